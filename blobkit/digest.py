@@ -1,0 +1,81 @@
+"""Digests: `alg:lowerhex` for sha256, sha384 and sha512, checked before anything else sees them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from textwrap import shorten
+from typing import TYPE_CHECKING, NewType
+
+from blobkit.errors import HashNotSupportedError, InvalidDigestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from hashlib import _Hash
+
+__all__ = ["ALGORITHMS", "Algorithm", "Digest", "algorithm", "hash_for_label", "is_digest", "pack", "parse", "unpack"]
+
+Digest = NewType("Digest", str)
+"""A checked digest, `alg:lowerhex`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """A hash algorithm: its label, the length of its hash in bytes, and how to start one."""
+
+    label: str
+    size: int
+    code: int
+    new: Callable[[], _Hash]
+
+
+ALGORITHMS = {
+    a.label: a
+    for a in (
+        Algorithm("sha256", 32, 1, hashlib.sha256),
+        Algorithm("sha384", 48, 2, hashlib.sha384),
+        Algorithm("sha512", 64, 3, hashlib.sha512),
+    )
+}
+_BY_CODE = {a.code: a for a in ALGORITHMS.values()}
+_PATTERN = re.compile("|".join(f"{a.label}:[0-9a-f]{{{2 * a.size}}}" for a in ALGORITHMS.values()))
+
+
+def hash_for_label(label: str) -> Algorithm | None:
+    """Return the algorithm with exactly this label, or None when it is not supported."""
+    return ALGORITHMS.get(label)
+
+
+def algorithm(label: str) -> Algorithm:
+    """Return the algorithm with this label; HashNotSupportedError names those that are supported."""
+    found = hash_for_label(label)
+    if found is None:
+        msg = f"hash algorithm {label!r} is not supported: use one of {', '.join(ALGORITHMS)}"
+        raise HashNotSupportedError(msg)
+    return found
+
+
+def is_digest(text: object) -> bool:
+    """Return whether `text` is a digest of a supported algorithm, in lower case and of full length."""
+    return isinstance(text, str) and _PATTERN.fullmatch(text) is not None
+
+
+def parse(text: object) -> Digest:
+    """Return `text` as a Digest; InvalidDigestError for anything that is not exactly one."""
+    if isinstance(text, str) and _PATTERN.fullmatch(text):
+        return Digest(text)
+    shown = shorten(repr(text), width=100, placeholder="...")
+    msg = f"{shown} is no digest: expected sha256:, sha384: or sha512: and 64, 96 or 128 lower-case hex digits"
+    raise InvalidDigestError(msg)
+
+
+def pack(digest: Digest) -> bytes:
+    """Return one byte for the algorithm and the raw hash: 33, 49 or 65 bytes that sort like the digest."""
+    label, _, hexa = digest.partition(":")
+    return bytes((ALGORITHMS[label].code,)) + bytes.fromhex(hexa)
+
+
+def unpack(packed: bytes) -> Digest:
+    """Return the digest that `pack` packed."""
+    return Digest(f"{_BY_CODE[packed[0]].label}:{packed[1:].hex()}")

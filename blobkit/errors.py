@@ -1,0 +1,187 @@
+"""Every error that blobkit raises on purpose.
+
+    BlobkitError
+    |-- InvalidDigestError (ValueError)         not `alg:lowerhex` of a supported algorithm
+    |-- HashNotSupportedError (ValueError)      the algorithm is not sha256, sha384 or sha512
+    |-- InvalidTagError (ValueError)            not a name that an OCI layout allows
+    |-- BlobNotFoundError (KeyError)            no such blob here
+    |   `-- ContentMissingError (also FileNotFoundError)   indexed, but its bytes are gone
+    |-- TagNotFoundError (KeyError)             no such name here
+    |-- TagExistsError (ValueError)             the name names another blob
+    |-- NotPinnedError (ValueError)             there is no pin that could be dropped or handed over
+    |-- LinkCycleError (ValueError)             the link would close a cycle
+    |-- MediaTypeConflictError (ValueError)     the blob is known under another media type
+    |-- WriterClosedError (ValueError)          the writer was committed, cancelled or forked
+    |-- StoreError (OSError)                    the directory or its index cannot serve as a store
+    |   |-- NotAStoreError, NotAdoptedError, StoreTooNewError, StoreDamagedError
+    |   `-- StoreBusyError, StoreClosedError, ReadOnlyStoreError
+    |-- AddressError (ValueError)               not an address that can be scanned
+    |-- UnreadableStoreError (OSError)          a store of a known kind that cannot be read
+    |-- UnknownPolicyError (ValueError)         this kind of store has no such policy
+    |-- SnapshotFormatError (ValueError)        not a saved snapshot, or one that breaks its own rules
+    `-- TargetError (LookupError)               a target that names nothing, or more than one thing
+        `-- UnknownTargetError, AmbiguousTargetError
+
+Each message is one line that names the thing and says what to do next.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AddressError",
+    "AmbiguousTargetError",
+    "BlobNotFoundError",
+    "BlobkitError",
+    "ContentMissingError",
+    "HashNotSupportedError",
+    "InvalidDigestError",
+    "InvalidTagError",
+    "LinkCycleError",
+    "MediaTypeConflictError",
+    "NotAStoreError",
+    "NotAdoptedError",
+    "NotPinnedError",
+    "ReadOnlyStoreError",
+    "SnapshotFormatError",
+    "StoreBusyError",
+    "StoreClosedError",
+    "StoreDamagedError",
+    "StoreError",
+    "StoreTooNewError",
+    "TagExistsError",
+    "TagNotFoundError",
+    "TargetError",
+    "UnknownPolicyError",
+    "UnknownTargetError",
+    "UnreadableStoreError",
+    "WriterClosedError",
+]
+
+
+class BlobkitError(Exception):
+    """Root of all errors of blobkit; `digest` is the blob concerned, or "" where there is none."""
+
+    def __init__(self, message: str, *, digest: str = "") -> None:
+        """Keep the one-line message, and the digest as data."""
+        super().__init__(message)
+        self.digest = digest
+
+    def __str__(self) -> str:
+        """Return the message itself (a KeyError would show it quoted)."""
+        return str(self.args[0])
+
+    def is_blob_not_exists(self) -> bool:
+        """Return whether this error says that a blob does not exist, as in the original package."""
+        return False
+
+
+class InvalidDigestError(BlobkitError, ValueError):
+    """Not `alg:lowerhex` of a supported algorithm."""
+
+
+class HashNotSupportedError(BlobkitError, ValueError):
+    """The algorithm is not sha256, sha384 or sha512."""
+
+
+class InvalidTagError(BlobkitError, ValueError):
+    """Not a name that an OCI layout allows."""
+
+
+class BlobNotFoundError(BlobkitError, KeyError):
+    """No such blob in this store."""
+
+    def is_blob_not_exists(self) -> bool:
+        """Return True."""
+        return True
+
+
+class ContentMissingError(BlobNotFoundError, FileNotFoundError):
+    """The blob is indexed, but its bytes are gone or damaged."""
+
+    def is_blob_not_exists(self) -> bool:
+        """Return False: the blob exists, its bytes do not."""
+        return False
+
+
+class TagNotFoundError(BlobkitError, KeyError):
+    """No such tag in this store."""
+
+
+class TagExistsError(BlobkitError, ValueError):
+    """The tag names another blob, and `move=True` was not given."""
+
+
+class NotPinnedError(BlobkitError, ValueError):
+    """There is no pin on the blob that could be dropped or handed over."""
+
+
+class LinkCycleError(BlobkitError, ValueError):
+    """The link would close a cycle."""
+
+
+class MediaTypeConflictError(BlobkitError, ValueError):
+    """The blob is known under another media type."""
+
+
+class WriterClosedError(BlobkitError, ValueError):
+    """The writer was committed or cancelled already, or belongs to another process."""
+
+
+class StoreError(BlobkitError, OSError):
+    """The directory or its index cannot serve as a store."""
+
+
+class NotAStoreError(StoreError):
+    """The directory is no blobkit store and cannot become one."""
+
+
+class NotAdoptedError(StoreError):
+    """The directory is an OCI layout that blobkit does not own yet."""
+
+
+class StoreTooNewError(StoreError):
+    """The store was written by a newer blobkit."""
+
+
+class StoreDamagedError(StoreError):
+    """The index cannot be read as a database."""
+
+
+class StoreBusyError(StoreError):
+    """Another process held the write lock for longer than the time-out."""
+
+
+class StoreClosedError(StoreError):
+    """The store was closed."""
+
+
+class ReadOnlyStoreError(StoreError):
+    """The store is open for reading only."""
+
+
+class AddressError(BlobkitError, ValueError):
+    """Not an address that can be scanned."""
+
+
+class UnreadableStoreError(BlobkitError, OSError):
+    """A store of a known kind that cannot be read."""
+
+
+class UnknownPolicyError(BlobkitError, ValueError):
+    """The kind of store has no such policy."""
+
+
+class SnapshotFormatError(BlobkitError, ValueError):
+    """Not a saved snapshot, or one that breaks its own rules."""
+
+
+class TargetError(BlobkitError, LookupError):
+    """A target that names nothing, or more than one thing."""
+
+
+class UnknownTargetError(TargetError):
+    """A target that names nothing."""
+
+
+class AmbiguousTargetError(TargetError):
+    """A target that could be more than one thing; the message lists the candidates."""

@@ -1,0 +1,1 @@
+"""Descriptors, counts, links, tags and tombstones, in transactions. One file a backend."""

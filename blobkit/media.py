@@ -1,0 +1,313 @@
+"""Documents of image stores (manifests, indexes, configs): bytes in, descriptors and links out.
+
+Formats: OCI image-spec 1.1 (`manifest.md`, `image-index.md`, `config.md`, `descriptor.md`), the artifact
+manifest of its release candidates, and docker's image manifest versions 2.1 and 2.2 with manifest lists.
+The bytes come from strangers: any part may have the wrong type, and what is not understood is left out and
+listed in `Document.odd`, never followed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from blobkit.digest import Digest, is_digest
+from blobkit.render import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = [
+    "DOCUMENT_LIMIT",
+    "Config",
+    "Document",
+    "DocumentError",
+    "Reference",
+    "entries",
+    "is_document",
+    "is_index",
+    "is_manifest",
+    "kind_of",
+    "parse_json",
+    "read_config",
+    "read_document",
+]
+
+Json = dict[str, object]
+
+DOCUMENT_LIMIT = 4 << 20
+"""Bytes: the largest manifest or index that the OCI distribution spec asks a registry to take."""
+
+INDEX_TYPES = frozenset(
+    {
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+    }
+)
+ARTIFACT_TYPE = "application/vnd.oci.artifact.manifest.v1+json"
+SCHEMA1_TYPES = frozenset(
+    {
+        "application/vnd.docker.distribution.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v1+prettyjws",
+    }
+)
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+MANIFEST_TYPES = (
+    frozenset({OCI_MANIFEST, "application/vnd.docker.distribution.manifest.v2+json", ARTIFACT_TYPE}) | SCHEMA1_TYPES
+)
+IMAGE_CONFIG_TYPES = frozenset(
+    {
+        "application/vnd.oci.image.config.v1+json",
+        "application/vnd.docker.container.image.v1+json",
+    }
+)
+
+
+class DocumentError(ValueError):
+    """The bytes are no document that can be read: why, in a few words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A descriptor inside a document. `size` is what it claims (-1: nothing); `kind` is its position."""
+
+    digest: Digest
+    kind: str
+    media_type: str = ""
+    size: int = -1
+    platform: str = ""
+    inline: bool = False
+    foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A manifest or index: its kind and media type, what it links to, its subject, its claimed creation."""
+
+    kind: str
+    media_type: str
+    references: tuple[Reference, ...]
+    subject: Reference | None
+    created: datetime | None
+    odd: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What an image config claims: platform ("" unknown), creation, diffIDs in layer order."""
+
+    platform: str
+    created: datetime | None
+    diff_ids: tuple[Digest, ...]
+
+
+def is_index(media_type: str) -> bool:
+    """Return whether this media type names an image index or manifest list."""
+    return media_type in INDEX_TYPES
+
+
+def is_manifest(media_type: str) -> bool:
+    """Return whether this media type names an image or artifact manifest."""
+    return media_type in MANIFEST_TYPES
+
+
+def is_document(media_type: str) -> bool:
+    """Return whether a descriptor of this media type is followed: it names a manifest or an index."""
+    return media_type in INDEX_TYPES or media_type in MANIFEST_TYPES
+
+
+def kind_of(media_type: str, position: str = "") -> str:
+    """Return the kind of a blob by its descriptor's media type, else by the position of that descriptor."""
+    if media_type in INDEX_TYPES:
+        return "index"
+    if media_type == ARTIFACT_TYPE:
+        return "artifact"
+    if media_type in MANIFEST_TYPES:
+        return "manifest"
+    return position if position in ("config", "layer") else "blob"
+
+
+def parse_json(data: bytes) -> Json:
+    """Return the JSON object in `data`; DocumentError where there is none or it is nested absurdly."""
+    try:
+        value = json.loads(data)
+    except RecursionError:
+        msg = "JSON nested too deeply"
+        raise DocumentError(msg) from None
+    except ValueError as error:
+        msg = f"not JSON ({error})"
+        raise DocumentError(msg) from None
+    if not isinstance(value, dict):
+        msg = f"a JSON {type(value).__name__} where an object was expected"
+        raise DocumentError(msg)
+    return value
+
+
+def read_document(data: bytes, media_type: str = "") -> Document:
+    """Return the manifest or index in `data`, read as `media_type` (by its own content where that is "").
+
+    DocumentError where the bytes are no JSON object or no document of that type.
+    """
+    if len(data) > DOCUMENT_LIMIT:
+        msg = f"larger than {DOCUMENT_LIMIT >> 20} MiB"
+        raise DocumentError(msg)
+    body = parse_json(data)
+    media_type = media_type or guess_type(body)
+    if not is_document(media_type):
+        msg = "neither a manifest nor an index"
+        raise DocumentError(msg)
+    if not any(field in body for field in _fields(media_type)):
+        msg = f"without {' or '.join(_fields(media_type))}"
+        raise DocumentError(msg)
+    odd: list[str] = []
+    references = tuple(_references(body, media_type, odd))
+    subject = None if media_type in SCHEMA1_TYPES else _reference(body.get("subject"), "subject", "subject", odd)
+    created = parse_time(_annotations(body).get("org.opencontainers.image.created"))
+    return Document(_document_kind(body, media_type), media_type, references, subject, created, tuple(odd))
+
+
+def guess_type(body: Json) -> str:
+    """Return the media type that a document claims, else the one that its fields tell; "" where neither does."""
+    claimed = body.get("mediaType")
+    if isinstance(claimed, str) and is_document(claimed):
+        return claimed
+    if isinstance(body.get("manifests"), list):
+        return "application/vnd.oci.image.index.v1+json"
+    if isinstance(body.get("config"), dict) and isinstance(body.get("layers"), list):
+        return OCI_MANIFEST
+    if isinstance(body.get("fsLayers"), list):
+        return "application/vnd.docker.distribution.manifest.v1+json"
+    return ""
+
+
+def entries(body: Json, odd: list[str]) -> Iterator[tuple[Reference, str]]:
+    """Yield each entry of an OCI layout's index.json with its name ("" where it has none)."""
+    for item in _objects(body.get("manifests"), "manifests", odd):
+        found = _reference(item, "entry", "manifests", odd)
+        if found:
+            yield found, text_of(_annotations(item), "org.opencontainers.image.ref.name")
+
+
+def read_config(data: bytes) -> Config:
+    """Return what an image config claims; empty claims where the bytes are no such config."""
+    try:
+        body = parse_json(data)
+    except DocumentError:
+        return Config("", None, ())
+    rootfs = body.get("rootfs")
+    diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+    layers = diff_ids if isinstance(diff_ids, list) and all(map(is_digest, diff_ids)) else ()
+    return Config(_platform(body), parse_time(body.get("created")), tuple(layers))
+
+
+def parse_time(text: object) -> datetime | None:
+    """Return an RFC 3339 time as UTC; None for anything else and for years that no image was made in."""
+    if not isinstance(text, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(text[:64])
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.year >= 1970 else None  # noqa: PLR2004 (Go's zero time is the year 1)
+
+
+def text_of(body: Mapping[str, object], field: str) -> str:
+    """Return a text field as valid UTF-8, "" where it is absent or no text."""
+    value = body.get(field)
+    return clean(value) if isinstance(value, str) else ""
+
+
+def _fields(media_type: str) -> tuple[str, ...]:
+    """Return the fields of which a document of this media type must have one."""
+    if media_type in INDEX_TYPES:
+        return ("manifests",)
+    if media_type in SCHEMA1_TYPES:
+        return ("fsLayers",)
+    return ("blobs", "subject") if media_type == ARTIFACT_TYPE else ("layers", "config")
+
+
+def _references(body: Json, media_type: str, odd: list[str]) -> Iterator[Reference]:
+    """Yield what a document of this media type links to, in its own order."""
+    if media_type in INDEX_TYPES:
+        fields = (("manifests", "child"),)
+    elif media_type == ARTIFACT_TYPE:
+        fields = (("blobs", "layer"),)
+    elif media_type in SCHEMA1_TYPES:
+        yield from _schema1(body, odd)
+        return
+    else:
+        fields = (("layers", "layer"),)
+        config = _reference(body.get("config"), "config", "config", odd)
+        if config:
+            yield config
+    for field, kind in fields:
+        for item in _objects(body.get(field), field, odd):
+            found = _reference(item, kind, field, odd)
+            if found:
+                yield found
+
+
+def _schema1(body: Json, odd: list[str]) -> Iterator[Reference]:
+    for item in _objects(body.get("fsLayers"), "fsLayers", odd):
+        found = _reference({"digest": item.get("blobSum")}, "layer", "fsLayers", odd)
+        if found:
+            yield found
+
+
+def _reference(item: object, kind: str, field: str, odd: list[str]) -> Reference | None:
+    """Return a descriptor as a Reference; None, and an entry in `odd`, where it has no valid digest."""
+    if item is None:
+        return None
+    digest = item.get("digest") if isinstance(item, dict) else None
+    if not isinstance(item, dict) or not is_digest(digest):
+        odd.append(f"{field}: a descriptor without a valid digest ({str(digest)[:80]!r})")
+        return None
+    media_type = text_of(item, "mediaType")
+    size = item.get("size")
+    platform = item.get("platform")
+    return Reference(
+        digest=Digest(str(digest)),
+        kind=kind,
+        media_type=media_type,
+        size=size if isinstance(size, int) and 0 <= size < 1 << 63 else -1,
+        platform=_platform(platform) if isinstance(platform, dict) else "",
+        inline=isinstance(item.get("data"), str),
+        foreign=bool(item.get("urls")) or ".foreign." in media_type or ".nondistributable." in media_type,
+    )
+
+
+def _objects(value: object, field: str, odd: list[str]) -> Iterator[Json]:
+    """Yield the objects of a list (null is an empty one); what is no object goes to `odd`."""
+    if value is not None and not isinstance(value, list):
+        msg = f"{field} is a {type(value).__name__}, no list"
+        raise DocumentError(msg)
+    for item in value or ():
+        if isinstance(item, dict):
+            yield item
+        else:
+            odd.append(f"{field}: a {type(item).__name__} where a descriptor was expected")
+
+
+def _document_kind(body: Json, media_type: str) -> str:
+    """Return index, manifest or artifact: a manifest whose config is no image config is an artifact."""
+    kind = kind_of(media_type)
+    config = body.get("config")
+    if kind != "manifest" or not isinstance(config, dict):
+        return kind
+    config_type = text_of(config, "mediaType")
+    is_image = config_type in IMAGE_CONFIG_TYPES and not text_of(body, "artifactType")
+    return kind if is_image or not config_type else "artifact"
+
+
+def _annotations(body: Json) -> Json:
+    value = body.get("annotations")
+    return value if isinstance(value, dict) else {}
+
+
+def _platform(body: Json) -> str:
+    """Return `os/architecture[/variant]`, "" where neither is given."""
+    parts = [text_of(body, field) for field in ("os", "architecture", "variant")]
+    return "/".join(part for part in parts if part) if parts[0] or parts[1] else ""

@@ -1,0 +1,122 @@
+"""Bytes, digests, tables and HTML as plain strings, safe to show whatever they were read from.
+
+The standard library only: errors and command-line output need no data frame. Names, media types and
+paths come from strangers, so nothing reaches a terminal or a page without `printable` or `html.escape`.
+"""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["clean", "count", "html_card", "html_table", "human_bytes", "listed", "printable", "short", "text_table"]
+
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+HEX_SHOWN = 12
+
+
+def human_bytes(number: int) -> str:
+    """Return a byte count for people: `0 B`, `999 B`, `1.5 KiB`, `12.3 GiB` (units of 1024).
+
+    >>> human_bytes(1536)
+    '1.5 KiB'
+    """
+    value = float(number)
+    unit = 0
+    while unit < len(UNITS) - 1 and abs(value) >= (1024 if unit == 0 else 1023.95):
+        value /= 1024
+        unit += 1
+    return f"{int(number)} B" if unit == 0 else f"{value:.1f} {UNITS[unit]}"
+
+
+def count(number: int, noun: str) -> str:
+    """Return `1 blob`, `2 blobs`, `12,345 blobs`.
+
+    >>> count(1, "entry"), count(2000, "entry")
+    ('1 entry', '2,000 entries')
+    """
+    plural = noun if number == 1 else noun[:-1] + "ies" if noun.endswith("ry") else noun + "s"
+    return f"{number:,} {plural}"
+
+
+def short(key: str) -> str:
+    """Return a digest with its first 12 hex digits only; any other key unchanged."""
+    head, colon, hexa = key.rpartition(":")
+    is_long = colon and len(hexa) >= 64 and all(c in "0123456789abcdef" for c in hexa)  # noqa: PLR2004 (sha256)
+    return f"{head}:{hexa[:HEX_SHOWN]}" if is_long else key
+
+
+def listed(items: Sequence[str], most: int = 5) -> str:
+    """Return the items in one line, the first `most` of them and how many more there are."""
+    more = len(items) - most
+    head = ", ".join(items[:most])
+    return f"{head} and {more:,} more" if more > 0 else head
+
+
+def clean(text: str) -> str:
+    """Return `text` as valid UTF-8: undecodable bytes and lone surrogates become backslash escapes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raw = text.encode("utf-8", "surrogateescape" if _only_bytes(text) else "backslashreplace")
+        return raw.decode("utf-8", "backslashreplace")
+    return text
+
+
+def _only_bytes(text: str) -> bool:
+    """Return whether every surrogate in `text` stands for an undecodable byte of a file name."""
+    return all("\udc80" <= c <= "\udcff" for c in text if "\ud800" <= c <= "\udfff")
+
+
+def printable(text: str) -> str:
+    """Return `text` in one line with control and format characters (escapes, bidi marks) made visible."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if _harmless(c) else c.encode("unicode_escape").decode() for c in text)
+
+
+def _harmless(char: str) -> bool:
+    return char == " " or unicodedata.category(char)[0] not in "CZ"
+
+
+def text_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozenset[str] = frozenset()) -> str:
+    """Return an aligned text table without colours or rules; columns named in `right` are right-aligned."""
+    cells = [[printable(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    lines = (
+        "  ".join(
+            cell.rjust(width) if name in right else cell.ljust(width)
+            for cell, width, name in zip(row, widths, header, strict=True)
+        ).rstrip()
+        for row in cells
+    )
+    return "\n".join(lines)
+
+
+def html_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozenset[str] = frozenset()) -> str:
+    """Return an HTML table, every cell escaped; a cell that is a digest is shortened, the full one as its title."""
+
+    def cell(tag: str, name: str, text: str) -> str:
+        align = "right" if name in right else "left"
+        brief = short(text)
+        title = f' title="{html.escape(text)}"' if brief != text else ""
+        return f'<{tag} style="text-align:{align}"{title}>{html.escape(printable(brief))}</{tag}>'
+
+    head = "".join(cell("th", name, name) for name in header)
+    body = "".join(
+        "<tr>" + "".join(cell("td", name, text) for name, text in zip(header, row, strict=True)) + "</tr>"
+        for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def html_card(title: str, lines: Iterable[str], *tables: str) -> str:
+    """Return a titled block of escaped lines, then the tables (HTML). It takes the page's own colours."""
+    paragraphs = "".join(f"<div>{html.escape(printable(line))}</div>" for line in lines)
+    head = f"<b>{html.escape(printable(title))}</b>"
+    style = "border-left:3px solid currentColor;padding:.2em .8em;font-size:.95em"
+    return f'<div class="blobkit" style="{style}">{head}{paragraphs}{"".join(tables)}</div>'

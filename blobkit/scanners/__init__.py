@@ -1,0 +1,1 @@
+"""Foreign stores, read-only: one file a format, each turns a store into a Snapshot."""

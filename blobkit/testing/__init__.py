@@ -1,0 +1,1 @@
+"""What a backend must pass: suites to subclass, independent oracles, hypothesis strategies."""
