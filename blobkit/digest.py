@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from textwrap import shorten
 from typing import TYPE_CHECKING, NewType
 
 from blobkit.errors import HashNotSupportedError, InvalidDigestError
@@ -65,8 +64,7 @@ def parse(text: object) -> Digest:
     """Return `text` as a Digest; InvalidDigestError for anything that is not exactly one."""
     if isinstance(text, str) and _PATTERN.fullmatch(text):
         return Digest(text)
-    shown = shorten(repr(text), width=100, placeholder="...")
-    msg = f"{shown} is no digest: expected sha256:, sha384: or sha512: and 64, 96 or 128 lower-case hex digits"
+    msg = f"{text!r:.100} is no digest: expected sha256:, sha384: or sha512: and 64, 96 or 128 lower-case hex digits"
     raise InvalidDigestError(msg)
 
 
