@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from hashlib import _Hash
 
-__all__ = ["ALGORITHMS", "Algorithm", "Digest", "algorithm", "hash_for_label", "is_digest", "pack", "parse", "unpack"]
+__all__ = [
+    "ALGORITHMS",
+    "Algorithm",
+    "Digest",
+    "algorithm",
+    "hash_for_label",
+    "is_digest",
+    "of",
+    "pack",
+    "parse",
+    "unpack",
+]
 
 Digest = NewType("Digest", str)
 """A checked digest, `alg:lowerhex`."""
@@ -26,7 +37,7 @@ class Algorithm:
     label: str
     size: int
     code: int
-    new: Callable[[], _Hash]
+    new: Callable[..., _Hash]
 
 
 ALGORITHMS = {
@@ -66,6 +77,11 @@ def parse(text: object) -> Digest:
         return Digest(text)
     msg = f"{text!r:.100} is no digest: expected sha256:, sha384: or sha512: and 64, 96 or 128 lower-case hex digits"
     raise InvalidDigestError(msg)
+
+
+def of(content: bytes, label: str = "sha256") -> Digest:
+    """Return the digest of this content under the algorithm with this label."""
+    return Digest(f"{label}:{algorithm(label).new(content).hexdigest()}")
 
 
 def pack(digest: Digest) -> bytes:

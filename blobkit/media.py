@@ -8,12 +8,13 @@ listed in `Document.odd`, never followed.
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from blobkit.digest import Digest, is_digest
+from blobkit.digest import Digest, is_digest, of
 from blobkit.render import clean
 
 if TYPE_CHECKING:
@@ -71,15 +72,23 @@ class DocumentError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A descriptor inside a document. `size` is what it claims (-1: nothing); `kind` is its position."""
+    """A descriptor inside a document. `size` is what it claims (-1: nothing); `kind` is its position.
+
+    `inline` is the content that the descriptor itself carries, None where it carries none that fits its digest.
+    """
 
     digest: Digest
     kind: str
     media_type: str = ""
     size: int = -1
     platform: str = ""
-    inline: bool = False
+    inline: bytes | None = None
     foreign: bool = False
+
+    @property
+    def followed(self) -> bool:
+        """Whether what it names has links of its own: the media type says a manifest or an index."""
+        return is_document(self.media_type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,9 +283,20 @@ def _reference(item: object, kind: str, field: str, odd: list[str]) -> Reference
         media_type=media_type,
         size=size if isinstance(size, int) and 0 <= size < 1 << 63 else -1,
         platform=_platform(platform) if isinstance(platform, dict) else "",
-        inline=isinstance(item.get("data"), str),
+        inline=_inline(item.get("data"), str(digest)),
         foreign=bool(item.get("urls")) or ".foreign." in media_type or ".nondistributable." in media_type,
     )
+
+
+def _inline(data: object, digest: str) -> bytes | None:
+    """Return the embedded content of a descriptor (OCI `data`: base64), if it is what the digest says."""
+    if not isinstance(data, str):
+        return None
+    try:
+        content = base64.b64decode(data, validate=True)
+    except ValueError:
+        return None
+    return content if of(content, digest.partition(":")[0]) == digest else None
 
 
 def _objects(value: object, field: str, odd: list[str]) -> Iterator[Json]:

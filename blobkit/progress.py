@@ -1,0 +1,22 @@
+"""Progress of long work: a bar in notebooks and terminals, nothing for work that takes less than a second."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from tqdm.auto import tqdm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["watched"]
+
+T = TypeVar("T")
+SECONDS_BEFORE_SHOWN = 1.0
+
+
+def watched(items: Iterable[T], what: str, *, show: bool, unit: str = " blobs") -> Iterable[T]:
+    """Return `items`, with a progress bar on standard error (a widget in a notebook) while they are taken."""
+    if not show:
+        return items
+    return tqdm(items, desc=what, unit=unit, unit_scale=True, delay=SECONDS_BEFORE_SHOWN, leave=False)

@@ -1,0 +1,246 @@
+"""What every scanner needs: facts collected row by row, and blobs of strangers read without trust.
+
+A blob is read whole only up to `DOCUMENT_LIMIT`, and its hash is checked whenever that happens; a path is built
+from checked digests only; what is a symbolic link that leaves the store, no regular file, or not readable is
+said in a notice and never followed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from blobkit.digest import of
+from blobkit.media import DOCUMENT_LIMIT, Document, DocumentError, read_document
+from blobkit.render import clean
+from blobkit.snapshot import build
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from blobkit.digest import Digest
+    from blobkit.snapshot import Snapshot
+
+__all__ = ["Facts", "Files", "listing", "micros", "within"]
+
+SMALL = 64 << 10
+"""Bytes: blobs up to this size are verified in passing; larger ones on request only."""
+
+
+def micros(info: os.stat_result) -> int:
+    """Return the time of last modification in microseconds since 1970."""
+    return info.st_mtime_ns // 1000
+
+
+def within(path: Path, root: Path) -> bool:
+    """Return whether `path`, all symbolic links resolved, lies below `root`."""
+    return path.resolve().is_relative_to(root.resolve())
+
+
+def listing(path: Path, facts: Facts) -> list[os.DirEntry[str]]:
+    """Return the entries of a directory in sorted order; none, and a notice unless it is absent, where it can't be."""
+    try:
+        with os.scandir(path) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        facts.notice("unreadable", f"{path.name}/ cannot be listed ({error.strerror})", "", path)
+        return []
+
+
+class Facts:
+    """The facts of one store while it is scanned; `snapshot` makes the picture of them."""
+
+    def __init__(self) -> None:
+        self.ids: dict[str, int] = {}
+        self.size: list[int] = []
+        self.kind: list[str] = []
+        self.media_type: list[str] = []
+        self.platform: list[str] = []
+        self.created: list[int] = []
+        self.modified: list[int] = []
+        self.stored: list[str] = []
+        self.opaque: list[bool] = []
+        self.links: tuple[list[int], list[int], list[str]] = ([], [], [])
+        self.pins: list[tuple[int, str | None, str, str | None, int]] = []
+        self.notices: list[tuple[str, str, str, str]] = []
+
+    def node(self, key: str) -> int:
+        """Return the node of this key, made as a missing one where it is new."""
+        node = self.ids.get(key)
+        if node is None:
+            node = self.ids[key] = len(self.size)
+            self.size.append(0)
+            self.kind.append("unknown")
+            self.media_type.append("")
+            self.platform.append("")
+            self.created.append(-1)
+            self.modified.append(-1)
+            self.stored.append("missing")
+            self.opaque.append(False)
+        return node
+
+    def blob(self, digest: Digest, size: int, modified: int) -> None:
+        """Record a stored blob."""
+        node = self.node(digest)
+        self.size[node], self.modified[node], self.stored[node] = size, modified, "yes"
+
+    def stand_in(self, key: str, modified: int) -> int:
+        """Record a node that is no blob, and return it."""
+        node = self.node(key)
+        self.modified[node], self.stored[node] = modified, "virtual"
+        return node
+
+    def is_stored(self, digest: str) -> bool:
+        """Return whether this blob is stored here."""
+        node = self.ids.get(digest)
+        return node is not None and self.stored[node] == "yes"
+
+    def link(self, source: int, target: int, kind: str) -> None:
+        """Record a link."""
+        self.links[0].append(source)
+        self.links[1].append(target)
+        self.links[2].append(kind)
+
+    def pin(self, node: int, name: str | None, kind: str, group: str | None = None, modified: int = -1) -> None:
+        """Record a pin."""
+        self.pins.append((node, name, kind, group, modified))
+
+    def notice(self, code: str, message: str, key: str = "", path: Path | str = "") -> None:
+        """Record something unreadable, unknown or odd; `message` is one line that names it."""
+        self.notices.append((code, key, clean(os.fspath(path)), clean(message)))
+
+    def describe(self, digest: Digest, kind: str, media_type: str, platform: str = "") -> int:
+        """Record what a descriptor says of a blob; what was known before stays."""
+        node = self.node(digest)
+        if self.kind[node] == "unknown":
+            self.kind[node], self.media_type[node] = kind, media_type
+        self.platform[node] = self.platform[node] or platform
+        return node
+
+    def snapshot(self, kind: str, address: str, policy: str | None) -> Snapshot:
+        """Return the picture of all facts recorded."""
+        pins = list(zip(*self.pins, strict=True)) or [(), (), (), (), ()]
+        source, target, link_kind = self.links
+        return build(
+            kind,
+            clean(address),
+            nodes={
+                "key": list(self.ids),
+                "size": self.size,
+                "kind": self.kind,
+                "media_type": self.media_type,
+                "platform": self.platform,
+                "created": self.created,
+                "modified": self.modified,
+                "stored": self.stored,
+                "opaque": self.opaque,
+            },
+            links={"source": source, "target": target, "kind": link_kind},
+            pins=dict(zip(("node", "name", "kind", "group", "modified"), map(list, pins), strict=True)),
+            notices=self.notices,
+            policy=policy,
+        )
+
+
+class Files:
+    """The blob files of a store below `root`, read without trust; `path` tells where a digest's file is."""
+
+    def __init__(self, facts: Facts, root: Path, path: Callable[[Digest], Path]) -> None:
+        self.facts, self.root, self.path = facts, root, path
+        self.checked: set[str] = set()
+
+    def add(self, digest: Digest, entry: os.DirEntry[str]) -> None:
+        """Record the stored blob behind a directory entry, or say why it is none."""
+        try:
+            info = entry.stat(follow_symlinks=False)
+            if stat.S_ISLNK(info.st_mode):
+                info = self._linked(digest, entry)
+            if not stat.S_ISREG(info.st_mode):
+                self.facts.notice("junk", f"{digest} is no regular file", digest, entry.path)
+                return
+        except OSError as error:
+            self.facts.notice("unreadable", f"{digest} cannot be looked at ({error.strerror})", digest, entry.path)
+            return
+        self.facts.blob(digest, info.st_size, micros(info))
+
+    def _linked(self, digest: Digest, entry: os.DirEntry[str]) -> os.stat_result:
+        """Return the target of a symbolic link; of the link itself (no regular file) where it leaves the store."""
+        if not within(self.path(digest), self.root):
+            self.facts.notice("symlink", f"{digest} is a symbolic link that leaves the store: not followed", digest)
+            return entry.stat(follow_symlinks=False)
+        self.facts.notice("symlink", f"{digest} is a symbolic link: removing it frees no content", digest, entry.path)
+        return entry.stat()
+
+    def whole(self, digest: Digest) -> bytes | None:
+        """Return the content of a stored blob of at most `DOCUMENT_LIMIT` bytes, checked; None with a notice."""
+        facts = self.facts
+        if not facts.is_stored(digest):
+            return None
+        if facts.size[facts.ids[digest]] > DOCUMENT_LIMIT:
+            facts.notice("too-large", f"{digest} is larger than {DOCUMENT_LIMIT >> 20} MiB: not read", digest)
+            return None
+        try:
+            with self.path(digest).open("rb") as file:
+                data = file.read(DOCUMENT_LIMIT + 1)
+        except OSError as error:
+            facts.notice("unreadable", f"{digest} cannot be read ({error.strerror})", digest, self.path(digest))
+            return None
+        self._check(digest, of(data, digest.partition(":")[0]))
+        return data
+
+    def document(self, digest: Digest, media_type: str) -> Document | None:
+        """Return the manifest or index behind a descriptor; None, with a notice, where it cannot be read."""
+        data = self.whole(digest)
+        if data is None:
+            return None
+        try:
+            return read_document(data, media_type)
+        except DocumentError as error:
+            message = f"{digest} is called {media_type or 'a manifest'}, and is unreadable: {error}"
+            self.facts.notice("unparseable", message, digest)
+            return None
+
+    def glance(self, digest: Digest) -> Document | None:
+        """Return the document in a blob that no descriptor names, None (and no notice) where it is none."""
+        if not 0 < self.facts.size[self.facts.ids[digest]] < DOCUMENT_LIMIT:
+            return None
+        try:
+            with self.path(digest).open("rb") as file:
+                data = file.read(1)
+                data += file.read(DOCUMENT_LIMIT) if data in b"{ \t\r\n" else b""
+            document = read_document(data)
+        except (DocumentError, OSError):
+            return None
+        self._check(digest, of(data, digest.partition(":")[0]))
+        return document
+
+    def verify(self, digests: Iterator[Digest]) -> None:
+        """Check the hashes of those blobs that were not read yet; memory is constant."""
+        for digest in digests:
+            if digest in self.checked:
+                continue
+            try:
+                with self.path(digest).open("rb") as file:
+                    label = digest.partition(":")[0]
+                    self._check(digest, f"{label}:{hashlib.file_digest(file, label).hexdigest()}")
+            except OSError as error:
+                self.facts.notice("unreadable", f"{digest} cannot be read ({error.strerror})", digest)
+
+    def small(self) -> Iterator[Digest]:
+        """Yield the stored blobs that are verified in passing."""
+        return (d for d in self.stored() if self.facts.size[self.facts.ids[d]] <= SMALL)
+
+    def stored(self) -> Iterator[Digest]:
+        """Yield the stored blobs in sorted order."""
+        found = (key for key, node in self.facts.ids.items() if self.facts.stored[node] == "yes")
+        return iter(sorted(found))  # type: ignore[arg-type]
+
+    def _check(self, digest: Digest, found: str) -> None:
+        self.checked.add(digest)
+        if found != digest:
+            self.facts.notice("digest-mismatch", f"{digest} has other content than its digest says", digest)

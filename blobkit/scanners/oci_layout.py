@@ -1,0 +1,134 @@
+"""An OCI image layout as a snapshot (OCI image-spec 1.1, `image-layout.md`), read-only.
+
+index.json is the only set of roots. Cost: one directory entry a blob, one read a document; small blobs are
+verified in passing, all others on request.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blobkit.digest import Digest, is_digest
+from blobkit.errors import UnreadableStoreError
+from blobkit.media import DocumentError, Json, Reference, entries, parse_json
+from blobkit.progress import watched
+from blobkit.scanners.documents import Documents
+from blobkit.scanners.facts import Facts, Files, listing, within
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blobkit.snapshot import Snapshot
+
+__all__ = ["is_layout", "scan"]
+
+INDEX_LIMIT = 256 << 20
+RETRIES = 5
+PAUSE = 0.2
+
+
+def is_layout(root: Path) -> bool:
+    """Return whether a directory looks like an OCI image layout: it has index.json or oci-layout, and blobs."""
+    return (root / "oci-layout").is_file() or ((root / "index.json").is_file() and (root / "blobs").is_dir())
+
+
+def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Snapshot:
+    """Return the snapshot of the layout at `root`; UnreadableStoreError where its index.json cannot be read.
+
+    Nothing is written, no symbolic link that leaves `root` is followed. `verify` hashes every blob.
+    """
+    facts = Facts()
+    files = Files(facts, root, lambda digest: root.joinpath("blobs", *digest.split(":")))
+    roots = _read_index(root, facts)
+    for digest, entry in watched(_blob_entries(root, facts), "listing", show=progress):
+        files.add(digest, entry)
+    documents = Documents(facts, files)
+    documents.follow(reference for reference, _ in watched(roots, "manifests", show=progress, unit=" entries"))
+    documents.look_into(watched(list(files.stored()), "looking", show=progress))
+    _pin(facts, roots, documents)
+    documents.finish()
+    files.verify(iter(watched(list(files.stored() if verify else files.small()), "verifying", show=progress)))
+    return facts.snapshot("oci", os.fspath(root), policy)
+
+
+def _read_index(root: Path, facts: Facts) -> list[tuple[Reference, str]]:
+    """Return the entries of index.json, which other programs rewrite in place: half a file is tried again."""
+    path = root / "index.json"
+    for attempt in range(RETRIES):
+        try:
+            return _entries(_load(path), facts)
+        except FileNotFoundError:
+            msg = f"{path} is missing: an OCI image layout has one; nothing is known of what it holds"
+            raise UnreadableStoreError(msg) from None
+        except OSError as error:
+            msg = f"{path} cannot be read ({error.strerror}): scan as a user who may read it"
+            raise UnreadableStoreError(msg) from error
+        except DocumentError as error:
+            if attempt == RETRIES - 1:
+                msg = f"{path} cannot be read as an image index ({error}): restore it, nothing else names the images"
+                raise UnreadableStoreError(msg) from error
+            time.sleep(PAUSE)
+    raise AssertionError  # pragma: no cover (the loop returns or raises)
+
+
+def _load(path: Path) -> Json:
+    with path.open("rb") as file:
+        data = file.read(INDEX_LIMIT + 1)
+    if len(data) > INDEX_LIMIT:
+        msg = f"larger than {INDEX_LIMIT >> 20} MiB"
+        raise DocumentError(msg)
+    return parse_json(data)
+
+
+def _entries(body: Json, facts: Facts) -> list[tuple[Reference, str]]:
+    odd: list[str] = []
+    found = list(entries(body, odd))
+    for message in odd:
+        facts.notice("odd", f"index.json: {message}", "", "index.json")
+    return found
+
+
+def _blob_entries(root: Path, facts: Facts) -> Iterator[tuple[Digest, os.DirEntry[str]]]:
+    """Yield the entries below blobs/ that are named like a digest; a notice says what else is there."""
+    for folder in _folders(root / "blobs", facts):
+        for entry in listing(Path(folder.path), facts):
+            digest = f"{folder.name}:{entry.name}"
+            if is_digest(digest):
+                yield Digest(digest), entry
+            else:
+                facts.notice("junk", f"{digest} below blobs/ is not named like a blob", digest, entry.path)
+
+
+def _folders(blobs: Path, facts: Facts) -> Iterator[os.DirEntry[str]]:
+    """Yield the directories of algorithms; one that leads out of the store is not followed."""
+    for folder in listing(blobs, facts):
+        if not folder.is_dir():
+            facts.notice("junk", f"{folder.name} in blobs/ is no directory", "", folder.path)
+        elif folder.is_symlink() and not within(Path(folder.path), blobs.parent):
+            facts.notice("symlink", f"blobs/{folder.name} is a symbolic link that leaves the store: not followed")
+        else:
+            yield folder
+
+
+def _pin(facts: Facts, roots: list[tuple[Reference, str]], documents: Documents) -> None:
+    """Record a pin for each entry; an unnamed one of a referrer whose subject is stored is marked as such."""
+    names: dict[str, Digest] = {}
+    for reference, name in roots:
+        subject = documents.subjects.get(reference.digest)
+        dependent = not name and subject is not None and facts.is_stored(subject)
+        kind = "referrer-entry" if dependent else "entry"
+        facts.pin(facts.node(reference.digest), name or None, kind, _repository(name))
+        if name and names.setdefault(name, reference.digest) != reference.digest:
+            message = f"the name {name} is given to {names[name]} and to {reference.digest}"
+            facts.notice("duplicate-name", message, name, "index.json")
+        if not reference.digest.startswith("sha256:"):
+            facts.notice("algorithm", f"{reference.digest} in index.json: many tools know sha256 only", name)
+
+
+def _repository(name: str) -> str | None:
+    """Return the repository of a full image name (`host/team/core` of `host/team/core:9.0`), None of a plain tag."""
+    repository, colon, tag = name.rpartition(":")
+    return repository if colon and repository and "/" not in tag else None

@@ -1,0 +1,339 @@
+"""The fact tables of a snapshot as Arrow tables: their columns, how they are put in order, how they are stored.
+
+The only file that imports pyarrow. Facts of 10M blobs stay in columns; no row is ever a Python object here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from blobkit.errors import SnapshotFormatError
+from blobkit.render import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    Columns = Mapping[str, ArrayLike]
+
+__all__ = [
+    "KINDS",
+    "LINK_KINDS",
+    "PIN_KINDS",
+    "STORED",
+    "Notice",
+    "Tables",
+    "codes",
+    "make",
+    "numbers",
+    "read_archive",
+    "read_directory",
+    "write_archive",
+    "write_directory",
+]
+
+KINDS = ("index", "manifest", "config", "layer", "artifact", "blob", "snapshot", "unknown")
+STORED = ("yes", "missing", "foreign", "inline", "virtual")
+LINK_KINDS = ("config", "layer", "child", "subject", "referrer", "link", "revision", "mark")
+PIN_KINDS = ("pin", "tag", "entry", "referrer-entry", "revision", "tagged-revision")
+
+FORMAT = "blobkit-snapshot/1"
+NAMES = ("nodes", "links", "pins", "notices")
+NODE_LIMIT = 1 << 30
+_TIME = pa.timestamp("us", tz="UTC")
+_TEXT = pa.large_string()
+
+Notice = tuple[str, str, str, str]
+"""What a maker noticed: (code, key or name concerned or "", path or "", message)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The four fact tables, each a pyarrow.Table (pandas, polars and duckdb read it as it is).
+
+    - nodes, by key: `id` int32 (= row), `key` str, `size` int64 (bytes stored), `kind`, `media_type`, `platform`
+      dictionary, `created`, `modified` timestamp[us, UTC] or null, `stored` dictionary, `opaque` bool
+    - links, by source, target, kind: `source`, `target` int32 (node ids), `kind` dictionary
+    - pins, by name (null last), node: `node` int32, `name` str or null, `kind` dictionary, `group` str or null,
+      `count` int64, `modified` timestamp[us, UTC] or null
+    - notices: `code`, `key`, `path`, `message` str
+    """
+
+    nodes: pa.Table
+    links: pa.Table
+    pins: pa.Table
+    notices: pa.Table
+
+
+def make(nodes: Columns, links: Columns, pins: Columns, notices: Sequence[Notice] = ()) -> Tables:
+    """Return the fact tables of these columns, which may come in any order; SnapshotFormatError says what is wrong.
+
+    Columns are lists, numpy or Arrow arrays; those that are absent get their unknown value. Links and pins name
+    nodes by position. Links are a set: the same link twice is one. Cost: a sort of the keys and of the links.
+    """
+    key = _text(nodes["key"])
+    order = _order(key)
+    rank = np.empty(len(order), np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    return Tables(
+        _nodes(nodes, key, order),
+        _links(links, rank),
+        _pins(pins, rank),
+        pa.table(
+            {
+                name: pa.array([clean(notice[i]) for notice in notices], _TEXT)
+                for i, name in enumerate(("code", "key", "path", "message"))
+            }
+        ),
+    )
+
+
+def numbers(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Return a column of numbers without nulls, or of booleans, as a read-only numpy array."""
+    return np.asarray(column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
+
+
+def codes(column: pa.ChunkedArray) -> NDArray[np.int8]:
+    """Return the codes of a dictionary column: positions in its vocabulary."""
+    return np.asarray(column.combine_chunks().indices if column.num_chunks != 1 else column.chunk(0).indices)
+
+
+def _nodes(columns: Columns, key: pa.Array, order: NDArray[np.int64]) -> pa.Table:
+    n = len(key)
+    if n >= NODE_LIMIT:
+        msg = f"{n:,} nodes are more than a snapshot can hold ({NODE_LIMIT:,})"
+        raise SnapshotFormatError(msg)
+    table = pa.table(
+        {
+            "key": key,
+            "size": pa.array(np.asarray(columns["size"], np.int64)),
+            "kind": _coded(columns.get("kind", "unknown"), KINDS, "kind", n),
+            "media_type": _words(columns.get("media_type"), n),
+            "platform": _words(columns.get("platform"), n),
+            "created": _times(columns.get("created"), n),
+            "modified": _times(columns.get("modified"), n),
+            "stored": _coded(columns.get("stored", "yes"), STORED, "stored", n),
+            "opaque": pa.array(np.broadcast_to(np.asarray(columns.get("opaque", False), np.bool_), n)),
+        }
+    )
+    if not (order[1:] > order[:-1]).all():
+        table = table.take(pa.array(order))
+    table = table.add_column(0, "id", pa.array(np.arange(n, dtype=np.int32)))
+    _check_nodes(table)
+    return table
+
+
+def _check_nodes(table: pa.Table) -> None:
+    """Hold the invariants: every key once, no negative size, no bytes for what is not stored."""
+    key, size = table["key"].combine_chunks(), numbers(table["size"])
+    same = np.flatnonzero(np.asarray(pc.equal(key[1:], key[:-1]))) if len(key) > 1 else np.empty(0, np.int64)
+    if len(same):
+        msg = f"the node {key[int(same[0])].as_py()} is listed twice"
+        raise SnapshotFormatError(msg)
+    wrong = np.flatnonzero((size < 0) | ((size > 0) & (codes(table["stored"]) != STORED.index("yes"))))
+    if len(wrong):
+        msg = f"the node {key[int(wrong[0])].as_py()} has an impossible size ({size[wrong[0]]:,} bytes)"
+        raise SnapshotFormatError(msg)
+
+
+def _links(columns: Columns, rank: NDArray[np.int32]) -> pa.Table:
+    """Return the links as a sorted set; sorting one number a link is several times faster than three columns."""
+    source = _positions(columns["source"], rank, "link")
+    target = _positions(columns["target"], rank, "link")
+    kind = np.asarray(_coded(columns.get("kind", "link"), LINK_KINDS, "link kind", len(source)).indices)
+    if len(source) != len(target):
+        msg = f"{len(source):,} link sources and {len(target):,} targets"
+        raise SnapshotFormatError(msg)
+    n, k = max(len(rank), 1), len(LINK_KINDS)
+    packed = (source.astype(np.int64) * n + target) * k + kind
+    if not (packed[1:] > packed[:-1]).all():
+        packed.sort()
+        packed = packed[np.concatenate(([True], packed[1:] != packed[:-1]))]
+        rest, kind = np.divmod(packed, k)
+        source, target = np.divmod(rest, n)
+    return pa.table(
+        {
+            "source": pa.array(source.astype(np.int32, copy=False)),
+            "target": pa.array(target.astype(np.int32, copy=False)),
+            "kind": _dictionary(kind, LINK_KINDS),
+        }
+    )
+
+
+def _pins(columns: Columns, rank: NDArray[np.int32]) -> pa.Table:
+    node = _positions(columns["node"], rank, "pin")
+    n = len(node)
+    count = np.broadcast_to(np.asarray(columns.get("count", 1), np.int64), n)
+    if (count < 0).any():
+        msg = "a pin has a negative count"
+        raise SnapshotFormatError(msg)
+    table = pa.table(
+        {
+            "node": pa.array(node),
+            "name": _text(columns.get("name", [None] * n)),
+            "kind": _coded(columns.get("kind", "pin"), PIN_KINDS, "pin kind", n),
+            "group": _text(columns.get("group", [None] * n)),
+            "count": pa.array(count),
+            "modified": _times(columns.get("modified"), n),
+        }
+    )
+    return table.take(pc.sort_indices(table.select(["name", "node"]), [("name", "ascending"), ("node", "ascending")]))
+
+
+def _positions(values: ArrayLike, rank: NDArray[np.int32], noun: str) -> NDArray[np.int32]:
+    """Return the sorted node ids of these positions."""
+    position = np.asarray(values, np.int64)
+    if len(position) and not (position.min() >= 0 and position.max() < len(rank)):
+        msg = f"a {noun} names a node that is not there"
+        raise SnapshotFormatError(msg)
+    return rank[position]
+
+
+def _order(key: pa.Array) -> NDArray[np.int64]:
+    """Return the positions of the keys in sorted order; nothing is sorted that is in order already."""
+    if key.null_count:
+        msg = "a node has no key"
+        raise SnapshotFormatError(msg)
+    if len(key) < 2 or pc.all(pc.less(key[:-1], key[1:])).as_py():  # noqa: PLR2004 (nothing to compare)
+        return np.arange(len(key))
+    return np.asarray(pc.sort_indices(key)).astype(np.int64)
+
+
+def _flat(values: object) -> object:
+    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+
+
+def _text(values: object) -> pa.Array:
+    """Return a column of text as it is; what is no valid UTF-8 is cleaned, which only strangers' names need."""
+    values = _flat(values)
+    if isinstance(values, pa.Array):
+        return values.cast(_TEXT)
+    try:
+        return pa.array(values, _TEXT)
+    except UnicodeEncodeError:
+        return pa.array([value if value is None else clean(value) for value in values], _TEXT)  # type: ignore[attr-defined]
+
+
+def _words(values: object, n: int) -> pa.Array:
+    """Return a column of few different words as a dictionary column; "" where unknown."""
+    if values is None:
+        return pa.DictionaryArray.from_arrays(np.zeros(n, np.int32), pa.array([""]))
+    values = _flat(values)
+    words = values if isinstance(values, pa.DictionaryArray) else _text(values).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(words.indices, words.dictionary.cast(pa.string()))
+
+
+def _coded(values: object, vocabulary: tuple[str, ...], noun: str, n: int) -> pa.Array:
+    """Return a dictionary column over a fixed vocabulary, of words, of their codes (int8), or of one word for all."""
+    values = _flat(values)
+    if isinstance(values, np.ndarray) and values.dtype == np.int8:
+        return _dictionary(values, vocabulary)
+    words = pa.array([values]) if isinstance(values, str) else values
+    encoded = words if isinstance(words, pa.DictionaryArray) else _text(words).dictionary_encode()
+    found = encoded.dictionary.to_pylist()
+    odd = [str(word) for word in found if word not in vocabulary]
+    if odd or encoded.null_count:
+        msg = f"unknown {noun} {', '.join(odd) or 'null'}: it needs a newer blobkit"
+        raise SnapshotFormatError(msg)
+    table = np.array([vocabulary.index(word) for word in found], np.int8)
+    index = np.asarray(encoded.indices)
+    return _dictionary(np.broadcast_to(table[index], n) if isinstance(values, str) else table[index], vocabulary)
+
+
+def _dictionary(index: NDArray[np.integer], vocabulary: tuple[str, ...]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int8, copy=False)), pa.array(vocabulary))
+
+
+def _times(values: object, n: int) -> pa.Array:
+    """Return microseconds since 1970 (-1 or None: unknown), or timestamps, as a column of UTC times."""
+    if values is None:
+        return pa.nulls(n, _TIME)
+    values = _flat(values)
+    if isinstance(values, pa.Array) and pa.types.is_timestamp(values.type):
+        return values.cast(_TIME)
+    since = pa.array(values, pa.int64())
+    return pc.if_else(pc.greater_equal(since, 0), since, pa.scalar(None, pa.int64())).cast(_TIME)
+
+
+def write_directory(directory: Path, tables: Tables, meta: Mapping[str, object]) -> None:
+    """Write one parquet file a table, and snapshot.json last, into `directory` (made if absent)."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in NAMES:
+        _write_parquet(getattr(tables, name), directory / f"{name}.parquet")
+    (directory / "snapshot.json").write_text(json.dumps({"format": FORMAT, **meta}, indent=1))
+
+
+def write_archive(path: Path, tables: Tables, meta: Mapping[str, object]) -> None:
+    """Write the same files into one zip archive, which appears at `path` whole or not at all."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
+        write_directory(Path(scratch) / "t", tables, meta)
+        whole = Path(scratch) / "whole"
+        with zipfile.ZipFile(whole, "w") as archive:
+            for name in (*(f"{name}.parquet" for name in NAMES), "snapshot.json"):
+                archive.write(Path(scratch) / "t" / name, name)
+        os.replace(whole, path)  # noqa: PTH105 (the call whose atomicity POSIX promises)
+
+
+def read_directory(directory: Path) -> tuple[Tables, dict[str, object]]:
+    """Return the tables and the meta data of a directory that `write_directory` wrote, checked like new ones."""
+    with (directory / "snapshot.json").open("rb") as file:
+        meta = _meta(file, directory)
+    return _read({name: directory / f"{name}.parquet" for name in NAMES}, directory), meta
+
+
+def read_archive(path: Path) -> tuple[Tables, dict[str, object]]:
+    """Return the tables and the meta data of a file that `write_archive` wrote, checked like new ones."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            with archive.open("snapshot.json") as file:
+                meta = _meta(file, path)
+            return _read({name: pa.PythonFile(archive.open(f"{name}.parquet")) for name in NAMES}, path), meta
+    except (zipfile.BadZipFile, KeyError) as error:
+        msg = f"{path} is no saved snapshot ({error})"
+        raise SnapshotFormatError(msg) from error
+
+
+def _write_parquet(table: pa.Table, path: Path) -> None:
+    pq.write_table(table, path, compression="zstd", use_dictionary=[f.name for f in table.schema if _few(f.type)])
+
+
+def _few(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_dictionary(kind))
+
+
+def _meta(file: IO[bytes], path: Path) -> dict[str, object]:
+    """Return the meta data; a megabyte is far more than any snapshot has."""
+    try:
+        meta = json.loads(file.read(1 << 20))
+    except ValueError as error:
+        msg = f"{path} is no saved snapshot (snapshot.json: {error})"
+        raise SnapshotFormatError(msg) from error
+    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+        found = meta.get("format") if isinstance(meta, dict) else None
+        msg = f"{path} is not in the format {FORMAT} (found {found!r}): write it again, or use a newer blobkit"
+        raise SnapshotFormatError(msg)
+    return meta
+
+
+def _read(sources: Mapping[str, object], path: Path) -> Tables:
+    try:
+        raw = {name: pq.read_table(source) for name, source in sources.items()}
+        nodes, links, pins, notices = ({c: raw[name][c] for c in raw[name].column_names} for name in NAMES)
+        rows = zip(*(notices[name].to_pylist() for name in ("code", "key", "path", "message")), strict=True)
+        return make(nodes, links, pins, list(rows))
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
+        reason = str(error).split("\n", maxsplit=1)[0]
+        msg = f"{path} is a damaged snapshot ({reason})"
+        raise SnapshotFormatError(msg) from error
