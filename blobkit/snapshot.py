@@ -107,6 +107,7 @@ class Counted:
     The links of node i go to `targets[first[i]:first[i + 1]]` (sorted, each target once). `pins` are the pins that
     hold, `size` bytes stored, `blob` whether the node is a stored blob, `opaque` whether its links are unknown
     though the policy would follow them. `counting`: references are counted; else the store is marked and swept.
+    All arrays are read-only: analyses keep what they found beside the graph.
     """
 
     first: NDArray[np.int64]
@@ -185,15 +186,17 @@ class Snapshot:
         holds = self.holding
         pins = np.zeros(n, np.int64)
         np.add.at(pins, numbers(self.pins["node"])[holds], numbers(self.pins["count"])[holds])
-        return Counted(
-            first=first,
-            targets=target,
-            pins=pins,
-            size=numbers(self.nodes["size"]),
-            blob=codes(self.nodes["stored"]) == STORED.index("yes"),
-            opaque=numbers(self.nodes["opaque"]).astype(np.bool_) & ((pins > 0) | follow),
-            counting=self.rule.counting,
-        )
+        arrays = {
+            "first": first,
+            "targets": target,
+            "pins": pins,
+            "size": numbers(self.nodes["size"]),
+            "blob": codes(self.nodes["stored"]) == STORED.index("yes"),
+            "opaque": numbers(self.nodes["opaque"]).astype(np.bool_) & ((pins > 0) | follow),
+        }
+        for array in arrays.values():
+            array.flags.writeable = False
+        return Counted(**arrays, counting=self.rule.counting)
 
     def _counted_links(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
         """Return source and target of the links that count, each pair once, and which nodes are followed into."""

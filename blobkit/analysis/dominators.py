@@ -1,0 +1,100 @@
+"""Retained bytes: what only one node keeps, for all nodes at once.
+
+A node dominates another when every way from the roots to that other leads through it; what it dominates, itself
+included, is what it retains. Roots hang on a super-root, so that a pinned node is dominated by nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.analysis import kernels
+from blobkit.analysis.memory import kept
+from blobkit.analysis.reach import holders, links_from, live, sources
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from blobkit.snapshot import Counted
+
+__all__ = ["Dominators", "dominators", "frees", "is_cyclic", "retained"]
+
+
+@dataclass(frozen=True, eq=False)
+class Dominators:
+    """The immediate dominator of each node (n: the super-root; -1: not reached), and an order from the top down."""
+
+    idom: NDArray[np.int32]
+    order: NDArray[np.int32]
+    cyclic: bool
+
+
+@kept
+def dominators(graph: Counted) -> Dominators:
+    """Return the dominator tree. Cost: nodes + links * log(depth); on marked stores with cycles a few passes more.
+
+    Marking: over what the roots reach. Counting: over all nodes; what is not reached, or lies on a cycle or below
+    one, is held by something that no dropped pin can free, and hangs on the super-root.
+    """
+    reached = live(graph)
+    inside = np.ones_like(reached) if graph.counting else reached
+    root = (graph.pins > 0) | (inside & ~reached)
+    idom, order = kernels.dominators(graph.first, graph.targets, root, inside, links_from(graph, inside))
+    cyclic = len(order) < int(np.count_nonzero(inside))
+    if cyclic and graph.counting:
+        stuck = np.ones(len(inside), np.bool_)
+        stuck[order] = False
+        idom[:-1][stuck] = len(inside)
+        order = np.concatenate((np.flatnonzero(stuck).astype(np.int32), order))
+    elif cyclic:
+        order = kernels.postorder(graph.first, graph.targets, root)[::-1].copy()
+        idom = kernels.dominators_cyclic(*holders(graph), root, order)
+    return Dominators(idom, order, cyclic)
+
+
+def is_cyclic(graph: Counted) -> bool:
+    """Return whether links that matter to the collector form a cycle."""
+    return dominators(graph).cyclic
+
+
+@kept
+def retained(graph: Counted) -> NDArray[np.int64]:
+    """Return the bytes that only each node keeps, itself included; 0 for what no root reaches on a marked store."""
+    tree = dominators(graph)
+    return kernels.totals(tree.idom, tree.order, graph.size)[:-1]
+
+
+@kept
+def frees(graph: Counted) -> NDArray[np.int64]:
+    """Return the bytes that go when all pins on a node go: what it retains, if nothing else holds the node itself.
+
+    What else may hold it: on a counting store any node that links to it; on a marked one any *reached* node, but
+    for those that are reached through the node alone (which only cycles make possible).
+    """
+    if graph.counting:
+        held = graph.links_in > 0
+    elif is_cyclic(graph):
+        source = sources(graph)
+        others = live(graph)[source] & ~_dominates(graph, graph.targets, source)
+        held = np.bincount(graph.targets[others], minlength=len(graph.size)) > 0
+    else:
+        held = links_from(graph, live(graph)) > 0
+    return np.where((graph.pins > 0) & ~held, retained(graph), 0)
+
+
+def _dominates(graph: Counted, above: NDArray[np.int32], below: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Return whether each node `above[i]` dominates `below[i]`: its interval in the tree holds that of the other."""
+    tree = dominators(graph)
+    n = len(graph.size)
+    one = np.ones(n, np.int64)
+    count = kernels.totals(tree.idom, tree.order, one)
+    enter = np.zeros(n + 1, np.int64)
+    used = np.ones(n + 1, np.int64)
+    for node in tree.order.tolist():
+        up = tree.idom[node]
+        enter[node] = enter[up] + used[up]
+        used[up] += count[node]
+    return (enter[above] <= enter[below]) & (enter[below] < enter[above] + count[above])

@@ -1,0 +1,341 @@
+"""Graph algorithms as plain loops over arrays, compiled by numba for large stores. The only file that imports numba.
+
+Below `COMPILED_FROM` nodes the same function runs as ordinary Python, so that a small store never waits for a
+compiler (numba alone takes a quarter of a second to import); that is why numba is imported on first need. Nothing
+here recurses. Links are in CSR form: those of node i go to `targets[first[i]:first[i + 1]]`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Bools = NDArray[np.bool_]
+    Ids = NDArray[np.int32]
+    Ints = NDArray[np.int64]
+
+__all__ = [
+    "closure_sizes",
+    "depths",
+    "dominators",
+    "dominators_cyclic",
+    "levels_within",
+    "postorder",
+    "remove",
+    "reverse",
+    "totals",
+]
+
+COMPILED_FROM = 20_000
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Kernel(Generic[P, R]):
+    """A function over arrays, of which the first has one entry a node: compiled when there are many nodes.
+
+    Compiled code is kept on disk and releases the interpreter lock.
+    """
+
+    def __init__(self, plain: Callable[P, R]) -> None:
+        self.plain = plain
+        self._compiled: Callable[P, R] | None = None
+        self.__doc__ = plain.__doc__
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run it."""
+        if len(args[0]) < COMPILED_FROM:  # type: ignore[arg-type]  # (always an array)
+            return self.plain(*args, **kwargs)
+        return self.compiled(*args, **kwargs)
+
+    @property
+    def compiled(self) -> Callable[P, R]:
+        """The compiled function."""
+        if self._compiled is None:
+            import numba  # noqa: PLC0415 (on first need: see above)
+
+            self._compiled = numba.njit(cache=True, nogil=True)(self.plain)
+        return self._compiled
+
+
+@Kernel
+def depths(first: Ints, targets: Ids, roots: Ids) -> Ids:
+    """Return for each node the fewest links from any root, -1 where no root reaches it. Cost: nodes + links."""
+    n = len(first) - 1
+    depth = np.full(n, -1, np.int32)
+    queue = np.empty(n, np.int32)
+    head = tail = 0
+    for root in roots:
+        if depth[root] < 0:
+            depth[root] = 0
+            queue[tail] = root
+            tail += 1
+    while head < tail:
+        node = queue[head]
+        head += 1
+        for at in range(first[node], first[node + 1]):
+            child = targets[at]
+            if depth[child] < 0:
+                depth[child] = depth[node] + 1
+                queue[tail] = child
+                tail += 1
+    return depth
+
+
+@Kernel
+def reverse(first: Ints, targets: Ids) -> tuple[Ints, Ids]:
+    """Return the links in CSR form by target: the sources of each node, in order. Cost: nodes + links."""
+    n = len(first) - 1
+    start = np.zeros(n + 2, np.int64)
+    for at in range(len(targets)):
+        start[targets[at] + 2] += 1
+    for node in range(n):
+        start[node + 2] += start[node + 1]
+    sources = np.empty(len(targets), np.int32)
+    for node in range(n):
+        for at in range(first[node], first[node + 1]):
+            child = targets[at]
+            sources[start[child + 1]] = node
+            start[child + 1] += 1
+    return start[: n + 1], sources
+
+
+@Kernel
+def remove(first: Ints, targets: Ids, blob: Bools, left: Ids, level: Ids, nodes: Ids, drops: Ints) -> tuple[Ids, Ids]:
+    """Return what goes, and the level of each, when `drops[i]` references on `nodes[i]` are dropped.
+
+    The least fixpoint over counts: `left` are the references that each node has, `level` zeros; both are
+    restored before it returns. A level counts the blobs on the longest way down from a dropped pin; stand-ins
+    count nothing. Cost: what goes and its links.
+    """
+    queue = np.empty(64, np.int32)
+    head = tail = 0
+    for i in range(len(nodes)):
+        left[nodes[i]] -= drops[i]
+        if left[nodes[i]] == 0:
+            if tail == len(queue):
+                queue = np.concatenate((queue, np.empty(len(queue), np.int32)))
+            queue[tail] = nodes[i]
+            tail += 1
+    while head < tail:
+        node = queue[head]
+        head += 1
+        below = level[node] + blob[node]
+        for at in range(first[node], first[node + 1]):
+            child = targets[at]
+            left[child] -= 1
+            level[child] = max(level[child], below)
+            if left[child] == 0:
+                if tail == len(queue):
+                    queue = np.concatenate((queue, np.empty(len(queue), np.int32)))
+                queue[tail] = child
+                tail += 1
+    gone = queue[:tail].copy()
+    gone_level = level[gone]
+    for node in gone:
+        for at in range(first[node], first[node + 1]):
+            left[targets[at]] += 1
+            level[targets[at]] = 0
+    for i in range(len(nodes)):
+        left[nodes[i]] += drops[i]
+    return gone, gone_level
+
+
+@Kernel
+def levels_within(first: Ints, targets: Ids, blob: Bools, inside: Bools, degree: Ids) -> Ids:
+    """Return the level of each node of a set, as `remove` counts it, also where links form cycles; -1 outside.
+
+    `degree`: the links to each node from inside, used up here. Where only nodes on cycles are left, the one with the
+    smallest key goes first. Cost: nodes + links.
+    """
+    n = len(first) - 1
+    level = np.where(inside, 0, -1).astype(np.int32)
+    queue = np.empty(n, np.int32)
+    done = np.zeros(n, np.bool_)
+    head = tail = 0
+    for node in range(n):
+        if inside[node] and degree[node] == 0:
+            queue[tail] = node
+            tail += 1
+            done[node] = True
+    for stalled in range(n):
+        while head < tail:
+            node = queue[head]
+            head += 1
+            for at in range(first[node], first[node + 1]):
+                child = targets[at]
+                degree[child] -= 1
+                if inside[child] and not done[child]:
+                    level[child] = max(level[child], level[node] + blob[node])
+                    if degree[child] == 0:
+                        queue[tail] = child
+                        tail += 1
+                        done[child] = True
+        if inside[stalled] and not done[stalled]:
+            queue[tail] = stalled
+            tail += 1
+            done[stalled] = True
+    return level
+
+
+@Kernel
+def dominators(first: Ints, targets: Ids, root: Bools, inside: Bools, degree: Ids) -> tuple[Ids, Ids]:
+    """Return the immediate dominator of each node in `inside`, and these nodes in topological order.
+
+    A super-root (node n) links to every `root`; -1 for nodes outside; `degree`: the links to each node from inside,
+    used up here. One pass in topological order: the dominator is the lowest common ancestor of the predecessors,
+    found by jump pointers of skew-binary length (Myers 1983). Nodes on cycles or below them are in no topological
+    order and are missing from it. Cost: nodes + links * log(depth).
+    """
+    n = len(first) - 1
+    idom = np.full(n + 1, -1, np.int32)
+    depth = np.zeros(n + 1, np.int32)
+    jump = np.full(n + 1, n, np.int32)
+    order = np.empty(n, np.int32)
+    idom[n] = n
+    head = tail = 0
+    for node in range(n):
+        if inside[node]:
+            if root[node]:
+                idom[node] = n
+            if degree[node] == 0:
+                order[tail] = node
+                tail += 1
+    while head < tail:
+        node = order[head]
+        head += 1
+        up = idom[node]
+        leap = jump[up]
+        depth[node] = depth[up] + 1
+        jump[node] = jump[leap] if depth[up] - depth[leap] == depth[leap] - depth[jump[leap]] else up
+        for at in range(first[node], first[node + 1]):
+            child = targets[at]
+            a = idom[child]
+            if a < 0:
+                idom[child] = node
+            elif a != n:
+                b = node
+                if depth[a] > depth[b]:
+                    a, b = b, a
+                while depth[b] > depth[a]:
+                    b = jump[b] if depth[jump[b]] >= depth[a] else idom[b]
+                while a != b:
+                    if jump[a] != jump[b]:
+                        a, b = jump[a], jump[b]
+                    else:
+                        a, b = idom[a], idom[b]
+                idom[child] = a
+            degree[child] -= 1
+            if degree[child] == 0:
+                order[tail] = child
+                tail += 1
+    return idom, order[:tail]
+
+
+@Kernel
+def postorder(first: Ints, targets: Ids, root: Bools) -> Ids:
+    """Return what the roots reach in the order in which a depth-first search leaves it. Cost: nodes + links."""
+    n = len(first) - 1
+    order = np.empty(n, np.int32)
+    stack = np.empty(n, np.int32)
+    pointer = first[:n].copy()
+    seen = np.zeros(n, np.bool_)
+    tail = 0
+    for top in range(n):
+        if not root[top] or seen[top]:
+            continue
+        stack[0] = top
+        seen[top] = True
+        height = 1
+        while height:
+            node = stack[height - 1]
+            if pointer[node] < first[node + 1]:
+                child = targets[pointer[node]]
+                pointer[node] += 1
+                if not seen[child]:
+                    seen[child] = True
+                    stack[height] = child
+                    height += 1
+            else:
+                height -= 1
+                order[tail] = node
+                tail += 1
+    return order[:tail]
+
+
+@Kernel
+def dominators_cyclic(start: Ints, sources: Ids, root: Bools, order: Ids) -> Ids:
+    """Return the immediate dominators of the nodes in `order` (a reverse postorder), also where links form cycles.
+
+    Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm" (2001): passes until nothing changes, over the
+    links by target. Cost: a few passes, more where cycles nest deeply.
+    """
+    n = len(root)
+    number = np.full(n + 1, -1, np.int32)
+    for k in range(len(order)):
+        number[order[k]] = len(order) - 1 - k
+    number[n] = len(order)
+    idom = np.full(n + 1, -1, np.int32)
+    idom[n] = n
+    changed = True
+    while changed:
+        changed = False
+        for node in order:
+            new = n if root[node] else -1
+            for at in range(start[node], start[node + 1]):
+                other = sources[at]
+                if idom[other] < 0:
+                    continue
+                if new < 0:
+                    new = other
+                while new != other:
+                    while number[new] < number[other]:
+                        new = idom[new]
+                    while number[other] < number[new]:
+                        other = idom[other]
+            if idom[node] != new:
+                idom[node] = new
+                changed = True
+    return idom
+
+
+@Kernel
+def totals(idom: Ids, order: Ids, size: Ints) -> Ints:
+    """Return the bytes of each dominator subtree; `order` has every dominator before what it dominates."""
+    total = np.zeros(len(idom), np.int64)
+    for node in order:
+        total[node] = size[node]
+    for k in range(len(order) - 1, -1, -1):
+        total[idom[order[k]]] += total[order[k]]
+    return total
+
+
+@Kernel
+def closure_sizes(first: Ints, targets: Ids, size: Ints, roots: Ids) -> Ints:
+    """Return the bytes that each root reaches, itself included. Cost: the sum of all closures and their links."""
+    n = len(first) - 1
+    stamp = np.full(n, -1, np.int32)
+    stack = np.empty(n, np.int32)
+    result = np.zeros(len(roots), np.int64)
+    for i in range(len(roots)):
+        stack[0] = roots[i]
+        stamp[roots[i]] = i
+        height = 1
+        while height:
+            height -= 1
+            node = stack[height]
+            result[i] += size[node]
+            for at in range(first[node], first[node + 1]):
+                child = targets[at]
+                if stamp[child] != i:
+                    stamp[child] = i
+                    stack[height] = child
+                    height += 1
+    return result

@@ -1,0 +1,72 @@
+"""What the roots reach, how far down it is, and what a node reaches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.analysis import kernels
+from blobkit.analysis.memory import kept
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from blobkit.snapshot import Counted
+
+__all__ = ["closure", "closure_sizes", "depth", "holders", "links_from", "live", "live_without", "sources", "unknown"]
+
+
+@kept
+def depth(graph: Counted) -> NDArray[np.int32]:
+    """Return for each node the fewest links from any root: 0 for a root, -1 where none reaches it."""
+    return kernels.depths(graph.first, graph.targets, _roots(graph.pins))
+
+
+@kept
+def live(graph: Counted) -> NDArray[np.bool_]:
+    """Return which nodes the roots reach."""
+    return depth(graph) >= 0
+
+
+@kept
+def unknown(graph: Counted) -> NDArray[np.int32]:
+    """Return the opaque nodes that the roots reach: what hangs on them cannot be known."""
+    return np.flatnonzero(graph.opaque & live(graph)).astype(np.int32)
+
+
+@kept
+def holders(graph: Counted) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the links by target: `sources[start[i]:start[i + 1]]` link to node i."""
+    return kernels.reverse(graph.first, graph.targets)
+
+
+def live_without(graph: Counted, pins: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which nodes are reached when only these pins hold."""
+    return kernels.depths(graph.first, graph.targets, _roots(pins)) >= 0
+
+
+def sources(graph: Counted) -> NDArray[np.int32]:
+    """Return the node that each link comes from, in the order of `graph.targets`."""
+    return np.repeat(np.arange(len(graph.size), dtype=np.int32), np.diff(graph.first))
+
+
+def links_from(graph: Counted, inside: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Return how many links each node has from nodes inside a set. Cost: nodes + links."""
+    targets = graph.targets if inside.all() else graph.targets[np.repeat(inside, np.diff(graph.first))]
+    return np.bincount(targets, minlength=len(graph.size)).astype(np.int32)
+
+
+def closure(graph: Counted, nodes: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return for each node the fewest links from any of `nodes`, -1 where none reaches it. Cost: nodes + links."""
+    return kernels.depths(graph.first, graph.targets, nodes)
+
+
+def closure_sizes(graph: Counted, nodes: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return the bytes of the closure of each of `nodes`, which may repeat. Cost: the closures of different ones."""
+    different, back = np.unique(nodes, return_inverse=True)
+    return kernels.closure_sizes(graph.first, graph.targets, graph.size, different)[back]
+
+
+def _roots(pins: NDArray[np.int64]) -> NDArray[np.int32]:
+    return np.flatnonzero(pins).astype(np.int32)
