@@ -26,6 +26,8 @@ from blobkit.tables import (
     Notice,
     Tables,
     codes,
+    flags,
+    ids,
     make,
     numbers,
     read_archive,
@@ -185,14 +187,14 @@ class Snapshot:
         np.cumsum(np.bincount(source, minlength=n), out=first[1:])
         holds = self.holding
         pins = np.zeros(n, np.int64)
-        np.add.at(pins, numbers(self.pins["node"])[holds], numbers(self.pins["count"])[holds])
+        np.add.at(pins, ids(self.pins["node"])[holds], numbers(self.pins["count"])[holds])
         arrays = {
             "first": first,
             "targets": target,
             "pins": pins,
             "size": numbers(self.nodes["size"]),
             "blob": codes(self.nodes["stored"]) == STORED.index("yes"),
-            "opaque": numbers(self.nodes["opaque"]).astype(np.bool_) & ((pins > 0) | follow),
+            "opaque": flags(self.nodes["opaque"]) & ((pins > 0) | follow),
         }
         for array in arrays.values():
             array.flags.writeable = False
@@ -200,7 +202,7 @@ class Snapshot:
 
     def _counted_links(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
         """Return source and target of the links that count, each pair once, and which nodes are followed into."""
-        source, target, kind = numbers(self.links["source"]), numbers(self.links["target"]), codes(self.links["kind"])
+        source, target, kind = ids(self.links["source"]), ids(self.links["target"]), codes(self.links["kind"])
         counts = np.array([name in self.rule.links for name in LINK_KINDS])[kind]
         follow = np.zeros(self.nodes.num_rows, np.bool_)
         follow[target[counts & np.array([name not in _LEAVES for name in LINK_KINDS])[kind]]] = True
@@ -210,12 +212,20 @@ class Snapshot:
         if again.any():
             once = np.concatenate(([True], ~again))
             source, target = source[once], target[once]
-        return source.astype(np.int32, copy=False), target.astype(np.int32, copy=False), follow
+        return source, target, follow
 
     @cached_property
     def holding(self) -> NDArray[np.bool_]:
         """Whether each pin holds under the policy."""
         return np.array([name in self.rule.pins for name in PIN_KINDS])[codes(self.pins["kind"])]
+
+    @cached_property
+    def pins_of(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The pins by node: `rows[start[i]:start[i + 1]]` of the pin table, by name, are on node i."""
+        node = ids(self.pins["node"])
+        start = np.zeros(self.nodes.num_rows + 1, np.int64)
+        np.cumsum(np.bincount(node, minlength=self.nodes.num_rows), out=start[1:])
+        return start, np.argsort(node, kind="stable")
 
     def key(self, node: int) -> str:
         """Return the key of a node: its digest, or the name of a stand-in."""

@@ -36,7 +36,11 @@ __all__ = [
     "Notice",
     "Tables",
     "codes",
+    "flags",
+    "flat",
+    "ids",
     "make",
+    "matching",
     "numbers",
     "read_archive",
     "read_directory",
@@ -100,14 +104,35 @@ def make(nodes: Columns, links: Columns, pins: Columns, notices: Sequence[Notice
     )
 
 
+def flat(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column in one piece; no copy where it is in one already (`combine_chunks` would make one)."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
 def numbers(column: pa.ChunkedArray) -> NDArray[np.int64]:
-    """Return a column of numbers without nulls, or of booleans, as a read-only numpy array."""
-    return np.asarray(column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
+    """Return a column of int64 as a read-only numpy array."""
+    return np.asarray(flat(column))
+
+
+def ids(column: pa.ChunkedArray) -> NDArray[np.int32]:
+    """Return a column of node ids as a read-only numpy array."""
+    return np.asarray(flat(column))
+
+
+def flags(column: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """Return a column of booleans as a numpy array."""
+    return np.asarray(flat(column))
 
 
 def codes(column: pa.ChunkedArray) -> NDArray[np.int8]:
     """Return the codes of a dictionary column: positions in its vocabulary."""
-    return np.asarray(column.combine_chunks().indices if column.num_chunks != 1 else column.chunk(0).indices)
+    return np.asarray(flat(column).indices)
+
+
+def matching(column: pa.ChunkedArray, expression: str) -> NDArray[np.int64]:
+    """Return the rows whose text matches a regular expression (RE2: linear time, whatever the expression)."""
+    matches = pc.match_substring_regex(column, expression).fill_null(False)  # noqa: FBT003 (it takes no keyword)
+    return np.flatnonzero(np.asarray(matches))
 
 
 def _nodes(columns: Columns, key: pa.Array, order: NDArray[np.int64]) -> pa.Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -14,7 +14,20 @@ if TYPE_CHECKING:
 
     from blobkit.snapshot import Counted
 
-__all__ = ["closure", "closure_sizes", "depth", "holders", "links_from", "live", "live_without", "sources", "unknown"]
+    Number = TypeVar("Number", bound=np.integer)
+
+__all__ = [
+    "closure",
+    "closure_sizes",
+    "depth",
+    "gathered",
+    "holders",
+    "links_from",
+    "live",
+    "live_without",
+    "sources",
+    "unknown",
+]
 
 
 @kept
@@ -39,6 +52,14 @@ def unknown(graph: Counted) -> NDArray[np.int32]:
 def holders(graph: Counted) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Return the links by target: `sources[start[i]:start[i + 1]]` link to node i."""
     return kernels.reverse(graph.first, graph.targets)
+
+
+def gathered(start: NDArray[np.int64], values: NDArray[Number], nodes: NDArray[np.int32]) -> NDArray[Number]:
+    """Return `values[start[i]:start[i + 1]]` of all these nodes, one after the other."""
+    number = start[nodes + 1] - start[nodes]
+    shift = np.repeat(start[nodes] - (np.cumsum(number) - number), number)
+    found: NDArray[Number] = values[np.arange(len(shift)) + shift]
+    return found
 
 
 def live_without(graph: Counted, pins: NDArray[np.int64]) -> NDArray[np.bool_]:

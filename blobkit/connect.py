@@ -1,0 +1,127 @@
+"""From an address to a snapshot: which kind of store is at a path, and the maker that reads it.
+
+An address is a path, or `kind:path`. This is the one place that knows both readers' addresses and makers.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blobkit.errors import AddressError
+from blobkit.render import listed, printable
+from blobkit.scanners import oci_layout, registry
+from blobkit.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from blobkit.protocols import Address
+
+__all__ = ["scan"]
+
+LOOKED_FOR = (
+    "blobkit (.blobkit/index.sqlite), oci (oci-layout, or index.json and blobs/), "
+    "registry (docker/registry/v2/repositories), snapshot (snapshot.json)"
+)
+
+
+def scan(
+    address: Address,
+    *,
+    policy: str | None = None,
+    progress: bool = True,
+    verify: bool = False,
+    storage_options: Mapping[str, object] | None = None,
+) -> Snapshot:
+    """Return a snapshot of the store at `address`, read-only: nothing there is written, locked or touched.
+
+    `address` is a path, of which the kind is recognised, or `kind:path` with a kind of blobkit, oci, registry or
+    snapshot. `policy` picks the first policy (see `Snapshot.policies`); `verify` reads and hashes every blob (small
+    ones are always verified); `progress` shows a bar for what takes longer than a second. AddressError where there
+    is no such path or no store, UnreadableStoreError where a store cannot be read. Cost: one look at each file, one
+    read of each manifest. `storage_options` are for stores that are not local, of which there are none yet.
+    """
+    if storage_options:
+        msg = f"storage_options are given ({listed(sorted(storage_options))}), and {os.fspath(address)} is a local path"
+        raise AddressError(msg)
+    kind, path = parse(os.fspath(address))
+    kind = kind or recognise(path)
+    return _MAKERS[kind](path, policy, progress, verify)
+
+
+def parse(address: str) -> tuple[str, Path]:
+    """Return the kind ("" where none is given) and the path of an address; AddressError for a kind unknown."""
+    kind, colon, rest = address.partition(":")
+    if colon and kind in _MAKERS:
+        return kind, Path(rest)
+    if re.fullmatch(r"[a-z][a-z-]+:.*", address) and not Path(address).exists():
+        msg = (
+            f"{printable(address)}: the kind {kind!r} is not known (use {', '.join(_MAKERS)}), and no such path exists"
+        )
+        raise AddressError(msg)
+    return "", Path(address)
+
+
+def recognise(path: Path) -> str:
+    """Return the kind of store at a path; AddressError says what was looked for."""
+    shown = printable(os.fspath(path))
+    if not os.fspath(path) or not path.exists():
+        msg = f"{shown or 'the empty path'} does not exist: give the path of a store, or kind:path"
+        raise AddressError(msg)
+    if path.is_file():
+        return _recognise_file(path, shown)
+    for kind, is_it in _SIGNS.items():
+        if is_it(path):
+            return kind
+    msg = f"{shown} is no store that blobkit knows; looked for {LOOKED_FOR}"
+    raise AddressError(msg)
+
+
+def _recognise_file(path: Path, shown: str) -> str:
+    with path.open("rb") as file:
+        if file.read(4) == b"PK\x03\x04":
+            return "snapshot"
+    msg = (
+        f"{shown} is a file, and no saved snapshot: give the directory of a store, or a file made by `blobkit scan -o`"
+    )
+    raise AddressError(msg)
+
+
+def _directory(path: Path) -> Path:
+    """Return the path of a directory, absolute, so that a snapshot says where it came from; AddressError where none."""
+    if not path.is_dir():
+        state = "is a file, not a directory" if path.exists() else "does not exist"
+        msg = f"{printable(os.fspath(path))} {state}: give the directory of the store"
+        raise AddressError(msg)
+    return path.absolute()
+
+
+def _scan_oci(path: Path, policy: str | None, progress: bool, verify: bool) -> Snapshot:  # noqa: FBT001 (private)
+    return oci_layout.scan(_directory(path), policy=policy, progress=progress, verify=verify)
+
+
+def _scan_registry(path: Path, policy: str | None, progress: bool, verify: bool) -> Snapshot:  # noqa: FBT001 (private)
+    return registry.scan(_directory(path), policy=policy, progress=progress, verify=verify)
+
+
+def _load_snapshot(path: Path, policy: str | None, _progress: bool, _verify: bool) -> Snapshot:  # noqa: FBT001 (private)
+    if not path.exists():
+        msg = f"{printable(os.fspath(path))} does not exist: give a file that `blobkit scan -o` or `save` made"
+        raise AddressError(msg)
+    snapshot = Snapshot.from_parquet(path) if path.is_dir() else Snapshot.load(path)
+    return snapshot if policy is None else snapshot.with_policy(policy)
+
+
+_MAKERS: dict[str, Callable[[Path, str | None, bool, bool], Snapshot]] = {
+    "oci": _scan_oci,
+    "registry": _scan_registry,
+    "snapshot": _load_snapshot,
+}
+_SIGNS: dict[str, Callable[[Path], bool]] = {
+    "oci": oci_layout.is_layout,
+    "registry": registry.is_registry,
+    "snapshot": lambda path: (path / "snapshot.json").is_file() and (path / "nodes.parquet").is_file(),
+}

@@ -1,0 +1,86 @@
+"""Columns of a snapshot's nodes as pandas arrays; what is wide stays in Arrow or numpy, without a Python loop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from blobkit.tables import flat, ids
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+    from pandas.core.arrays.string_ import BaseStringArray as TextArray
+
+    from blobkit.snapshot import Snapshot
+
+__all__ = ["categorical", "categories", "keys", "links_of", "tags", "times", "words"]
+
+
+def keys(snapshot: Snapshot, nodes: NDArray[np.int32]) -> TextArray[None]:
+    """Return the keys of these nodes as an array of str."""
+    text: TextArray[None] = pd.array(_take(snapshot, "key", nodes), dtype="str")
+    return text
+
+
+def words(snapshot: Snapshot, column: str, nodes: NDArray[np.int32]) -> TextArray[None]:
+    """Return a column of few different words as an array of str."""
+    coded = _take(snapshot, column, nodes)
+    text: TextArray[None] = pd.array(coded.cast(coded.type.value_type), dtype="str")
+    return text
+
+
+def categories(snapshot: Snapshot, column: str, nodes: NDArray[np.int32]) -> pd.Categorical[str]:
+    """Return a column with a fixed vocabulary as a categorical with all of that vocabulary."""
+    coded = _take(snapshot, column, nodes)
+    return categorical(np.asarray(coded.indices), coded.dictionary.to_pylist())
+
+
+def categorical(codes: NDArray[np.integer], vocabulary: Sequence[str]) -> pd.Categorical[str]:
+    """Return a categorical of positions in a vocabulary, with all of it as categories."""
+    found: pd.Categorical[str] = pd.Categorical.from_codes(codes, list(vocabulary))  # type: ignore[call-overload]
+    return found
+
+
+def times(snapshot: Snapshot, column: str, nodes: NDArray[np.int32]) -> pd.DatetimeIndex:
+    """Return a column of times as datetime64[us, UTC], NaT where unknown."""
+    return pd.DatetimeIndex(_take(snapshot, column, nodes).to_pandas())
+
+
+def tags(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_]:
+    """Return for each of these nodes the names that name it, sorted, as a tuple; whether or not they hold."""
+    place = np.full(snapshot.nodes.num_rows, -1, np.int64)
+    place[nodes] = np.arange(len(nodes))
+    names = snapshot.pins["name"]
+    at = place[ids(snapshot.pins["node"])[: len(names) - names.null_count]]
+    rows = np.flatnonzero(at >= 0)
+    rows = rows[np.argsort(at[rows], kind="stable")]
+    found = names.take(rows).to_pylist()
+    owner, first, number = np.unique(at[rows], return_index=True, return_counts=True)
+    result = np.empty(len(nodes), object)
+    result[:] = [()] * len(nodes)
+    single = number == 1
+    ones = np.empty(np.count_nonzero(single), object)
+    ones[:] = list(zip([found[i] for i in first[single].tolist()], strict=True))
+    result[owner[single]] = ones
+    for node, start, many in zip(*(a[~single].tolist() for a in (owner, first, number)), strict=True):
+        result[node] = tuple(dict.fromkeys(found[start : start + many]))
+    return result
+
+
+def links_of(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_]:
+    """Return for each of these nodes the keys that it links to, sorted, as a tuple."""
+    graph = snapshot.counted
+    targets = keys(snapshot, graph.targets).to_numpy()
+    result = np.empty(len(nodes), object)
+    result[:] = [tuple(targets[graph.first[node] : graph.first[node + 1]]) for node in nodes.tolist()]
+    return result
+
+
+def _take(snapshot: Snapshot, column: str, nodes: NDArray[np.int32]) -> pa.Array:
+    whole = flat(snapshot.nodes[column])
+    return whole if len(nodes) == len(whole) else whole.take(nodes)

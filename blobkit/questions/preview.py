@@ -1,0 +1,247 @@
+"""What would go if references were dropped: exact, blob for blob, under the snapshot's policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from blobkit.analysis.reach import closure, unknown
+from blobkit.analysis.removal import removal
+from blobkit.protocols import as_snapshot
+from blobkit.questions.columns import categories, keys, tags
+from blobkit.questions.holding import Holding
+from blobkit.questions.targets import resolve
+from blobkit.questions.trust import certain, would_abort
+from blobkit.render import count, html_card, html_table, human_bytes, listed, short, text_table
+from blobkit.tables import ids
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from blobkit.analysis.removal import Removal
+    from blobkit.model import Level
+    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.questions.targets import Dropped, Targets
+    from blobkit.snapshot import Snapshot
+
+__all__ = ["Preview", "simulate_deref"]
+
+HOLDERS_KEPT = 100
+ROWS_SHOWN = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """What would go if `targets` were dropped together: falsy when nothing would, `len` is the number of blobs.
+
+    Garbage that is there already is not counted. `also_untagged` are names that the real deletion takes along;
+    `notices` say what a reader must know. Figures are computed when asked for.
+    """
+
+    snapshot: Snapshot
+    targets: tuple[str, ...]
+    also_untagged: tuple[str, ...]
+    notices: tuple[str, ...]
+    dropped: Dropped
+    removal: Removal
+
+    @cached_property
+    def digests(self) -> tuple[str, ...]:
+        """The digests that would go, by level of the cascade, then by digest."""
+        return tuple(keys(self.snapshot, self.nodes).tolist())
+
+    @cached_property
+    def bytes(self) -> int:
+        """Bytes that would go; an upper bound where not `exact`."""
+        return int(self.snapshot.counted.size[self.nodes].sum())
+
+    @cached_property
+    def levels(self) -> tuple[Level, ...]:
+        """(blobs, bytes) for each level: 0 for what a dropped pin was on, else one more than what held it."""
+        sizes = np.zeros(int(self._level.max(initial=-1)) + 1, np.int64)
+        np.add.at(sizes, self._level, self.snapshot.counted.size[self.nodes])
+        return tuple(zip(np.bincount(self._level).tolist(), sizes.tolist(), strict=True))
+
+    @property
+    def exact(self) -> bool:
+        """Whether `bytes` is exact: nothing that remains reaches a manifest or index that cannot be read."""
+        return len(self._unknown) == 0
+
+    @property
+    def opaque(self) -> tuple[str, ...]:
+        """The manifests and indexes that remain reachable and cannot be read."""
+        return tuple(keys(self.snapshot, self._unknown).tolist())
+
+    @cached_property
+    def certain_bytes(self) -> int:
+        """Bytes that go for sure, whatever the unreadable documents link to."""
+        sure = self.nodes if self.exact else certain(self.snapshot, self.nodes, self._unknown)
+        return int(self.snapshot.counted.size[sure].sum())
+
+    @cached_property
+    def freed(self) -> pd.DataFrame:
+        """One row a blob that would go: digest, size, level, kind, tags; by level, then by digest."""
+        return _frame(self.snapshot, self.nodes, self._level)
+
+    @cached_property
+    def kept(self) -> pd.DataFrame:
+        """One row a stored blob that the targets reach and that stays, biggest first: as `freed`, and why it stays.
+
+        `level`: the fewest links from a target; `holders`: digests that link to it and names that pin it;
+        `still_needed_by`: names that reach it. Both are tuples of the nearest 100 at most.
+        """
+        graph = self.snapshot.counted
+        distance = closure(graph, np.unique(ids(self.snapshot.pins["node"])[list(self.dropped.rows)]))
+        stays = (distance >= 0) & graph.blob
+        stays[self.removal.nodes] = False
+        nodes = np.flatnonzero(stays).astype(np.int32)
+        nodes = nodes[np.lexsort((nodes, -graph.size[nodes]))]
+        after = Holding.after(self.snapshot, self.dropped.rows, self.removal.nodes)
+        frame = _frame(self.snapshot, nodes, distance[nodes])
+        frame["holders"] = _tuples(after.direct(node, HOLDERS_KEPT) for node in nodes.tolist())
+        frame["still_needed_by"] = _tuples(sorted(after.names(node, HOLDERS_KEPT)) for node in nodes.tolist())
+        return frame
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The main table: `freed`."""
+        return self.freed
+
+    @cached_property
+    def nodes(self) -> NDArray[np.int32]:
+        """The nodes of the blobs that would go, in the order of `digests`."""
+        return self.removal.nodes[self.snapshot.counted.blob[self.removal.nodes]]
+
+    @cached_property
+    def _level(self) -> NDArray[np.int32]:
+        return self.removal.level[self.snapshot.counted.blob[self.removal.nodes]]
+
+    @cached_property
+    def _unknown(self) -> NDArray[np.int32]:
+        return np.setdiff1d(unknown(self.snapshot.counted), self.removal.nodes)
+
+    def __len__(self) -> int:
+        """Return the number of blobs that would go."""
+        return len(self.nodes)
+
+    def __str__(self) -> str:
+        """Return the answer as text."""
+        header, rows, right = self._table()
+        table = [text_table(header, rows, right=right)] if rows else []
+        return "\n".join([self.title(), *self._lines(), *table])
+
+    def _repr_html_(self) -> str:
+        header, rows, right = self._table()
+        return html_card(self.title(), self._lines(), html_table(header, rows, right=right) if rows else "")
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the answer as plain values that JSON can hold."""
+        return {
+            "snapshot": self.snapshot.caption(),
+            "policy": self.snapshot.policy,
+            "targets": list(self.targets),
+            "also_untagged": list(self.also_untagged),
+            "bytes": self.bytes,
+            "blobs": len(self),
+            "digests": list(self.digests),
+            "levels": [{"blobs": blobs, "bytes": size} for blobs, size in self.levels],
+            "exact": self.exact,
+            "certain_bytes": self.certain_bytes,
+            "opaque": list(self.opaque),
+            "notices": list(self.notices),
+        }
+
+    def title(self) -> str:
+        """Return the answer in one line."""
+        what = f"{count(len(self), 'blob')}, {human_bytes(self.bytes)}"
+        free = f"frees {what}" if self.exact else f"frees at most {what}, {human_bytes(self.certain_bytes)} for sure"
+        return f"Dropping {listed([short(target) for target in self.targets], 3)} {free}"
+
+    def _lines(self) -> list[str]:
+        lines = [self.snapshot.caption()]
+        if self.also_untagged:
+            lines.append(f"also untagged: {listed(self.also_untagged)}")
+        if not self.exact:
+            lines.append(f"not exact: what these link to is unknown: {listed([short(d) for d in self.opaque], 3)}")
+        return [*lines, *self.notices]
+
+    def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]], frozenset[str]]:
+        """Return the biggest blobs that would go, as cells."""
+        header = ("digest", "size", "level", "kind", "tags")
+        top = self.freed.nlargest(ROWS_SHOWN, "size", keep="first")
+        columns = (top[name].tolist() for name in header)
+        rows: list[tuple[str, ...]] = [
+            (digest, human_bytes(size), str(level), str(kind), listed(tags, 3))
+            for digest, size, level, kind, tags in zip(*columns, strict=True)
+        ]
+        if len(self) > len(top):
+            rest = self.bytes - int(top["size"].sum())
+            rows.append((f"and {len(self) - len(top):,} more", human_bytes(rest), "", "", ""))
+        return header, rows, frozenset(("size", "level"))
+
+
+def simulate_deref(
+    x: SupportsSnapshot | Address,
+    *targets: Targets,
+    groups: Targets = (),
+    all_pins: bool = False,
+    policy: str | None = None,
+) -> Preview:
+    """Return what would go if these references were dropped together; nothing is written anywhere.
+
+    `targets` are names, digests, patterns with `*`, unique prefixes of a digest, or lists, Indexes or Series of them;
+    `groups` are repositories of which every pin is dropped. A digest means one anonymous pin of it (where it has none
+    and the store is marked and swept: every name on it); `all_pins` drops all pins on what is named. Errors: what
+    `scan` raises, UnknownTargetError, AmbiguousTargetError, InvalidDigestError, BlobNotFoundError, NotPinnedError.
+    Cost: what goes and its links, once the snapshot was asked before.
+    """
+    snapshot = as_snapshot(x)
+    snapshot = snapshot if policy is None else snapshot.with_policy(policy)
+    dropped = resolve(snapshot, targets, groups=groups, all_pins=all_pins)
+    rows = np.fromiter(dropped.rows, np.int64, len(dropped.rows))
+    number = np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows))
+    holds = snapshot.holding[rows]
+    nodes, back = np.unique(ids(snapshot.pins["node"])[rows[holds]], return_inverse=True)
+    drops = np.zeros(len(nodes), np.int64)
+    np.add.at(drops, back, number[holds])
+    names = tuple(dict.fromkeys((*dropped.names, *(f"{group}/*" for group in dropped.groups))))
+    return Preview(
+        snapshot=snapshot,
+        targets=names,
+        also_untagged=tuple(sorted(dropped.also_untagged - set(names))),
+        notices=(*dropped.notices, *_not_holding(snapshot, holds), *would_abort(snapshot)),
+        dropped=dropped,
+        removal=removal(snapshot.counted, nodes, drops),
+    )
+
+
+def _not_holding(snapshot: Snapshot, holds: NDArray[np.bool_]) -> list[str]:
+    """Say so where none of the dropped names holds anything under the policy."""
+    if holds.any():
+        return []
+    return [f"none of these holds anything under policy {snapshot.policy} (others: {', '.join(snapshot.policies)})"]
+
+
+def _frame(snapshot: Snapshot, nodes: NDArray[np.int32], level: NDArray[np.int32]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "digest": keys(snapshot, nodes),
+            "size": snapshot.counted.size[nodes],
+            "level": level.astype(np.int64),
+            "kind": categories(snapshot, "kind", nodes),
+            "tags": tags(snapshot, nodes),
+        }
+    )
+
+
+def _tuples(lists: Iterable[list[str]]) -> NDArray[np.object_]:
+    found = [tuple(items) for items in lists]
+    result = np.empty(len(found), object)
+    result[:] = found
+    return result

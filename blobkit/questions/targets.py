@@ -1,0 +1,261 @@
+"""From what a user hands over (names, digests, patterns, lists, Series) to the pins that would be dropped.
+
+Resolved in this order: a full digest, an exact name, a pattern with `*` over names, a unique prefix of a digest.
+Nothing is guessed: what names nothing, or several things, is an error that lists what was meant perhaps.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.analysis.reach import live
+from blobkit.digest import ALGORITHMS, is_digest, parse
+from blobkit.errors import AmbiguousTargetError, BlobNotFoundError, NotPinnedError, UnknownTargetError
+from blobkit.questions.holding import Holding
+from blobkit.render import count, listed, short
+from blobkit.tables import LINK_KINDS, PIN_KINDS, codes, flat, ids, matching, numbers
+
+if TYPE_CHECKING:
+    from blobkit.snapshot import Snapshot
+
+    Targets = str | Iterable["Targets"]
+
+__all__ = ["Dropped", "Targets", "resolve"]
+
+PREFIX_HEX = 6
+NAMES_COMPARED = 50_000
+_DIGEST_LIKE = re.compile(rf"({'|'.join(ALGORITHMS)}):")
+_PREFIX = re.compile(rf"((?:{'|'.join(ALGORITHMS)}):)?([0-9a-f]{{{PREFIX_HEX},}})")
+
+
+@dataclass(slots=True)
+class Dropped:
+    """What targets (`names`) and `groups` stand for: rows of the pin table, with how many pins of each are dropped.
+
+    `also_untagged` are names that the deletion takes along; `notices` say what was understood where that is in doubt.
+    """
+
+    names: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    rows: dict[int, int] = field(default_factory=dict)
+    also_untagged: set[str] = field(default_factory=set)
+    notices: list[str] = field(default_factory=list)
+
+    def add(self, rows: Iterable[int], number: dict[int, int] | int) -> None:
+        """Drop these rows too: all of `number` (a count for each row, or the same for all), the most asked for."""
+        for row in rows:
+            wanted = number if isinstance(number, int) else number[row]
+            self.rows[row] = max(self.rows.get(row, 0), wanted)
+
+
+def resolve(snapshot: Snapshot, targets: Targets, *, groups: Targets = (), all_pins: bool = False) -> Dropped:
+    """Return the pins that `targets` and whole `groups` stand for, each once.
+
+    UnknownTargetError, AmbiguousTargetError, InvalidDigestError, BlobNotFoundError or NotPinnedError name the target
+    and what to type instead.
+    """
+    dropped = Dropped(tuple(_flat(targets)), tuple(_flat(groups)))
+    if not dropped.names and not dropped.groups:
+        msg = "no target: give a name, a digest, a pattern with *, or groups=(repository,)"
+        raise UnknownTargetError(msg)
+    resolver = _Resolver(snapshot, dropped)
+    for text in dropped.names:
+        resolver.target(text, all_pins=all_pins)
+    for text in dropped.groups:
+        resolver.group(text)
+    return dropped
+
+
+def _flat(targets: Targets) -> Iterable[str]:
+    """Yield every text in nested lists, tuples, sets, Indexes or Series, each once, in order."""
+    seen: set[str] = set()
+    todo: list[object] = [targets]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, str):
+            if item not in seen:
+                seen.add(item)
+                yield item
+        elif isinstance(item, Iterable):
+            todo += list(item)[::-1]
+        else:
+            msg = f"{item!r} is no target: give names, digests or patterns (text), or lists of them"
+            raise UnknownTargetError(msg)
+
+
+class _Resolver:
+    """Resolves targets against one snapshot; every look-up is a binary search or one pass over the pins."""
+
+    def __init__(self, snapshot: Snapshot, dropped: Dropped) -> None:
+        self.snapshot, self.dropped = snapshot, dropped
+        pins = snapshot.pins
+        self.names = flat(pins["name"])
+        self.named = len(self.names) - self.names.null_count
+        self.node = ids(pins["node"])
+        self.count = numbers(pins["count"])
+        self.kind = codes(pins["kind"])
+
+    def target(self, text: str, *, all_pins: bool) -> None:
+        """Drop what one target stands for."""
+        if is_digest(text):
+            self._digest(text, all_pins=all_pins)
+            return
+        rows = self._rows_named(text)
+        found = [] if text.startswith("tag:") else self._by_prefix(text.removeprefix("digest:"))
+        if rows:
+            if found:
+                self.dropped.notices.append(f"{text} was taken as the name, not as the start of {short(found[0])}")
+            self._name_rows(rows, all_pins=all_pins)
+        elif text.startswith(("tag:", "digest:")):
+            self._forced(*text.split(":", 1), all_pins=all_pins)
+        elif "*" in text:
+            self._name_rows(self._rows_like(text), all_pins=all_pins)
+        elif len(found) == 1:
+            self._digest(found[0], all_pins=all_pins)
+        else:
+            self._refuse(text, found)
+
+    def group(self, text: str) -> None:
+        """Drop every pin of a repository or namespace."""
+        rows = np.flatnonzero(np.asarray(self.snapshot.pins["group"].fill_null("")) == text)
+        if not text or not len(rows):
+            known = sorted(set(self.snapshot.pins["group"].unique().drop_null().to_pylist()))
+            msg = f"no repository {text!r} here{_hint(text, known)}"
+            raise UnknownTargetError(msg)
+        self._drop(rows.tolist())
+
+    def _forced(self, what: str, text: str, *, all_pins: bool) -> None:
+        rows = self._rows_named(text) if what == "tag" else []
+        found = self._by_prefix(text) if what == "digest" else []
+        if is_digest(text) and what == "digest":
+            self._digest(text, all_pins=all_pins)
+        elif rows:
+            self._name_rows(rows, all_pins=all_pins)
+        elif len(found) == 1:
+            self._digest(found[0], all_pins=all_pins)
+        else:
+            self._refuse(text, found)
+
+    def _refuse(self, text: str, found: list[str]) -> None:
+        """Say why a target stands for nothing."""
+        if len(found) > 1:
+            msg = f"{text} is the start of {count(len(found), 'digest')}: {listed(found, 4)}; give more of it"
+            raise AmbiguousTargetError(msg)
+        if _DIGEST_LIKE.match(text) and not _PREFIX.fullmatch(text):
+            parse(text)
+        nearest = _hint(text, self.names[: min(self.named, NAMES_COMPARED)].to_pylist())
+        msg = f"nothing here is named {text!r}, and no digest starts so{nearest}"
+        raise UnknownTargetError(msg)
+
+    def _rows_named(self, name: str) -> list[int]:
+        at = bisect_left(self.names, name, 0, self.named, key=str)
+        end = at
+        while end < self.named and str(self.names[end]) == name:
+            end += 1
+        return list(range(at, end))
+
+    def _rows_like(self, pattern: str) -> list[int]:
+        """Return the rows whose name matches a pattern in which only `*` is special."""
+        expression = "(?s)^" + ".*".join(re.escape(part) for part in pattern.split("*")) + "$"
+        rows: list[int] = matching(self.snapshot.pins["name"], expression).tolist()
+        if not rows:
+            msg = f"the pattern {pattern!r} matches none of {count(self.named, 'name')}"
+            raise UnknownTargetError(msg)
+        return rows
+
+    def _by_prefix(self, text: str) -> list[str]:
+        """Return up to a handful of digests that start so; at least six hex digits are asked for."""
+        match = _PREFIX.fullmatch(text)
+        if match is None:
+            return []
+        labels = [match[1]] if match[1] else [f"{label}:" for label in ALGORITHMS]
+        found: list[str] = []
+        keys = self.snapshot.nodes["key"]
+        for label in labels:
+            at = bisect_left(keys, label + match[2], key=str)
+            while at < len(keys) and len(found) < 10 and str(keys[at]).startswith(label + match[2]):  # noqa: PLR2004
+                found.append(str(keys[at]))
+                at += 1
+        return [key for key in found if is_digest(key)]
+
+    def _name_rows(self, rows: list[int], *, all_pins: bool) -> None:
+        """Drop pins by name; a revision takes every tag of its repository on that digest along."""
+        if all_pins:
+            nodes = np.unique(self.node[rows])
+            rows = np.flatnonzero(np.isin(self.node, nodes)).tolist()
+        self._drop(rows)
+        revisions = self.kind[rows] == PIN_KINDS.index("revision")
+        for row in np.asarray(rows)[revisions].tolist():
+            self._untag(row)
+
+    def _untag(self, row: int) -> None:
+        """Drop the tags that a registry drops with a manifest: those of the same repository on its digest."""
+        links = self.snapshot.links
+        is_target = (ids(links["source"]) == self.node[row]) & (codes(links["kind"]) == LINK_KINDS.index("revision"))
+        nodes = [self.node[row], *ids(links["target"])[is_target].tolist()]
+        tags = np.isin(self.kind, [PIN_KINDS.index("tag"), PIN_KINDS.index("tagged-revision")])
+        group = str(self.snapshot.pins["group"][row])
+        rows = np.flatnonzero(tags & np.isin(self.node, nodes)).tolist()
+        rows = [other for other in rows if str(self.snapshot.pins["group"][other]) == group]
+        self._drop(rows)
+        self.dropped.also_untagged.update(str(self.names[other]) for other in rows)
+
+    def _digest(self, digest: str, *, all_pins: bool) -> None:
+        """Drop one anonymous pin of a blob; where it has none, see `_named_digest`."""
+        node = self.snapshot.find(digest)
+        if node < 0:
+            msg = f"no blob {digest} here"
+            raise BlobNotFoundError(msg, digest=digest)
+        on_it = np.flatnonzero((self.node == node) & self.snapshot.holding)
+        anonymous = [row for row in on_it.tolist() if row >= self.named and self.count[row] > 0]
+        if all_pins and len(on_it):
+            self._drop(on_it.tolist())
+        elif anonymous:
+            self.dropped.add(anonymous[:1], 1)
+        else:
+            self._named_digest(digest, node, on_it.tolist())
+
+    def _named_digest(self, digest: str, node: int, on_it: list[int]) -> None:
+        """On a marked store, drop every name on the blob; NotPinnedError says what to type where there is none."""
+        if on_it and self.snapshot.rule.counting:
+            names = [str(self.names[row]) for row in on_it]
+            msg = f"{short(digest)} has no anonymous pin: {listed(names)} holds it; give the name, or all_pins=True"
+            raise NotPinnedError(msg, digest=digest)
+        stand_ins = self._revisions("target", node, "source")
+        rows = on_it or np.flatnonzero(np.isin(self.node, stand_ins) & self.snapshot.holding).tolist()
+        if not rows:
+            raise NotPinnedError(_not_pinned(self.snapshot, digest, node), digest=digest)
+        self._name_rows(rows, all_pins=False)
+
+    def _revisions(self, near: str, node: int, far: str) -> list[int]:
+        """Return the other ends of the revision links that start or end at a node: a stand-in and its blob."""
+        links = self.snapshot.links
+        found = (ids(links[near]) == node) & (codes(links["kind"]) == LINK_KINDS.index("revision"))
+        ends: list[int] = ids(links[far])[found].tolist()
+        return ends
+
+    def _drop(self, rows: list[int]) -> None:
+        self.dropped.add(rows, {row: int(self.count[row]) for row in rows})
+
+
+def _not_pinned(snapshot: Snapshot, digest: str, node: int) -> str:
+    """Return what to say of a blob that has no pin of its own."""
+    if not live(snapshot.counted)[node]:
+        return f"{short(digest)} is held by nothing under policy {snapshot.policy}: there is no pin to drop"
+    names = Holding.now(snapshot).names(node, 4)
+    call = ", ".join(repr(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")  # noqa: PLR2004
+    return f"{short(digest)} has no pin of its own, only links hold it; drop what reaches it: simulate_deref(x, {call})"
+
+
+def _hint(text: str, names: list[str]) -> str:
+    """Return the names that are nearest to what was typed, as the end of a sentence."""
+    names = list(dict.fromkeys(names))
+    near = difflib.get_close_matches(text, names, n=3, cutoff=0.6) or [name for name in names if text in name][:3]
+    return f"; did you mean {', '.join(near)}?" if near else ""

@@ -1,0 +1,55 @@
+"""How far an answer can be trusted: unreadable documents, and collectors that would refuse to run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.analysis.kernels import depths
+from blobkit.analysis.reach import live
+from blobkit.tables import LINK_KINDS, codes, ids
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from blobkit.snapshot import Snapshot
+
+__all__ = ["certain", "would_abort"]
+
+OPAQUE_LOOKED_AT = 64
+_CONTAINED = np.array([kind in ("config", "layer", "child", "subject") for kind in LINK_KINDS])
+
+
+def would_abort(snapshot: Snapshot) -> tuple[str, ...]:
+    """Return why the tool that the policy is named after would stop and remove nothing; empty where it would not.
+
+    Only what the tool looks at can stop it: things without a key (a stray file), names, and blobs that it reaches.
+    """
+    rule, notices = snapshot.rule, snapshot.notices
+    rows = zip(*(notices[column].to_pylist() for column in ("code", "key", "message")), strict=True)
+    reached = live(snapshot.counted)
+    return tuple(
+        f"{rule.tool} would abort: {message}"
+        for code, key, message in rows
+        if code in rule.aborts and ((node := snapshot.find(key)) < 0 or reached[node])
+    )
+
+
+def certain(snapshot: Snapshot, nodes: NDArray[np.int32], opaque: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return those of `nodes` that no opaque node can hold: they contain, through digests, every one of them.
+
+    A document cannot link to what contains its own digest. Cost: links, for each of at most 64 opaque nodes; with
+    more of them nothing is certain.
+    """
+    if len(opaque) > OPAQUE_LOOKED_AT:
+        return nodes[:0]
+    links = snapshot.links
+    contained = _CONTAINED[codes(links["kind"])]
+    source, target = ids(links["source"])[contained], ids(links["target"])[contained]
+    order = np.argsort(target, kind="stable")
+    start = np.zeros(snapshot.nodes.num_rows + 1, np.int64)
+    np.cumsum(np.bincount(target, minlength=snapshot.nodes.num_rows), out=start[1:])
+    for one in opaque:
+        nodes = nodes[depths(start, source[order], np.array([one], np.int32))[nodes] >= 0]
+    return nodes
