@@ -22,6 +22,9 @@
     `-- TargetError (LookupError)               a target that names nothing, or more than one thing
         `-- UnknownTargetError, AmbiguousTargetError
 
+    UserWarning
+    `-- LayoutChangedWarning                    another program wrote into the layout of a store
+
 Each message is one line that names the thing and says what to do next.
 """
 
@@ -36,6 +39,7 @@ __all__ = [
     "HashNotSupportedError",
     "InvalidDigestError",
     "InvalidTagError",
+    "LayoutChangedWarning",
     "LinkCycleError",
     "MediaTypeConflictError",
     "NotAStoreError",
@@ -77,6 +81,10 @@ class BlobkitError(Exception):
 
 class InvalidDigestError(BlobkitError, ValueError):
     """Not `alg:lowerhex` of a supported algorithm."""
+
+    def is_blob_not_exists(self) -> bool:
+        """Return True: for the original package, what is no digest is just a missing one."""
+        return True
 
 
 class HashNotSupportedError(BlobkitError, ValueError):
@@ -185,3 +193,7 @@ class UnknownTargetError(TargetError):
 
 class AmbiguousTargetError(TargetError):
     """A target that could be more than one thing; the message lists the candidates."""
+
+
+class LayoutChangedWarning(UserWarning):
+    """Another program wrote into the layout of a store: index.json is left alone, and no file is removed."""

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from blobkit.render import count, html_card, html_table, human_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from blobkit.digest import Digest
 
-__all__ = ["Descriptor", "Freed", "Level"]
+    Column = Sequence[int] | NDArray[np.int64]
+
+__all__ = ["LINK_KINDS", "Arrival", "Change", "Descriptor", "Facts", "Freed", "Level", "Link", "Record"]
+
+LINK_KINDS = ("link", "config", "layer", "child")
+"""Why a blob links to another: by hand, or by its position in a manifest. Indexes store the place in this tuple."""
 
 Level = tuple[int, int]
 """One level of a cascade: (blobs, bytes)."""
@@ -60,3 +69,76 @@ class Freed:
         rows = [(str(level), f"{blobs:,}", human_bytes(size)) for level, (blobs, size) in enumerate(self.levels[:20])]
         table = html_table(("level", "blobs", "bytes"), rows, right=frozenset(("level", "blobs", "bytes")))
         return html_card("Freed", [str(self)], table if rows else "")
+
+
+class Link(NamedTuple):
+    """The blob `source` needs `target` and holds one reference on it."""
+
+    source: Digest
+    target: Digest
+    kind: str = "link"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """New content as the index is told of it."""
+
+    digest: Digest
+    size: int
+    media_type: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What an index holds of one blob, without its links and names; `tags` is how many pins are tags."""
+
+    size: int
+    refcount: int
+    pins: int
+    tags: int
+    media_type: str
+    created: datetime
+
+    @property
+    def anonymous(self) -> int:
+        """The pins that no tag stands for: those that a `deref` may drop."""
+        return self.pins - self.tags
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The plan of one verb, computed before anything is written; a dry run computes it and stops.
+
+    `pins` is what each blob's pins gain or lose; `refcounts` is the new count of every blob that is touched and
+    stays; `freed` goes, and with it the links from it.
+    """
+
+    pins: Mapping[Digest, int] = field(default_factory=dict)
+    refcounts: Mapping[Digest, int] = field(default_factory=dict)
+    linked: Collection[Link] = ()
+    unlinked: Collection[Link] = ()
+    named: Mapping[str, Digest] = field(default_factory=dict)
+    unnamed: Collection[str] = ()
+    freed: Freed = field(default_factory=Freed)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that an index holds at one moment, as columns; a blob is its position in `digests`.
+
+    `media_type` holds positions in `media_types`, `kinds` those in LINK_KINDS, `created` microseconds since 1970.
+    `expected` are links to absent blobs: (source, digest, kind, media type).
+    """
+
+    digests: Sequence[Digest]
+    sizes: Column
+    created: Column
+    media_types: Sequence[str]
+    media_type: Column
+    anonymous: Column
+    sources: Column
+    targets: Column
+    kinds: Column
+    expected: Sequence[tuple[int, Digest, str, str]]
+    tags: Sequence[tuple[str, int]]

@@ -1,0 +1,277 @@
+"""An index in plain dicts: for tests, and for what need not stay. Every write can be undone."""
+
+from __future__ import annotations
+
+import bisect
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from blobkit.errors import StoreClosedError
+from blobkit.model import LINK_KINDS, Facts, Link, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from blobkit.digest import Digest
+    from blobkit.model import Arrival, Change
+    from blobkit.protocols import Reading
+
+__all__ = ["MemoryIndex"]
+
+T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class MemoryIndex:
+    """Counts, links and tags in memory; one lock for readers and writers."""
+
+    def __init__(self) -> None:
+        self._state = _State()
+        self._lock = threading.RLock()
+        self.closed = False
+
+    def read(self, question: Callable[[Reading], T]) -> T:
+        """Return the answer to a question; nobody writes meanwhile."""
+        with self._opened():
+            return question(self._state)
+
+    @contextmanager
+    def writing(self, *, durable: bool = False) -> Iterator[_State]:  # noqa: ARG002 (memory promises nothing)
+        """Hold the lock; on an error every write is undone, the last one first."""
+        with self._opened():
+            try:
+                yield self._state
+            except BaseException:
+                self._state.undo()
+                raise
+            finally:
+                self._state.settle()
+
+    def close(self) -> None:
+        """Refuse every further question."""
+        self.closed = True
+
+    @contextmanager
+    def _opened(self) -> Iterator[None]:
+        with self._lock:
+            if self.closed:
+                msg = "this store was closed, and with it went what it held"
+                raise StoreClosedError(msg)
+            yield
+
+
+class _State:
+    """The dicts, and how to undo what was done to them since the last `settle`."""
+
+    def __init__(self) -> None:
+        self._blobs: dict[Digest, Record] = {}
+        self._targets: dict[Digest, dict[Digest, str]] = {}
+        self._holders: dict[Digest, dict[Digest, None]] = {}
+        self._expected: dict[Digest, dict[Link, str]] = {}
+        self._tags: dict[str, Digest] = {}
+        self._tombstones: dict[Digest, None] = {}
+        self._meta: dict[str, str] = {}
+        self._undo: list[Callable[[], object]] = []
+
+    def counts(self, blobs: Collection[Digest]) -> Mapping[Digest, int]:
+        """Return the reference count of each of these."""
+        return {blob: record.refcount for blob, record in self.records(blobs).items()}
+
+    def links(self, blobs: Collection[Digest]) -> Mapping[Digest, int]:
+        """Return each blob that these link to, with the number of links that come from these."""
+        return Counter(target for blob in blobs for target in self._targets.get(blob, ()))
+
+    def sizes(self, blobs: Collection[Digest]) -> Mapping[Digest, int]:
+        """Return the size of each of these."""
+        return {blob: record.size for blob, record in self.records(blobs).items()}
+
+    def records(self, blobs: Collection[Digest]) -> Mapping[Digest, Record]:
+        """Return what is recorded of each of these."""
+        return {blob: self._blobs[blob] for blob in blobs if blob in self._blobs}
+
+    def targets(self, blobs: Collection[Digest]) -> Mapping[Digest, Sequence[Digest]]:
+        """Return what each of these links to, sorted."""
+        return {blob: sorted(found) for blob in blobs if (found := self._targets.get(blob))}
+
+    def holders(self, blobs: Collection[Digest], limit: int = -1) -> Mapping[Digest, Sequence[Digest]]:
+        """Return what links to each of these, at most `limit` in all."""
+        found: dict[Digest, list[Digest]] = {}
+        for blob in blobs:
+            for holder in self._holders.get(blob, ()):
+                if limit == 0:
+                    return found
+                found.setdefault(blob, []).append(holder)
+                limit -= 1
+        return found
+
+    def linked(self, links: Collection[Link]) -> Collection[Link]:
+        """Return those of the links that exist."""
+        return [link for link in links if link.target in self._targets.get(link.source, ())]
+
+    def expecting(self, digests: Collection[Digest]) -> Sequence[Link]:
+        """Return the links that wait for one of these."""
+        return [link for digest in digests for link in self._expected.get(digest, ())]
+
+    def names(self, blobs: Collection[Digest]) -> Mapping[Digest, Sequence[str]]:
+        """Return the tags of each of these, sorted. Cost: all tags."""
+        found: dict[Digest, list[str]] = {}
+        for name, blob in sorted(self._tags.items()):
+            if blob in blobs:
+                found.setdefault(blob, []).append(name)
+        return found
+
+    def tags(self, names: Collection[str] | None = None) -> Mapping[str, Digest]:
+        """Return what these names name, or all names, sorted."""
+        return {name: self._tags[name] for name in sorted(self._tags if names is None else names) if name in self._tags}
+
+    def digests(self, after: Digest | None = None, limit: int = -1) -> Sequence[Digest]:
+        """Return the blobs that sort behind `after`. Cost: all blobs."""
+        return _page(self._blobs, after, limit)
+
+    def total(self) -> int:
+        """Return the number of blobs."""
+        return len(self._blobs)
+
+    def tombstones(self, limit: int, after: Digest | None = None) -> Sequence[Digest]:
+        """Return up to `limit` blobs that were removed while their bytes may still be there."""
+        return _page(self._tombstones, after, limit)
+
+    def meta(self, key: str) -> str | None:
+        """Return a fact about the store itself."""
+        return self._meta.get(key)
+
+    def facts(self) -> Facts:
+        """Return everything, as columns."""
+        blobs = list(self._blobs.items())
+        at = {blob: position for position, (blob, _) in enumerate(blobs)}
+        media_types = sorted({record.media_type for _, record in blobs})
+        links = [
+            (at[s], at[t], LINK_KINDS.index(kind)) for s, found in self._targets.items() for t, kind in found.items()
+        ]
+        return Facts(
+            digests=[blob for blob, _ in blobs],
+            sizes=[record.size for _, record in blobs],
+            created=[_microseconds(record.created) for _, record in blobs],
+            media_types=media_types,
+            media_type=[media_types.index(record.media_type) for _, record in blobs],
+            anonymous=[record.anonymous for _, record in blobs],
+            sources=[source for source, _, _ in links],
+            targets=[target for _, target, _ in links],
+            kinds=[kind for _, _, kind in links],
+            expected=[
+                (at[link.source], link.target, link.kind, media_type)
+                for found in self._expected.values()
+                for link, media_type in found.items()
+            ],
+            tags=[(name, at[blob]) for name, blob in self._tags.items()],
+        )
+
+    def add(self, arrivals: Collection[Arrival]) -> None:
+        """Record new blobs with one anonymous pin each."""
+        for new in arrivals:
+            self._put(self._blobs, new.digest, Record(new.size, 1, 1, 0, new.media_type, new.created))
+            self._pop(self._tombstones, new.digest)
+
+    def apply(self, change: Change) -> None:
+        """Make a plan true."""
+        for link in change.linked:
+            self._put(self._targets.setdefault(link.source, {}), link.target, link.kind)
+            self._put(self._holders.setdefault(link.target, {}), link.source, None)
+        for link in change.unlinked:
+            self._unlink(link.source, link.target)
+        for name in change.unnamed:
+            self._name(name, None)
+        for name, blob in change.named.items():
+            self._name(name, blob)
+        for blob, refcount in change.refcounts.items():
+            pins = self._blobs[blob].pins + change.pins.get(blob, 0)
+            self._put(self._blobs, blob, replace(self._blobs[blob], refcount=refcount, pins=pins))
+        for blob in change.freed.digests:
+            self._remove(blob)
+
+    def expect(self, links: Mapping[Link, str]) -> None:
+        """Record links to absent blobs."""
+        for link, media_type in links.items():
+            self._put(self._expected.setdefault(link.target, {}), link, media_type)
+
+    def unexpect(self, links: Collection[Link]) -> None:
+        """Forget links to absent blobs."""
+        for link in links:
+            self._pop(self._expected.get(link.target, {}), link)
+
+    def retype(self, media_types: Mapping[Digest, str]) -> None:
+        """Set media types."""
+        for blob, media_type in media_types.items():
+            self._put(self._blobs, blob, replace(self._blobs[blob], media_type=media_type))
+
+    def forget(self, tombstones: Collection[Digest]) -> None:
+        """Clear tombstones."""
+        for digest in tombstones:
+            self._pop(self._tombstones, digest)
+
+    def set_meta(self, key: str, value: str | None) -> None:
+        """Set a fact about the store itself, or drop it."""
+        if value is None:
+            self._pop(self._meta, key)
+        else:
+            self._put(self._meta, key, value)
+
+    def undo(self) -> None:
+        """Take back every write since the last `settle`."""
+        while self._undo:
+            self._undo.pop()()
+
+    def settle(self) -> None:
+        """Make the writes so far final."""
+        self._undo.clear()
+
+    def _unlink(self, source: Digest, target: Digest) -> None:
+        self._pop(self._targets[source], target)
+        self._pop(self._holders[target], source)
+
+    def _name(self, name: str, blob: Digest | None) -> None:
+        """Make `name` name `blob`, or nothing; both records know how many tags they have."""
+        old = self._pop(self._tags, name)
+        if old is not None:
+            self._put(self._blobs, old, replace(self._blobs[old], tags=self._blobs[old].tags - 1))
+        if blob is not None:
+            self._put(self._tags, name, blob)
+            self._put(self._blobs, blob, replace(self._blobs[blob], tags=self._blobs[blob].tags + 1))
+
+    def _remove(self, blob: Digest) -> None:
+        for target in list(self._targets.get(blob, ())):
+            self._unlink(blob, target)
+        self.unexpect([link for found in self._expected.values() for link in found if link.source == blob])
+        self._pop(self._blobs, blob)
+        self._put(self._tombstones, blob, None)
+
+    def _put(self, mapping: dict[K, V], key: K, value: V) -> None:
+        if key in mapping:
+            old = mapping[key]
+            self._undo.append(lambda: mapping.__setitem__(key, old))
+        else:
+            self._undo.append(lambda: mapping.pop(key))
+        mapping[key] = value
+
+    def _pop(self, mapping: dict[K, V], key: K) -> V | None:
+        if key not in mapping:
+            return None
+        old = mapping.pop(key)
+        self._undo.append(lambda: mapping.__setitem__(key, old))
+        return old
+
+
+def _page(found: Collection[Digest], after: Digest | None, limit: int) -> Sequence[Digest]:
+    """Return the digests behind `after`, sorted, at most `limit`."""
+    ordered = sorted(found)
+    start = bisect.bisect_right(ordered, after) if after else 0
+    return ordered[start:] if limit < 0 else ordered[start : start + limit]
+
+
+def _microseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000_000)

@@ -1,0 +1,222 @@
+"""The index in one SQLite file: WAL, one writer at a time, readers that never wait."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from blobkit.digest import pack
+from blobkit.errors import StoreClosedError
+from blobkit.index.rows import EPOCH, Rows
+from blobkit.index.schema import check_version, connect, create, translated
+from blobkit.model import LINK_KINDS
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Collection, Iterator, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from blobkit.digest import Digest
+    from blobkit.model import Arrival, Change, Link
+    from blobkit.protocols import Reading
+
+__all__ = ["SqliteIndex"]
+
+T = TypeVar("T")
+
+SYNCHRONOUS = {"full": "FULL", "normal": "NORMAL", "off": "OFF"}
+_inherited: list[sqlite3.Connection] = []
+"""Connections of a parent process: closing one in the child could take locks and the WAL from the parent."""
+
+
+class SqliteIndex:
+    """The index at `path`, made if absent. `durability` (full, normal, off) is what an ordinary commit promises.
+
+    StoreTooNewError, StoreDamagedError, StoreBusyError (after `timeout` seconds) as in `translated`. Threads share
+    one connection and take turns; a forked child gets a connection of its own.
+    """
+
+    def __init__(self, path: Path, *, durability: str = "full", timeout: float = 60.0) -> None:
+        self._path = path
+        self._synchronous = SYNCHRONOUS[durability]
+        self._timeout = timeout
+        check_version(path)
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        self._db: sqlite3.Connection | None = self._connected()
+
+    def read(self, question: Callable[[Reading], T]) -> T:
+        """Return the answer to a question, inside one read transaction."""
+        with self._transaction("BEGIN") as db:
+            return question(Rows(db))
+
+    @contextmanager
+    def writing(self, *, durable: bool = False) -> Iterator[SqliteWriting]:
+        """Hold the write lock of the database, then commit; undo everything on an error."""
+        level = "FULL" if durable else self._synchronous
+        with self._transaction("BEGIN IMMEDIATE", level) as db:
+            yield SqliteWriting(db)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the index was closed."""
+        return self._db is None
+
+    def close(self) -> None:
+        """Close the connection; the last one to close empties the WAL into the file."""
+        if self._db is None:
+            return
+        if self._pid == os.getpid():
+            with self._lock, translated(self._path):
+                self._db.close()
+        else:
+            _inherited.append(self._db)
+        self._db = None
+
+    def _connected(self) -> sqlite3.Connection:
+        """Return a new connection to an index of this version."""
+        with translated(self._path):
+            db = connect(self._path, timeout=self._timeout)
+            try:
+                create(db)
+                check_version(self._path, db)
+                db.execute(f"PRAGMA synchronous = {self._synchronous}")
+            except BaseException:
+                db.close()
+                raise
+        return db
+
+    def _after_fork(self) -> None:
+        """Leave the connection and the lock to the parent, whose they are, and take new ones."""
+        if self._db is not None:
+            _inherited.append(self._db)
+            self._pid = os.getpid()
+            self._lock = threading.RLock()
+            self._db = self._connected()
+
+    @contextmanager
+    def _transaction(self, begin: str, level: str = "") -> Iterator[sqlite3.Connection]:
+        if self._pid != os.getpid():
+            self._after_fork()
+        with self._lock, translated(self._path):
+            if self._db is None:
+                msg = f"{self._path.parent.parent}: this store was closed; open it again"
+                raise StoreClosedError(msg)
+            with _synchronous(self._db, level, self._synchronous), _begun(self._db, begin):
+                yield self._db
+
+
+@contextmanager
+def _synchronous(db: sqlite3.Connection, level: str, usual: str) -> Iterator[None]:
+    """Let one commit be more durable than usual: the level cannot be changed inside a transaction."""
+    if level in ("", usual):
+        yield
+        return
+    db.execute(f"PRAGMA synchronous = {level}")
+    try:
+        yield
+    finally:
+        db.execute(f"PRAGMA synchronous = {usual}")
+
+
+@contextmanager
+def _begun(db: sqlite3.Connection, begin: str) -> Iterator[None]:
+    db.execute(begin)
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:  # a full disk may have ended the transaction already
+            db.execute("ROLLBACK")
+        raise
+
+
+class SqliteWriting(Rows):
+    """The answers and the writes of one write transaction."""
+
+    def add(self, arrivals: Collection[Arrival]) -> None:
+        """Record new blobs with one anonymous pin each; their tombstones are cleared."""
+        types = self._type_ids({new.media_type for new in arrivals})
+        self._db.executemany(
+            "INSERT INTO blobs(digest, size, refcount, pins, media_type, created) VALUES (?, ?, 1, 1, ?, ?)",
+            [(pack(new.digest), new.size, types[new.media_type], _microseconds(new.created)) for new in arrivals],
+        )
+        self.forget([new.digest for new in arrivals])
+
+    def apply(self, change: Change) -> None:
+        """Make a plan true; each part is one statement, executed in bulk."""
+        links = (*change.linked, *change.unlinked)
+        known = self._seen({*(d for link in links for d in link[:2]), *change.refcounts, *change.named.values()})
+        ids = {blob: found[0] for blob, found in known.items()}
+        run = self._db.executemany
+        run("INSERT INTO links VALUES (?, ?, ?)", [(ids[s], ids[t], LINK_KINDS.index(k)) for s, t, k in change.linked])
+        run("DELETE FROM links WHERE from_id = ? AND to_id = ?", [(ids[s], ids[t]) for s, t, _ in change.unlinked])
+        run("DELETE FROM tags WHERE name = ?", [(name,) for name in change.unnamed])
+        run(
+            "UPDATE blobs SET refcount = ?, pins = pins + ? WHERE id = ?",
+            [(refcount, change.pins.get(blob, 0), ids[blob]) for blob, refcount in change.refcounts.items()],
+        )
+        run("INSERT OR REPLACE INTO tags VALUES (?, ?)", [(name, ids[blob]) for name, blob in change.named.items()])
+        if change.freed:
+            self._remove(change.freed.digests)
+        self._known.clear()
+
+    def expect(self, links: Mapping[Link, str]) -> None:
+        """Record links to absent blobs."""
+        known = self._seen({link.source for link in links})
+        self._db.executemany(
+            "INSERT OR IGNORE INTO missing_links VALUES (?, ?, ?, ?)",
+            [(pack(t), known[s][0], LINK_KINDS.index(k), media_type) for (s, t, k), media_type in links.items()],
+        )
+
+    def unexpect(self, links: Collection[Link]) -> None:
+        """Forget links to absent blobs."""
+        known = self._seen({link.source for link in links})
+        self._db.executemany(
+            "DELETE FROM missing_links WHERE digest = ? AND from_id = ?",
+            [(pack(link.target), known[link.source][0]) for link in links],
+        )
+
+    def retype(self, media_types: Mapping[Digest, str]) -> None:
+        """Set media types."""
+        types = self._type_ids(set(media_types.values()))
+        self._db.executemany(
+            "UPDATE blobs SET media_type = ? WHERE digest = ?",
+            [(types[name], pack(blob)) for blob, name in media_types.items()],
+        )
+
+    def forget(self, tombstones: Collection[Digest]) -> None:
+        """Clear tombstones."""
+        self._db.executemany("DELETE FROM tombstones WHERE digest = ?", [(pack(digest),) for digest in tombstones])
+
+    def set_meta(self, key: str, value: str | None) -> None:
+        """Set a fact about the store itself, or drop it."""
+        if value is None:
+            self._db.execute("DELETE FROM meta WHERE key = ?", (key,))
+        else:
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def _remove(self, blobs: Collection[Digest]) -> None:
+        """Take rows out, with all links from them; nothing links to them any more but one another."""
+        ids = (self._ids(blobs),)
+        for statement in (
+            "INSERT OR IGNORE INTO tombstones SELECT digest FROM blobs WHERE id IN (SELECT value FROM json_each(?))",
+            "DELETE FROM links WHERE from_id IN (SELECT value FROM json_each(?))",
+            "DELETE FROM missing_links WHERE from_id IN (SELECT value FROM json_each(?))",
+            "DELETE FROM blobs WHERE id IN (SELECT value FROM json_each(?))",
+        ):
+            self._db.execute(statement, ids)
+
+    def _type_ids(self, names: Collection[str]) -> dict[str, int]:
+        self._db.executemany("INSERT OR IGNORE INTO media_types(name) VALUES (?)", [(name,) for name in names])
+        statement = "SELECT name, id FROM media_types WHERE name IN (SELECT value FROM json_each(?))"
+        return dict(self._db.execute(statement, (json.dumps(list(names)),)).fetchall())
+
+
+def _microseconds(moment: datetime) -> int:
+    since = moment - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

@@ -1,0 +1,24 @@
+"""Tag names: what an OCI image layout allows as `org.opencontainers.image.ref.name`."""
+
+from __future__ import annotations
+
+import re
+
+from blobkit.digest import is_digest
+from blobkit.errors import InvalidTagError
+
+__all__ = ["check_name"]
+
+LONGEST = 255
+_PART = r"[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*"
+_NAME = re.compile(rf"{_PART}(?:/{_PART})*")
+
+
+def check_name(name: object) -> None:
+    """Hold that `name` is a name for a tag; InvalidTagError says why not. A digest is none: it names itself."""
+    if not isinstance(name, str) or len(name) > LONGEST or not _NAME.fullmatch(name):
+        msg = f"{name!r:.100} is no tag: letters and digits joined by one of - . _ : @ + / or by --, up to {LONGEST}"
+        raise InvalidTagError(msg)
+    if is_digest(name):
+        msg = f"{name!r} is a digest, which needs no tag: use store.ref to keep the blob"
+        raise InvalidTagError(msg)

@@ -1,0 +1,92 @@
+"""From the columns of an index to a snapshot. Imported at the first snapshot only: it needs numpy and pyarrow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from blobkit.media import kind_of
+from blobkit.model import LINK_KINDS
+from blobkit.snapshot import build
+from blobkit.tables import KINDS, PIN_KINDS, STORED
+from blobkit.tables import LINK_KINDS as ALL_LINK_KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from blobkit.model import Facts
+    from blobkit.snapshot import Snapshot
+
+__all__ = ["picture"]
+
+
+def picture(facts: Facts, address: str, notices: Sequence[tuple[str, str, str, str]]) -> Snapshot:
+    """Return the snapshot of these facts. Blobs that are only expected are nodes that are not stored.
+
+    `created` of a blob in the store, when it came in, is `modified` of a node, whose `created` is what an image claims.
+    """
+    links = _links(facts)
+    absent = len({digest for _, digest, _, _ in facts.expected})
+    return build(
+        "blobkit", address, nodes=_nodes(facts, links, absent), links=links, pins=_pins(facts), notices=notices
+    )
+
+
+def _nodes(facts: Facts, links: Mapping[str, ArrayLike], absent: int) -> Mapping[str, ArrayLike]:
+    """Return the stored blobs, then the absent ones in the order in which they are expected first."""
+    types = {digest: media_type for _, digest, _, media_type in facts.expected}
+    names = list(dict.fromkeys([*facts.media_types, *types.values()]))
+    media_type = _joined(facts.media_type, (names.index(name) for name in types.values()))
+    stored = [STORED.index("yes"), STORED.index("missing")]
+    return {
+        "key": [*facts.digests, *types],
+        "size": _joined(facts.sizes, [0] * absent),
+        "kind": _kinds(names, media_type, links),
+        "media_type": pa.DictionaryArray.from_arrays(media_type.astype(np.int32), names or [""]),
+        "modified": _joined(facts.created, [-1] * absent),
+        "stored": np.repeat(np.array(stored, np.int8), [len(facts.digests), absent]),
+    }
+
+
+def _links(facts: Facts) -> Mapping[str, ArrayLike]:
+    """Return the links, those to absent blobs last; kinds as the codes of a snapshot."""
+    absent = {digest: len(facts.digests) + i for i, digest in enumerate(dict.fromkeys(x[1] for x in facts.expected))}
+    code = np.array([ALL_LINK_KINDS.index(kind) for kind in LINK_KINDS], np.int8)
+    return {
+        "source": _joined(facts.sources, (source for source, _, _, _ in facts.expected)),
+        "target": _joined(facts.targets, (absent[digest] for _, digest, _, _ in facts.expected)),
+        "kind": code[_joined(facts.kinds, (LINK_KINDS.index(kind) for _, _, kind, _ in facts.expected))],
+    }
+
+
+def _kinds(names: Sequence[str], media_type: NDArray[np.int64], links: Mapping[str, ArrayLike]) -> NDArray[np.int8]:
+    """Return the kind of each node: by its media type, else by its position in a manifest that links to it."""
+    by_type = np.array([KINDS.index(kind_of(name)) for name in names], np.int8)
+    kinds = by_type[media_type]
+    plain = kinds == KINDS.index("blob")
+    for position in ("layer", "config"):
+        here = np.asarray(links["target"])[np.asarray(links["kind"]) == ALL_LINK_KINDS.index(position)]
+        kinds[here[plain[here]]] = KINDS.index(position)
+    return kinds
+
+
+def _pins(facts: Facts) -> Mapping[str, ArrayLike]:
+    """Return a row for the anonymous pins of each blob that has any, and a row for each tag."""
+    anonymous = np.asarray(facts.anonymous, np.int64)
+    pinned = np.flatnonzero(anonymous)
+    kinds = [PIN_KINDS.index("pin"), PIN_KINDS.index("tag")]
+    names: list[str | None] = [None] * len(pinned)
+    return {
+        "node": _joined(pinned, (node for _, node in facts.tags)),
+        "name": np.array([*names, *(name for name, _ in facts.tags)], np.object_),
+        "kind": np.repeat(np.array(kinds, np.int8), [len(pinned), len(facts.tags)]),
+        "count": _joined(anonymous[pinned], [1] * len(facts.tags)),
+    }
+
+
+def _joined(column: ArrayLike, more: Iterable[int]) -> NDArray[np.int64]:
+    return np.concatenate([np.asarray(column, np.int64), np.fromiter(more, np.int64)])

@@ -1,0 +1,183 @@
+"""The reference rules: each verb as a plan. A verb computes the plan and applies it, a dry run only computes it.
+
+A reference is a pin (anonymous, or named: a tag) or a link; refcount = pins + links to the blob, always.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from blobkit.cascade import cascade
+from blobkit.errors import (
+    BlobNotFoundError,
+    LinkCycleError,
+    NotPinnedError,
+    TagExistsError,
+    TagNotFoundError,
+)
+from blobkit.model import Change, Freed, Link
+from blobkit.render import count, listed, printable, short
+from blobkit.store.cycles import reaches
+from blobkit.store.names import check_name
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from blobkit.digest import Digest
+    from blobkit.model import Record
+    from blobkit.protocols import Reading
+
+__all__ = ["arrived", "deref", "held", "link", "links_of_put", "pin", "tag", "unlink", "untag"]
+
+
+def pin(rows: Reading, digest: Digest) -> Change:
+    """Return the plan of one more anonymous pin."""
+    held(rows, [digest])
+    return _planned(rows, pins={digest: 1})
+
+
+def arrived(rows: Reading, digest: Digest) -> Change:
+    """Return the plan of the links that waited for this blob: each takes a reference of its own."""
+    return _planned(rows, linked=rows.expecting([digest]))
+
+
+def deref(rows: Reading, digest: Digest) -> Change:
+    """Return the plan of dropping one anonymous pin; NotPinnedError where there is none."""
+    _check_pinned(rows, digest, "drop")
+    return _planned(rows, pins={digest: -1})
+
+
+def link(rows: Reading, to: Digest, from_: Digest, *, transfer: bool) -> Change:
+    """Return the plan of a link, to which the caller's pin on `to` goes if `transfer`, surplus or not.
+
+    Else the link takes a reference of its own. NotPinnedError, LinkCycleError.
+    """
+    records = held(rows, [to, from_])
+    if to == from_:
+        _refuse_cycle(to, from_)
+    if transfer:
+        _check_pinned(rows, to, "hand over")
+    new = Link(from_, to)
+    exists = bool(rows.linked([new]))
+    if not exists and records[from_].refcount > records[from_].pins and reaches(rows, [to], from_):
+        _refuse_cycle(to, from_)
+    return _planned(rows, pins={to: -1} if transfer else {}, linked=[] if exists else [new])
+
+
+def unlink(rows: Reading, to: Digest, from_: Digest) -> Change:
+    """Return the plan of dropping a link; an empty one where there is no such link."""
+    held(rows, [to, from_])
+    gone = rows.linked([Link(from_, to)])
+    return _planned(rows, unlinked=gone) if gone else Change()
+
+
+def links_of_put(rows: Reading, digest: Digest, links: Collection[Link]) -> Change:
+    """Return the plan of the links of a blob that is put, to targets that exist.
+
+    Each target gives up one anonymous pin if it has one, else the link takes its own reference; LinkCycleError.
+    """
+    targets = {new.target for new in links}
+    if digest in targets:
+        _refuse_cycle(digest, digest)
+    records = rows.records({*targets, digest})
+    exist = {old.target for old in rows.linked(links)}
+    new = [added for added in links if added.target not in exist]
+    if new and records[digest].refcount > records[digest].pins and reaches(rows, [n.target for n in new], digest):
+        _refuse_cycle(listed([short(n.target) for n in new]), digest)
+    return _planned(rows, pins={target: -1 for target in targets if records[target].anonymous > 0}, linked=new)
+
+
+def tag(rows: Reading, name: str, digest: Digest, *, move: bool, transfer: bool) -> Change:
+    """Return the plan of `name` naming `digest`, with a pin of its own or, if `transfer`, with the caller's.
+
+    A name that names it already needs no pin: the caller's is surplus, as with a link. TagExistsError where it names
+    another blob and may not move; what the move frees is in the plan.
+    """
+    check_name(name)
+    held(rows, [digest])
+    if transfer:
+        _check_pinned(rows, digest, "hand over")
+    old = rows.tags([name]).get(name)
+    if old not in (None, digest) and not move:
+        msg = f"the tag {name!r} names {short(str(old))}: give move=True to make it name {short(digest)}"
+        raise TagExistsError(msg, digest=str(old))
+    pins = Counter({digest: -int(transfer)})
+    if old != digest:
+        pins[digest] += 1
+        pins.update({old: -1} if old is not None else {})
+    return _planned(rows, pins=pins, named={} if old == digest else {name: digest})
+
+
+def untag(rows: Reading, name: str) -> Change:
+    """Return the plan of dropping a tag and its pin; TagNotFoundError where there is none."""
+    blob = rows.tags([name]).get(name)
+    if blob is None:
+        msg = f"no tag {printable(str(name))!r:.300} in this store: see store.tags()"
+        raise TagNotFoundError(msg)
+    return _planned(rows, pins={blob: -1}, unnamed=[name])
+
+
+def held(rows: Reading, digests: Collection[Digest]) -> Mapping[Digest, Record]:
+    """Return the records of these blobs; BlobNotFoundError where one is not here."""
+    records = rows.records(digests)
+    for digest in digests:
+        if digest not in records:
+            msg = f"no blob {digest} in this store: see store.list()"
+            raise BlobNotFoundError(msg, digest=digest)
+    return records
+
+
+def _planned(  # noqa: PLR0913 (the parts of a plan)
+    rows: Reading,
+    *,
+    pins: Mapping[Digest, int] | None = None,
+    linked: Collection[Link] = (),
+    unlinked: Collection[Link] = (),
+    named: Mapping[str, Digest] | None = None,
+    unnamed: Collection[str] = (),
+) -> Change:
+    """Return the plan with its consequences: what goes, and the count of everything touched that stays.
+
+    References that are gained enter the cascade as negative drops, so that a tag that moves from a blob to one that
+    only the first one held keeps it.
+    """
+    drops: Counter[Digest] = Counter()
+    drops.subtract(pins or {})
+    drops.subtract(new.target for new in linked)
+    drops.update(gone.target for gone in unlinked)
+    levels, refcounts = cascade(rows, drops)
+    return Change(pins or {}, refcounts, linked, unlinked, named or {}, unnamed, _freed(rows, levels))
+
+
+def _freed(rows: Reading, levels: list[list[Digest]]) -> Freed:
+    """Return these levels, each sorted, with their bytes."""
+    if not levels:
+        return Freed()
+    digests = tuple(digest for level in levels for digest in sorted(level))
+    sizes = rows.sizes(digests)
+    totals = tuple((len(level), sum(sizes[digest] for digest in level)) for level in levels)
+    return Freed(digests, sum(size for _, size in totals), totals)
+
+
+def _check_pinned(rows: Reading, digest: Digest, act: str) -> None:
+    """Hold that there is an anonymous pin; else say who holds the blob and what to type instead."""
+    record = held(rows, [digest])[digest]
+    if record.anonymous > 0:
+        return
+    releases = {f"tag {name!r}": f"store.untag({name!r})" for name in rows.names([digest]).get(digest, ())}
+    for holder in rows.holders([digest], 3).get(digest, ()):
+        releases[f"a link from {short(holder)}"] = f'store.unlink("{digest}", "{holder}")'
+    more = record.refcount - len(releases)
+    by = [*releases, *([f"{count(more, 'more reference')}"] if more > 0 else [])]
+    release = next(iter(releases.values()), "store.snapshot() to look at")
+    take = f'store.ref("{digest}") or transfer=False'
+    msg = (
+        f"{digest} has no anonymous pin to {act}, it is held by {listed(by)}: use {release if act == 'drop' else take}"
+    )
+    raise NotPinnedError(msg, digest=digest)
+
+
+def _refuse_cycle(to: str, from_: Digest) -> None:
+    msg = f"a link from {short(from_)} to {short(to)} would close a cycle, which could never be freed"
+    raise LinkCycleError(msg, digest=from_)

@@ -1,0 +1,294 @@
+"""The verbs of a store, over any content and any index.
+
+The order of writes. In: stage the bytes, make them durable, take the write lock, record the blob, publish the bytes,
+commit. Out: one durable commit takes the rows away and leaves tombstones; only then, under the write lock again,
+files are unlinked and their tombstones cleared. Unlinking without the lock would take a file away that another
+process has just found and referenced again.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+from blobkit.digest import algorithm as algorithm_of
+from blobkit.digest import is_digest, parse
+from blobkit.errors import ContentMissingError
+from blobkit.store import rules
+from blobkit.store.arrival import Wish, described, is_whole, record, wish_of
+from blobkit.store.blob import Blob
+from blobkit.store.writer import BlobWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from types import TracebackType
+    from typing import BinaryIO
+
+    from blobkit.digest import Digest
+    from blobkit.model import Change, Descriptor, Freed
+    from blobkit.protocols import Content, Index, Reading, Staged, Writing
+    from blobkit.snapshot import Snapshot
+    from blobkit.store.arrival import Data
+
+__all__ = ["Store"]
+
+PAGE = 10_000
+SWEEP = 512
+"""Files unlinked under one lock: other writers wait for no longer than that."""
+
+
+class Store:
+    """Blobs with reference counts and links. Every verb holds as a whole or not at all; threads may share a store.
+
+    Verbs that take a digest raise InvalidDigestError for what is none, and BlobNotFoundError for what is not here.
+    """
+
+    def __init__(self, content: Content, index: Index, *, address: str = "memory") -> None:
+        self._content = content
+        self._index = index
+        self._address = address
+
+    def new_writer(self, algorithm: str = "sha256", *, media_type: str = "") -> BlobWriter:
+        """Return a writer for new content, hashed with `algorithm`; HashNotSupportedError. It derives no links."""
+        return self._writer(algorithm, media_type, Wish())
+
+    def get(self, digest: str) -> Blob:
+        """Return what is known of a blob, with `.open()` and `.read()`."""
+        key = parse(digest)
+        found = self._index.read(lambda rows: described(rows, key))
+        return Blob.of(found, self._opened)
+
+    def list(self) -> list[str]:
+        """Return the digests of all blobs, of every algorithm, sorted."""
+        return list(self._index.read(lambda rows: rows.digests()))
+
+    def ref(self, digest: str) -> Descriptor:
+        """Add one anonymous pin; return what is then known of the blob."""
+        key = parse(digest)
+        with self._changing() as rows:
+            rows.apply(rules.pin(rows, key))
+            return described(rows, key)
+
+    def deref(self, digest: str) -> Freed:
+        """Drop one anonymous pin; return what went because nothing holds it any more, links followed.
+
+        NotPinnedError where there is no anonymous pin. Cost: what goes.
+        """
+        return self._change(partial(rules.deref, digest=parse(digest)))
+
+    def simulate_deref(self, digest: str) -> Freed:
+        """Return or raise exactly what `deref` would, and write nothing."""
+        return self._change(partial(rules.deref, digest=parse(digest)), dry_run=True)
+
+    def link(self, to: str, from_: str, *, transfer: bool = True) -> None:
+        """Make `from_` link to `to`: it holds `to` from then on. The caller's anonymous pin on `to` goes to the link.
+
+        Where the link exists already, that pin is surplus and is dropped. NotPinnedError where there is none;
+        `transfer=False` needs none: the link takes a reference of its own. LinkCycleError.
+        """
+        target, source = parse(to), parse(from_)
+        with self._changing() as rows:
+            rows.apply(rules.link(rows, target, source, transfer=transfer))
+
+    def unlink(self, to: str, from_: str, *, dry_run: bool = False) -> Freed:
+        """Drop the link from `from_` to `to`, if there is one; return what went because nothing holds it any more."""
+        return self._change(partial(rules.unlink, to=parse(to), from_=parse(from_)), dry_run=dry_run)
+
+    def put(  # noqa: PLR0913 (each of them a property of one new blob)
+        self,
+        data: Data,
+        *,
+        algorithm: str = "sha256",
+        media_type: str = "",
+        links: Iterable[str] = (),
+        tag: str | None = None,
+        move: bool = False,
+    ) -> Descriptor:
+        """Store bytes, a file by its path, or what an open binary file still has; return the blob's descriptor.
+
+        Afterwards the blob has one anonymous pin more or, with `tag`, that name (TagExistsError where it names another
+        blob, unless `move`). It links to `links` or, where none are given, to what a manifest or index names; each
+        target gives up one anonymous pin if it has one. Targets that a manifest names and that are not here are linked
+        when they arrive. MediaTypeConflictError, LinkCycleError.
+        """
+        wish, parts = wish_of(data, media_type=media_type, links=links, tag=tag, move=move)
+        with self._writer(algorithm, media_type, wish) as writer:
+            for part in parts:
+                writer.write(part)
+            return writer.commit()
+
+    def tag(
+        self, name: str, digest: str, *, move: bool = False, transfer: bool = False, dry_run: bool = False
+    ) -> Freed:
+        """Make `name` name the blob: a pin of its own or, with `transfer`, the caller's anonymous one.
+
+        TagExistsError where it names another blob, unless `move`; what nothing holds then is returned. InvalidTagError.
+        """
+        plan = partial(rules.tag, name=name, digest=parse(digest), move=move, transfer=transfer)
+        return self._change(plan, dry_run=dry_run)
+
+    def untag(self, name: str, *, dry_run: bool = False) -> Freed:
+        """Drop a name and its pin; return what went because nothing holds it any more. TagNotFoundError."""
+        return self._change(partial(rules.untag, name=name), dry_run=dry_run)
+
+    def tags(self) -> dict[str, str]:
+        """Return every name with the digest that it names, by name."""
+        return dict(self._index.read(lambda rows: rows.tags()))
+
+    def sweep(self) -> int:
+        """Unlink the files that earlier removals left behind; return how many are gone.
+
+        A file that cannot be unlinked stays for the next time, without an error.
+        """
+        removed, after = 0, None
+        while True:
+            with self._writing() as rows:
+                left = rows.tombstones(SWEEP, after)
+                if not left or not self._may_delete(rows):
+                    return removed
+                gone = self._content.delete(left)
+                rows.forget(gone)
+            removed, after = removed + len(gone), left[-1]
+
+    def snapshot(self) -> Snapshot:
+        """Return all facts of the store at one moment. Cost: reads the whole index, no content."""
+        from blobkit.store.picture import picture  # noqa: PLC0415 (the verbs must not wait for numpy and pyarrow)
+
+        facts, notices = self._index.read(lambda rows: (rows.facts(), self._notices(rows)))
+        return picture(facts, self._address, notices)
+
+    def close(self) -> None:
+        """Let go of the store; its verbs raise StoreClosedError from then on. A second time is nothing."""
+        self._index.close()
+        self._content.close()
+
+    def __enter__(self) -> Self:
+        """Return the store itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the store."""
+        self.close()
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the digests of all blobs, sorted; blobs that come or go meanwhile may be in it or not."""
+        after = None
+        while page := self._index.read(partial(_page, after=after)):
+            yield from page
+            after = page[-1]
+
+    def __len__(self) -> int:
+        """Return the number of blobs."""
+        return self._index.read(lambda rows: rows.total())
+
+    def __bool__(self) -> bool:
+        """Return True: a store without blobs is a store."""
+        return True
+
+    def __contains__(self, digest: object) -> bool:
+        """Return whether the blob is here; False for what is no digest."""
+        if not is_digest(digest):
+            return False
+        key = parse(digest)
+        return bool(self._index.read(lambda rows: rows.counts([key])))
+
+    def __repr__(self) -> str:
+        """Return the class and the place."""
+        return f"{type(self).__name__}({self._address!r})"
+
+    # What a store with an outside adds to the order of writes; a store in memory has none.
+
+    def _admit(self, _rows: Writing) -> bool:
+        """Return whether this transaction may write; if not, `_prepare` is called without the lock."""
+        return True
+
+    def _prepare(self) -> None:
+        """Do what must be durable before the first write."""
+
+    def _may_delete(self, _rows: Writing) -> bool:
+        """Return whether content may be deleted now."""
+        return True
+
+    def _retagged(self, _rows: Writing) -> None:
+        """Take note, inside its transaction, that a tag or what it shows changed."""
+
+    def _show_tags(self) -> None:
+        """Show the tags to the outside, after that commit."""
+
+    def _notices(self, _rows: Reading) -> Sequence[tuple[str, str, str, str]]:
+        """Return what a snapshot should say beside the facts."""
+        return ()
+
+    def _stage(self) -> Staged:
+        """Return a place for new bytes."""
+        return self._content.stage()
+
+    @contextmanager
+    def _writing(self, *, durable: bool = False) -> Iterator[Writing]:
+        """Hold the write lock, then commit."""
+        while True:
+            with self._index.writing(durable=durable) as rows:
+                if self._admit(rows):
+                    yield rows
+                    return
+            self._prepare()
+
+    @contextmanager
+    def _changing(self, *, durable: bool = False) -> Iterator[Writing]:
+        """Hold the write lock, commit, then do what the commit leaves to do: its own work and what others left."""
+        with self._writing(durable=durable) as rows:
+            yield rows
+            dirty, left = rows.meta("layout_dirty"), rows.tombstones(1)
+        if dirty:
+            self._show_tags()
+        if left:
+            self.sweep()
+
+    def _change(self, plan: Callable[[Reading], Change], *, dry_run: bool = False) -> Freed:
+        """Compute a plan that may remove something or change tags and, unless it is a dry run, make it true.
+
+        The commit is always durable: files are unlinked after it, and index.json shows what it says.
+        """
+        if dry_run:
+            return self._index.read(plan).freed
+        with self._changing(durable=True) as rows:
+            change = plan(rows)
+            rows.apply(change)
+            if change.named or change.unnamed:
+                self._retagged(rows)
+        return change.freed
+
+    def _writer(self, algorithm: str, media_type: str, wish: Wish) -> BlobWriter:
+        return BlobWriter(algorithm_of(algorithm), media_type, self._stage, partial(self._take_in, wish))
+
+    def _take_in(self, wish: Wish, staged: Staged, digest: Digest, size: int, media_type: str) -> Descriptor:
+        """Make staged bytes a blob, or one reference more on the blob that is here."""
+        if not self._index.read(lambda rows: is_whole(rows, self._content, digest)):
+            staged.seal()  # outside the lock: this is the slow part
+        with self._changing(durable=wish.tag is not None) as rows:
+            whole = is_whole(rows, self._content, digest)
+            if record(rows, digest, size, media_type, wish):
+                self._retagged(rows)
+            if not whole:
+                staged.seal()
+                self._content.publish({digest: staged.token})
+            return described(rows, digest)
+
+    def _opened(self, digest: Digest) -> BinaryIO:
+        """Return the content as a file to read; tries twice, because the blob may have gone and come back meanwhile."""
+        for _ in range(2):
+            size = self._index.read(lambda rows: rules.held(rows, [digest])[digest].size)
+            try:
+                if self._content.sizes([digest]).get(digest) == size:
+                    return self._content.open(digest)
+            except FileNotFoundError:
+                continue
+        msg = f"the content of {digest} is gone or truncated in {self._address}: put it again to heal it"
+        raise ContentMissingError(msg, digest=digest)
+
+
+def _page(rows: Reading, *, after: Digest | None) -> Sequence[Digest]:
+    return rows.digests(after, PAGE)
