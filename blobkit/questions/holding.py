@@ -55,7 +55,7 @@ class Holding:
         return list(found)[:most]
 
     def pinned_by(self, nodes: NDArray[np.int32], most: int) -> list[str]:
-        """Return the names of up to `most` pins that hold on these nodes, sorted; of an anonymous pin the node's key."""
+        """Return the names of up to `most` pins that hold on these nodes, sorted; an anonymous pin by its node."""
         pins = self.snapshot.pins
         rows = gathered(*self.snapshot.pins_of, nodes)
         rows = rows[self.rows[rows]][:most]

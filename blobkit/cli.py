@@ -1,0 +1,188 @@
+"""The command line: what the library answers, for the shell. Results go to stdout, all else to stderr.
+
+Exit codes: 0 done; 2 bad input, with one line that says what to do; 130 interrupted; 141 the reader went away.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+import blobkit
+from blobkit import demo as demo_store
+from blobkit.connect import scan as scan_address
+from blobkit.errors import BlobkitError
+from blobkit.questions.frame import tags_frame, to_frame
+from blobkit.questions.preview import simulate_deref
+from blobkit.questions.summary import cells, records, summary, table
+from blobkit.render import count, human_bytes, printable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from blobkit.snapshot import Snapshot
+
+__all__ = ["cli", "main"]
+
+INTERRUPTED = 130
+READER_GONE = 141
+DEMO_DIRECTORY = "blobkit-demo"
+
+_policy = click.option("--policy", metavar="NAME", help="What counts as holding a blob (default: the store's own).")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines: bytes as numbers, full digests.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(blobkit.__version__, prog_name="blobkit")
+def cli() -> None:
+    """Audit blob stores and container registries: what uses the space, and exactly what would go.
+
+    ADDRESS is the path of a store (a blobkit store, an OCI layout, a registry's storage directory) or of a saved
+    snapshot; kind:path where it is not recognised. Stores are only read, never changed.
+    """
+
+
+@cli.command()
+@click.argument("address")
+@click.option("-o", "--output", required=True, metavar="FILE", help="The file to write (.blobkit).")
+@click.option("--verify", is_flag=True, help="Read and hash every blob.")
+@_policy
+def scan(address: str, output: str, policy: str | None, *, verify: bool) -> None:
+    """Save a snapshot of a store, which every command takes as ADDRESS."""
+    snapshot = scan_address(address, policy=policy, progress=_watched(), verify=verify)
+    snapshot.save(output)
+    stored = f"{count(snapshot.blobs, 'blob')}, {human_bytes(snapshot.bytes)}"
+    click.echo(f"{printable(output)}: {stored}, {count(snapshot.notices.num_rows, 'notice')}", err=True)
+
+
+@cli.command()
+@click.argument("address")
+@click.option("--top", default=10, show_default=True, metavar="N", help="Rows in each table.")
+@click.option("--verify", is_flag=True, help="Read and hash every blob.")
+@_policy
+@_json
+def audit(address: str, top: int, policy: str | None, *, verify: bool, as_json: bool) -> None:
+    """Show what a store holds: totals, garbage, what retains most, what each tag costs."""
+    answer = summary(scan_address(address, policy=policy, progress=_watched(), verify=verify), top=top)
+    click.echo(_dumps(answer.to_dict()) if as_json else str(answer))
+
+
+@cli.command()
+@click.argument("address")
+@click.option("--sort", default="size", show_default=True, metavar="COLUMN", help="size, retained, frees or refcount.")
+@click.option("--limit", type=int, metavar="N", help="Only the first N rows.")
+@_policy
+@_json
+def ls(address: str, sort: str, limit: int | None, policy: str | None, *, as_json: bool) -> None:
+    """List the blobs, biggest first."""
+    columns = ["size", "retained", "frees", "refcount", "kind", "status", "tags"]
+    if sort not in columns[:4]:
+        msg = f"cannot sort by {sort!r}: use {', '.join(columns[:4])}"
+        raise click.BadParameter(msg, param_hint="--sort")
+    frame = to_frame(_scan(address, policy), columns=columns).sort_values(sort, ascending=False, kind="stable")
+    _show(frame.head(limit) if limit is not None else frame, as_json=as_json)
+
+
+@cli.command()
+@click.argument("address")
+@_policy
+@_json
+def tags(address: str, policy: str | None, *, as_json: bool) -> None:
+    """List the tags: what each reaches, and what dropping it alone would free (exclusive)."""
+    frame = tags_frame(_scan(address, policy))
+    columns = ["digest", "kind", "closure", "exclusive", "same_digest", "created"]
+    _show(frame if as_json else frame[columns], as_json=as_json)
+
+
+@cli.command()
+@click.argument("address")
+@click.argument("targets", nargs=-1, metavar="TARGET...")
+@click.option("--group", "groups", multiple=True, metavar="REPOSITORY", help="Drop every pin of a repository.")
+@click.option("--all-pins", is_flag=True, help="Drop all pins on what is named.")
+@_policy
+@_json
+def simulate(  # noqa: PLR0913 (one parameter an option)
+    address: str,
+    targets: tuple[str, ...],
+    groups: tuple[str, ...],
+    policy: str | None,
+    *,
+    all_pins: bool,
+    as_json: bool,
+) -> None:
+    """Show exactly what would go if TARGETs were dropped together: tags, digests, patterns with *."""
+    answer = simulate_deref(_scan(address, policy), *targets, groups=groups, all_pins=all_pins)
+    click.echo(_dumps(answer.to_dict()) if as_json else str(answer))
+
+
+@cli.command()
+@click.argument("directory", default=DEMO_DIRECTORY)
+def demo(directory: str) -> None:
+    """Build a small store of images in DIRECTORY, audit it, and preview dropping a tag."""
+    with blobkit.LocalStore(directory) as store:
+        if len(store):
+            msg = f"{printable(directory)} is a store with {count(len(store), 'blob')} already: give a new directory"
+            raise click.BadParameter(msg, param_hint="DIRECTORY")
+        demo_store.fill(store)
+        snapshot = store.snapshot()
+    shown = printable(directory)
+    click.echo(f"A store of container images in {shown} (a valid OCI layout).\n")
+    click.echo(f"$ blobkit audit {shown}\n{summary(snapshot, top=8)}\n")
+    click.echo(f"$ blobkit simulate {shown} {demo_store.TARGET}\n{simulate_deref(snapshot, demo_store.TARGET)}\n")
+    click.echo(_what_next(shown))
+
+
+def main() -> None:
+    """Run the command line, and exit with its code."""
+    try:
+        cli(standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (BlobkitError, OSError) as error:
+        sys.exit(_failed(error))
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(INTERRUPTED)
+
+
+def _failed(error: Exception) -> int:
+    """Say in one line what went wrong, and return the exit code."""
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
+    click.echo(f"blobkit: {printable(str(error))}", err=True)
+    return 2
+
+
+def _scan(address: str, policy: str | None) -> Snapshot:
+    return scan_address(address, policy=policy, progress=_watched())
+
+
+def _watched() -> bool:
+    return sys.stderr.isatty()
+
+
+def _show(frame: pd.DataFrame, *, as_json: bool) -> None:
+    click.echo(_dumps(records(frame)) if as_json else table(cells(frame, full=not sys.stdout.isatty())))
+
+
+def _dumps(value: object) -> str:
+    return json.dumps(value, indent=1, default=str)
+
+
+def _what_next(shown: str) -> str:
+    return "\n".join(
+        (
+            "Try next:",
+            f"  blobkit simulate {shown} 'shop/web:*'           # several tags together",
+            f"  blobkit tags {shown}                            # what each tag costs",
+            f"  blobkit scan {shown} -o before.blobkit          # a snapshot to compare with later",
+            f"  python -c \"import blobkit; print(blobkit.to_frame('{shown}'))\"",
+        )
+    )
