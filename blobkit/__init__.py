@@ -1,6 +1,7 @@
 """blobkit: what uses the space in a blob store, why it is there, and exactly what would go.
 
-Every name here loads its module on first use, so that `import blobkit` costs next to nothing.
+Errors and small values are here at once; every other name loads its module on first use (PEP 562), so that
+`import blobkit` loads the standard library only.
 """
 
 from __future__ import annotations
@@ -8,6 +9,38 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from blobkit.digest import hash_for_label
+from blobkit.errors import (
+    AddressError,
+    AmbiguousTargetError,
+    BlobkitError,
+    BlobNotFoundError,
+    ContentMissingError,
+    HashNotSupportedError,
+    InvalidDigestError,
+    InvalidTagError,
+    LayoutChangedWarning,
+    LinkCycleError,
+    MediaTypeConflictError,
+    NotAdoptedError,
+    NotAStoreError,
+    NotPinnedError,
+    ReadOnlyStoreError,
+    SnapshotFormatError,
+    StoreBusyError,
+    StoreClosedError,
+    StoreDamagedError,
+    StoreError,
+    StoreTooNewError,
+    TagExistsError,
+    TagNotFoundError,
+    TargetError,
+    UnknownPolicyError,
+    UnknownTargetError,
+    UnreadableStoreError,
+    WriterClosedError,
+)
+from blobkit.model import Descriptor, Freed
 from blobkit.protocols import open_addresses_with
 
 if TYPE_CHECKING:
@@ -16,37 +49,89 @@ if TYPE_CHECKING:
     from blobkit.questions.frame import links_frame, tags_frame, to_frame
     from blobkit.questions.preview import Preview, simulate_deref
     from blobkit.snapshot import Snapshot
+    from blobkit.store.blob import Blob
+    from blobkit.store.local import LocalStore
+    from blobkit.store.verbs import Store
+    from blobkit.store.writer import BlobWriter
+    from blobkit.views import plots as plot
+    from blobkit.views.graph import to_graph
+    from blobkit.views.styled import human
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AddressError",
+    "AmbiguousTargetError",
+    "Blob",
+    "BlobNotFoundError",
+    "BlobWriter",
+    "BlobkitError",
+    "ContentMissingError",
+    "Descriptor",
+    "Freed",
+    "HashNotSupportedError",
+    "InvalidDigestError",
+    "InvalidTagError",
+    "LayoutChangedWarning",
+    "LinkCycleError",
+    "LocalStore",
+    "MediaTypeConflictError",
+    "NotAStoreError",
+    "NotAdoptedError",
+    "NotPinnedError",
     "Preview",
+    "ReadOnlyStoreError",
     "Snapshot",
+    "SnapshotFormatError",
+    "Store",
+    "StoreBusyError",
+    "StoreClosedError",
+    "StoreDamagedError",
+    "StoreError",
+    "StoreTooNewError",
+    "TagExistsError",
+    "TagNotFoundError",
+    "TargetError",
+    "UnknownPolicyError",
+    "UnknownTargetError",
+    "UnreadableStoreError",
+    "WriterClosedError",
+    "hash_for_label",
+    "human",
     "links_frame",
+    "plot",
     "scan",
     "simulate_deref",
     "tags_frame",
     "to_frame",
+    "to_graph",
 ]
 
 _HOMES = {
+    "Blob": "blobkit.store.blob",
+    "BlobWriter": "blobkit.store.writer",
+    "LocalStore": "blobkit.store.local",
     "Preview": "blobkit.questions.preview",
     "Snapshot": "blobkit.snapshot",
+    "Store": "blobkit.store.verbs",
+    "human": "blobkit.views.styled",
     "links_frame": "blobkit.questions.frame",
+    "plot": "blobkit.views.plots",
     "scan": "blobkit.connect",
     "simulate_deref": "blobkit.questions.preview",
     "tags_frame": "blobkit.questions.frame",
     "to_frame": "blobkit.questions.frame",
+    "to_graph": "blobkit.views.graph",
 }
 
 
 def __getattr__(name: str) -> object:
-    """Return a public name, loading its module on first use (PEP 562)."""
+    """Return a public name, loading its module on first use; `plot` is a module itself."""
     if name not in _HOMES:
         msg = f"module 'blobkit' has no attribute {name!r}"
         raise AttributeError(msg)
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
+    home = import_module(_HOMES[name])
+    value = globals()[name] = home if name == "plot" else getattr(home, name)
     return value
 
 
@@ -56,9 +141,7 @@ def __dir__() -> list[str]:
 
 
 def _open(address: Address) -> Snapshot:
-    from blobkit.connect import scan as scan_address  # noqa: PLC0415 (the facade loads nothing before it is needed)
-
-    return scan_address(address)
+    return import_module("blobkit.connect").scan(address)  # type: ignore[no-any-return]
 
 
 open_addresses_with(_open)

@@ -133,18 +133,18 @@ def demo(directory: str) -> None:
     click.echo(f"A store of container images in {shown} (a valid OCI layout).\n")
     click.echo(f"$ blobkit audit {shown}\n{summary(snapshot, top=8)}\n")
     click.echo(f"$ blobkit simulate {shown} {demo_store.TARGET}\n{simulate_deref(snapshot, demo_store.TARGET)}\n")
+    both = (demo_store.TARGET, demo_store.COMPANION)
+    click.echo(f"$ blobkit simulate {shown} {' '.join(both)}\n{simulate_deref(snapshot, *both).title()}")
+    click.echo("More than the two apart: what they share goes only with the last of them.\n")
     click.echo(_what_next(shown))
 
 
 def main() -> None:
     """Run the command line, and exit with its code."""
     try:
-        cli(standalone_mode=False)
+        cli(prog_name="blobkit", standalone_mode=False)
         sys.stdout.flush()
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (BlobkitError, OSError) as error:
+    except (click.ClickException, BlobkitError, OSError) as error:
         sys.exit(_failed(error))
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
@@ -152,11 +152,17 @@ def main() -> None:
 
 
 def _failed(error: Exception) -> int:
-    """Say in one line what went wrong, and return the exit code."""
+    """Say in one line what went wrong, and return the exit code; a bare `blobkit` shows the help."""
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return READER_GONE
-    click.echo(f"blobkit: {printable(str(error))}", err=True)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return 2
+    command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
+    message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+    more = f" (see {command} --help)" if command else ""
+    click.echo(f"blobkit: {printable(message)}{more}", err=True)
     return 2
 
 

@@ -14,6 +14,7 @@ from blobkit.errors import AddressError
 from blobkit.render import listed, printable
 from blobkit.scanners import oci_layout, registry
 from blobkit.snapshot import Snapshot
+from blobkit.store.local import open_read_only
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -99,6 +100,12 @@ def _directory(path: Path) -> Path:
     return path.absolute()
 
 
+def _scan_blobkit(path: Path, policy: str | None, _progress: bool, _verify: bool) -> Snapshot:  # noqa: FBT001 (private)
+    with open_read_only(_directory(path)) as store:
+        snapshot = store.snapshot()
+    return snapshot if policy is None else snapshot.with_policy(policy)
+
+
 def _scan_oci(path: Path, policy: str | None, progress: bool, verify: bool) -> Snapshot:  # noqa: FBT001 (private)
     return oci_layout.scan(_directory(path), policy=policy, progress=progress, verify=verify)
 
@@ -116,11 +123,13 @@ def _load_snapshot(path: Path, policy: str | None, _progress: bool, _verify: boo
 
 
 _MAKERS: dict[str, Callable[[Path, str | None, bool, bool], Snapshot]] = {
+    "blobkit": _scan_blobkit,
     "oci": _scan_oci,
     "registry": _scan_registry,
     "snapshot": _load_snapshot,
 }
 _SIGNS: dict[str, Callable[[Path], bool]] = {
+    "blobkit": lambda path: (path / ".blobkit" / "index.sqlite").is_file(),
     "oci": oci_layout.is_layout,
     "registry": registry.is_registry,
     "snapshot": lambda path: (path / "snapshot.json").is_file() and (path / "nodes.parquet").is_file(),

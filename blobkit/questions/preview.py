@@ -96,17 +96,22 @@ class Preview:
         `level`: the fewest links from a target; `holders`: digests that link to it and names that pin it;
         `still_needed_by`: names that reach it. Both are tuples of the nearest 100 at most.
         """
-        graph = self.snapshot.counted
-        distance = closure(graph, np.unique(ids(self.snapshot.pins["node"])[list(self.dropped.rows)]))
-        stays = (distance >= 0) & graph.blob
-        stays[self.removal.nodes] = False
-        nodes = np.flatnonzero(stays).astype(np.int32)
-        nodes = nodes[np.lexsort((nodes, -graph.size[nodes]))]
+        distance, nodes = self._stays
         after = Holding.after(self.snapshot, self.dropped.rows, self.removal.nodes)
         frame = _frame(self.snapshot, nodes, distance[nodes])
         frame["holders"] = _tuples(after.direct(node, HOLDERS_KEPT) for node in nodes.tolist())
         frame["still_needed_by"] = _tuples(sorted(after.names(node, HOLDERS_KEPT)) for node in nodes.tolist())
         return frame
+
+    @cached_property
+    def _stays(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The distance of every node from the targets, and the blobs that stay, biggest first."""
+        graph = self.snapshot.counted
+        distance = closure(graph, np.unique(ids(self.snapshot.pins["node"])[list(self.dropped.rows)]))
+        stays = (distance >= 0) & graph.blob
+        stays[self.removal.nodes] = False
+        nodes = np.flatnonzero(stays).astype(np.int32)
+        return distance, nodes[np.lexsort((nodes, -graph.size[nodes]))]
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -165,6 +170,10 @@ class Preview:
 
     def _lines(self) -> list[str]:
         lines = [self.snapshot.caption()]
+        kept = self._stays[1]
+        if len(kept):
+            size = human_bytes(int(self.snapshot.counted.size[kept].sum()))
+            lines.append(f"{count(len(kept), 'blob')} below, {size}, would stay: something else needs them")
         if self.also_untagged:
             lines.append(f"also untagged: {listed(self.also_untagged)}")
         if not self.exact:
