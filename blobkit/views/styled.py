@@ -1,0 +1,113 @@
+"""Data frames for reading: bytes with units, short digests, everything escaped."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from blobkit.render import human_bytes, listed, printable, short
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from pandas.io.formats.style import Styler
+    from pandas.io.formats.style_render import CSSDict
+
+    CSS = list[tuple[str, str | float]]
+
+__all__ = ["human"]
+
+BYTES = frozenset(
+    (
+        "size",
+        "retained",
+        "frees",
+        "closure",
+        "exclusive",
+        "shared",
+        "split",
+        "net",
+        "gap",
+        "bytes",
+        "certain_bytes",
+        "garbage_bytes",
+    )
+)
+"""The columns that hold bytes, in every frame of blobkit."""
+
+NAMES_SHOWN, NAMES_IN_TITLE = 3, 20
+_RIGHT: CSS = [("text-align", "right"), ("font-variant-numeric", "tabular-nums")]
+_LEFT: CSS = [("text-align", "left")]
+
+
+def human(frame: pd.DataFrame) -> Styler:
+    """Return the frame as a Styler for people: bytes as KiB, MiB, GiB, digests with 12 digits, counts as 12,345.
+
+    A shortened cell has all of it as its title (hover). What is text is escaped: names come from strangers. The data
+    stay what they are: `.data` is the frame. Cost: rows * columns; for a large frame, `human(frame.head(100))`.
+    """
+    styles: dict[str, list[CSSDict]] = {
+        label: [{"selector": "", "props": _props(frame.iloc[:, i])}] for i, label in enumerate(frame.columns)
+    }
+    styler = frame.style.format({label: _cell(frame, i) for i, label in enumerate(frame.columns)})
+    for axis in (0, 1):
+        styler.format_index(_text, axis=axis)
+        styler.format_index_names(_text, axis=axis)
+    return styler.set_table_styles([{"selector": "th", "props": _LEFT}]).set_table_styles(styles, overwrite=False)
+
+
+def _props(column: pd.Series) -> CSS:
+    return _RIGHT if _is_number(column) else _LEFT
+
+
+def _is_number(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _cell(frame: pd.DataFrame, at: int) -> Callable[[object], str]:
+    """Return what formats the cells of one column: its type and its name say how."""
+    column, label = frame.iloc[:, at], frame.columns[at]
+    if _is_number(column):
+        return _bytes if BYTES.intersection(_words(label)) else _number
+    if isinstance(column.dtype, pd.DatetimeTZDtype) or pd.api.types.is_datetime64_dtype(column):
+        return _time
+    return _text
+
+
+def _words(label: Hashable) -> tuple[Hashable, ...]:
+    return label if isinstance(label, tuple) else (label,)
+
+
+def _bytes(number: object) -> str:
+    return "" if pd.isna(number) else human_bytes(int(number))  # type: ignore[call-overload]
+
+
+def _number(number: object) -> str:
+    if pd.isna(number):  # type: ignore[call-overload]
+        return ""
+    return f"{number:,.3f}" if isinstance(number, float) else f"{number:,}"
+
+
+def _time(time: object) -> str:
+    """Return a time to the minute, "" where unknown; the exact one as title."""
+    if not isinstance(time, pd.Timestamp) or pd.isna(time):
+        return ""
+    return _titled(f"{time:%Y-%m-%d %H:%M}", time.isoformat())
+
+
+def _text(value: object) -> str:
+    """Return text, or a tuple of names, escaped and shortened; "" where there is none."""
+    if isinstance(value, tuple | list):
+        whole = [printable(str(item)) for item in value]
+        return _titled(listed([short(item) for item in whole], NAMES_SHOWN), listed(whole, NAMES_IN_TITLE))
+    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value):  # noqa: PLR0124 (nan)
+        return ""
+    whole_text = printable(str(value))
+    return _titled(short(whole_text), whole_text)
+
+
+def _titled(brief: str, whole: str) -> str:
+    shown = html.escape(brief)
+    return shown if brief == whole else f'<span title="{html.escape(whole)}">{shown}</span>'
