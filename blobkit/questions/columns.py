@@ -83,4 +83,5 @@ def links_of(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_
 
 def _take(snapshot: Snapshot, column: str, nodes: NDArray[np.int32]) -> pa.Array:
     whole = flat(snapshot.nodes[column])
-    return whole if len(nodes) == len(whole) else whole.take(nodes)
+    is_all = len(nodes) == len(whole) and bool((nodes[1:] > nodes[:-1]).all())
+    return whole if is_all else whole.take(nodes)

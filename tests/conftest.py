@@ -1,0 +1,50 @@
+"""What tests of every part share: the real stores beside the repository, and how hypothesis runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import tarfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Dataset = tuple[Path, dict[str, object]]
+
+settings.register_profile(
+    "blobkit", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("blobkit")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The directory whose `data` holds real stores and what real tools did with them."""
+    found = Path(os.environ.get("BLOBKIT_SHARED", Path(__file__).parents[2] / "shared"))
+    if not (found / "data").is_dir():
+        pytest.skip(f"no real stores: {found} (BLOBKIT_SHARED) has no data directory")
+    return found
+
+
+@pytest.fixture(scope="session")
+def dataset(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Dataset]:
+    """A function from the name of a dataset to (its unpacked root, its oracle); each is unpacked once a session."""
+
+    @cache
+    def unpacked(name: str) -> Dataset:
+        archive = shared / "data" / f"{name}.tar.gz"
+        if not archive.exists():
+            pytest.skip(f"no real store {archive}")
+        oracle = json.loads((shared / "data" / f"{name}.oracle.json").read_bytes())
+        target = tmp_path_factory.mktemp(name)
+        with tarfile.open(archive) as tar:
+            tar.extractall(target, filter="data")
+        return target / oracle["root_in_tar"], oracle
+
+    return unpacked
