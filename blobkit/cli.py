@@ -1,12 +1,12 @@
 """The command line: what the library answers, for the shell. Results go to stdout, all else to stderr.
 
-Exit codes: 0 done; 2 bad input, with one line that says what to do; 130 interrupted; 141 the reader went away.
+Exit codes: 0 done; 2 bad input, with one line that says what to do; 130 interrupted.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["cli", "main"]
 
 INTERRUPTED = 130
-READER_GONE = 141
 DEMO_DIRECTORY = "blobkit-demo"
 
 _policy = click.option("--policy", metavar="NAME", help="What counts as holding a blob (default: the store's own).")
@@ -140,7 +139,8 @@ def demo(directory: str) -> None:
 
 
 def main() -> None:
-    """Run the command line, and exit with its code."""
+    """Run the command line, and exit with its code. A reader that goes away ends it, as it ends any filter."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         cli(prog_name="blobkit", standalone_mode=False)
         sys.stdout.flush()
@@ -153,14 +153,13 @@ def main() -> None:
 
 def _failed(error: Exception) -> int:
     """Say in one line what went wrong, and return the exit code; a bare `blobkit` shows the help."""
-    if isinstance(error, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return READER_GONE
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return 2
     command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
     message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+    if isinstance(error, OSError) and error.filename:
+        message = f"{error.filename}: {error.strerror}"
     more = f" (see {command} --help)" if command else ""
     click.echo(f"blobkit: {printable(message)}{more}", err=True)
     return 2

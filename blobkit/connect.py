@@ -48,6 +48,9 @@ def scan(
     if storage_options:
         msg = f"storage_options are given ({listed(sorted(storage_options))}), and {os.fspath(address)} is a local path"
         raise AddressError(msg)
+    if not os.fspath(address):
+        msg = "the address is empty: give the path of a store, or kind:path"
+        raise AddressError(msg)
     kind, path = parse(os.fspath(address))
     kind = kind or recognise(path)
     return _MAKERS[kind](path, policy, progress, verify)
@@ -69,8 +72,8 @@ def parse(address: str) -> tuple[str, Path]:
 def recognise(path: Path) -> str:
     """Return the kind of store at a path; AddressError says what was looked for."""
     shown = printable(os.fspath(path))
-    if not os.fspath(path) or not path.exists():
-        msg = f"{shown or 'the empty path'} does not exist: give the path of a store, or kind:path"
+    if not path.exists():
+        msg = f"{shown} does not exist: give the path of a store, or kind:path"
         raise AddressError(msg)
     if path.is_file():
         return _recognise_file(path, shown)

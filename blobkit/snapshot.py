@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
+
+    from blobkit.tables import Columns
 
 __all__ = ["POLICIES", "Counted", "Policy", "Snapshot", "build"]
 
@@ -319,9 +321,9 @@ def build(  # noqa: PLR0913 (the four fact tables, and what they are of)
     kind: str,
     address: str,
     *,
-    nodes: Mapping[str, ArrayLike],
-    links: Mapping[str, ArrayLike],
-    pins: Mapping[str, ArrayLike],
+    nodes: Columns,
+    links: Columns,
+    pins: Columns,
     notices: Sequence[Notice] = (),
     policy: str | None = None,
     time: datetime | None = None,

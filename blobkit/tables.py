@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    Columns = Mapping[str, ArrayLike]
+    Words = tuple[NDArray[np.int32], Sequence[str]]
+    """Words as codes into a vocabulary."""
+    Columns = Mapping[str, ArrayLike | Words]
 
 __all__ = [
     "KINDS",
@@ -217,9 +219,9 @@ def _pins(columns: Columns, rank: NDArray[np.int32]) -> pa.Table:
     return table.take(pc.sort_indices(table.select(["name", "node"]), [("name", "ascending"), ("node", "ascending")]))
 
 
-def _positions(values: ArrayLike, rank: NDArray[np.int32], noun: str) -> NDArray[np.int32]:
+def _positions(values: ArrayLike | Words, rank: NDArray[np.int32], noun: str) -> NDArray[np.int32]:
     """Return the sorted node ids of these positions."""
-    position = np.asarray(values, np.int64)
+    position = np.asarray(_flat(values), np.int64)
     if len(position) and not (position.min() >= 0 and position.max() < len(rank)):
         msg = f"a {noun} names a node that is not there"
         raise SnapshotFormatError(msg)
@@ -236,11 +238,11 @@ def _order(key: pa.Array) -> NDArray[np.int64]:
     return np.asarray(pc.sort_indices(key)).astype(np.int64)
 
 
-def _flat(values: object) -> object:
-    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+def _flat(values: object) -> pa.Array:
+    return flat(values) if isinstance(values, pa.ChunkedArray) else values
 
 
-def _text(values: object) -> pa.Array:
+def _text(values: pa.Array | ArrayLike) -> pa.Array:
     """Return a column of text as it is; what is no valid UTF-8 is cleaned, which only strangers' names need."""
     values = _flat(values)
     if isinstance(values, pa.Array):
@@ -248,13 +250,15 @@ def _text(values: object) -> pa.Array:
     try:
         return pa.array(values, _TEXT)
     except UnicodeEncodeError:
-        return pa.array([value if value is None else clean(value) for value in values], _TEXT)  # type: ignore[attr-defined]
+        return pa.array([value if value is None else clean(str(value)) for value in np.asarray(values, object)], _TEXT)
 
 
 def _words(values: object, n: int) -> pa.Array:
-    """Return a column of few different words as a dictionary column; "" where unknown."""
+    """Return a column of few different words, or of (codes, words), as a dictionary column; "" where unknown."""
     if values is None:
         return pa.DictionaryArray.from_arrays(np.zeros(n, np.int32), pa.array([""]))
+    if isinstance(values, tuple):
+        return pa.DictionaryArray.from_arrays(values[0], pa.array(values[1], pa.string()))
     values = _flat(values)
     words = values if isinstance(values, pa.DictionaryArray) else _text(values).dictionary_encode()
     return pa.DictionaryArray.from_arrays(words.indices, words.dictionary.cast(pa.string()))

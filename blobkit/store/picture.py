@@ -1,11 +1,10 @@
-"""From the columns of an index to a snapshot. Imported at the first snapshot only: it needs numpy and pyarrow."""
+"""From the columns of an index to a snapshot. Imported at the first snapshot only: it needs numpy."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 from blobkit.media import kind_of
 from blobkit.model import LINK_KINDS
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from blobkit.model import Facts
     from blobkit.snapshot import Snapshot
+    from blobkit.tables import Columns
 
 __all__ = ["picture"]
 
@@ -36,7 +36,7 @@ def picture(facts: Facts, address: str, notices: Sequence[tuple[str, str, str, s
     )
 
 
-def _nodes(facts: Facts, links: Mapping[str, ArrayLike], absent: int) -> Mapping[str, ArrayLike]:
+def _nodes(facts: Facts, links: Mapping[str, ArrayLike], absent: int) -> Columns:
     """Return the stored blobs, then the absent ones in the order in which they are expected first."""
     types = {digest: media_type for _, digest, _, media_type in facts.expected}
     names = list(dict.fromkeys([*facts.media_types, *types.values()]))
@@ -46,7 +46,7 @@ def _nodes(facts: Facts, links: Mapping[str, ArrayLike], absent: int) -> Mapping
         "key": [*facts.digests, *types],
         "size": _joined(facts.sizes, [0] * absent),
         "kind": _kinds(names, media_type, links),
-        "media_type": pa.DictionaryArray.from_arrays(media_type.astype(np.int32), names or [""]),
+        "media_type": (media_type.astype(np.int32), names or [""]),
         "modified": _joined(facts.created, [-1] * absent),
         "stored": np.repeat(np.array(stored, np.int8), [len(facts.digests), absent]),
     }

@@ -1,0 +1,171 @@
+"""The command line as a user has it: a process, its output, its exit code."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import blobkit
+from blobkit import demo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BLOBKIT = [sys.executable, "-c", "from blobkit.cli import main; main()"]
+
+
+def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*BLOBKIT, *arguments], capture_output=True, text=True, check=False, cwd=cwd, timeout=60)
+
+
+def said(*arguments: str) -> str:
+    done = run(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def refused(*arguments: str) -> str:
+    """Return the one line on stderr of a command that must fail with exit code 2."""
+    done = run(*arguments)
+    assert done.returncode == 2, done
+    assert done.stdout == ""
+    assert done.stderr.startswith("blobkit: ")
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    root = tmp_path_factory.mktemp("cli") / "store"
+    with blobkit.LocalStore(root, durability="off") as made:
+        demo.fill(made)
+    return str(root)
+
+
+def test_demo_builds_a_store_audits_it_and_previews_a_deref(tmp_path: Path) -> None:
+    done = run("demo", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with blobkit.LocalStore(tmp_path / "blobkit-demo") as made:
+        freed = made.untag(demo.TARGET, dry_run=True)
+    assert f"Dropping {demo.TARGET} frees {len(freed)} blobs" in done.stdout
+    assert "33 blobs, 12.8 MiB: 33 live" in done.stdout
+    assert "Try next:" in done.stdout
+
+
+def test_the_commands_that_demo_suggests_work(store: str) -> None:
+    assert "shop/web:2.0" in said("simulate", store, "shop/web:*")
+    assert "data/etl:1" in said("tags", store)
+
+
+def test_demo_leaves_a_directory_alone_that_is_not_empty(tmp_path: Path, store: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    assert "not empty" in refused("demo", str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert "already" in refused("demo", store)
+
+
+def test_simulate_says_what_the_real_deletion_then_frees(tmp_path: Path) -> None:
+    with blobkit.LocalStore(tmp_path / "s", durability="off") as made:
+        demo.fill(made)
+        told = json.loads(said("simulate", str(tmp_path / "s"), demo.TARGET, "--json"))
+        freed = made.untag(demo.TARGET)
+    assert (told["digests"], told["bytes"]) == (list(freed.digests), freed.bytes)
+    assert told["exact"] is True
+
+
+def test_a_saved_snapshot_is_an_address(store: str, tmp_path: Path) -> None:
+    saved = str(tmp_path / "s.blobkit")
+    done = run("scan", store, "-o", saved)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "33 blobs" in done.stderr
+    assert said("ls", saved) == said("ls", store)
+    assert said("simulate", saved, demo.TARGET).splitlines()[0] == said("simulate", store, demo.TARGET).splitlines()[0]
+
+
+def test_audit_as_json_has_the_totals_the_blobs_and_the_tags(store: str) -> None:
+    told = json.loads(said("audit", store, "--json", "--top", "3"))
+    frame = blobkit.to_frame(store)
+    assert (told["blobs"], told["bytes"]) == (len(frame), int(frame["size"].sum()))
+    assert told["totals"]["live"] == {"blobs": told["blobs"], "bytes": told["bytes"]}
+    assert [row["digest"] for row in told["biggest"]] == list(frame["retained"].nlargest(3).index)
+    assert {row["tag"] for row in told["tags"]} == set(blobkit.tags_frame(store).index)
+
+
+def test_ls_lists_full_digests_and_plain_bytes_into_a_pipe(store: str) -> None:
+    lines = said("ls", store, "--sort", "retained", "--limit", "2").splitlines()
+    top = blobkit.to_frame(store)["retained"].nlargest(2)
+    assert lines[0].split() == ["digest", "size", "retained", "frees", "refcount", "kind", "status", "tags"]
+    assert [line.split()[0] for line in lines[1:]] == list(top.index)
+    assert [int(line.split()[2]) for line in lines[1:]] == list(top)
+    assert "\x1b" not in "".join(lines)
+
+
+def test_tags_as_json_has_every_column(store: str) -> None:
+    rows = json.loads(said("tags", store, "--json"))
+    frame = blobkit.tags_frame(store)
+    assert set(rows[0]) == {"tag", *frame.columns}
+    assert {row["tag"]: row["exclusive"] for row in rows} == frame["exclusive"].to_dict()
+
+
+def test_a_group_is_dropped_whole(store: str) -> None:
+    told = json.loads(said("simulate", store, "shop/web:*", "--json"))
+    assert told["bytes"] > sum(
+        json.loads(said("simulate", store, name, "--json"))["bytes"] for name in ("shop/web:1.0", "shop/web:1.1")
+    )
+
+
+def test_a_reader_that_goes_away_ends_the_command_quietly(store: str) -> None:
+    with subprocess.Popen([*BLOBKIT, "ls", store], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == -signal.SIGPIPE
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("audit", "/no/such/path"), ("/no/such/path", "does not exist")),
+        (("audit", ""), ("address is empty",)),
+        (("audit", "{tmp}"), ("no store that blobkit knows", "oci-layout", ".blobkit/index.sqlite")),
+        (("audit", "{tmp}/file"), ("is a file", "give the directory")),
+        (("audit", "oci:{tmp}/file"), ("is a file, not a directory",)),
+        (("audit", "oci:{tmp}"), ("index.json is missing",)),
+        (("audit", "nope:{tmp}"), ("'nope' is not known", "registry")),
+        (("audit", "{store}", "--policy", "strong"), ("no policy 'strong'", "counts")),
+        (("simulate", "{store}"), ("no target",)),
+        (("simulate", "{store}", "shop/wbe:1.0"), ("shop/wbe:1.0", "did you mean shop/web:1.0")),
+        (("simulate", "{store}", "x*"), ("'x*' matches none of 11 names",)),
+        (("simulate", "{store}", "sha256:ABC"), ("sha256:ABC", "no digest")),
+        (("simulate", "{store}", "sha256:" + "0" * 64), ("no blob sha256:000",)),
+        (("simulate", "{store}", "--group", "nope"), ("no repository 'nope'",)),
+        (("ls", "{store}", "--sort", "colour"), ("colour", "refcount")),
+        (("scan", "{store}", "-o", "{tmp}/none/x.blobkit"), ("none",)),
+        (("scan", "{store}"), ("'-o'",)),
+        (("paint", "{store}"), ("paint",)),
+    ],
+)
+def test_bad_input_is_one_line_that_names_it(
+    arguments: tuple[str, ...], words: tuple[str, ...], store: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no store")
+    line = refused(*(argument.format(tmp=tmp_path, store=store) for argument in arguments))
+    assert [word for word in words if word not in line] == []
+
+
+def test_names_from_strangers_do_not_reach_the_terminal_raw(tmp_path: Path) -> None:
+    evil = "a\x1b[31m\u202etxt\nline"
+    (tmp_path / "blobs" / "sha256").mkdir(parents=True)
+    entry = {"digest": "sha256:" + "1" * 64, "annotations": {"org.opencontainers.image.ref.name": evil}}
+    (tmp_path / "index.json").write_text(json.dumps({"manifests": [entry]}))
+    told = said("audit", str(tmp_path))
+    assert "\x1b" not in told
+    assert "\u202e" not in told
+    assert "a\\x1b[31m\\u202etxt\\nline" in told
