@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blobkit.digest import of
@@ -19,15 +20,16 @@ from blobkit.snapshot import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from blobkit.digest import Digest
     from blobkit.snapshot import Snapshot
 
-__all__ = ["Facts", "Files", "listing", "micros", "within"]
+__all__ = ["Facts", "Files", "listing", "micros", "read", "within"]
 
 SMALL = 64 << 10
 """Bytes: blobs up to this size are verified in passing; larger ones on request only."""
+GLANCE = 16 << 10
+"""Bytes read first of a blob that may be a document; most documents are no longer."""
 
 
 def micros(info: os.stat_result) -> int:
@@ -35,12 +37,24 @@ def micros(info: os.stat_result) -> int:
     return info.st_mtime_ns // 1000
 
 
-def within(path: Path, root: Path) -> bool:
+def within(path: str, root: str) -> bool:
     """Return whether `path`, all symbolic links resolved, lies below `root`."""
-    return path.resolve().is_relative_to(root.resolve())
+    return Path(path).resolve().is_relative_to(Path(root).resolve())
 
 
-def listing(path: Path, facts: Facts) -> list[os.DirEntry[str]]:
+def read(path: str, limit: int) -> bytes:
+    """Return up to `limit` bytes of a file. A pipe in its place gives nothing, instead of waiting for a writer.
+
+    Paths are text and files are bare descriptors here: for small files `pathlib` costs more than the reading.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, limit)
+    finally:
+        os.close(descriptor)
+
+
+def listing(path: str, facts: Facts) -> list[os.DirEntry[str]]:
     """Return the entries of a directory in sorted order; none, and a notice unless it is absent, where it can't be."""
     try:
         with os.scandir(path) as entries:
@@ -48,7 +62,7 @@ def listing(path: Path, facts: Facts) -> list[os.DirEntry[str]]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        facts.notice("unreadable", f"{path.name}/ cannot be listed ({error.strerror})", "", path)
+        facts.notice("unreadable", f"{os.path.basename(path)}/ cannot be listed ({error.strerror})", "", path)
         return []
 
 
@@ -110,9 +124,9 @@ class Facts:
         """Record a pin."""
         self.pins.append((node, name, kind, group, modified))
 
-    def notice(self, code: str, message: str, key: str = "", path: Path | str = "") -> None:
+    def notice(self, code: str, message: str, key: str = "", path: str = "") -> None:
         """Record something unreadable, unknown or odd; `message` is one line that names it."""
-        self.notices.append((code, key, clean(os.fspath(path)), clean(message)))
+        self.notices.append((code, key, clean(path), clean(message)))
 
     def describe(self, digest: Digest, kind: str, media_type: str, platform: str = "") -> int:
         """Record what a descriptor says of a blob; what was known before stays."""
@@ -150,7 +164,7 @@ class Facts:
 class Files:
     """The blob files of a store below `root`, read without trust; `path` tells where a digest's file is."""
 
-    def __init__(self, facts: Facts, root: Path, path: Callable[[Digest], Path]) -> None:
+    def __init__(self, facts: Facts, root: str, path: Callable[[Digest], str]) -> None:
         self.facts, self.root, self.path = facts, root, path
         self.checked: set[str] = set()
 
@@ -185,8 +199,7 @@ class Files:
             facts.notice("too-large", f"{digest} is larger than {DOCUMENT_LIMIT >> 20} MiB: not read", digest)
             return None
         try:
-            with self.path(digest).open("rb") as file:
-                data = file.read(DOCUMENT_LIMIT + 1)
+            data = read(self.path(digest), DOCUMENT_LIMIT + 1)
         except OSError as error:
             facts.notice("unreadable", f"{digest} cannot be read ({error.strerror})", digest, self.path(digest))
             return None
@@ -210,9 +223,10 @@ class Files:
         if not 0 < self.facts.size[self.facts.ids[digest]] < DOCUMENT_LIMIT:
             return None
         try:
-            with self.path(digest).open("rb") as file:
-                data = file.read(1)
-                data += file.read(DOCUMENT_LIMIT) if data in b"{ \t\r\n" else b""
+            data = read(self.path(digest), GLANCE)
+            if data[:1] not in b"{ \t\r\n":
+                return None
+            data = data if len(data) < GLANCE else read(self.path(digest), DOCUMENT_LIMIT + 1)
             document = read_document(data)
         except (DocumentError, OSError):
             return None
@@ -225,7 +239,7 @@ class Files:
             if digest in self.checked:
                 continue
             try:
-                with self.path(digest).open("rb") as file:
+                with Path(self.path(digest)).open("rb") as file:
                     label = digest.partition(":")[0]
                     self._check(digest, f"{label}:{hashlib.file_digest(file, label).hexdigest()}")
             except OSError as error:

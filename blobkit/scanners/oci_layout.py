@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest, is_digest
@@ -20,6 +19,7 @@ from blobkit.scanners.facts import Facts, Files, listing, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from blobkit.snapshot import Snapshot
 
@@ -41,7 +41,8 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
     Nothing is written, no symbolic link that leaves `root` is followed. `verify` hashes every blob.
     """
     facts = Facts()
-    files = Files(facts, root, lambda digest: root.joinpath("blobs", *digest.split(":")))
+    blobs = os.fspath(root / "blobs")
+    files = Files(facts, os.fspath(root), lambda digest: f"{blobs}/{digest.replace(':', '/')}")
     roots = _read_index(root, facts)
     for digest, entry in watched(_blob_entries(root, facts), "listing", show=progress):
         files.add(digest, entry)
@@ -93,8 +94,8 @@ def _entries(body: Json, facts: Facts) -> list[tuple[Reference, str]]:
 
 def _blob_entries(root: Path, facts: Facts) -> Iterator[tuple[Digest, os.DirEntry[str]]]:
     """Yield the entries below blobs/ that are named like a digest; a notice says what else is there."""
-    for folder in _folders(root / "blobs", facts):
-        for entry in listing(Path(folder.path), facts):
+    for folder in _folders(root, facts):
+        for entry in listing(folder.path, facts):
             digest = f"{folder.name}:{entry.name}"
             if is_digest(digest):
                 yield Digest(digest), entry
@@ -102,12 +103,12 @@ def _blob_entries(root: Path, facts: Facts) -> Iterator[tuple[Digest, os.DirEntr
                 facts.notice("junk", f"{digest} below blobs/ is not named like a blob", digest, entry.path)
 
 
-def _folders(blobs: Path, facts: Facts) -> Iterator[os.DirEntry[str]]:
+def _folders(root: Path, facts: Facts) -> Iterator[os.DirEntry[str]]:
     """Yield the directories of algorithms; one that leads out of the store is not followed."""
-    for folder in listing(blobs, facts):
+    for folder in listing(os.fspath(root / "blobs"), facts):
         if not folder.is_dir():
             facts.notice("junk", f"{folder.name} in blobs/ is no directory", "", folder.path)
-        elif folder.is_symlink() and not within(Path(folder.path), blobs.parent):
+        elif folder.is_symlink() and not within(folder.path, os.fspath(root)):
             facts.notice("symlink", f"blobs/{folder.name} is a symbolic link that leaves the store: not followed")
         else:
             yield folder

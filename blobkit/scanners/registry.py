@@ -17,7 +17,7 @@ from blobkit.media import Reference
 from blobkit.progress import watched
 from blobkit.render import clean, human_bytes
 from blobkit.scanners.documents import Documents
-from blobkit.scanners.facts import Facts, Files, listing, micros
+from blobkit.scanners.facts import Facts, Files, listing, micros, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,10 +63,18 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
         msg = f"{root} holds no registry: looked for {BELOW}/repositories below it"
         raise UnreadableStoreError(msg)
     facts = Facts()
-    files = Files(facts, storage, lambda digest: _blob_path(storage, digest))
-    for digest, entry in watched(_blob_entries(storage, facts), "listing", show=progress):
+    blobs = os.fspath(storage / "blobs")
+    files = Files(facts, os.fspath(storage), lambda digest: _blob_path(blobs, digest))
+    for digest, entry in watched(_blob_entries(blobs, facts), "listing", show=progress):
         files.add(digest, entry)
-    found = list(watched(_repositories(storage, facts), "repositories", show=progress, unit=" repositories"))
+    found = list(
+        watched(
+            _repositories(os.fspath(storage / "repositories"), facts),
+            "repositories",
+            show=progress,
+            unit=" repositories",
+        )
+    )
     documents = Documents(facts, files, always=("revision", "tag"))
     documents.follow(Reference(digest, "tag") for repo in found for digest, _ in repo.tags.values())
     documents.follow(Reference(digest, "revision") for repo in found for digest in repo.revisions)
@@ -79,62 +87,62 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
     return facts.snapshot("registry", os.fspath(root), policy)
 
 
-def _blob_path(storage: Path, digest: Digest) -> Path:
+def _blob_path(blobs: str, digest: Digest) -> str:
     label, _, hexa = digest.partition(":")
-    return storage / "blobs" / label / hexa[:2] / hexa / "data"
+    return f"{blobs}/{label}/{hexa[:2]}/{hexa}/data"
 
 
-def _blob_entries(storage: Path, facts: Facts) -> Iterator[tuple[Digest, os.DirEntry[str]]]:
+def _blob_entries(blobs: str, facts: Facts) -> Iterator[tuple[Digest, os.DirEntry[str]]]:
     """Yield the data file of each blob; a notice says what else is there."""
-    for folder in _directories(storage / "blobs", facts):
-        for prefix in _directories(Path(folder.path), facts):
-            for blob in _directories(Path(prefix.path), facts):
+    for folder in _directories(blobs, facts):
+        for prefix in _directories(folder.path, facts):
+            for blob in _directories(prefix.path, facts):
                 digest = f"{folder.name}:{blob.name}"
                 if not is_digest(digest) or blob.name[:2] != prefix.name:
                     facts.notice("junk", f"{digest} below blobs/ is not named like a blob", digest, blob.path)
                     continue
-                data = [entry for entry in listing(Path(blob.path), facts) if entry.name == "data"]
+                data = [entry for entry in listing(blob.path, facts) if entry.name == "data"]
                 if data:
                     yield Digest(digest), data[0]
                 else:
                     facts.notice("junk", f"{digest} has a directory and no data", digest, blob.path)
 
 
-def _repositories(storage: Path, facts: Facts) -> Iterator[Repository]:
+def _repositories(root: str, facts: Facts) -> Iterator[Repository]:
     """Yield every repository; names nest, and a directory is one when it has `_manifests`, `_layers` or `_uploads`."""
-    todo = [(storage / "repositories", "")]
+    todo = [(root, "")]
     while todo:
         path, name = todo.pop()
-        below = {entry.name: Path(entry.path) for entry in _directories(path, facts)}
+        below = {entry.name: entry.path for entry in _directories(path, facts)}
         todo += [(inner, f"{name}/{own}".lstrip("/")) for own, inner in below.items() if not own.startswith("_")]
         if below.keys() & {"_manifests", "_layers", "_uploads"}:
             repository = Repository(clean(name))
-            _read_manifests(repository, path / "_manifests", facts)
-            _read_layers(repository, path / "_layers", facts)
-            _read_uploads(repository, path / "_uploads", facts)
+            _read_manifests(repository, f"{path}/_manifests", facts)
+            _read_layers(repository, f"{path}/_layers", facts)
+            _read_uploads(repository, f"{path}/_uploads", facts)
             yield repository
 
 
-def _read_manifests(repository: Repository, path: Path, facts: Facts) -> None:
-    for label in _directories(path / "revisions", facts):
-        for revision in _directories(Path(label.path), facts):
-            link = Path(revision.path, "link")
-            found = _read_link(link, "revision", f"{repository.name}@{label.name}:{revision.name}", facts)
+def _read_manifests(repository: Repository, path: str, facts: Facts) -> None:
+    for label in _directories(f"{path}/revisions", facts):
+        for revision in _directories(label.path, facts):
+            found = _read_link(
+                f"{revision.path}/link", "revision", f"{repository.name}@{label.name}:{revision.name}", facts
+            )
             if found:
                 repository.revisions[found[0]] = found[1]
-    for tag in _directories(path / "tags", facts):
+    for tag in _directories(f"{path}/tags", facts):
         name = f"{repository.name}:{clean(tag.name)}"
-        found = _read_link(Path(tag.path, "current", "link"), "tag", name, facts)
+        found = _read_link(f"{tag.path}/current/link", "tag", name, facts)
         if found:
             repository.tags[name] = found
 
 
-def _read_link(path: Path, noun: str, name: str, facts: Facts) -> tuple[Digest, int] | None:
+def _read_link(path: str, noun: str, name: str, facts: Facts) -> tuple[Digest, int] | None:
     """Return the digest in a link file and the time of the link; None where it was deleted or (notice) is damaged."""
     try:
-        with path.open("rb") as file:
-            content = file.read(LINK_BYTES).decode("utf-8", "replace")
-            modified = micros(os.fstat(file.fileno()))
+        content = read(path, LINK_BYTES).decode("utf-8", "replace")
+        modified = micros(os.stat(path))
     except FileNotFoundError:
         if noun == "tag":
             facts.notice("damaged-tag", f"the tag {name} has no current link", name, path)
@@ -149,20 +157,20 @@ def _read_link(path: Path, noun: str, name: str, facts: Facts) -> tuple[Digest, 
     return None
 
 
-def _read_layers(repository: Repository, path: Path, facts: Facts) -> None:
+def _read_layers(repository: Repository, path: str, facts: Facts) -> None:
     """Say which layer links lead nowhere; they hold nothing, whoever made them."""
     for label in _directories(path, facts):
-        for layer in _directories(Path(label.path), facts):
+        for layer in _directories(label.path, facts):
             digest = f"{label.name}:{layer.name}"
             if not facts.is_stored(digest) and is_digest(digest):
                 message = f"the repository {repository.name} links the layer {digest}, which is not stored"
                 facts.notice("dangling-layer-link", message, repository.name, layer.path)
 
 
-def _read_uploads(repository: Repository, path: Path, facts: Facts) -> None:
+def _read_uploads(repository: Repository, path: str, facts: Facts) -> None:
     """Say which uploads were begun and not finished: they take space that no collector frees."""
     for upload in _directories(path, facts):
-        for entry in listing(Path(upload.path), facts):
+        for entry in listing(upload.path, facts):
             if entry.name == "data" and entry.is_file(follow_symlinks=False):
                 size = entry.stat(follow_symlinks=False).st_size
                 message = f"the upload {upload.name} to {repository.name} holds {human_bytes(size)} ({size} bytes)"
@@ -198,7 +206,7 @@ def _pin(facts: Facts, repository: Repository, marks: dict[int, list[int]]) -> N
             facts.notice("tag-without-revision", message, name)
 
 
-def _directories(path: Path, facts: Facts) -> list[os.DirEntry[str]]:
+def _directories(path: str, facts: Facts) -> list[os.DirEntry[str]]:
     """Return the directories in `path` in sorted order, none where it is absent; links are not followed."""
     found = []
     for entry in listing(path, facts):
