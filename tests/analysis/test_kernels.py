@@ -1,0 +1,58 @@
+"""The compiled form of each kernel gives what the plain one gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import given
+
+from blobkit.analysis import kernels
+from blobkit.analysis.kernels import Kernel
+from blobkit.analysis.reach import links_from, live
+from graphs import Graph, array, counted, graphs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def same(kernel: Kernel[..., object], *args: np.ndarray) -> None:
+    """Run both forms on copies of the same arrays: results and what is left of the arrays must agree."""
+    answers = []
+    for run in (kernel.plain, kernel.compiled):
+        given_arrays = [arg.copy() for arg in args]
+        answers.append([*arrays(run(*given_arrays)), *given_arrays])
+    for plain, compiled in zip(*answers, strict=True):
+        assert plain.dtype == compiled.dtype
+        assert plain.tolist() == compiled.tolist()
+
+
+def arrays(result: object) -> Iterator[np.ndarray]:
+    yield from result if isinstance(result, tuple) else (result,)
+
+
+@given(graphs(cyclic=True))
+def test_compiled_kernels_agree_with_plain_ones(graph: Graph) -> None:
+    found = counted(graph)
+    first, targets, inside = found.first, found.targets, live(found)
+    roots = array(graph.pinned())
+    root = found.pins > 0
+    same(kernels.depths, first, targets, roots)
+    same(kernels.reverse, first, targets)
+    same(kernels.closure_sizes, first, targets, found.size, roots)
+    same(kernels.postorder, first, targets, root)
+    same(kernels.dominators, first, targets, root, inside, links_from(found, inside))
+    same(kernels.levels_within, first, targets, found.blob, inside, links_from(found, inside))
+    start, sources = kernels.reverse.plain(first, targets)
+    order = kernels.postorder.plain(first, targets, root)[::-1].copy()
+    same(kernels.dominators_cyclic, start, sources, root, order)
+    idom = kernels.dominators_cyclic.plain(start, sources, root, order)
+    same(kernels.totals, idom, order, found.size)
+
+
+def test_small_graphs_do_not_wait_for_a_compiler() -> None:
+    ran: list[int] = []
+    kernel = Kernel(lambda nodes: ran.append(len(nodes)))
+    kernel(np.zeros(kernels.COMPILED_FROM - 1))
+    assert ran == [kernels.COMPILED_FROM - 1]
+    assert kernel._compiled is None

@@ -1,0 +1,162 @@
+"""Random reference graphs as plain Python, what is true of them by brute force, and snapshots of them.
+
+Nothing here knows how the product computes anything: sets, dicts and repeated passes only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import strategies as st
+
+from blobkit.snapshot import build
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from blobkit.snapshot import Counted, Snapshot
+
+
+@dataclass
+class Graph:
+    """Nodes 0..n-1 with sizes, pins and links; node i has the digest that ends in i."""
+
+    sizes: list[int]
+    pins: list[int]
+    links: set[tuple[int, int]] = field(default_factory=set)
+    virtual: frozenset[int] = frozenset()
+
+    def __post_init__(self) -> None:
+        self.out: list[set[int]] = [set() for _ in self.sizes]
+        self.into: list[set[int]] = [set() for _ in self.sizes]
+        for source, target in self.links:
+            self.out[source].add(target)
+            self.into[target].add(source)
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def bytes(self, nodes: Iterable[int]) -> int:
+        return sum(self.sizes[node] for node in nodes)
+
+    def pinned(self) -> list[int]:
+        return [node for node, pins in enumerate(self.pins) if pins]
+
+    def reached(self, roots: Iterable[int], without: int = -1) -> set[int]:
+        """What these roots reach when one node is taken out."""
+        seen: set[int] = set()
+        todo = [root for root in roots if root != without]
+        while todo:
+            node = todo.pop()
+            if node not in seen:
+                seen.add(node)
+                todo += [target for target in self.out[node] if target != without]
+        return seen
+
+    def depths(self, roots: Collection[int]) -> list[int]:
+        """The fewest links from any root, by ever larger steps; -1 where none reaches."""
+        depth = [-1] * len(self)
+        front, step = set(roots), 0
+        while front:
+            for node in front:
+                depth[node] = step
+            front = {t for node in front for t in self.out[node] if depth[t] < 0}
+            step += 1
+        return depth
+
+    def swept(self, drops: Mapping[int, int]) -> set[int]:
+        """What a collector that marks from the roots would find gone, beyond what was garbage before."""
+        after = [node for node in self.pinned() if self.pins[node] > drops.get(node, 0)]
+        return self.reached(self.pinned()) - self.reached(after)
+
+    def recounted(self, drops: Mapping[int, int]) -> set[int]:
+        """What goes by counting: again and again, whatever lost a reference and has none left."""
+        pins = [count - drops.get(node, 0) for node, count in enumerate(self.pins)]
+        gone: set[int] = set()
+        lost = {node for node, count in drops.items() if count}
+        while True:
+            more = {n for n in lost - gone if not pins[n] and self.into[n] <= gone}
+            if not more:
+                return gone
+            gone |= more
+            lost |= {target for node in more for target in self.out[node]}
+
+    def levels(self, gone: Collection[int]) -> dict[int, int]:
+        """1 + the largest level of the freed blobs that held it, 0 where none did; stand-ins add nothing."""
+        level = dict.fromkeys(gone, 0)
+        for _ in gone:
+            for node in gone:
+                held = [level[s] + (s not in self.virtual) for s in self.into[node] if s in level]
+                level[node] = max(held, default=0)
+        return level
+
+
+def key(node: int) -> str:
+    """The digest of a node."""
+    return f"sha256:{node:064x}"
+
+
+def node_of(digest: str) -> int:
+    return int(digest.rpartition(":")[2], 16)
+
+
+def snapshot_of(
+    graph: Graph, *, counting: bool, names: Mapping[int, Iterable[str]] | None = None, group: str | None = None
+) -> Snapshot:
+    """A snapshot of a store that counts, or of one that is marked and swept; some pins of each node have names."""
+    named = [(node, name) for node, names in (names or {}).items() for name in names]
+    left = [count - sum(node == other for other, _ in named) for node, count in enumerate(graph.pins)]
+    anonymous = [(node, count) for node, count in enumerate(left) if count]
+    links = sorted(graph.links)
+    return build(
+        "blobkit" if counting else "oci",
+        "/somewhere",
+        nodes={
+            "key": [key(node) for node in range(len(graph))],
+            "size": [0 if node in graph.virtual else size for node, size in enumerate(graph.sizes)],
+            "stored": ["virtual" if node in graph.virtual else "yes" for node in range(len(graph))],
+        },
+        links={
+            "source": [source for source, _ in links],
+            "target": [target for _, target in links],
+            "kind": ["child"] * len(links),
+        },
+        pins={
+            "node": [node for node, _ in anonymous] + [node for node, _ in named],
+            "name": [None] * len(anonymous) + [name for _, name in named],
+            "kind": ["pin" if counting else "entry"] * len(anonymous) + ["tag" if counting else "entry"] * len(named),
+            "count": [count for _, count in anonymous] + [1] * len(named),
+            "group": [None] * len(anonymous) + [group] * len(named),
+        },
+    )
+
+
+def counted(graph: Graph, *, counting: bool = False) -> Counted:
+    return snapshot_of(graph, counting=counting).counted
+
+
+def array(nodes: Iterable[int]) -> np.ndarray:
+    return np.array(list(nodes), np.int32)
+
+
+@st.composite
+def graphs(draw: st.DrawFn, *, cyclic: bool = False, largest: int = 12) -> Graph:
+    """Graphs dense enough to cascade: most nodes are held by few, some by many, and few are pinned.
+
+    Without cycles, links go down a random order, which is not that of the digests.
+    """
+    n = draw(st.integers(1, largest))
+    place = draw(st.permutations(range(n)))
+    pairs = st.tuples(st.integers(0, n - 1), st.integers(0, n - 1))
+    found = draw(st.lists(pairs, max_size=3 * n))
+    chain = [(i, i + 1) for i in range(n - 1)] if draw(st.booleans()) else []
+    ordered = ((a, b) if cyclic else (min(a, b), max(a, b)) for a, b in [*found, *chain])
+    links = {(place[a], place[b]) for a, b in ordered if a != b}
+    pins = draw(st.lists(st.sampled_from((0, 0, 0, 1, 2)), min_size=n, max_size=n))
+    roots = draw(st.booleans())
+    held = {target for _, target in links}
+    pins = [1 if roots and node not in held and not count else count for node, count in enumerate(pins)]
+    sizes = draw(st.lists(st.integers(0, 1000), min_size=n, max_size=n))
+    return Graph(sizes, pins, links)
