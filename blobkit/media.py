@@ -34,6 +34,7 @@ __all__ = [
     "parse_json",
     "read_config",
     "read_document",
+    "repository",
 ]
 
 Json = dict[str, object]
@@ -209,6 +210,16 @@ def read_config(data: bytes) -> Config:
     diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
     layers = diff_ids if isinstance(diff_ids, list) and all(map(is_digest, diff_ids)) else ()
     return Config(_platform(body), parse_time(body.get("created")), tuple(layers))
+
+
+def repository(name: str) -> str | None:
+    """Return the repository of an image name (`host/team/core` of `host/team/core:9.0`), None of a plain tag.
+
+    >>> repository("team/core:9.0"), repository("9.0"), repository("host:5000/core")
+    ('team/core', None, None)
+    """
+    front, colon, tag = name.rpartition(":")
+    return front if colon and front and "/" not in tag else None
 
 
 def parse_time(text: object) -> datetime | None:

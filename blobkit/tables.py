@@ -164,7 +164,7 @@ def _nodes(columns: Columns, key: pa.Array, order: NDArray[np.int64]) -> pa.Tabl
 
 def _check_nodes(table: pa.Table) -> None:
     """Hold the invariants: every key once, no negative size, no bytes for what is not stored."""
-    key, size = table["key"].combine_chunks(), numbers(table["size"])
+    key, size = flat(table["key"]), numbers(table["size"])
     same = np.flatnonzero(np.asarray(pc.equal(key[1:], key[:-1]))) if len(key) > 1 else np.empty(0, np.int64)
     if len(same):
         msg = f"the node {key[int(same[0])].as_py()} is listed twice"
@@ -358,11 +358,14 @@ def _meta(file: IO[bytes], path: Path) -> dict[str, object]:
 
 def _read(sources: Mapping[str, object], path: Path) -> Tables:
     try:
-        raw = {name: pq.read_table(source) for name, source in sources.items()}
-        nodes, links, pins, notices = ({c: raw[name][c] for c in raw[name].column_names} for name in NAMES)
+        raw = [pq.read_table(sources[name]) for name in NAMES]
+        nodes, links, pins, notices = ({name: table[name] for name in table.column_names} for table in raw)
         rows = zip(*(notices[name].to_pylist() for name in ("code", "key", "path", "message")), strict=True)
-        return make(nodes, links, pins, list(rows))
+        tables = make(nodes, links, pins, list(rows))
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         msg = f"{path} is a damaged snapshot ({reason})"
         raise SnapshotFormatError(msg) from error
+    del raw, nodes, links, pins
+    pa.default_memory_pool().release_unused()  # reading takes twice what the facts do, and would keep it
+    return tables

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest, is_digest
 from blobkit.errors import UnreadableStoreError
-from blobkit.media import DocumentError, Json, Reference, entries, parse_json
+from blobkit.media import DocumentError, Json, Reference, entries, parse_json, repository
 from blobkit.progress import watched
 from blobkit.scanners.documents import Documents
 from blobkit.scanners.facts import Facts, Files, listing, within
@@ -121,15 +121,9 @@ def _pin(facts: Facts, roots: list[tuple[Reference, str]], documents: Documents)
         subject = documents.subjects.get(reference.digest)
         dependent = not name and subject is not None and facts.is_stored(subject)
         kind = "referrer-entry" if dependent else "entry"
-        facts.pin(facts.node(reference.digest), name or None, kind, _repository(name))
+        facts.pin(facts.node(reference.digest), name or None, kind, repository(name))
         if name and names.setdefault(name, reference.digest) != reference.digest:
             message = f"the name {name} is given to {names[name]} and to {reference.digest}"
             facts.notice("duplicate-name", message, name, "index.json")
         if not reference.digest.startswith("sha256:"):
             facts.notice("algorithm", f"{reference.digest} in index.json: many tools know sha256 only", name)
-
-
-def _repository(name: str) -> str | None:
-    """Return the repository of a full image name (`host/team/core` of `host/team/core:9.0`), None of a plain tag."""
-    repository, colon, tag = name.rpartition(":")
-    return repository if colon and repository and "/" not in tag else None

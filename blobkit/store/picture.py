@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.media import kind_of
+from blobkit.media import kind_of, repository
 from blobkit.model import LINK_KINDS
 from blobkit.snapshot import build
 from blobkit.tables import KINDS, PIN_KINDS, STORED
@@ -84,6 +84,7 @@ def _pins(facts: Facts) -> Mapping[str, ArrayLike]:
         "node": _joined(pinned, (node for _, node in facts.tags)),
         "name": np.array([*names, *(name for name, _ in facts.tags)], np.object_),
         "kind": np.repeat(np.array(kinds, np.int8), [len(pinned), len(facts.tags)]),
+        "group": np.array([*names, *(repository(name) for name, _ in facts.tags)], np.object_),
         "count": _joined(anonymous[pinned], [1] * len(facts.tags)),
     }
 
