@@ -93,7 +93,6 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
     node = ids(pins["node"])[rows]
     names = pins["name"].take(rows).to_pandas().astype("str")
     repo = pins["group"].take(rows).fill_null("").to_pandas().astype("str")
-    _, same, number = np.unique(node, return_inverse=True, return_counts=True)
     frame = pd.DataFrame(
         {
             "repo": repo.array,
@@ -103,9 +102,9 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
             "platforms": _platforms(snapshot, node),
             "created": times(snapshot, "created", node),
             "modified": _modified(snapshot, rows, node),
-            "closure": closure_sizes(snapshot.counted, node),
+            "closure": closure_sizes(snapshot.counted, _reaching(snapshot, names.tolist(), node)),
             "exclusive": _exclusive(snapshot, names.tolist()),
-            "same_digest": number[same] - 1,
+            "same_digest": (names.groupby(node).transform("nunique") - 1).to_numpy(np.int64),
         },
         index=pd.Index(names.array, name="tag"),
     )
@@ -181,6 +180,16 @@ def _modified(snapshot: Snapshot, rows: NDArray[np.int64], node: NDArray[np.int3
     """Return when each tag was set, where the store says so, else when its blob was modified."""
     own = pd.Series(pd.DatetimeIndex(snapshot.pins["modified"].take(rows).to_pandas()))
     return pd.DatetimeIndex(own.fillna(pd.Series(times(snapshot, "modified", node))))
+
+
+def _reaching(snapshot: Snapshot, names: list[str], node: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return the node that each tag reaches from: the stand-in where the policy lets it hold that, else its digest."""
+    rows = np.flatnonzero(snapshot.holding & (codes(snapshot.pins["kind"]) == PIN_KINDS.index("tagged-revision")))
+    if not len(rows):
+        return node
+    held = zip(snapshot.pins["name"].take(rows).to_pylist(), ids(snapshot.pins["node"])[rows].tolist(), strict=True)
+    stand_ins = dict(held)
+    return np.array([stand_ins.get(name, own) for name, own in zip(names, node.tolist(), strict=True)], np.int32)
 
 
 def _exclusive(snapshot: Snapshot, names: list[str]) -> NDArray[np.int64]:

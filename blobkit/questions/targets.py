@@ -19,7 +19,7 @@ from blobkit.analysis.reach import live
 from blobkit.digest import ALGORITHMS, is_digest, parse
 from blobkit.errors import AmbiguousTargetError, BlobNotFoundError, NotPinnedError, UnknownTargetError
 from blobkit.questions.holding import Holding
-from blobkit.render import count, listed, short
+from blobkit.render import count, listed, printable, short
 from blobkit.tables import LINK_KINDS, PIN_KINDS, codes, flat, ids, matching, numbers
 
 if TYPE_CHECKING:
@@ -181,9 +181,9 @@ class _Resolver:
         for label in labels:
             at = bisect_left(keys, label + match[2], key=str)
             while at < len(keys) and len(found) < 10 and str(keys[at]).startswith(label + match[2]):  # noqa: PLR2004
-                found.append(str(keys[at]))
+                found += [str(keys[at])] * is_digest(str(keys[at]))
                 at += 1
-        return [key for key in found if is_digest(key)]
+        return found
 
     def _name_rows(self, rows: list[int], *, all_pins: bool) -> None:
         """Drop pins by name; a revision takes every tag of its repository on that digest along."""
@@ -225,7 +225,7 @@ class _Resolver:
     def _named_digest(self, digest: str, node: int, on_it: list[int]) -> None:
         """On a marked store, drop every name on the blob; NotPinnedError says what to type where there is none."""
         if on_it and self.snapshot.rule.counting:
-            names = [str(self.names[row]) for row in on_it]
+            names = [printable(str(self.names[row])) for row in on_it]
             msg = f"{short(digest)} has no anonymous pin: {listed(names)} holds it; give the name, or all_pins=True"
             raise NotPinnedError(msg, digest=digest)
         stand_ins = self._revisions("target", node, "source")
@@ -258,4 +258,4 @@ def _hint(text: str, names: list[str]) -> str:
     """Return the names that are nearest to what was typed, as the end of a sentence."""
     names = list(dict.fromkeys(names))
     near = difflib.get_close_matches(text, names, n=3, cutoff=0.6) or [name for name in names if text in name][:3]
-    return f"; did you mean {', '.join(near)}?" if near else ""
+    return f"; did you mean {', '.join(map(printable, near))}?" if near else ""
