@@ -122,7 +122,8 @@ def check_version(path: Path, db: sqlite3.Connection | None = None) -> None:
 
 def _header_version(path: Path) -> int:
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-        return int.from_bytes(file.read(64)[60:64])
+        header = file.read(64)
+        return int.from_bytes(header[60:]) if header.startswith(b"SQLite format 3\0") else 0
     return 0
 
 

@@ -58,25 +58,35 @@ class Layout:
 
     def is_due(self, rows: Reading) -> bool:
         """Return whether index.json does not show the tags: it is to be rewritten, or it was removed."""
-        return rows.meta("layout_dirty") is not None or not self._now()
+        return rows.meta("layout_dirty") is not None or self.is_absent()
+
+    def is_absent(self) -> bool:
+        """Return whether there is no index.json: another program wrote none, and it may be written again."""
+        return not self._path.exists()
 
     def is_ours(self, rows: Reading) -> bool:
         """Return whether index.json is as blobkit wrote it. Cost: reads and hashes it."""
-        now = self._now()
-        return now in {rows.meta("layout_hash"), rows.meta("layout_pending")} and bool(now)
+        return not self.is_absent() and self._now() in {rows.meta("layout_hash"), rows.meta("layout_pending")}
 
-    def rewrite(self, rows: Writing) -> None:
-        """Make index.json show the tags, in a transaction of its own, unless another program wrote it."""
+    def rewrite(self, rows: Writing) -> bool:
+        """Make index.json show the tags, in a transaction of its own, unless another program wrote it.
+
+        Returns False, having done nothing, where what is to be written must be announced first: had it not been
+        committed, a writer that died after its rename would leave a file that nobody knows.
+        """
         if not self.is_due(rows):
-            return
-        if self._now() and not self.is_ours(rows):
+            return True
+        if not self.is_absent() and not self.is_ours(rows):
             self.say()
-            return
+            return True
         text = self._text if _hash(self._text) == rows.meta("layout_pending") else _rendered(rows)
+        if _hash(text) != rows.meta("layout_pending"):
+            return False
         self._write(self._path, text)
         rows.set_meta("layout_hash", _hash(text))
         rows.set_meta("layout_pending", None)
         rows.set_meta("layout_dirty", None)
+        return True
 
     def say(self) -> None:
         """Warn, once for each state of the file, that another program wrote index.json."""

@@ -111,7 +111,11 @@ class LocalStore(Store):
 
     def _show_tags(self) -> None:
         with self._writing() as rows:
-            self._layout.rewrite(rows)
+            done = self._layout.rewrite(rows)
+        if not done:
+            with self._writing(durable=True) as rows:
+                self._layout.announce(rows)
+            self._show_tags()
 
     def _notices(self, rows: Reading) -> Sequence[tuple[str, str, str, str]]:
         return _layout_notices(self._layout, rows)
@@ -146,6 +150,6 @@ def open_read_only(root: str | os.PathLike[str]) -> ReadOnlyStore:
 
 
 def _layout_notices(layout: Layout, rows: Reading) -> Sequence[tuple[str, str, str, str]]:
-    if layout.is_due(rows) or layout.is_ours(rows):
+    if layout.is_absent() or layout.is_ours(rows):
         return ()
     return (("layout-changed", "", "index.json", layout.notice()),)

@@ -1,0 +1,219 @@
+"""What every index must do: subclass `IndexSuite` and give it the fixture `index`, an empty one."""
+# ruff: noqa: D102, PLR2004, PT012, S101 (the names of the tests say what they prove; a suite asserts)
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from blobkit.digest import of
+from blobkit.errors import StoreClosedError
+from blobkit.model import Arrival, Change, Freed, Link
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import TypeVar
+
+    from blobkit.digest import Digest
+    from blobkit.protocols import Index, Reading
+
+    T = TypeVar("T")
+
+__all__ = ["IndexSuite"]
+
+NOW = datetime(2024, 2, 29, 12, 30, 15, 123456, tzinfo=UTC)
+LABELS = ("sha256", "sha384", "sha512")
+
+
+def digest(number: int) -> Digest:
+    """Return the digest of a blob of these tests."""
+    return of(b"%d" % number, LABELS[number % 3])
+
+
+def fill(index: Index, count: int, links: Iterable[tuple[int, int]] = ()) -> list[Digest]:
+    """Record blobs 0 to count - 1, of as many bytes, with one pin each and these links."""
+    blobs = [digest(number) for number in range(count)]
+    pairs = [Link(blobs[source], blobs[target], "layer") for source, target in links]
+    counts = {target: 1 + sum(link.target == target for link in pairs) for target in {link.target for link in pairs}}
+    with index.writing() as rows:
+        rows.add([Arrival(blob, number, f"type/{number % 2}", NOW) for number, blob in enumerate(blobs)])
+        rows.apply(Change(linked=pairs, refcounts=counts))
+    return blobs
+
+
+class IndexSuite:
+    """What is written in a transaction is read by the next, in bulk; what fails leaves nothing."""
+
+    @pytest.fixture
+    def index(self) -> Index:
+        raise NotImplementedError
+
+    def test_an_empty_index_answers(self, index: Index) -> None:
+        absent = [digest(0)]
+        assert ask(index, lambda rows: (rows.total(), list(rows.digests()), dict(rows.tags()))) == (0, [], {})
+        assert ask(index, lambda rows: (dict(rows.counts(absent)), dict(rows.links(absent)))) == ({}, {})
+        assert ask(index, lambda rows: (dict(rows.records([])), dict(rows.targets(absent)))) == ({}, {})
+        assert ask(index, lambda rows: (rows.meta("nothing"), list(rows.tombstones(9)))) == (None, [])
+
+    def test_arrivals_have_one_anonymous_pin(self, index: Index) -> None:
+        blobs = fill(index, 3)
+        record = ask(index, lambda rows: rows.records(blobs))[blobs[1]]
+        assert (record.size, record.refcount, record.pins, record.tags, record.anonymous) == (1, 1, 1, 0, 1)
+        assert (record.media_type, record.created) == ("type/1", NOW)
+
+    def test_digests_are_sorted_and_come_in_pages(self, index: Index) -> None:
+        blobs = sorted(fill(index, 20))
+        assert ask(index, lambda rows: list(rows.digests())) == blobs
+        assert ask(index, lambda rows: list(rows.digests(blobs[4], 3))) == blobs[5:8]
+        assert ask(index, lambda rows: rows.total()) == 20
+
+    def test_bulk_questions_beyond_one_statement(self, index: Index) -> None:
+        blobs = fill(index, 1201, [(number, 0) for number in range(1, 1201)])
+        assert ask(index, lambda rows: len(rows.counts(blobs))) == 1201
+        assert ask(index, lambda rows: rows.counts(blobs)[blobs[0]]) == 1201
+        assert ask(index, lambda rows: dict(rows.links(blobs))) == {blobs[0]: 1200}
+        assert ask(index, lambda rows: len(rows.holders(blobs)[blobs[0]])) == 1200
+        assert ask(index, lambda rows: len(rows.holders([blobs[0]], 3)[blobs[0]])) == 3
+
+    def test_links_are_counted_with_multiplicity(self, index: Index) -> None:
+        blobs = fill(index, 4, [(0, 2), (1, 2), (0, 3)])
+        assert ask(index, lambda rows: dict(rows.links(blobs[:2]))) == {blobs[2]: 2, blobs[3]: 1}
+        assert ask(index, lambda rows: {k: list(v) for k, v in rows.targets(blobs).items()}) == {
+            blobs[0]: sorted(blobs[2:]),
+            blobs[1]: [blobs[2]],
+        }
+
+    def test_links_that_exist(self, index: Index) -> None:
+        blobs = fill(index, 3, [(0, 1)])
+        asked = [Link(blobs[0], blobs[1]), Link(blobs[1], blobs[0]), Link(digest(77), blobs[0])]
+        assert list(ask(index, lambda rows: rows.linked(asked))) == asked[:1]
+
+    def test_a_plan_is_applied_as_a_whole(self, index: Index) -> None:
+        blobs = fill(index, 4, [(0, 1), (1, 2)])
+        with index.writing() as rows:
+            rows.apply(
+                Change(
+                    pins={blobs[3]: 2},
+                    refcounts={blobs[3]: 4, blobs[2]: 1},
+                    linked=[Link(blobs[2], blobs[3])],
+                    named={"a": blobs[3], "b": blobs[3]},
+                    freed=Freed((blobs[0], blobs[1]), 1, ((1, 0), (1, 1))),
+                )
+            )
+        assert ask(index, lambda rows: list(rows.digests())) == sorted(blobs[2:])
+        assert ask(index, lambda rows: sorted(rows.tombstones(9))) == sorted(blobs[:2])
+        assert ask(index, lambda rows: dict(rows.counts(blobs))) == {blobs[2]: 1, blobs[3]: 4}
+        assert ask(index, lambda rows: list(rows.holders([blobs[3]])[blobs[3]])) == [blobs[2]]
+        record = ask(index, lambda rows: rows.records(blobs))[blobs[3]]
+        assert (record.pins, record.tags, record.anonymous) == (3, 2, 1)
+        assert ask(index, lambda rows: dict(rows.names(blobs))) == {blobs[3]: ["a", "b"]}
+        assert ask(index, lambda rows: dict(rows.tags(["b", "z"]))) == {"b": blobs[3]}
+
+    def test_a_name_moves(self, index: Index) -> None:
+        blobs = fill(index, 2)
+        with index.writing() as rows:
+            rows.apply(Change({blobs[0]: 1}, {blobs[0]: 2}, named={"a": blobs[0]}))
+            rows.apply(Change({blobs[0]: -1, blobs[1]: 1}, {blobs[0]: 1, blobs[1]: 2}, named={"a": blobs[1]}))
+        assert ask(index, lambda rows: dict(rows.tags())) == {"a": blobs[1]}
+        assert ask(index, lambda rows: [rows.records(blobs)[blob].tags for blob in blobs]) == [0, 1]
+
+    def test_the_return_of_a_blob_clears_its_tombstone(self, index: Index) -> None:
+        blobs = fill(index, 1)
+        with index.writing() as rows:
+            rows.apply(Change(freed=Freed((blobs[0],), 0, ((1, 0),))))
+        fill(index, 1)
+        assert ask(index, lambda rows: list(rows.tombstones(9))) == []
+
+    def test_tombstones_come_in_pages_and_are_forgotten(self, index: Index) -> None:
+        blobs = sorted(fill(index, 5))
+        with index.writing() as rows:
+            rows.apply(Change(freed=Freed(tuple(blobs), 10, ((5, 10),))))
+            assert list(rows.tombstones(2)) == blobs[:2]
+            assert list(rows.tombstones(2, blobs[1])) == blobs[2:4]
+            rows.forget(blobs[:4])
+        assert ask(index, lambda rows: list(rows.tombstones(9))) == blobs[4:]
+
+    def test_expected_links_wait_and_go_with_their_source(self, index: Index) -> None:
+        blobs = fill(index, 2)
+        waiting = [Link(blobs[0], digest(50), "config"), Link(blobs[1], digest(50), "layer")]
+        with index.writing() as rows:
+            rows.expect(dict.fromkeys(waiting, "type/x"))
+            rows.expect({waiting[0]: "type/x"})
+        assert sorted(ask(index, lambda rows: rows.expecting([digest(50), digest(51)]))) == sorted(waiting)
+        with index.writing() as rows:
+            rows.apply(Change(freed=Freed((blobs[0],), 0, ((1, 0),))))
+        assert list(ask(index, lambda rows: rows.expecting([digest(50)]))) == waiting[1:]
+        with index.writing() as rows:
+            rows.unexpect(waiting[1:])
+        assert list(ask(index, lambda rows: rows.expecting([digest(50)]))) == []
+
+    def test_media_types_and_meta_are_set_and_dropped(self, index: Index) -> None:
+        blobs = fill(index, 2)
+        with index.writing(durable=True) as rows:
+            rows.retype({blobs[0]: "type/new"})
+            rows.set_meta("key", "one")
+            rows.set_meta("key", "two")
+            rows.set_meta("other", None)
+        assert ask(index, lambda rows: (rows.records(blobs)[blobs[0]].media_type, rows.meta("key"))) == (
+            "type/new",
+            "two",
+        )
+        with index.writing() as rows:
+            rows.set_meta("key", None)
+        assert ask(index, lambda rows: rows.meta("key")) is None
+
+    def test_an_error_undoes_everything(self, index: Index) -> None:
+        blobs = fill(index, 4, [(0, 1), (1, 2)])
+        before = ask(index, everything)
+        with pytest.raises(KeyboardInterrupt), index.writing() as rows:
+            rows.add([Arrival(digest(60), 1, "type/new", NOW)])
+            rows.expect({Link(blobs[3], digest(61)): ""})
+            rows.retype({blobs[3]: "type/other"})
+            rows.set_meta("key", "value")
+            rows.apply(Change({blobs[3]: 1}, {blobs[3]: 2, blobs[2]: 1}, named={"a": blobs[3]}))
+            rows.apply(Change(unlinked=[Link(blobs[0], blobs[1])], freed=Freed((blobs[1],), 1, ((1, 1),))))
+            raise KeyboardInterrupt
+        assert ask(index, everything) == before
+        assert ask(index, lambda rows: (rows.meta("key"), list(rows.tombstones(9)))) == (None, [])
+
+    def test_facts_are_everything(self, index: Index) -> None:
+        blobs = fill(index, 5, [(0, 1), (0, 2), (3, 2)])
+        with index.writing() as rows:
+            rows.apply(Change({blobs[2]: 1}, {blobs[2]: 4}, named={"t": blobs[2]}))
+            rows.apply(Change(freed=Freed((blobs[4],), 4, ((1, 4),))))
+            rows.expect({Link(blobs[0], digest(50), "config"): "type/x"})
+        facts = ask(index, lambda rows: rows.facts())
+        at = {blob: position for position, blob in enumerate(facts.digests)}
+        assert sorted(at) == sorted(blobs[:4])
+        assert [facts.sizes[at[blob]] for blob in blobs[:4]] == [0, 1, 2, 3]
+        assert [facts.anonymous[at[blob]] for blob in blobs[:4]] == [1, 1, 1, 1]
+        assert [facts.media_types[facts.media_type[at[blob]]] for blob in blobs[:2]] == ["type/0", "type/1"]
+        assert {facts.created[position] for position in at.values()} == {round(NOW.timestamp() * 1e6)}
+        links = zip(facts.sources, facts.targets, facts.kinds, strict=True)
+        assert sorted(links) == sorted((at[blobs[s]], at[blobs[t]], 2) for s, t in ((0, 1), (0, 2), (3, 2)))
+        assert list(facts.expected) == [(at[blobs[0]], digest(50), "config", "type/x")]
+        assert list(facts.tags) == [("t", at[blobs[2]])]
+
+    def test_a_closed_index_says_so(self, index: Index) -> None:
+        assert not index.closed
+        index.close()
+        index.close()
+        assert index.closed
+        with pytest.raises(StoreClosedError):
+            ask(index, lambda rows: rows.total())
+        with pytest.raises(StoreClosedError), index.writing():
+            pass
+
+
+def ask(index: Index, question: Callable[[Reading], T]) -> T:
+    """Return the answer to a question."""
+    return index.read(question)
+
+
+def everything(rows: Reading) -> tuple[object, ...]:
+    """Return all that an index says of its blobs."""
+    blobs = rows.digests()
+    waiting = rows.expecting([digest(61)])
+    return blobs, rows.records(blobs), rows.targets(blobs), rows.names(blobs), rows.tags(), waiting, rows.total()

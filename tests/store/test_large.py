@@ -1,0 +1,85 @@
+"""Deep chains, wide fans, many links: no recursion, nothing quadratic."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from blobkit.content.memory import MemoryContent
+from blobkit.digest import of
+from blobkit.errors import LinkCycleError
+from blobkit.index.memory import MemoryIndex
+from blobkit.index.sqlite import SqliteIndex
+from blobkit.model import Arrival, Change, Link
+from blobkit.store.verbs import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from blobkit.digest import Digest
+
+DEPTH = 20_000
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    index = MemoryIndex() if request.param == "memory" else SqliteIndex(tmp_path / "index.sqlite", durability="off")
+    with Store(MemoryContent(), index) as store:
+        yield store
+
+
+def fill(store: Store, links: Iterable[tuple[int, int]], count: int) -> list[Digest]:
+    """Record blobs 0 to count - 1, pinned unless something links to them, by the bulk way of the index."""
+    blobs = [of(b"%d" % number) for number in range(count)]
+    linked = [Link(blobs[source], blobs[target]) for source, target in links]
+    held = {}
+    for link in linked:
+        held[link.target] = held.get(link.target, 0) + 1
+    with store._index.writing() as rows:
+        rows.add([Arrival(blob, 1, "", NOW) for blob in blobs])
+        rows.apply(Change(dict.fromkeys(held, -1), held, linked))
+    return blobs
+
+
+def test_a_chain_of_20000_goes_in_one_deref(store: Store) -> None:
+    blobs = fill(store, ((i, i + 1) for i in range(DEPTH - 1)), DEPTH)
+    start = time.monotonic()
+    freed = store.deref(blobs[0])
+    assert freed.digests == tuple(blobs)
+    assert freed.levels == ((1, 1),) * DEPTH
+    assert len(store) == 0
+    assert time.monotonic() - start < 15
+
+
+def test_a_fan_of_20000_goes_at_once_and_stays_for_its_second_holder(store: Store) -> None:
+    fan = [(0, i) for i in range(2, DEPTH)] + [(1, i) for i in range(2, DEPTH)]
+    blobs = fill(store, fan, DEPTH)
+    assert store.deref(blobs[0]).digests == (blobs[0],)
+    assert len(store.deref(blobs[1])) == DEPTH - 1
+    assert len(store) == 0
+
+
+def test_a_cycle_through_a_deep_chain_is_found_and_a_new_blob_needs_no_search(store: Store) -> None:
+    blobs = fill(store, ((i, i + 1) for i in range(DEPTH - 1)), DEPTH)
+    with pytest.raises(LinkCycleError):
+        store.link(blobs[0], blobs[-1], transfer=True)
+    fresh = store.put(b"fresh").digest
+    start = time.monotonic()
+    store.link(blobs[0], fresh)
+    store.link(store.put(b"leaf").digest, blobs[-1])
+    assert time.monotonic() - start < 0.5
+
+
+def test_linking_many_children_to_one_parent_is_not_quadratic(store: Store) -> None:
+    parent = store.put(b"parent").digest
+    children = fill(store, (), 3000)
+    start = time.monotonic()
+    for child in children:
+        store.link(child, parent)
+    assert time.monotonic() - start < 6
+    assert store.get(parent).links == tuple(sorted(children))
