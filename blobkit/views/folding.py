@@ -1,0 +1,211 @@
+"""Many nodes as few groups: a picture has at most so many marks, and every blob and byte is in one of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.analysis.reach import live, sources
+from blobkit.questions.columns import tags
+from blobkit.render import human_bytes, listed, short
+from blobkit.views.families import MOST, families
+from blobkit.views.scene import MARKS, STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from blobkit.views.families import Families
+    from blobkit.views.scene import Scene
+
+    Ints = NDArray[np.int64]
+
+__all__ = ["Folded", "Group", "fold", "plural"]
+
+BIGGEST_ALONE = 10
+FAMILIES_TRIED = (MOST, 12, 10, 8, 6, 5, 4, 3, 2, 1)
+FEW_FAMILIES = 5
+SMALL = 50
+NAMES_LOOKED_AT = 50
+_PLURALS = {"index": "indexes", "unknown": "unknown blobs", "absent": "absent blobs"}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One mark of a picture: `number` nodes, of which `blobs` are stored blobs of `bytes` in all.
+
+    `name` is what they are, `amount` how much, `note` why they stay; `state` is one of STATES, `mark` one of MARKS.
+    """
+
+    layer: int
+    state: str
+    mark: str
+    number: int
+    blobs: int
+    bytes: int
+    name: str
+    amount: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """The groups of a scene, and the links between them as (source, target, number), by position in `groups`."""
+
+    groups: tuple[Group, ...]
+    links: tuple[tuple[int, int, int], ...]
+
+
+def plural(number: int, mark: str) -> str:
+    """Return `1 layer`, `37 layers`, `2 indexes`."""
+    return f"{number:,} {mark if number == 1 else _PLURALS.get(mark, mark + 's')}"
+
+
+def fold(scene: Scene, most: int = 60, rows: int = 60) -> Folded:
+    """Return the scene in at most `most` groups and `rows` of them in a layer, folded no further than that needs.
+
+    Tried in turn: each node for itself; what the same nodes hold; what the same families of names hold, of ever fewer
+    families (both leave the biggest blobs for themselves); what is of one kind; one group a layer and state.
+    """
+    for choice in _keys(scene, most):
+        first = np.unique(choice[0], return_index=True)[1]
+        if len(first) <= most and np.bincount(scene.layer[first]).max(initial=0) <= rows:
+            break
+    return _folded(scene, *choice)
+
+
+def _keys(scene: Scene, most: int) -> Iterator[tuple[Ints, Families | None]]:
+    """Yield a key for each node, equal where nodes are folded; finest first."""
+    alone = np.arange(len(scene.nodes))
+    if len(alone) <= most:
+        yield alone, None
+    base = (scene.layer * len(STATES) + scene.state) * len(MARKS) + scene.mark
+    big = _biggest(scene)
+    yield _key(base, _holders(scene), alone=big), None
+    known = families(scene.before, scene.after)
+    reach = np.where(_faint(scene), 0, _reach(scene, known))
+    yield _key(base, reach, alone=big), known
+    several = np.bitwise_count(reach) > 1
+    for number in FAMILIES_TRIED:
+        others = reach >= 1 << number
+        coarse = np.where(several, -1, np.where(others, -2, reach))
+        yield _key(base, coarse, alone=big if number > FEW_FAMILIES else big[:0]), known
+    yield _key(base, np.zeros_like(base), alone=big[:0]), known
+    yield scene.layer * len(STATES) + scene.state, known
+
+
+def _key(base: NDArray[np.int32], other: NDArray[np.integer], *, alone: Ints) -> Ints:
+    """Return one number for each pair of numbers, and one of its own for each node in `alone`."""
+    different, place = np.unique(other, return_inverse=True)
+    key: Ints = base.astype(np.int64) * len(different) + place
+    key[alone] = -1 - alone
+    return key
+
+
+def _biggest(scene: Scene) -> Ints:
+    """Return the places of what stays alone as long as there is room: the targets (if few), the biggest blobs."""
+    place = np.flatnonzero(np.isin(scene.nodes, scene.targets))
+    big = np.argsort(-scene.size, kind="stable")[:BIGGEST_ALONE]
+    return np.union1d(place if len(place) <= BIGGEST_ALONE else place[:0], big)
+
+
+def _faint(scene: Scene) -> NDArray[np.bool_]:
+    """Return what is not worth telling apart by family: kinds that link nowhere and have few of the bytes in all."""
+    leaf = np.diff(scene.snapshot.counted.first)[scene.nodes] == 0
+    number = np.bincount(scene.mark, scene.size, minlength=len(MARKS))
+    found: NDArray[np.bool_] = leaf & (number * SMALL < number.sum())[scene.mark]
+    return found
+
+
+def _holders(scene: Scene) -> Ints:
+    """Return a number for each node, equal where the same living nodes link to it; a pinned node has its own."""
+    graph = scene.snapshot.counted
+    random = np.random.default_rng(0).integers(1 << 62, size=len(graph.size))
+    source = sources(graph)
+    counts = live(graph)[source]
+    held = np.where(graph.pins > 0, random, 0)
+    np.add.at(held, graph.targets[counts], random[source[counts]])
+    return held[scene.nodes]
+
+
+def _reach(scene: Scene, known: Families) -> NDArray[np.int32]:
+    """Return the families of each node in the scene: of what is kept, those that keep it once the pins are dropped."""
+    kept = scene.state == STATES.index("kept")
+    return np.where(kept, known.remain[scene.nodes], known.reach[scene.nodes])
+
+
+def _folded(scene: Scene, key: Ints, known: Families | None) -> Folded:
+    order = np.argsort(key, kind="stable")
+    _, start, group = np.unique(key[order], return_index=True, return_inverse=True)
+    at = np.empty(len(key), np.int64)
+    at[order] = group
+    groups = [_group(scene, places, known) for places in np.split(order, start[1:])] if len(order) else []
+    return Folded(tuple(groups), _links(scene, at, len(groups)))
+
+
+def _links(scene: Scene, group: Ints, number: int) -> tuple[tuple[int, int, int], ...]:
+    """Return how many links lead from each group to each other one."""
+    graph = scene.snapshot.counted
+    where = np.full(len(graph.size), -1)
+    where[scene.nodes] = group
+    source, target = where[sources(graph)], where[graph.targets]
+    between = (source >= 0) & (target >= 0) & (source != target)
+    pairs, count = np.unique(source[between] * number + target[between], return_counts=True)
+    ends = (divmod(pair, number) for pair in pairs.tolist())
+    return tuple((*pair, many) for pair, many in zip(ends, count.tolist(), strict=True))
+
+
+def _group(scene: Scene, places: Ints, known: Families | None) -> Group:
+    marks, number = np.unique(scene.mark[places], return_counts=True)
+    blobs, total = int(np.count_nonzero(scene.blob[places])), int(scene.size[places].sum())
+    state = STATES[scene.state[places[0]]]
+    single = len(places) == 1
+    named: Callable[..., str] = _name if single else partial(_family_name, known=known)
+    mark = MARKS[int(marks[np.argmax(number)])]
+    what = MARKS[int(marks[0])] if len(marks) == 1 else "blob"
+    amount = human_bytes(total) if blobs else mark
+    return Group(
+        layer=int(scene.layer[places[0]]),
+        state=state,
+        mark=mark,
+        number=len(places),
+        blobs=blobs,
+        bytes=total,
+        name=named(scene, places),
+        amount=amount if single else f"{plural(len(places), what)}, {amount}" if blobs else plural(len(places), what),
+        note=_kept_by(scene, places, known) if state == "kept" else "",
+    )
+
+
+def _name(scene: Scene, places: Ints) -> str:
+    """Return the names of one node, else its digest without what all have in common."""
+    node = scene.nodes[places]
+    names = tags(scene.snapshot, node)[0]
+    return (
+        listed([short(name) for name in names], 2)
+        if names
+        else short(scene.snapshot.key(node[0])).removeprefix("sha256:")
+    )
+
+
+def _family_name(scene: Scene, places: Ints, known: Families | None) -> str:
+    """Return the families of a group, "" for all of them; what is kept names them in its note."""
+    if known is None or scene.state[places[0]] == STATES.index("kept"):
+        return ""
+    bits = int(np.bitwise_or.reduce(known.reach[scene.nodes[places]]))
+    return known.named(bits) if bits.bit_count() < max(len(known.names), 2) else ""
+
+
+def _kept_by(scene: Scene, places: Ints, known: Families | None) -> str:
+    """Return who keeps a group: names where all have the same holders, else families."""
+    if known is None or len(places) == 1:
+        names = [short(name) for name in scene.after.names(int(scene.nodes[places[0]]), NAMES_LOOKED_AT)]
+        many = len(names) == NAMES_LOOKED_AT
+        some = f"{', '.join(names[:2])} and many more" if many else listed(sorted(names), 2)
+        return f"kept by {some}" if names else "kept by leaked references"
+    bits = int(np.bitwise_or.reduce(known.remain[scene.nodes[places]]))
+    return f"kept by {known.named(bits)}" if bits else "kept by leaked references"

@@ -1,0 +1,78 @@
+"""Plots of snapshots and answers: `blobkit.plot`. Each draws on the axes given, or on a new figure of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blobkit.render import human_bytes, listed, short
+from blobkit.views.canvas import Canvas
+from blobkit.views.drawing import draw_folded, draw_steps, rows_that_fit
+from blobkit.views.folding import fold
+from blobkit.views.scene import scene
+from blobkit.views.waterfall import steps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.questions.preview import Preview
+    from blobkit.questions.targets import Targets
+    from blobkit.views.waterfall import Step
+
+__all__ = ["cascade", "reachability"]
+
+MOST = 60
+
+
+def reachability(
+    x: SupportsSnapshot | Address | Preview,
+    target: Targets | None = None,
+    *,
+    ax: Axes | None = None,
+    policy: str | None = None,
+) -> Axes:
+    """Return axes with what reaches what: roots on the left, links lead right, areas are bytes, colours are kinds.
+
+    Of a preview: what would go in colour, what would stay in grey with who keeps it. Else of what `target` (names,
+    digests, patterns) reaches and what reaches it, or of the whole store. At most 60 marks: of more blobs those with
+    the same holders, then those of the same repository, are folded into squares that say how many they are; every
+    blob and byte is in one mark. Cost: nodes + links, once or a few times.
+    """
+    found = scene(x, target, policy)
+    canvas = Canvas(ax)
+    if not len(found.nodes):
+        canvas.sentence("Nothing to draw: nothing is stored, and nothing is linked to.")
+    else:
+        draw_folded(canvas, fold(found, MOST, MOST if canvas.own else rows_that_fit(canvas)))
+    return _titled(canvas, found.title, found.snapshot.policy)
+
+
+def cascade(preview: Preview, *, ax: Axes | None = None) -> Axes:
+    """Return axes with a waterfall: what the targets reach, what goes by level and kind, what stays and who needs it.
+
+    Lengths are bytes; freed and kept add up to what is reached. Cost: nodes + links.
+    """
+    canvas = Canvas(ax)
+    bars = steps(preview)
+    if bars:
+        draw_steps(canvas, bars)
+    else:
+        canvas.sentence("Nothing to draw: the targets reach no stored blob.")
+    return _titled(canvas, _sum(preview, bars), preview.snapshot.policy)
+
+
+def _sum(preview: Preview, bars: Sequence[Step]) -> str:
+    """Return the totals of a waterfall in one line."""
+    if not bars:
+        return preview.title()
+    reached, most = bars[0], "" if preview.exact else "at most "
+    names = listed([short(target) for target in preview.targets], 3)
+    size = f"{human_bytes(preview.bytes)} of {human_bytes(reached.bytes)}"
+    return f"Dropping {names} frees {most}{size}, {len(preview):,} of {reached.blobs:,} blobs"
+
+
+def _titled(canvas: Canvas, title: str, policy: str) -> Axes:
+    canvas.title(title, f"(policy {policy})")
+    return canvas.done()
