@@ -32,13 +32,18 @@ class DirectoryContent:
         self._sync = sync
 
     def lay_out(self) -> None:
-        """Make the directories of an empty content; a second time is nothing."""
-        Path(self._tmp).mkdir(parents=True, exist_ok=True)
-        for label in ALGORITHMS:
-            Path(self._blobs, label).mkdir(parents=True, exist_ok=True)
+        """Make the directories of an empty content; a second time is nothing.
+
+        The temporary one is the first, so that whoever looks meanwhile sees that a store is being made.
+        """
+        paths = [Path(self._tmp), *(Path(self._blobs, label) for label in ALGORITHMS)]
+        if all(path.is_dir() for path in paths):
+            return
+        for path in paths:
+            path.mkdir(parents=True, exist_ok=True)
         if self._sync:
-            for path in (self._tmp, self._root / ".blobkit", self._blobs, self._root, self._root.parent):
-                sync_directory(path)
+            for made in (self._tmp, self._root / ".blobkit", self._blobs, self._root, self._root.parent):
+                sync_directory(made)
 
     def stage(self) -> StagedFile:
         """Return a new temporary file, locked by this process for as long as it is staged."""

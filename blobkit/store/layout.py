@@ -27,6 +27,8 @@ __all__ = ["REF_NAME", "Layout"]
 
 REF_NAME = "org.opencontainers.image.ref.name"
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+ANNOUNCED = "2"
+"""`layout_dirty` after a durable announcement; before one it is 1."""
 UNKNOWN_TYPE = "application/octet-stream"
 """What index.json says where the index knows no media type: a descriptor must have one."""
 
@@ -47,14 +49,17 @@ class Layout:
         if not path.exists():
             self._write(path, b'{"imageLayoutVersion":"1.0.0"}')
 
-    def announce(self, rows: Writing) -> None:
-        """Record, in the transaction that changed tags, that index.json is to be rewritten and how it will read."""
+    def announce(self, rows: Writing, *, durable: bool) -> None:
+        """Record, in the transaction that changed tags, that index.json is to be rewritten and how it will read.
+
+        `durable` says whether that transaction is: the file must never be ahead of the index after a loss of power.
+        """
         if rows.meta("layout_dirty") and self._now() == rows.meta("layout_pending"):
             # a writer died between its rename and its commit: what it left is ours
             rows.set_meta("layout_hash", rows.meta("layout_pending"))
         self._text = _rendered(rows)
         rows.set_meta("layout_pending", _hash(self._text))
-        rows.set_meta("layout_dirty", "1")
+        rows.set_meta("layout_dirty", ANNOUNCED if durable else "1")
 
     def is_due(self, rows: Reading) -> bool:
         """Return whether index.json does not show the tags: it is to be rewritten, or it was removed."""
@@ -71,16 +76,17 @@ class Layout:
     def rewrite(self, rows: Writing) -> bool:
         """Make index.json show the tags, in a transaction of its own, unless another program wrote it.
 
-        Returns False, having done nothing, where what is to be written must be announced first: had it not been
-        committed, a writer that died after its rename would leave a file that nobody knows.
+        Returns False, having done nothing, where what is to be written was not announced by a durable commit: a
+        writer that died after its rename would leave a file that nobody knows.
         """
         if not self.is_due(rows):
             return True
         if not self.is_absent() and not self.is_ours(rows):
             self.say()
             return True
-        text = self._text if _hash(self._text) == rows.meta("layout_pending") else _rendered(rows)
-        if _hash(text) != rows.meta("layout_pending"):
+        pending = rows.meta("layout_pending")
+        text = self._text if _hash(self._text) == pending else _rendered(rows)
+        if _hash(text) != pending or rows.meta("layout_dirty") != ANNOUNCED:
             return False
         self._write(self._path, text)
         rows.set_meta("layout_hash", _hash(text))

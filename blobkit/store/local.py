@@ -106,15 +106,15 @@ class LocalStore(Store):
             self._layout.say()
         return ours
 
-    def _retagged(self, rows: Writing) -> None:
-        self._layout.announce(rows)
+    def _retagged(self, rows: Writing, *, durable: bool) -> None:
+        self._layout.announce(rows, durable=durable)
 
     def _show_tags(self) -> None:
         with self._writing() as rows:
             done = self._layout.rewrite(rows)
         if not done:
             with self._writing(durable=True) as rows:
-                self._layout.announce(rows)
+                self._layout.announce(rows, durable=True)
             self._show_tags()
 
     def _notices(self, rows: Reading) -> Sequence[tuple[str, str, str, str]]:

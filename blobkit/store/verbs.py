@@ -212,7 +212,7 @@ class Store:
         """Return whether content may be deleted now."""
         return True
 
-    def _retagged(self, _rows: Writing) -> None:
+    def _retagged(self, _rows: Writing, *, durable: bool) -> None:
         """Take note, inside its transaction, that a tag or what it shows changed."""
 
     def _show_tags(self) -> None:
@@ -258,7 +258,7 @@ class Store:
             change = plan(rows)
             rows.apply(change)
             if change.named or change.unnamed:
-                self._retagged(rows)
+                self._retagged(rows, durable=True)
         return change.freed
 
     def _writer(self, algorithm: str, media_type: str, wish: Wish) -> BlobWriter:
@@ -271,7 +271,7 @@ class Store:
         with self._changing(durable=wish.tag is not None) as rows:
             whole = is_whole(rows, self._content, digest)
             if record(rows, digest, size, media_type, wish):
-                self._retagged(rows)
+                self._retagged(rows, durable=wish.tag is not None)
             if not whole:
                 staged.seal()
                 self._content.publish({digest: staged.token})

@@ -83,3 +83,23 @@ def test_a_stronger_commit_syncs_everything_first_and_the_weaker_store_says_so_a
         assert syncs == [1]
         weak.put(b"weaker")
         assert is_unsynced(strong)
+
+
+def test_what_index_json_shows_is_always_durable_in_the_index(root: Path) -> None:
+    with LocalStore(root, durability="normal") as store:
+        store.put(b"x", tag="t")
+        order: list[str] = []
+        store._index._db.set_trace_callback(order.append)
+        write = store._layout._write
+        store._layout._write = lambda *file: (order.append("written"), write(*file))
+        for change in (
+            lambda: store.put(b"x", media_type="text/plain"),
+            lambda: store.put(b"x", tag="u"),
+            lambda: store.untag("u"),
+        ):
+            order.clear()
+            change()
+            before = order[: order.index("written")]
+            durable = len(before) - 1 - before[::-1].index("PRAGMA synchronous = FULL")
+            assert "COMMIT" in before[durable:]
+            assert any(sql.startswith("INSERT OR REPLACE INTO meta") for sql in before[durable:])
