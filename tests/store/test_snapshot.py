@@ -13,7 +13,7 @@ from blobkit.index import columns
 from blobkit.index.memory import MemoryIndex
 from blobkit.store.local import LocalStore
 from blobkit.store.verbs import Store
-from blobkit.testing.store import MANIFEST, manifest
+from blobkit.testing.arrivals import MANIFEST, manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
