@@ -94,7 +94,10 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A manifest or index: its kind and media type, what it links to, its subject, its claimed creation."""
+    """A manifest or index: its kind and media type, what it links to, its subject, its claimed creation.
+
+    `own_type` is what it would be read as if no descriptor said a media type, "" where it does not tell.
+    """
 
     kind: str
     media_type: str
@@ -102,6 +105,7 @@ class Document:
     subject: Reference | None
     created: datetime | None
     odd: tuple[str, ...]
+    own_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +168,8 @@ def read_document(data: bytes, media_type: str = "") -> Document:
         msg = f"larger than {DOCUMENT_LIMIT >> 20} MiB"
         raise DocumentError(msg)
     body = parse_json(data)
-    media_type = media_type or guess_type(body)
+    own_type = guess_type(body)
+    media_type = media_type or own_type
     if not is_document(media_type):
         msg = "neither a manifest nor an index"
         raise DocumentError(msg)
@@ -175,7 +180,7 @@ def read_document(data: bytes, media_type: str = "") -> Document:
     references = tuple(_references(body, media_type, odd))
     subject = None if media_type in SCHEMA1_TYPES else _reference(body.get("subject"), "subject", "subject", odd)
     created = parse_time(_annotations(body).get("org.opencontainers.image.created"))
-    return Document(_document_kind(body, media_type), media_type, references, subject, created, tuple(odd))
+    return Document(_document_kind(body, media_type), media_type, references, subject, created, tuple(odd), own_type)
 
 
 def guess_type(body: Json) -> str:
@@ -189,7 +194,8 @@ def guess_type(body: Json) -> str:
         return OCI_MANIFEST
     if isinstance(body.get("fsLayers"), list):
         return "application/vnd.docker.distribution.manifest.v1+json"
-    return ""
+    names_subject = body.get("schemaVersion") == 2 and isinstance(body.get("subject"), dict)  # noqa: PLR2004 (OCI)
+    return OCI_MANIFEST if names_subject else ""
 
 
 def entries(body: Json, odd: list[str]) -> Iterator[tuple[Reference, str]]:
@@ -246,7 +252,7 @@ def _fields(media_type: str) -> tuple[str, ...]:
         return ("manifests",)
     if media_type in SCHEMA1_TYPES:
         return ("fsLayers",)
-    return ("blobs", "subject") if media_type == ARTIFACT_TYPE else ("layers", "config")
+    return ("blobs", "subject") if media_type == ARTIFACT_TYPE else ("layers", "config", "subject")
 
 
 def _references(body: Json, media_type: str, odd: list[str]) -> Iterator[Reference]:

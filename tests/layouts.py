@@ -75,12 +75,14 @@ class Shelf:
     def config(self, text: str = "linux", **more: object) -> str:
         return self.json({"architecture": "amd64", "os": text, **more})
 
-    def manifest(self, *layers: str | Descriptor, config: str = "", subject: str = "", **more: object) -> str:
+    def manifest(
+        self, *layers: str | Descriptor, config: str | Descriptor = "", subject: str = "", **more: object
+    ) -> str:
         """An image manifest over these layers."""
         body: Descriptor = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
-            "config": self.to(config or self.config(), CONFIG),
+            "config": config if isinstance(config, dict) else self.to(config or self.config(), CONFIG),
             "layers": [self.to(layer) if isinstance(layer, str) else layer for layer in layers],
         }
         if subject:

@@ -32,7 +32,7 @@ __all__ = ["Documents"]
 
 
 class Documents:
-    """Follows descriptors into documents and records what they say; each document is read once.
+    """Follows descriptors into documents and records what they say; each is read once as each type it is called.
 
     `subjects` maps each referrer to the blob it refers to; `always` follows every descriptor in these positions,
     whatever media type it has (a registry link has none).
@@ -42,7 +42,8 @@ class Documents:
         self.facts, self.files, self.always = facts, files, frozenset(always)
         self.subjects: dict[Digest, Digest] = {}
         self.named: set[Digest] = set()
-        self._taken: set[Digest] = set()
+        self._taken: set[tuple[Digest, str]] = set()
+        self._failed: set[tuple[Digest, str]] = set()
         self._said: set[tuple[Digest, str]] = set()
         self._configs: dict[Digest, Config] = {}
         self._same: dict[Digest, set[Digest]] = defaultdict(set)
@@ -56,11 +57,10 @@ class Documents:
         while todo:
             reference = todo.pop()
             self._name(reference, quiet=quiet)
-            if reference.digest in self._taken or not self._is_followed(reference):
+            if (reference.digest, reference.media_type) in self._taken or not self._is_followed(reference):
                 continue
             document = self._read(reference)
             if document is not None:
-                self._taken.add(reference.digest)
                 todo += self._take(reference.digest, document)
             elif not quiet and not self._is_dangling_subject(reference):
                 self._opaque(reference.digest)
@@ -71,8 +71,7 @@ class Documents:
         found = {digest: document for digest, document in documents.items() if document is not None}
         for garbage in (False, True):
             for digest, document in found.items():
-                if garbage != (referrers and document.subject is not None) and digest not in self._taken:
-                    self._taken.add(digest)
+                if garbage != (referrers and document.subject is not None) and (digest, "") not in self._taken:
                     self.follow(self._take(digest, document), quiet=garbage)
 
     def finish(self) -> None:
@@ -90,9 +89,13 @@ class Documents:
         return reference.kind == "subject" and not self.facts.is_stored(reference.digest)
 
     def _read(self, reference: Reference) -> Document | None:
-        """Return the document behind a descriptor, from the store or from the descriptor itself."""
+        """Return the document behind a descriptor, from the store or from the descriptor itself; what fails, once."""
+        read_as = (reference.digest, reference.media_type)
         if reference.inline is None or self.facts.is_stored(reference.digest):
-            return self.files.document(reference.digest, reference.media_type)
+            document = None if read_as in self._failed else self.files.document(*read_as)
+            if document is None:
+                self._failed.add(read_as)
+            return document
         try:
             return read_document(reference.inline, reference.media_type)
         except DocumentError:
@@ -120,7 +123,8 @@ class Documents:
             code, state, why = "dangling-subject", "missing", "is the subject of a referrer, and not stored (legal)"
         else:
             code, state, why = "missing", "missing", f"is missing: a descriptor names it as {reference.kind}"
-        if state == "missing" or (reference.digest, "missing") not in self._said:
+        is_new = self.facts.stored[node] == "missing" and (reference.digest, "missing") not in self._said
+        if is_new or (state == "missing" and not quiet):
             self.facts.stored[node] = state
         if not quiet:
             self._say(code, reference.digest, f"{reference.digest} {why}")
@@ -135,8 +139,11 @@ class Documents:
             self.facts.notice(code, message, digest)
 
     def _take(self, digest: Digest, document: Document) -> list[Reference]:
-        """Record what a document says, and return the descriptors in it."""
+        """Record what a document says, read as one media type, and return the descriptors in it."""
         facts = self.facts
+        self._taken.add((digest, document.media_type))
+        if document.media_type == document.own_type:
+            self._taken.add((digest, ""))
         node = facts.describe(digest, document.kind, document.media_type)
         facts.kind[node], facts.media_type[node] = document.kind, document.media_type
         facts.created[node] = _micros(document.created)

@@ -39,15 +39,17 @@ def micros(info: os.stat_result) -> int:
 
 def within(path: str, root: str) -> bool:
     """Return whether `path`, all symbolic links resolved, lies below `root`."""
-    return Path(path).resolve().is_relative_to(Path(root).resolve())
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
 
 
-def read(path: str, limit: int) -> bytes:
+def read(path: str, limit: int, *, follow: bool = True) -> bytes:
     """Return up to `limit` bytes of a file. A pipe in its place gives nothing, instead of waiting for a writer.
 
     Paths are text and files are bare descriptors here: for small files `pathlib` costs more than the reading.
+    Where not `follow`, a symbolic link is an error.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
     try:
         return os.read(descriptor, limit)
     finally:

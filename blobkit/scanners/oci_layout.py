@@ -7,6 +7,7 @@ verified in passing, all others on request.
 from __future__ import annotations
 
 import os
+import stat
 import time
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,7 @@ def _read_index(root: Path, facts: Facts) -> list[tuple[Reference, str]]:
     path = root / "index.json"
     for attempt in range(RETRIES):
         try:
-            return _entries(_load(path), facts)
+            return _entries(_load(root, path), facts)
         except FileNotFoundError:
             msg = f"{path} is missing: an OCI image layout has one; nothing is known of what it holds"
             raise UnreadableStoreError(msg) from None
@@ -75,7 +76,10 @@ def _read_index(root: Path, facts: Facts) -> list[tuple[Reference, str]]:
     raise AssertionError  # pragma: no cover (the loop returns or raises)
 
 
-def _load(path: Path) -> Json:
+def _load(root: Path, path: Path) -> Json:
+    if not within(os.fspath(path), os.fspath(root)) or not stat.S_ISREG(path.stat().st_mode):
+        msg = "no regular file in the store"
+        raise DocumentError(msg)
     with path.open("rb") as file:
         data = file.read(INDEX_LIMIT + 1)
     if len(data) > INDEX_LIMIT:
@@ -105,8 +109,12 @@ def _blob_entries(root: Path, facts: Facts) -> Iterator[tuple[Digest, os.DirEntr
 
 def _folders(root: Path, facts: Facts) -> Iterator[os.DirEntry[str]]:
     """Yield the directories of algorithms; one that leads out of the store is not followed."""
-    for folder in listing(os.fspath(root / "blobs"), facts):
-        if not folder.is_dir():
+    blobs = os.fspath(root / "blobs")
+    if not within(blobs, os.fspath(root)):
+        facts.notice("symlink", "blobs is a symbolic link that leaves the store: not followed", "", blobs)
+        return
+    for folder in listing(blobs, facts):
+        if not os.path.isdir(folder.path):
             facts.notice("junk", f"{folder.name} in blobs/ is no directory", "", folder.path)
         elif folder.is_symlink() and not within(folder.path, os.fspath(root)):
             facts.notice("symlink", f"blobs/{folder.name} is a symbolic link that leaves the store: not followed")

@@ -6,6 +6,7 @@ manifests by revision links and names them by tags. Media types are not stored: 
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from blobkit.media import Reference
 from blobkit.progress import watched
 from blobkit.render import clean, human_bytes
 from blobkit.scanners.documents import Documents
-from blobkit.scanners.facts import Facts, Files, listing, micros, read
+from blobkit.scanners.facts import Facts, Files, listing, micros, read, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +63,10 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
     if storage is None:
         msg = f"{root} holds no registry: looked for {BELOW}/repositories below it"
         raise UnreadableStoreError(msg)
+    for part in (storage / "blobs", storage / "repositories"):
+        if not within(os.fspath(part), os.fspath(root)):
+            msg = f"{part} leads out of {root} by a symbolic link, which is not followed: scan where it leads to"
+            raise UnreadableStoreError(msg)
     facts = Facts()
     blobs = os.fspath(storage / "blobs")
     files = Files(facts, os.fspath(storage), lambda digest: _blob_path(blobs, digest))
@@ -109,29 +114,36 @@ def _blob_entries(blobs: str, facts: Facts) -> Iterator[tuple[Digest, os.DirEntr
 
 
 def _repositories(root: str, facts: Facts) -> Iterator[Repository]:
-    """Yield every repository; names nest, and a directory is one when it has `_manifests`, `_layers` or `_uploads`."""
+    """Yield every repository; names nest, and a directory is one when it has `_manifests`, `_layers` or `_uploads`.
+
+    Whatever cannot be looked into may hold anything (see `_hide`).
+    """
     todo = [(root, "")]
     while todo:
         path, name = todo.pop()
-        below = {entry.name: entry.path for entry in _directories(path, facts)}
+        below = {entry.name: entry.path for entry in _directories(path, facts, hides=True)}
         todo += [(inner, f"{name}/{own}".lstrip("/")) for own, inner in below.items() if not own.startswith("_")]
         if below.keys() & {"_manifests", "_layers", "_uploads"}:
             repository = Repository(clean(name))
-            _read_manifests(repository, f"{path}/_manifests", facts)
-            _read_layers(repository, f"{path}/_layers", facts)
-            _read_uploads(repository, f"{path}/_uploads", facts)
+            if "_manifests" in below:
+                _read_manifests(repository, below["_manifests"], facts)
+            if "_layers" in below:
+                _read_layers(repository, below["_layers"], facts)
+            if "_uploads" in below:
+                _read_uploads(repository, below["_uploads"], facts)
             yield repository
 
 
 def _read_manifests(repository: Repository, path: str, facts: Facts) -> None:
-    for label in _directories(f"{path}/revisions", facts):
-        for revision in _directories(label.path, facts):
+    inside = {entry.name: entry.path for entry in _directories(path, facts, hides=True)}
+    for label in _directories(inside["revisions"], facts, hides=True) if "revisions" in inside else ():
+        for revision in _directories(label.path, facts, hides=True):
             found = _read_link(
                 f"{revision.path}/link", "revision", f"{repository.name}@{label.name}:{revision.name}", facts
             )
             if found:
                 repository.revisions[found[0]] = found[1]
-    for tag in _directories(f"{path}/tags", facts):
+    for tag in _directories(inside["tags"], facts, hides=True) if "tags" in inside else ():
         name = f"{repository.name}:{clean(tag.name)}"
         found = _read_link(f"{tag.path}/current/link", "tag", name, facts)
         if found:
@@ -141,20 +153,27 @@ def _read_manifests(repository: Repository, path: str, facts: Facts) -> None:
 def _read_link(path: str, noun: str, name: str, facts: Facts) -> tuple[Digest, int] | None:
     """Return the digest in a link file and the time of the link; None where it was deleted or (notice) is damaged."""
     try:
-        content = read(path, LINK_BYTES).decode("utf-8", "replace")
-        modified = micros(os.stat(path))
+        content, modified = _link(path)
     except FileNotFoundError:
         if noun == "tag":
             facts.notice("damaged-tag", f"the tag {name} has no current link", name, path)
         return None
     except OSError as error:
         facts.notice(f"damaged-{noun}", f"the {noun} {name} cannot be read ({error.strerror})", name, path)
+        _hide(path, facts)
         return None
     if is_digest(content):
         return Digest(content), modified
     held = f"holds {content[:80]!r}, no digest" if content else "is empty"
     facts.notice(f"damaged-{noun}", f"the {noun} {name} {held}", name, path)
     return None
+
+
+def _link(path: str) -> tuple[str, int]:
+    """Return the content and the time of a link file; OSError where it, or its directory, is a symbolic link."""
+    if os.path.islink(os.path.dirname(path)):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return read(path, LINK_BYTES, follow=False).decode("utf-8", "replace"), micros(os.lstat(path))
 
 
 def _read_layers(repository: Repository, path: str, facts: Facts) -> None:
@@ -206,12 +225,25 @@ def _pin(facts: Facts, repository: Repository, marks: dict[int, list[int]]) -> N
             facts.notice("tag-without-revision", message, name)
 
 
-def _directories(path: str, facts: Facts) -> list[os.DirEntry[str]]:
-    """Return the directories in `path` in sorted order, none where it is absent; links are not followed."""
-    found = []
+def _hide(path: str, facts: Facts) -> None:
+    """Pin a stand-in for what cannot be looked into, under every policy: all that nothing reaches is unknown then."""
+    node = facts.stand_in(clean(path), -1)
+    facts.opaque[node] = True
+    for kind in ("tag", "revision", "tagged-revision"):
+        facts.pin(node, None, kind)
+
+
+def _directories(path: str, facts: Facts, *, hides: bool = False) -> list[os.DirEntry[str]]:
+    """Return the directories in `path` in sorted order, none where it is absent; links are not followed.
+
+    `hides`: what holds blobs would be found here.
+    """
+    found, told = [], len(facts.notices)
     for entry in listing(path, facts):
         if entry.is_dir(follow_symlinks=False):
             found.append(entry)
         elif entry.is_symlink():
             facts.notice("symlink", f"{entry.name} is a symbolic link: not followed", "", entry.path)
+    if hides and len(facts.notices) > told:
+        _hide(path, facts)
     return found
