@@ -184,7 +184,7 @@ def _width(number: int) -> float:
 def _label(canvas: Canvas, group: Group, column: _Column, y: float) -> float:
     """Write what a mark is and why it stays, shortened to the column; return where the text ends."""
     what, note = _what(group), group.note
-    room = column.label - GAP
+    room = column.label - 1
     if note and canvas.measure(_text(group)) > room:
         note = canvas.fitted(note, max(room * NOTE, room - canvas.measure(what + "   ")))
     note_room = canvas.measure("   " + note) if note else 0

@@ -29,7 +29,7 @@ __all__ = ["Folded", "Group", "fold", "plural"]
 BIGGEST_ALONE = 10
 FAMILIES_TRIED = (MOST, 12, 10, 8, 6, 5, 4, 3, 2, 1)
 FEW_FAMILIES = 5
-SMALL = 50
+SMALL, BIG = 50, 100
 NAMES_LOOKED_AT = 50
 _PLURALS = {"index": "indexes", "unknown": "unknown blobs", "absent": "absent blobs"}
 
@@ -107,9 +107,10 @@ def _key(base: NDArray[np.int32], other: NDArray[np.integer], *, alone: Ints) ->
 
 
 def _biggest(scene: Scene) -> Ints:
-    """Return the places of what stays alone as long as there is room: the targets (if few), the biggest blobs."""
+    """Return the places of what stays alone while there is room: few targets, blobs of a hundredth of the bytes."""
     place = np.flatnonzero(np.isin(scene.nodes, scene.targets))
     big = np.argsort(-scene.size, kind="stable")[:BIGGEST_ALONE]
+    big = big[scene.size[big] * BIG > scene.size.sum()]
     return np.union1d(place if len(place) <= BIGGEST_ALONE else place[:0], big)
 
 

@@ -1,0 +1,244 @@
+"""Pictures: drawn without a warning at any size and with any name, readable, and adding up to the answer."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pytest
+from matplotlib.transforms import Bbox
+
+import blobkit
+from blobkit.errors import UnknownTargetError
+from blobkit.views import plots
+from registries import Images, images
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+    from blobkit.questions.preview import Preview
+    from blobkit.snapshot import Snapshot
+
+    Dataset = Callable[[str], tuple[Path, dict[str, object]]]
+
+SIZES = (0, 1, 20, 60, 200, 20_000)
+HOSTILE = (
+    "$x^2$:1",
+    r"$\frac{1}{2:1",
+    "<script>alert(1)</script>:1",
+    "two\nlines\t\x1b[31m:1",
+    "\u202eevil\u200f:1",
+    "日本語\U0001f980:1",
+    "n" * 300,
+    "\udc80".encode("utf-8", "surrogatepass").decode("utf-8", "replace") + ":1",
+)
+
+
+@pytest.fixture(scope="module")
+def stores() -> dict[int, Snapshot]:
+    return {size: images(size) for size in SIZES}
+
+
+def first_repository(snapshot: Snapshot) -> Preview:
+    return blobkit.simulate_deref(snapshot, groups=str(blobkit.tags_frame(snapshot)["repo"].iloc[0]))
+
+
+def pictures(snapshot: Snapshot) -> Iterator[Axes]:
+    """Yield one of each kind."""
+    yield plots.reachability(snapshot)
+    if not snapshot.pins.num_rows:
+        return
+    tags = blobkit.tags_frame(snapshot)
+    yield plots.reachability(snapshot, tags.index[0])
+    frame = blobkit.to_frame(snapshot)
+    layers = frame[(frame["kind"] == "layer") & frame["reachable"]]
+    yield plots.reachability(snapshot, layers["refcount"].idxmax())
+    for preview in (blobkit.simulate_deref(snapshot, tags.index[0]), first_repository(snapshot)):
+        yield plots.reachability(preview)
+        yield plots.cascade(preview)
+
+
+def texts(axes: Axes) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+def boxes(axes: Axes) -> list[Bbox]:
+    axes.figure.canvas.draw()
+    return [text.get_window_extent() for text in axes.texts if text.get_text()]
+
+
+def legible(axes: Axes) -> None:
+    """No label lies on another, none is clipped, none is too small to read."""
+    found = boxes(axes)
+    figure = axes.figure.bbox
+    for box in [*found, axes._left_title.get_window_extent()]:
+        assert box.x0 >= figure.x0 - 1
+        assert box.x1 <= figure.x1 + 1
+        assert box.y0 >= figure.y0 - 1
+        assert box.y1 <= figure.y1 + 1
+    for one, other in combinations(found, 2):
+        both = Bbox.intersection(one, other)
+        area = 0 if both is None else both.width * both.height
+        assert area <= 0.12 * min(one.width * one.height, other.width * other.height)
+    assert min(text.get_fontsize() for text in axes.texts) >= 6
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_picture_of_every_size_is_drawn_and_legible(size: int, stores: dict[int, Snapshot]) -> None:
+    for axes in pictures(stores[size]):
+        legible(axes)
+        width, height = axes.figure.get_size_inches()
+        assert 5 < width < 16
+        assert 1 < height < 16
+
+
+@pytest.mark.parametrize("name", ["dev-oci-layout", "dev-registry"])
+def test_real_stores_are_drawn_and_legible_under_every_policy(name: str, dataset: Dataset) -> None:
+    snapshot = blobkit.scan(dataset(name)[0])
+    for policy in snapshot.policies:
+        legible(plots.reachability(snapshot, policy=policy))
+        for tag in blobkit.tags_frame(snapshot).index[::4]:
+            preview = blobkit.simulate_deref(snapshot, tag, policy=policy)
+            legible(plots.reachability(preview))
+            legible(plots.cascade(preview))
+            plt.close("all")
+
+
+@pytest.mark.parametrize("size", [60, 200, 20_000])
+def test_given_axes_are_legible_and_keep_their_place(size: int, stores: dict[int, Snapshot]) -> None:
+    figure, grid = plt.subplots(1, 2, figsize=(13, 4.5), layout="constrained")
+    preview = first_repository(stores[size])
+    assert plots.reachability(stores[size], ax=grid[0]) is grid[0]
+    assert plots.reachability(preview, ax=grid[1]) is grid[1]
+    for axes in grid:
+        legible(axes)
+    other, axes = plt.subplots(figsize=(7, 3))
+    place = axes.get_position().bounds
+    assert plots.cascade(preview, ax=axes) is axes
+    legible(axes)
+    assert axes.get_position().bounds == place
+    assert (tuple(figure.get_size_inches()), tuple(other.get_size_inches())) == ((13, 4.5), (7, 3))
+
+
+@pytest.mark.parametrize("style", ["default", "dark_background", "grayscale"])
+def test_colours_are_those_of_the_style(style: str, stores: dict[int, Snapshot]) -> None:
+    with plt.style.context(style):
+        axes = plots.reachability(stores[60])
+        axes.figure.canvas.draw()
+        assert {text.get_color() for text in axes.texts} == {mpl.rcParams["text.color"]}
+        rims = {text.get_path_effects()[0]._gc["foreground"] for text in axes.texts}
+        assert rims == {mpl.colors.to_hex(axes.figure.get_facecolor())}
+
+
+def test_neither_settings_nor_current_figures_are_touched(stores: dict[int, Snapshot]) -> None:
+    mine = plt.figure()
+    given = mpl.figure.Figure().add_subplot()
+    before = dict(mpl.rcParams)
+    plots.reachability(stores[200], ax=given)
+    plots.cascade(first_repository(stores[200]), ax=given)
+    assert dict(mpl.rcParams) == before
+    assert plt.get_fignums() == [mine.number]
+    assert plt.gcf() is mine
+
+
+@pytest.fixture
+def hostile() -> Snapshot:
+    made = Images()
+    base = made.blob("layer", 3e7)
+    for i, name in enumerate(HOSTILE):
+        made.tags.append((made.image([base, made.blob("layer", 1e6 * i)]), name, name[:9] if i % 2 else None))
+    return made.snapshot()
+
+
+def test_hostile_names_are_drawn_as_they_are_read(hostile: Snapshot) -> None:
+    axes = plots.reachability(hostile)
+    legible(axes)
+    shown = "\n".join(texts(axes))
+    for part in ("$x^2$:1", "<script>alert(1)</script>:1", r"two\nlines\t\x1b[31m:1", r"\u202eevil\u200f:1", "…"):
+        assert part in shown
+    assert not any(text.get_parse_math() or text.get_usetex() for text in axes.texts)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_targets_are_named_safely(name: str, hostile: Snapshot) -> None:
+    preview = blobkit.simulate_deref(hostile, f"tag:{name}")
+    for axes in (plots.reachability(preview), plots.cascade(preview), plots.reachability(hostile, name)):
+        legible(axes)
+        assert axes.get_title(loc="left").endswith("(policy tags)")
+
+
+def test_hostile_names_are_folded_safely(hostile: Snapshot) -> None:
+    axes = plt.figure(figsize=(4, 2)).add_axes((0.05, 0.05, 0.9, 0.8))
+    plots.reachability(hostile, ax=axes)
+    axes.figure.canvas.draw()
+
+
+def test_a_preview_names_what_goes_what_stays_and_who_keeps_it() -> None:
+    made = Images()
+    base, own = made.blob("layer", 30 * 2**20), made.blob("layer", 2**20)
+    made.tags += [(made.image([base, own]), "web:1", "web"), (made.image([base]), "api:7", "api")]
+    preview = blobkit.simulate_deref(made.snapshot(), "web:1")
+    axes = plots.reachability(preview)
+    shown = texts(axes)
+    assert "web:1  1.5 KiB" in shown
+    assert any(text.endswith("  30.0 MiB") for text in shown)
+    assert "kept by api:7" in shown
+    assert not any("api:7  " in text for text in shown)
+    assert axes.get_title(loc="left") == "Dropping web:1 frees 3 blobs, 1.0 MiB, leaves 1 blob, 30.0 MiB (policy tags)"
+    bars = texts(plots.cascade(preview))
+    assert "1 layer, 30.0 MiB needed by api:7" in bars
+    assert "1 layer, 1.0 MiB freed" in bars
+
+
+def test_there_is_one_mark_for_each_group_and_its_area_is_bytes() -> None:
+    made = Images()
+    big, small = made.blob("layer", 4 * 2**20), made.blob("layer", 2**20)
+    made.tags.append((made.image([big, small]), "web:1", "web"))
+    axes = plots.reachability(made.snapshot())
+    marks = [marks for marks in axes.collections if len(marks.get_sizes()) == 4]
+    areas = sorted(marks[0].get_sizes())
+    assert areas[-1] == pytest.approx(4 * areas[-2])
+
+
+def test_a_target_may_be_a_blob_that_only_links_hold(stores: dict[int, Snapshot]) -> None:
+    frame = blobkit.to_frame(stores[20])
+    digest = frame[frame["kind"] == "layer"]["refcount"].idxmax()
+    shown = texts(plots.reachability(stores[20], digest))
+    assert any(text.startswith(digest[7:19]) for text in shown)
+    assert texts(plots.reachability(stores[20], [digest[:20]])) == shown
+
+
+def test_several_targets_and_patterns_are_taken_as_for_a_preview(stores: dict[int, Snapshot]) -> None:
+    tags = blobkit.tags_frame(stores[200])
+    web = tags.index[tags["repo"] == "web"]
+    assert texts(plots.reachability(stores[200], web)) == texts(plots.reachability(stores[200], "web:*"))
+    with pytest.raises(UnknownTargetError, match="nothing here is named"):
+        plots.reachability(stores[200], "nothing:1")
+
+
+def test_a_preview_has_its_targets_already(stores: dict[int, Snapshot]) -> None:
+    preview = first_repository(stores[20])
+    with pytest.raises(ValueError, match="targets and its policy already"):
+        plots.reachability(preview, "web:1")
+    with pytest.raises(ValueError, match="targets and its policy already"):
+        plots.reachability(preview, policy="gc")
+
+
+def test_no_data_is_a_sentence(stores: dict[int, Snapshot]) -> None:
+    assert texts(plots.reachability(stores[0])) == ["Nothing to draw: nothing is stored, and nothing is linked to."]
+    made = Images()
+    made.tags.append((made.blob("layer", 1), "a:1", "a"))
+    snapshot = made.snapshot().with_policy("gc")
+    preview = blobkit.simulate_deref(snapshot, "a:1")
+    assert len(preview) == 0
+    plots.cascade(preview).figure.canvas.draw()
+    plots.reachability(preview).figure.canvas.draw()
+
+
+def test_the_facade_has_the_module() -> None:
+    assert blobkit.plot is plots
