@@ -60,6 +60,9 @@ def parse(address: str) -> tuple[str, Path]:
     """Return the kind ("" where none is given) and the path of an address; AddressError for a kind unknown."""
     kind, colon, rest = address.partition(":")
     if colon and kind in _MAKERS:
+        if not rest:
+            msg = f"the path of the address {address!r} is empty: give kind:path"
+            raise AddressError(msg)
         return kind, Path(rest)
     if re.fullmatch(r"[a-z][a-z-]+:.*", address) and not Path(address).exists():
         msg = (

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.errors import SnapshotFormatError, UnknownPolicyError
-from blobkit.render import count, html_card, html_table, human_bytes
+from blobkit.render import count, html_card, html_table, human_bytes, printable
 from blobkit.tables import (
     LINK_KINDS,
     PIN_KINDS,
@@ -265,10 +265,11 @@ class Snapshot:
         try:
             kind, address, policy = (str(meta[field]) for field in ("kind", "address", "policy"))
             time = datetime.fromisoformat(str(meta["time"])).astimezone(UTC)
-        except (KeyError, ValueError) as error:
-            msg = f"{os.fspath(where)} is a damaged snapshot (snapshot.json: {error})"
+            rule = _policy(kind, policy)
+        except (KeyError, ValueError, OverflowError) as error:
+            msg = f"{os.fspath(where)} is a damaged snapshot, or of a newer blobkit (snapshot.json: {error})"
             raise SnapshotFormatError(msg) from error
-        return cls(tables, kind, address, time, _policy(kind, policy))
+        return cls(tables, kind, address, time, rule)
 
     @property
     def blobs(self) -> int:
@@ -282,7 +283,7 @@ class Snapshot:
 
     def caption(self) -> str:
         """Return one line that names the store, the time and the policy: every answer carries it."""
-        return f"{self.kind}:{self.address} at {self.time:%Y-%m-%d %H:%M:%S} UTC, policy {self.policy}"
+        return f"{self.kind}:{printable(self.address)} at {self.time:%Y-%m-%d %H:%M:%S} UTC, policy {self.policy}"
 
     def __str__(self) -> str:
         """Return two lines: what it is of, and how much."""

@@ -9,6 +9,7 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -317,6 +318,9 @@ def write_archive(path: Path, tables: Tables, meta: Mapping[str, object]) -> Non
 
 def read_directory(directory: Path) -> tuple[Tables, dict[str, object]]:
     """Return the tables and the meta data of a directory that `write_directory` wrote, checked like new ones."""
+    if directory.is_dir() and not (directory / "snapshot.json").exists():
+        msg = f"{directory} is no saved snapshot (it has no snapshot.json)"
+        raise SnapshotFormatError(msg)
     with (directory / "snapshot.json").open("rb") as file:
         meta = _meta(file, directory)
     return _read({name: directory / f"{name}.parquet" for name in NAMES}, directory), meta
@@ -324,14 +328,21 @@ def read_directory(directory: Path) -> tuple[Tables, dict[str, object]]:
 
 def read_archive(path: Path) -> tuple[Tables, dict[str, object]]:
     """Return the tables and the meta data of a file that `write_archive` wrote, checked like new ones."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            with archive.open("snapshot.json") as file:
-                meta = _meta(file, path)
-            return _read({name: pa.PythonFile(archive.open(f"{name}.parquet")) for name in NAMES}, path), meta
-    except (zipfile.BadZipFile, KeyError) as error:
-        msg = f"{path} is no saved snapshot ({error})"
-        raise SnapshotFormatError(msg) from error
+    with path.open("rb") as whole:
+        try:
+            with zipfile.ZipFile(whole) as archive:
+                return _unpacked(archive, path)
+        except SnapshotFormatError:
+            raise
+        except (zipfile.BadZipFile, zlib.error, OSError, LookupError, RuntimeError, EOFError, ValueError) as error:
+            msg = f"{path} is no saved snapshot ({error})"
+            raise SnapshotFormatError(msg) from error
+
+
+def _unpacked(archive: zipfile.ZipFile, path: Path) -> tuple[Tables, dict[str, object]]:
+    with archive.open("snapshot.json") as file:
+        meta = _meta(file, path)
+    return _read({name: pa.PythonFile(archive.open(f"{name}.parquet")) for name in NAMES}, path), meta
 
 
 def _write_parquet(table: pa.Table, path: Path) -> None:
@@ -346,7 +357,7 @@ def _meta(file: IO[bytes], path: Path) -> dict[str, object]:
     """Return the meta data; a megabyte is far more than any snapshot has."""
     try:
         meta = json.loads(file.read(1 << 20))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         msg = f"{path} is no saved snapshot (snapshot.json: {error})"
         raise SnapshotFormatError(msg) from error
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
