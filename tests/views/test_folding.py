@@ -118,6 +118,21 @@ def test_who_keeps_a_folded_group_is_who_keeps_it_afterwards() -> None:
     assert {group.name for group in groups if group.state == "freed"} >= {"gone", "also"}
 
 
+def test_what_different_repositories_keep_afterwards_is_told_apart() -> None:
+    made = Images()
+    for drop, keep in (("red", "blue"), ("blue", "red")):
+        for i in range(120):
+            layer = made.blob("layer", 1e6)
+            made.tags += [
+                (made.image([layer]), f"{drop}:drop{i}", drop),
+                (made.image([layer]), f"{keep}:keep{i}", keep),
+            ]
+    preview = blobkit.simulate_deref(made.snapshot(), "*drop*")
+    groups = fold(scene(preview, None, None)).groups
+    kept = {group.note: group.number for group in groups if group.state == "kept"}
+    assert kept == {"kept by blue": 120, "kept by red": 120}
+
+
 def test_what_links_nowhere_stands_in_the_last_layer_and_holders_before_it(store: Snapshot) -> None:
     found = scene(store, None, None)
     layer = dict(zip(found.nodes.tolist(), found.layer.tolist(), strict=True))

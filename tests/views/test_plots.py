@@ -172,10 +172,21 @@ def test_hostile_targets_are_named_safely(name: str, hostile: Snapshot) -> None:
         assert axes.get_title(loc="left").endswith("(policy tags)")
 
 
-def test_hostile_names_are_folded_safely(hostile: Snapshot) -> None:
-    axes = plt.figure(figsize=(4, 2)).add_axes((0.05, 0.05, 0.9, 0.8))
+@pytest.mark.parametrize("width", [1.8, 2.4, 4])
+def test_hostile_names_are_folded_and_shortened_in_small_axes(width: float, hostile: Snapshot) -> None:
+    axes = plt.figure(figsize=(width, 2)).add_axes((0.05, 0.05, 0.9, 0.8))
     plots.reachability(hostile, ax=axes)
-    axes.figure.canvas.draw()
+    for one, other in combinations(boxes(axes), 2):
+        assert not one.shrunk(0.85, 0.85).overlaps(other.shrunk(0.85, 0.85))
+
+
+def test_axes_are_measured_once_they_have_their_place(stores: dict[int, Snapshot]) -> None:
+    figure, grid = plt.subplots(2, 2, figsize=(9, 6), layout="constrained")
+    axes = plots.reachability(stores[20], ax=grid[0, 0])
+    for other in grid.flat[1:]:
+        other.set_axis_off()
+    figure.canvas.draw()
+    assert axes.get_xlim()[1] == pytest.approx(axes.get_window_extent().width * 72 / figure.dpi, rel=0.1)
 
 
 def test_a_preview_names_what_goes_what_stays_and_who_keeps_it() -> None:
@@ -190,6 +201,9 @@ def test_a_preview_names_what_goes_what_stays_and_who_keeps_it() -> None:
     assert "kept by api:7" in shown
     assert not any("api:7  " in text for text in shown)
     assert axes.get_title(loc="left") == "Dropping web:1 frees 3 blobs, 1.0 MiB, leaves 1 blob, 30.0 MiB (policy tags)"
+    grey = mpl.colors.to_rgba("#999999")
+    colours = [tuple(colour) for marks in axes.collections[:1] for colour in marks.get_facecolor()]
+    assert (len(colours), colours.count(grey)) == (4, 1)
     bars = texts(plots.cascade(preview))
     assert "1 layer, 30.0 MiB needed by api:7" in bars
     assert "1 layer, 1.0 MiB freed" in bars
@@ -203,6 +217,13 @@ def test_there_is_one_mark_for_each_group_and_its_area_is_bytes() -> None:
     marks = [marks for marks in axes.collections if len(marks.get_sizes()) == 4]
     areas = sorted(marks[0].get_sizes())
     assert areas[-1] == pytest.approx(4 * areas[-2])
+
+
+def test_stand_ins_that_do_not_count_are_not_drawn(dataset: Dataset) -> None:
+    snapshot = blobkit.scan(dataset("dev-registry")[0])
+    preview = blobkit.simulate_deref(snapshot, groups="library/hello")
+    for policy, axes in (("tags", plots.reachability(preview)), ("gc", plots.reachability(snapshot, policy="gc"))):
+        assert ("stand-in" in texts(axes)) == (policy == "gc")
 
 
 def test_a_target_may_be_a_blob_that_only_links_hold(stores: dict[int, Snapshot]) -> None:

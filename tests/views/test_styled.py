@@ -76,6 +76,13 @@ def test_names_are_shown_escaped_in_cells_and_in_the_index(evil: Snapshot) -> No
     assert "<script>" not in human(tags).to_html()
 
 
+def test_titles_are_escaped_too() -> None:
+    names = ("a", "b", "c", '" onmouseover="x', "<b>")
+    found = page(pd.DataFrame({"tags": [names], "digest": ["<i>:" + "a" * 64]}))
+    assert found.titles == ['a, b, c, " onmouseover="x, <b>', "<i>:" + "a" * 64]
+    assert not found.tags & {"b", "i"}
+
+
 def test_columns_and_index_names_are_escaped() -> None:
     frame = pd.DataFrame({EVIL: [1]}, index=pd.Index(["x"], name=EVIL))
     assert "script" not in page(frame).tags
