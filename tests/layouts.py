@@ -76,7 +76,7 @@ class Shelf:
         return self.json({"architecture": "amd64", "os": text, **more})
 
     def manifest(
-        self, *layers: str | Descriptor, config: str | Descriptor = "", subject: str = "", **more: object
+        self, *layers: str | Descriptor, config: str | Descriptor = "", subject: str | Descriptor = "", **more: object
     ) -> str:
         """An image manifest over these layers."""
         body: Descriptor = {
@@ -86,7 +86,7 @@ class Shelf:
             "layers": [self.to(layer) if isinstance(layer, str) else layer for layer in layers],
         }
         if subject:
-            body["subject"] = self.to(subject, MANIFEST)
+            body["subject"] = subject if isinstance(subject, dict) else self.to(subject, MANIFEST)
         return self.json(body | more)
 
     def index(self, *children: str | Descriptor, **more: object) -> str:

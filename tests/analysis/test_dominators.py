@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
+import pytest
 from hypothesis import given
 
 from blobkit.analysis.dominators import dominators, frees, is_cyclic, retained
@@ -61,6 +64,20 @@ def test_a_dominator_is_on_every_way_down(graph: Graph) -> None:
             assert place[above] < place[node]
         else:
             assert all(node in graph.reached(graph.pinned(), without=o) for o in live - {node})
+
+
+@pytest.mark.parametrize("stem", [1, 2, 5, 12])
+@pytest.mark.parametrize("branch", [1, 3, 4, 7, 20])
+def test_long_branches_meet_below_their_fork(stem: int, branch: int) -> None:
+    """A stem forks into two long branches with rungs between them, which end in one tail."""
+    left, right = stem, stem + branch
+    chains = (range(stem), [stem - 1, *range(left, left + branch)], [stem - 1, *range(right, right + branch)])
+    tail = right + branch
+    links = {pair for chain in chains for pair in itertools.pairwise(chain)}
+    links |= {(left + branch - 1, tail), (right + branch - 1, tail), (tail, tail + 1)}
+    for rungs in (set(), {(left + i, right + i + 1) for i in range(0, branch - 1, 3)}):
+        graph = Graph([1 + i for i in range(tail + 2)], [1, *[0] * (tail + 1)], links | rungs)
+        assert retained(counted(graph)).tolist() == [kept_alone(graph, node) for node in range(len(graph))]
 
 
 def test_cycles_are_seen_only_where_they_are_reached() -> None:

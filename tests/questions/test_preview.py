@@ -197,10 +197,10 @@ def test_hostile_names_are_shown_and_do_nothing(tmp_path: Path, name: str) -> No
 @pytest.mark.parametrize("char", ["'", "\U000e0001", "<", "\x00", "ü"])
 def test_html_stays_small_whatever_names_there_are(tmp_path: Path, char: str) -> None:
     layout = Layout(tmp_path / ("d" * 200))
-    names = [f"{i}{char * 5000}" for i in range(40)]
+    names = [f"{i}{char * 500}" for i in range(15)]
     for i, name in enumerate(names):
         image = layout.image(name, f"content {i}")
-        for more in range(5):
+        for more in range(3):
             layout.add(image, f"{name}{more}")
         layout.drop(sha(f"content {i}".encode()))
     check_html(blobkit.simulate_deref(layout.scan("strong"), "*"))

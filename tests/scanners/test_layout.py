@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -376,3 +377,17 @@ def test_a_saved_policy_filter_needs_no_store(layout: Layout) -> None:
         path.rmdir() if path.is_dir() else path.unlink()
     assert garbage(snapshot) == set()
     assert referrer in garbage(snapshot, "strong")
+
+
+def test_what_is_too_large_for_a_document_is_no_referrer(layout: Layout) -> None:
+    subject = layout.image("image", "subject")
+    body = json.dumps({"schemaVersion": 2, "layers": [], "subject": layout.to(subject, MANIFEST)})
+    small, large = (layout.blob(body + " " * (size - len(body))) for size in (20_000, 4 << 20))
+    assert garbage(layout.scan()) == {large}
+    assert small in freed(layout.scan(), "image")
+
+
+def test_short_scans_show_no_progress(layout: Layout, capsys: pytest.CaptureFixture[str]) -> None:
+    layout.image("x", "content")
+    blobkit.scan(layout.root)
+    assert capsys.readouterr() == ("", "")
