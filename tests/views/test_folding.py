@@ -96,14 +96,15 @@ def test_small_siblings_with_the_same_holders_are_folded_first() -> None:
 def test_what_a_repository_alone_holds_carries_its_name() -> None:
     made = Images()
     shared = made.blob("layer", 1e6)
-    for name in ("red", "blue"):
+    for name, size in (("blue", 1e5), ("red", 2e5)):  # the first by name is not the first by bytes
         for i in range(80):
-            made.tags.append((made.image([shared, made.blob("layer", 1e5)]), f"{name}:{i}", name))
+            made.tags.append((made.image([shared, made.blob("layer", size)]), f"{name}:{i}", name))
     groups = fold(scene(made.snapshot(), None, None)).groups
     named = {(group.name, group.mark): group.number for group in groups}
     assert named["red", "manifest"] == named["blue", "manifest"] == 80
     assert named["red", "layer"] == named["blue", "layer"] == 80
     assert sum(group.number for group in groups if group.mark == "layer") == 161
+    assert [group.bytes for group in groups if (group.name, group.mark) == ("red", "layer")] == [80 * 200_000]
 
 
 def test_who_keeps_a_folded_group_is_who_keeps_it_afterwards() -> None:
@@ -120,17 +121,17 @@ def test_who_keeps_a_folded_group_is_who_keeps_it_afterwards() -> None:
 
 def test_what_different_repositories_keep_afterwards_is_told_apart() -> None:
     made = Images()
-    for drop, keep in (("red", "blue"), ("blue", "red")):
+    for drop, keep, size in (("red", "blue", 1e6), ("blue", "red", 3e6)):
         for i in range(120):
-            layer = made.blob("layer", 1e6)
+            layer = made.blob("layer", size)
             made.tags += [
                 (made.image([layer]), f"{drop}:drop{i}", drop),
                 (made.image([layer]), f"{keep}:keep{i}", keep),
             ]
     preview = blobkit.simulate_deref(made.snapshot(), "*drop*")
     groups = fold(scene(preview, None, None)).groups
-    kept = {group.note: group.number for group in groups if group.state == "kept"}
-    assert kept == {"kept by blue": 120, "kept by red": 120}
+    kept = {group.note: group.bytes for group in groups if group.state == "kept" and group.mark == "layer"}
+    assert kept == {"kept by blue": 120_000_000, "kept by red": 360_000_000}
 
 
 def test_what_links_nowhere_stands_in_the_last_layer_and_holders_before_it(store: Snapshot) -> None:

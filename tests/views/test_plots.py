@@ -173,11 +173,14 @@ def test_hostile_targets_are_named_safely(name: str, hostile: Snapshot) -> None:
 
 
 @pytest.mark.parametrize("width", [1.8, 2.4, 4])
-def test_hostile_names_are_folded_and_shortened_in_small_axes(width: float, hostile: Snapshot) -> None:
-    axes = plt.figure(figsize=(width, 2)).add_axes((0.05, 0.05, 0.9, 0.8))
-    plots.reachability(hostile, ax=axes)
-    for one, other in combinations(boxes(axes), 2):
-        assert not one.shrunk(0.85, 0.85).overlaps(other.shrunk(0.85, 0.85))
+def test_labels_are_shortened_in_small_axes(width: float, hostile: Snapshot, stores: dict[int, Snapshot]) -> None:
+    for snapshot in (hostile, stores[200]):
+        axes = plt.figure(figsize=(width, 2)).add_axes((0.05, 0.05, 0.9, 0.8))
+        plots.reachability(snapshot, ax=axes)
+        found = boxes(axes)
+        assert max(box.x1 for box in found) <= axes.figure.bbox.x1
+        for one, other in combinations(found, 2):
+            assert not one.shrunk(0.85, 0.85).overlaps(other.shrunk(0.85, 0.85))
 
 
 def test_axes_are_measured_once_they_have_their_place(stores: dict[int, Snapshot]) -> None:
@@ -223,7 +226,7 @@ def test_stand_ins_that_do_not_count_are_not_drawn(dataset: Dataset) -> None:
     snapshot = blobkit.scan(dataset("dev-registry")[0])
     preview = blobkit.simulate_deref(snapshot, groups="library/hello")
     for policy, axes in (("tags", plots.reachability(preview)), ("gc", plots.reachability(snapshot, policy="gc"))):
-        assert ("stand-in" in texts(axes)) == (policy == "gc")
+        assert any("stand-in" in text for text in texts(axes)) == (policy == "gc")
 
 
 def test_a_target_may_be_a_blob_that_only_links_hold(stores: dict[int, Snapshot]) -> None:
