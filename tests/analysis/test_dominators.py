@@ -42,6 +42,14 @@ def test_retained_by_counting(graph: Graph) -> None:
         assert found[node] == recounted_without(graph, node)
 
 
+def test_what_leaked_is_held_by_itself() -> None:
+    """Counted references that no root explains can't be dropped: neither blob of a leaked pair goes with the other."""
+    leaked = Graph([1, 2, 4], [0, 0, 1], {(0, 1), (1, 2)})
+    assert retained(counted(leaked, counting=True)).tolist() == [1, 2, 4]
+    assert frees(counted(leaked, counting=True)).tolist() == [0, 0, 0]
+    assert retained(counted(leaked)).tolist() == [0, 0, 4]
+
+
 @given(graphs(cyclic=True))
 def test_frees_is_dropping_all_pins_of_a_node(graph: Graph) -> None:
     mark, count = frees(counted(graph)), frees(counted(graph, counting=True))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import blobkit
+from blobkit.questions.trust import would_abort
 from layouts import (
     ARTIFACT,
     CONFIG,
@@ -391,3 +392,14 @@ def test_short_scans_show_no_progress(layout: Layout, capsys: pytest.CaptureFixt
     layout.image("x", "content")
     blobkit.scan(layout.root)
     assert capsys.readouterr() == ("", "")
+
+
+def test_only_what_a_tool_looks_at_makes_it_abort(layout: Layout) -> None:
+    subject = layout.image("image", "subject")
+    referrer = layout.manifest(layout.blob("sbom"), subject=subject)
+    layout.drop(sha(b"sbom"))
+    assert ("missing", sha(b"sbom")) in noticed(layout.scan())
+    assert would_abort(layout.scan("strong")) == ()
+    layout.add(referrer, "sbom")
+    (reason,) = would_abort(layout.scan("strong"))
+    assert reason.startswith(f"umoci gc would abort: {sha(b'sbom')} is missing")
