@@ -66,14 +66,15 @@ class Canvas:
 
     def __init__(self, ax: Axes | None) -> None:
         self.own = ax is None
-        self.ax = plt.figure().add_axes((0, 0, 1, 1)) if ax is None else ax
+        self.ax = plt.figure(layout="none").add_axes((0, 0, 1, 1)) if ax is None else ax
         self.ax.set_axis_off()
         self.figure = _figure(self.ax)
         self.text_colour = str(mpl.rcParams["text.color"])
         self.font = float(mpl.rcParams["font.size"]) * 0.85
         self._ruler = self.ax.text(0, 0, "", parse_math=False, usetex=False, alpha=0)
         self._ruler.set_in_layout(False)
-        if (engine := self.figure.get_layout_engine()) is not None:
+        engine = self.figure.get_layout_engine()
+        if engine is not None and self.ax.get_subplotspec() is not None:
             engine.execute(self.figure)  # else the axes are measured before they get their place
         box = self.ax.get_window_extent()
         self.resize(box.width * POINTS / self.figure.dpi, box.height * POINTS / self.figure.dpi)

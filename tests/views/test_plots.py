@@ -135,6 +135,39 @@ def test_colours_are_those_of_the_style(style: str, stores: dict[int, Snapshot])
         assert rims == {mpl.colors.to_hex(axes.figure.get_facecolor())}
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"figure.constrained_layout.use": True},
+        {"figure.autolayout": True},
+        {"font.size": 16},
+        {"figure.dpi": 220},
+        {"font.family": ["monospace", "Not Installed"]},
+        {"figure.facecolor": (0, 0, 0, 0)},
+    ],
+)
+def test_pictures_are_legible_under_other_settings(settings: dict[str, object], stores: dict[int, Snapshot]) -> None:
+    with mpl.rc_context(settings):
+        legible(plots.reachability(stores[200]))
+        legible(plots.cascade(first_repository(stores[200])))
+
+
+@pytest.mark.parametrize("kind", ["svg", "pdf", "png"])
+def test_pictures_are_written_in_every_format(kind: str, stores: dict[int, Snapshot], tmp_path: Path) -> None:
+    plots.reachability(stores[60]).figure.savefig(tmp_path / "picture", format=kind, bbox_inches="tight")
+    assert (tmp_path / "picture").stat().st_size > 5_000
+
+
+def test_axes_in_a_part_of_a_figure_are_legible(stores: dict[int, Snapshot]) -> None:
+    left, right = plt.figure(figsize=(14, 5), layout="constrained").subfigures(1, 2)
+    for axes in (
+        plots.reachability(stores[200], "web:*", ax=left.subplots()),
+        plots.cascade(first_repository(stores[200]), ax=right.subplots()),
+    ):
+        axes.get_figure(root=True).canvas.draw()
+        assert axes.get_title(loc="left")
+
+
 def test_neither_settings_nor_current_figures_are_touched(stores: dict[int, Snapshot]) -> None:
     mine = plt.figure()
     given = mpl.figure.Figure().add_subplot()
