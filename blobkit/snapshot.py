@@ -19,6 +19,7 @@ import numpy as np
 
 from blobkit.errors import SnapshotFormatError, UnknownPolicyError
 from blobkit.render import count, html_card, html_table, human_bytes, printable
+from blobkit.saved import read_archive, read_directory, write_archive, write_directory
 from blobkit.tables import (
     LINK_KINDS,
     PIN_KINDS,
@@ -30,10 +31,6 @@ from blobkit.tables import (
     ids,
     make,
     numbers,
-    read_archive,
-    read_directory,
-    write_archive,
-    write_directory,
 )
 
 if TYPE_CHECKING:

@@ -1,23 +1,17 @@
-"""The fact tables of a snapshot as Arrow tables: their columns, how they are put in order, how they are stored.
+"""The fact tables of a snapshot as Arrow tables: their columns, their order, what must hold of them.
 
-The only file that imports pyarrow. Facts of 10M blobs stay in columns; no row is ever a Python object here.
+Beside `blobkit.saved` the only file that imports pyarrow. Facts of 10M blobs stay in columns; no row is ever a
+Python object here.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
-import zipfile
-import zlib
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from blobkit.errors import SnapshotFormatError
 from blobkit.render import clean
@@ -45,10 +39,6 @@ __all__ = [
     "make",
     "matching",
     "numbers",
-    "read_archive",
-    "read_directory",
-    "write_archive",
-    "write_directory",
 ]
 
 KINDS = ("index", "manifest", "config", "layer", "artifact", "blob", "snapshot", "unknown")
@@ -56,8 +46,6 @@ STORED = ("yes", "missing", "foreign", "inline", "virtual")
 LINK_KINDS = ("config", "layer", "child", "subject", "referrer", "link", "revision", "mark")
 PIN_KINDS = ("pin", "tag", "entry", "referrer-entry", "revision", "tagged-revision")
 
-FORMAT = "blobkit-snapshot/1"
-NAMES = ("nodes", "links", "pins", "notices")
 NODE_LIMIT = 1 << 30
 _TIME = pa.timestamp("us", tz="UTC")
 _TEXT = pa.large_string()
@@ -295,88 +283,3 @@ def _times(values: object, n: int) -> pa.Array:
         return values.cast(_TIME)
     since = pa.array(values, pa.int64())
     return pc.if_else(pc.greater_equal(since, 0), since, pa.scalar(None, pa.int64())).cast(_TIME)
-
-
-def write_directory(directory: Path, tables: Tables, meta: Mapping[str, object]) -> None:
-    """Write one parquet file a table, and snapshot.json last, into `directory` (made if absent)."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for name in NAMES:
-        _write_parquet(getattr(tables, name), directory / f"{name}.parquet")
-    (directory / "snapshot.json").write_text(json.dumps({"format": FORMAT, **meta}, indent=1))
-
-
-def write_archive(path: Path, tables: Tables, meta: Mapping[str, object]) -> None:
-    """Write the same files into one zip archive, which appears at `path` whole or not at all."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
-        write_directory(Path(scratch) / "t", tables, meta)
-        whole = Path(scratch) / "whole"
-        with zipfile.ZipFile(whole, "w") as archive:
-            for name in (*(f"{name}.parquet" for name in NAMES), "snapshot.json"):
-                archive.write(Path(scratch) / "t" / name, name)
-        os.replace(whole, path)  # noqa: PTH105 (the call whose atomicity POSIX promises)
-
-
-def read_directory(directory: Path) -> tuple[Tables, dict[str, object]]:
-    """Return the tables and the meta data of a directory that `write_directory` wrote, checked like new ones."""
-    if directory.is_dir() and not (directory / "snapshot.json").exists():
-        msg = f"{directory} is no saved snapshot (it has no snapshot.json)"
-        raise SnapshotFormatError(msg)
-    with (directory / "snapshot.json").open("rb") as file:
-        meta = _meta(file, directory)
-    return _read({name: directory / f"{name}.parquet" for name in NAMES}, directory), meta
-
-
-def read_archive(path: Path) -> tuple[Tables, dict[str, object]]:
-    """Return the tables and the meta data of a file that `write_archive` wrote, checked like new ones."""
-    with path.open("rb") as whole:
-        try:
-            with zipfile.ZipFile(whole) as archive:
-                return _unpacked(archive, path)
-        except SnapshotFormatError:
-            raise
-        except (zipfile.BadZipFile, zlib.error, OSError, LookupError, RuntimeError, EOFError, ValueError) as error:
-            msg = f"{path} is no saved snapshot ({error})"
-            raise SnapshotFormatError(msg) from error
-
-
-def _unpacked(archive: zipfile.ZipFile, path: Path) -> tuple[Tables, dict[str, object]]:
-    with archive.open("snapshot.json") as file:
-        meta = _meta(file, path)
-    return _read({name: pa.PythonFile(archive.open(f"{name}.parquet")) for name in NAMES}, path), meta
-
-
-def _write_parquet(table: pa.Table, path: Path) -> None:
-    pq.write_table(table, path, compression="zstd", use_dictionary=[f.name for f in table.schema if _few(f.type)])
-
-
-def _few(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_dictionary(kind))
-
-
-def _meta(file: IO[bytes], path: Path) -> dict[str, object]:
-    """Return the meta data; a megabyte is far more than any snapshot has."""
-    try:
-        meta = json.loads(file.read(1 << 20))
-    except (ValueError, RecursionError) as error:
-        msg = f"{path} is no saved snapshot (snapshot.json: {error})"
-        raise SnapshotFormatError(msg) from error
-    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-        found = meta.get("format") if isinstance(meta, dict) else None
-        msg = f"{path} is not in the format {FORMAT} (found {found!r}): write it again, or use a newer blobkit"
-        raise SnapshotFormatError(msg)
-    return meta
-
-
-def _read(sources: Mapping[str, object], path: Path) -> Tables:
-    try:
-        raw = [pq.read_table(sources[name]) for name in NAMES]
-        nodes, links, pins, notices = ({name: table[name] for name in table.column_names} for table in raw)
-        rows = zip(*(notices[name].to_pylist() for name in ("code", "key", "path", "message")), strict=True)
-        tables = make(nodes, links, pins, list(rows))
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
-        reason = str(error).split("\n", maxsplit=1)[0]
-        msg = f"{path} is a damaged snapshot ({reason})"
-        raise SnapshotFormatError(msg) from error
-    del raw, nodes, links, pins
-    pa.default_memory_pool().release_unused()  # reading takes twice what the facts do, and would keep it
-    return tables

@@ -222,8 +222,7 @@ def dominators(first: Ints, targets: Ids, root: Bools, inside: Bools, degree: Id
                 idom[child] = node
             elif a != n:
                 b = node
-                if depth[a] > depth[b]:
-                    a, b = b, a
+                a, b = (b, a) if depth[a] > depth[b] else (a, b)
                 while depth[b] > depth[a]:
                     b = jump[b] if depth[jump[b]] >= depth[a] else idom[b]
                 while a != b:
