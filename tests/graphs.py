@@ -137,6 +137,13 @@ def counted(graph: Graph, *, counting: bool = False) -> Counted:
     return snapshot_of(graph, counting=counting).counted
 
 
+def same_facts(a: Snapshot, b: Snapshot) -> bool:
+    """Whether two snapshots hold the same facts, of the same store, under the same policy."""
+    whole = all(getattr(a, name).equals(getattr(b, name)) for name in ("nodes", "links", "pins", "notices"))
+    types = all(getattr(a, name).schema.equals(getattr(b, name).schema) for name in ("nodes", "links", "pins"))
+    return whole and types and (a.kind, a.address, a.time, a.policy) == (b.kind, b.address, b.time, b.policy)
+
+
 def array(nodes: Iterable[int]) -> np.ndarray:
     return np.array(list(nodes), np.int32)
 
