@@ -207,6 +207,6 @@ def _kept_by(scene: Scene, places: Ints, known: Families | None) -> str:
         names = [short(name) for name in scene.after.names(int(scene.nodes[places[0]]), NAMES_LOOKED_AT)]
         many = len(names) == NAMES_LOOKED_AT
         some = f"{', '.join(names[:2])} and many more" if many else listed(sorted(names), 2)
-        return f"kept by {some}" if names else "kept by leaked references"
+        return f"kept by {some}" if names else scene.unnamed
     bits = int(np.bitwise_or.reduce(known.remain[scene.nodes[places]]))
-    return f"kept by {known.named(bits)}" if bits else "kept by leaked references"
+    return f"kept by {known.named(bits)}" if bits else scene.unnamed

@@ -63,6 +63,11 @@ class Scene:
         """Whether each node is a stored blob."""
         return self.snapshot.counted.blob[self.nodes]
 
+    @property
+    def unnamed(self) -> str:
+        """Why something stays that no name reaches."""
+        return "held by leaked references" if self.snapshot.rule.counting else "garbage already"
+
     def only(self, state: str) -> NDArray[np.int32]:
         """Return the stored blobs in this state."""
         found: NDArray[np.int32] = self.nodes[self.blob & (self.state == STATES.index(state))]

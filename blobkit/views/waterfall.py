@@ -71,7 +71,7 @@ def _freed(preview: Preview) -> Iterator[Step]:
 def _kept(found: Scene) -> Iterator[Step]:
     for kind, nodes in _by_kind(found, found.only("kept")):
         size = int(found.snapshot.counted.size[nodes].sum())
-        text = f"{plural(len(nodes), kind)}, {human_bytes(size)} needed by {_needed_by(found, nodes)}"
+        text = f"{plural(len(nodes), kind)}, {human_bytes(size)} {_why(found, nodes)}"
         yield Step(f"kept, {kind}", "kept", kind, 0, len(nodes), size, text)
 
 
@@ -83,7 +83,7 @@ def _by_kind(x: Preview | Scene, nodes: NDArray[np.int32]) -> Iterator[tuple[str
         yield KINDS[one], nodes[kind == one]
 
 
-def _needed_by(found: Scene, nodes: NDArray[np.int32]) -> str:
+def _why(found: Scene, nodes: NDArray[np.int32]) -> str:
     """Return who needs most of these blobs; only the biggest ones are asked."""
     size = found.snapshot.counted.size[nodes]
     names: Counter[str] = Counter()
@@ -91,4 +91,4 @@ def _needed_by(found: Scene, nodes: NDArray[np.int32]) -> str:
         for name in sorted(found.after.names(int(nodes[at]), NAMES_ASKED)):
             names[name] += int(size[at]) + 1
     shown = [printable(short(name)) for name, _ in names.most_common(NAMES_SHOWN)]
-    return ", ".join(shown) + (" and others" if len(names) > NAMES_SHOWN else "") if shown else "leaked references"
+    return f"needed by {', '.join(shown)}{' and others' * (len(names) > NAMES_SHOWN)}" if shown else found.unnamed
