@@ -36,11 +36,11 @@ def human_bytes(number: int) -> str:
 def count(number: int, noun: str) -> str:
     """Return `1 blob`, `2 blobs`, `12,345 blobs`.
 
-    >>> count(1, "entry"), count(2000, "entry")
-    ('1 entry', '2,000 entries')
+    >>> count(1, "entry"), count(2000, "entry"), count(2, "index")
+    ('1 entry', '2,000 entries', '2 indexes')
     """
-    plural = noun if number == 1 else noun[:-1] + "ies" if noun.endswith("ry") else noun + "s"
-    return f"{number:,} {plural}"
+    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + ("es" if noun.endswith("x") else "s")
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def short(key: str) -> str:

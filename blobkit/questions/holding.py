@@ -44,14 +44,12 @@ class Holding:
 
         Cost: the holders above the node, level by level, until enough names are found.
         """
-        seen = np.zeros(len(self.alive), np.bool_)
-        front = np.array([node], np.int32)
+        front = seen = np.array([node], np.int32)
         found: dict[str, None] = {}
         while len(front) and len(found) < most:
-            seen[front] = True
             found |= dict.fromkeys(self.pinned_by(front, most))
-            above = np.unique(self._above(front))
-            front = above[~seen[above]]
+            front = np.setdiff1d(self._above(front), seen)
+            seen = np.union1d(seen, front)
         return list(found)[:most]
 
     def pinned_by(self, nodes: NDArray[np.int32], most: int) -> list[str]:

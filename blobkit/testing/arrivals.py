@@ -154,6 +154,14 @@ class ArrivalRules:
         assert set(store.deref(top.digest).digests) == {top.digest, layer.digest}
         assert store.put(b"layer").refcount == 1
 
+    def test_a_link_that_was_dropped_by_hand_is_not_made_again(self, store: Store) -> None:
+        top = store.put(manifest(b"{}", b"layer"), media_type=MANIFEST).digest
+        layer = store.put(b"layer").digest
+        store.unlink(layer, top)
+        store.deref(layer)
+        assert store.put(b"layer").refcount == 1
+        assert store.get(top).links == ()
+
     def test_a_writer_derives_nothing(self, store: Store) -> None:
         store.put(b"layer")
         with store.new_writer(media_type=MANIFEST) as writer:

@@ -149,6 +149,14 @@ class IndexSuite:
             rows.unexpect(waiting[1:])
         assert list(ask(index, lambda rows: rows.expecting([digest(50)]))) == []
 
+    def test_expected_links_do_not_pass_to_the_next_blob(self, index: Index) -> None:
+        blobs = fill(index, 1)
+        with index.writing() as rows:
+            rows.expect({Link(blobs[0], digest(50), "config"): ""})
+            rows.apply(Change(freed=Freed((blobs[0],), 0, ((1, 0),))))
+        fill(index, 1)  # which may get the place of the one that went
+        assert list(ask(index, lambda rows: rows.expecting([digest(50)]))) == []
+
     def test_media_types_and_meta_are_set_and_dropped(self, index: Index) -> None:
         blobs = fill(index, 2)
         with index.writing(durable=True) as rows:

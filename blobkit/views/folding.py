@@ -10,7 +10,7 @@ import numpy as np
 
 from blobkit.analysis.reach import live, sources
 from blobkit.questions.columns import tags
-from blobkit.render import human_bytes, listed, short
+from blobkit.render import count, human_bytes, listed, short
 from blobkit.views.families import MOST, families
 from blobkit.views.scene import MARKS, STATES
 
@@ -31,7 +31,7 @@ FAMILIES_TRIED = (MOST, 12, 10, 8, 6, 5, 4, 3, 2, 1)
 FEW_FAMILIES = 5
 SMALL, BIG = 50, 100
 NAMES_LOOKED_AT = 50
-_PLURALS = {"index": "indexes", "unknown": "unknown blobs", "absent": "absent blobs"}
+_ADJECTIVES = frozenset({"unknown", "absent"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ class Folded:
 
 
 def plural(number: int, mark: str) -> str:
-    """Return `1 layer`, `37 layers`, `2 indexes`."""
-    return f"{number:,} {mark if number == 1 else _PLURALS.get(mark, mark + 's')}"
+    """Return `1 layer`, `37 layers`, `2 indexes`, `3 unknown blobs`."""
+    return count(number, f"{mark} blob" if mark in _ADJECTIVES else mark)
 
 
 def fold(scene: Scene, most: int = 60, rows: int = 60) -> Folded:
