@@ -153,7 +153,7 @@ class SqliteWriting(Rows):
         known = self._seen({*(d for link in links for d in link[:2]), *change.refcounts, *change.named.values()})
         ids = {blob: found[0] for blob, found in known.items()}
         run = self._db.executemany
-        new = sorted((ids[s], ids[t], LINK_KINDS.index(k)) for s, t, k in change.linked)  # 6x for many: B-trees
+        new = sorted((ids[s], ids[t], LINK_KINDS.index(k)) for s, t, k in change.linked)  # in the order of the tree
         run("INSERT INTO links VALUES (?, ?, ?)", new)
         run("DELETE FROM links WHERE from_id = ? AND to_id = ?", [(ids[s], ids[t]) for s, t, _ in change.unlinked])
         run("DELETE FROM tags WHERE name = ?", [(name,) for name in change.unnamed])

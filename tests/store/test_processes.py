@@ -19,7 +19,9 @@ from blobkit.store.local import LocalStore
 from blobkit.store.verbs import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
+
+    from blobkit.digest import Digest
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -52,6 +54,24 @@ def test_processes_that_put_and_remove_the_same_content(tmp_path: Path) -> None:
         for name in ("p0", "p1"):
             assert len(store.untag(name)) == 1
         assert len(store.untag("p2")) == 2
+
+
+def test_a_blob_that_returns_while_its_file_is_unlinked_keeps_it(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    with LocalStore(root, durability="off") as store, LocalStore(root, durability="off") as other:
+        digest = store.put(b"x").digest
+        returning = threading.Thread(target=lambda: other.put(b"x"))
+        delete = store._content.delete
+
+        def delayed(digests: Collection[Digest]) -> Sequence[Digest]:
+            returning.start()
+            returning.join(0.3)  # it must wait for the lock, which is held here
+            return delete(digests)
+
+        store._content.delete = delayed
+        assert store.deref(digest).digests == (digest,)
+        returning.join()
+        assert other.get(digest).read() == b"x"
 
 
 def test_threads_share_a_store(tmp_path: Path) -> None:
@@ -95,11 +115,13 @@ def in_child(work: Callable[[], None]) -> int:
 def test_a_forked_store_goes_on_in_both_processes(tmp_path: Path) -> None:
     with LocalStore(tmp_path / "store") as store:
         digest = store.put(b"before").digest
+        connection = store._index._db
 
         def child() -> None:
             assert store.get(digest).read() == b"before"
             store.put(b"in the child")
             store.ref(digest)
+            assert store._index._db is not connection
             store.close()
 
         assert in_child(child) == 0
