@@ -9,35 +9,30 @@ listed in `Document.odd`, never followed.
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest, is_digest, of
-from blobkit.render import clean
+from blobkit.strangers import DocumentError, Json, objects, parse_json, parse_time, spelled, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+    from datetime import datetime
 
 __all__ = [
     "DOCUMENT_LIMIT",
     "Config",
     "Document",
-    "DocumentError",
     "Reference",
     "entries",
     "is_document",
     "is_index",
     "is_manifest",
     "kind_of",
-    "parse_json",
     "read_config",
     "read_document",
     "repository",
 ]
-
-Json = dict[str, object]
 
 DOCUMENT_LIMIT = 4 << 20
 """Bytes: the largest manifest or index that the OCI distribution spec asks a registry to take."""
@@ -65,10 +60,6 @@ IMAGE_CONFIG_TYPES = frozenset(
         "application/vnd.docker.container.image.v1+json",
     }
 )
-
-
-class DocumentError(ValueError):
-    """The bytes are no document that can be read: why, in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,22 +134,6 @@ def kind_of(media_type: str, position: str = "") -> str:
     return position if position in ("config", "layer") else "blob"
 
 
-def parse_json(data: bytes) -> Json:
-    """Return the JSON object in `data`; DocumentError where there is none or it is nested absurdly."""
-    try:
-        value = json.loads(data)
-    except RecursionError:
-        msg = "JSON nested too deeply"
-        raise DocumentError(msg) from None
-    except ValueError as error:
-        msg = f"not JSON ({error})"
-        raise DocumentError(msg) from None
-    if not isinstance(value, dict):
-        msg = f"a JSON {type(value).__name__} where an object was expected"
-        raise DocumentError(msg)
-    return value
-
-
 def read_document(data: bytes, media_type: str = "") -> Document:
     """Return the manifest or index in `data`, read as `media_type` (by its own content where that is "").
 
@@ -167,7 +142,7 @@ def read_document(data: bytes, media_type: str = "") -> Document:
     if len(data) > DOCUMENT_LIMIT:
         msg = f"larger than {DOCUMENT_LIMIT >> 20} MiB"
         raise DocumentError(msg)
-    body = parse_json(data)
+    body = spelled(parse_json(data))
     own_type = guess_type(body)
     media_type = media_type or own_type
     if not is_document(media_type):
@@ -200,10 +175,10 @@ def guess_type(body: Json) -> str:
 
 def entries(body: Json, odd: list[str]) -> Iterator[tuple[Reference, str]]:
     """Yield each entry of an OCI layout's index.json with its name ("" where it has none)."""
-    for item in _objects(body.get("manifests"), "manifests", odd):
+    for item in objects(spelled(body).get("manifests"), "manifests", odd):
         found = _reference(item, "entry", "manifests", odd)
         if found:
-            yield found, text_of(_annotations(item), "org.opencontainers.image.ref.name")
+            yield found, text_of(_annotations(spelled(item)), "org.opencontainers.image.ref.name")
 
 
 def read_config(data: bytes) -> Config:
@@ -226,24 +201,6 @@ def repository(name: str) -> str | None:
     """
     front, colon, tag = name.rpartition(":")
     return front if colon and front and "/" not in tag else None
-
-
-def parse_time(text: object) -> datetime | None:
-    """Return an RFC 3339 time as UTC; None for anything else and for years that no image was made in."""
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text[:64])
-        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment.year >= 1970 else None  # noqa: PLR2004 (Go's zero time is the year 1)
-
-
-def text_of(body: Mapping[str, object], field: str) -> str:
-    """Return a text field as valid UTF-8, "" where it is absent or no text."""
-    value = body.get(field)
-    return clean(value) if isinstance(value, str) else ""
 
 
 def _fields(media_type: str) -> tuple[str, ...]:
@@ -270,15 +227,15 @@ def _references(body: Json, media_type: str, odd: list[str]) -> Iterator[Referen
         if config:
             yield config
     for field, kind in fields:
-        for item in _objects(body.get(field), field, odd):
+        for item in objects(body.get(field), field, odd):
             found = _reference(item, kind, field, odd)
             if found:
                 yield found
 
 
 def _schema1(body: Json, odd: list[str]) -> Iterator[Reference]:
-    for item in _objects(body.get("fsLayers"), "fsLayers", odd):
-        found = _reference({"digest": item.get("blobSum")}, "layer", "fsLayers", odd)
+    for item in objects(body.get("fsLayers"), "fsLayers", odd):
+        found = _reference({"digest": spelled(item).get("blobSum")}, "layer", "fsLayers", odd)
         if found:
             yield found
 
@@ -287,8 +244,9 @@ def _reference(item: object, kind: str, field: str, odd: list[str]) -> Reference
     """Return a descriptor as a Reference; None, and an entry in `odd`, where it has no valid digest."""
     if item is None:
         return None
-    digest = item.get("digest") if isinstance(item, dict) else None
-    if not isinstance(item, dict) or not is_digest(digest):
+    item = spelled(item) if isinstance(item, dict) else {}
+    digest = item.get("digest")
+    if not is_digest(digest):
         odd.append(f"{field}: a descriptor without a valid digest ({str(digest)[:80]!r})")
         return None
     media_type = text_of(item, "mediaType")
@@ -314,18 +272,6 @@ def _inline(data: object, digest: str) -> bytes | None:
     except ValueError:
         return None
     return content if of(content, digest.partition(":")[0]) == digest else None
-
-
-def _objects(value: object, field: str, odd: list[str]) -> Iterator[Json]:
-    """Yield the objects of a list (null is an empty one); what is no object goes to `odd`."""
-    if value is not None and not isinstance(value, list):
-        msg = f"{field} is a {type(value).__name__}, no list"
-        raise DocumentError(msg)
-    for item in value or ():
-        if isinstance(item, dict):
-            yield item
-        else:
-            odd.append(f"{field}: a {type(item).__name__} where a descriptor was expected")
 
 
 def _document_kind(body: Json, media_type: str) -> str:

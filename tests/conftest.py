@@ -25,11 +25,11 @@ settings.load_profile("blobkit")
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The directory whose `data` holds real stores and what real tools did with them."""
-    found = Path(os.environ.get("BLOBKIT_SHARED", Path(__file__).parents[2] / "shared"))
-    if not (found / "data").is_dir():
-        pytest.skip(f"no real stores: {found} (BLOBKIT_SHARED) has no data directory")
-    return found
+    """The directory that holds `data`, real stores and what real tools did with them, and `go-vectors`."""
+    data = Path(os.environ.get("BLOBKIT_TESTDATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not data.is_dir():
+        pytest.skip(f"no real stores: {data} is not here (BLOBKIT_TESTDATA names another place)")
+    return data.parent
 
 
 @pytest.fixture(scope="session")

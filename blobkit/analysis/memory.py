@@ -1,4 +1,4 @@
-"""What an analysis found is kept as long as its graph lives, so that every question after the first is cheap."""
+"""What was found out is kept as long as what it is about lives, so that every question after the first is cheap."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from blobkit.snapshot import Counted
-
 __all__ = ["kept"]
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 
-def kept(analysis: Callable[[Counted], T]) -> Callable[[Counted], T]:
-    """Return the analysis, which answers from memory for a graph that it has seen."""
-    found: WeakKeyDictionary[Counted, T] = WeakKeyDictionary()
+def kept(analysis: Callable[[K], T]) -> Callable[[K], T]:
+    """Return the analysis of a graph or snapshot, which answers from memory for one that it has seen."""
+    found: WeakKeyDictionary[K, T] = WeakKeyDictionary()
 
     @wraps(analysis)
-    def answer(graph: Counted) -> T:
-        if graph not in found:
-            found[graph] = analysis(graph)
-        return found[graph]
+    def answer(subject: K) -> T:
+        if subject not in found:
+            found[subject] = analysis(subject)
+        return found[subject]
 
     return answer

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.analysis.kernels import depths
+from blobkit.analysis.memory import kept
 from blobkit.analysis.reach import live
 from blobkit.tables import LINK_KINDS, codes, ids
 
@@ -21,6 +22,7 @@ OPAQUE_LOOKED_AT = 64
 _CONTAINED = np.array([kind in ("config", "layer", "child", "subject") for kind in LINK_KINDS])
 
 
+@kept
 def would_abort(snapshot: Snapshot) -> tuple[str, ...]:
     """Return why the tool that the policy is named after would stop and remove nothing; empty where it would not.
 

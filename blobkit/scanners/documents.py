@@ -13,13 +13,13 @@ from blobkit.media import (
     IMAGE_CONFIG_TYPES,
     Config,
     Document,
-    DocumentError,
     Reference,
     kind_of,
     read_config,
     read_document,
 )
 from blobkit.render import listed
+from blobkit.strangers import DocumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blobkit.digest import of
-from blobkit.media import DOCUMENT_LIMIT, Document, DocumentError, read_document
+from blobkit.media import DOCUMENT_LIMIT, Document, read_document
 from blobkit.render import clean
 from blobkit.snapshot import build
+from blobkit.strangers import DocumentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest, is_digest
 from blobkit.errors import UnreadableStoreError
-from blobkit.media import DocumentError, Json, Reference, entries, parse_json, repository
+from blobkit.media import Reference, entries, repository
 from blobkit.progress import watched
 from blobkit.scanners.documents import Documents
 from blobkit.scanners.facts import Facts, Files, listing, within
+from blobkit.strangers import DocumentError, Json, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

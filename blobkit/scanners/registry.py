@@ -38,7 +38,7 @@ class Repository:
 
     name: str
     revisions: dict[Digest, int] = field(default_factory=dict)
-    tags: dict[str, tuple[Digest, int]] = field(default_factory=dict)
+    tags: list[tuple[str, Digest, int]] = field(default_factory=list)
 
 
 def storage_of(root: Path) -> Path | None:
@@ -81,7 +81,7 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
         )
     )
     documents = Documents(facts, files, always=("revision", "tag"))
-    documents.follow(Reference(digest, "tag") for repo in found for digest, _ in repo.tags.values())
+    documents.follow(Reference(digest, "tag") for repo in found for _, digest, _ in repo.tags)
     documents.follow(Reference(digest, "revision") for repo in found for digest in repo.revisions)
     documents.look_into(watched(list(files.stored()), "looking", show=progress), referrers=False)
     marks = _body_links(facts)
@@ -147,7 +147,7 @@ def _read_manifests(repository: Repository, path: str, facts: Facts) -> None:
         name = f"{repository.name}:{clean(tag.name)}"
         found = _read_link(f"{tag.path}/current/link", "tag", name, facts)
         if found:
-            repository.tags[name] = found
+            repository.tags.append((name, *found))
 
 
 def _read_link(path: str, noun: str, name: str, facts: Facts) -> tuple[Digest, int] | None:
@@ -216,7 +216,7 @@ def _pin(facts: Facts, repository: Repository, marks: dict[int, list[int]]) -> N
         facts.pin(stand_in, key, "revision", repository.name, modified)
         if facts.opaque[target]:
             facts.notice("opaque-revision", f"the manifest of {key} cannot be read", key)
-    for name, (digest, modified) in repository.tags.items():
+    for name, digest, modified in repository.tags:
         facts.pin(facts.node(digest), name, "tag", repository.name, modified)
         if digest in repository.revisions:
             facts.pin(facts.node(f"{repository.name}@{digest}"), name, "tagged-revision", repository.name, modified)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from blobkit.digest import parse
 from blobkit.errors import MediaTypeConflictError
-from blobkit.media import DOCUMENT_LIMIT, DocumentError, is_document, read_document
+from blobkit.media import DOCUMENT_LIMIT, is_document, read_document
 from blobkit.model import Arrival, Descriptor, Link
 from blobkit.render import printable
 from blobkit.store import rules
 from blobkit.store.names import check_name
+from blobkit.strangers import DocumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 import blobkit
 from blobkit.errors import UnreadableStoreError
-from blobkit.media import Document, DocumentError, entries, read_config, read_document
+from blobkit.media import Document, entries, read_config, read_document
 from blobkit.scanners import oci_layout
+from blobkit.strangers import DocumentError
 from layouts import INDEX, MANIFEST, NAME, Layout, Registry, codes, fingerprint, freed, garbage, noticed, nowhere, sha
 
 if TYPE_CHECKING:
@@ -267,3 +268,17 @@ def test_scanning_leaves_no_trace(layout: Layout, tmp_path: Path) -> None:
         for verify in (False, True):
             blobkit.to_frame(blobkit.scan(path, verify=verify, progress=False))
         assert fingerprint(path) == before
+
+
+def test_fields_are_found_in_any_case_as_programs_in_go_find_them() -> None:
+    digest = "sha256:" + "a" * 64
+    spelled = {"MEDIATYPE": MANIFEST, "Config": None, "LAYERS": [{"Digest": digest, "SIZE": 7}]}
+    document = read_document(json.dumps(spelled).encode())
+    assert [(r.digest, r.kind, r.size) for r in document.references] == [(digest, "layer", 7)]
+    assert document.odd == ()
+
+
+@pytest.mark.parametrize("twice", ['{"layers": [], "Layers": []}', '{"LAYERS": [], "Layers": []}'])
+def test_a_field_in_two_spellings_makes_a_document_unreadable(twice: str) -> None:
+    with pytest.raises(DocumentError, match="two spellings"):
+        read_document(twice.encode(), MANIFEST)
