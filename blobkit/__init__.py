@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from blobkit.protocols import Address
     from blobkit.questions.frame import links_frame, tags_frame, to_frame
     from blobkit.questions.preview import Preview, simulate_deref
+    from blobkit.questions.why import Why, why
     from blobkit.snapshot import Snapshot
     from blobkit.store.blob import Blob
     from blobkit.store.local import LocalStore
@@ -95,6 +96,7 @@ __all__ = [
     "UnknownPolicyError",
     "UnknownTargetError",
     "UnreadableStoreError",
+    "Why",
     "WriterClosedError",
     "hash_for_label",
     "human",
@@ -105,6 +107,7 @@ __all__ = [
     "tags_frame",
     "to_frame",
     "to_graph",
+    "why",
 ]
 
 _HOMES = {
@@ -119,9 +122,11 @@ _HOMES = {
     "plot": "blobkit.views.plots",
     "scan": "blobkit.connect",
     "simulate_deref": "blobkit.questions.preview",
+    "Why": "blobkit.questions.why",
     "tags_frame": "blobkit.questions.frame",
     "to_frame": "blobkit.questions.frame",
     "to_graph": "blobkit.views.graph",
+    "why": "blobkit.questions.why",
 }
 
 

@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["clean", "count", "html_card", "html_table", "human_bytes", "listed", "printable", "short", "text_table"]
+__all__ = [
+    "clean",
+    "count",
+    "cut",
+    "html_card",
+    "html_table",
+    "human_bytes",
+    "listed",
+    "printable",
+    "short",
+    "text_table",
+]
 
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 HEX_SHOWN = 12
@@ -81,6 +92,12 @@ def printable(text: str) -> str:
 
 def _harmless(char: str) -> bool:
     return char == " " or unicodedata.category(char)[0] not in "CZ"
+
+
+def cut(text: str, most: int) -> str:
+    """Return the start of a text that is shown, in one line, and a sign where it goes on."""
+    shown = printable(text[: most + 1])
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
 def text_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozenset[str] = frozenset()) -> str:

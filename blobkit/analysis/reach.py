@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "closure",
     "closure_sizes",
+    "closure_up",
     "depth",
     "gathered",
     "holders",
@@ -81,6 +82,11 @@ def links_from(graph: Counted, inside: NDArray[np.bool_]) -> NDArray[np.int32]:
 def closure(graph: Counted, nodes: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return for each node the fewest links from any of `nodes`, -1 where none reaches it. Cost: nodes + links."""
     return kernels.depths(graph.first, graph.targets, nodes)
+
+
+def closure_up(graph: Counted, node: int) -> NDArray[np.int32]:
+    """Return for each node the fewest links down to `node`, -1 where it does not reach it. Cost: nodes + links."""
+    return kernels.depths(*holders(graph), np.array([node], np.int32))
 
 
 def closure_sizes(graph: Counted, nodes: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -16,7 +16,7 @@ from blobkit.questions.columns import categories, keys, tags
 from blobkit.questions.holding import Holding
 from blobkit.questions.targets import resolve
 from blobkit.questions.trust import certain, would_abort
-from blobkit.render import count, html_card, html_table, human_bytes, listed, printable, short, text_table
+from blobkit.render import count, cut, html_card, html_table, human_bytes, listed, short, text_table
 from blobkit.tables import ids
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from blobkit.questions.targets import Dropped, Targets
     from blobkit.snapshot import Snapshot
 
-__all__ = ["Preview", "simulate_deref"]
+__all__ = ["Preview", "preview_of", "simulate_deref"]
 
 HOLDERS_KEPT = 100
 ROWS_SHOWN = 10
@@ -169,7 +169,7 @@ class Preview:
         """Return the answer in one line."""
         what = f"{count(len(self), 'blob')}, {human_bytes(self.bytes)}"
         free = f"frees {what}" if self.exact else f"frees at most {what}, {human_bytes(self.certain_bytes)} for sure"
-        return f"Dropping {listed([_cut(short(target), NAME_SHOWN) for target in self.targets], 3)} {free}"
+        return f"Dropping {listed([cut(short(target), NAME_SHOWN) for target in self.targets], 3)} {free}"
 
     def _lines(self) -> list[str]:
         lines = [self.snapshot.caption()]
@@ -184,7 +184,7 @@ class Preview:
         lines += self.notices[:NOTICES_SHOWN]
         if len(self.notices) > NOTICES_SHOWN:
             lines.append(f"and {count(len(self.notices) - NOTICES_SHOWN, 'more notice')}: see .notices")
-        return [_cut(line, LINE_SHOWN) for line in lines]
+        return [cut(line, LINE_SHOWN) for line in lines]
 
     def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]], frozenset[str]]:
         """Return the biggest blobs that would go, as cells."""
@@ -192,7 +192,7 @@ class Preview:
         top = self.freed.nlargest(ROWS_SHOWN, "size", keep="first")
         columns = (top[name].tolist() for name in header)
         rows: list[tuple[str, ...]] = [
-            (digest, human_bytes(size), str(level), str(kind), _cut(listed(tags, 3), TAGS_SHOWN))
+            (digest, human_bytes(size), str(level), str(kind), cut(listed(tags, 3), TAGS_SHOWN))
             for digest, size, level, kind, tags in zip(*columns, strict=True)
         ]
         if len(self) > len(top):
@@ -218,7 +218,11 @@ def simulate_deref(
     """
     snapshot = as_snapshot(x)
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)
-    dropped = resolve(snapshot, targets, groups=groups, all_pins=all_pins)
+    return preview_of(snapshot, resolve(snapshot, targets, groups=groups, all_pins=all_pins))
+
+
+def preview_of(snapshot: Snapshot, dropped: Dropped) -> Preview:
+    """Return what would go if these pins were dropped together."""
     rows = np.fromiter(dropped.rows, np.int64, len(dropped.rows))
     number = np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows))
     holds = snapshot.holding[rows] & (number > 0)
@@ -241,12 +245,6 @@ def _not_holding(snapshot: Snapshot, holds: NDArray[np.bool_]) -> list[str]:
     if holds.any():
         return []
     return [f"none of these holds anything under policy {snapshot.policy} (others: {', '.join(snapshot.policies)})"]
-
-
-def _cut(text: str, most: int) -> str:
-    """Return the start of a text that is shown, in one line, and a sign where it goes on."""
-    shown = printable(text[: most + 1])
-    return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
 def _frame(snapshot: Snapshot, nodes: NDArray[np.int32], level: NDArray[np.int32]) -> pd.DataFrame:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Targets = str | Iterable["Targets"]
 
-__all__ = ["Dropped", "Targets", "resolve"]
+__all__ = ["Dropped", "Targets", "blob_of", "resolve"]
 
 PREFIX_HEX = 6
 NAMES_COMPARED = 50_000
@@ -71,6 +71,14 @@ def resolve(snapshot: Snapshot, targets: Targets, *, groups: Targets = (), all_p
     for text in dropped.groups:
         resolver.group(text)
     return dropped
+
+
+def blob_of(snapshot: Snapshot, text: str) -> int:
+    """Return the node of one blob: of a digest, of a name that names one blob, or of a unique prefix of a digest.
+
+    BlobNotFoundError, InvalidDigestError, UnknownTargetError or AmbiguousTargetError name it and what to type instead.
+    """
+    return _Resolver(snapshot, Dropped()).blob(text)
 
 
 def _flat(targets: Targets) -> Iterable[str]:
@@ -121,6 +129,16 @@ class _Resolver:
             self._digest(found[0], all_pins=all_pins)
         else:
             self._refuse(text, found)
+
+    def blob(self, text: str) -> int:
+        """Return the node of one blob."""
+        if is_digest(text):
+            return self._found(text)
+        named = [self.snapshot.key(node) for node in np.unique(self.node[self._rows_named(text)])]
+        found = [key for key in named if is_digest(key)] or self._by_prefix(text)
+        if len(found) != 1:
+            self._refuse(text, found)
+        return self.snapshot.find(found[0])
 
     def group(self, text: str) -> None:
         """Drop every pin of a repository or namespace."""
@@ -209,10 +227,7 @@ class _Resolver:
 
     def _digest(self, digest: str, *, all_pins: bool) -> None:
         """Drop one anonymous pin of a blob; where it has none, see `_named_digest`."""
-        node = self.snapshot.find(digest)
-        if node < 0:
-            msg = f"no blob {digest} here"
-            raise BlobNotFoundError(msg, digest=digest)
+        node = self._found(digest)
         on_it = np.flatnonzero((self.node == node) & self.snapshot.holding)
         anonymous = [row for row in on_it.tolist() if row >= self.named and self.count[row] > 0]
         if all_pins and len(on_it):
@@ -221,6 +236,13 @@ class _Resolver:
             self.dropped.add(anonymous[:1], 1)
         else:
             self._named_digest(digest, node, on_it.tolist())
+
+    def _found(self, digest: str) -> int:
+        node = self.snapshot.find(digest)
+        if node < 0:
+            msg = f"no blob {digest} here"
+            raise BlobNotFoundError(msg, digest=digest)
+        return node
 
     def _named_digest(self, digest: str, node: int, on_it: list[int]) -> None:
         """On a marked store, drop every name on the blob; NotPinnedError says what to type where there is none."""
@@ -249,9 +271,10 @@ def _not_pinned(snapshot: Snapshot, digest: str, node: int) -> str:
     """Return what to say of a blob that has no pin of its own."""
     if not live(snapshot.counted)[node]:
         return f"{short(digest)} is held by nothing under policy {snapshot.policy}: there is no pin to drop"
-    names = Holding.now(snapshot).names(node, 4)
-    call = ", ".join(repr(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")  # noqa: PLR2004
-    return f"{short(digest)} has no pin of its own, only links hold it; drop what reaches it: simulate_deref(x, {call})"
+    names = listed([printable(name) for name in Holding.now(snapshot).names(node, 3)])
+    pins = "others" if "revision" in snapshot.rule.pins else "tags"
+    call = f"simulate_deref(x, *why(x, {digest!r}).{pins})"
+    return f"{short(digest)} has no pin of its own, only links hold it ({names} and what else reaches it): use {call}"
 
 
 def _hint(text: str, names: list[str]) -> str:

@@ -1,0 +1,192 @@
+"""Why a blob is still there: every pin that reaches it, and the way from each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from blobkit.analysis.reach import closure_up, gathered
+from blobkit.protocols import as_snapshot
+from blobkit.questions.columns import categorical, keys
+from blobkit.questions.holding import Holding
+from blobkit.questions.preview import Preview, preview_of
+from blobkit.questions.targets import Dropped, blob_of
+from blobkit.render import count, cut, html_card, html_table, human_bytes, listed, short, text_table
+from blobkit.tables import PIN_KINDS, codes, ids, numbers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.snapshot import Snapshot
+
+__all__ = ["Why", "why"]
+
+ROWS_SHOWN = 10
+LINE_SHOWN, NAME_SHOWN = 160, 40
+
+
+@dataclass(frozen=True, eq=False)
+class Why:
+    """What holds the blob `digest` under the snapshot's policy; falsy when nothing does."""
+
+    snapshot: Snapshot
+    digest: str
+
+    @cached_property
+    def tags(self) -> tuple[str, ...]:
+        """All names that reach the blob, sorted."""
+        return tuple(sorted(set(self.frame.loc[self._named, "name"].tolist())))
+
+    @cached_property
+    def others(self) -> tuple[str, ...]:
+        """What else reaches it, sorted: anonymous pins by the digest that they are on, revisions as `repo@digest`."""
+        return tuple(sorted(set(self.frame.loc[~self._named, "name"].tolist())))
+
+    @property
+    def releasable(self) -> bool:
+        """Whether dropping all of `tags` lets the blob go: nothing else reaches it."""
+        return not self.others
+
+    @cached_property
+    def holders(self) -> tuple[str, ...]:
+        """What holds the blob directly: digests that link to it and names of pins on it."""
+        return tuple(Holding.now(self.snapshot).direct(self._node, len(self._distance)))
+
+    @cached_property
+    def paths(self) -> dict[str, tuple[str, ...]]:
+        """A shortest way down to the blob from each of `tags` and `others`: the keys of the nodes on it."""
+        starts = zip(self.frame["name"], self._nodes.tolist(), strict=True)
+        found: dict[str, tuple[str, ...]] = {}
+        for name, node in starts:
+            if name not in found:
+                found[name] = tuple(keys(self.snapshot, self._way(node)).tolist())
+        return found
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row a pin that reaches the blob, nearest first: name, pin (its kind), digest (where), links (how far)."""
+        pins = self.snapshot.pins
+        digest = keys(self.snapshot, self._nodes)
+        name = pd.Series(pins["name"].take(self._rows).to_pandas(), dtype="str").fillna(pd.Series(digest))
+        return pd.DataFrame(
+            {
+                "name": name.array,
+                "pin": categorical(codes(pins["kind"])[self._rows], PIN_KINDS),
+                "digest": digest,
+                "links": self._distance[self._nodes].astype(np.int64),
+            }
+        )
+
+    def preview(self) -> Preview:
+        """Return what would go if every pin that reaches the blob were dropped."""
+        count_of = numbers(self.snapshot.pins["count"])
+        rows = {row: int(count_of[row]) for row in self._rows.tolist()}
+        return preview_of(self.snapshot, Dropped((*self.tags, *self.others), rows=rows))
+
+    def __bool__(self) -> bool:
+        """Return whether anything holds the blob."""
+        return len(self._rows) > 0
+
+    def __str__(self) -> str:
+        """Return the answer as text."""
+        header, rows, right = self._table()
+        table = [text_table(header, rows, right=right)] if rows else []
+        return "\n".join([self.title(), *self._lines(), *table])
+
+    def _repr_html_(self) -> str:
+        header, rows, right = self._table()
+        return html_card(self.title(), self._lines(), html_table(header, rows, right=right) if rows else "")
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the answer as plain values that JSON can hold."""
+        return {
+            "snapshot": self.snapshot.caption(),
+            "policy": self.snapshot.policy,
+            "digest": self.digest,
+            "tags": list(self.tags),
+            "others": list(self.others),
+            "releasable": self.releasable,
+            "holders": list(self.holders),
+            "paths": {name: list(path) for name, path in self.paths.items()},
+        }
+
+    def title(self) -> str:
+        """Return the answer in one line."""
+        size = human_bytes(int(self.snapshot.counted.size[self._node]))
+        if not self:
+            return f"Nothing holds {short(self.digest)} ({size})"
+        more = f" and {count(len(self.others), 'other pin')}" if self.others else ""
+        return f"{short(self.digest)} ({size}) is held by {count(len(self.tags), 'name')}{more}"
+
+    @cached_property
+    def _node(self) -> int:
+        return self.snapshot.find(self.digest)
+
+    @cached_property
+    def _distance(self) -> NDArray[np.int32]:
+        return closure_up(self.snapshot.counted, self._node)
+
+    @cached_property
+    def _rows(self) -> NDArray[np.int64]:
+        """The rows of the pins that reach the blob, nearest first, then by name."""
+        distance = self._distance[ids(self.snapshot.pins["node"])]
+        holds = self.snapshot.holding & (numbers(self.snapshot.pins["count"]) > 0)
+        rows = np.flatnonzero((distance >= 0) & holds)
+        return rows[np.argsort(distance[rows], kind="stable")]
+
+    @property
+    def _nodes(self) -> NDArray[np.int32]:
+        return ids(self.snapshot.pins["node"])[self._rows]
+
+    @cached_property
+    def _named(self) -> NDArray[np.bool_]:
+        """Whether each of the rows is a name that one would call a tag."""
+        pins = self.snapshot.pins
+        is_tag: NDArray[np.bool_] = codes(pins["kind"])[self._rows] != PIN_KINDS.index("revision")
+        is_tag &= np.asarray(pins["name"].take(self._rows).is_valid())
+        return is_tag
+
+    def _way(self, node: int) -> NDArray[np.int32]:
+        """Return the nodes on a shortest way down from a node: of several next ones that with the smallest key."""
+        graph, way = self.snapshot.counted, [node]
+        while self._distance[way[-1]] > 0:
+            below = gathered(graph.first, graph.targets, np.array(way[-1:], np.int32))
+            way.append(int(below[self._distance[below] == self._distance[way[-1]] - 1][0]))
+        return np.array(way, np.int32)
+
+    def _lines(self) -> list[str]:
+        lines = [self.snapshot.caption()]
+        if self:
+            lines.append(f"held directly by {listed([cut(short(key), NAME_SHOWN) for key in self.holders], 3)}")
+        if self and not self.releasable:
+            lines.append(f"dropping the names is not enough: {listed([short(other) for other in self.others], 3)}")
+        return [cut(line, LINE_SHOWN) for line in lines]
+
+    def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]], frozenset[str]]:
+        """Return the nearest pins, as cells."""
+        header = ("name", "pin", "digest", "links")
+        top = self.frame.head(ROWS_SHOWN)
+        columns = (top[name].tolist() for name in header)
+        rows: list[tuple[str, ...]] = [
+            (cut(short(name), NAME_SHOWN), str(pin), digest, str(links))
+            for name, pin, digest, links in zip(*columns, strict=True)
+        ]
+        if len(self.frame) > len(top):
+            rows.append((f"and {len(self.frame) - len(top):,} more", "", "", ""))
+        return header, rows, frozenset({"links"})
+
+
+def why(x: SupportsSnapshot | Address, blob: str, *, policy: str | None = None) -> Why:
+    """Return why a blob is still there: what holds it under the policy, and how to let it go.
+
+    `blob` is a digest, a unique prefix of one, or a name. Errors: what `scan` raises, BlobNotFoundError,
+    InvalidDigestError, UnknownTargetError, AmbiguousTargetError. Cost: nodes + links; `.paths`: each path's links.
+    """
+    snapshot = as_snapshot(x)
+    snapshot = snapshot if policy is None else snapshot.with_policy(policy)
+    return Why(snapshot, snapshot.key(blob_of(snapshot, blob)))

@@ -1,0 +1,109 @@
+"""Why a blob is still there: what reaches it, by which way, and what lets it go."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import blobkit
+from graphs import Graph, graphs, key, node_of, snapshot_of
+from layouts import Registry, sha
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@given(graphs(cyclic=True), st.booleans(), st.data())
+def test_every_pin_that_reaches_a_blob_and_a_shortest_way_from_each(
+    graph: Graph,
+    anonymous: bool,  # noqa: FBT001 (drawn)
+    data: st.DataObject,
+) -> None:
+    names = {} if anonymous else {node: [f"n{node}-{i}" for i in range(graph.pins[node])] for node in graph.pinned()}
+    snapshot = snapshot_of(graph, counting=False, names=names)
+    stored = [node for node in range(len(graph)) if node not in graph.virtual]
+    if not stored:
+        return
+    blob = data.draw(st.sampled_from(stored))
+    found = blobkit.why(snapshot, key(blob))
+    above = [root for root in graph.pinned() if blob in graph.reached([root])]
+    assert set(found.tags) == {name for root in above for name in names.get(root, [])}
+    assert {node_of(other) for other in found.others} == (set(above) if anonymous else set())
+    assert found.releasable == (not found.others)
+    assert bool(found) == bool(above)
+    for path in found.paths.values():
+        way = [node_of(step) for step in path]
+        assert (way[0] in above, way[-1]) == (True, blob)
+        assert all(below in graph.out[node] for node, below in pairwise(way))
+        assert len(way) - 1 == graph.depths([way[0]])[blob]
+
+
+@given(graphs())
+def test_dropping_all_that_reaches_a_blob_lets_it_go(graph: Graph) -> None:
+    names = {node: [f"n{node}-{i}" for i in range(graph.pins[node])] for node in graph.pinned()}
+    snapshot = snapshot_of(graph, counting=False, names=names)
+    for node in graph.reached(graph.pinned()) - graph.virtual:
+        found = blobkit.why(snapshot, key(node))
+        preview = found.preview()
+        assert key(node) in preview.digests
+        assert preview.digests == blobkit.simulate_deref(snapshot, *found.tags).digests
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    registry = Registry(tmp_path / "r")
+    for name in ("app:1", "app:2", "web:1"):
+        registry.push(*name.split(":"), "a base layer", name)
+    return registry
+
+
+def test_the_call_that_an_error_prints_is_one_that_works(registry: Registry) -> None:
+    for policy in ("tags", "gc"):
+        snapshot = registry.scan(policy)
+        base = sha(b"a base layer")
+        with pytest.raises(blobkit.NotPinnedError) as caught:
+            blobkit.simulate_deref(snapshot, base)
+        call = str(caught.value).rpartition(": use ")[2]
+        names = {"simulate_deref": blobkit.simulate_deref, "why": blobkit.why, "x": snapshot}
+        assert base in eval(call, names).digests  # noqa: S307 (what a user would paste)
+
+
+def test_revisions_are_no_tags_and_stand_in_the_way(registry: Registry) -> None:
+    snapshot = registry.scan()
+    base = sha(b"a base layer")
+    by_tags, by_revisions = blobkit.why(snapshot, base), blobkit.why(snapshot, base, policy="gc")
+    assert (by_tags.tags, by_tags.others, by_tags.releasable) == (("app:1", "app:2", "web:1"), (), True)
+    assert (by_revisions.tags, len(by_revisions.others), by_revisions.releasable) == ((), 3, False)
+    assert all("@sha256:" in other for other in by_revisions.others)
+    assert set(by_revisions.holders) == set(by_revisions.others)
+
+
+def test_a_blob_is_named_by_digest_prefix_or_name(registry: Registry) -> None:
+    snapshot = registry.scan()
+    manifest = blobkit.tags_frame(snapshot).loc["app:1", "digest"]
+    for text in (manifest, manifest[:20], manifest[7:20], "app:1"):
+        assert blobkit.why(snapshot, text).digest == manifest
+    with pytest.raises(blobkit.UnknownTargetError, match="app:1"):
+        blobkit.why(snapshot, "app:3")
+    with pytest.raises(blobkit.BlobNotFoundError):
+        blobkit.why(snapshot, "sha256:" + "0" * 64)
+
+
+def test_it_shows_itself(registry: Registry) -> None:
+    snapshot = registry.scan()
+    found = blobkit.why(snapshot, "app:1")
+    assert "is held by 1 name" in str(found)
+    assert "app:1" in found._repr_html_()
+    assert json.loads(json.dumps(found.to_dict()))["tags"] == ["app:1"]
+
+
+def test_nothing_holds_garbage(registry: Registry) -> None:
+    orphan = registry.blob(b"nobody needs this")
+    found = blobkit.why(registry.scan(), orphan)
+    assert (bool(found), found.tags, found.holders, found.paths) == (False, (), (), {})
+    assert str(found).startswith("Nothing holds sha256:")
