@@ -38,8 +38,9 @@ BYTES = frozenset(
 """The columns that hold bytes, in every frame of blobkit."""
 
 NAMES_SHOWN, NAMES_IN_TITLE = 3, 20
-_RIGHT: CSS = [("text-align", "right"), ("font-variant-numeric", "tabular-nums")]
+_RIGHT: CSS = [("text-align", "right"), ("font-variant-numeric", "tabular-nums"), ("white-space", "nowrap")]
 _LEFT: CSS = [("text-align", "left")]
+_TIME: CSS = [("text-align", "left"), ("white-space", "nowrap")]
 
 
 def human(frame: pd.DataFrame) -> Styler:
@@ -59,11 +60,15 @@ def human(frame: pd.DataFrame) -> Styler:
 
 
 def _props(column: pd.Series) -> CSS:
-    return _RIGHT if _is_number(column) else _LEFT
+    return _RIGHT if _is_number(column) else _TIME if _is_time(column) else _LEFT
 
 
 def _is_number(column: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _is_time(column: pd.Series) -> bool:
+    return pd.api.types.is_datetime64_any_dtype(column)
 
 
 def _cell(frame: pd.DataFrame, at: int) -> Callable[[object], str]:
@@ -71,9 +76,7 @@ def _cell(frame: pd.DataFrame, at: int) -> Callable[[object], str]:
     column, label = frame.iloc[:, at], frame.columns[at]
     if _is_number(column):
         return _bytes if BYTES.intersection(_words(label)) else _number
-    if isinstance(column.dtype, pd.DatetimeTZDtype) or pd.api.types.is_datetime64_dtype(column):
-        return _time
-    return _text
+    return _time if _is_time(column) else _text
 
 
 def _words(label: Hashable) -> tuple[Hashable, ...]:
