@@ -151,6 +151,8 @@ class Documents:
             facts.link(node, facts.node(reference.digest), reference.kind)
         for odd in document.odd:
             facts.notice("odd", f"{digest}: {odd}", digest)
+        if document.odd and document.kind == "index":
+            self._opaque(digest)  # a child that is not understood may hold anything; a layer or a config holds nothing
         if document.subject is not None:
             self.subjects[digest] = document.subject.digest
             subject = facts.node(document.subject.digest)

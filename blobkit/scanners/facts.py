@@ -20,7 +20,7 @@ from blobkit.snapshot import build
 from blobkit.strangers import DocumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from blobkit.digest import Digest
     from blobkit.snapshot import Snapshot
@@ -126,6 +126,13 @@ class Facts:
     def pin(self, node: int, name: str | None, kind: str, group: str | None = None, modified: int = -1) -> None:
         """Record a pin."""
         self.pins.append((node, name, kind, group, modified))
+
+    def hide(self, what: str, kinds: Iterable[str]) -> None:
+        """Pin, by pins of these kinds, a stand-in for what cannot be read: all that nothing else reaches is unknown."""
+        node = self.stand_in(clean(what), -1)
+        self.opaque[node] = True
+        for kind in kinds:
+            self.pin(node, None, kind)
 
     def notice(self, code: str, message: str, key: str = "", path: str = "") -> None:
         """Record something unreadable, unknown or odd; `message` is one line that names it."""

@@ -94,6 +94,8 @@ def _entries(body: Json, facts: Facts) -> list[tuple[Reference, str]]:
     found = list(entries(body, odd))
     for message in odd:
         facts.notice("odd", f"index.json: {message}", "", "index.json")
+    if odd:
+        facts.hide("index.json", ("entry",))
     return found
 
 

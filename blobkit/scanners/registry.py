@@ -30,6 +30,9 @@ __all__ = ["is_registry", "scan", "storage_of"]
 BELOW = Path("docker", "registry", "v2")
 LINK_BYTES = 256
 """Bytes: a link file holds one digest; more than this is none."""
+HELD_BY = {"tag": ("tag", "tagged-revision"), "revision": ("revision",)}
+"""The kinds of pins that a link file of a tag or revision makes."""
+ANY = (*HELD_BY["tag"], *HELD_BY["revision"])
 
 
 @dataclass(slots=True)
@@ -116,7 +119,7 @@ def _blob_entries(blobs: str, facts: Facts) -> Iterator[tuple[Digest, os.DirEntr
 def _repositories(root: str, facts: Facts) -> Iterator[Repository]:
     """Yield every repository; names nest, and a directory is one when it has `_manifests`, `_layers` or `_uploads`.
 
-    Whatever cannot be looked into may hold anything (see `_hide`).
+    Whatever cannot be looked into may hold anything (see `Facts.hide`).
     """
     todo = [(root, "")]
     while todo:
@@ -160,12 +163,13 @@ def _read_link(path: str, noun: str, name: str, facts: Facts) -> tuple[Digest, i
         return None
     except OSError as error:
         facts.notice(f"damaged-{noun}", f"the {noun} {name} cannot be read ({error.strerror})", name, path)
-        _hide(path, facts)
+        facts.hide(path, ANY)
         return None
     if is_digest(content):
         return Digest(content), modified
     held = f"holds {content[:80]!r}, no digest" if content else "is empty"
     facts.notice(f"damaged-{noun}", f"the {noun} {name} {held}", name, path)
+    facts.hide(f"{noun} {name}", HELD_BY[noun])
     return None
 
 
@@ -225,14 +229,6 @@ def _pin(facts: Facts, repository: Repository, marks: dict[int, list[int]]) -> N
             facts.notice("tag-without-revision", message, name)
 
 
-def _hide(path: str, facts: Facts) -> None:
-    """Pin a stand-in for what cannot be looked into, under every policy: all that nothing reaches is unknown then."""
-    node = facts.stand_in(clean(path), -1)
-    facts.opaque[node] = True
-    for kind in ("tag", "revision", "tagged-revision"):
-        facts.pin(node, None, kind)
-
-
 def _directories(path: str, facts: Facts, *, hides: bool = False) -> list[os.DirEntry[str]]:
     """Return the directories in `path` in sorted order, none where it is absent; links are not followed.
 
@@ -245,5 +241,5 @@ def _directories(path: str, facts: Facts, *, hides: bool = False) -> list[os.Dir
         elif entry.is_symlink():
             facts.notice("symlink", f"{entry.name} is a symbolic link: not followed", "", entry.path)
     if hides and len(facts.notices) > told:
-        _hide(path, facts)
+        facts.hide(path, ANY)
     return found

@@ -282,3 +282,27 @@ def test_fields_are_found_in_any_case_as_programs_in_go_find_them() -> None:
 def test_a_field_in_two_spellings_makes_a_document_unreadable(twice: str) -> None:
     with pytest.raises(DocumentError, match="two spellings"):
         read_document(twice.encode(), MANIFEST)
+
+
+ELSEWHERE = {"mediaType": INDEX, "digest": "blake3:" + "a" * 64, "size": 3}
+
+
+def test_an_entry_that_is_not_understood_may_hold_anything(layout: Layout) -> None:
+    layout.image("t", "content")
+    orphan = layout.blob("an orphan, or not")
+    assert garbage(layout.scan()) == {orphan}
+    body = json.loads((layout.root / "index.json").read_text())
+    layout.write({**body, "manifests": [*body["manifests"], ELSEWHERE]})
+    snapshot = layout.scan()
+    assert garbage(snapshot) == set()
+    assert blobkit.to_frame(snapshot).loc[orphan, "status"] == "unknown"
+    assert blobkit.simulate_deref(snapshot, "t").opaque == ("index.json",)
+
+
+def test_a_child_that_is_not_understood_may_hold_anything_a_layer_nothing(layout: Layout) -> None:
+    orphan = layout.blob("an orphan, or not")
+    odd_layer = {"mediaType": MANIFEST, "config": None, "layers": [{**ELSEWHERE, "mediaType": "application/x"}]}
+    layout.add(layout.json(odd_layer), "layer")
+    assert garbage(layout.scan()) == {orphan}
+    layout.add(layout.json({"mediaType": INDEX, "manifests": [ELSEWHERE]}), "index", INDEX)
+    assert garbage(layout.scan()) == set()
