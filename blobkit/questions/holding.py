@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Holding"]
 
+LOOKED_AT = 4096
+"""Holders looked at together: a base layer has very many, and the first of them have enough names."""
+
 
 @dataclass(frozen=True, eq=False)
 class Holding:
@@ -44,13 +47,17 @@ class Holding:
 
         Cost: the holders above the node, level by level, until enough names are found.
         """
-        front = seen = np.array([node], np.int32)
+        front, seen = np.array([node], np.int32), np.empty(0, np.int32)
         found: dict[str, None] = {}
-        while len(front) and len(found) < most:
-            found |= dict.fromkeys(self.pinned_by(front, most))
-            front = np.setdiff1d(self._above(front), seen)
-            seen = np.union1d(seen, front)
-        return list(found)[:most]
+        while len(front):
+            for at in range(0, len(front), LOOKED_AT):
+                found |= dict.fromkeys(self.pinned_by(front[at : at + LOOKED_AT], most))
+                if len(found) >= most:
+                    return list(found)[:most]
+            new = np.setdiff1d(front, seen)
+            seen = np.union1d(seen, new)
+            front = self._above(new)
+        return list(found)
 
     def pinned_by(self, nodes: NDArray[np.int32], most: int) -> list[str]:
         """Return the names of up to `most` pins that hold on these nodes, sorted; an anonymous pin by its node."""
