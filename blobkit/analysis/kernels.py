@@ -61,7 +61,10 @@ class Kernel(Generic[P, R]):
         if self._compiled is None:
             import numba  # noqa: PLC0415 (on first need: see above)
 
-            self._compiled = numba.njit(cache=True, nogil=True)(self.plain)
+            try:
+                self._compiled = numba.njit(cache=True, nogil=True)(self.plain)
+            except RuntimeError:  # nowhere to keep compiled code: neither beside this file nor in the user's cache
+                self._compiled = numba.njit(nogil=True)(self.plain)
         return self._compiled
 
 

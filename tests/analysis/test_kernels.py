@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numba
 import numpy as np
+import pytest
 from hypothesis import given
 
 from blobkit.analysis import kernels
@@ -56,3 +58,16 @@ def test_small_graphs_do_not_wait_for_a_compiler() -> None:
     kernel(np.zeros(kernels.COMPILED_FROM - 1))
     assert ran == [kernels.COMPILED_FROM - 1]
     assert kernel._compiled is None
+
+
+def test_where_compiled_code_cannot_be_kept_it_is_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    numba_njit = numba.njit
+
+    def nowhere(*, cache: bool = False, nogil: bool) -> object:
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")  # noqa: EM101, TRY003 (numba's own)
+        return numba_njit(nogil=nogil)
+
+    monkeypatch.setattr(numba, "njit", nowhere)
+    kernel = Kernel(kernels.totals.plain)
+    assert kernel.compiled(np.array([1, 1], np.int32), np.array([0], np.int32), np.array([7])).tolist() == [7, 7]
