@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
-import pytest
 from hypothesis import given
 
 from blobkit.analysis import kernels
@@ -16,6 +15,8 @@ from graphs import Graph, array, counted, graphs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import pytest
 
 
 def same(kernel: Kernel[..., object], *args: np.ndarray) -> None:
