@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from blobkit.digest import Digest, is_digest, of
 from blobkit.strangers import DocumentError, Json, objects, parse_json, parse_time, spelled, text_of
@@ -62,8 +62,7 @@ IMAGE_CONFIG_TYPES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """A descriptor inside a document. `size` is what it claims (-1: nothing); `kind` is its position.
 
     `inline` is the content that the descriptor itself carries, None where it carries none that fits its digest.

@@ -209,7 +209,7 @@ class Files:
             facts.notice("too-large", f"{digest} is larger than {DOCUMENT_LIMIT >> 20} MiB: not read", digest)
             return None
         try:
-            data = read(self.path(digest), DOCUMENT_LIMIT + 1)
+            data = read(self.path(digest), facts.size[facts.ids[digest]] + 1)
         except OSError as error:
             facts.notice("unreadable", f"{digest} cannot be read ({error.strerror})", digest, self.path(digest))
             return None
