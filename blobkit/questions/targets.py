@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blobkit.analysis.memory import kept
 from blobkit.analysis.reach import live
 from blobkit.digest import ALGORITHMS, is_digest, parse
 from blobkit.errors import AmbiguousTargetError, BlobNotFoundError, NotPinnedError, UnknownTargetError
@@ -23,6 +24,8 @@ from blobkit.render import count, listed, printable, short
 from blobkit.tables import LINK_KINDS, PIN_KINDS, codes, flat, ids, matching, numbers
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from blobkit.snapshot import Snapshot
 
     Targets = str | Iterable["Targets"]
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Dropped", "Targets", "blob_of", "resolve"]
 
 PREFIX_HEX = 6
+_TAGS = frozenset(PIN_KINDS.index(kind) for kind in ("tag", "tagged-revision"))
 NAMES_COMPARED = 50_000
 _DIGEST_LIKE = re.compile(rf"({'|'.join(ALGORITHMS)}):")
 _PREFIX = re.compile(rf"((?:{'|'.join(ALGORITHMS)}):)?([0-9a-f]{{{PREFIX_HEX},}})")
@@ -96,6 +100,36 @@ def _flat(targets: Targets) -> Iterable[str]:
         else:
             msg = f"{item!r} is no target: give names, digests or patterns (text), or lists of them"
             raise UnknownTargetError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class _Revisions:
+    """The revision links of a registry, by stand-in and by blob, so that each is found by a binary search."""
+
+    source: NDArray[np.int32]
+    target: NDArray[np.int32]
+    sorted_target: NDArray[np.int32]
+    source_of: NDArray[np.int32]
+
+    def targets(self, stand_in: int) -> list[int]:
+        """Return the blob that a stand-in stands for; nothing for any other node."""
+        found: list[int] = self.target[slice(*np.searchsorted(self.source, [stand_in, stand_in + 1]))].tolist()
+        return found
+
+    def stand_ins(self, blob: int) -> list[int]:
+        """Return what stands in for a blob."""
+        at = slice(*np.searchsorted(self.sorted_target, [blob, blob + 1]))
+        found: list[int] = self.source_of[at].tolist()
+        return found
+
+
+@kept
+def _revisions(snapshot: Snapshot) -> _Revisions:
+    links = snapshot.links
+    is_one = codes(links["kind"]) == LINK_KINDS.index("revision")
+    source, target = ids(links["source"])[is_one], ids(links["target"])[is_one]
+    order = np.argsort(target, kind="stable")
+    return _Revisions(source, target, target[order], source[order])
 
 
 class _Resolver:
@@ -215,27 +249,28 @@ class _Resolver:
 
     def _untag(self, row: int) -> None:
         """Drop the tags that a registry drops with a manifest: those of the same repository on its digest."""
-        links = self.snapshot.links
-        is_target = (ids(links["source"]) == self.node[row]) & (codes(links["kind"]) == LINK_KINDS.index("revision"))
-        nodes = [self.node[row], *ids(links["target"])[is_target].tolist()]
-        tags = np.isin(self.kind, [PIN_KINDS.index("tag"), PIN_KINDS.index("tagged-revision")])
-        group = str(self.snapshot.pins["group"][row])
-        rows = np.flatnonzero(tags & np.isin(self.node, nodes)).tolist()
-        rows = [other for other in rows if str(self.snapshot.pins["group"][other]) == group]
+        stand_in = int(self.node[row])
+        group = self.snapshot.pins["group"][row]
+        rows = [
+            other
+            for node in (stand_in, *_revisions(self.snapshot).targets(stand_in))
+            for other in self._rows_on(node)
+            if self.kind[other] in _TAGS and self.snapshot.pins["group"][other] == group
+        ]
         self._drop(rows)
         self.dropped.also_untagged.update(str(self.names[other]) for other in rows)
 
     def _digest(self, digest: str, *, all_pins: bool) -> None:
         """Drop one anonymous pin of a blob; where it has none, see `_named_digest`."""
         node = self._found(digest)
-        on_it = np.flatnonzero((self.node == node) & self.snapshot.holding)
-        anonymous = [row for row in on_it.tolist() if row >= self.named and self.count[row] > 0]
-        if all_pins and len(on_it):
-            self._drop(on_it.tolist())
+        on_it = self._holding_on(node)
+        anonymous = [row for row in on_it if row >= self.named and self.count[row] > 0]
+        if all_pins and on_it:
+            self._drop(on_it)
         elif anonymous:
             self.dropped.add(anonymous[:1], 1)
         else:
-            self._named_digest(digest, node, on_it.tolist())
+            self._named_digest(digest, node, on_it)
 
     def _found(self, digest: str) -> int:
         node = self.snapshot.find(digest)
@@ -250,18 +285,19 @@ class _Resolver:
             names = [printable(str(self.names[row])) for row in on_it]
             msg = f"{short(digest)} has no anonymous pin: {listed(names)} holds it; give the name, or all_pins=True"
             raise NotPinnedError(msg, digest=digest)
-        stand_ins = self._revisions("target", node, "source")
-        rows = on_it or np.flatnonzero(np.isin(self.node, stand_ins) & self.snapshot.holding).tolist()
+        stand_ins = _revisions(self.snapshot).stand_ins(node)
+        rows = on_it or [row for stand_in in stand_ins for row in self._holding_on(stand_in)]
         if not rows:
             raise NotPinnedError(_not_pinned(self.snapshot, digest, node), digest=digest)
         self._name_rows(rows, all_pins=False)
 
-    def _revisions(self, near: str, node: int, far: str) -> list[int]:
-        """Return the other ends of the revision links that start or end at a node: a stand-in and its blob."""
-        links = self.snapshot.links
-        found = (ids(links[near]) == node) & (codes(links["kind"]) == LINK_KINDS.index("revision"))
-        ends: list[int] = ids(links[far])[found].tolist()
-        return ends
+    def _rows_on(self, node: int) -> list[int]:
+        start, rows = self.snapshot.pins_of
+        found: list[int] = rows[start[node] : start[node + 1]].tolist()
+        return found
+
+    def _holding_on(self, node: int) -> list[int]:
+        return [row for row in self._rows_on(node) if self.snapshot.holding[row]]
 
     def _drop(self, rows: list[int]) -> None:
         self.dropped.add(rows, {row: int(self.count[row]) for row in rows})
