@@ -48,7 +48,7 @@ def cli() -> None:
 @cli.command()
 @click.argument("address")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The file to write (.blobkit).")
-@click.option("--verify", is_flag=True, help="Read and hash every blob.")
+@click.option("--verify", is_flag=True, help="Read and hash every blob (of a blobkit store: give oci:PATH).")
 @_policy
 def scan(address: str, output: str, policy: str | None, *, verify: bool) -> None:
     """Save a snapshot of a store, which every command takes as ADDRESS."""
@@ -60,8 +60,10 @@ def scan(address: str, output: str, policy: str | None, *, verify: bool) -> None
 
 @cli.command()
 @click.argument("address")
-@click.option("--top", default=10, show_default=True, metavar="N", help="Rows in each table.")
-@click.option("--verify", is_flag=True, help="Read and hash every blob.")
+@click.option(
+    "--top", type=click.IntRange(min=0), default=10, show_default=True, metavar="N", help="Rows in each table."
+)
+@click.option("--verify", is_flag=True, help="Read and hash every blob (of a blobkit store: give oci:PATH).")
 @_policy
 @_json
 def audit(address: str, top: int, policy: str | None, *, verify: bool, as_json: bool) -> None:
@@ -73,7 +75,7 @@ def audit(address: str, top: int, policy: str | None, *, verify: bool, as_json: 
 @cli.command()
 @click.argument("address")
 @click.option("--sort", default="size", show_default=True, metavar="COLUMN", help="size, retained, frees or refcount.")
-@click.option("--limit", type=int, metavar="N", help="Only the first N rows.")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the first N rows.")
 @_policy
 @_json
 def ls(address: str, sort: str, limit: int | None, policy: str | None, *, as_json: bool) -> None:

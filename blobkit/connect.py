@@ -106,7 +106,11 @@ def _directory(path: Path) -> Path:
     return path.absolute()
 
 
-def _scan_blobkit(path: Path, policy: str | None, _progress: bool, _verify: bool) -> Snapshot:  # noqa: FBT001 (private)
+def _scan_blobkit(path: Path, policy: str | None, _progress: bool, verify: bool) -> Snapshot:  # noqa: FBT001 (private)
+    if verify:
+        shown = printable(os.fspath(path))
+        msg = f"{shown} is a blobkit store, of which only the index is read: verify its blobs as oci:{shown}"
+        raise AddressError(msg)
     with open_read_only(_directory(path)) as store:
         snapshot = store.snapshot()
     return snapshot if policy is None else snapshot.with_policy(policy)

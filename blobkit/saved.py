@@ -5,6 +5,7 @@ What is read back is checked like what a maker makes: a saved snapshot comes fro
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -38,6 +39,10 @@ def write_directory(directory: Path, tables: Tables, meta: Mapping[str, object])
 
 def write_archive(path: Path, tables: Tables, meta: Mapping[str, object]) -> None:
     """Write the same files into one zip archive, which appears at `path` whole or not at all."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a directory: give the name of a file in it", str(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such directory: make it first", str(path.parent))
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
         write_directory(Path(scratch) / "t", tables, meta)
         whole = Path(scratch) / "whole"

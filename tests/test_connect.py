@@ -117,3 +117,15 @@ def test_errors_show_hostile_paths_harmlessly(tmp_path: Path) -> None:
     with pytest.raises(AddressError) as error:
         blobkit.scan(f"{tmp_path}/\x1b[31m\n")
     assert str(error.value).isprintable()
+
+
+def test_verifying_a_local_store_is_refused_not_ignored(tmp_path: Path) -> None:
+    with blobkit.LocalStore(tmp_path / "s", durability="off") as store:
+        blob = store.put(b"good", tag="t:1")
+    with pytest.raises(blobkit.AddressError, match="verify its blobs as oci:"):
+        blobkit.scan(tmp_path / "s", verify=True)
+    path = tmp_path / "s" / "blobs" / blob.digest.replace(":", "/")
+    path.chmod(0o644)
+    path.write_bytes(b"evil")
+    notices = blobkit.scan(f"oci:{tmp_path / 's'}", verify=True).notices.to_pylist()
+    assert ("digest-mismatch", blob.digest) in {(notice["code"], notice["key"]) for notice in notices}

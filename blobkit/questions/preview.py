@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from blobkit.analysis.reach import closure, unknown
+from blobkit.analysis.reach import closure, live, unknown
 from blobkit.analysis.removal import removal
 from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categories, keys, tags
@@ -174,6 +174,7 @@ class Preview:
     def _lines(self) -> list[str]:
         lines = [self.snapshot.caption()]
         kept = self._stays[1]
+        kept = kept[live(self.snapshot.counted)[kept]]
         if len(kept):
             size = human_bytes(int(self.snapshot.counted.size[kept].sum()))
             lines.append(f"{count(len(kept), 'blob')} below, {size}, would stay: something else needs them")

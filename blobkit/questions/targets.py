@@ -35,6 +35,7 @@ __all__ = ["Dropped", "Targets", "blob_of", "resolve"]
 PREFIX_HEX = 6
 _TAGS = frozenset(PIN_KINDS.index(kind) for kind in ("tag", "tagged-revision"))
 NAMES_COMPARED = 50_000
+NAMES_JUDGED = 100
 _DIGEST_LIKE = re.compile(rf"({'|'.join(ALGORITHMS)}):")
 _PREFIX = re.compile(rf"((?:{'|'.join(ALGORITHMS)}):)?([0-9a-f]{{{PREFIX_HEX},}})")
 
@@ -257,8 +258,8 @@ class _Resolver:
             for other in self._rows_on(node)
             if self.kind[other] in _TAGS and self.snapshot.pins["group"][other] == group
         ]
+        self.dropped.also_untagged.update(str(self.names[other]) for other in rows if other not in self.dropped.rows)
         self._drop(rows)
-        self.dropped.also_untagged.update(str(self.names[other]) for other in rows)
 
     def _digest(self, digest: str, *, all_pins: bool) -> None:
         """Drop one anonymous pin of a blob; where it has none, see `_named_digest`."""
@@ -307,10 +308,16 @@ def _not_pinned(snapshot: Snapshot, digest: str, node: int) -> str:
     """Return what to say of a blob that has no pin of its own."""
     if not live(snapshot.counted)[node]:
         return f"{short(digest)} is held by nothing under policy {snapshot.policy}: there is no pin to drop"
-    names = listed([printable(name) for name in Holding.now(snapshot).names(node, 3)])
-    pins = "others" if "revision" in snapshot.rule.pins else "tags"
-    call = f"simulate_deref(x, *why(x, {digest!r}).{pins})"
-    return f"{short(digest)} has no pin of its own, only links hold it ({names} and what else reaches it): use {call}"
+    found = Holding.now(snapshot).names(node, NAMES_JUDGED)
+    names = listed([printable(short(name)) for name in found], 3)
+    by_tags = f"simulate_deref(x, *why(x, {digest!r}).tags)"
+    call = f"why(x, {digest!r}).preview()" if any(map(_is_no_tag, found)) else by_tags
+    return f"{short(digest)} has no pin of its own, only links hold it ({names} reach it): use {call}"
+
+
+def _is_no_tag(name: str) -> bool:
+    """Return whether this stands for an anonymous pin (a digest) or a revision (`repo@digest`)."""
+    return is_digest(name.rpartition("@")[2])
 
 
 def _hint(text: str, names: list[str]) -> str:

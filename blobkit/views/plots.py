@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from blobkit.questions.preview import Preview
 from blobkit.render import human_bytes, listed, short
 from blobkit.views.canvas import Canvas
 from blobkit.views.drawing import draw_folded, draw_steps, rows_that_fit
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.preview import Preview
     from blobkit.questions.targets import Targets
     from blobkit.views.waterfall import Step
 
@@ -54,6 +54,9 @@ def cascade(preview: Preview, *, ax: Axes | None = None) -> Axes:
 
     Lengths are bytes; freed and kept add up to what is reached. Cost: nodes + links.
     """
+    if not isinstance(preview, Preview):
+        msg = f"a {type(preview).__name__} has no cascade to draw: give what simulate_deref returns"
+        raise TypeError(msg)
     canvas = Canvas(ax)
     bars = steps(preview)
     if bars:

@@ -310,3 +310,11 @@ def test_dropping_a_tag_takes_nothing_along(tmp_path: Path) -> None:
     assert blobkit.simulate_deref(registry.scan(), "r:1").also_untagged == ()
     assert freed(registry.scan(), "r:1") == set()
     assert image in freed(registry.scan(), image)
+
+
+def test_what_a_pattern_names_itself_is_not_untagged_besides(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    registry.push("r", "1", "content")
+    snapshot = registry.scan("gc")
+    assert blobkit.simulate_deref(snapshot, "*").also_untagged == ()
+    assert blobkit.simulate_deref(snapshot, "r@*").also_untagged == ("r:1",)

@@ -107,3 +107,14 @@ def test_nothing_holds_garbage(registry: Registry) -> None:
     found = blobkit.why(registry.scan(), orphan)
     assert (bool(found), found.tags, found.holders, found.paths) == (False, (), (), {})
     assert str(found).startswith("Nothing holds sha256:")
+
+
+def test_where_only_anonymous_pins_reach_a_blob_the_printed_call_works_too(tmp_path: Path) -> None:
+    with blobkit.LocalStore(tmp_path / "s", durability="off") as store:
+        low = store.put(b"low")
+        store.put(b"high", links=[low.digest])
+        with pytest.raises(blobkit.NotPinnedError) as caught:
+            blobkit.simulate_deref(store, low.digest)
+        call = str(caught.value).rpartition(": use ")[2]
+        preview = eval(call, {"why": blobkit.why, "x": store})  # noqa: S307 (what a user would paste)
+    assert low.digest in preview.digests
