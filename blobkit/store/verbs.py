@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 from blobkit.digest import algorithm as algorithm_of
 from blobkit.digest import is_digest, parse
 from blobkit.errors import ContentMissingError
+from blobkit.render import clean
 from blobkit.store import rules
 from blobkit.store.arrival import Wish, described, is_whole, record, wish_of
 from blobkit.store.blob import Blob
@@ -262,6 +263,9 @@ class Store:
         return change.freed
 
     def _writer(self, algorithm: str, media_type: str, wish: Wish) -> BlobWriter:
+        if not isinstance(media_type, str) or clean(media_type) != media_type:
+            msg = f"media_type {media_type!r:.100} is no text: give the type of the content, or nothing"
+            raise TypeError(msg)
         return BlobWriter(algorithm_of(algorithm), media_type, self._stage, partial(self._take_in, wish))
 
     def _take_in(self, wish: Wish, staged: Staged, digest: Digest, size: int, media_type: str) -> Descriptor:

@@ -292,3 +292,11 @@ with LocalStore(sys.argv[1], durability="off") as store:
 
 def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+@pytest.mark.parametrize("media_type", [None, 5, "\ud800"])
+def test_a_media_type_is_text(tmp_path, media_type):
+    with LocalStore(tmp_path / "s", durability="off") as store:
+        with pytest.raises(TypeError, match="media_type"):
+            store.put(b"x", media_type=media_type)
+        assert store.list() == []
