@@ -295,7 +295,7 @@ def environment() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("media_type", [None, 5, "\ud800"])
-def test_a_media_type_is_text(tmp_path, media_type):
+def test_a_media_type_is_text(tmp_path: Path, media_type: object) -> None:
     with LocalStore(tmp_path / "s", durability="off") as store:
         with pytest.raises(TypeError, match="media_type"):
             store.put(b"x", media_type=media_type)
