@@ -28,6 +28,8 @@ DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 NAME = "org.opencontainers.image.ref.name"
 
+OCI_POLICIES = ("strong", "ignore", "dependent")
+
 
 def sha(content: bytes, label: str = "sha256") -> str:
     """The digest of this content."""
@@ -168,6 +170,11 @@ class Registry(Shelf):
 
     def scan(self, policy: str | None = None) -> Snapshot:
         return blobkit.scan(f"registry:{self.root}", policy=policy, progress=False)
+
+
+def stored(snapshot: Snapshot) -> dict[str, str]:
+    """Whether each named blob is stored, or why not."""
+    return {str(d): str(s) for d, s in blobkit.to_frame(snapshot, absent=True)["stored"].items()}
 
 
 def garbage(snapshot: Snapshot, policy: str | None = None) -> set[str]:

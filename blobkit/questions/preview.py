@@ -14,9 +14,10 @@ from blobkit.analysis.removal import removal
 from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categories, keys, tags
 from blobkit.questions.holding import Holding
+from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
 from blobkit.questions.targets import resolve
 from blobkit.questions.trust import certain, would_abort
-from blobkit.render import count, cut, html_card, html_table, human_bytes, listed, short, text_table
+from blobkit.render import count, cut, human_bytes, listed, short
 from blobkit.tables import ids
 
 if TYPE_CHECKING:
@@ -27,20 +28,19 @@ if TYPE_CHECKING:
     from blobkit.analysis.removal import Removal
     from blobkit.model import Level
     from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.questions.shown import Cells
     from blobkit.questions.targets import Dropped, Targets
     from blobkit.snapshot import Snapshot
 
 __all__ = ["Preview", "preview_of", "simulate_deref"]
 
 HOLDERS_KEPT = 100
-ROWS_SHOWN = 10
 NOTICES_SHOWN = 3
-LINE_SHOWN, TAGS_SHOWN, NAME_SHOWN = 160, 60, 40
-"""Characters: what strangers call things must not make an answer long."""
+TAGS_SHOWN = 60
 
 
 @dataclass(frozen=True, eq=False)
-class Preview:
+class Preview(Shown):
     """What would go if `targets` were dropped together: falsy when nothing would, `len` is the number of blobs.
 
     Garbage that is there already is not counted. `also_untagged` are names that the real deletion takes along;
@@ -138,16 +138,6 @@ class Preview:
         """Return the number of blobs that would go."""
         return len(self.nodes)
 
-    def __str__(self) -> str:
-        """Return the answer as text."""
-        header, rows, right = self._table()
-        table = [text_table(header, rows, right=right)] if rows else []
-        return "\n".join([self.title(), *self._lines(), *table])
-
-    def _repr_html_(self) -> str:
-        header, rows, right = self._table()
-        return html_card(self.title(), self._lines(), html_table(header, rows, right=right) if rows else "")
-
     def to_dict(self) -> dict[str, object]:
         """Return the answer as plain values that JSON can hold."""
         return {
@@ -187,7 +177,7 @@ class Preview:
             lines.append(f"and {count(len(self.notices) - NOTICES_SHOWN, 'more notice')}: see .notices")
         return [cut(line, LINE_SHOWN) for line in lines]
 
-    def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]], frozenset[str]]:
+    def _table(self) -> Cells:
         """Return the biggest blobs that would go, as cells."""
         header = ("digest", "size", "level", "kind", "tags")
         top = self.freed.nlargest(ROWS_SHOWN, "size", keep="first")

@@ -14,24 +14,23 @@ from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categorical, keys
 from blobkit.questions.holding import Holding
 from blobkit.questions.preview import Preview, preview_of
+from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
 from blobkit.questions.targets import Dropped, blob_of
-from blobkit.render import count, cut, html_card, html_table, human_bytes, listed, short, text_table
+from blobkit.render import count, cut, human_bytes, listed, short
 from blobkit.tables import PIN_KINDS, codes, ids, numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.questions.shown import Cells
     from blobkit.snapshot import Snapshot
 
 __all__ = ["Why", "why"]
 
-ROWS_SHOWN = 10
-LINE_SHOWN, NAME_SHOWN = 160, 40
-
 
 @dataclass(frozen=True, eq=False)
-class Why:
+class Why(Shown):
     """What holds the blob `digest` under the snapshot's policy; falsy when nothing does."""
 
     snapshot: Snapshot
@@ -91,16 +90,6 @@ class Why:
     def __bool__(self) -> bool:
         """Return whether anything holds the blob."""
         return len(self._rows) > 0
-
-    def __str__(self) -> str:
-        """Return the answer as text."""
-        header, rows, right = self._table()
-        table = [text_table(header, rows, right=right)] if rows else []
-        return "\n".join([self.title(), *self._lines(), *table])
-
-    def _repr_html_(self) -> str:
-        header, rows, right = self._table()
-        return html_card(self.title(), self._lines(), html_table(header, rows, right=right) if rows else "")
 
     def to_dict(self) -> dict[str, object]:
         """Return the answer as plain values that JSON can hold."""
@@ -167,7 +156,7 @@ class Why:
             lines.append(f"dropping the names is not enough: {listed([short(other) for other in self.others], 3)}")
         return [cut(line, LINE_SHOWN) for line in lines]
 
-    def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]], frozenset[str]]:
+    def _table(self) -> Cells:
         """Return the nearest pins, as cells."""
         header = ("name", "pin", "digest", "links")
         top = self.frame.head(ROWS_SHOWN)

@@ -25,6 +25,7 @@ from layouts import (
     noticed,
     nowhere,
     sha,
+    stored,
 )
 
 if TYPE_CHECKING:
@@ -32,16 +33,10 @@ if TYPE_CHECKING:
 
     from blobkit.snapshot import Snapshot
 
-POLICIES = ("strong", "ignore", "dependent")
-
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
     return Layout(tmp_path)
-
-
-def stored(snapshot: Snapshot) -> dict[str, str]:
-    return {str(d): str(s) for d, s in blobkit.to_frame(snapshot, absent=True)["stored"].items()}
 
 
 def unknown(snapshot: Snapshot) -> set[str]:

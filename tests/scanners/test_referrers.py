@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import blobkit
 from layouts import (
     ARTIFACT,
     INDEX,
     MANIFEST,
+    OCI_POLICIES,
     Layout,
     freed,
     garbage,
     noticed,
     nowhere,
     sha,
+    stored,
 )
 
 if TYPE_CHECKING:
@@ -25,16 +26,10 @@ if TYPE_CHECKING:
 
     from blobkit.snapshot import Snapshot
 
-POLICIES = ("strong", "ignore", "dependent")
-
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
     return Layout(tmp_path)
-
-
-def stored(snapshot: Snapshot) -> dict[str, str]:
-    return {str(d): str(s) for d, s in blobkit.to_frame(snapshot, absent=True)["stored"].items()}
 
 
 def opaque(snapshot: Snapshot) -> set[str]:
@@ -50,7 +45,7 @@ REFERRERS = {
 
 
 @pytest.mark.parametrize("listing", REFERRERS)
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", OCI_POLICIES)
 def test_referrers(layout: Layout, listing: str, policy: str) -> None:
     subject = layout.manifest(layout.blob("subject"))
     referrer = layout.manifest(layout.blob("sbom"), config=layout.config("sbom"), subject=subject)
@@ -62,7 +57,7 @@ def test_referrers(layout: Layout, listing: str, policy: str) -> None:
         "referrer": {referrer, sha(b"sbom"), layout.config("sbom")},
     }
     parts |= {"both": parts["subject"] | parts["referrer"], "nothing": set()}
-    at = POLICIES.index(policy)
+    at = OCI_POLICIES.index(policy)
     snapshot = layout.scan(policy)
     assert garbage(snapshot) == set().union(*(parts[name] for name in REFERRERS[listing][at]))
     assert freed(snapshot, "image") == parts[REFERRERS[listing][3 + at]]
