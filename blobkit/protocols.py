@@ -179,6 +179,10 @@ class Reading(Protocol):
         """Return up to `limit` blobs, behind `after`, that were removed while their bytes may still be there."""
         ...
 
+    def given(self, source: str, blobs: Collection[Digest]) -> Mapping[Digest, int]:
+        """Return how many anonymous pins were recorded as given to each of these by `source`, where there are any."""
+        ...
+
     def meta(self, key: str) -> str | None:
         """Return a fact about the store itself."""
         ...
@@ -205,6 +209,10 @@ class Writing(Reading, Protocol):
 
     def unexpect(self, links: Collection[Link]) -> None:
         """Forget links to absent blobs."""
+        ...
+
+    def give(self, source: str, pins: Mapping[Digest, int]) -> None:
+        """Record how many pins each blob was given by `source`, in all; changes no pin. It goes with the blob."""
         ...
 
     def retype(self, media_types: Mapping[Digest, str]) -> None:

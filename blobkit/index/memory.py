@@ -74,6 +74,7 @@ class _State:
         self._holders: dict[Digest, dict[Digest, None]] = {}
         self._expected: dict[Digest, dict[Link, str]] = {}
         self._tags: dict[str, Digest] = {}
+        self._given: dict[Digest, dict[str, int]] = {}
         self._tombstones: dict[Digest, None] = {}
         self._meta: dict[str, str] = {}
         self._undo: list[Callable[[], object]] = []
@@ -141,6 +142,10 @@ class _State:
         """Return up to `limit` blobs that were removed while their bytes may still be there."""
         return _page(self._tombstones, after, limit)
 
+    def given(self, source: str, blobs: Collection[Digest]) -> Mapping[Digest, int]:
+        """Return how many pins were recorded as given to each of these by `source`."""
+        return {blob: self._given[blob][source] for blob in blobs if source in self._given.get(blob, {})}
+
     def meta(self, key: str) -> str | None:
         """Return a fact about the store itself."""
         return self._meta.get(key)
@@ -204,6 +209,11 @@ class _State:
         for link in links:
             self._pop(self._expected.get(link.target, {}), link)
 
+    def give(self, source: str, pins: Mapping[Digest, int]) -> None:
+        """Record how many pins each blob was given by `source`, in all."""
+        for blob, number in pins.items():
+            self._put(self._given.setdefault(blob, {}), source, number)
+
     def retype(self, media_types: Mapping[Digest, str]) -> None:
         """Set media types."""
         for blob, media_type in media_types.items():
@@ -247,6 +257,7 @@ class _State:
         for target in list(self._targets.get(blob, ())):
             self._unlink(blob, target)
         self.unexpect([link for found in self._expected.values() for link in found if link.source == blob])
+        self._pop(self._given, blob)
         self._pop(self._blobs, blob)
         self._put(self._tombstones, blob, None)
 

@@ -41,6 +41,7 @@ TARGETS = """SELECT l.from_id, b.digest FROM links l CROSS JOIN blobs b ON b.id 
 HOLDERS = """SELECT l.to_id, b.digest FROM links l CROSS JOIN blobs b ON b.id = l.from_id
     WHERE l.to_id IN (SELECT value FROM json_each(?)) LIMIT ?"""
 NAMES = "SELECT blob_id, name FROM tags WHERE blob_id IN (SELECT value FROM json_each(?)) ORDER BY name"
+GIVEN = "SELECT blob_id, pins FROM given WHERE source = ? AND blob_id IN (SELECT value FROM json_each(?))"
 TAGS = "SELECT t.name, b.digest FROM tags t JOIN blobs b ON b.id = t.blob_id"
 
 
@@ -125,6 +126,11 @@ class Rows:
     def tombstones(self, limit: int, after: Digest | None = None) -> Sequence[Digest]:
         """Return up to `limit` blobs that were removed while their bytes may still be there."""
         return self._page("SELECT digest FROM tombstones WHERE digest > ? ORDER BY digest LIMIT ?", after, limit)
+
+    def given(self, source: str, blobs: Collection[Digest]) -> Mapping[Digest, int]:
+        """Return how many pins were recorded as given to each of these by `source`."""
+        rows = self._db.execute(GIVEN, (source, self._ids(blobs)))
+        return {blob: pins for blob, (pins,) in self._grouped(blobs, rows).items()}
 
     def meta(self, key: str) -> str | None:
         """Return a fact about the store itself."""

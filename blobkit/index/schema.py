@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VERSION", "check_version", "connect", "create", "translated"]
 
-VERSION = 1
+VERSION = 2
 """Of the schema, as SQLite's `user_version`: bytes 60 to 63 of the file, readable without opening the database."""
 
 TABLES = (
@@ -56,6 +56,12 @@ TABLES = (
         name TEXT PRIMARY KEY,
         blob_id INTEGER NOT NULL REFERENCES blobs(id)) WITHOUT ROWID""",
     "CREATE INDEX tags_of ON tags(blob_id)",
+    """CREATE TABLE IF NOT EXISTS given(
+        source TEXT NOT NULL,
+        blob_id INTEGER NOT NULL REFERENCES blobs(id),
+        pins INTEGER NOT NULL,
+        PRIMARY KEY (source, blob_id)) WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS given_of ON given(blob_id)",
     "CREATE TABLE tombstones(digest BLOB PRIMARY KEY) WITHOUT ROWID",
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 )
@@ -94,7 +100,12 @@ def _set_wal(db: sqlite3.Connection, timeout: float) -> str:
 
 
 def create(db: sqlite3.Connection) -> None:
-    """Make the tables if there are none; safe against another process that does the same."""
+    """Make the tables that are not there; safe against another process that does the same.
+
+    A store of this version is only looked at: opening it must not wait for whoever is writing.
+    """
+    if _version(db) >= VERSION:
+        return
     db.execute("BEGIN IMMEDIATE")
     with db:
         if db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
@@ -102,6 +113,11 @@ def create(db: sqlite3.Connection) -> None:
                 db.execute(statement)
             facts = {"uuid": str(uuid.uuid4()), "layout_dirty": "1"}
             db.executemany("INSERT INTO meta VALUES (?, ?)", facts.items())
+            db.execute(f"PRAGMA user_version = {VERSION}")
+        elif _version(db) == 1:
+            for statement in TABLES:
+                if "IF NOT EXISTS" in statement:
+                    db.execute(statement)
             db.execute(f"PRAGMA user_version = {VERSION}")
 
 
@@ -111,13 +127,17 @@ def check_version(path: Path, db: sqlite3.Connection | None = None) -> None:
     Without a connection the header of the file is read, so that a newer store is not even opened; what a WAL
     has not given to the file yet shows only in the connection.
     """
-    version = _header_version(path) if db is None else int(db.execute("PRAGMA user_version").fetchone()[0])
+    version = _header_version(path) if db is None else _version(db)
     if version > VERSION:
         msg = f"{path.parent.parent} was written by a newer blobkit (schema {version}): pip install --upgrade blobkit"
         raise StoreTooNewError(msg)
-    if db is not None and version < VERSION:
+    if db is not None and version < 1:
         msg = f"{path} has no blobkit tables: this is no blobkit store"
         raise NotAStoreError(msg)
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _header_version(path: Path) -> int:

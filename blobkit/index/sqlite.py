@@ -182,6 +182,14 @@ class SqliteWriting(Rows):
             [(pack(link.target), known[link.source][0]) for link in links],
         )
 
+    def give(self, source: str, pins: Mapping[Digest, int]) -> None:
+        """Record how many pins each blob was given by `source`, in all."""
+        known = self._seen(pins)
+        self._db.executemany(
+            "INSERT OR REPLACE INTO given VALUES (?, ?, ?)",
+            [(source, known[blob][0], number) for blob, number in pins.items()],
+        )
+
     def retype(self, media_types: Mapping[Digest, str]) -> None:
         """Set media types."""
         types = self._type_ids(set(media_types.values()))
@@ -208,6 +216,7 @@ class SqliteWriting(Rows):
             "INSERT OR IGNORE INTO tombstones SELECT digest FROM blobs WHERE id IN (SELECT value FROM json_each(?))",
             "DELETE FROM links WHERE from_id IN (SELECT value FROM json_each(?))",
             "DELETE FROM missing_links WHERE from_id IN (SELECT value FROM json_each(?))",
+            "DELETE FROM given WHERE blob_id IN (SELECT value FROM json_each(?))",
             "DELETE FROM blobs WHERE id IN (SELECT value FROM json_each(?))",
         ):
             self._db.execute(statement, ids)

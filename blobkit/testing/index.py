@@ -111,6 +111,18 @@ class IndexSuite:
         assert ask(index, lambda rows: dict(rows.names(blobs))) == {blobs[3]: ["a", "b"]}
         assert ask(index, lambda rows: dict(rows.tags(["b", "z"]))) == {"b": blobs[3]}
 
+    def test_what_a_source_gave_is_recorded_until_the_blob_goes(self, index: Index) -> None:
+        blobs = fill(index, 3)
+        with index.writing() as rows:
+            rows.give("a", {blobs[0]: 2, blobs[1]: 1})
+            rows.give("b", {blobs[0]: 7})
+            rows.give("a", {blobs[0]: 3})
+            rows.apply(Change(freed=Freed((blobs[1],), 1, ((1, 1),))))
+            rows.add([Arrival(blobs[1], 1, "", NOW)])
+        assert ask(index, lambda rows: dict(rows.given("a", blobs))) == {blobs[0]: 3}
+        assert ask(index, lambda rows: dict(rows.given("b", blobs))) == {blobs[0]: 7}
+        assert ask(index, lambda rows: rows.records(blobs)[blobs[0]].pins) == 1
+
     def test_a_name_moves(self, index: Index) -> None:
         blobs = fill(index, 2)
         with index.writing() as rows:

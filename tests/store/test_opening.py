@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -300,3 +301,20 @@ def test_a_media_type_is_text(tmp_path: Path, media_type: object) -> None:
         with pytest.raises(TypeError, match="media_type"):
             store.put(b"x", media_type=media_type)
         assert store.list() == []
+
+
+def test_a_store_of_an_earlier_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+    with LocalStore(tmp_path / "store") as store:
+        digest = store.put(b"kept", tag="kept").digest
+    path = tmp_path / "store" / ".blobkit" / "index.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("DROP TABLE given")
+        db.execute("PRAGMA user_version = 1")
+    with open_read_only(tmp_path / "store") as store:
+        assert store.list() == [digest]
+    with LocalStore(tmp_path / "store") as store:
+        assert store.tags() == {"kept": digest}
+        assert store.untag("kept").digests == (digest,)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+        assert db.execute("SELECT count(*) FROM given").fetchone() == (0,)
