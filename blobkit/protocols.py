@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Address = str | os.PathLike[str]
 
 __all__ = [
+    "Area",
     "Content",
     "Index",
     "Reading",
@@ -85,11 +86,38 @@ class Staged(Protocol):
         ...
 
 
+class Area(Protocol):
+    """Places for many new bytes that become durable together, and go together.
+
+    `seal` of a staged one only ends its writing: from then on its bytes belong to the area, and its own `discard` is
+    nothing. So thousands of them cost no open file each. Threads may share an area.
+    """
+
+    def stage(self) -> Staged:
+        """Return a place for new bytes in this area; needs no lock."""
+        ...
+
+    def seal(self) -> None:
+        """Make all bytes sealed here so far as durable as the content promises; to be called before `publish`.
+
+        Where that fails it raises and all of them are discarded. More may be staged afterwards, and sealed again.
+        """
+        ...
+
+    def discard(self) -> None:
+        """Let go of the area, and of the bytes that were not published; a second time is nothing."""
+        ...
+
+
 class Content(Protocol):
     """Bytes by digest. It believes what it is told: hashing is the caller's."""
 
     def stage(self) -> Staged:
         """Return a place for new bytes; needs no lock."""
+        ...
+
+    def area(self) -> Area:
+        """Return a place for many new bytes that are to be published together; needs no lock."""
         ...
 
     def publish(self, staged: Mapping[Digest, str]) -> None:
@@ -114,6 +142,10 @@ class Content(Protocol):
 
     def sync(self) -> None:
         """Make everything that was ever published durable, whatever was promised at the time."""
+        ...
+
+    def reclaim(self) -> int:
+        """Remove what dead processes staged and left; return how many places and areas. The living lose nothing."""
         ...
 
     def close(self) -> None:

@@ -1,25 +1,24 @@
 """Bytes in files: `blobs/<alg>/<hex>` of an OCI image layout, mode 0444, nothing else ever under `blobs/`.
 
-Temporary files are in `.blobkit/tmp` of the same file system, so that publishing is a rename. Whoever writes one
-holds an flock on it; what can be locked belongs to nobody any more and may be reclaimed.
+Temporary files are in `.blobkit/tmp` of the same file system, so that publishing is a rename.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blobkit.content.syncing import sync_directory, sync_file_system
+from blobkit.content.temporary import StagedFile, StagingArea, reclaim
 from blobkit.digest import ALGORITHMS, Digest, is_digest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import BinaryIO
 
-__all__ = ["DirectoryContent", "sync_directory"]
+__all__ = ["DirectoryContent"]
 
 
 class DirectoryContent:
@@ -49,10 +48,14 @@ class DirectoryContent:
         """Return a new temporary file, locked by this process for as long as it is staged."""
         return StagedFile(self._tmp, sync=self._sync)
 
+    def area(self) -> StagingArea:
+        """Return a new directory of temporary files, locked by this process for as long as it is there."""
+        return StagingArea(self._tmp, sync=self._sync)
+
     def publish(self, staged: Mapping[Digest, str]) -> None:
         """Rename the files with these tokens to their digests, then make the directories durable."""
         for digest, token in staged.items():
-            Path(self._tmp, token).rename(self._path(digest))
+            os.rename(f"{self._tmp}/{token}", self._path(digest))  # noqa: PTH104 (bulk)
         if self._sync:
             for label in {digest.partition(":")[0] for digest in staged}:
                 sync_directory(f"{self._blobs}/{label}")
@@ -90,19 +93,16 @@ class DirectoryContent:
 
     def sync(self) -> None:
         """Make every file of this file system durable, in one call where the system has `syncfs`."""
-        import ctypes  # noqa: PLC0415 (rarely called, and it costs 10 ms)
-
-        with _opened(str(self._root), os.O_RDONLY | os.O_DIRECTORY) as fd:
-            syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
-            if syncfs is None:
+        fd = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            if not sync_file_system(fd):
                 os.sync()
-            elif syncfs(fd):
-                raise OSError(ctypes.get_errno(), "syncfs", str(self._root))
+        finally:
+            os.close(fd)
 
     def reclaim(self) -> int:
-        """Remove the temporary files of dead writers; return how many there were."""
-        with os.scandir(self._tmp) as entries:
-            return sum(_reclaimed(entry.path) for entry in entries)
+        """Remove the temporary files and areas of dead writers; return how many there were."""
+        return reclaim(self._tmp)
 
     def close(self) -> None:
         """Do nothing: no file stays open between calls."""
@@ -110,82 +110,3 @@ class DirectoryContent:
     def _path(self, digest: Digest) -> str:
         label, _, hexa = digest.partition(":")
         return f"{self._blobs}/{label}/{hexa}"
-
-
-class StagedFile:
-    """A temporary file of mode 0444, locked until it is discarded; its name is its token."""
-
-    def __init__(self, tmp: str, *, sync: bool) -> None:
-        self.token, self._fd = _locked_file(tmp)
-        self._path = f"{tmp}/{self.token}"
-        self._sync = sync
-        self._pid = os.getpid()
-
-    def write(self, data: memoryview) -> None:
-        """Append all of `data`."""
-        while data:
-            data = data[os.write(self._fd, data) :]
-
-    def seal(self) -> None:
-        """Make the bytes durable once. An fsync that failed is never tried again: its pages are lost."""
-        if self._sync:
-            os.fsync(self._fd)
-            self._sync = False
-
-    def discard(self) -> None:
-        """Close the file, and unlink its temporary name if it was not published. A forked copy only closes."""
-        if self._fd >= 0:
-            # unlinked before the lock goes, so that nobody else finds a file to reclaim
-            with contextlib.suppress(FileNotFoundError):
-                if self._pid == os.getpid():
-                    os.unlink(self._path)  # noqa: PTH108 (hot path)
-            os.close(self._fd)
-            self._fd = -1
-
-    def __del__(self) -> None:
-        """Discard what was dropped without a word."""
-        if getattr(self, "_fd", -1) >= 0:
-            self.discard()
-
-
-def _locked_file(tmp: str) -> tuple[str, int]:
-    """Return the name and descriptor of a new file that is locked and still has its name."""
-    while True:
-        token = f"{os.getpid()}-{secrets.token_hex(8)}"
-        fd = os.open(f"{tmp}/{token}", os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o444)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            if os.fstat(fd).st_nlink:  # else another process reclaimed it between the two calls above
-                os.fchmod(fd, 0o444)
-                return token, fd
-        except OSError:
-            os.unlink(f"{tmp}/{token}")  # noqa: PTH108 (next to os.open)
-            os.close(fd)
-            raise
-        os.close(fd)
-
-
-def _reclaimed(path: str) -> bool:
-    """Remove one temporary file unless a writer holds it; return whether it was removed."""
-    try:
-        with _opened(path, os.O_RDONLY) as fd:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            Path(path).unlink()  # while locked: a writer that lost this race sees that its file has no name
-    except OSError:
-        return False
-    return True
-
-
-def sync_directory(path: str | Path) -> None:
-    """Make the names in a directory durable."""
-    with _opened(str(path), os.O_RDONLY | os.O_DIRECTORY) as fd:
-        os.fsync(fd)
-
-
-@contextlib.contextmanager
-def _opened(path: str, flags: int) -> Iterator[int]:
-    fd = os.open(path, flags | os.O_CLOEXEC)
-    try:
-        yield fd
-    finally:
-        os.close(fd)

@@ -27,6 +27,10 @@ class MemoryContent:
         """Return a buffer that nobody sees before it is published."""
         return StagedBytes(next(self._tokens), self._staged)
 
+    def area(self) -> BytesArea:
+        """Return buffers that are dropped together."""
+        return BytesArea(self)
+
     def publish(self, staged: Mapping[Digest, str]) -> None:
         """Put the buffers with these tokens under their digests."""
         for digest, token in staged.items():
@@ -56,6 +60,10 @@ class MemoryContent:
     def sync(self) -> None:
         """Do nothing: memory promises nothing."""
 
+    def reclaim(self) -> int:
+        """Return 0: what a dead process staged died with it."""
+        return 0
+
     def close(self) -> None:
         """Do nothing: the bytes live as long as this object."""
 
@@ -78,3 +86,45 @@ class StagedBytes:
     def discard(self) -> None:
         """Drop the buffer unless it was published."""
         self._staged.pop(self.token, None)
+
+
+class BytesArea:
+    """Buffers that are dropped together. `stage` gives each; sealed ones belong to the area."""
+
+    def __init__(self, content: MemoryContent) -> None:
+        self._content = content
+        self._sealed: list[StagedBytes] = []
+
+    def stage(self) -> AreaBytes:
+        """Return a buffer that the area drops once it is sealed."""
+        return AreaBytes(self._content.stage(), self._sealed)
+
+    def seal(self) -> None:
+        """Do nothing: memory promises nothing."""
+
+    def discard(self) -> None:
+        """Drop what was sealed here and not published."""
+        while self._sealed:
+            self._sealed.pop().discard()
+
+
+class AreaBytes:
+    """A buffer in an area."""
+
+    def __init__(self, staged: StagedBytes, sealed: list[StagedBytes]) -> None:
+        self.token = staged.token
+        self.write = staged.write
+        self._staged: StagedBytes | None = staged
+        self._sealed = sealed
+
+    def seal(self) -> None:
+        """Hand the buffer to the area; a second time is nothing."""
+        if self._staged:
+            self._sealed.append(self._staged)
+            self._staged = None
+
+    def discard(self) -> None:
+        """Drop the buffer unless it was sealed."""
+        if self._staged:
+            self._staged.discard()
+            self._staged = None

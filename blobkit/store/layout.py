@@ -15,7 +15,7 @@ import secrets
 import warnings
 from typing import TYPE_CHECKING
 
-from blobkit.content.directory import sync_directory
+from blobkit.content.syncing import sync_directory
 from blobkit.errors import LayoutChangedWarning
 
 if TYPE_CHECKING:

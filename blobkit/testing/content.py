@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +14,9 @@ from blobkit.digest import of
 
 if TYPE_CHECKING:
     from blobkit.digest import Digest
-    from blobkit.protocols import Content
+    from blobkit.protocols import Area, Content, Staged
 
-__all__ = ["ContentSuite"]
+__all__ = ["ContentSuite", "staged"]
 
 ABSENT = of(b"never stored")
 
@@ -54,6 +57,94 @@ class ContentSuite:
             one.discard()
         assert sorted(content.sizes(list(staged)).values()) == [1, 2, 3]
 
+    # Areas: many at once
+
+    def test_what_an_area_sealed_is_published_the_rest_goes_with_it(self, content: Content) -> None:
+        area = content.area()
+        kept, lost, open_ = (staged(area, data) for data in (b"kept", b"lost", b"open"))
+        kept.seal()
+        kept.seal()
+        lost.seal()
+        area.seal()
+        content.publish({of(b"kept"): kept.token})
+        for one in (kept, lost, open_):
+            one.discard()
+        area.discard()
+        area.discard()
+        with content.open(of(b"kept")) as file:
+            assert file.read() == b"kept"
+        assert list(content.digests()) == [of(b"kept")]
+        with pytest.raises((OSError, KeyError)):
+            content.publish({of(b"lost"): lost.token})
+
+    def test_sealed_bytes_stay_until_the_area_goes_and_sealing_goes_on(self, content: Content) -> None:
+        area, tokens = content.area(), {}
+        for data in (b"first", b"second"):
+            one = staged(area, data)
+            one.seal()
+            one.discard()
+            area.seal()
+            tokens[of(data)] = one.token
+        content.publish(tokens)
+        area.discard()
+        assert sorted(content.sizes(list(tokens)).values()) == [5, 6]
+
+    def test_thousands_in_an_area_need_few_open_files(self, content: Content) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        try:
+            area, tokens = content.area(), {}
+            for number in range(2000):
+                one = staged(area, b"%d" % number)
+                one.seal()
+                tokens[of(b"%d" % number)] = one.token
+            area.seal()
+            content.publish(tokens)
+            area.discard()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert sorted(content.digests()) == sorted(tokens)
+        with content.open(of(b"1999")) as file:
+            assert file.read() == b"1999"
+
+    def test_what_a_dead_process_staged_is_reclaimed_the_living_keep_theirs(self, content: Content) -> None:
+        area, single = content.area(), content.stage()
+        one = staged(area, b"alive")
+        one.seal()
+        child = os.fork()
+        if not child:
+            content.reclaim()
+            area, left = content.area(), content.stage()
+            staged(area, b"sealed").seal()
+            unsealed = staged(area, b"unsealed")
+            os.kill(os.getpid(), signal.SIGKILL)
+            del unsealed, left
+        os.waitpid(child, 0)
+        content.reclaim()
+        assert content.reclaim() == 0
+        single.write(memoryview(b"single"))
+        single.seal()
+        content.publish({of(b"single"): single.token, of(b"alive"): one.token})
+        single.discard()
+        area.discard()
+        assert sorted(content.digests()) == sorted([of(b"single"), of(b"alive")])
+
+    def test_a_forked_copy_takes_nothing_away(self, content: Content) -> None:
+        area, single = content.area(), content.stage()
+        one = staged(area, b"in the area")
+        child = os.fork()
+        if not child:
+            for copy in (one, area, single):
+                copy.discard()
+            os._exit(0)
+        os.waitpid(child, 0)
+        one.seal()
+        area.seal()
+        content.publish({of(b"in the area"): one.token, of(b""): single.token})
+        single.discard()
+        area.discard()
+        assert sorted(content.sizes([of(b"in the area"), of(b"")]).values()) == [0, 11]
+
     def test_publishing_again_replaces_what_was_there(self, content: Content) -> None:
         digest = of(b"the whole content")
         put(content, digest, b"the wh")
@@ -93,6 +184,13 @@ def stored(content: Content, *parts: bytes, label: str = "sha256") -> Digest:
     digest = of(b"".join(parts), label)
     put(content, digest, *parts)
     return digest
+
+
+def staged(area: Area, data: bytes) -> Staged:
+    """Return a place in the area that holds these bytes."""
+    one = area.stage()
+    one.write(memoryview(data))
+    return one
 
 
 def put(content: Content, digest: Digest, *parts: bytes) -> None:

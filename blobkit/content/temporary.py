@@ -1,0 +1,268 @@
+"""Temporary files: what is on its way into a directory, and what dead processes left of it.
+
+Whoever writes here holds an flock, on its file or on the directory of its area; what can be locked belongs to nobody
+any more and may be reclaimed. So nothing depends on process ids, clocks or a clean end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import itertools
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+from blobkit.content.syncing import sync_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+__all__ = ["StagedFile", "StagingArea", "locked_file", "reclaim"]
+
+READ_ONLY = 0o444
+CREATE = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
+
+
+def locked_file(directory: str | Path, mode: int = 0o666) -> tuple[str, int]:
+    """Return the name and the descriptor of a new file there that is locked, so that nobody reclaims it.
+
+    The umask takes from `mode`. Whoever closes the descriptor first unlinks or renames the file.
+    """
+    name, fd, _ = _locked_file(str(directory), mode)
+    return name, fd
+
+
+def reclaim(directory: str | Path) -> int:
+    """Remove the files and areas there that nobody has locked; return how many. Anything else is left alone."""
+    removed = 0
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False):
+                removed += _reclaimed(entry.path, os.unlink)
+            elif entry.is_dir(follow_symlinks=False):
+                removed += _reclaimed(entry.path, _remove_area)
+    return removed
+
+
+class StagedFile:
+    """A temporary file of mode 0444, locked until it is discarded; its name is its token."""
+
+    def __init__(self, directory: str, *, sync: bool) -> None:
+        self.token, self._fd, mode = _locked_file(directory, READ_ONLY)
+        self._path = f"{directory}/{self.token}"
+        self._sync = sync
+        self._pid = os.getpid()
+        if mode & 0o777 != READ_ONLY:
+            os.fchmod(self._fd, READ_ONLY)
+
+    def write(self, data: memoryview) -> None:
+        """Append all of `data`."""
+        _write(self._fd, data)
+
+    def seal(self) -> None:
+        """Make the bytes durable, once. Where that fails they are discarded: a second fsync would only seem to work."""
+        if self._sync:
+            if self._fd < 0:
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF), self._path)
+            try:
+                os.fsync(self._fd)
+            except OSError:
+                self.discard()
+                raise
+            self._sync = False
+
+    def discard(self) -> None:
+        """Close the file, and unlink its temporary name if it was not published. A forked copy only closes."""
+        if self._fd >= 0:
+            # unlinked before the lock goes, so that nobody else finds a file to reclaim
+            if self._pid == os.getpid():
+                _unlink(self._path)
+            os.close(self._fd)
+            self._fd = -1
+
+    def __del__(self) -> None:
+        """Discard what was dropped without a word."""
+        if getattr(self, "_fd", -1) >= 0:
+            self.discard()
+
+
+class StagingArea:
+    """A directory of temporary files under one lock, so that thousands of them need neither a lock nor a descriptor.
+
+    A process that dies leaves the directory to `reclaim`. Threads may share an area.
+    """
+
+    def __init__(self, directory: str, *, sync: bool) -> None:
+        self.name, self._fd = _locked_directory(directory)
+        self._path = f"{directory}/{self.name}"
+        self._sync = sync
+        self._pid = os.getpid()
+        self._numbers = itertools.count()
+        self._sealed: list[str] = []
+        self._chmod: bool | None = None
+
+    def stage(self) -> AreaFile:
+        """Return a new temporary file. Once it is sealed its bytes belong to the area: `discard` there ends them."""
+        name = str(next(self._numbers))
+        fd = os.open(f"{self._path}/{name}", CREATE, READ_ONLY)
+        if self._chmod is None:
+            self._chmod = os.fstat(fd).st_mode & 0o777 != READ_ONLY  # the umask is the same for all
+        if self._chmod:
+            os.fchmod(fd, READ_ONLY)
+        return AreaFile(f"{self.name}/{name}", fd, f"{self._path}/{name}", self._sealed)
+
+    def seal(self) -> None:
+        """Make all files that were sealed here durable, in one go. Where that fails all of them are discarded."""
+        sealed = self._sealed[:]
+        if self._sync and sealed:
+            try:
+                # by the descriptor of the area, which is older than its files: it hears of every error since
+                sync_files(self._fd, sealed)
+            except OSError:
+                self.discard()
+                raise
+        del self._sealed[: len(sealed)]
+
+    def discard(self) -> None:
+        """Remove the area with all that was not published. A forked copy only closes."""
+        if self._fd >= 0:
+            with contextlib.suppress(OSError):  # what cannot be removed is reclaimed some day
+                if self._pid == os.getpid():
+                    _remove_area(self._path)
+            os.close(self._fd)
+            self._fd = -1
+
+    def __del__(self) -> None:
+        """Discard what was dropped without a word."""
+        if getattr(self, "_fd", -1) >= 0:
+            self.discard()
+
+
+class AreaFile:
+    """A temporary file of mode 0444 in an area, which is closed as soon as it is sealed."""
+
+    __slots__ = ("_fd", "_path", "_pid", "_sealed", "token")
+
+    def __init__(self, token: str, fd: int, path: str, sealed: list[str]) -> None:
+        self.token = token
+        self._fd = fd
+        self._path = path
+        self._sealed = sealed
+        self._pid = os.getpid()
+
+    def write(self, data: memoryview) -> None:
+        """Append all of `data`."""
+        _write(self._fd, data)
+
+    def seal(self) -> None:
+        """Close the file: its bytes belong to the area now, which makes them durable."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+            self._sealed.append(self._path)
+
+    def discard(self) -> None:
+        """Close and unlink the file unless it was sealed. A forked copy only closes."""
+        if self._fd >= 0:
+            if self._pid == os.getpid():
+                _unlink(self._path)
+            os.close(self._fd)
+            self._fd = -1
+
+    def __del__(self) -> None:
+        """Discard what was dropped without a word."""
+        if getattr(self, "_fd", -1) >= 0:
+            self.discard()
+
+
+class _Names:
+    """Names that no other process, living or dead, gives: one random number a process, then a count."""
+
+    def __init__(self) -> None:
+        self.renew()
+        os.register_at_fork(after_in_child=self.renew)
+
+    def renew(self) -> None:
+        self._start = f"{os.getpid()}-{secrets.token_hex(8)}"
+        self._count = itertools.count()
+
+    def another(self) -> str:
+        return f"{self._start}-{next(self._count)}"
+
+
+_names = _Names()
+
+
+def _locked_file(directory: str, mode: int) -> tuple[str, int, int]:
+    """Return the name, descriptor and real mode of a new file that is locked and still has its name."""
+    while True:
+        name = _names.another()
+        path = f"{directory}/{name}"
+        fd = os.open(path, CREATE, mode)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            found = os.fstat(fd)
+        except BaseException:
+            _unlink(path)
+            os.close(fd)
+            raise
+        if found.st_nlink:
+            return name, fd, found.st_mode
+        os.close(fd)  # another process reclaimed it before it was locked
+
+
+def _locked_directory(directory: str) -> tuple[str, int]:
+    """Return the name and descriptor of a new directory that is locked and still has its name."""
+    while True:
+        name = _names.another()
+        path = f"{directory}/{name}"
+        os.mkdir(path, 0o777)  # noqa: PTH102 (next to os.open)
+        with contextlib.suppress(FileNotFoundError):
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX)
+                os.stat(path)  # noqa: PTH116 (FileNotFoundError where another process reclaimed it before the lock)
+            except BaseException:
+                os.close(fd)
+                raise
+            return name, fd
+
+
+def _reclaimed(path: str, remove: Callable[[str], None]) -> bool:
+    """Remove one file or area unless a writer holds it; return whether it was removed."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        remove(path)  # while locked: a writer that lost this race sees that its file has no name
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def _remove_area(path: str) -> None:
+    """Remove a directory and the files in it; a directory in it is no work of ours, and keeps it here (OSError)."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(path):  # noqa: PTH208 (a path as text)
+            _unlink(f"{path}/{name}")
+        os.rmdir(path)  # noqa: PTH106 (a path as text)
+
+
+def _write(fd: int, data: memoryview) -> None:
+    """Append all of `data`."""
+    done = os.write(fd, data)
+    while done < len(data):
+        done += os.write(fd, data[done:])
+
+
+def _unlink(path: str) -> None:
+    """Unlink the file, if it is there; what cannot be unlinked is reclaimed some day."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)  # noqa: PTH108 (hot path)
