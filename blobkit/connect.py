@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.errors import AddressError
 from blobkit.render import listed, printable
-from blobkit.scanners import oci_layout, registry
+from blobkit.scanners import go_blobstore, oci_layout, registry
 from blobkit.snapshot import Snapshot
 from blobkit.store.local import open_read_only
 
@@ -25,7 +25,7 @@ __all__ = ["scan"]
 
 LOOKED_FOR = (
     "blobkit (.blobkit/index.sqlite), oci (oci-layout, or index.json and blobs/), "
-    "registry (docker/registry/v2/repositories), snapshot (snapshot.json)"
+    "registry (docker/registry/v2/repositories), go-blobstore (blobs/<digest>/info.json), snapshot (snapshot.json)"
 )
 
 
@@ -39,11 +39,12 @@ def scan(
 ) -> Snapshot:
     """Return a snapshot of the store at `address`, read-only: nothing there is written, locked or touched.
 
-    `address` is a path, of which the kind is recognised, or `kind:path` with a kind of blobkit, oci, registry or
-    snapshot. `policy` picks the first policy (see `Snapshot.policies`); `verify` reads and hashes every blob (small
-    ones are always verified); `progress` shows a bar for what takes longer than a second. AddressError where there
-    is no such path or no store, UnreadableStoreError where a store cannot be read. Cost: one look at each file, one
-    read of each manifest. `storage_options` are for stores that are not local, of which there are none yet.
+    `address` is a path, of which the kind is recognised, or `kind:path` with a kind of blobkit, oci, registry,
+    go-blobstore or snapshot. `policy` picks the first policy (see `Snapshot.policies`); `verify` reads and hashes
+    every blob (small ones are always verified); `progress` shows a bar for what takes longer than a second.
+    AddressError where there is no such path or no store, UnreadableStoreError where a store cannot be read. Cost: one
+    look at each file, one read of each manifest. `storage_options` are for stores that are not local, of which there
+    are none yet.
     """
     if storage_options:
         msg = f"storage_options are given ({listed(sorted(storage_options))}), and {os.fspath(address)} is a local path"
@@ -124,6 +125,10 @@ def _scan_registry(path: Path, policy: str | None, progress: bool, verify: bool)
     return registry.scan(_directory(path), policy=policy, progress=progress, verify=verify)
 
 
+def _scan_go(path: Path, policy: str | None, progress: bool, verify: bool) -> Snapshot:  # noqa: FBT001 (private)
+    return go_blobstore.scan(_directory(path), policy=policy, progress=progress, verify=verify)
+
+
 def _load_snapshot(path: Path, policy: str | None, _progress: bool, _verify: bool) -> Snapshot:  # noqa: FBT001 (private)
     if not path.exists():
         msg = f"{printable(os.fspath(path))} does not exist: give a file that `blobkit scan -o` or `save` made"
@@ -136,11 +141,13 @@ _MAKERS: dict[str, Callable[[Path, str | None, bool, bool], Snapshot]] = {
     "blobkit": _scan_blobkit,
     "oci": _scan_oci,
     "registry": _scan_registry,
+    "go-blobstore": _scan_go,
     "snapshot": _load_snapshot,
 }
 _SIGNS: dict[str, Callable[[Path], bool]] = {
     "blobkit": lambda path: (path / ".blobkit" / "index.sqlite").is_file(),
     "oci": oci_layout.is_layout,
     "registry": registry.is_registry,
+    "go-blobstore": go_blobstore.is_store,
     "snapshot": lambda path: (path / "snapshot.json").is_file() and (path / "nodes.parquet").is_file(),
 }

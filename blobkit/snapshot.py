@@ -66,6 +66,7 @@ class Policy:
 
 POLICIES = (
     Policy("blobkit", "counts", frozenset({"pin", "tag"}), _BODY | {"subject", "link"}, counting=True),
+    Policy("go-blobstore", "counts", frozenset({"pin"}), frozenset({"link"}), counting=True),
     Policy("oci", "dependent", frozenset({"entry"}), _BODY | {"referrer"}),
     Policy(
         "oci",

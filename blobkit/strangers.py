@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 from blobkit.render import clean
@@ -36,7 +37,6 @@ FIELDS = frozenset(
     }
 )
 """Fields that say what a document links to."""
-_CANONICAL = {field.lower(): field for field in FIELDS}
 
 
 class DocumentError(ValueError):
@@ -59,20 +59,26 @@ def parse_json(data: bytes) -> Json:
     return value
 
 
-def spelled(body: Json) -> Json:
+def spelled(body: Json, fields: frozenset[str] = FIELDS) -> Json:
     """Return the object with the fields that matter spelled as in the specification.
 
     Programs in Go match names of fields in any case, so that `Layers` holds what it lists. DocumentError where a field
     is there in two spellings: programs differ in which one they take.
     """
-    others = [name for name in body if name not in FIELDS and name.lower() in _CANONICAL]
+    canonical = _canonical(fields)
+    others = [name for name in body if name not in fields and name.lower() in canonical]
     if not others:
         return body
-    renamed = {_CANONICAL[name.lower()]: body[name] for name in others}
+    renamed = {canonical[name.lower()]: body[name] for name in others}
     if len(renamed) < len(others) or renamed.keys() & body.keys():
         msg = f"one field in two spellings ({', '.join(sorted(others))})"
         raise DocumentError(msg)
     return {**{name: value for name, value in body.items() if name not in others}, **renamed}
+
+
+@cache
+def _canonical(fields: frozenset[str]) -> dict[str, str]:
+    return {field.lower(): field for field in fields}
 
 
 def objects(value: object, field: str, odd: list[str]) -> Iterator[Json]:

@@ -38,13 +38,32 @@ def dataset(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[
 
     @cache
     def unpacked(name: str) -> Dataset:
-        archive = shared / "data" / f"{name}.tar.gz"
-        if not archive.exists():
-            pytest.skip(f"no real store {archive}")
-        oracle = json.loads((shared / "data" / f"{name}.oracle.json").read_bytes())
-        target = tmp_path_factory.mktemp(name)
-        with tarfile.open(archive) as tar:
-            tar.extractall(target, filter="data")
-        return target / oracle["root_in_tar"], oracle
+        oracle = json.loads(_file(shared / "data" / f"{name}.oracle.json").read_bytes())
+        root = _unpacked(shared / "data" / f"{name}.tar.gz", tmp_path_factory.mktemp(name))
+        return root / oracle["root_in_tar"], oracle
 
     return unpacked
+
+
+@pytest.fixture(scope="session")
+def go_store(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Dataset]:
+    """A function from the name of a store that the Go package wrote to (its root, what Go itself says of it)."""
+
+    @cache
+    def unpacked(name: str) -> Dataset:
+        said = json.loads(_file(shared / "go-vectors" / f"{name}.expected.json").read_bytes())
+        return _unpacked(shared / "go-vectors" / f"{name}.tar.gz", tmp_path_factory.mktemp(name)) / name, said
+
+    return unpacked
+
+
+def _file(path: Path) -> Path:
+    if not path.exists():
+        pytest.skip(f"no real store: {path} is not here")
+    return path
+
+
+def _unpacked(archive: Path, target: Path) -> Path:
+    with tarfile.open(_file(archive)) as tar:
+        tar.extractall(target, filter="data")
+    return target

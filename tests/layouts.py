@@ -172,6 +172,35 @@ class Registry(Shelf):
         return blobkit.scan(f"registry:{self.root}", policy=policy, progress=False)
 
 
+class GoStore(Shelf):
+    """A store of the Go package `blobstore`."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        (root / "blobs").mkdir(parents=True)
+
+    def path(self, digest: str) -> Path:
+        return self.root / "blobs" / digest / "blob"
+
+    def info(self, digest: str) -> Path:
+        return self.root / "blobs" / digest / "info.json"
+
+    def add(self, content: bytes | str, refcount: int, *links: str, label: str = "sha256", **more: object) -> str:
+        """Store content that counts so many references and has these links; `more` are other fields."""
+        digest = self.blob(content, label=label)
+        said = {"digest": digest, "mediaType": "", "size": self.size(digest), "refCount": refcount, "linksTo": links}
+        self.say(digest, said | more)
+        return digest
+
+    def say(self, digest: str, body: object) -> None:
+        """Make this the info.json of a blob, written as Go does: a line."""
+        self.info(digest).parent.mkdir(exist_ok=True)
+        self.info(digest).write_text(body if isinstance(body, str) else json.dumps(body) + "\n")
+
+    def scan(self) -> Snapshot:
+        return blobkit.scan(f"go-blobstore:{self.root}", progress=False)
+
+
 def stored(snapshot: Snapshot) -> dict[str, str]:
     """Whether each named blob is stored, or why not."""
     return {str(d): str(s) for d, s in blobkit.to_frame(snapshot, absent=True)["stored"].items()}

@@ -32,6 +32,8 @@ SMALL = 64 << 10
 GLANCE = 16 << 10
 """Bytes read first of a blob that may be a document; most documents are no longer."""
 
+PIN_COLUMNS = ("node", "name", "kind", "group", "modified", "count")
+
 
 def micros(info: os.stat_result) -> int:
     """Return the time of last modification in microseconds since 1970."""
@@ -83,7 +85,7 @@ class Facts:
         self.stored: list[str] = []
         self.opaque: list[bool] = []
         self.links: tuple[list[int], list[int], list[str]] = ([], [], [])
-        self.pins: list[tuple[int, str | None, str, str | None, int]] = []
+        self.pins: list[tuple[int, str | None, str, str | None, int, int]] = []
         self.notices: list[tuple[str, str, str, str]] = []
 
     def node(self, key: str) -> int:
@@ -123,9 +125,18 @@ class Facts:
         self.links[1].append(target)
         self.links[2].append(kind)
 
-    def pin(self, node: int, name: str | None, kind: str, group: str | None = None, modified: int = -1) -> None:
-        """Record a pin."""
-        self.pins.append((node, name, kind, group, modified))
+    def pin(  # noqa: PLR0913 (the columns of one row)
+        self,
+        node: int,
+        name: str | None,
+        kind: str,
+        group: str | None = None,
+        modified: int = -1,
+        *,
+        count: int = 1,
+    ) -> None:
+        """Record a pin, or `count` of them that nothing tells apart."""
+        self.pins.append((node, name, kind, group, modified, count))
 
     def hide(self, what: str, kinds: Iterable[str]) -> None:
         """Pin, by pins of these kinds, a stand-in for what cannot be read: all that nothing else reaches is unknown."""
@@ -148,7 +159,7 @@ class Facts:
 
     def snapshot(self, kind: str, address: str, policy: str | None) -> Snapshot:
         """Return the picture of all facts recorded."""
-        pins = list(zip(*self.pins, strict=True)) or [(), (), (), (), ()]
+        pins = list(zip(*self.pins, strict=True)) or [()] * len(PIN_COLUMNS)
         source, target, link_kind = self.links
         return build(
             kind,
@@ -165,7 +176,7 @@ class Facts:
                 "opaque": self.opaque,
             },
             links={"source": source, "target": target, "kind": link_kind},
-            pins=dict(zip(("node", "name", "kind", "group", "modified"), map(list, pins), strict=True)),
+            pins=dict(zip(PIN_COLUMNS, map(list, pins), strict=True)),
             notices=self.notices,
             policy=policy,
         )

@@ -100,6 +100,7 @@ def test_a_store_of_an_unknown_kind_is_refused() -> None:
 def test_every_kind_of_store_has_a_default_policy_of_known_kinds() -> None:
     assert {p.store: p.name for p in reversed(POLICIES)} == {
         "blobkit": "counts",
+        "go-blobstore": "counts",
         "oci": "dependent",
         "registry": "tags",
     }

@@ -1,0 +1,228 @@
+"""A store of the original Go package `blobstore` as a snapshot, read-only.
+
+On disk: `blobs/<digest>/blob` and `blobs/<digest>/info.json`, written by Go's encoding/json: its reader takes fields
+in any case, its first version wrote no `linksTo`. A commit writes info.json (truncated in place) before it moves
+`temp-blob-*` from the root to `blob`, so a crash leaves an empty info.json, or one without a blob.
+
+Cost: one look at each directory, one read of each info.json; small blobs are verified in passing, others on request.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+from blobkit.digest import Digest, is_digest
+from blobkit.errors import UnreadableStoreError
+from blobkit.media import DOCUMENT_LIMIT, kind_of
+from blobkit.progress import watched
+from blobkit.render import count, human_bytes, printable
+from blobkit.scanners.facts import Facts, Files, listing, read, within
+from blobkit.strangers import DocumentError, Json, parse_json, spelled, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from blobkit.snapshot import Snapshot
+
+__all__ = ["is_store", "scan"]
+
+T = TypeVar("T")
+
+FIELDS = frozenset({"digest", "mediaType", "size", "refCount", "linksTo"})
+MOST = 1 << 30
+"""No store holds a billion references to one blob: such a count is one that wrapped, or made up."""
+LOOKED_AT = 100
+"""Entries of blobs/ that are looked at to recognise a store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What one info.json says; `size` is -1 where it says none."""
+
+    refcount: int
+    links: tuple[Digest, ...]
+    media_type: str
+    size: int
+    odd: tuple[str, ...]
+
+
+def is_store(root: Path) -> bool:
+    """Return whether a directory looks like a store of the Go package: one of its first blobs has an info.json."""
+    try:
+        with os.scandir(root / "blobs") as entries:
+            return any(
+                is_digest(entry.name) and os.path.lexists(f"{entry.path}/info.json")
+                for entry in islice(entries, LOOKED_AT)
+            )
+    except OSError:
+        return False
+
+
+def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Snapshot:
+    """Return the snapshot of the store at `root`; UnreadableStoreError where there is none.
+
+    Links are `linksTo`; anonymous pins are what is left of `refCount` without them. A blob whose info.json is damaged
+    is kept and opaque: how often it is held, and what it links to, is unknown. Nothing is written, no symbolic link
+    that leaves `root` is followed. `verify` hashes every blob.
+    """
+    blobs = os.fspath(root / "blobs")
+    if not within(blobs, os.fspath(root)) or not os.path.isdir(blobs):
+        msg = f"{printable(os.fspath(root))} holds no store of the Go package: looked for the directory blobs in it"
+        raise UnreadableStoreError(msg)
+    facts = Facts()
+    files = Files(facts, os.fspath(root), lambda digest: f"{blobs}/{digest}/blob")
+    infos: dict[Digest, Info] = {}
+    for digest, entry in watched(_directories(blobs, facts), "listing", show=progress):
+        info = _read_blob(digest, entry, files)
+        if info is not None:
+            infos[digest] = info
+    _link(facts, infos)
+    _temporary_files(root, facts)
+    files.verify(iter(watched(list(files.stored() if verify else files.small()), "verifying", show=progress)))
+    return facts.snapshot("go-blobstore", os.fspath(root), policy)
+
+
+def _directories(blobs: str, facts: Facts) -> Iterator[tuple[Digest, os.DirEntry[str]]]:
+    """Yield the entries of blobs/ that are named like a digest; a notice says what else is there."""
+    told = len(facts.notices)
+    entries = listing(blobs, facts)
+    if len(facts.notices) > told:
+        facts.hide("blobs", ("pin",))
+    for entry in entries:
+        if is_digest(entry.name):
+            yield Digest(entry.name), entry
+        else:
+            facts.notice("junk", f"{entry.name} in blobs/ is not named like a blob", "", entry.path)
+
+
+def _read_blob(digest: Digest, entry: os.DirEntry[str], files: Files) -> Info | None:
+    """Record one blob and return what its info.json says; None, and it is kept as unknown, where that is damaged."""
+    facts = files.facts
+    if not entry.is_dir(follow_symlinks=False):
+        _damaged(facts, digest, "a symbolic link or a file stands in the place of its directory", entry.path)
+        return None
+    told = len(facts.notices)
+    inside = {file.name: file for file in listing(entry.path, facts)}
+    if not inside and len(facts.notices) == told:
+        facts.notice("junk", f"the directory of {digest} is empty: there is no such blob", digest, entry.path)
+        return None
+    if "blob" in inside:
+        files.add(digest, inside["blob"])
+    for name in inside.keys() - {"blob", "info.json"}:
+        facts.notice("junk", f"{name} is no part of {digest}", digest, inside[name].path)
+    try:
+        info = parse(read(f"{entry.path}/info.json", DOCUMENT_LIMIT + 1, follow=False), digest)
+    except DocumentError as error:
+        _damaged(facts, digest, str(error), f"{entry.path}/info.json")
+        return None
+    except OSError as error:
+        _damaged(facts, digest, f"it cannot be read ({error.strerror})", f"{entry.path}/info.json")
+        return None
+    _describe(facts, digest, info, entry.path)
+    return info
+
+
+def parse(data: bytes, digest: Digest) -> Info:
+    """Return what the info.json of this blob says; DocumentError where Go could not read it or it is of another blob.
+
+    `mediaType`, `size` and `linksTo` may be absent or null, as older versions leave them; a count may not.
+    """
+    if not data:
+        msg = "it is empty"
+        raise DocumentError(msg)
+    if len(data) > DOCUMENT_LIMIT:
+        msg = f"it is larger than {DOCUMENT_LIMIT >> 20} MiB"
+        raise DocumentError(msg)
+    body = spelled(parse_json(data), FIELDS)
+    if _typed(body, "digest", str, "") not in ("", digest):
+        msg = f"it is of another blob ({body['digest']!r:.100})"
+        raise DocumentError(msg)
+    refcount, size = _typed(body, "refCount", int, -1), _typed(body, "size", int, -1)
+    if not 0 <= refcount <= MOST:
+        msg = f"a refCount of {refcount}" if body.get("refCount") is not None else "no refCount"
+        raise DocumentError(msg)
+    _typed(body, "mediaType", str, "")
+    links, odd = _links(_typed(body, "linksTo", list, []))
+    return Info(refcount, links, text_of(body, "mediaType"), size, odd)
+
+
+def _typed(body: Json, field: str, kind: type[T], absent: T) -> T:
+    """Return a field of this type, `absent` where there is none or null; DocumentError for another type."""
+    value = body.get(field)
+    if value is None:
+        return absent
+    if type(value) is not kind:  # exactly: true is no number, though Python thinks so
+        msg = f"{field} is a {type(value).__name__}"
+        raise DocumentError(msg)
+    return value
+
+
+def _links(names: list[object]) -> tuple[tuple[Digest, ...], tuple[str, ...]]:
+    """Return the digests that are linked, each once, and what is wrong with others; DocumentError for no text."""
+    if not all(isinstance(name, str) for name in names):
+        msg = "linksTo holds what is no text"
+        raise DocumentError(msg)
+    often = Counter(map(str, names))
+    odd = [f"links to {name[:80]!r}, which is no digest" for name in often if not is_digest(name)]
+    odd += [f"links to {name} {number} times: counted once" for name, number in often.items() if number > 1]
+    return tuple(Digest(name) for name in often if is_digest(name)), tuple(odd)
+
+
+def _damaged(facts: Facts, digest: Digest, why: str, path: str) -> None:
+    """Keep a blob of which the count and the links are unknown.
+
+    A stand-in that holds itself holds it: no pin that can be dropped is the last reference.
+    """
+    node = facts.node(digest)
+    facts.opaque[node] = True
+    holder = facts.stand_in(f"info.json@{digest}", -1)
+    facts.pin(holder, None, "pin")
+    facts.link(holder, holder, "link")
+    facts.link(holder, node, "link")
+    message = f"the info.json of {digest} is damaged ({why}): the blob is kept, and what it links to is unknown"
+    facts.notice("damaged", message, digest, path)
+
+
+def _describe(facts: Facts, digest: Digest, info: Info, path: str) -> None:
+    """Record what an info.json says, and say where it contradicts what is stored."""
+    node = facts.describe(digest, kind_of(info.media_type), info.media_type)
+    if not facts.is_stored(digest):
+        facts.notice("missing", f"{digest} is missing: it has an info.json and no content", digest, path)
+    elif info.size not in (-1, facts.size[node]):
+        message = f"{digest} has {facts.size[node]:,} bytes where its info.json says {info.size:,}"
+        facts.notice("size-mismatch", message, digest, path)
+    for odd in info.odd:
+        facts.notice("odd", f"{digest} {odd}", digest, path)
+
+
+def _link(facts: Facts, infos: dict[Digest, Info]) -> None:
+    """Record the links, and as pins those references that no link is."""
+    known = set(facts.ids)
+    held = Counter(target for info in infos.values() for target in info.links)
+    for digest, info in infos.items():
+        for target in info.links:
+            facts.link(facts.node(digest), facts.node(target), "link")
+            if target not in known:
+                facts.notice("dangling", f"{digest} links to {target}, which is not here", digest)
+        pins = info.refcount - held[digest]
+        if pins > 0:
+            facts.pin(facts.node(digest), None, "pin", count=pins)
+        elif pins < 0:
+            message = f"{digest} has {pins} pins: a refCount of {info.refcount} and {count(held[digest], 'link')} to it"
+            facts.notice("negative-pins", message, digest)
+
+
+def _temporary_files(root: Path, facts: Facts) -> None:
+    """Say which files were begun and not committed: they take space, and nothing removes them."""
+    for entry in listing(os.fspath(root), facts):
+        if entry.name.startswith("temp-blob-") and entry.is_file(follow_symlinks=False):
+            with suppress(FileNotFoundError):  # it may have been committed meanwhile
+                size = entry.stat(follow_symlinks=False).st_size
+                message = f"the temporary file {entry.name} holds {human_bytes(size)} ({size} bytes)"
+                facts.notice("upload", message, "", entry.path)
