@@ -13,6 +13,7 @@ from blobkit.digest import hash_for_label
 from blobkit.errors import (
     AddressError,
     AmbiguousTargetError,
+    BatchError,
     BlobkitError,
     BlobNotFoundError,
     ContentMissingError,
@@ -50,9 +51,10 @@ if TYPE_CHECKING:
     from blobkit.questions.preview import Preview, simulate_deref
     from blobkit.questions.why import Why, why
     from blobkit.snapshot import Snapshot
+    from blobkit.store.batch import Batch
     from blobkit.store.blob import Blob
     from blobkit.store.local import LocalStore
-    from blobkit.store.verbs import Store
+    from blobkit.store.store import Store
     from blobkit.store.writer import BlobWriter
     from blobkit.views import plots as plot
     from blobkit.views.graph import to_graph
@@ -63,6 +65,8 @@ __version__ = "0.1.0"
 __all__ = [
     "AddressError",
     "AmbiguousTargetError",
+    "Batch",
+    "BatchError",
     "Blob",
     "BlobNotFoundError",
     "BlobWriter",
@@ -111,12 +115,13 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Batch": "blobkit.store.batch",
     "Blob": "blobkit.store.blob",
     "BlobWriter": "blobkit.store.writer",
     "LocalStore": "blobkit.store.local",
     "Preview": "blobkit.questions.preview",
     "Snapshot": "blobkit.snapshot",
-    "Store": "blobkit.store.verbs",
+    "Store": "blobkit.store.store",
     "human": "blobkit.views.styled",
     "links_frame": "blobkit.questions.frame",
     "plot": "blobkit.views.plots",

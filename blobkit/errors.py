@@ -12,10 +12,12 @@
     |-- LinkCycleError (ValueError)             the link would close a cycle
     |-- MediaTypeConflictError (ValueError)     the blob is known under another media type
     |-- WriterClosedError (ValueError)          the writer was committed, cancelled or forked
+    |-- BatchError (RuntimeError)               a batch inside a batch, or one that has ended or failed
     |-- StoreError (OSError)                    the directory or its index cannot serve as a store
     |   |-- NotAStoreError, NotAdoptedError, StoreTooNewError, StoreDamagedError
     |   `-- StoreBusyError, StoreClosedError, ReadOnlyStoreError
     |-- AddressError (ValueError)               not an address that can be scanned
+    |-- SourceError (ValueError)                what cannot be imported: unsound, itself, or without content
     |-- UnreadableStoreError (OSError)          a store of a known kind that cannot be read
     |-- UnknownPolicyError (ValueError)         this kind of store has no such policy
     |-- SnapshotFormatError (ValueError)        not a saved snapshot, or one that breaks its own rules
@@ -33,6 +35,7 @@ from __future__ import annotations
 __all__ = [
     "AddressError",
     "AmbiguousTargetError",
+    "BatchError",
     "BlobNotFoundError",
     "BlobkitError",
     "ContentMissingError",
@@ -47,6 +50,7 @@ __all__ = [
     "NotPinnedError",
     "ReadOnlyStoreError",
     "SnapshotFormatError",
+    "SourceError",
     "StoreBusyError",
     "StoreClosedError",
     "StoreDamagedError",
@@ -63,7 +67,12 @@ __all__ = [
 
 
 class BlobkitError(Exception):
-    """Root of all errors of blobkit; `digest` is the blob concerned, or "" where there is none."""
+    """Root of all errors of blobkit; `digest` is the blob concerned, or "" where there is none.
+
+    `done` is, where it stopped work in bulk, how many items were done before.
+    """
+
+    done: int = 0
 
     def __init__(self, message: str, *, digest: str = "") -> None:
         """Keep the one-line message, and the digest as data."""
@@ -135,6 +144,10 @@ class WriterClosedError(BlobkitError, ValueError):
     """The writer was committed or cancelled already, or belongs to another process."""
 
 
+class BatchError(BlobkitError, RuntimeError):
+    """A batch inside a batch, or one that has ended, has failed, or belongs to another thread."""
+
+
 class StoreError(BlobkitError, OSError):
     """The directory or its index cannot serve as a store."""
 
@@ -169,6 +182,10 @@ class ReadOnlyStoreError(StoreError):
 
 class AddressError(BlobkitError, ValueError):
     """Not an address that can be scanned."""
+
+
+class SourceError(BlobkitError, ValueError):
+    """What cannot be imported: it is not sound, it is the store itself, or it has no content."""
 
 
 class UnreadableStoreError(BlobkitError, OSError):

@@ -16,9 +16,24 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
 
-    Column = Sequence[int] | NDArray[np.int64]
+    Column = Sequence[int] | NDArray[np.integer]
+    Texts = Sequence[Digest] | NDArray[np.bytes_]
+    """Digests as text, or in bulk as ASCII."""
 
-__all__ = ["LINK_KINDS", "Arrival", "Change", "Descriptor", "Facts", "Freed", "Level", "Link", "Record"]
+__all__ = [
+    "LINK_KINDS",
+    "Arrival",
+    "Change",
+    "Descriptor",
+    "Facts",
+    "Fault",
+    "Freed",
+    "Level",
+    "Link",
+    "Record",
+    "Stamp",
+    "Tally",
+]
 
 LINK_KINDS = ("link", "config", "layer", "child")
 """Why a blob links to another: by hand, or by its position in a manifest. Indexes store the place in this tuple."""
@@ -57,6 +72,23 @@ class Freed:
     bytes: int = 0
     levels: tuple[Level, ...] = ()
 
+    @classmethod
+    def joined(cls, parts: Sequence[Freed]) -> Freed:
+        """Return what removals one after the other freed, as if they had been one: each level is the sum of levels."""
+        depth = max((len(part.levels) for part in parts), default=0)
+        digests: list[Digest] = []
+        levels: list[Level] = []
+        for level in range(depth):
+            deep = [part for part in parts if level < len(part.levels)]
+            digests += sorted(digest for part in deep for digest in part.at(level))
+            levels.append((sum(p.levels[level][0] for p in deep), sum(p.levels[level][1] for p in deep)))
+        return cls(tuple(digests), sum(part.bytes for part in parts), tuple(levels))
+
+    def at(self, level: int) -> tuple[Digest, ...]:
+        """Return the digests of one level."""
+        start = sum(blobs for blobs, _ in self.levels[:level])
+        return self.digests[start : start + self.levels[level][0]]
+
     def __len__(self) -> int:
         """Return the number of freed blobs."""
         return len(self.digests)
@@ -77,6 +109,36 @@ class Link(NamedTuple):
     source: Digest
     target: Digest
     kind: str = "link"
+
+
+class Fault(NamedTuple):
+    """What an index sees wrong with itself: what kind of fault, the blob concerned or "", a word about it."""
+
+    code: str
+    digest: Digest | str
+    detail: str
+
+
+class Tally(NamedTuple):
+    """What is recorded of the references to a blob (refcount, pins), and what is really there (links, tags)."""
+
+    refcount: int
+    pins: int
+    links: int
+    tags: int
+
+
+class Stamp(NamedTuple):
+    """What changes when the content of a blob is replaced: its size, when it came (seconds since 1970), which it is.
+
+    `regular` says whether these are plain bytes (no symlink, no directory), `mode` who may do what with them.
+    """
+
+    size: int
+    since: float
+    identity: object
+    regular: bool = True
+    mode: int = 0o444
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +193,7 @@ class Facts:
     `expected` are links to absent blobs: (source, digest, kind, media type).
     """
 
-    digests: Sequence[Digest]
+    digests: Texts
     sizes: Column
     created: Column
     media_types: Sequence[str]

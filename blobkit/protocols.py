@@ -7,7 +7,10 @@ knows a rule: the rules are in `blobkit.store`, written once for every pair.
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
+
+from blobkit.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from blobkit.digest import Digest
-    from blobkit.model import Arrival, Change, Facts, Link, Record
+    from blobkit.model import Arrival, Change, Column, Facts, Fault, Link, Record, Stamp, Tally
     from blobkit.snapshot import Snapshot
 
     Address = str | os.PathLike[str]
@@ -24,12 +27,16 @@ __all__ = [
     "Area",
     "Content",
     "Index",
+    "Inspected",
     "Reading",
+    "Source",
     "Staged",
     "SupportsSnapshot",
     "Writing",
     "as_snapshot",
+    "as_source",
     "open_addresses_with",
+    "open_sources_with",
 ]
 
 T = TypeVar("T")
@@ -65,6 +72,46 @@ def as_snapshot(x: SupportsSnapshot | Address) -> Snapshot:
     raise TypeError(msg)
 
 
+@runtime_checkable
+class Source(Protocol):
+    """What can be imported: facts and content. Where it has an `identity` (text), that is what it is remembered by.
+
+    Else it is remembered by the kind and address of its snapshot.
+    """
+
+    def snapshot(self) -> Snapshot:
+        """Return an immutable picture of the facts at one moment."""
+        ...
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """Return the content of a blob as a file to read; FileNotFoundError where there is none."""
+        ...
+
+
+_source_openers: list[Callable[[Address], AbstractContextManager[Source]]] = []
+
+
+def open_sources_with(opener: Callable[[Address], AbstractContextManager[Source]]) -> None:
+    """Make `opener` what turns an address into a source to import from."""
+    _source_openers[:] = [opener]
+
+
+def as_source(x: Source | Address) -> AbstractContextManager[Source]:
+    """Return `x` as a source to import from, in a `with` block that closes what an address opened.
+
+    SourceError for a snapshot, which has no content; TypeError for anything else that is none.
+    """
+    if isinstance(x, str | os.PathLike):
+        return _source_openers[0](x)
+    if isinstance(x, Source):
+        return nullcontext(x)
+    if isinstance(x, SupportsSnapshot):
+        msg = "a snapshot has facts and no content: import from the store itself, or its address"
+        raise SourceError(msg)
+    msg = f"a {type(x).__name__} cannot be imported: give a store or an address (a path, or kind:path)"
+    raise TypeError(msg)
+
+
 class Staged(Protocol):
     """Bytes on their way in, which nobody sees until `Content.publish` is given their token."""
 
@@ -95,6 +142,10 @@ class Area(Protocol):
 
     def stage(self) -> Staged:
         """Return a place for new bytes in this area; needs no lock."""
+        ...
+
+    def open(self, token: str) -> BinaryIO:
+        """Return staged bytes as a file to read, once they are sealed and as long as they are not published."""
         ...
 
     def seal(self) -> None:
@@ -150,6 +201,29 @@ class Content(Protocol):
 
     def close(self) -> None:
         """Let go of what the content holds open."""
+        ...
+
+
+class Inspected(Content, Protocol):
+    """A content that can be checked and repaired: what a whole store asks beside what its verbs ask."""
+
+    def stamps(self, digests: Collection[Digest]) -> Mapping[Digest, Stamp]:
+        """Return what tells the bytes of each of these that is there from others under the same digest."""
+        ...
+
+    def strays(self) -> Iterator[str]:
+        """Yield the names of what is among the content and is no content: nothing of a blob."""
+        ...
+
+    def abandoned(self) -> Sequence[str]:
+        """Return the names of what dead processes staged and left, which `reclaim` would remove."""
+        ...
+
+    def set_aside(self, names: Collection[str], what: str) -> Mapping[str, str]:
+        """Move content (by digest) or strays (by name) to where nobody sees them; return where each of them is.
+
+        Nothing is overwritten there; `what` happened becomes part of the name. What is gone already is left out.
+        """
         ...
 
 
@@ -215,8 +289,28 @@ class Reading(Protocol):
         """Return how many anonymous pins were recorded as given to each of these by `source`, where there are any."""
         ...
 
+    def changed_names(self) -> Mapping[str, Digest | None]:
+        """Return the names that came, moved or went since `settle_names`, with what each one named then."""
+        ...
+
     def meta(self, key: str) -> str | None:
         """Return a fact about the store itself."""
+        ...
+
+    def faults(self) -> Sequence[Fault]:
+        """Return what is wrong with single rows, or with the index as such. Cost: scans everything."""
+        ...
+
+    def miscounts(self, blobs: Collection[Digest] | None = None) -> Mapping[Digest, Tally]:
+        """Return those of these (of all) blobs whose refcount is not pins plus links, or pins less than tags, or 0."""
+        ...
+
+    def edges(self) -> tuple[Column, Column]:
+        """Return all links, dangling ones too, as sources and targets: numbers that `numbered` knows."""
+        ...
+
+    def numbered(self, numbers: Collection[int]) -> Mapping[int, Digest]:
+        """Return the blobs with these numbers of `edges`."""
         ...
 
     def facts(self) -> Facts:
@@ -226,6 +320,10 @@ class Reading(Protocol):
 
 class Writing(Reading, Protocol):
     """The one transaction that may write, and what it has written so far."""
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Return a block of which all writes are undone where it raises; the transaction goes on."""
+        ...
 
     def add(self, arrivals: Collection[Arrival]) -> None:
         """Record new blobs with one anonymous pin each; their tombstones are cleared."""
@@ -251,8 +349,27 @@ class Writing(Reading, Protocol):
         """Set media types."""
         ...
 
+    def resize(self, sizes: Mapping[Digest, int]) -> None:
+        """Set sizes."""
+        ...
+
+    def recount(self, counts: Mapping[Digest, tuple[int, int]]) -> None:
+        """Set refcount and pins."""
+        ...
+
+    def clear(self, codes: Collection[str]) -> None:
+        """Take out, or make harmless, the rows with faults of these kinds: they name nothing, or nothing that is here.
+
+        Blobs, and what counts them, stay as they are, unless their row has no digest.
+        """
+        ...
+
     def forget(self, tombstones: Collection[Digest]) -> None:
         """Clear tombstones."""
+        ...
+
+    def settle_names(self) -> None:
+        """Forget which names changed."""
         ...
 
     def set_meta(self, key: str, value: str | None) -> None:

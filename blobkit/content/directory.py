@@ -10,13 +10,16 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blobkit.content.quarantine import move_aside, stamp, strays
 from blobkit.content.syncing import sync_directory, sync_file_system
-from blobkit.content.temporary import StagedFile, StagingArea, reclaim
+from blobkit.content.temporary import StagedFile, StagingArea, abandoned, reclaim
 from blobkit.digest import ALGORITHMS, Digest, is_digest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import BinaryIO
+
+    from blobkit.model import Stamp
 
 __all__ = ["DirectoryContent"]
 
@@ -103,6 +106,31 @@ class DirectoryContent:
     def reclaim(self) -> int:
         """Remove the temporary files and areas of dead writers; return how many there were."""
         return reclaim(self._tmp)
+
+    def stamps(self, digests: Collection[Digest]) -> Mapping[Digest, Stamp]:
+        """Return what tells the bytes of each of these that is there from others under the same digest."""
+        found = {}
+        for digest in digests:
+            with contextlib.suppress(FileNotFoundError):
+                found[digest] = stamp(self._path(digest))
+        return found
+
+    def strays(self) -> Iterator[str]:
+        """Yield the paths of what is under `blobs/` and is no regular file named by a digest."""
+        return strays(self._root)
+
+    def abandoned(self) -> Sequence[str]:
+        """Return the temporary files and areas of dead writers."""
+        return abandoned(self._tmp)
+
+    def set_aside(self, names: Collection[str], what: str) -> Mapping[str, str]:
+        """Move content or strays to `.blobkit/quarantine`; return where each is, without what is gone already."""
+        moved = {}
+        for name in names:
+            path = f"blobs/{name.replace(':', '/')}" if is_digest(name) else name
+            with contextlib.suppress(FileNotFoundError):
+                moved[name] = move_aside(self._root, path, what, sync=self._sync)
+        return moved
 
     def close(self) -> None:
         """Do nothing: no file stays open between calls."""

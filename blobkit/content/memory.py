@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import itertools
+import time
 from typing import TYPE_CHECKING
+
+from blobkit.digest import Digest
+from blobkit.model import Stamp
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import BinaryIO
-
-    from blobkit.digest import Digest
 
 __all__ = ["MemoryContent"]
 
@@ -20,12 +22,18 @@ class MemoryContent:
 
     def __init__(self) -> None:
         self._bytes: dict[Digest, bytes] = {}
+        self._since: dict[Digest, float] = {}
         self._staged: dict[str, bytearray] = {}
+        self.quarantine: dict[str, bytes] = {}
         self._tokens = map(str, itertools.count())
 
     def stage(self) -> StagedBytes:
         """Return a buffer that nobody sees before it is published."""
         return StagedBytes(next(self._tokens), self._staged)
+
+    def staged(self, token: str) -> bytes:
+        """Return what was written to the buffer with this token."""
+        return bytes(self._staged[token])
 
     def area(self) -> BytesArea:
         """Return buffers that are dropped together."""
@@ -35,6 +43,7 @@ class MemoryContent:
         """Put the buffers with these tokens under their digests."""
         for digest, token in staged.items():
             self._bytes[digest] = bytes(self._staged.pop(token))
+            self._since[digest] = time.time()
 
     def sizes(self, digests: Collection[Digest]) -> Mapping[Digest, int]:
         """Return the size of each of these that is there."""
@@ -59,6 +68,31 @@ class MemoryContent:
 
     def sync(self) -> None:
         """Do nothing: memory promises nothing."""
+
+    def stamps(self, digests: Collection[Digest]) -> Mapping[Digest, Stamp]:
+        """Return what tells the bytes of each of these from others: when they came, in which buffer."""
+        return {digest: self._stamped(digest) for digest in digests if digest in self._bytes}
+
+    def _stamped(self, digest: Digest) -> Stamp:
+        data = self._bytes[digest]
+        return Stamp(len(data), self._since.get(digest, 0.0), id(data))
+
+    def strays(self) -> Iterator[str]:
+        """Yield nothing: a dict of bytes by digest holds nothing else."""
+        yield from ()
+
+    def abandoned(self) -> Sequence[str]:
+        """Return nothing: what a dead process staged died with it."""
+        return ()
+
+    def set_aside(self, names: Collection[str], what: str) -> Mapping[str, str]:
+        """Move content to `quarantine`, a dict by name; return the names."""
+        moved = {}
+        for digest in names:
+            if digest in self._bytes:
+                moved[digest] = f"{digest}.{what}.{len(self.quarantine)}"
+                self.quarantine[moved[digest]] = self._bytes.pop(Digest(digest))
+        return moved
 
     def reclaim(self) -> int:
         """Return 0: what a dead process staged died with it."""
@@ -98,6 +132,10 @@ class BytesArea:
     def stage(self) -> AreaBytes:
         """Return a buffer that the area drops once it is sealed."""
         return AreaBytes(self._content.stage(), self._sealed)
+
+    def open(self, token: str) -> BinaryIO:
+        """Return a sealed buffer as a file to read."""
+        return io.BytesIO(self._content.staged(token))
 
     def seal(self) -> None:
         """Do nothing: memory promises nothing."""

@@ -19,8 +19,9 @@ from blobkit.content.syncing import sync_files
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from typing import BinaryIO
 
-__all__ = ["StagedFile", "StagingArea", "locked_file", "reclaim"]
+__all__ = ["StagedFile", "StagingArea", "abandoned", "locked_file", "reclaim"]
 
 READ_ONLY = 0o444
 CREATE = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
@@ -45,6 +46,15 @@ def reclaim(directory: str | Path) -> int:
             elif entry.is_dir(follow_symlinks=False):
                 removed += _reclaimed(entry.path, _remove_area)
     return removed
+
+
+def abandoned(directory: str | Path) -> list[str]:
+    """Return the names of the files and areas there that nobody has locked: what `reclaim` would remove."""
+    try:
+        with os.scandir(directory) as entries:
+            return sorted(entry.name for entry in entries if _is_abandoned(entry))
+    except FileNotFoundError:
+        return []
 
 
 class StagedFile:
@@ -113,6 +123,10 @@ class StagingArea:
         if self._chmod:
             os.fchmod(fd, READ_ONLY)
         return AreaFile(f"{self.name}/{name}", fd, f"{self._path}/{name}", self._sealed)
+
+    def open(self, token: str) -> BinaryIO:
+        """Return a file that was sealed here and not published, open to read."""
+        return open(f"{self._path}/{token.rpartition('/')[2]}", "rb")  # noqa: PTH123 (twice as fast as through a Path)
 
     def seal(self) -> None:
         """Make all files that were sealed here durable, in one go. Where that fails all of them are discarded."""
@@ -240,6 +254,21 @@ def _reclaimed(path: str, remove: Callable[[str], None]) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         remove(path)  # while locked: a writer that lost this race sees that its file has no name
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def _is_abandoned(entry: os.DirEntry[str]) -> bool:
+    """Return whether a file or area could be locked now. The lock is shared: a check must not stop another."""
+    try:
+        fd = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return False
     finally:

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from blobkit.errors import StoreClosedError
+from blobkit.errors import BatchError, StoreClosedError
+from blobkit.index.memory_faults import MemoryFaults
 from blobkit.model import LINK_KINDS, Facts, Link, Record
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class MemoryIndex:
     def __init__(self) -> None:
         self._state = _State()
         self._lock = threading.RLock()
+        self._owner = 0
         self.closed = False
 
     def read(self, question: Callable[[Reading], T]) -> T:
@@ -43,7 +45,11 @@ class MemoryIndex:
     @contextmanager
     def writing(self, *, durable: bool = False) -> Iterator[_State]:  # noqa: ARG002 (memory promises nothing)
         """Hold the lock; on an error every write is undone, the last one first."""
+        if self._owner == threading.get_ident():
+            msg = "this thread has a transaction open on this store: end it, or use its verbs"
+            raise BatchError(msg)
         with self._opened():
+            self._owner = threading.get_ident()
             try:
                 yield self._state
             except BaseException:
@@ -51,6 +57,7 @@ class MemoryIndex:
                 raise
             finally:
                 self._state.settle()
+                self._owner = 0
 
     def close(self) -> None:
         """Refuse every further question."""
@@ -65,7 +72,7 @@ class MemoryIndex:
             yield
 
 
-class _State:
+class _State(MemoryFaults):
     """The dicts, and how to undo what was done to them since the last `settle`."""
 
     def __init__(self) -> None:
@@ -75,6 +82,7 @@ class _State:
         self._expected: dict[Digest, dict[Link, str]] = {}
         self._tags: dict[str, Digest] = {}
         self._given: dict[Digest, dict[str, int]] = {}
+        self._changed: dict[str, Digest | None] = {}
         self._tombstones: dict[Digest, None] = {}
         self._meta: dict[str, str] = {}
         self._undo: list[Callable[[], object]] = []
@@ -146,6 +154,10 @@ class _State:
         """Return how many pins were recorded as given to each of these by `source`."""
         return {blob: self._given[blob][source] for blob in blobs if source in self._given.get(blob, {})}
 
+    def changed_names(self) -> Mapping[str, Digest | None]:
+        """Return the names that changed, with what each one named before."""
+        return dict(self._changed)
+
     def meta(self, key: str) -> str | None:
         """Return a fact about the store itself."""
         return self._meta.get(key)
@@ -176,6 +188,16 @@ class _State:
             tags=[(name, at[blob]) for name, blob in self._tags.items()],
         )
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo what is written in the block where it raises."""
+        before = len(self._undo)
+        try:
+            yield
+        except BaseException:
+            self.undo(before)
+            raise
+
     def add(self, arrivals: Collection[Arrival]) -> None:
         """Record new blobs with one anonymous pin each."""
         for new in arrivals:
@@ -189,6 +211,8 @@ class _State:
             self._put(self._holders.setdefault(link.target, {}), link.source, None)
         for link in change.unlinked:
             self._unlink(link.source, link.target)
+        for name in {*change.unnamed, *change.named} - self._changed.keys():
+            self._put(self._changed, name, self._tags.get(name))
         for name in change.unnamed:
             self._name(name, None)
         for name, blob in change.named.items():
@@ -224,6 +248,11 @@ class _State:
         for digest in tombstones:
             self._pop(self._tombstones, digest)
 
+    def settle_names(self) -> None:
+        """Forget which names changed."""
+        for name in list(self._changed):
+            self._pop(self._changed, name)
+
     def set_meta(self, key: str, value: str | None) -> None:
         """Set a fact about the store itself, or drop it."""
         if value is None:
@@ -231,9 +260,9 @@ class _State:
         else:
             self._put(self._meta, key, value)
 
-    def undo(self) -> None:
-        """Take back every write since the last `settle`."""
-        while self._undo:
+    def undo(self, keep: int = 0) -> None:
+        """Take back every write since the last `settle` but the first `keep`."""
+        while len(self._undo) > keep:
             self._undo.pop()()
 
     def settle(self) -> None:

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from blobkit.digest import pack
-from blobkit.errors import StoreClosedError
+from blobkit.errors import BatchError, StoreBusyError, StoreClosedError
+from blobkit.index.faults import clear
 from blobkit.index.rows import EPOCH, Rows
 from blobkit.index.schema import check_version, connect, create, translated
 from blobkit.model import LINK_KINDS
@@ -29,6 +30,8 @@ __all__ = ["SqliteIndex"]
 T = TypeVar("T")
 
 SYNCHRONOUS = {"full": "FULL", "normal": "NORMAL", "off": "OFF"}
+CHANGED = """INSERT OR IGNORE INTO changed_names
+    VALUES (?, (SELECT b.digest FROM tags t JOIN blobs b ON b.id = t.blob_id WHERE t.name = ?))"""
 _inherited: list[sqlite3.Connection] = []
 """Connections of a parent process: closing one in the child could take locks and the WAL from the parent."""
 
@@ -36,18 +39,19 @@ _inherited: list[sqlite3.Connection] = []
 class SqliteIndex:
     """The index at `path`, made if absent. `durability` (full, normal, off) is what an ordinary commit promises.
 
-    StoreTooNewError, StoreDamagedError, StoreBusyError (after `timeout` seconds) as in `translated`. Threads share
-    one connection and take turns; a forked child gets a connection of its own.
+    StoreTooNewError, StoreDamagedError, StoreBusyError (after `timeout` seconds) as in `translated`. Threads that are
+    inside transactions at the same time have a connection each; a forked child gets connections of its own.
     """
 
     def __init__(self, path: Path, *, durability: str = "full", timeout: float = 60.0) -> None:
         self._path = path
         self._synchronous = SYNCHRONOUS[durability]
         self._timeout = timeout
+        self.closed = False
         check_version(path)
-        self._pid = os.getpid()
-        self._lock = threading.RLock()
-        self._db: sqlite3.Connection | None = self._connected()
+        self._begin_anew()
+        with self._transaction("BEGIN"):
+            pass
 
     def read(self, question: Callable[[Reading], T]) -> T:
         """Return the answer to a question, inside one read transaction."""
@@ -58,24 +62,16 @@ class SqliteIndex:
     def writing(self, *, durable: bool = False) -> Iterator[SqliteWriting]:
         """Hold the write lock of the database, then commit; undo everything on an error."""
         level = "FULL" if durable else self._synchronous
-        with self._transaction("BEGIN IMMEDIATE", level) as db:
+        with self._turn(), self._transaction("BEGIN IMMEDIATE", level) as db:
             yield SqliteWriting(db)
 
-    @property
-    def closed(self) -> bool:
-        """Whether the index was closed."""
-        return self._db is None
-
     def close(self) -> None:
-        """Close the connection; the last one to close empties the WAL into the file."""
-        if self._db is None:
-            return
-        if self._pid == os.getpid():
-            with self._lock, translated(self._path):
-                self._db.close()
-        else:
-            _inherited.append(self._db)
-        self._db = None
+        """Close the connections; the last one to close empties the WAL into the file."""
+        if not self.closed:
+            self.closed = True
+            if self._pid != os.getpid():
+                self._begin_anew()
+            self._close_idle()
 
     def _connected(self) -> sqlite3.Connection:
         """Return a new connection to an index of this version."""
@@ -90,24 +86,64 @@ class SqliteIndex:
                 raise
         return db
 
-    def _after_fork(self) -> None:
-        """Leave the connection and the lock to the parent, whose they are, and take new ones."""
-        if self._db is not None:
-            _inherited.append(self._db)
-            self._pid = os.getpid()
-            self._lock = threading.RLock()
-            self._db = self._connected()
+    def _begin_anew(self) -> None:
+        """Start without connections and locks: those from before a fork are the parent's."""
+        _inherited.extend(getattr(self, "_all", ()))
+        self._pid = os.getpid()
+        self._writer = threading.Lock()
+        self._owner = 0
+        self._all: list[sqlite3.Connection] = []
+        self._idle: list[sqlite3.Connection] = []
+
+    def _close_idle(self) -> None:
+        with translated(self._path):
+            while self._idle:
+                self._idle.pop().close()
+
+    def _taken(self) -> sqlite3.Connection:
+        """Return a connection that nobody uses, made if there is none."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            db = self._connected()
+            self._all.append(db)
+            return db
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Let the threads of this process write in turn: SQLite's own lock is only tried again and again."""
+        if self._pid != os.getpid():
+            self._begin_anew()
+        if self._owner == threading.get_ident():
+            msg = f"{self._path}: this thread has a transaction open on this store: end it, or use its verbs"
+            raise BatchError(msg)
+        if not self._writer.acquire(timeout=self._timeout):
+            msg = f"{self._path}: another thread is writing for {self._timeout:g} s now; try again when it is done"
+            raise StoreBusyError(msg)
+        writer = self._writer
+        self._owner = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._owner = 0
+            writer.release()
 
     @contextmanager
     def _transaction(self, begin: str, level: str = "") -> Iterator[sqlite3.Connection]:
         if self._pid != os.getpid():
-            self._after_fork()
-        with self._lock, translated(self._path):
-            if self._db is None:
-                msg = f"{self._path.parent.parent}: this store was closed; open it again"
-                raise StoreClosedError(msg)
-            with _synchronous(self._db, level, self._synchronous), _begun(self._db, begin):
-                yield self._db
+            self._begin_anew()
+        if self.closed:
+            msg = f"{self._path.parent.parent}: this store was closed; open it again"
+            raise StoreClosedError(msg)
+        with translated(self._path):
+            db = self._taken()
+            try:
+                with _synchronous(db, level, self._synchronous), _begun(db, begin):
+                    yield db
+            finally:
+                self._idle.append(db)
+                if self.closed:  # meanwhile, by another thread
+                    self._close_idle()
 
 
 @contextmanager
@@ -138,6 +174,20 @@ def _begun(db: sqlite3.Connection, begin: str) -> Iterator[None]:
 class SqliteWriting(Rows):
     """The answers and the writes of one write transaction."""
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo what is written in the block where it raises."""
+        self._db.execute("SAVEPOINT verb")
+        try:
+            yield
+        except BaseException:
+            if self._db.in_transaction:  # a full disk may have ended the transaction already
+                self._db.execute("ROLLBACK TO verb")
+                self._db.execute("RELEASE verb")
+            self._known.clear()
+            raise
+        self._db.execute("RELEASE verb")
+
     def add(self, arrivals: Collection[Arrival]) -> None:
         """Record new blobs with one anonymous pin each; their tombstones are cleared."""
         types = self._type_ids({new.media_type for new in arrivals})
@@ -156,6 +206,7 @@ class SqliteWriting(Rows):
         new = sorted((ids[s], ids[t], LINK_KINDS.index(k)) for s, t, k in change.linked)  # in the order of the tree
         run("INSERT INTO links VALUES (?, ?, ?)", new)
         run("DELETE FROM links WHERE from_id = ? AND to_id = ?", [(ids[s], ids[t]) for s, t, _ in change.unlinked])
+        run(CHANGED, [(name, name) for name in (*change.unnamed, *change.named)])
         run("DELETE FROM tags WHERE name = ?", [(name,) for name in change.unnamed])
         run(
             "UPDATE blobs SET refcount = ?, pins = pins + ? WHERE id = ?",
@@ -198,9 +249,29 @@ class SqliteWriting(Rows):
             [(types[name], pack(blob)) for blob, name in media_types.items()],
         )
 
+    def resize(self, sizes: Mapping[Digest, int]) -> None:
+        """Set sizes."""
+        self._db.executemany("UPDATE blobs SET size = ? WHERE digest = ?", [(n, pack(d)) for d, n in sizes.items()])
+        self._known.clear()
+
+    def recount(self, counts: Mapping[Digest, tuple[int, int]]) -> None:
+        """Set refcount and pins."""
+        statement = "UPDATE blobs SET refcount = ?, pins = ? WHERE digest = ?"
+        self._db.executemany(statement, [(*counted, pack(blob)) for blob, counted in counts.items()])
+        self._known.clear()
+
+    def clear(self, codes: Collection[str]) -> None:
+        """Take out, or make harmless, the rows with faults of these kinds."""
+        clear(self._db, codes)
+        self._known.clear()
+
     def forget(self, tombstones: Collection[Digest]) -> None:
         """Clear tombstones."""
         self._db.executemany("DELETE FROM tombstones WHERE digest = ?", [(pack(digest),) for digest in tombstones])
+
+    def settle_names(self) -> None:
+        """Forget which names changed."""
+        self._db.execute("DELETE FROM changed_names")
 
     def set_meta(self, key: str, value: str | None) -> None:
         """Set a fact about the store itself, or drop it."""

@@ -18,13 +18,25 @@ from blobkit.store.names import check_name
 from blobkit.strangers import DocumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from blobkit.digest import Digest
     from blobkit.media import Reference
+    from blobkit.model import Record
     from blobkit.protocols import Content, Reading, Writing
 
-__all__ = ["Data", "Wish", "described", "is_whole", "record", "wish_of"]
+__all__ = [
+    "NOTHING",
+    "Arrived",
+    "Data",
+    "Wish",
+    "check_type",
+    "described",
+    "described_all",
+    "record",
+    "whole",
+    "wish_of",
+]
 
 Bytes = bytes | bytearray | memoryview
 Data = Bytes | str | os.PathLike[str] | BinaryIO
@@ -41,6 +53,20 @@ class Wish:
     derived: tuple[Reference, ...] = ()
     tag: str | None = None
     move: bool = False
+
+
+NOTHING = Wish()
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """Content that is staged under `token`: to be recorded as a blob, and published."""
+
+    digest: Digest
+    size: int
+    media_type: str
+    wish: Wish
+    token: str
 
 
 def wish_of(
@@ -62,37 +88,64 @@ def wish_of(
     return Wish(derived=document.references, tag=tag, move=move), [body]
 
 
-def record(rows: Writing, digest: Digest, size: int, media_type: str, wish: Wish) -> bool:
-    """Record a blob that was committed: a new one with one pin, one pin more on a known one; then what is wanted.
+def record(rows: Writing, came: Sequence[Arrived]) -> bool:
+    """Record blobs that were committed: new ones with one pin, one pin more on known ones; then what is wanted.
 
     Returns whether anything changed that tags show. MediaTypeConflictError, TagExistsError, LinkCycleError.
     """
-    known = rows.records([digest]).get(digest)
-    if known is None:
-        rows.add([Arrival(digest, size, media_type, datetime.now(UTC))])
-        waiting = rows.expecting([digest])
-        if waiting:
-            rows.apply(rules.arrived(rows, digest))
-            rows.unexpect(waiting)
-    else:
-        rows.apply(rules.pin(rows, digest))
-        if media_type and media_type != known.media_type:
-            _retype(rows, digest, known.media_type, media_type)
-    _link(rows, digest, wish)
-    if wish.tag is not None:
-        change = rules.tag(rows, wish.tag, digest, move=wish.move, transfer=True)
-        rows.apply(change)
-        return bool(change.named)
-    return known is not None and known.tags > 0 and bool(media_type) and media_type != known.media_type
+    known = rows.records({new.digest for new in came})
+    first = {new.digest: new for new in reversed(came) if new.digest not in known}
+    if first:
+        _add(rows, list(first.values()))
+    again = [new for new in came if first.get(new.digest) is not new]
+    shown = _pin(rows, again, known, first) if again else False
+    for new in came:
+        if new.wish != NOTHING:
+            shown |= _fulfil(rows, new)
+    return shown
 
 
-def _retype(rows: Writing, digest: Digest, known: str, media_type: str) -> None:
-    if known:
-        msg = (
-            f"{digest} is here as {printable(known)!r}, not as {printable(media_type)!r}: give that media_type, or none"
-        )
+def _add(rows: Writing, new: Sequence[Arrived]) -> None:
+    """Record new blobs, and the links that waited for them."""
+    now = datetime.now(UTC)
+    rows.add([Arrival(blob.digest, blob.size, blob.media_type, now) for blob in new])
+    waiting = rows.expecting([blob.digest for blob in new])
+    if waiting:
+        rows.apply(rules.arrived(rows, waiting))
+        rows.unexpect(waiting)
+
+
+def _pin(
+    rows: Writing, again: Sequence[Arrived], known: Mapping[Digest, Record], first: Mapping[Digest, Arrived]
+) -> bool:
+    """Add a pin for each of these, which are here; fill in media types. Return whether anything shown changed."""
+    rows.apply(rules.pin(rows, [blob.digest for blob in again]))
+    types = {digest: record.media_type for digest, record in known.items()}
+    types |= {digest: blob.media_type for digest, blob in first.items()}
+    learned = {}
+    for blob in again:
+        if check_type(blob.digest, types[blob.digest], blob.media_type) != types[blob.digest]:
+            learned[blob.digest] = types[blob.digest] = blob.media_type
+    rows.retype(learned)
+    return any(digest in known and known[digest].tags for digest in learned)
+
+
+def check_type(digest: Digest, known: str, given: str) -> str:
+    """Return the media type of a blob that is here and is given again; MediaTypeConflictError where they differ."""
+    if given and known and given != known:
+        msg = f"{digest} is here as {printable(known)!r}, not as {printable(given)!r}: give that media_type, or none"
         raise MediaTypeConflictError(msg, digest=digest)
-    rows.retype({digest: media_type})
+    return known or given
+
+
+def _fulfil(rows: Writing, new: Arrived) -> bool:
+    """Link and tag a blob as is wanted; return whether a tag changed."""
+    _link(rows, new.digest, new.wish)
+    if new.wish.tag is None:
+        return False
+    change = rules.tag(rows, new.wish.tag, new.digest, move=new.wish.move, transfer=True)
+    rows.apply(change)
+    return bool(change.named)
 
 
 def _link(rows: Writing, digest: Digest, wish: Wish) -> None:
@@ -109,25 +162,36 @@ def _link(rows: Writing, digest: Digest, wish: Wish) -> None:
     rows.expect({link: types[target] for target, link in links.items() if target not in here})
 
 
-def is_whole(rows: Reading, content: Content, digest: Digest) -> bool:
-    """Return whether the blob is recorded and its content there, of the right length."""
-    known = rows.sizes([digest]).get(digest)
-    return known is not None and content.sizes([digest]).get(digest) == known
+def whole(rows: Reading, content: Content, digests: Collection[Digest]) -> set[Digest]:
+    """Return those of the blobs that are recorded and have their content, of the right length."""
+    known = rows.sizes(digests)
+    stored = content.sizes(known) if known else {}
+    return {digest for digest, size in known.items() if stored.get(digest) == size}
 
 
 def described(rows: Reading, digest: Digest) -> Descriptor:
     """Return what is known of one blob; BlobNotFoundError. Cost: its links and tags."""
-    known = rules.held(rows, [digest])[digest]
-    return Descriptor(
-        digest=digest,
-        size=known.size,
-        refcount=known.refcount,
-        pins=known.pins,
-        links=tuple(rows.targets([digest]).get(digest, ())),
-        media_type=known.media_type,
-        created=known.created,
-        tags=tuple(rows.names([digest]).get(digest, ())) if known.tags else (),
-    )
+    return described_all(rows, [digest])[0]
+
+
+def described_all(rows: Reading, digests: Sequence[Digest]) -> list[Descriptor]:
+    """Return what is known of each blob; BlobNotFoundError. Cost: a few questions, their links and tags."""
+    held = rules.held(rows, digests)
+    links = rows.targets(held)
+    tags = rows.names([digest for digest, known in held.items() if known.tags])
+    return [
+        Descriptor(
+            digest,
+            known.size,
+            known.refcount,
+            known.pins,
+            tuple(links.get(digest, ())),
+            known.media_type,
+            known.created,
+            tuple(tags.get(digest, ())),
+        )
+        for digest, known in ((digest, held[digest]) for digest in digests)
+    ]
 
 
 def _parts(data: Data) -> Iterator[Bytes]:

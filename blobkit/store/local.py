@@ -6,18 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blobkit.content.directory import DirectoryContent
-from blobkit.errors import NotAStoreError, ReadOnlyStoreError
+from blobkit.content.readonly import ReadOnlyContent
+from blobkit.errors import NotAStoreError
 from blobkit.index.readonly import ReadOnlyIndex
 from blobkit.index.sqlite import SqliteIndex
 from blobkit.store.layout import Layout
 from blobkit.store.opening import check_root, index_path
-from blobkit.store.verbs import Store
+from blobkit.store.store import Store
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
-    from blobkit.protocols import Reading, Staged, Writing
+    from blobkit.protocols import Reading, Writing
 
 __all__ = ["LocalStore", "ReadOnlyStore", "open_read_only"]
 
@@ -29,10 +30,13 @@ class LocalStore(Store):
 
     `durability`: "full" = what a verb returned survives a loss of power; "normal" = content does, the last
     transactions may vanish; "off" = safe against the death of processes only. Any number of processes and threads
-    may use one directory. NotAStoreError, NotAdoptedError, StoreTooNewError, StoreBusyError.
+    may use one directory; whoever wants to write waits up to `timeout` seconds for the others (StoreBusyError).
+    NotAStoreError, NotAdoptedError, StoreTooNewError.
     """
 
-    def __init__(self, root: str | os.PathLike[str], *, durability: str = "full", create: bool = True) -> None:
+    def __init__(
+        self, root: str | os.PathLike[str], *, durability: str = "full", create: bool = True, timeout: float = 60.0
+    ) -> None:
         if durability not in LEVELS:
             msg = f"durability {durability!r} is none of {', '.join(LEVELS)}"
             raise ValueError(msg)
@@ -44,7 +48,11 @@ class LocalStore(Store):
         self._files.lay_out()
         self._layout = Layout(self.root, sync=sync)
         self._layout.lay_out()
-        super().__init__(self._files, SqliteIndex(index_path(self.root), durability=durability), address=str(self.root))
+        super().__init__(
+            self._files,
+            SqliteIndex(index_path(self.root), durability=durability, timeout=timeout),
+            address=str(self.root),
+        )
         try:
             self._wake()
         except BaseException:
@@ -131,11 +139,7 @@ class ReadOnlyStore(Store):
             msg = f"{self.root} is no blobkit store: it has no {path.relative_to(self.root)}"
             raise NotAStoreError(msg)
         self._layout = Layout(self.root, sync=False)
-        super().__init__(DirectoryContent(self.root), ReadOnlyIndex(path), address=str(self.root))
-
-    def _stage(self) -> Staged:
-        msg = f"{self.root} is open for reading only: open it with blobkit.LocalStore to write"
-        raise ReadOnlyStoreError(msg)
+        super().__init__(ReadOnlyContent(self.root), ReadOnlyIndex(path), address=str(self.root))
 
     def _notices(self, rows: Reading) -> Sequence[tuple[str, str, str, str]]:
         return _layout_notices(self._layout, rows)

@@ -6,7 +6,7 @@ A reference is a pin (anonymous, or named: a tag) or a link; refcount = pins + l
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from blobkit.cascade import cascade
 from blobkit.errors import (
@@ -28,24 +28,36 @@ if TYPE_CHECKING:
     from blobkit.model import Record
     from blobkit.protocols import Reading
 
-__all__ = ["arrived", "deref", "held", "link", "links_of_put", "pin", "tag", "unlink", "untag"]
+__all__ = ["arrived", "deref", "held", "link", "links", "links_of_put", "pin", "referred", "tag", "unlink", "untag"]
 
 
-def pin(rows: Reading, digest: Digest) -> Change:
-    """Return the plan of one more anonymous pin."""
-    held(rows, [digest])
-    return _planned(rows, pins={digest: 1})
+def pin(rows: Reading, digests: Collection[Digest]) -> Change:
+    """Return the plan of one more anonymous pin for each of these, two for one that is given twice."""
+    held(rows, digests)
+    return _planned(rows, pins=Counter(digests))
 
 
-def arrived(rows: Reading, digest: Digest) -> Change:
-    """Return the plan of the links that waited for this blob: each takes a reference of its own."""
-    return _planned(rows, linked=rows.expecting([digest]))
+def arrived(rows: Reading, waiting: Collection[Link]) -> Change:
+    """Return the plan of links that waited for their targets: each takes a reference of its own."""
+    return _planned(rows, linked=waiting)
 
 
-def deref(rows: Reading, digest: Digest) -> Change:
-    """Return the plan of dropping one anonymous pin; NotPinnedError where there is none."""
-    _check_pinned(rows, digest, "drop")
-    return _planned(rows, pins={digest: -1})
+def referred(
+    rows: Reading,
+    *,
+    pins: Mapping[Digest, int] | None = None,
+    linked: Collection[Link] = (),
+    named: Mapping[str, Digest] | None = None,
+) -> Change:
+    """Return the plan of references as they are given: no link may close a cycle, and `pins` count those of names."""
+    return _planned(rows, pins=pins, linked=linked, named=named)
+
+
+def deref(rows: Reading, digests: Collection[Digest]) -> Change:
+    """Return the plan of dropping one anonymous pin for each of these; NotPinnedError where there are not as many."""
+    drops = Counter(digests)
+    _check_pinned(rows, drops, "drop")
+    return _planned(rows, pins={digest: -number for digest, number in drops.items()})
 
 
 def link(rows: Reading, to: Digest, from_: Digest, *, transfer: bool) -> Change:
@@ -57,12 +69,29 @@ def link(rows: Reading, to: Digest, from_: Digest, *, transfer: bool) -> Change:
     if to == from_:
         _refuse_cycle(to, from_)
     if transfer:
-        _check_pinned(rows, to, "hand over")
+        _check_pinned(rows, {to: 1}, "hand over")
     new = Link(from_, to)
     exists = bool(rows.linked([new]))
     if not exists and records[from_].refcount > records[from_].pins and reaches(rows, [to], from_):
         _refuse_cycle(to, from_)
     return _planned(rows, pins={to: -1} if transfer else {}, linked=[] if exists else [new])
+
+
+def links(rows: Reading, pairs: Collection[tuple[Digest, Digest]], *, transfer: bool) -> Change | None:
+    """Return the plan of links between these pairs (to, from_), or None where it is not plain that none closes a cycle.
+
+    It is plain where nothing links to any source. NotPinnedError, BlobNotFoundError.
+    """
+    wanted = [Link(from_, to) for to, from_ in pairs]
+    records = held(rows, {blob for link in wanted for blob in link[:2]})
+    sources = {link.source for link in wanted}
+    if any(link.target in sources for link in wanted) or any(records[s].refcount > records[s].pins for s in sources):
+        return None
+    given = Counter(link.target for link in wanted) if transfer else Counter()
+    _check_pinned(rows, given, "hand over")
+    exist = set(rows.linked(wanted))
+    new = [link for link in dict.fromkeys(wanted) if link not in exist]
+    return _planned(rows, pins={target: -number for target, number in given.items()}, linked=new)
 
 
 def unlink(rows: Reading, to: Digest, from_: Digest) -> Change:
@@ -97,7 +126,7 @@ def tag(rows: Reading, name: str, digest: Digest, *, move: bool, transfer: bool)
     check_name(name)
     held(rows, [digest])
     if transfer:
-        _check_pinned(rows, digest, "hand over")
+        _check_pinned(rows, {digest: 1}, "hand over")
     old = rows.tags([name]).get(name)
     if old not in (None, digest) and not move:
         msg = f"the tag {name!r} names {short(str(old))}: give move=True to make it name {short(digest)}"
@@ -160,11 +189,19 @@ def _freed(rows: Reading, levels: list[list[Digest]]) -> Freed:
     return Freed(digests, sum(size for _, size in totals), totals)
 
 
-def _check_pinned(rows: Reading, digest: Digest, act: str) -> None:
-    """Hold that there is an anonymous pin; else say who holds the blob and what to type instead."""
-    record = held(rows, [digest])[digest]
+def _check_pinned(rows: Reading, wanted: Mapping[Digest, int], act: str) -> None:
+    """Hold that each blob has as many anonymous pins as are wanted."""
+    records = held(rows, wanted)
+    for digest, number in wanted.items():
+        if records[digest].anonymous < number:
+            _refuse(rows, digest, records[digest], number, act)
+
+
+def _refuse(rows: Reading, digest: Digest, record: Record, wanted: int, act: str) -> NoReturn:
+    """Say who holds the blob and what to type instead."""
     if record.anonymous > 0:
-        return
+        msg = f"{digest} has {count(record.anonymous, 'anonymous pin')} and not {wanted} to {act}"
+        raise NotPinnedError(msg, digest=digest)
     releases = {f"tag {name!r}": f"store.untag({name!r})" for name in rows.names([digest]).get(digest, ())}
     for holder in rows.holders([digest], 3).get(digest, ()):
         releases[f"a link from {short(holder)}"] = f'store.unlink("{digest}", "{holder}")'

@@ -1,56 +1,44 @@
-"""The verbs of a store, over any content and any index.
-
-The order of writes. In: stage the bytes, make them durable, take the write lock, record the blob, publish the bytes,
-commit. Out: one durable commit takes the rows away and leaves tombstones; only then, under the write lock again,
-files are unlinked and their tombstones cleared. Unlinking without the lock would take a file away that another
-process has just found and referenced again.
-"""
+"""The verbs, over any content and any index: each computes its plan by the rules, then makes it true."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from blobkit.digest import algorithm as algorithm_of
 from blobkit.digest import is_digest, parse
 from blobkit.errors import ContentMissingError
 from blobkit.render import clean
 from blobkit.store import rules
-from blobkit.store.arrival import Wish, described, is_whole, record, wish_of
+from blobkit.store.arrival import Arrived, Wish, described, record, whole, wish_of
 from blobkit.store.blob import Blob
 from blobkit.store.writer import BlobWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from types import TracebackType
+    from contextlib import AbstractContextManager
     from typing import BinaryIO
 
     from blobkit.digest import Digest
     from blobkit.model import Change, Descriptor, Freed
     from blobkit.protocols import Content, Index, Reading, Staged, Writing
-    from blobkit.snapshot import Snapshot
     from blobkit.store.arrival import Data
 
-__all__ = ["Store"]
+__all__ = ["Verbs"]
 
 PAGE = 10_000
-SWEEP = 512
-"""Files unlinked under one lock: other writers wait for no longer than that."""
 
 
-class Store:
-    """Blobs with reference counts and links. Every verb holds as a whole or not at all; threads may share a store.
+class Verbs(ABC):
+    """What can be done with blobs, over transactions that a store or a batch gives."""
 
-    Verbs that take a digest raise InvalidDigestError for what is none, and BlobNotFoundError for what is not here.
-    """
-
-    def __init__(self, content: Content, index: Index, *, address: str = "memory") -> None:
+    def __init__(self, content: Content, index: Index, address: str) -> None:
         self._content = content
         self._index = index
         self._address = address
 
-    def new_writer(self, algorithm: str = "sha256", *, media_type: str = "") -> BlobWriter:
+    def new_writer(self, algorithm: str = "sha256", *, media_type: str = "") -> BlobWriter[Descriptor]:
         """Return a writer for new content, hashed with `algorithm`; HashNotSupportedError. It derives no links."""
         return self._writer(algorithm, media_type, Wish())
 
@@ -68,7 +56,7 @@ class Store:
         """Add one anonymous pin; return what is then known of the blob."""
         key = parse(digest)
         with self._changing() as rows:
-            rows.apply(rules.pin(rows, key))
+            rows.apply(rules.pin(rows, [key]))
             return described(rows, key)
 
     def deref(self, digest: str) -> Freed:
@@ -76,11 +64,11 @@ class Store:
 
         NotPinnedError where there is no anonymous pin. Cost: what goes.
         """
-        return self._change(partial(rules.deref, digest=parse(digest)))
+        return self._change(partial(rules.deref, digests=[parse(digest)]))
 
     def simulate_deref(self, digest: str) -> Freed:
         """Return or raise exactly what `deref` would, and write nothing."""
-        return self._change(partial(rules.deref, digest=parse(digest)), dry_run=True)
+        return self._change(partial(rules.deref, digests=[parse(digest)]), dry_run=True)
 
     def link(self, to: str, from_: str, *, transfer: bool = True) -> None:
         """Make `from_` link to `to`: it holds `to` from then on. The caller's anonymous pin on `to` goes to the link.
@@ -137,43 +125,6 @@ class Store:
         """Return every name with the digest that it names, by name."""
         return dict(self._index.read(lambda rows: rows.tags()))
 
-    def sweep(self) -> int:
-        """Unlink the files that earlier removals left behind; return how many are gone.
-
-        A file that cannot be unlinked stays for the next time, without an error.
-        """
-        removed, after = 0, None
-        while True:
-            with self._writing() as rows:
-                left = rows.tombstones(SWEEP, after)
-                if not left or not self._may_delete(rows):
-                    return removed
-                gone = self._content.delete(left)
-                rows.forget(gone)
-            removed, after = removed + len(gone), left[-1]
-
-    def snapshot(self) -> Snapshot:
-        """Return all facts of the store at one moment. Cost: reads the whole index, no content."""
-        from blobkit.store.picture import picture  # noqa: PLC0415 (the verbs must not wait for numpy and pyarrow)
-
-        facts, notices = self._index.read(lambda rows: (rows.facts(), self._notices(rows)))
-        return picture(facts, self._address, notices)
-
-    def close(self) -> None:
-        """Let go of the store; its verbs raise StoreClosedError from then on. A second time is nothing."""
-        self._index.close()
-        self._content.close()
-
-    def __enter__(self) -> Self:
-        """Return the store itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Close the store."""
-        self.close()
-
     def __iter__(self) -> Iterator[str]:
         """Yield the digests of all blobs, sorted; blobs that come or go meanwhile may be in it or not."""
         after = None
@@ -200,54 +151,6 @@ class Store:
         """Return the class and the place."""
         return f"{type(self).__name__}({self._address!r})"
 
-    # What a store with an outside adds to the order of writes; a store in memory has none.
-
-    def _admit(self, _rows: Writing) -> bool:
-        """Return whether this transaction may write; if not, `_prepare` is called without the lock."""
-        return True
-
-    def _prepare(self) -> None:
-        """Do what must be durable before the first write."""
-
-    def _may_delete(self, _rows: Writing) -> bool:
-        """Return whether content may be deleted now."""
-        return True
-
-    def _retagged(self, _rows: Writing, *, durable: bool) -> None:
-        """Take note, inside its transaction, that a tag or what it shows changed."""
-
-    def _show_tags(self) -> None:
-        """Show the tags to the outside, after that commit."""
-
-    def _notices(self, _rows: Reading) -> Sequence[tuple[str, str, str, str]]:
-        """Return what a snapshot should say beside the facts."""
-        return ()
-
-    def _stage(self) -> Staged:
-        """Return a place for new bytes."""
-        return self._content.stage()
-
-    @contextmanager
-    def _writing(self, *, durable: bool = False) -> Iterator[Writing]:
-        """Hold the write lock, then commit."""
-        while True:
-            with self._index.writing(durable=durable) as rows:
-                if self._admit(rows):
-                    yield rows
-                    return
-            self._prepare()
-
-    @contextmanager
-    def _changing(self, *, durable: bool = False) -> Iterator[Writing]:
-        """Hold the write lock, commit, then do what the commit leaves to do: its own work and what others left."""
-        with self._writing(durable=durable) as rows:
-            yield rows
-            dirty, left = rows.meta("layout_dirty"), rows.tombstones(1)
-        if dirty:
-            self._show_tags()
-        if left:
-            self.sweep()
-
     def _change(self, plan: Callable[[Reading], Change], *, dry_run: bool = False) -> Freed:
         """Compute a plan that may remove something or change tags and, unless it is a dry run, make it true.
 
@@ -262,24 +165,40 @@ class Store:
                 self._retagged(rows, durable=True)
         return change.freed
 
-    def _writer(self, algorithm: str, media_type: str, wish: Wish) -> BlobWriter:
+    def _writer(self, algorithm: str, media_type: str, wish: Wish) -> BlobWriter[Descriptor]:
         if not isinstance(media_type, str) or clean(media_type) != media_type:
             msg = f"media_type {media_type!r:.100} is no text: give the type of the content, or nothing"
             raise TypeError(msg)
-        return BlobWriter(algorithm_of(algorithm), media_type, self._stage, partial(self._take_in, wish))
+        return BlobWriter(algorithm_of(algorithm), media_type, self._content.stage, partial(self._commit, wish))
 
-    def _take_in(self, wish: Wish, staged: Staged, digest: Digest, size: int, media_type: str) -> Descriptor:
+    def _commit(self, wish: Wish, staged: Staged, digest: Digest, size: int, media_type: str) -> Descriptor:
+        return self._take_in(Arrived(digest, size, media_type, wish, staged.token), staged)
+
+    def _take_in(self, came: Arrived, staged: Staged) -> Descriptor:
         """Make staged bytes a blob, or one reference more on the blob that is here."""
-        if not self._index.read(lambda rows: is_whole(rows, self._content, digest)):
+        if not self._index.read(lambda rows: whole(rows, self._content, [came.digest])):
             staged.seal()  # outside the lock: this is the slow part
-        with self._changing(durable=wish.tag is not None) as rows:
-            whole = is_whole(rows, self._content, digest)
-            if record(rows, digest, size, media_type, wish):
-                self._retagged(rows, durable=wish.tag is not None)
-            if not whole:
-                staged.seal()
-                self._content.publish({digest: staged.token})
-            return described(rows, digest)
+        with self._changing(durable=came.wish.tag is not None) as rows:
+            self._record(rows, [came], staged.seal)
+            return described(rows, came.digest)
+
+    def _record(self, rows: Writing, came: Sequence[Arrived], seal: Callable[[], None]) -> None:
+        """Record what came and publish what is not whole here, which `seal` makes durable if that was not done."""
+        here = whole(rows, self._content, {new.digest for new in came})
+        if record(rows, came):
+            self._retagged(rows, durable=any(new.wish.tag is not None for new in came))
+        fresh = {new.digest: new.token for new in came if new.digest not in here}
+        if fresh:
+            seal()
+            self._content.publish(fresh)
+
+    @abstractmethod
+    def _changing(self, *, durable: bool = False) -> AbstractContextManager[Writing]:
+        """Return a transaction that may write; `durable` whatever the store promises otherwise."""
+
+    @abstractmethod
+    def _retagged(self, rows: Writing, *, durable: bool) -> None:
+        """Take note, inside its transaction, that a tag or what it shows changed."""
 
     def _opened(self, digest: Digest) -> BinaryIO:
         """Return the content as a file to read; tries twice, because the blob may have gone and come back meanwhile."""

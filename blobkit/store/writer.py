@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from blobkit.digest import Digest
 from blobkit.errors import WriterClosedError
@@ -14,22 +14,29 @@ if TYPE_CHECKING:
     from typing import Self
 
     from blobkit.digest import Algorithm
-    from blobkit.model import Descriptor
     from blobkit.protocols import Staged
 
-    Commit = Callable[[Staged, Digest, int, str], Descriptor]
 
 __all__ = ["BlobWriter"]
 
+R = TypeVar("R")
+"""What a commit returns: for a store a Descriptor."""
 
-class BlobWriter:
+
+class BlobWriter(Generic[R]):
     """Hashes and stages what is written; nobody sees it before `commit`. Made by `store.new_writer`.
 
     `with` commits on success and cancels on an error; after an explicit commit or cancel, leaving it does nothing.
     A writer belongs to one process and one thread at a time.
     """
 
-    def __init__(self, algorithm: Algorithm, media_type: str, stage: Callable[[], Staged], commit: Commit) -> None:
+    def __init__(
+        self,
+        algorithm: Algorithm,
+        media_type: str,
+        stage: Callable[[], Staged],
+        commit: Callable[[Staged, Digest, int, str], R],
+    ) -> None:
         self._staged = stage()
         self._algorithm = algorithm
         self._hash = algorithm.new()
@@ -53,7 +60,7 @@ class BlobWriter:
         self.size += len(view)
         return len(view)
 
-    def commit(self) -> Descriptor:
+    def commit(self) -> R:
         """Return the descriptor of the blob, which is in the store now, as durable as it promises, with one pin more.
 
         MediaTypeConflictError where it is there under another media type. Whatever happens, the writer is closed.

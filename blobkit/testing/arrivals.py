@@ -24,7 +24,7 @@ from blobkit.testing.references import ABSENT
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from blobkit.store.verbs import Store
+    from blobkit.store.store import Store
 
 __all__ = ["MANIFEST", "ArrivalRules", "manifest"]
 

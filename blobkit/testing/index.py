@@ -205,7 +205,7 @@ class IndexSuite:
             rows.apply(Change(freed=Freed((blobs[4],), 4, ((1, 4),))))
             rows.expect({Link(blobs[0], digest(50), "config"): "type/x"})
         facts = ask(index, lambda rows: rows.facts())
-        at = {blob: position for position, blob in enumerate(facts.digests)}
+        at = {str(blob, "ascii") if isinstance(blob, bytes) else blob: i for i, blob in enumerate(facts.digests)}
         assert sorted(at) == sorted(blobs[:4])
         assert [facts.sizes[at[blob]] for blob in blobs[:4]] == [0, 1, 2, 3]
         assert [facts.anonymous[at[blob]] for blob in blobs[:4]] == [1, 1, 1, 1]

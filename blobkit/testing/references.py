@@ -15,7 +15,7 @@ from blobkit.errors import (
 )
 
 if TYPE_CHECKING:
-    from blobkit.store.verbs import Store
+    from blobkit.store.store import Store
 
 __all__ = ["ABSENT", "ReferenceRules"]
 

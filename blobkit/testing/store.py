@@ -18,10 +18,11 @@ from blobkit.errors import (
     WriterClosedError,
 )
 from blobkit.testing.arrivals import ArrivalRules
+from blobkit.testing.batches import BatchRules
 from blobkit.testing.references import ABSENT, ReferenceRules
 
 if TYPE_CHECKING:
-    from blobkit.store.verbs import Store
+    from blobkit.store.store import Store
 
 __all__ = ["StoreSuite"]
 
@@ -42,7 +43,7 @@ BAD_DIGESTS = (
 )
 
 
-class StoreSuite(ReferenceRules, ArrivalRules):
+class StoreSuite(ReferenceRules, ArrivalRules, BatchRules):
     """The rules of the store, one by one, and their hard cases."""
 
     @pytest.fixture

@@ -13,7 +13,7 @@ from blobkit.content.memory import MemoryContent
 from blobkit.errors import BlobkitError, HashNotSupportedError, NotPinnedError
 from blobkit.index.memory import MemoryIndex
 from blobkit.store.local import LocalStore
-from blobkit.store.verbs import Store
+from blobkit.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path

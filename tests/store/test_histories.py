@@ -14,7 +14,7 @@ from blobkit.content.memory import MemoryContent
 from blobkit.index.memory import MemoryIndex
 from blobkit.index.sqlite import SqliteIndex
 from blobkit.store.local import LocalStore
-from blobkit.store.verbs import Store
+from blobkit.store.store import Store
 from blobkit.testing.histories import BLOBS, Step, aim, histories, play, play_model, state
 from blobkit.testing.model import Model
 

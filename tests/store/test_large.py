@@ -14,7 +14,7 @@ from blobkit.errors import LinkCycleError
 from blobkit.index.memory import MemoryIndex
 from blobkit.index.sqlite import SqliteIndex
 from blobkit.model import Arrival, Change, Link
-from blobkit.store.verbs import Store
+from blobkit.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -16,7 +16,7 @@ from blobkit.digest import of
 from blobkit.errors import WriterClosedError
 from blobkit.index.memory import MemoryIndex
 from blobkit.store.local import LocalStore
-from blobkit.store.verbs import Store
+from blobkit.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -115,13 +115,13 @@ def in_child(work: Callable[[], None]) -> int:
 def test_a_forked_store_goes_on_in_both_processes(tmp_path: Path) -> None:
     with LocalStore(tmp_path / "store") as store:
         digest = store.put(b"before").digest
-        connection = store._index._db
+        connection = store._index._idle[0]
 
         def child() -> None:
             assert store.get(digest).read() == b"before"
             store.put(b"in the child")
             store.ref(digest)
-            assert store._index._db is not connection
+            assert store._index._idle[0] is not connection
             store.close()
 
         assert in_child(child) == 0

@@ -12,7 +12,7 @@ from blobkit.digest import of
 from blobkit.index import columns
 from blobkit.index.memory import MemoryIndex
 from blobkit.store.local import LocalStore
-from blobkit.store.verbs import Store
+from blobkit.store.store import Store
 from blobkit.testing.arrivals import MANIFEST, manifest
 
 if TYPE_CHECKING:

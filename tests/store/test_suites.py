@@ -16,7 +16,7 @@ from blobkit.digest import of
 from blobkit.index.memory import MemoryIndex
 from blobkit.index.sqlite import SqliteIndex
 from blobkit.store.local import LocalStore
-from blobkit.store.verbs import Store
+from blobkit.store.store import Store
 from blobkit.testing.content import ContentSuite, staged
 from blobkit.testing.index import IndexSuite
 from blobkit.testing.store import StoreSuite
