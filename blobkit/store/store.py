@@ -1,0 +1,151 @@
+"""A store: its verbs, in transactions of their own, in bulk, or together in a batch; and what keeps it sound.
+
+The order of writes. In: stage the bytes, make them durable, take the write lock, record the blob, publish the bytes,
+commit. Out: one durable commit takes the rows away and leaves tombstones; only then, under the write lock again,
+files are unlinked and their tombstones cleared. Unlinking without the lock would take a file away that another
+process has just found and referenced again.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
+
+from blobkit.errors import BatchError
+from blobkit.store.batch import batched
+from blobkit.store.bulk import Bulk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+
+    from blobkit.protocols import Content, Index, Reading, Writing
+    from blobkit.snapshot import Snapshot
+    from blobkit.store.batch import Batch
+
+__all__ = ["Store"]
+
+SWEEP = 512
+"""Files unlinked under one lock: other writers wait for no longer than that."""
+
+
+class Store(Bulk):
+    """Blobs with reference counts and links. Every verb holds as a whole or not at all; threads may share a store.
+
+    Verbs that take a digest raise InvalidDigestError for what is none, and BlobNotFoundError for what is not here.
+    """
+
+    def __init__(self, content: Content, index: Index, *, address: str = "memory") -> None:
+        super().__init__(content, index, address)
+        self._here = threading.local()
+
+    @contextmanager
+    def batch(self) -> Iterator[Batch]:
+        """Give the verbs of this store as one transaction: all that is done by them becomes true, or nothing.
+
+        What is put is staged without the lock; the first verb that must look at the index takes the write lock and
+        holds it to the end, so keep it short: other writers wait, for StoreBusyError in the end. At the end come one
+        group sync, one durable commit, one index.json. An exception undoes everything, files included. Meanwhile the
+        store's own verbs see what is committed, and those that write raise BatchError in this thread.
+        """
+        self._refuse_nesting()
+        self._here.batching = True
+        try:
+            with batched(self._content, self._index, self._address, self._committing, self._retagged) as batch:
+                yield batch
+        finally:
+            self._here.batching = False
+
+    def sweep(self) -> int:
+        """Unlink the files that earlier removals left behind; return how many are gone.
+
+        A file that cannot be unlinked stays for the next time, without an error.
+        """
+        removed, after = 0, None
+        while True:
+            with self._writing() as rows:
+                left = rows.tombstones(SWEEP, after)
+                if not left or not self._may_delete(rows):
+                    return removed
+                gone = self._content.delete(left)
+                rows.forget(gone)
+            removed, after = removed + len(gone), left[-1]
+
+    def snapshot(self) -> Snapshot:
+        """Return all facts of the store at one moment. Cost: reads the whole index, no content."""
+        from blobkit.store.picture import picture  # noqa: PLC0415 (the verbs must not wait for numpy and pyarrow)
+
+        facts, notices = self._index.read(lambda rows: (rows.facts(), self._notices(rows)))
+        return picture(facts, self._address, notices)
+
+    def close(self) -> None:
+        """Let go of the store; its verbs raise StoreClosedError from then on. A second time is nothing."""
+        self._index.close()
+        self._content.close()
+
+    def __enter__(self) -> Self:
+        """Return the store itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the store."""
+        self.close()
+
+    # What a store with an outside adds to the order of writes; a store in memory has none.
+
+    def _admit(self, _rows: Writing) -> bool:
+        """Return whether this transaction may write; if not, `_prepare` is called without the lock."""
+        return True
+
+    def _prepare(self) -> None:
+        """Do what must be durable before the first write."""
+
+    def _may_delete(self, _rows: Writing) -> bool:
+        """Return whether content may be deleted now."""
+        return True
+
+    def _retagged(self, _rows: Writing, *, durable: bool) -> None:
+        """Take note, inside its transaction, that a tag or what it shows changed."""
+
+    def _show_tags(self) -> None:
+        """Show the tags to the outside, after that commit."""
+
+    def _notices(self, _rows: Reading) -> Sequence[tuple[str, str, str, str]]:
+        """Return what a snapshot should say beside the facts."""
+        return ()
+
+    def _refuse_nesting(self) -> None:
+        if getattr(self._here, "batching", False):
+            msg = "this thread has a batch open on this store: use the verbs of the batch, or end it first"
+            raise BatchError(msg)
+
+    @contextmanager
+    def _writing(self, *, durable: bool = False) -> Iterator[Writing]:
+        """Hold the write lock, then commit."""
+        while True:
+            with self._index.writing(durable=durable) as rows:
+                if self._admit(rows):
+                    yield rows
+                    return
+            self._prepare()
+
+    @contextmanager
+    def _changing(self, *, durable: bool = False) -> Iterator[Writing]:
+        """Hold the write lock, commit, then do what the commit leaves to do; refused beside a batch of this thread."""
+        self._refuse_nesting()
+        with self._committing(durable=durable) as rows:
+            yield rows
+
+    @contextmanager
+    def _committing(self, *, durable: bool = False) -> Iterator[Writing]:
+        """Hold the write lock, commit, then do what the commit leaves to do: its own work and what others left."""
+        with self._writing(durable=durable) as rows:
+            yield rows
+            dirty, left = rows.meta("layout_dirty"), rows.tombstones(1)
+        if dirty:
+            self._show_tags()
+        if left:
+            self.sweep()
