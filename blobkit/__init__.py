@@ -28,6 +28,7 @@ from blobkit.errors import (
     NotPinnedError,
     ReadOnlyStoreError,
     SnapshotFormatError,
+    SourceError,
     StoreBusyError,
     StoreClosedError,
     StoreDamagedError,
@@ -42,17 +43,20 @@ from blobkit.errors import (
     WriterClosedError,
 )
 from blobkit.model import Descriptor, Freed
-from blobkit.protocols import open_addresses_with
+from blobkit.protocols import open_addresses_with, open_sources_with
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from blobkit.connect import scan
-    from blobkit.protocols import Address
+    from blobkit.protocols import Address, Source
     from blobkit.questions.frame import links_frame, tags_frame, to_frame
     from blobkit.questions.preview import Preview, simulate_deref
     from blobkit.questions.why import Why, why
     from blobkit.snapshot import Snapshot
     from blobkit.store.batch import Batch
     from blobkit.store.blob import Blob
+    from blobkit.store.imported import Imported
     from blobkit.store.local import LocalStore
     from blobkit.store.store import Store
     from blobkit.store.writer import BlobWriter
@@ -75,6 +79,7 @@ __all__ = [
     "Descriptor",
     "Freed",
     "HashNotSupportedError",
+    "Imported",
     "InvalidDigestError",
     "InvalidTagError",
     "LayoutChangedWarning",
@@ -88,6 +93,7 @@ __all__ = [
     "ReadOnlyStoreError",
     "Snapshot",
     "SnapshotFormatError",
+    "SourceError",
     "Store",
     "StoreBusyError",
     "StoreClosedError",
@@ -118,6 +124,7 @@ _HOMES = {
     "Batch": "blobkit.store.batch",
     "Blob": "blobkit.store.blob",
     "BlobWriter": "blobkit.store.writer",
+    "Imported": "blobkit.store.imported",
     "LocalStore": "blobkit.store.local",
     "Preview": "blobkit.questions.preview",
     "Snapshot": "blobkit.snapshot",
@@ -154,4 +161,9 @@ def _open(address: Address) -> Snapshot:
     return import_module("blobkit.connect").scan(address)  # type: ignore[no-any-return]
 
 
+def _source(address: Address) -> AbstractContextManager[Source]:
+    return import_module("blobkit.connect").source(address)  # type: ignore[no-any-return]
+
+
 open_addresses_with(_open)
+open_sources_with(_source)

@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blobkit.errors import AddressError
+from blobkit.errors import AddressError, SourceError
 from blobkit.render import listed, printable
 from blobkit.scanners import go_blobstore, oci_layout, registry
+from blobkit.scanners.foreign import ForeignStore
 from blobkit.snapshot import Snapshot
 from blobkit.store.local import open_read_only
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from blobkit.protocols import Address
+    from blobkit.digest import Digest
+    from blobkit.protocols import Address, Source
 
-__all__ = ["scan"]
+__all__ = ["scan", "source"]
 
 LOOKED_FOR = (
     "blobkit (.blobkit/index.sqlite), oci (oci-layout, or index.json and blobs/), "
@@ -55,6 +58,25 @@ def scan(
     kind, path = parse(os.fspath(address))
     kind = kind or recognise(path)
     return _MAKERS[kind](path, policy, progress, verify)
+
+
+@contextmanager
+def source(address: Address) -> Iterator[Source]:
+    """Give the store at `address` as something to import from, read-only; closed at the end.
+
+    SourceError for a saved snapshot, which has no content; AddressError as in `scan`.
+    """
+    kind, path = parse(os.fspath(address))
+    kind = kind or recognise(path)
+    if kind == "blobkit":
+        with open_read_only(_directory(path)) as store:
+            yield store
+    elif kind in _PATHS:
+        root = _directory(path)
+        yield ForeignStore(root, lambda root: scan(f"{kind}:{root}", progress=False), _PATHS[kind](root))
+    else:
+        msg = f"{printable(os.fspath(address))} is a saved snapshot, which has no content: give the store itself"
+        raise SourceError(msg)
 
 
 def parse(address: str) -> tuple[str, Path]:
@@ -143,6 +165,11 @@ _MAKERS: dict[str, Callable[[Path, str | None, bool, bool], Snapshot]] = {
     "registry": _scan_registry,
     "go-blobstore": _scan_go,
     "snapshot": _load_snapshot,
+}
+_PATHS: dict[str, Callable[[Path], Callable[[Digest], str]]] = {
+    "oci": oci_layout.path_of,
+    "registry": registry.path_of,
+    "go-blobstore": go_blobstore.path_of,
 }
 _SIGNS: dict[str, Callable[[Path], bool]] = {
     "blobkit": lambda path: (path / ".blobkit" / "index.sqlite").is_file(),

@@ -25,12 +25,12 @@ from blobkit.scanners.facts import Facts, Files, listing, read, within
 from blobkit.strangers import DocumentError, Json, parse_json, spelled, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from blobkit.snapshot import Snapshot
 
-__all__ = ["is_store", "scan"]
+__all__ = ["is_store", "path_of", "scan"]
 
 T = TypeVar("T")
 
@@ -64,6 +64,12 @@ def is_store(root: Path) -> bool:
         return False
 
 
+def path_of(root: Path) -> Callable[[Digest], str]:
+    """Return the function that tells where the content of a digest is."""
+    blobs = os.fspath(root / "blobs")
+    return lambda digest: f"{blobs}/{digest}/blob"
+
+
 def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Snapshot:
     """Return the snapshot of the store at `root`; UnreadableStoreError where there is none.
 
@@ -76,7 +82,7 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
         msg = f"{printable(os.fspath(root))} holds no store of the Go package: looked for the directory blobs in it"
         raise UnreadableStoreError(msg)
     facts = Facts()
-    files = Files(facts, os.fspath(root), lambda digest: f"{blobs}/{digest}/blob")
+    files = Files(facts, os.fspath(root), path_of(root))
     infos: dict[Digest, Info] = {}
     for digest, entry in watched(_directories(blobs, facts), "listing", show=progress):
         info = _read_blob(digest, entry, files)

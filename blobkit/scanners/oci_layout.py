@@ -20,12 +20,12 @@ from blobkit.scanners.facts import Facts, Files, listing, within
 from blobkit.strangers import DocumentError, Json, parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from blobkit.snapshot import Snapshot
 
-__all__ = ["is_layout", "scan"]
+__all__ = ["is_layout", "path_of", "scan"]
 
 INDEX_LIMIT = 256 << 20
 RETRIES = 5
@@ -37,14 +37,19 @@ def is_layout(root: Path) -> bool:
     return (root / "oci-layout").is_file() or ((root / "index.json").is_file() and (root / "blobs").is_dir())
 
 
+def path_of(root: Path) -> Callable[[Digest], str]:
+    """Return the function that tells where the content of a digest is."""
+    blobs = os.fspath(root / "blobs")
+    return lambda digest: f"{blobs}/{digest.replace(':', '/')}"
+
+
 def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Snapshot:
     """Return the snapshot of the layout at `root`; UnreadableStoreError where its index.json cannot be read.
 
     Nothing is written, no symbolic link that leaves `root` is followed. `verify` hashes every blob.
     """
     facts = Facts()
-    blobs = os.fspath(root / "blobs")
-    files = Files(facts, os.fspath(root), lambda digest: f"{blobs}/{digest.replace(':', '/')}")
+    files = Files(facts, os.fspath(root), path_of(root))
     roots = _read_index(root, facts)
     for digest, entry in watched(_blob_entries(root, facts), "listing", show=progress):
         files.add(digest, entry)

@@ -21,11 +21,11 @@ from blobkit.scanners.documents import Documents
 from blobkit.scanners.facts import Facts, Files, listing, micros, read, within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from blobkit.snapshot import Snapshot
 
-__all__ = ["is_registry", "scan", "storage_of"]
+__all__ = ["is_registry", "path_of", "scan", "storage_of"]
 
 BELOW = Path("docker", "registry", "v2")
 LINK_BYTES = 256
@@ -57,6 +57,17 @@ def is_registry(root: Path) -> bool:
     return storage_of(root) is not None
 
 
+def path_of(root: Path) -> Callable[[Digest], str]:
+    """Return the function that tells where the content of a digest is."""
+    blobs = os.fspath((storage_of(root) or root) / "blobs")
+
+    def path(digest: Digest) -> str:
+        label, _, hexa = digest.partition(":")
+        return f"{blobs}/{label}/{hexa[:2]}/{hexa}/data"
+
+    return path
+
+
 def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Snapshot:
     """Return the snapshot of the registry storage at `root`; UnreadableStoreError where there is none.
 
@@ -72,7 +83,7 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
             raise UnreadableStoreError(msg)
     facts = Facts()
     blobs = os.fspath(storage / "blobs")
-    files = Files(facts, os.fspath(storage), lambda digest: _blob_path(blobs, digest))
+    files = Files(facts, os.fspath(storage), path_of(root))
     for digest, entry in watched(_blob_entries(blobs, facts), "listing", show=progress):
         files.add(digest, entry)
     found = list(
@@ -93,11 +104,6 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
     documents.finish()
     files.verify(iter(watched(list(files.stored() if verify else files.small()), "verifying", show=progress)))
     return facts.snapshot("registry", os.fspath(root), policy)
-
-
-def _blob_path(blobs: str, digest: Digest) -> str:
-    label, _, hexa = digest.partition(":")
-    return f"{blobs}/{label}/{hexa[:2]}/{hexa}/data"
 
 
 def _blob_entries(blobs: str, facts: Facts) -> Iterator[tuple[Digest, os.DirEntry[str]]]:

@@ -12,17 +12,21 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
+from blobkit.digest import parse
 from blobkit.errors import BatchError
+from blobkit.protocols import as_source
 from blobkit.store.batch import batched
 from blobkit.store.bulk import Bulk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import TracebackType
+    from typing import BinaryIO
 
-    from blobkit.protocols import Content, Index, Reading, Writing
+    from blobkit.protocols import Address, Content, Index, Reading, Source, Writing
     from blobkit.snapshot import Snapshot
     from blobkit.store.batch import Batch
+    from blobkit.store.imported import Imported
 
 __all__ = ["Store"]
 
@@ -56,6 +60,29 @@ class Store(Bulk):
                 yield batch
         finally:
             self._here.batching = False
+
+    @property
+    def identity(self) -> str:
+        """What other stores remember this one by, wherever it is opened from."""
+        return f"blobkit:{self._index.read(lambda rows: rows.meta('uuid')) or id(self._index)}"
+
+    def open(self, digest: str) -> BinaryIO:
+        """Return the content of a blob as a file to read, as `get(digest).open()` does."""
+        return self._opened(parse(digest))
+
+    def import_(self, source: Source | Address, *, strict: bool = False, progress: bool = True) -> Imported:
+        """Take in what a store or an address holds, verified, as often as one likes: only the difference is added.
+
+        Afterwards every blob that the source's policy holds there is here, with at least as many pins, its names as
+        tags and its links. A name that is taken here, a link that leads nowhere or closes a cycle, a blob that is
+        damaged: each is left out and said in `notices`. `strict` refuses a source that is not sound (SourceError)
+        before anything is written. Works in chunks of 1,000, each whole; a repeat completes what was interrupted.
+        """
+        from blobkit.store.importing import Into, import_from  # noqa: PLC0415 (reads a snapshot, which needs numpy)
+
+        into = Into(self._content, self._index, self._changing, self._retagged, self.identity)
+        with as_source(source) as opened:
+            return import_from(opened, into, strict=strict, progress=progress)
 
     def sweep(self) -> int:
         """Unlink the files that earlier removals left behind; return how many are gone.

@@ -1,0 +1,215 @@
+"""What an import wants of a snapshot: which blobs, children first, with how many pins, names and links.
+
+Imported at the first import only: it reads a snapshot, which needs numpy.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.digest import Digest
+from blobkit.errors import InvalidTagError
+from blobkit.model import LINK_KINDS, Link
+from blobkit.render import count, printable
+from blobkit.store.names import check_name
+from blobkit.tables import LINK_KINDS as ALL_LINK_KINDS
+from blobkit.tables import STORED, codes, ids
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blobkit.snapshot import Snapshot
+
+__all__ = ["BODY", "Plan", "Wanted"]
+
+UNSOUND = frozenset(
+    {
+        "damaged",
+        "damaged-revision",
+        "damaged-tag",
+        "dangling",
+        "digest-mismatch",
+        "missing",
+        "negative-pins",
+        "odd",
+        "opaque",
+        "opaque-revision",
+        "size-mismatch",
+        "symlink",
+        "too-large",
+        "unparseable",
+        "unreadable",
+    }
+)
+"""Codes of notices that say that a source is not what it claims."""
+BODY = frozenset({"config", "layer", "child"})
+"""Links that the content of a manifest makes: they wait for a target that is absent."""
+ELSEWHERE = frozenset({"foreign", "inline"})
+"""What need not be stored, so that a link to it is no fault."""
+
+OPEN, DONE = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One blob as the source has it: `links` that count, `names` that are tags here, `pins` that nothing names."""
+
+    digest: Digest
+    media_type: str
+    pins: int
+    names: tuple[str, ...]
+    links: tuple[Link, ...]
+
+
+class Plan:
+    """The blobs of a snapshot that its policy holds, in an order in which a blob comes after those that it links to.
+
+    Where something that holds cannot be read, blobs that nothing is known to hold are wanted as well. `dropped` are
+    links that would close a cycle; `missing` are blobs with a pin and no content; `notices` says what will differ
+    from the source. Cost: the links that count; memory a few bytes for each, and the keys.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.stored = [STORED[code] for code in codes(snapshot.nodes["stored"]).tolist()]
+        self.notices: list[str] = []
+        self.dropped: set[tuple[int, int]] = set()
+        self._key: list[str] = snapshot.nodes["key"].to_pylist()
+        self._type: list[str] = snapshot.nodes["media_type"].to_pylist()
+        self._pins: Counter[int] = Counter()
+        self._names: defaultdict[int, list[str]] = defaultdict(list)
+        self._read_pins()
+        self.order = self._ordered()
+        self.missing = [node for node in sorted({*self._pins, *self._names}) if self.stored[node] == "missing"]
+        self.notices += map(self._cycle, sorted(self.dropped))
+
+    def __len__(self) -> int:
+        """Return the number of blobs that are wanted."""
+        return len(self.order)
+
+    def __iter__(self) -> Iterator[Wanted]:
+        """Yield what is wanted, each blob after those that it links to."""
+        return map(self._wanted, self.order)
+
+    def faults(self) -> list[str]:
+        """Return why the source is not sound: what was noticed of it, and links that would close a cycle."""
+        return [*self.noticed(), *map(self._cycle, sorted(self.dropped))]
+
+    def noticed(self) -> list[str]:
+        """Return what the source itself is reported to have wrong."""
+        notices = self.snapshot.notices.to_pydict()
+        pairs = zip(notices["code"], notices["message"], strict=True)
+        return [str(message) for code, message in pairs if code in UNSOUND]
+
+    def key(self, node: int) -> str:
+        """Return the key of a node."""
+        return self._key[node]
+
+    def media_type(self, digest: Digest) -> str:
+        """Return what the source calls a blob, "" where it does not know it."""
+        node = self.snapshot.find(digest)
+        return self._type[node] if node >= 0 else ""
+
+    def is_elsewhere(self, digest: Digest) -> bool:
+        """Return whether a blob need not be stored in the source."""
+        return self.stored[self.snapshot.find(digest)] in ELSEWHERE
+
+    def _wanted(self, node: int) -> Wanted:
+        source = Digest(self._key[node])
+        links = tuple(
+            Link(source, Digest(self._key[target]), kind if kind in LINK_KINDS else "link")
+            for target, kind in self._links(node).items()
+            if self.stored[target] != "virtual" and (node, target) not in self.dropped
+        )
+        return Wanted(source, self._type[node], self._pins[node], tuple(self._names[node]), links)
+
+    @cached_property
+    def _counted(self) -> tuple[list[int], list[int], list[int]]:
+        """The links that count: those of node i are `target[start[i]:start[i + 1]]`, with their kinds."""
+        table, rule = self.snapshot.links, self.snapshot.rule
+        kind = codes(table["kind"])
+        counts = np.array([name in rule.links for name in ALL_LINK_KINDS])[kind]
+        start = np.zeros(len(self._key) + 1, np.int64)
+        np.cumsum(np.bincount(ids(table["source"])[counts], minlength=len(self._key)), out=start[1:])
+        return start.tolist(), ids(table["target"])[counts].tolist(), kind[counts].tolist()
+
+    def _links(self, node: int) -> dict[int, str]:
+        """Return what a node links to, and as what first."""
+        start, target, kind = self._counted
+        found: dict[int, str] = {}
+        for row in range(start[node], start[node + 1]):
+            found.setdefault(target[row], ALL_LINK_KINDS[kind[row]])
+        return found
+
+    def _read_pins(self) -> None:
+        """Count the pins that hold, by blob: those on a stand-in are on what it stands for."""
+        pins = self.snapshot.pins
+        taken: set[str] = set()
+        rows = zip(*(pins[name].to_pylist() for name in ("node", "name", "count")), self.snapshot.holding, strict=True)
+        for node, name, number, holds in rows:
+            if holds:
+                targets = list(self._links(node)) if self.stored[node] == "virtual" else [node]
+                targets = [target for target in targets if self.stored[target] != "virtual"]
+                if name is not None and len(targets) == 1 and self._is_free(name, taken):
+                    taken.add(name)
+                    self._names[targets[0]].append(name)
+                else:
+                    self._pins.update(dict.fromkeys(targets, number))
+
+    def _is_free(self, name: str, taken: set[str]) -> bool:
+        """Return whether a name of the source can be a tag."""
+        try:
+            check_name(name)
+        except InvalidTagError:
+            self.notices.append(f"{printable(name)} cannot be a tag here: the blob has a pin without a name")
+            return False
+        if name in taken:
+            self.notices.append(f"{name} names two blobs: the second one has a pin without a name")
+        return name not in taken
+
+    def _ordered(self) -> list[int]:
+        """Return the stored nodes that are wanted, children first.
+
+        Depth first from what is pinned, so that a link that is dropped is never the one by which a blob is reached.
+        """
+        graph = self.snapshot.counted
+        state = bytearray(len(self._key))
+        order: list[int] = []
+        self._descend(sorted({*self._pins, *self._names}), state, order)
+        hidden = np.flatnonzero(graph.opaque & ((np.frombuffer(state, np.uint8) > 0) | (graph.pins > 0)))
+        unheld = [node for node, stored in enumerate(self.stored) if stored == "yes" and not state[node]]
+        if len(hidden) and unheld:
+            key = printable(self._key[hidden[0]])
+            self.notices.append(f"what {key} links to is unknown: {count(len(unheld), 'blob')} that it may hold, too")
+            self._descend(unheld, state, order)
+        elif unheld:
+            self.notices.append(f"{count(len(unheld), 'blob')} left out that nothing holds there (garbage)")
+        return [node for node in order if self.stored[node] == "yes"]
+
+    def _descend(self, roots: list[int], state: bytearray, order: list[int]) -> None:
+        """Append to `order` what these reach, children first; remember the links to a blob that is on the way."""
+        for root in roots:
+            way = [] if state[root] else [(root, iter(self._links(root)))]
+            state[root] = state[root] or OPEN
+            while way:
+                node, rest = way[-1]
+                for target in rest:
+                    if not state[target]:
+                        state[target] = OPEN
+                        way.append((target, iter(self._links(target))))
+                        break
+                    if state[target] == OPEN:
+                        self.dropped.add((node, target))
+                else:
+                    state[node] = DONE
+                    order.append(node)
+                    way.pop()
+
+    def _cycle(self, link: tuple[int, int]) -> str:
+        source, target = (self._key[node] for node in link)
+        return f"the link from {source} to {target} closes a cycle: dropped"
