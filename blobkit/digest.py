@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NewType
+from typing import TYPE_CHECKING, NewType, cast
 
 from blobkit.errors import HashNotSupportedError, InvalidDigestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from hashlib import _Hash
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "pack",
     "parse",
     "unpack",
+    "unpack_column",
 ]
 
 Digest = NewType("Digest", str)
@@ -48,7 +49,7 @@ ALGORITHMS = {
         Algorithm("sha512", 64, 3, hashlib.sha512),
     )
 }
-_BY_CODE = {a.code: a for a in ALGORITHMS.values()}
+_PREFIXES = {a.code: f"{a.label}:" for a in ALGORITHMS.values()}
 _PATTERN = re.compile("|".join(f"{a.label}:[0-9a-f]{{{2 * a.size}}}" for a in ALGORITHMS.values()))
 
 
@@ -92,4 +93,9 @@ def pack(digest: Digest) -> bytes:
 
 def unpack(packed: bytes) -> Digest:
     """Return the digest that `pack` packed."""
-    return Digest(f"{_BY_CODE[packed[0]].label}:{packed[1:].hex()}")
+    return Digest(_PREFIXES[packed[0]] + packed[1:].hex())
+
+
+def unpack_column(rows: Iterable[tuple[bytes]]) -> list[Digest]:
+    """Return the digests of rows that hold one packed digest each: half as much again as fetching the rows."""
+    return cast("list[Digest]", [_PREFIXES[packed[0]] + packed[1:].hex() for (packed,) in rows])

@@ -46,7 +46,9 @@ STORED = ("yes", "missing", "foreign", "inline", "virtual")
 LINK_KINDS = ("config", "layer", "child", "subject", "referrer", "link", "revision", "mark")
 PIN_KINDS = ("pin", "tag", "entry", "referrer-entry", "revision", "tagged-revision")
 
-NODE_LIMIT = 1 << 30
+_ID_BITS, _KIND_BITS = 30, (len(LINK_KINDS) - 1).bit_length()
+"""A link in one number."""
+NODE_LIMIT = 1 << _ID_BITS
 _TIME = pa.timestamp("us", tz="UTC")
 _TEXT = pa.large_string()
 
@@ -80,8 +82,8 @@ def make(nodes: Columns, links: Columns, pins: Columns, notices: Sequence[Notice
     """
     key = _text(nodes["key"])
     order = _order(key)
-    rank = np.empty(len(order), np.int32)
-    rank[order] = np.arange(len(order), dtype=np.int32)
+    rank = np.empty(len(key), np.int32)
+    rank[slice(None) if order is None else order] = np.arange(len(key), dtype=np.int32)
     return Tables(
         _nodes(nodes, key, order),
         _links(links, rank),
@@ -126,7 +128,7 @@ def matching(column: pa.ChunkedArray, expression: str) -> NDArray[np.int64]:
     return np.flatnonzero(np.asarray(matches))
 
 
-def _nodes(columns: Columns, key: pa.Array, order: NDArray[np.int64]) -> pa.Table:
+def _nodes(columns: Columns, key: pa.Array, order: NDArray[np.int64] | None) -> pa.Table:
     n = len(key)
     if n >= NODE_LIMIT:
         msg = f"{n:,} nodes are more than a snapshot can hold ({NODE_LIMIT:,})"
@@ -144,7 +146,7 @@ def _nodes(columns: Columns, key: pa.Array, order: NDArray[np.int64]) -> pa.Tabl
             "opaque": pa.array(np.broadcast_to(np.asarray(columns.get("opaque", False), np.bool_), n)),
         }
     )
-    if not (order[1:] > order[:-1]).all():
+    if order is not None:
         table = table.take(pa.array(order))
     table = table.add_column(0, "id", pa.array(np.arange(n, dtype=np.int32)))
     _check_nodes(table)
@@ -172,20 +174,29 @@ def _links(columns: Columns, rank: NDArray[np.int32]) -> pa.Table:
     if len(source) != len(target):
         msg = f"{len(source):,} link sources and {len(target):,} targets"
         raise SnapshotFormatError(msg)
-    n, k = max(len(rank), 1), len(LINK_KINDS)
-    packed = (source.astype(np.int64) * n + target) * k + kind
+    packed = source.astype(np.int64)
+    packed <<= _ID_BITS
+    packed |= target
+    packed <<= _KIND_BITS
+    packed |= kind
     if not (packed[1:] > packed[:-1]).all():
         packed.sort()
-        packed = packed[np.concatenate(([True], packed[1:] != packed[:-1]))]
-        rest, kind = np.divmod(packed, k)
-        source, target = np.divmod(rest, n)
-    return pa.table(
-        {
-            "source": pa.array(source.astype(np.int32, copy=False)),
-            "target": pa.array(target.astype(np.int32, copy=False)),
-            "kind": _dictionary(kind, LINK_KINDS),
-        }
-    )
+        again = packed[1:] == packed[:-1]
+        if again.any():
+            packed = packed[np.concatenate(([True], ~again))]
+        source, target, kind = _unpacked(packed)
+    return pa.table({"source": pa.array(source), "target": pa.array(target), "kind": _dictionary(kind, LINK_KINDS)})
+
+
+def _unpacked(packed: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int8]]:
+    """Return the source, target and kind of links in one number each, which is used up."""
+    n = len(packed)
+    source, target, kind = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.int8)
+    np.bitwise_and(packed, (1 << _KIND_BITS) - 1, out=kind, casting="unsafe")
+    packed >>= _KIND_BITS
+    np.bitwise_and(packed, NODE_LIMIT - 1, out=target, casting="unsafe")
+    np.right_shift(packed, _ID_BITS, out=source, casting="unsafe")
+    return source, target, kind
 
 
 def _pins(columns: Columns, rank: NDArray[np.int32]) -> pa.Table:
@@ -205,25 +216,38 @@ def _pins(columns: Columns, rank: NDArray[np.int32]) -> pa.Table:
             "modified": _times(columns.get("modified"), n),
         }
     )
-    return table.take(pc.sort_indices(table.select(["name", "node"]), [("name", "ascending"), ("node", "ascending")]))
+    return table.take(_order_of_pins(table))
+
+
+def _order_of_pins(table: pa.Table) -> pa.Array:
+    """Return the rows by name, then node; those without a name, which are numbers to sort, last."""
+    named = np.asarray(pc.is_valid(flat(table["name"])))
+    nameless, rows = np.flatnonzero(~named), np.flatnonzero(named)
+    keys = table.select(["name", "node"]).take(rows)
+    by_name = np.asarray(pc.sort_indices(keys, [("name", "ascending"), ("node", "ascending")]))
+    return pa.array(np.concatenate([rows[by_name], nameless[np.argsort(ids(table["node"])[nameless], kind="stable")]]))
 
 
 def _positions(values: ArrayLike | Words, rank: NDArray[np.int32], noun: str) -> NDArray[np.int32]:
     """Return the sorted node ids of these positions."""
-    position = np.asarray(_flat(values), np.int64)
+    position = np.asarray(_flat(values))
+    if (
+        position.dtype.kind != "i"
+    ):  # narrow integers stay as they are: a copy of many links takes longer than the look-up
+        position = position.astype(np.int64)
     if len(position) and not (position.min() >= 0 and position.max() < len(rank)):
         msg = f"a {noun} names a node that is not there"
         raise SnapshotFormatError(msg)
-    return rank[position]
+    return np.take(rank, position)
 
 
-def _order(key: pa.Array) -> NDArray[np.int64]:
-    """Return the positions of the keys in sorted order; nothing is sorted that is in order already."""
+def _order(key: pa.Array) -> NDArray[np.int64] | None:
+    """Return the positions of the keys in sorted order; None where they are in order already."""
     if key.null_count:
         msg = "a node has no key"
         raise SnapshotFormatError(msg)
     if len(key) < 2 or pc.all(pc.less(key[:-1], key[1:])).as_py():  # noqa: PLR2004 (nothing to compare)
-        return np.arange(len(key))
+        return None
     return np.asarray(pc.sort_indices(key)).astype(np.int64)
 
 
@@ -236,10 +260,22 @@ def _text(values: pa.Array | ArrayLike) -> pa.Array:
     values = _flat(values)
     if isinstance(values, pa.Array):
         return values.cast(_TEXT)
+    if isinstance(values, np.ndarray) and values.dtype.kind == "S":
+        return _ascii(values)
     try:
         return pa.array(values, _TEXT)
     except UnicodeEncodeError:
         return pa.array([value if value is None else clean(str(value)) for value in np.asarray(values, object)], _TEXT)
+
+
+def _ascii(values: NDArray[np.bytes_]) -> pa.Array:
+    """Return a column of ASCII; without a copy where all are of one length, as digests of one algorithm are."""
+    width, n = values.itemsize, len(values)
+    letters = np.ascontiguousarray(values).view(np.uint8).reshape(n, width)
+    if not n or not letters[:, -1].all() or letters.max() > 0x7F:  # noqa: PLR2004 (the last ASCII code)
+        return pa.array(values, pa.large_binary()).cast(_TEXT)
+    starts = np.arange(0, (n + 1) * width, width)
+    return pa.Array.from_buffers(_TEXT, n, [None, pa.py_buffer(starts), pa.py_buffer(letters)])
 
 
 def _words(values: object, n: int) -> pa.Array:

@@ -42,8 +42,9 @@ def _nodes(facts: Facts, links: Mapping[str, ArrayLike], absent: int) -> Columns
     names = list(dict.fromkeys([*facts.media_types, *types.values()]))
     media_type = _joined(facts.media_type, (names.index(name) for name in types.values()))
     stored = [STORED.index("yes"), STORED.index("missing")]
+    digests = np.asarray(facts.digests, np.bytes_)
     return {
-        "key": [*facts.digests, *types],
+        "key": np.concatenate([digests, np.array(list(types), np.bytes_)]) if types else digests,
         "size": _joined(facts.sizes, [0] * absent),
         "kind": _kinds(names, media_type, links),
         "media_type": (media_type.astype(np.int32), names or [""]),
@@ -63,10 +64,10 @@ def _links(facts: Facts) -> Mapping[str, ArrayLike]:
     }
 
 
-def _kinds(names: Sequence[str], media_type: NDArray[np.int64], links: Mapping[str, ArrayLike]) -> NDArray[np.int8]:
+def _kinds(names: Sequence[str], media_type: NDArray[np.integer], links: Mapping[str, ArrayLike]) -> NDArray[np.int8]:
     """Return the kind of each node: by its media type, else by its position in a manifest that links to it."""
     by_type = np.array([KINDS.index(kind_of(name)) for name in names], np.int8)
-    kinds = by_type[media_type]
+    kinds: NDArray[np.int8] = by_type[media_type]
     plain = kinds == KINDS.index("blob")
     for position in ("layer", "config"):
         here = np.asarray(links["target"])[np.asarray(links["kind"]) == ALL_LINK_KINDS.index(position)]
@@ -79,15 +80,18 @@ def _pins(facts: Facts) -> Mapping[str, ArrayLike]:
     anonymous = np.asarray(facts.anonymous, np.int64)
     pinned = np.flatnonzero(anonymous)
     kinds = [PIN_KINDS.index("pin"), PIN_KINDS.index("tag")]
-    names: list[str | None] = [None] * len(pinned)
+    nameless = np.full(len(pinned), None)
     return {
         "node": _joined(pinned, (node for _, node in facts.tags)),
-        "name": np.array([*names, *(name for name, _ in facts.tags)], np.object_),
+        "name": np.concatenate([nameless, np.array([name for name, _ in facts.tags], np.object_)]),
         "kind": np.repeat(np.array(kinds, np.int8), [len(pinned), len(facts.tags)]),
-        "group": np.array([*names, *(repository(name) for name, _ in facts.tags)], np.object_),
+        "group": np.concatenate([nameless, np.array([repository(name) for name, _ in facts.tags], np.object_)]),
         "count": _joined(anonymous[pinned], [1] * len(facts.tags)),
     }
 
 
-def _joined(column: ArrayLike, more: Iterable[int]) -> NDArray[np.int64]:
-    return np.concatenate([np.asarray(column, np.int64), np.fromiter(more, np.int64)])
+def _joined(column: ArrayLike, more: Iterable[int]) -> NDArray[np.integer]:
+    """Return a column with more values behind it, as narrow as it was; the column itself where there are none."""
+    wide = np.asarray(column, None if isinstance(column, np.ndarray) else np.int64)
+    rest = np.fromiter(more, wide.dtype)
+    return np.concatenate([wide, rest]) if len(rest) else wide

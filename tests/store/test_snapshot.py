@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,3 +83,32 @@ def test_counts_of_the_snapshot_are_those_of_the_store(store: Store) -> None:
     keys = store.snapshot().nodes["key"].to_pylist()
     counts = dict(zip(keys, (counted.pins + counted.links_in).tolist(), strict=True))
     assert counts == {digest: store.get(digest).refcount for digest in store}
+
+
+@pytest.mark.parametrize("step", [1, 1 << 29, 1 << 40], ids=["dense", "sparse", "wide"])
+def test_ids_of_any_size_and_blobs_of_every_algorithm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    monkeypatch.setattr(columns, "SLICE", 3)
+    with LocalStore(tmp_path / "store", durability="off") as store:
+        blobs = {
+            number: store.put(b"%d" % number, algorithm=("sha512", "sha256", "sha384")[number % 3], tag=f"t{number}")
+            for number in range(9)
+        }
+        wanted = {(blobs[i].digest, blobs[j].digest) for i in blobs for j in range(i)}
+        for source, target in wanted:
+            store.link(target, source, transfer=False)
+    with sqlite3.connect(tmp_path / "store" / ".blobkit" / "index.sqlite") as db:
+        for table, column in (("blobs", "id"), ("links", "from_id"), ("links", "to_id"), ("tags", "blob_id")):
+            db.execute(f"UPDATE {table} SET {column} = -{column} * {step}")  # noqa: S608 (names of this test)
+            db.execute(f"UPDATE {table} SET {column} = -{column}")  # noqa: S608 (the same)
+    db.close()
+    with LocalStore(tmp_path / "store", durability="off") as store:
+        snapshot = store.snapshot()
+    keys = snapshot.nodes["key"].to_pylist()
+    assert keys == sorted(blob.digest for blob in blobs.values())
+    assert {(keys[row["source"]], keys[row["target"]]) for row in snapshot.links.to_pylist()} == wanted
+    assert {(row["name"], keys[row["node"]]) for row in snapshot.pins.to_pylist()} == {
+        (f"t{number}", blob.digest) for number, blob in blobs.items()
+    }
+    assert snapshot.nodes["size"].to_pylist() == [1] * len(blobs)
