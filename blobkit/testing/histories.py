@@ -19,7 +19,7 @@ from blobkit.testing.model import Broken
 if TYPE_CHECKING:
     from blobkit.digest import Digest
     from blobkit.model import Freed
-    from blobkit.store.store import Store
+    from blobkit.store.verbs import Verbs
     from blobkit.testing.model import Gone, Model
 
 __all__ = ["BLOBS", "Content", "Step", "aim", "histories", "play", "play_model", "state"]
@@ -157,15 +157,15 @@ def _number(digest: str) -> int:
     return next(number for number, blob in enumerate(BLOBS) if blob.digest == digest)
 
 
-def play(store: Store, step: Step, *, dry_run: bool = False) -> Gone | str:
-    """Do a step; return what went, level by level, or the name of the error. A dry run does only what can be one."""
+def play(store: Verbs, step: Step, *, dry_run: bool = False) -> Gone | str:
+    """Do a step in a store or a batch; return what went by level, or the name of the error. A dry run does only what can be one."""
     try:
         return _levels(_done(store, step, dry_run=dry_run))
     except BlobkitError as error:
         return type(error).__name__
 
 
-def _done(store: Store, step: Step, *, dry_run: bool) -> Freed | None:
+def _done(store: Verbs, step: Step, *, dry_run: bool) -> Freed | None:
     blob, other, name = BLOBS[step.blob], BLOBS[step.other].digest, NAMES[step.name]
     match step.verb:
         case "deref":
@@ -229,7 +229,7 @@ def _modelled(model: Model, step: Step) -> Gone | None:
     return None
 
 
-def state(store: Store) -> dict[str, tuple[int, int, tuple[str, ...], tuple[str, ...], str]]:
+def state(store: Verbs) -> dict[str, tuple[int, int, tuple[str, ...], tuple[str, ...], str]]:
     """Return refcount, pins, links, tags and media type of every blob of a store."""
     known = {digest: store.get(digest) for digest in store}
     return {d: (b.refcount, b.pins, tuple(b.links), b.tags, b.media_type) for d, b in known.items()}

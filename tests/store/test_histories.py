@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -9,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from blobkit.content.memory import MemoryContent
 from blobkit.index.memory import MemoryIndex
@@ -109,6 +111,53 @@ def test_in_a_directory_against_real_derefs_on_copies(history: list[Step]) -> No
             with LocalStore(copy, durability="off") as store:
                 assert play(store, Step("deref", DIGESTS[digest])) == preview
                 assert contents(copy) == set(store.list())
+
+
+class Undo(Exception):  # noqa: N818 (no error: it ends a batch)
+    """Raised at the end of a batch that is to be undone."""
+
+
+def play_batch(store: Store, model: Model, history: list[Step], *, undone: bool) -> Model:
+    """Play a history in one batch; return the model as the store must be afterwards."""
+    trial = model.copy()
+    with contextlib.suppress(Undo), store.batch() as batch:
+        for raw in history:
+            step = aim(raw, trial)
+            expected = play_model(trial, step)
+            assert play(batch, step) == expected, step
+        if undone:
+            raise Undo
+    return model if undone else trial
+
+
+parts = st.lists(st.tuples(histories(8), st.sampled_from([False, False, True])), max_size=6)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(parts)
+def test_in_batches(batches: list[tuple[list[Step], bool]]) -> None:
+    with TemporaryDirectory() as directory:
+        index = SqliteIndex(Path(directory, "index.sqlite"), durability="off")
+        for store in (Store(MemoryContent(), MemoryIndex()), Store(MemoryContent(), index)):
+            model = Model()
+            for history, undone in batches:
+                model = play_batch(store, model, history, undone=undone)
+                assert state(store) == model.state()
+            check_previews(store, model)
+            store.close()
+
+
+@settings(max_examples=15, deadline=None, derandomize=True, database=None)
+@given(parts)
+def test_in_batches_in_a_directory(batches: list[tuple[list[Step], bool]]) -> None:
+    with TemporaryDirectory() as directory:
+        root, model = Path(directory, "store"), Model()
+        with LocalStore(root, durability="off") as store:
+            for history, undone in batches:
+                model = play_batch(store, model, history, undone=undone)
+                assert state(store) == model.state()
+                assert contents(root) == set(store.list())
+                assert not list(root.glob(".blobkit/tmp/*"))
 
 
 def contents(root: Path) -> set[str]:
