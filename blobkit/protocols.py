@@ -124,6 +124,14 @@ class Staged(Protocol):
         """Append all of `data`."""
         ...
 
+    def draw(self, file: BinaryIO, buffers: Iterator[memoryview]) -> Iterator[memoryview]:
+        """Append what is left of an open file, the cheapest way; yield what was appended, in pieces.
+
+        Each piece is in the next one of the buffers, or cannot change. What is yielded is what is stored, even where
+        the file changes meanwhile.
+        """
+        ...
+
     def seal(self) -> None:
         """Make the bytes as durable as the content promises; a second time is nothing."""
         ...

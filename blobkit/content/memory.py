@@ -7,6 +7,7 @@ import itertools
 import time
 from typing import TYPE_CHECKING
 
+from blobkit.content.appending import pieces_of
 from blobkit.digest import Digest
 from blobkit.model import Stamp
 
@@ -114,6 +115,12 @@ class StagedBytes:
         """Append all of `data`."""
         self._staged[self.token] += data
 
+    def draw(self, file: BinaryIO, buffers: Iterator[memoryview]) -> Iterator[memoryview]:
+        """Append what is left of a file; yield what was appended, in pieces, each in the next buffer."""
+        for piece in pieces_of(file, buffers):
+            self.write(piece)
+            yield piece
+
     def seal(self) -> None:
         """Do nothing: memory promises nothing."""
 
@@ -152,6 +159,7 @@ class AreaBytes:
     def __init__(self, staged: StagedBytes, sealed: list[StagedBytes]) -> None:
         self.token = staged.token
         self.write = staged.write
+        self.draw = staged.draw
         self._staged: StagedBytes | None = staged
         self._sealed = sealed
 

@@ -14,10 +14,11 @@ import os
 import secrets
 from typing import TYPE_CHECKING
 
+from blobkit.content.appending import append, draw
 from blobkit.content.syncing import sync_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import BinaryIO
 
@@ -70,7 +71,11 @@ class StagedFile:
 
     def write(self, data: memoryview) -> None:
         """Append all of `data`."""
-        _write(self._fd, data)
+        append(self._fd, data)
+
+    def draw(self, file: BinaryIO, buffers: Iterator[memoryview]) -> Iterator[memoryview]:
+        """Append what is left of a file; yield what was appended, in pieces, each in the next buffer."""
+        return draw(self._fd, file, buffers)
 
     def seal(self) -> None:
         """Make the bytes durable, once. Where that fails they are discarded: a second fsync would only seem to work."""
@@ -169,7 +174,11 @@ class AreaFile:
 
     def write(self, data: memoryview) -> None:
         """Append all of `data`."""
-        _write(self._fd, data)
+        append(self._fd, data)
+
+    def draw(self, file: BinaryIO, buffers: Iterator[memoryview]) -> Iterator[memoryview]:
+        """Append what is left of a file; yield what was appended, in pieces, each in the next buffer."""
+        return draw(self._fd, file, buffers)
 
     def seal(self) -> None:
         """Close the file: its bytes belong to the area now, which makes them durable."""
@@ -282,13 +291,6 @@ def _remove_area(path: str) -> None:
         for name in os.listdir(path):  # noqa: PTH208 (a path as text)
             _unlink(f"{path}/{name}")
         os.rmdir(path)  # noqa: PTH106 (a path as text)
-
-
-def _write(fd: int, data: memoryview) -> None:
-    """Append all of `data`."""
-    done = os.write(fd, data)
-    while done < len(data):
-        done += os.write(fd, data[done:])
 
 
 def _unlink(path: str) -> None:

@@ -71,21 +71,20 @@ class Arrived:
 
 def wish_of(
     data: Data, *, media_type: str, links: Iterable[str], tag: str | None, move: bool
-) -> tuple[Wish, Iterable[Bytes]]:
-    """Return what is wanted, checked, and the bytes. Only manifests and indexes are read whole, up to their limit."""
+) -> tuple[Wish, Data]:
+    """Return what is wanted, checked, and the data. Only manifests and indexes are read, whole, up to their limit."""
     if tag is not None:
         check_name(tag)
     targets = tuple(map(parse, links))
-    parts = _parts(data)
     if targets or not is_document(media_type):
-        return Wish(targets, tag=tag, move=move), parts
-    body = _whole(parts)
+        return Wish(targets, tag=tag, move=move), data
+    body = _whole(_parts(data))
     try:
         document = read_document(body, media_type)
     except DocumentError as error:
         msg = f"the content is no {media_type} ({printable(str(error))}): put it without a media type, or give links="
         raise MediaTypeConflictError(msg) from error
-    return Wish(derived=document.references, tag=tag, move=move), [body]
+    return Wish(derived=document.references, tag=tag, move=move), body
 
 
 def record(rows: Writing, came: Sequence[Arrived]) -> bool:

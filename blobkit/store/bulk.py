@@ -66,10 +66,9 @@ class Bulk(Verbs):
 
     def _staged(self, area: Area, data: Data, algorithm: str, media_type: str) -> Arrived:
         """Return the content of one item, staged."""
-        wish, parts = wish_of(data, media_type=media_type, links=(), tag=None, move=False)
+        wish, source = wish_of(data, media_type=media_type, links=(), tag=None, move=False)
         with BlobWriter(algorithm_of(algorithm), media_type, area.stage, partial(_arrived, wish)) as writer:
-            for part in parts:
-                writer.write(part)
+            writer.draw(source)
             return writer.commit()
 
     def _ref_chunk(self, digests: Sequence[str]) -> list[Descriptor]:

@@ -101,10 +101,9 @@ class Verbs(ABC):
         target gives up one anonymous pin if it has one. Targets that a manifest names and that are not here are linked
         when they arrive. MediaTypeConflictError, LinkCycleError.
         """
-        wish, parts = wish_of(data, media_type=media_type, links=links, tag=tag, move=move)
+        wish, source = wish_of(data, media_type=media_type, links=links, tag=tag, move=move)
         with self._writer(algorithm, media_type, wish) as writer:
-            for part in parts:
-                writer.write(part)
+            writer.draw(source)
             return writer.commit()
 
     def tag(

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from blobkit.digest import Digest
 from blobkit.errors import WriterClosedError
+from blobkit.store.hashing import CHUNK, Hasher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
-    from typing import Self
+    from typing import BinaryIO, Self
+
+    from typing_extensions import Buffer
 
     from blobkit.digest import Algorithm
     from blobkit.protocols import Staged
-
+    from blobkit.store.arrival import Data
 
 __all__ = ["BlobWriter"]
 
 R = TypeVar("R")
 """What a commit returns: for a store a Descriptor."""
+
+SMALL = 2 << 20
+"""Up to this size, a thread costs more than it saves."""
+PIECE = 1 << 16
+FAILED = "stopped by an error"
 
 
 class BlobWriter(Generic[R]):
@@ -40,6 +48,7 @@ class BlobWriter(Generic[R]):
         self._staged = stage()
         self._algorithm = algorithm
         self._hash = algorithm.new()
+        self._hasher: Hasher | None = None
         self._media_type = media_type
         self._commit = commit
         self._pid = os.getpid()
@@ -49,16 +58,44 @@ class BlobWriter(Generic[R]):
     @property
     def digest(self) -> Digest:
         """The digest of what was written so far."""
+        if self._end == FAILED:
+            self._check()
+        if self._hasher is not None:
+            self._check()
+            self._hasher.settle()
         return Digest(f"{self._algorithm.label}:{self._hash.hexdigest()}")
 
-    def write(self, data: bytes | bytearray | memoryview) -> int:
-        """Append all of `data`, any object with the buffer protocol; return its length in bytes."""
+    def write(self, data: Buffer) -> int:
+        """Append all of `data`, any object with a C-contiguous buffer, which may change afterwards; return its bytes.
+
+        Where that fails nothing is kept and the writer is closed. Cost: large content is hashed beside the writing.
+        """
         self._check()
-        view = memoryview(data).cast("B")
-        self._staged.write(view)
-        self._hash.update(view)
+        view = _bytes_of(data)
+        try:
+            if self._hasher is None and self.size + len(view) <= SMALL:
+                self._staged.write(view)
+                self._hash.update(view)
+            else:
+                self._write_large(view)
+        except BaseException:
+            self._stop(FAILED)
+            raise
         self.size += len(view)
         return len(view)
+
+    def draw(self, data: Data) -> None:
+        """Append bytes, the file at a path by the cheapest way that the file system has, or the rest of an open file.
+
+        What opening and reading raise is passed on; then nothing is kept and the writer is closed.
+        """
+        if isinstance(data, str | os.PathLike):
+            with open(data, "rb", buffering=0) as file:  # noqa: PTH123 (unbuffered: the kernel may copy it)
+                self._draw(file)
+        elif not isinstance(data, bytes | bytearray | memoryview) and hasattr(data, "read"):
+            self._draw(data)
+        else:
+            self.write(cast("Buffer", data))
 
     def commit(self) -> R:
         """Return the descriptor of the blob, which is in the store now, as durable as it promises, with one pin more.
@@ -68,6 +105,7 @@ class BlobWriter(Generic[R]):
         self._check()
         self._end = "committed"
         try:
+            self._end_hasher()
             return self._commit(self._staged, self.digest, self.size, self._media_type)
         finally:
             self._staged.discard()
@@ -75,8 +113,7 @@ class BlobWriter(Generic[R]):
     def cancel(self) -> None:
         """Forget what was written; once committed or cancelled this does nothing."""
         if not self._end:
-            self._end = "cancelled"
-            self._staged.discard()
+            self._stop("cancelled")
 
     def __enter__(self) -> Self:
         """Return the writer itself."""
@@ -98,3 +135,71 @@ class BlobWriter(Generic[R]):
         if self._pid != os.getpid():
             msg = "this writer belongs to the process that forked this one: take another one with store.new_writer()"
             raise WriterClosedError(msg)
+
+    def _write_large(self, view: memoryview) -> None:
+        """Write and hash at once, piece by piece; bytes that cannot change are not copied for the hash."""
+        hasher = self._begun_hasher()
+        lasting = type(view.obj) is bytes and len(view) >= CHUNK
+        for start in range(0, len(view), CHUNK):
+            piece = view[start : start + CHUNK]
+            if lasting:
+                hasher.hand(piece)
+            else:
+                hasher.copy(piece)
+            self._staged.write(piece)
+
+    def _draw(self, file: BinaryIO) -> None:
+        self._check()
+        try:
+            for piece in self._staged.draw(file, self._buffers()):
+                if self._hasher is None and self.size + len(piece) <= SMALL:
+                    self._hash.update(piece)
+                else:
+                    self._begun_hasher().hand(piece)
+                self.size += len(piece)
+        except BaseException:
+            self._stop(FAILED)
+            raise
+
+    def _buffers(self) -> Iterator[memoryview]:
+        """Yield room for a piece, again and again: a small one while what is in it is hashed at once."""
+        room = memoryview(bytearray(PIECE))
+        while self._hasher is None:
+            yield room
+        while True:
+            yield self._hasher.buffer()
+
+    def _begun_hasher(self) -> Hasher:
+        if self._hasher is None:
+            self._hasher = Hasher(self._hash.update)
+        return self._hasher
+
+    def _end_hasher(self) -> None:
+        hasher, self._hasher = self._hasher, None
+        if hasher is not None and self._pid == os.getpid():
+            hasher.settle()
+            hasher.stop()
+
+    def _stop(self, end: str) -> None:
+        """Close the writer without a blob."""
+        self._end = end
+        try:
+            self._end_hasher()
+        finally:
+            self._staged.discard()
+
+
+def _bytes_of(data: Buffer) -> memoryview:
+    """Return the bytes of any object with a C-contiguous buffer; TypeError for others."""
+    try:
+        view = memoryview(data)
+    except TypeError as error:
+        msg = f"a blob is made of bytes, not of {type(data).__name__}: encode it, or give a binary file"
+        raise TypeError(msg) from error
+    if not view.c_contiguous:
+        msg = "the buffer is not C-contiguous: give bytes(buffer)"
+        raise TypeError(msg)
+    try:
+        return view.cast("B")
+    except (TypeError, ValueError, NotImplementedError):  # no size, or items that memoryview cannot name
+        return memoryview(view.tobytes())

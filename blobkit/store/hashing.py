@@ -1,0 +1,117 @@
+"""Hashing beside writing: a thread of its own feeds the hash, because both let other Python code run meanwhile.
+
+Measured on tmpfs, relative to the hash alone: one after the other .6 - .75, with this thread .9 - 1.0. A third thread
+that writes brought nothing more; buffers of 4 MiB, or new ones for each piece, cost .1 and more.
+"""
+
+from __future__ import annotations
+
+from itertools import cycle
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Done = SimpleQueue[BaseException | None]
+    Todo = SimpleQueue[memoryview | None]
+
+__all__ = ["CHUNK", "Hasher"]
+
+CHUNK = 1 << 20
+BEHIND = 4
+"""So many pieces the hash may be behind, which bounds the memory."""
+
+
+class Hasher:
+    """Feeds a hash at its own pace. `stop` ends its thread; one that is dropped ends by itself."""
+
+    def __init__(self, update: Callable[[memoryview], object]) -> None:
+        self._update = update
+        self._todo: Todo = SimpleQueue()
+        self._done: Done = SimpleQueue()
+        self._behind = 0
+        # as many as the thread may be behind, and the one that is being filled
+        self._ring = cycle([memoryview(bytearray(CHUNK)) for _ in range(BEHIND + 1)])
+        self._buffer = next(self._ring)
+        self._filled = 0
+        # it knows the queues, not this object; and the end of the interpreter does not wait for one that waits
+        self._thread = Thread(target=_feed, args=(self._todo, self._done, update), daemon=True, name="blobkit-hash")
+        self._alone = False
+        try:
+            self._thread.start()
+        except RuntimeError:  # the system gives no thread: whoever hands a piece over hashes it
+            self._alone = True
+
+    def buffer(self) -> memoryview:
+        """Return room for a piece, which is to be handed over next."""
+        self._flush()
+        room, self._buffer = self._buffer, next(self._ring)
+        return room
+
+    def hand(self, piece: memoryview) -> None:
+        """Hash a piece some time soon; it must stay as it is until 4 more were handed over."""
+        self._flush()
+        self._hand(piece)
+
+    def copy(self, data: memoryview) -> None:
+        """Hash data some time soon, which may change as soon as this returns."""
+        while data:
+            room = self._buffer[self._filled :]
+            count = min(len(room), len(data))
+            room[:count] = data[:count]
+            self._filled += count
+            data = data[count:]
+            if self._filled == CHUNK:
+                self._flush()
+
+    def settle(self) -> None:
+        """Wait until all is hashed."""
+        self._flush()
+        while self._behind:
+            self._wait()
+
+    def stop(self) -> None:
+        """Hash what there is and end the thread."""
+        self._flush()
+        self._todo.put(None)
+        if not self._alone:
+            self._thread.join()
+
+    def __del__(self) -> None:
+        """End the thread, without waiting for it."""
+        self._todo.put(None)
+
+    def _flush(self) -> None:
+        if self._filled:
+            piece, self._buffer = self._buffer[: self._filled], next(self._ring)
+            self._filled = 0
+            self._hand(piece)
+
+    def _hand(self, piece: memoryview) -> None:
+        if self._alone:
+            self._update(piece)
+            return
+        self._todo.put(piece)
+        self._behind += 1
+        if self._behind > BEHIND:
+            self._wait()
+
+    def _wait(self) -> None:
+        error = self._done.get()
+        self._behind -= 1
+        if error is not None:
+            raise error
+
+
+def _feed(todo: Todo, done: Done, update: Callable[[memoryview], object]) -> None:
+    """Feed pieces to a hash until None comes; say of each that it is done with."""
+    for piece in iter(todo.get, None):
+        error = None
+        try:
+            update(piece)
+        except BaseException as caught:  # noqa: BLE001 (whoever waits for this piece raises it)
+            error = caught
+        del piece  # before it is said: its owner may want to resize it
+        done.put(error)
