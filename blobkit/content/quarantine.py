@@ -1,0 +1,99 @@
+"""Where what was found damaged goes: `.blobkit/quarantine/` of a directory store. Nothing there is ever overwritten.
+
+Names say what was moved and what happened to it; only `purge` deletes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blobkit.content.syncing import sync_directory
+from blobkit.digest import ALGORITHMS, is_digest
+from blobkit.model import Stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["move_aside", "purge", "stamp", "strays"]
+
+PRIVATE = 0o700
+LONGEST = 180
+"""Bytes of a name that are kept: what happened and a number come behind it, and names end at 255."""
+
+
+def stamp(path: str) -> Stamp:
+    """Return what tells the bytes at this path from others; FileNotFoundError. A change of mode is no other bytes."""
+    found = os.lstat(path)
+    since = max(found.st_mtime, found.st_ctime)  # rsync and cp -p bring old times of writing
+    identity = (found.st_ino, found.st_mtime_ns)
+    return Stamp(found.st_size, since, identity, stat.S_ISREG(found.st_mode), stat.S_IMODE(found.st_mode))
+
+
+def strays(root: Path) -> Iterator[str]:
+    """Yield what is under `blobs/` and is no regular file named by a digest, as paths from `root`.
+
+    A directory of an algorithm may be a symlink: people move it to another disk.
+    """
+    for entry in _entries(root / "blobs"):
+        if entry.name not in ALGORITHMS or not entry.is_dir():
+            yield f"blobs/{entry.name}"
+            continue
+        for blob in _entries(Path(entry.path)):
+            if not is_digest(f"{entry.name}:{blob.name}") or not blob.is_file(follow_symlinks=False):
+                yield f"blobs/{entry.name}/{blob.name}"
+
+
+def move_aside(root: Path, path: str, what: str, *, sync: bool) -> str:
+    """Move what is at `path` (from `root`) to the quarantine, and return its path there (from `root`).
+
+    FileNotFoundError where nothing is. Who calls this keeps others from doing the same: the name is looked for first.
+    """
+    place = root / ".blobkit" / "quarantine"
+    place.mkdir(mode=PRIVATE, exist_ok=True)
+    moved = root / path
+    os.lstat(moved)
+    target = _free(place, f"{_kept(path)}.{what}")
+    moved.rename(target)
+    if sync:
+        sync_directory(place)
+        sync_directory(moved.parent)
+    return str(target.relative_to(root))
+
+
+def purge(root: Path) -> tuple[int, int]:
+    """Delete all that is in the quarantine; return how many files that were, and their bytes."""
+    place = root / ".blobkit" / "quarantine"
+    files = size = 0
+    for entry in list(_entries(place)):
+        inside = [Path(entry.path)] if not entry.is_dir(follow_symlinks=False) else Path(entry.path).rglob("*")
+        sizes = [found.st_size for found in map(os.lstat, inside) if not stat.S_ISDIR(found.st_mode)]
+        files, size = files + len(sizes), size + sum(sizes)
+        shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else Path(entry.path).unlink()
+    return files, size
+
+
+def _kept(path: str) -> str:
+    """Return the path as one name: without `blobs/`, and not too long to say more."""
+    name = path.removeprefix("blobs/").replace("/", "-")
+    return os.fsdecode(os.fsencode(name)[:LONGEST])
+
+
+def _free(place: Path, name: str) -> Path:
+    number, target = 1, place / name
+    while os.path.lexists(target):
+        number += 1
+        target = place / f"{name}.{number}"
+    return target
+
+
+def _entries(place: Path) -> Iterator[os.DirEntry[str]]:
+    """Yield what is in a directory, nothing where there is none."""
+    try:
+        with os.scandir(place) as entries:
+            yield from entries
+    except (FileNotFoundError, NotADirectoryError):
+        return
