@@ -158,7 +158,10 @@ def _number(digest: str) -> int:
 
 
 def play(store: Verbs, step: Step, *, dry_run: bool = False) -> Gone | str:
-    """Do a step in a store or a batch; return what went by level, or the name of the error. A dry run does only what can be one."""
+    """Do a step in a store or a batch; return what went, level by level, or the name of the error.
+
+    A dry run does only what can be one.
+    """
     try:
         return _levels(_done(store, step, dry_run=dry_run))
     except BlobkitError as error:
