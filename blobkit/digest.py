@@ -23,6 +23,7 @@ __all__ = [
     "of",
     "pack",
     "parse",
+    "parse_all",
     "unpack",
     "unpack_column",
 ]
@@ -78,6 +79,14 @@ def parse(text: object) -> Digest:
         return Digest(text)
     msg = f"{text!r:.100} is no digest: expected sha256:, sha384: or sha512: and 64, 96 or 128 lower-case hex digits"
     raise InvalidDigestError(msg)
+
+
+def parse_all(texts: Iterable[object]) -> list[Digest]:
+    """Return each of the texts as a Digest; TypeError where they are one text, which would be taken apart."""
+    if isinstance(texts, str):
+        msg = f"one text is given where many digests are: {texts!r:.100}: give a list"
+        raise TypeError(msg)
+    return [parse(text) for text in texts]
 
 
 def of(content: bytes, label: str = "sha256") -> Digest:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from blobkit.digest import parse
+from blobkit.digest import parse_all
 from blobkit.errors import MediaTypeConflictError
 from blobkit.media import DOCUMENT_LIMIT, is_document, read_document
 from blobkit.model import Arrival, Descriptor, Link
@@ -75,7 +75,7 @@ def wish_of(
     """Return what is wanted, checked, and the data. Only manifests and indexes are read, whole, up to their limit."""
     if tag is not None:
         check_name(tag)
-    targets = tuple(map(parse, links))
+    targets = tuple(parse_all(links))
     if targets or not is_document(media_type):
         return Wish(targets, tag=tag, move=move), data
     body = _whole(_parts(data))

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from blobkit.digest import algorithm as algorithm_of
-from blobkit.digest import parse
+from blobkit.digest import parse, parse_all
 from blobkit.model import Freed
 from blobkit.store import rules
 from blobkit.store.arrival import Arrived, described_all, wish_of
@@ -72,16 +72,16 @@ class Bulk(Verbs):
             return writer.commit()
 
     def _ref_chunk(self, digests: Sequence[str]) -> list[Descriptor]:
-        keys = [parse(digest) for digest in digests]
+        keys = parse_all(digests)
         with self._changing() as rows:
             rows.apply(rules.pin(rows, keys))
             return described_all(rows, keys)
 
     def _deref_chunk(self, digests: Sequence[str]) -> Freed:
-        return self._change(partial(rules.deref, digests=[parse(digest) for digest in digests]))
+        return self._change(partial(rules.deref, digests=parse_all(digests)))
 
     def _link_chunk(self, transfer: bool, pairs: Sequence[tuple[str, str]]) -> int:  # noqa: FBT001 (private, bound)
-        keys = [(parse(to), parse(from_)) for to, from_ in pairs]
+        keys = [_pair(pair) for pair in pairs]
         with self._changing() as rows:
             change = rules.links(rows, keys, transfer=transfer)
             if change is not None:
@@ -94,6 +94,9 @@ class Bulk(Verbs):
 
 def _chunks(items: Iterable[T], act: Callable[[Sequence[T]], R]) -> Iterator[R]:
     """Yield what `act` returns for each chunk. What it raises, or the iterable does, tells how many items were done."""
+    if isinstance(items, str | bytes):
+        msg = f"many are given as one {type(items).__name__}: give a list of them, or use the verb for one"
+        raise TypeError(msg)
     done = 0
     left = iter(items)
     try:
@@ -105,6 +108,13 @@ def _chunks(items: Iterable[T], act: Callable[[Sequence[T]], R]) -> Iterator[R]:
         error.done = done  # type: ignore[attr-defined]
         error.add_note(f"{done:,} items were done before, those of all earlier chunks; of this one none was")
         raise
+
+
+def _pair(pair: tuple[str, str]) -> tuple[Digest, Digest]:
+    if isinstance(pair, str) or len(pair) != 2:  # noqa: PLR2004 (a pair)
+        msg = f"{pair!r:.100} is no pair of digests: give (to, from_)"
+        raise TypeError(msg)
+    return parse(pair[0]), parse(pair[1])
 
 
 def _arrived(wish: Wish, staged: Staged, digest: Digest, size: int, media_type: str) -> Arrived:

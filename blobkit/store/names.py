@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
+from typing import TypeGuard
 
 from blobkit.digest import is_digest
 from blobkit.errors import InvalidTagError
 
-__all__ = ["check_name"]
+__all__ = ["check_name", "is_name"]
 
 LONGEST = 255
 _PART = r"[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*"
 _NAME = re.compile(rf"{_PART}(?:/{_PART})*")
 
 
+def is_name(name: object) -> TypeGuard[str]:
+    """Return whether `name` can be a tag at all."""
+    return isinstance(name, str) and len(name) <= LONGEST and _NAME.fullmatch(name) is not None
+
+
 def check_name(name: object) -> None:
     """Hold that `name` is a name for a tag; InvalidTagError says why not. A digest is none: it names itself."""
-    if not isinstance(name, str) or len(name) > LONGEST or not _NAME.fullmatch(name):
+    if not is_name(name):
         msg = f"{name!r:.100} is no tag: letters and digits joined by one of - . _ : @ + / or by --, up to {LONGEST}"
         raise InvalidTagError(msg)
     if is_digest(name):

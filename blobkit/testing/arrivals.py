@@ -80,9 +80,10 @@ class ArrivalRules:
         assert len(store) == 1
 
     def test_unknown_tags_are_not_found(self, store: Store) -> None:
-        with pytest.raises(TagNotFoundError) as caught:
-            store.untag("nothing")
-        assert isinstance(caught.value, KeyError)
+        for name in ("nothing", "", "\ud800", ["x"], None):
+            with pytest.raises(TagNotFoundError) as caught:
+                store.untag(name)  # type: ignore[arg-type]
+            assert isinstance(caught.value, KeyError)
         with pytest.raises(BlobNotFoundError):
             store.tag("t", ABSENT)
 

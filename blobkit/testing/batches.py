@@ -221,6 +221,17 @@ class BatchRules:
         with pytest.raises(LinkCycleError):
             store.link_many([(third, first)])
 
+    def test_one_text_is_not_many(self, store: Store) -> None:
+        digest = store.put(b"x").digest
+        for bulk in (store.ref_many, store.deref_many, store.put_many, store.link_many):
+            with pytest.raises(TypeError, match="one"):
+                bulk(digest)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="list"):
+            store.put(b"y", links=digest)
+        with pytest.raises(TypeError, match="no pair"):
+            store.link_many([digest])  # type: ignore[list-item]
+        assert state(store) == {digest: (1, 1, (), (), "")}
+
 
 def _descriptor(data: bytes) -> dict[str, object]:
     return {"mediaType": "application/octet-stream", "digest": of(data), "size": len(data)}
