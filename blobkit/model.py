@@ -112,10 +112,10 @@ class Link(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """What an index sees wrong with itself: what kind of fault, the blob concerned or "", a word about it."""
+    """What an index sees wrong with itself: what kind of fault, the blob concerned if any, a word about it."""
 
     code: str
-    digest: Digest | str
+    digest: Digest | None
     detail: str
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from tqdm.auto import tqdm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["watched"]
+__all__ = ["counted", "watched"]
 
 T = TypeVar("T")
 SECONDS_BEFORE_SHOWN = 1.0
@@ -20,3 +21,13 @@ def watched(items: Iterable[T], what: str, *, show: bool, unit: str = " blobs") 
     if not show:
         return items
     return tqdm(items, desc=what, unit=unit, unit_scale=True, delay=SECONDS_BEFORE_SHOWN, leave=False)
+
+
+@contextmanager
+def counted(total: int, what: str, *, show: bool, unit: str = "B") -> Iterator[Callable[[int], object]]:
+    """Give a function that is told how much more is done, of `total` in all, and shows it like `watched`."""
+    if not show:
+        yield lambda _more: None
+        return
+    with tqdm(total=total, desc=what, unit=unit, unit_scale=True, delay=SECONDS_BEFORE_SHOWN, leave=False) as bar:
+        yield bar.update

@@ -141,13 +141,13 @@ def _damages(db: sqlite3.Connection) -> Iterator[Fault]:
     """Yield what SQLite's own check finds, except what the statements above say better."""
     for (line,) in db.execute(f"PRAGMA integrity_check({DAMAGES_SHOWN})"):
         if " in index " in f"{line} " or " from index " in line:
-            yield Fault("lookup", "", str(line))
+            yield Fault("lookup", None, str(line))
         elif line != "ok" and not line.startswith(("CHECK constraint failed", "NULL value")):
-            yield Fault("index-damaged", "", str(line))
+            yield Fault("index-damaged", None, str(line))
 
 
-def _digest(packed: object) -> Digest | str:
+def _digest(packed: object) -> Digest | None:
     try:
-        return unpack(packed) if isinstance(packed, bytes) and len(packed) > 1 else ""
+        return unpack(packed) if isinstance(packed, bytes) and len(packed) > 1 else None
     except KeyError:
-        return ""
+        return None

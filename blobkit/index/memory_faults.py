@@ -36,7 +36,7 @@ class MemoryFaults(ABC):
         return [
             *(Fault("dangling-link", s if s in self._blobs else t, "") for s, t in self._dangling()),
             *(Fault("dangling-expected", link.target, "from") for link in self._expectations(here=False)),
-            *(Fault("dangling-tag", "", name) for name in self._nameless()),
+            *(Fault("dangling-tag", None, name) for name in self._nameless()),
             *(Fault("expected-here", x.target, "") for x in self._expectations(here=True) if x.target in self._blobs),
             *(Fault("buried-alive", blob, "") for blob in self._buried()),
         ]

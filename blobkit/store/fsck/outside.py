@@ -1,0 +1,133 @@
+"""What is around a store in a directory: index.json as other programs see it, and temporary files of the layout."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from blobkit.errors import UnreadableStoreError
+from blobkit.media import DOCUMENT_LIMIT, is_document, read_document
+from blobkit.store.fsck.subject import Outside, Suspect
+from blobkit.store.projection import Kept
+from blobkit.strangers import DocumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+    from pathlib import Path
+
+    from blobkit.digest import Digest
+    from blobkit.media import Reference
+    from blobkit.protocols import Content, Reading
+    from blobkit.store.layout import Layout
+
+__all__ = ["LayoutOutside"]
+
+LEFTOVERS = "index.sqlite.rebuild*"
+VAGUE = frozenset({"", "application/octet-stream"})
+"""Media types that do not tell whether something is a manifest."""
+
+
+class LayoutOutside(Outside):
+    """The layout of one root; `show` rewrites index.json."""
+
+    def __init__(self, root: Path, layout: Layout, content: Content, show: Callable[[], None]) -> None:
+        self._root = root
+        self._layout = layout
+        self._content = content
+        self._show = show
+
+    def faults(self, rows: Reading) -> list[Suspect]:
+        """Return where `oci-layout` or index.json are not as they should be."""
+        found = []
+        if not (self._root / "oci-layout").is_file():
+            found.append(Suspect("layout-stale", message="oci-layout is gone", name="oci-layout"))
+        if self._layout.is_absent():
+            found.append(Suspect("layout-stale", message="index.json is gone", name="index.json"))
+        elif self.is_foreign(rows):
+            found.append(self._foreign())
+        elif rows.meta("layout_dirty") is not None:
+            name = rows.meta("layout_pending") or ""
+            found.append(Suspect("layout-stale", message="index.json was not rewritten after a tag changed", name=name))
+        elif not self._shows(rows):
+            found.append(Suspect("layout-stale", message="index.json does not show the tags as they are", name="tags"))
+        return found
+
+    def is_foreign(self, rows: Reading) -> bool:
+        """Return whether another program wrote index.json."""
+        return not self._layout.is_absent() and not self._layout.is_ours(rows)
+
+    def reached(self) -> Collection[Digest] | None:
+        """Return what index.json reaches by manifests, None where a part of that cannot be read."""
+        try:
+            file = self._layout.load()
+        except UnreadableStoreError:
+            return None
+        return _closure(self._content, [entry.target for entry in file.entries if entry.target] if file else [])
+
+    def leftovers(self) -> list[str]:
+        """Return the temporary files that a dead process left beside the index; living ones hold the write lock."""
+        return sorted(path.name for path in (self._root / ".blobkit").glob(LEFTOVERS))
+
+    def clear_leftovers(self) -> None:
+        """Remove them; the write lock is held."""
+        for name in self.leftovers():
+            (self._root / ".blobkit" / name).unlink(missing_ok=True)
+
+    def show(self) -> None:
+        """Write `oci-layout` if it is gone, and index.json as the tags are."""
+        self._layout.lay_out()
+        self._show()
+
+    def _foreign(self) -> Suspect:
+        advice = "store.adopt() takes it in, and until then no file of a blob is removed"
+        try:
+            self._layout.load()
+        except UnreadableStoreError as error:
+            return Suspect("layout-unreadable", message=str(error), name="index.json")
+        return Suspect("layout-foreign", message=f"another program wrote index.json: {advice}", name="index.json")
+
+    def _shows(self, rows: Reading) -> bool:
+        """Return whether each tag has its entry, and each entry with a name is a tag or what was kept of adoptions."""
+        try:
+            file = self._layout.load()
+        except UnreadableStoreError:
+            return False
+        tags, kept = dict(rows.tags()), Kept.of(rows)
+        entries = [entry for entry in file.entries if entry.name] if file else []
+        named = {entry.name: entry.target.digest for entry in entries if entry.target and entry.name in tags}
+        odd = [entry.raw for entry in entries if entry.name not in tags]
+        return named == tags and all(raw in kept.held or raw in kept.unheld for raw in odd)
+
+
+def _closure(content: Content, start: Iterable[Reference]) -> set[Digest] | None:
+    """Return what these reach by manifests; None where a manifest is absent or damaged, as all is reachable then.
+
+    What no media type calls a leaf for certain is looked into: it may be a manifest.
+    """
+    found: set[Digest] = set()
+    ways = list(start)
+    while ways:
+        way = ways.pop()
+        if way.digest in found:
+            continue
+        found.add(way.digest)
+        if not way.followed and way.media_type not in VAGUE:
+            continue
+        data = _read_verified(content, way.digest)
+        try:
+            ways += read_document(data or b"", way.media_type if way.followed else "").references
+        except DocumentError:
+            if is_document(way.media_type):
+                return None
+    return found
+
+
+def _read_verified(content: Content, digest: Digest) -> bytes | None:
+    """Return the bytes of a document, None where they are absent, have another hash, or are too many for one."""
+    label, _, hexa = digest.partition(":")
+    try:
+        with content.open(digest) as file:
+            data = file.read(DOCUMENT_LIMIT + 1)
+    except OSError:
+        return None
+    return data if hashlib.new(label, data).hexdigest() == hexa else None

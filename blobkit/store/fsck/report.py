@@ -1,0 +1,102 @@
+"""What a check found, and what was done about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from blobkit.render import clean, count, html_card, html_table, human_bytes, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["UNCHECKED", "Checked", "Finding", "Fsck"]
+
+LINES = 40
+"""Findings that are shown as text; all of them are in `findings`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: `code` is its kind, `digest` the blob or "", `action` what was done, "" if nothing."""
+
+    code: str
+    digest: str
+    message: str
+    action: str = ""
+
+    def __str__(self) -> str:
+        """Return one line."""
+        text = ": ".join(filter(None, (self.code, self.digest, self.message)))
+        return printable(clean(f"{text} -> {self.action}" if self.action else text))
+
+
+class Checked(NamedTuple):
+    """How much a check looked at: `blobs` in all, `bytes` of content that were read and hashed."""
+
+    blobs: int = 0
+    bytes: int = 0
+
+
+UNCHECKED = Checked()
+
+
+@dataclass(frozen=True)
+class Fsck:
+    """What a check of a store found: falsy when it found nothing. `left` are the findings that still stand.
+
+    `notes` are no damage, but good to know. `pandas.DataFrame(fsck.findings)` has a row for each finding.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    checked: Checked = UNCHECKED
+    notes: tuple[str, ...] = ()
+    address: str = ""
+
+    @cached_property
+    def counts(self) -> Mapping[str, int]:
+        """The number of findings of each kind, by kind."""
+        return dict(sorted(Counter(finding.code for finding in self.findings).items()))
+
+    @cached_property
+    def left(self) -> tuple[Finding, ...]:
+        """The findings about which nothing was done, or nothing could be."""
+        return tuple(finding for finding in self.findings if not finding.action)
+
+    def with_more(self, findings: Iterable[Finding]) -> Fsck:
+        """Return the same with these findings before its own."""
+        return Fsck((*findings, *self.findings), self.checked, self.notes, self.address)
+
+    def __len__(self) -> int:
+        """Return the number of findings."""
+        return len(self.findings)
+
+    def __str__(self) -> str:
+        """Return what was found for the shell: a line a finding, as long as that is readable."""
+        more = len(self) - LINES
+        lines = [self._head(), *map(str, self.findings[:LINES]), *([f"and {more:,} more"] if more > 0 else [])]
+        return "\n".join([*lines, *(f"note: {printable(clean(note))}" for note in self.notes)])
+
+    def _repr_html_(self) -> str:
+        rows = [(code, f"{number:,}") for code, number in self.counts.items()]
+        table = html_table(("finding", "number"), rows, right=frozenset(("number",)))
+        return html_card("Fsck", [self._head(), *map(clean, self.notes)], table if rows else "")
+
+    def to_dict(self) -> dict[str, object]:
+        """Return everything as plain values, for JSON."""
+        return {
+            "address": clean(self.address),
+            "checked": self.checked._asdict(),
+            "counts": dict(self.counts),
+            "left": len(self.left),
+            "findings": [{name: clean(text) for name, text in asdict(finding).items()} for finding in self.findings],
+            "notes": [clean(note) for note in self.notes],
+        }
+
+    def _head(self) -> str:
+        checked = f"{count(self.checked.blobs, 'blob')} checked, {human_bytes(self.checked.bytes)} hashed"
+        if not self:
+            return f"{checked}: sound"
+        return f"{checked}: {count(len(self), 'finding')}, {len(self.left):,} left"

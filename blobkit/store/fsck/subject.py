@@ -1,0 +1,128 @@
+"""What is checked: the parts of a store, and what is around it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from blobkit.digest import Digest
+from blobkit.store.fsck.report import UNCHECKED, Checked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+    from contextlib import AbstractContextManager
+    from typing import Protocol
+
+    from blobkit.model import Stamp
+    from blobkit.protocols import Index, Inspected, Reading, Writing
+
+    Still = Callable[[Reading, list["Suspect"]], Iterable["Suspect"]]
+    """Which of the suspects are so still."""
+
+    class Transaction(Protocol):
+        """What takes the write lock of a store, and commits."""
+
+        def __call__(self, *, durable: bool) -> AbstractContextManager[Writing]:
+            """Return the transaction."""
+            ...
+
+
+__all__ = ["GRACE", "NO_BLOB", "Outside", "Seen", "Subject", "Suspect", "in_chunks"]
+
+T = TypeVar("T")
+
+NO_BLOB = Digest("")
+
+GRACE = 3600.0
+"""Seconds for which what nothing knows of is left alone: its writer may be at work, or another program."""
+CHUNK = 1_000
+"""Suspects looked at under one lock."""
+PAUSES = (0.0, 0.3, 0.5, 1.0)
+"""Seconds before each look at a suspect: a living writer finishes what it began in one of them."""
+
+
+class Suspect(NamedTuple):
+    """Something that looks wrong: `name` where it is no blob, `stamp` of the bytes that were looked at."""
+
+    code: str
+    digest: Digest = NO_BLOB
+    message: str = ""
+    name: str = ""
+    stamp: Stamp | None = None
+
+
+@dataclass
+class Seen:
+    """What a check saw."""
+
+    suspects: list[Suspect] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    checked: Checked = UNCHECKED
+
+
+class Outside:
+    """What is around a store in memory: nothing."""
+
+    def faults(self, rows: Reading) -> list[Suspect]:  # noqa: ARG002 (others look)
+        """Return what is wrong with how the tags are shown to other programs."""
+        return []
+
+    def is_foreign(self, rows: Reading) -> bool:  # noqa: ARG002 (others look)
+        """Return whether another program wrote into the store, so that nothing of it may be removed."""
+        return False
+
+    def reached(self) -> Collection[Digest] | None:
+        """Return what other programs see as in use, None where that cannot be known."""
+        return ()
+
+    def leftovers(self) -> list[str]:
+        """Return the names of temporary files that are not those of content."""
+        return []
+
+    def clear_leftovers(self) -> None:
+        """Remove them; the write lock is held."""
+
+    def show(self) -> None:
+        """Show the tags to other programs, as they are."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The parts of one store. `locked` = a question is asked under the write lock; `quiet` = it gives exact answers."""
+
+    content: Inspected
+    index: Index
+    address: str
+    writing: Transaction
+    sweep: Callable[[], int]
+    outside: Outside
+    locked: bool = True
+    quiet: bool = True
+
+    def ask(self, question: Callable[[Reading], T]) -> T:
+        """Return the answer to a question while nobody is in the middle of a change, as far as that can be had."""
+        if not self.locked:
+            return self.index.read(question)
+        with self.index.writing() as rows:  # nothing is written: the empty transaction leaves no trace
+            return question(rows)
+
+    def confirmed(self, suspects: Iterable[Suspect], still: Still) -> list[Suspect]:
+        """Return the suspects that `still` says are true each time they are looked at, in chunks, over some seconds."""
+        left = list(suspects)
+        for pause in PAUSES:
+            if not left:
+                break
+            time.sleep(pause)
+            left = [true for chunk in in_chunks(left) for true in self.ask(partial(_listed, still, chunk))]
+        return left
+
+
+def _listed(still: Still, suspects: list[Suspect], rows: Reading) -> list[Suspect]:
+    return list(still(rows, suspects))
+
+
+def in_chunks(items: list[T]) -> Iterable[list[T]]:
+    """Yield the items in pieces that are worked on under one lock."""
+    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
