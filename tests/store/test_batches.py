@@ -39,9 +39,9 @@ def test_a_batch_is_one_commit_and_one_index_json(tmp_path: Path) -> None:
             assert index.stat().st_ino == before
         names = [entry["annotations"]["org.opencontainers.image.ref.name"] for entry in read(index)]
         assert sorted(names) == sorted(f"n{number}" for number in range(50))
-        commits = [statement for statement in written if statement == "COMMIT"]
+        begun = [statement for statement in written if statement == "BEGIN IMMEDIATE"]
         inserted = [statement for statement in written if "layout_pending" in statement and "INSERT" in statement]
-        assert len(commits) == 2  # the batch, and the flag that index.json is written
+        assert len(begun) == 2  # the batch, and the flag that index.json is written
         assert len(inserted) == 1
 
 
