@@ -17,6 +17,7 @@ from blobkit.errors import (
     BlobkitError,
     BlobNotFoundError,
     ContentMissingError,
+    ExportError,
     HashNotSupportedError,
     InvalidDigestError,
     InvalidTagError,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from blobkit.snapshot import Snapshot
     from blobkit.store.batch import Batch
     from blobkit.store.blob import Blob
+    from blobkit.store.exported import Exported
     from blobkit.store.imported import Imported
     from blobkit.store.local import LocalStore
     from blobkit.store.store import Store
@@ -77,6 +79,8 @@ __all__ = [
     "BlobkitError",
     "ContentMissingError",
     "Descriptor",
+    "ExportError",
+    "Exported",
     "Freed",
     "HashNotSupportedError",
     "Imported",
@@ -124,6 +128,7 @@ _HOMES = {
     "Batch": "blobkit.store.batch",
     "Blob": "blobkit.store.blob",
     "BlobWriter": "blobkit.store.writer",
+    "Exported": "blobkit.store.exported",
     "Imported": "blobkit.store.imported",
     "LocalStore": "blobkit.store.local",
     "Preview": "blobkit.questions.preview",

@@ -1,6 +1,7 @@
 """The command line: what the library answers, for the shell. Results go to stdout, all else to stderr.
 
-Exit codes: 0 done; 2 bad input, with one line that says what to do; 130 interrupted.
+Exit codes: 0 done; 1 done, but for what had to be skipped; 2 bad input, with one line that says what to do;
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import blobkit
 from blobkit import demo as demo_store
 from blobkit.connect import scan as scan_address
 from blobkit.errors import BlobkitError
+from blobkit.protocols import as_source
 from blobkit.questions.frame import tags_frame, to_frame
 from blobkit.questions.preview import simulate_deref
 from blobkit.questions.summary import cells, records, summary, table
 from blobkit.render import count, human_bytes, printable
+from blobkit.store.local import open_read_only
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +44,7 @@ def cli() -> None:
     """Audit blob stores and container registries: what uses the space, and exactly what would go.
 
     ADDRESS is the path of a store (a blobkit store, an OCI layout, a registry's storage directory) or of a saved
-    snapshot; kind:path where it is not recognised. Stores are only read, never changed.
+    snapshot; kind:path where it is not recognised. What is audited is only read, never changed.
     """
 
 
@@ -120,6 +123,35 @@ def simulate(  # noqa: PLR0913 (one parameter an option)
     click.echo(_dumps(answer.to_dict()) if as_json else str(answer))
 
 
+@cli.command("import")
+@click.argument("source")
+@click.argument("store")
+@click.option("--strict", is_flag=True, help="Refuse a source that is not sound, before anything is written.")
+def import_(source: str, store: str, *, strict: bool) -> int:
+    """Take what the store at SOURCE holds into the blobkit store in STORE, which is made if it is absent.
+
+    Only what is new there is added. Exits with 1 where blobs had to be skipped.
+    """
+    with as_source(source) as opened, blobkit.LocalStore(store) as into:
+        done = into.import_(opened, strict=strict, progress=_watched())
+    click.echo(str(done))
+    return int(done.skipped > 0)
+
+
+@cli.command()
+@click.argument("store")
+@click.argument("tag")
+@click.argument("target")
+def export(store: str, tag: str, target: str) -> None:
+    """Write TAG (or a digest) of a blobkit store, with all that it links to, to an OCI layout or archive TARGET.
+
+    TARGET is a directory, which is added to if it is a layout, or a new file .tar; oci:TARGET or oci-archive:TARGET
+    where that is not plain.
+    """
+    with open_read_only(store) as opened:
+        click.echo(str(opened.export(tag, target)))
+
+
 @cli.command()
 @click.argument("directory", default=DEMO_DIRECTORY)
 def demo(directory: str) -> None:
@@ -144,8 +176,9 @@ def main() -> None:
     """Run the command line, and exit with its code. A reader that goes away ends it, as it ends any filter."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        cli(prog_name="blobkit", standalone_mode=False)
+        code = cli(prog_name="blobkit", standalone_mode=False)
         sys.stdout.flush()
+        sys.exit(code or 0)
     except (click.ClickException, BlobkitError, OSError) as error:
         sys.exit(_failed(error))
     except (click.Abort, KeyboardInterrupt):

@@ -17,6 +17,7 @@
     |   |-- NotAStoreError, NotAdoptedError, StoreTooNewError, StoreDamagedError
     |   `-- StoreBusyError, StoreClosedError, ReadOnlyStoreError
     |-- AddressError (ValueError)               not an address that can be scanned
+    |-- ExportError (ValueError)                a place that nothing can be exported to
     |-- SourceError (ValueError)                what cannot be imported: unsound, itself, or without content
     |-- UnreadableStoreError (OSError)          a store of a known kind that cannot be read
     |-- UnknownPolicyError (ValueError)         this kind of store has no such policy
@@ -39,6 +40,7 @@ __all__ = [
     "BlobNotFoundError",
     "BlobkitError",
     "ContentMissingError",
+    "ExportError",
     "HashNotSupportedError",
     "InvalidDigestError",
     "InvalidTagError",
@@ -182,6 +184,10 @@ class ReadOnlyStoreError(StoreError):
 
 class AddressError(BlobkitError, ValueError):
     """Not an address that can be scanned."""
+
+
+class ExportError(BlobkitError, ValueError):
+    """A place that nothing can be exported to."""
 
 
 class SourceError(BlobkitError, ValueError):

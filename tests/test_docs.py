@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import blobkit
+import blobkit.demo
 from blobkit.cli import cli
 from blobkit.snapshot import POLICIES
 
@@ -51,6 +51,15 @@ def test_the_notebook_example_runs(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-c", made + example], cwd=tmp_path, check=True, env={**os.environ, "MPLBACKEND": "Agg"}
     )
+
+
+def test_the_import_example_runs(tmp_path: Path) -> None:
+    (example,) = (block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "import_(" in block)
+    made = "import blobkit, blobkit.demo\nwith blobkit.LocalStore('s') as s: blobkit.demo.fill(s)\n"
+    example = example.replace("/var/lib/registry", "s").replace("team/app:1.0", blobkit.demo.TARGET)
+    example = example.replace("go-blobstore:/srv/blobs", "blobkit:s")
+    code = f"{made}store = blobkit.LocalStore('store')\n{example}assert done.blobs == len(store)\n"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)

@@ -1,0 +1,337 @@
+"""An image, or any blob, with all that it links to, as an OCI image layout or an archive of one.
+
+Every hash is verified on the way. A new layout and an archive are made beside their place and renamed into it, whole;
+in a layout that is there, blobs come first and index.json last, so that it never names what is not there yet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import tarfile
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blobkit.content.syncing import sync_directory, sync_files
+from blobkit.digest import Digest, is_digest, parse
+from blobkit.errors import BlobkitError, ContentMissingError, ExportError, TagNotFoundError
+from blobkit.media import DOCUMENT_LIMIT, is_document, read_document
+from blobkit.render import printable, short
+from blobkit.store import rules
+from blobkit.store.exported import Exported
+from blobkit.strangers import DocumentError, objects, parse_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import BinaryIO, Self
+
+    from blobkit.media import Document
+    from blobkit.model import Record
+    from blobkit.protocols import Index, Reading
+    from blobkit.strangers import Json
+
+__all__ = ["export"]
+
+REF_NAME = "org.opencontainers.image.ref.name"
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+UNKNOWN_TYPE = "application/octet-stream"
+LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+INDEX_LIMIT = 256 << 20
+PIECE = 1 << 20
+
+
+def export(index: Index, opened: Callable[[Digest], BinaryIO], what: str, target: str | os.PathLike[str]) -> Exported:
+    """Write a tag or digest, with all that it links to, to a layout or archive; return what was written.
+
+    TagNotFoundError, BlobNotFoundError, ContentMissingError where content is damaged, ExportError for a target that
+    cannot be written to. After an error the target is as it was, but for blobs that a layout may have more.
+    """
+    is_archive, path = _target(os.fspath(target))
+    name, digest, records = index.read(lambda rows: _closure(rows, what))
+    job = _Job(name, digest, records, opened)
+    try:
+        if is_archive:
+            return _to_archive(job, path)
+        return _into_layout(job, path) if os.path.lexists(path) else _to_layout(job, path)
+    except OSError as error:
+        if isinstance(error, BlobkitError):
+            raise
+        msg = f"{printable(str(path))} cannot be written ({error.strerror or error}): give another place"
+        raise ExportError(msg) from error
+
+
+def _target(target: str) -> tuple[bool, Path]:
+    """Return whether a target is an archive, and its path; `oci:` and `oci-archive:` say it, else `.tar` does."""
+    kind, colon, rest = target.partition(":")
+    prefixed = bool(colon) and kind in ("oci", "oci-archive")
+    path = rest if prefixed else target
+    if not path:
+        msg = f"the path of {target!r} is empty: give oci:DIRECTORY or oci-archive:FILE.tar"
+        raise ExportError(msg)
+    return (kind == "oci-archive" if prefixed else path.endswith(".tar")), Path(path).absolute()
+
+
+def _closure(rows: Reading, what: str) -> tuple[str, Digest, dict[Digest, Record]]:
+    """Return the name and digest that are meant, and what is recorded of all that it links to, itself included."""
+    found = rows.tags([what])
+    if not found and not is_digest(what):
+        msg = f"no tag {printable(what)!r:.300} in this store, and no digest: see store.tags()"
+        raise TagNotFoundError(msg)
+    digest = parse(found.get(what, what))
+    records = dict(rules.held(rows, [digest]))
+    level = set(records)
+    while level:
+        level = {target for targets in rows.targets(level).values() for target in targets} - records.keys()
+        records.update(rows.records(level))
+    return (what if found else ""), digest, records
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is to be exported: a blob, the name it gets, its closure."""
+
+    name: str
+    digest: Digest
+    records: Mapping[Digest, Record]
+    opened: Callable[[Digest], BinaryIO]
+
+    def entry(self) -> Json:
+        """Return the descriptor for index.json."""
+        record = self.records[self.digest]
+        document = self._document(self.digest)
+        media_type = record.media_type or (document.media_type if document else UNKNOWN_TYPE)
+        entry: Json = {"mediaType": media_type, "digest": self.digest, "size": record.size}
+        return entry | ({"annotations": {REF_NAME: self.name}} if self.name else {})
+
+    def notices(self) -> tuple[str, ...]:
+        """Return which blobs the manifests in it name, and are not in it though an image stores them."""
+        found: dict[str, None] = {}
+        for digest, record in sorted(self.records.items()):
+            document = self._document(digest) if is_document(record.media_type) or digest == self.digest else None
+            for named in document.references if document else ():
+                if named.digest not in self.records and named.inline is None and not named.foreign:
+                    found[f"{named.digest} is not linked here, though {short(digest)} names it as {named.kind}"] = None
+        return tuple(found)
+
+    def _document(self, digest: Digest) -> Document | None:
+        record = self.records[digest]
+        if record.size > DOCUMENT_LIMIT:
+            return None
+        with self.opened(digest) as file, contextlib.suppress(DocumentError):
+            return read_document(file.read(), record.media_type if is_document(record.media_type) else "")
+        return None
+
+    def verified(self, digest: Digest) -> _Verified:
+        """Return the content of a blob, which is checked when the `with` block ends."""
+        return _Verified(self.opened(digest), digest)
+
+    def result(self, path: Path, new: list[Digest]) -> Exported:
+        """Return what was written."""
+        return Exported(
+            target=str(path),
+            digest=self.digest,
+            name=self.name,
+            blobs=len(new),
+            bytes=sum(self.records[digest].size for digest in new),
+            there=len(self.records) - len(new),
+            notices=self.notices(),
+        )
+
+
+class _Verified:
+    """A file that is hashed while it is read."""
+
+    def __init__(self, file: BinaryIO, digest: Digest) -> None:
+        self._file = file
+        self._digest = digest
+        self._state = hashlib.new(digest.partition(":")[0])
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes, none at the end."""
+        piece = self._file.read(size)
+        self._state.update(piece)
+        return piece
+
+    def __enter__(self) -> Self:
+        """Return the file itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Close the file; ContentMissingError where what was read is not what the digest says."""
+        self._file.close()
+        if kind is None and self._state.hexdigest() != self._digest.partition(":")[2]:
+            msg = f"the content of {self._digest} is damaged, nothing was exported: put it again to heal it"
+            raise ContentMissingError(msg, digest=self._digest)
+
+
+def _to_archive(job: _Job, path: Path) -> Exported:
+    """Make a new archive; the same blobs give the same bytes."""
+    if os.path.lexists(path):
+        msg = f"{printable(str(path))} exists: give a new file, for an archive is never added to"
+        raise ExportError(msg)
+    with _beside(path) as partial:
+        with partial.open("xb") as file:
+            with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+                _fill(tar, job)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.rename(path)
+    sync_directory(path.parent)
+    return job.result(path, list(job.records))
+
+
+def _fill(tar: tarfile.TarFile, job: _Job) -> None:
+    small = {"index.json": _rendered({}, [job.entry()]), "oci-layout": LAYOUT}
+    blobs = {_name(digest): digest for digest in job.records}
+    folders = {"blobs", *(name.rpartition("/")[0] for name in blobs)}
+    for name in sorted({*small, *blobs, *folders}):
+        member = tarfile.TarInfo(name)
+        if name in folders:
+            member.type, member.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(member)
+        elif name in small:
+            member.size = len(small[name])
+            tar.addfile(member, BytesIO(small[name]))
+        else:
+            member.size = job.records[blobs[name]].size
+            with job.verified(blobs[name]) as file:
+                tar.addfile(member, file)
+
+
+def _to_layout(job: _Job, path: Path) -> Exported:
+    """Make a new layout, whole or not at all."""
+    with _beside(path) as partial:
+        partial.mkdir()
+        (partial / "oci-layout").write_bytes(LAYOUT)
+        new = _add(job, partial)
+        partial.rename(path)
+    sync_directory(path.parent)
+    return job.result(path, new)
+
+
+def _into_layout(job: _Job, path: Path) -> Exported:
+    """Add to a layout that is there, or fill an empty directory; other exports into it wait."""
+    names = {entry.name for entry in path.iterdir()} if path.is_dir() else {"a file"}
+    if ".blobkit" in names:
+        msg = f"{printable(str(path))} is a blobkit store: open it and use import_, which keeps its index right"
+        raise ExportError(msg)
+    if names and not names & {"oci-layout", "index.json"}:
+        msg = f"{printable(str(path))} is no OCI image layout and not empty: give another directory, or a file .tar"
+        raise ExportError(msg)
+    with _locked(path):
+        if not names:
+            (path / "oci-layout").write_bytes(LAYOUT)
+        return job.result(path, _add(job, path))
+
+
+def _add(job: _Job, root: Path) -> list[Digest]:
+    """Make the blobs durable in a layout, then name them in its index.json; return those that were not there."""
+    body = _index(root / "index.json")
+    scratch = root / f".export-{secrets.token_hex(8)}"
+    scratch.mkdir()
+    try:
+        new = [digest for digest in job.records if not _is_there(root / _name(digest), digest)]
+        for digest in new:
+            (root / _name(digest)).parent.mkdir(parents=True, exist_ok=True)
+            partial = scratch / digest.partition(":")[2]
+            with partial.open("xb") as to, job.verified(digest) as file:
+                shutil.copyfileobj(file, to, PIECE)
+            partial.replace(root / _name(digest))
+        _sync(root, new)
+        partial = scratch / "index.json"
+        partial.write_bytes(_rendered(body, _merged(body, job.entry())))
+        _sync(scratch, ["index.json"])
+        partial.replace(root / "index.json")
+        sync_directory(root)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return new
+
+
+def _index(path: Path) -> Json:
+    """Return what an index.json holds, nothing where there is none; ExportError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            body = parse_json(file.read(INDEX_LIMIT))
+        list(objects(body.get("manifests"), "manifests", []))
+    except FileNotFoundError:
+        return {}
+    except DocumentError as error:
+        msg = f"{printable(str(path))} cannot be read as an image index ({printable(str(error))}): restore it first"
+        raise ExportError(msg) from error
+    return body
+
+
+def _merged(body: Json, entry: Json) -> list[object]:
+    """Return the entries of an index with this one, in the place of one of that name or that is the same."""
+    old = body.get("manifests")
+    name = _name_of(entry)
+    kept = [
+        one for one in (old if isinstance(old, list) else ()) if one != entry and (not name or _name_of(one) != name)
+    ]
+    return [*kept, entry]
+
+
+def _name_of(entry: object) -> object:
+    annotations = entry.get("annotations") if isinstance(entry, dict) else None
+    return annotations.get(REF_NAME) if isinstance(annotations, dict) else None
+
+
+def _rendered(body: Json, named: list[object]) -> bytes:
+    """Return an index.json with these entries; whatever else was in it stays."""
+    return json.dumps({"schemaVersion": 2, "mediaType": INDEX_TYPE, **body, "manifests": named}).encode()
+
+
+def _is_there(path: Path, digest: Digest) -> bool:
+    """Return whether a file has the content of this digest."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        return hashlib.file_digest(file, digest.partition(":")[0]).hexdigest() == digest.partition(":")[2]
+    return False
+
+
+def _name(digest: Digest) -> str:
+    return f"blobs/{digest.replace(':', '/')}"
+
+
+def _sync(root: Path, what: Iterable[Digest | str]) -> None:
+    """Make these files of a layout durable, and the directories of blobs."""
+    paths = [str(root / (_name(Digest(one)) if is_digest(one) else one)) for one in what]
+    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        sync_files(fd, paths)
+    finally:
+        os.close(fd)
+    for folder in sorted({os.path.dirname(path) for path in paths}):  # noqa: PTH120 (paths are text here)
+        sync_directory(folder)
+
+
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Give a name beside `path` for what is to be renamed into its place; nothing stays there after an error."""
+    partial = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}")
+    try:
+        yield partial
+    except BaseException:
+        if partial.is_dir():
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            partial.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a directory against other exports."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
