@@ -77,8 +77,8 @@ def purge(root: Path) -> tuple[int, int]:
 
 
 def _kept(path: str) -> str:
-    """Return the path as one name: without `blobs/`, and not too long to say more."""
-    name = path.removeprefix("blobs/").replace("/", "-")
+    """Return the path as one name: without the directory, and not too long to say more."""
+    name = path.removeprefix("blobs/").removeprefix(".blobkit/").replace("/", "-")
     return os.fsdecode(os.fsencode(name)[:LONGEST])
 
 

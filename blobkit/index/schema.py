@@ -62,6 +62,7 @@ TABLES = (
         pins INTEGER NOT NULL,
         PRIMARY KEY (source, blob_id)) WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS given_of ON given(blob_id)",
+    "CREATE TABLE IF NOT EXISTS changed_names(name TEXT PRIMARY KEY, digest BLOB) WITHOUT ROWID",
     "CREATE TABLE tombstones(digest BLOB PRIMARY KEY) WITHOUT ROWID",
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 )
@@ -155,12 +156,13 @@ def translated(path: os.PathLike[str]) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         name = getattr(error, "sqlite_errorname", "") or ""
         for prefix, (kind, advice) in _MEANING.items():
-            if name.startswith(prefix):
+            if name.startswith(prefix) or str(error).startswith(prefix):
                 msg = f"{os.fspath(path)}: {error}: {advice}"
                 raise kind(msg) from error
         raise
 
 
+_REBUILD = "restore .blobkit/ from a backup, or run blobkit fsck --repair, which rebuilds it"
 _MEANING: dict[str, tuple[type[StoreError], str]] = {
     "SQLITE_BUSY": (StoreBusyError, "another process is writing; try again when it is done"),
     "SQLITE_LOCKED": (StoreBusyError, "another process is writing; try again when it is done"),
@@ -168,6 +170,8 @@ _MEANING: dict[str, tuple[type[StoreError], str]] = {
     "SQLITE_CANTOPEN": (StoreError, "check that the directory may be written, or blobkit.scan it"),
     "SQLITE_FULL": (StoreError, "the disk is full; make room and try again"),
     "SQLITE_IOERR": (StoreError, "the disk failed or is full; check it and try again"),
-    "SQLITE_CORRUPT": (StoreDamagedError, "the index is damaged; restore .blobkit/ from a backup"),
-    "SQLITE_NOTADB": (StoreDamagedError, "the index is no database; restore .blobkit/ from a backup"),
+    "SQLITE_CORRUPT": (StoreDamagedError, f"the index is damaged; {_REBUILD}"),
+    "SQLITE_NOTADB": (StoreDamagedError, f"the index is no database; {_REBUILD}"),
+    "no such table": (StoreDamagedError, f"a table of the index is gone; {_REBUILD}"),
+    "no such column": (StoreDamagedError, f"a table of the index is not as it should be; {_REBUILD}"),
 }

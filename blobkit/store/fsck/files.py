@@ -65,7 +65,7 @@ def look_at_content(subject: Subject, seen: Seen, *, hashing: bool, progress: bo
             blobs += len(sizes)
             odd += sum(stamp.regular and stamp.mode != PLAIN for stamp in stamps.values())
     seen.checked = Checked(blobs, read)
-    seen.suspects += subject.confirmed(doubtful, partial(still_damaged, subject.content))
+    seen.suspects += subject.confirmed(doubtful, partial(still_damaged, subject.content), exact=True)
     if odd:
         seen.notes.append(f"{count(odd, 'file')} of content may be written to, or not be read by all: mode is not 0444")
 
@@ -73,7 +73,7 @@ def look_at_content(subject: Subject, seen: Seen, *, hashing: bool, progress: bo
 def look_around(subject: Subject, seen: Seen) -> None:
     """Look for what nobody knows of, and for what dead processes left undone."""
     content, outside = subject.content, subject.outside
-    orphans = subject.confirmed(_orphans(subject), partial(unknown, content))
+    orphans = subject.confirmed(_orphans(subject), partial(unknown, content), exact=True)
     temps = [Suspect("temp", message=f"{name}: {MESSAGES['temp']}", name=name) for name in _temps(subject)]
     graves = [_suspect("tombstone", digest, None) for digest in subject.index.read(buried)]
     undone = subject.confirmed([*temps, *graves, *subject.index.read(outside.faults)], partial(_undone, subject))

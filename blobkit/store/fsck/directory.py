@@ -1,0 +1,60 @@
+"""The check of a directory, whatever state its store is in: one that cannot be opened is rebuilt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blobkit.errors import NotAStoreError, StoreDamagedError
+from blobkit.store.fsck.rebuild import rebuild
+from blobkit.store.fsck.report import Finding, Fsck
+from blobkit.store.local import LocalStore, open_read_only
+from blobkit.store.store import Store
+
+if TYPE_CHECKING:
+    import os
+
+__all__ = ["fsck_directory"]
+
+DAMAGED = "index-damaged"
+
+
+class _Asleep(LocalStore):
+    """A store that does nothing on its own when it is opened or closed, so that all that is left undone is found."""
+
+    def close(self) -> None:
+        """Let go of the store."""
+        Store.close(self)
+
+    def _wake(self) -> None: ...
+
+    def _look(self) -> None: ...
+
+
+def fsck_directory(root: str | os.PathLike[str], *, repair: bool, content: bool, progress: bool) -> Fsck:
+    """Return what is wrong with the store in `root`; without `repair` nothing at all is written.
+
+    With it, an index that is broken as a whole is rebuilt. NotAStoreError, StoreTooNewError, StoreBusyError.
+    """
+    place = Path(root).absolute()
+    found = _checked(place, repair=repair, content=content, progress=progress)
+    if not repair or not any(finding.code == DAMAGED for finding in found.findings):
+        return found
+    rebuilt = rebuild(place, progress=progress)
+    rest = _checked(place, repair=True, content=False, progress=progress)
+    return Fsck((*rebuilt.findings, *rest.findings), rebuilt.checked, rest.notes, rest.address)
+
+
+def _checked(root: Path, *, repair: bool, content: bool, progress: bool) -> Fsck:
+    try:
+        with _Asleep(root, create=False) if repair else open_read_only(root) as store:
+            return store.fsck(repair=repair, content=content, progress=progress)
+    except (StoreDamagedError, NotAStoreError) as error:
+        if isinstance(error, NotAStoreError) and not _had_an_index(root):
+            raise
+        return Fsck((Finding(DAMAGED, "", str(error)),), address=str(root))
+
+
+def _had_an_index(root: Path) -> bool:
+    """Return whether this was a store: it has blobs, and the place where an index should be."""
+    return (root / ".blobkit").is_dir() and any((root / "blobs").glob("*/*"))
