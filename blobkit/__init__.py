@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from blobkit.store.batch import Batch
     from blobkit.store.blob import Blob
     from blobkit.store.exported import Exported
+    from blobkit.store.fsck.report import Fsck
     from blobkit.store.imported import Imported
     from blobkit.store.local import LocalStore
     from blobkit.store.store import Store
@@ -82,6 +83,7 @@ __all__ = [
     "ExportError",
     "Exported",
     "Freed",
+    "Fsck",
     "HashNotSupportedError",
     "Imported",
     "InvalidDigestError",
@@ -125,6 +127,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Fsck": "blobkit.store.fsck.report",
     "Batch": "blobkit.store.batch",
     "Blob": "blobkit.store.blob",
     "BlobWriter": "blobkit.store.writer",

@@ -1,7 +1,7 @@
 """The command line: what the library answers, for the shell. Results go to stdout, all else to stderr.
 
-Exit codes: 0 done; 1 done, but for what had to be skipped; 2 bad input, with one line that says what to do;
-130 interrupted.
+Exit codes: 0 done; 1 done, but for what had to be skipped or is still damaged; 2 bad input, with one line that says
+what to do; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from blobkit.questions.frame import tags_frame, to_frame
 from blobkit.questions.preview import simulate_deref
 from blobkit.questions.summary import cells, records, summary, table
 from blobkit.render import count, human_bytes, printable
+from blobkit.store.fsck.directory import fsck_directory, purge_quarantine
 from blobkit.store.local import open_read_only
 
 if TYPE_CHECKING:
@@ -150,6 +151,25 @@ def export(store: str, tag: str, target: str) -> None:
     """
     with open_read_only(store) as opened:
         click.echo(str(opened.export(tag, target)))
+
+
+@cli.command()
+@click.argument("path")
+@click.option("--repair", is_flag=True, help="Make right what can be; what is damaged is moved to quarantine.")
+@click.option("--purge", is_flag=True, help="First delete what earlier repairs moved to quarantine.")
+@click.option("--no-content", is_flag=True, help="Do not read and hash the blobs.")
+@_json
+def fsck(path: str, *, repair: bool, purge: bool, no_content: bool, as_json: bool) -> int:
+    """Check the blobkit store in PATH for every kind of damage; without --repair and --purge nothing is written.
+
+    Exits with 0 where it is sound or all was repaired, with 1 where something is left.
+    """
+    if purge:
+        files, size = purge_quarantine(path)
+        click.echo(f"quarantine: {count(files, 'file')} deleted, {human_bytes(size)}", err=True)
+    found = fsck_directory(path, repair=repair, content=not no_content, progress=_watched())
+    click.echo(_dumps(found.to_dict()) if as_json else str(found))
+    return int(bool(found.left))
 
 
 @cli.command()

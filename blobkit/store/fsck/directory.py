@@ -5,16 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blobkit.content.quarantine import purge
 from blobkit.errors import NotAStoreError, StoreDamagedError
 from blobkit.store.fsck.rebuild import rebuild
 from blobkit.store.fsck.report import Finding, Fsck
 from blobkit.store.local import LocalStore, open_read_only
+from blobkit.store.opening import index_path
 from blobkit.store.store import Store
 
 if TYPE_CHECKING:
     import os
 
-__all__ = ["fsck_directory"]
+__all__ = ["fsck_directory", "purge_quarantine"]
 
 DAMAGED = "index-damaged"
 
@@ -43,6 +45,14 @@ def fsck_directory(root: str | os.PathLike[str], *, repair: bool, content: bool,
     rebuilt = rebuild(place, progress=progress)
     rest = _checked(place, repair=True, content=False, progress=progress)
     return Fsck((*rebuilt.findings, *rest.findings), rebuilt.checked, rest.notes, rest.address)
+
+
+def purge_quarantine(root: str | os.PathLike[str]) -> tuple[int, int]:
+    """Delete what repairs moved to quarantine; return how many files that were, and their bytes. NotAStoreError."""
+    if not index_path(Path(root)).parent.is_dir():
+        msg = f"{root} is no blobkit store: it has no .blobkit"
+        raise NotAStoreError(msg)
+    return purge(Path(root).absolute())
 
 
 def _checked(root: Path, *, repair: bool, content: bool, progress: bool) -> Fsck:
