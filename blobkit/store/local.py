@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blobkit.content.directory import DirectoryContent
 from blobkit.content.readonly import ReadOnlyContent
-from blobkit.errors import NotAStoreError
+from blobkit.errors import NotAStoreError, ReadOnlyStoreError
 from blobkit.index.readonly import ReadOnlyIndex
 from blobkit.index.sqlite import SqliteIndex
+from blobkit.render import printable
+from blobkit.store.adoption import Onto, adopt_into
+from blobkit.store.fsck.outside import LayoutOutside
+from blobkit.store.guard import Guard, notice
 from blobkit.store.layout import Layout
-from blobkit.store.opening import check_root, index_path
+from blobkit.store.opening import check_root, index_path, refuse_layout
+from blobkit.store.projection import Kept
 from blobkit.store.store import Store
 
 if TYPE_CHECKING:
@@ -19,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from blobkit.protocols import Reading, Writing
+    from blobkit.store.adopted import Adopted
+    from blobkit.store.fsck.report import Fsck
+    from blobkit.store.fsck.subject import Subject
 
 __all__ = ["LocalStore", "ReadOnlyStore", "open_read_only"]
 
@@ -31,33 +40,72 @@ class LocalStore(Store):
     `durability`: "full" = what a verb returned survives a loss of power; "normal" = content does, the last
     transactions may vanish; "off" = safe against the death of processes only. Any number of processes and threads
     may use one directory; whoever wants to write waits up to `timeout` seconds for the others (StoreBusyError).
-    NotAStoreError, NotAdoptedError, StoreTooNewError.
+    `adopt=True` takes in what another program wrote there, as `adopt` does, and makes a plain OCI layout a store;
+    `adopted` then says what that was. NotAStoreError, NotAdoptedError, StoreTooNewError.
     """
 
+    adopted: Adopted | None = None
+
     def __init__(
-        self, root: str | os.PathLike[str], *, durability: str = "full", create: bool = True, timeout: float = 60.0
+        self,
+        root: str | os.PathLike[str],
+        *,
+        durability: str = "full",
+        create: bool = True,
+        adopt: bool = False,
+        timeout: float = 60.0,
     ) -> None:
         if durability not in LEVELS:
             msg = f"durability {durability!r} is none of {', '.join(LEVELS)}"
             raise ValueError(msg)
         self.root = Path(root).absolute()
         self.durability = durability
-        check_root(self.root, create=create)
+        self._layout = Layout(self.root, sync=durability != "off")
+        check_root(self.root, create=create, adopt=adopt, layout=self._layout)
         sync = durability != "off"
         self._files = DirectoryContent(self.root, sync=sync)
         self._files.lay_out()
-        self._layout = Layout(self.root, sync=sync)
         self._layout.lay_out()
         super().__init__(
             self._files,
             SqliteIndex(index_path(self.root), durability=durability, timeout=timeout),
             address=str(self.root),
         )
+        self._guard = Guard(self._layout, self._index)
         try:
+            if adopt:
+                self.adopted = self.adopt()
+            self._check_adopted()
+            self._look()
             self._wake()
         except BaseException:
             super().close()
             raise
+
+    def adopt(self, *, progress: bool = True) -> Adopted:
+        """Take in what another program wrote into index.json; return what that was.
+
+        New entries and what they reach are verified, indexed and linked, with pins of their own; no pin is ever
+        dropped because of index.json, and nothing that cannot be taken in leaves it. Afterwards index.json is
+        blobkit's own again. A second time is nothing. Cost: reads the new blobs, outside the lock.
+        UnreadableStoreError, LinkCycleError, StoreBusyError.
+        """
+        self._refuse_nesting()
+        sync = self.durability != "off"
+        onto = Onto(self.root, self._layout, self._content, self._index, self._committing, sync)
+        return adopt_into(onto, progress=progress)
+
+    @classmethod
+    def rebuild(cls, root: str | os.PathLike[str], *, progress: bool = True) -> Fsck:
+        """Give the store in `root` a new index, where its own is broken or gone; return what was done.
+
+        Every blob is hashed; those that are damaged, and the old index, go to quarantine. Tags, links and media types
+        come from index.json and the manifests that it reaches; every other blob has one pin. Nobody may have the store
+        open. NotAStoreError, StoreTooNewError, StoreBusyError.
+        """
+        from blobkit.store.fsck.rebuild import rebuild  # noqa: PLC0415 (rarely called, and it loads tqdm)
+
+        return rebuild(Path(root).absolute(), progress=progress)
 
     def close(self) -> None:
         """Unlink what removals left behind, then let go of the store. A second time is nothing."""
@@ -70,24 +118,28 @@ class LocalStore(Store):
     def _wake(self) -> None:
         """Do what a dead process left undone: temporary files, index.json, unsynced writes, removed blobs."""
         self._files.reclaim()
-        unsynced, due, ours, left = self._index.read(self._state)
+        unsynced, due, left = self._index.read(self._state)
         if unsynced and self.durability != "off":
             with self._writing():
                 pass  # admitting it syncs
         if due:
             self._show_tags()
-        elif not ours:
-            self._layout.say()
         if left:
             self.sweep()
 
-    def _state(self, rows: Reading) -> tuple[bool, bool, bool, bool]:
-        return (
-            rows.meta("unsynced") is not None,
-            self._layout.is_due(rows),
-            self._layout.is_ours(rows),
-            bool(rows.tombstones(1)),
-        )
+    def _state(self, rows: Reading) -> tuple[bool, bool, bool]:
+        return rows.meta("unsynced") is not None, self._layout.is_due(rows), bool(rows.tombstones(1))
+
+    def _check_adopted(self) -> None:
+        """Hold that index.json was not there before the store: one that was is never overwritten, nor taken for empty.
+
+        Its presence is looked at first: whoever makes the store announces its index.json before writing it.
+        """
+        if not self._layout.is_absent() and self._index.read(self._layout.never_shown):
+            refuse_layout(self.root)
+
+    def _look(self) -> None:
+        self._guard.look()
 
     def _admit(self, rows: Writing) -> bool:
         """Return whether this transaction may write. What a weaker store wrote is made durable first.
@@ -109,10 +161,7 @@ class LocalStore(Store):
 
     def _may_delete(self, rows: Writing) -> bool:
         """Return whether index.json is ours: another program may have built on a blob that it found on disk."""
-        ours = self._layout.is_ours(rows)
-        if not ours:
-            self._layout.say()
-        return ours
+        return self._layout.is_ours(rows)
 
     def _retagged(self, rows: Writing, *, durable: bool) -> None:
         self._layout.announce(rows, durable=durable)
@@ -127,6 +176,14 @@ class LocalStore(Store):
 
     def _notices(self, rows: Reading) -> Sequence[tuple[str, str, str, str]]:
         return _layout_notices(self._layout, rows)
+
+    def _outside(self) -> LayoutOutside:
+        return LayoutOutside(self.root, self._layout, self._content, self._show_again)
+
+    def _show_again(self) -> None:
+        with self._writing(durable=True) as rows:
+            self._layout.announce(rows, durable=True)
+        self._show_tags()
 
 
 class ReadOnlyStore(Store):
@@ -144,6 +201,18 @@ class ReadOnlyStore(Store):
     def _notices(self, rows: Reading) -> Sequence[tuple[str, str, str, str]]:
         return _layout_notices(self._layout, rows)
 
+    def _subject(self) -> Subject:
+        """Return what `fsck` checks; there is no lock to hold, but where there is no WAL nobody has the store open."""
+        wal = index_path(self.root).with_name("index.sqlite-wal")
+        return replace(super()._subject(), locked=False, quiet=not wal.exists())
+
+    def _outside(self) -> LayoutOutside:
+        return LayoutOutside(self.root, self._layout, self._content, self._refuse)
+
+    def _refuse(self) -> None:
+        msg = f"{self.root} is open for reading only: open it with blobkit.LocalStore to write"
+        raise ReadOnlyStoreError(msg)
+
 
 def open_read_only(root: str | os.PathLike[str]) -> ReadOnlyStore:
     """Return the store in `root`, for reading: it works on media that cannot be written, and beside other processes.
@@ -154,6 +223,10 @@ def open_read_only(root: str | os.PathLike[str]) -> ReadOnlyStore:
 
 
 def _layout_notices(layout: Layout, rows: Reading) -> Sequence[tuple[str, str, str, str]]:
+    found = [
+        ("layout-damaged", "an entry of index.json could not be taken in", printable(str(raw))[:200], "index.json")
+        for raw in Kept.of(rows).unheld
+    ]
     if layout.is_absent() or layout.is_ours(rows):
-        return ()
-    return (("layout-changed", "", "index.json", layout.notice()),)
+        return found
+    return [*found, ("layout-changed", "", "index.json", notice(layout))]

@@ -17,15 +17,19 @@ from blobkit.errors import BatchError
 from blobkit.protocols import as_source
 from blobkit.store.batch import batched
 from blobkit.store.bulk import Bulk
+from blobkit.store.fsck.subject import Outside, Subject
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator, Sequence
     from types import TracebackType
     from typing import BinaryIO
 
-    from blobkit.protocols import Address, Content, Index, Reading, Source, Writing
+    from blobkit.protocols import Address, Index, Inspected, Reading, Source, Writing
     from blobkit.snapshot import Snapshot
     from blobkit.store.batch import Batch
+    from blobkit.store.exported import Exported
+    from blobkit.store.fsck.report import Fsck
     from blobkit.store.imported import Imported
 
 __all__ = ["Store"]
@@ -40,7 +44,9 @@ class Store(Bulk):
     Verbs that take a digest raise InvalidDigestError for what is none, and BlobNotFoundError for what is not here.
     """
 
-    def __init__(self, content: Content, index: Index, *, address: str = "memory") -> None:
+    _content: Inspected
+
+    def __init__(self, content: Inspected, index: Index, *, address: str = "memory") -> None:
         super().__init__(content, index, address)
         self._here = threading.local()
 
@@ -54,6 +60,7 @@ class Store(Bulk):
         store's own verbs see what is committed, and those that write raise BatchError in this thread.
         """
         self._refuse_nesting()
+        self._look()
         self._here.batching = True
         try:
             with batched(self._content, self._index, self._address, self._committing, self._retagged) as batch:
@@ -84,6 +91,17 @@ class Store(Bulk):
         with as_source(source) as opened:
             return import_from(opened, into, strict=strict, progress=progress)
 
+    def export(self, what: str, target: str | os.PathLike[str]) -> Exported:
+        """Write a tag or digest, with all that it links to, verified, to an OCI image layout or an archive of one.
+
+        `target` is a directory (new, empty or a layout, which is added to) or a new `.tar` file; `oci:` or
+        `oci-archive:` before it say so. What was not here to export is said in `notices`. TagNotFoundError,
+        BlobNotFoundError, ContentMissingError, ExportError; after an error there is no half archive.
+        """
+        from blobkit.store.exporting import export  # noqa: PLC0415 (rarely needed)
+
+        return export(self._index, self._opened, what, target)
+
     def sweep(self) -> int:
         """Unlink the files that earlier removals left behind; return how many are gone.
 
@@ -95,8 +113,9 @@ class Store(Bulk):
                 left = rows.tombstones(SWEEP, after)
                 if not left or not self._may_delete(rows):
                     return removed
-                gone = self._content.delete(left)
-                rows.forget(gone)
+                alive = rows.counts(left)  # none, unless the index is damaged: then bytes that are needed would go
+                gone = self._content.delete([digest for digest in left if digest not in alive])
+                rows.forget([*gone, *alive])
             removed, after = removed + len(gone), left[-1]
 
     def snapshot(self) -> Snapshot:
@@ -105,6 +124,18 @@ class Store(Bulk):
 
         facts, notices = self._index.read(lambda rows: (rows.facts(), self._notices(rows)))
         return picture(facts, self._address, notices)
+
+    def fsck(self, *, repair: bool = False, content: bool = True, progress: bool = True) -> Fsck:
+        """Return every kind of damage that is found in the index, the content and what is around them.
+
+        `content` reads and hashes every blob. Nothing is written, unless `repair`: that moves what is damaged to
+        quarantine and makes the index right where nothing is lost by it; it deletes no content. Living writers go on
+        meanwhile. StoreDamagedError where the index cannot be read: `blobkit fsck --repair` rebuilds it.
+        """
+        from blobkit.store.fsck.fsck import fsck  # noqa: PLC0415 (it loads numpy and scipy)
+
+        self._refuse_nesting()
+        return fsck(self._subject(), repair=repair, content=content, progress=progress)
 
     def close(self) -> None:
         """Let go of the store; its verbs raise StoreClosedError from then on. A second time is nothing."""
@@ -121,7 +152,14 @@ class Store(Bulk):
         """Close the store."""
         self.close()
 
+    def _subject(self) -> Subject:
+        """Return what `fsck` checks."""
+        return Subject(self._content, self._index, self._address, self._writing, self.sweep, self._outside())
+
     # What a store with an outside adds to the order of writes; a store in memory has none.
+
+    def _look(self) -> None:
+        """Warn, before anything is done, of what other programs did."""
 
     def _admit(self, _rows: Writing) -> bool:
         """Return whether this transaction may write; if not, `_prepare` is called without the lock."""
@@ -139,6 +177,10 @@ class Store(Bulk):
 
     def _show_tags(self) -> None:
         """Show the tags to the outside, after that commit."""
+
+    def _outside(self) -> Outside:
+        """Return what is around the store, for `fsck`."""
+        return Outside()
 
     def _notices(self, _rows: Reading) -> Sequence[tuple[str, str, str, str]]:
         """Return what a snapshot should say beside the facts."""
@@ -163,6 +205,7 @@ class Store(Bulk):
     def _changing(self, *, durable: bool = False) -> Iterator[Writing]:
         """Hold the write lock, commit, then do what the commit leaves to do; refused beside a batch of this thread."""
         self._refuse_nesting()
+        self._look()
         with self._committing(durable=durable) as rows:
             yield rows
 

@@ -13,6 +13,7 @@ from blobkit.render import clean
 from blobkit.store import rules
 from blobkit.store.arrival import Arrived, Wish, described, record, whole, wish_of
 from blobkit.store.blob import Blob
+from blobkit.store.projection import is_shown
 from blobkit.store.writer import BlobWriter
 
 if TYPE_CHECKING:
@@ -159,8 +160,9 @@ class Verbs(ABC):
             return self._index.read(plan).freed
         with self._changing(durable=True) as rows:
             change = plan(rows)
+            shown = is_shown(rows, change)
             rows.apply(change)
-            if change.named or change.unnamed:
+            if shown:
                 self._retagged(rows, durable=True)
         return change.freed
 
