@@ -10,7 +10,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from blobkit.digest import pack, unpack
+from blobkit.digest import pack, unpack, unpack_column
+from blobkit.index.faults import edges, faults, miscounts
 from blobkit.model import LINK_KINDS, Link, Record
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from blobkit.digest import Digest
-    from blobkit.model import Facts
+    from blobkit.model import Column, Facts, Fault, Tally
 
 __all__ = ["EPOCH", "Rows"]
 
@@ -33,15 +34,17 @@ RECORDS = """SELECT b.digest, b.size, b.refcount, b.pins, (SELECT count(*) FROM 
     b.created FROM blobs b JOIN media_types m ON m.id = b.media_type WHERE b.digest IN (:digests)"""
 EXPECTING = """SELECT b.digest, w.digest, w.kind FROM missing_links w JOIN blobs b ON b.id = w.from_id
     WHERE w.digest IN (:digests)"""
-# CROSS JOIN keeps the order of the tables: the planner would scan all blobs at every level of a cascade.
-LINKS = """SELECT b.digest, b.id, b.size, b.refcount, count(*) FROM links l CROSS JOIN blobs b ON b.id = l.to_id
-    WHERE l.from_id IN (SELECT value FROM json_each(?)) GROUP BY l.to_id"""
+# CROSS JOIN keeps the order of the tables: the planner would scan all blobs at every level of a cascade. Links are
+# counted before blobs are looked up: each is looked up once, in the order of the table.
+LINKS = """SELECT b.digest, b.id, b.size, b.refcount, n FROM (SELECT to_id, count(*) AS n FROM links
+    WHERE from_id IN (SELECT value FROM json_each(?)) GROUP BY to_id) CROSS JOIN blobs b ON b.id = to_id"""
 TARGETS = """SELECT l.from_id, b.digest FROM links l CROSS JOIN blobs b ON b.id = l.to_id
     WHERE l.from_id IN (SELECT value FROM json_each(?)) ORDER BY b.digest"""
 HOLDERS = """SELECT l.to_id, b.digest FROM links l CROSS JOIN blobs b ON b.id = l.from_id
     WHERE l.to_id IN (SELECT value FROM json_each(?)) LIMIT ?"""
 NAMES = "SELECT blob_id, name FROM tags WHERE blob_id IN (SELECT value FROM json_each(?)) ORDER BY name"
 GIVEN = "SELECT blob_id, pins FROM given WHERE source = ? AND blob_id IN (SELECT value FROM json_each(?))"
+NUMBERED = "SELECT id, digest FROM blobs WHERE id IN (SELECT value FROM json_each(?))"
 TAGS = "SELECT t.name, b.digest FROM tags t JOIN blobs b ON b.id = t.blob_id"
 
 
@@ -57,7 +60,8 @@ class Rows:
 
     def counts(self, blobs: Collection[Digest]) -> Mapping[Digest, int]:
         """Return the reference count of each of these."""
-        return {blob: known[2] for blob, known in self._seen(blobs).items()}
+        known = self._looked_up(blobs)
+        return {blob: found[2] for blob in blobs if (found := known.get(blob))}
 
     def links(self, blobs: Collection[Digest]) -> Mapping[Digest, int]:
         """Return each blob that these link to, with the number of links that come from these. One statement."""
@@ -70,7 +74,8 @@ class Rows:
 
     def sizes(self, blobs: Collection[Digest]) -> Mapping[Digest, int]:
         """Return the size of each of these, as recorded."""
-        return {blob: known[1] for blob, known in self._seen(blobs).items()}
+        known = self._looked_up(blobs)
+        return {blob: found[1] for blob in blobs if (found := known.get(blob))}
 
     def records(self, blobs: Collection[Digest]) -> Mapping[Digest, Record]:
         """Return what is recorded of each of these."""
@@ -132,10 +137,31 @@ class Rows:
         rows = self._db.execute(GIVEN, (source, self._ids(blobs)))
         return {blob: pins for blob, (pins,) in self._grouped(blobs, rows).items()}
 
+    def changed_names(self) -> Mapping[str, Digest | None]:
+        """Return the names that changed, with what each one named before."""
+        return {name: packed and unpack(packed) for name, packed in self._db.execute("SELECT * FROM changed_names")}
+
     def meta(self, key: str) -> str | None:
         """Return a fact about the store itself."""
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
+
+    def faults(self) -> Sequence[Fault]:
+        """Return what is wrong with single rows, or with the file. Cost: scans everything."""
+        return list(faults(self._db))
+
+    def miscounts(self, blobs: Collection[Digest] | None = None) -> Mapping[Digest, Tally]:
+        """Return those of these (of all) blobs whose counts do not add up. Cost: one scan of the links of them."""
+        return miscounts(self._db, None if blobs is None else self._ids(blobs))
+
+    def edges(self) -> tuple[Column, Column]:
+        """Return all links, dangling ones too, as ids."""
+        return edges(self._db)
+
+    def numbered(self, numbers: Collection[int]) -> Mapping[int, Digest]:
+        """Return the blobs with these ids."""
+        found = self._db.execute(NUMBERED, (f"[{','.join(map(str, numbers))}]",))
+        return {ident: unpack(packed) for ident, packed in found}
 
     def facts(self) -> Facts:
         """Return everything, as numpy columns."""
@@ -143,16 +169,23 @@ class Rows:
 
         return facts(self._db)
 
+    def _looked_up(self, blobs: Collection[Digest]) -> dict[Digest, tuple[int, int, int]]:
+        """Return (id, size, refcount) of all blobs that were looked up so far, these among them if they exist."""
+        known = self._known
+        unseen = [blob for blob in blobs if blob not in known]
+        for packed, ident, size, refcount in self._by_digest(KNOWN, unseen):
+            known[unpack(packed)] = (ident, size, refcount)
+        return known
+
     def _seen(self, blobs: Collection[Digest]) -> dict[Digest, tuple[int, int, int]]:
         """Return (id, size, refcount) of each of these that exists."""
-        unseen = [blob for blob in blobs if blob not in self._known]
-        for packed, *known in self._by_digest(KNOWN, unseen):
-            self._known[unpack(packed)] = (known[0], known[1], known[2])
-        return {blob: self._known[blob] for blob in blobs if blob in self._known}
+        known = self._looked_up(blobs)
+        return {blob: found for blob in blobs if (found := known.get(blob))}
 
     def _ids(self, blobs: Collection[Digest]) -> str:
         """Return the ids of these as a JSON array."""
-        return f"[{','.join(str(known[0]) for known in self._seen(blobs).values())}]"
+        known = self._looked_up(blobs)
+        return f"[{','.join([str(found[0]) for blob in blobs if (found := known.get(blob))])}]"
 
     def _by_digest(self, statement: str, digests: Collection[Digest]) -> Iterator[tuple[Any, ...]]:
         packed = list(map(pack, digests))
@@ -172,5 +205,4 @@ class Rows:
         return found
 
     def _page(self, statement: str, after: Digest | None, limit: int) -> list[Digest]:
-        rows = self._db.execute(statement, (pack(after) if after else b"", limit))
-        return [unpack(packed) for (packed,) in rows]
+        return unpack_column(self._db.execute(statement, (pack(after) if after else b"", limit)))

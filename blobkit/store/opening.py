@@ -24,7 +24,7 @@ def index_path(root: Path) -> Path:
 def refuse_layout(root: Path) -> NoReturn:
     """Say what can be done with a layout that no store owns."""
     msg = (
-        f"{root} is an OCI layout that no store owns: blobkit.LocalStore({str(root)!r}, adopt=True) makes it one, "
+        f"{root} is an OCI image layout, no store: blobkit.LocalStore({str(root)!r}, adopt=True) makes it one, "
         f"blobkit.scan({str(root)!r}) reads it as it is"
     )
     raise NotAdoptedError(msg)

@@ -131,6 +131,21 @@ class IndexSuite:
         assert ask(index, lambda rows: dict(rows.tags())) == {"a": blobs[1]}
         assert ask(index, lambda rows: [rows.records(blobs)[blob].tags for blob in blobs]) == [0, 1]
 
+    def test_names_that_change_are_known_with_what_they_named_first(self, index: Index) -> None:
+        blobs = fill(index, 2)
+        with index.writing() as rows:
+            rows.apply(Change(named={"a": blobs[0], "b": blobs[0]}))
+            assert rows.changed_names() == {"a": None, "b": None}
+            rows.settle_names()
+        with index.writing() as rows:
+            rows.apply(Change(named={"a": blobs[1]}))
+            rows.apply(Change(unnamed=["a"], named={"c": blobs[1]}))
+        assert ask(index, lambda rows: dict(rows.changed_names())) == {"a": blobs[0], "c": None}
+        with pytest.raises(ZeroDivisionError), index.writing() as rows:
+            rows.settle_names()
+            raise ZeroDivisionError
+        assert ask(index, lambda rows: dict(rows.changed_names())) == {"a": blobs[0], "c": None}
+
     def test_the_return_of_a_blob_clears_its_tombstone(self, index: Index) -> None:
         blobs = fill(index, 1)
         with index.writing() as rows:

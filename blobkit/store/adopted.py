@@ -1,0 +1,68 @@
+"""What an adoption did, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from blobkit.render import count, html_card, human_bytes, printable, short
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blobkit.digest import Digest
+
+__all__ = ["Adopted"]
+
+MOST = 20
+"""Lines of each kind that are shown; the fields have all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """What `adopt` took in of another program's index.json, and what it could not.
+
+    `tags` are new names; `entries` blobs pinned for an entry that is no tag; `blobs` were added, `bytes` read to verify
+    them. `moved` has (name, from, to): `from` keeps the pin, without a name. `vanished` are names that index.json did
+    not show: they are kept. `damaged` has (entry, why): nothing is pinned for it, index.json shows it as before.
+    """
+
+    tags: tuple[str, ...] = ()
+    entries: tuple[Digest, ...] = ()
+    moved: tuple[tuple[str, Digest, Digest], ...] = ()
+    vanished: tuple[str, ...] = ()
+    damaged: tuple[tuple[str, str], ...] = ()
+    blobs: tuple[Digest, ...] = ()
+    bytes: int = 0
+    notices: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Return whether the store changed."""
+        return bool(self.tags or self.entries or self.moved or self.blobs)
+
+    def __str__(self) -> str:
+        """Return what was taken in, then a line for each thing that needs a look."""
+        return "\n".join([self._title(), *self._lines()])
+
+    def _repr_html_(self) -> str:
+        return html_card("Adopted", [self._title(), *self._lines()])
+
+    def _title(self) -> str:
+        tags, entries, blobs = (
+            count(len(x), n) for x, n in zip(self._took_in(), ("tag", "entry", "blob"), strict=True)
+        )
+        return f"adopted {tags}, {entries} without a tag, {blobs}; {human_bytes(self.bytes)} verified"
+
+    def _took_in(self) -> tuple[tuple[str, ...], ...]:
+        return self.tags, self.entries, self.blobs
+
+    def _lines(self) -> Iterator[str]:
+        moved = (
+            f"moved: {name} from {short(old)}, which keeps its pin, to {short(new)}" for name, old, new in self.moved
+        )
+        vanished = (f"vanished: {name} is kept; store.untag({name!r}) drops it" for name in self.vanished)
+        damaged = (f"not taken in: {entry}: {why}" for entry, why in self.damaged)
+        for lines in (list(moved), list(vanished), list(damaged), list(self.notices)):
+            yield from map(printable, lines[:MOST])
+            if len(lines) > MOST:
+                yield f"and {len(lines) - MOST:,} more like this"

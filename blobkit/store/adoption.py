@@ -1,0 +1,271 @@
+"""Taking in what another program wrote into index.json: no pin is dropped because of it, nothing in it is lost.
+
+Reading and hashing happen without a lock. Then one durable transaction looks again whether index.json and the store
+are still what was read, else all is tried again, and records blobs, links, tags and pins at once; after its commit
+index.json is blobkit's own again and is rewritten. So a crash at any moment leaves the change as it was, or taken in.
+
+What an entry becomes:
+- A name is a tag. One that moved names the new blob; the old one keeps the pin, as an entry without a name.
+- An entry without a name, or with one that is no tag here, is one anonymous pin that is recorded as given by
+  index.json, so that a repeat gives no other; index.json shows it for as long as the blob has such a pin.
+- A tag that the file does not show is kept, and shown again: programs that write at once lose one another's tags.
+- An entry whose blob is missing, damaged or cannot be understood is not taken in, and stays in index.json as it is:
+  refusing all for its sake would leave the store unusable, dropping it would lose what another program may still heal.
+What entries reach is linked as `put` links it. What is absent or damaged below them is recorded as missing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from blobkit.errors import LinkCycleError, StoreBusyError
+from blobkit.model import Arrival, Link
+from blobkit.render import short
+from blobkit.store import rules
+from blobkit.store.adopted import Adopted
+from blobkit.store.closure import Closure
+from blobkit.store.cycles import reaches
+from blobkit.store.projection import SOURCE, UNKNOWN_TYPE, Kept, without_name
+from blobkit.store.sorting import demand
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+    from typing import Protocol
+
+    from blobkit.digest import Digest
+    from blobkit.media import Reference
+    from blobkit.model import Record
+    from blobkit.protocols import Content, Index, Writing
+    from blobkit.store.indexfile import Entry, IndexFile
+    from blobkit.store.layout import Layout
+    from blobkit.store.sorting import Demand
+    from blobkit.strangers import Json
+
+    class Transaction(Protocol):
+        """What takes the write lock of a store, and commits."""
+
+        def __call__(self, *, durable: bool) -> AbstractContextManager[Writing]:
+            """Return the transaction."""
+            ...
+
+
+__all__ = ["Onto", "adopt_into"]
+
+ATTEMPTS = 100
+PLAIN = {"mediaType", "digest", "size"}
+
+
+@dataclass(frozen=True)
+class Onto:
+    """The store that an index.json is taken into; `sync` says whether it promises anything about a loss of power."""
+
+    root: Path
+    layout: Layout
+    content: Content
+    index: Index
+    committing: Transaction
+    sync: bool
+
+
+def adopt_into(store: Onto, *, progress: bool) -> Adopted:
+    """Take in what index.json holds; return what was done. UnreadableStoreError, LinkCycleError, StoreBusyError."""
+    closure = Closure(store.root, lambda digests: store.index.read(lambda rows: rows.counts(digests)))
+    for _ in range(ATTEMPTS):
+        file = store.layout.load()
+        if file is None:
+            return Adopted()
+        wanted = store.index.read(lambda rows, file=file: demand(rows, file))  # type: ignore[misc]  # bound at once
+        closure.walk([target for _, target in wanted.open], progress=progress)
+        if store.sync and closure.sizes:
+            store.content.sync()  # whoever wrote them may not have
+        with store.committing(durable=True) as rows:
+            if store.layout.hash() == file.hash:
+                work = _Adoption(rows, file, demand(rows, file), closure)
+                if work.is_current(store.content):
+                    work.take_in()
+                    store.layout.take_over(rows, file.hash)
+                    return work.result()
+    msg = f"{store.layout.path} changes all the time: wait until the program that writes it is done, then try again"
+    raise StoreBusyError(msg)
+
+
+@dataclass
+class _Adoption:
+    """One adoption, inside its transaction."""
+
+    rows: Writing
+    file: IndexFile
+    demand: Demand
+    closure: Closure
+    reached: list[Reference] = field(default_factory=list)
+    known: Mapping[Digest, Record] = field(default_factory=dict)
+    new: dict[Digest, int] = field(default_factory=dict)
+    taken: list[tuple[Entry, Reference]] = field(default_factory=list)
+    moved: list[tuple[str, Digest, Digest]] = field(default_factory=list)
+    entries: tuple[Digest, ...] = ()
+    notices: list[str] = field(default_factory=list)
+
+    def is_current(self, content: Content) -> bool:
+        """Return whether what was read without the lock is still so; what is not is read again next time."""
+        self.taken = [(entry, target) for entry, target in self.demand.open if self.closure.is_read(target)]
+        self.reached = self.closure.reached([target for _, target in self.taken])
+        digests = {target.digest for target in self.reached} | {target.digest for _, target in self.demand.open}
+        self.known = self.rows.records(digests)
+        sizes = self.closure.sizes
+        self.new = {digest: sizes[digest] for digest in digests if digest in sizes and digest not in self.known}
+        stored = content.sizes(self.new)
+        changed = [digest for digest, size in self.new.items() if stored.get(digest) != size]
+        self.closure.forget(changed)
+        return not changed and digests <= self.known.keys() | self.new.keys() | self.closure.bad.keys()
+
+    def take_in(self) -> None:
+        """Record everything."""
+        now = datetime.now(UTC)
+        types = self.closure.types
+        self.rows.add([Arrival(digest, size, types[digest], now) for digest, size in self.new.items()])
+        self._learn()
+        self._link()
+        self._pin()
+        self._keep()
+
+    def result(self) -> Adopted:
+        """Return what was done."""
+        names = {entry.name for entry, _ in self.taken if self._is_name(entry)} - {name for name, _, _ in self.moved}
+        damaged = [(entry.name or target.digest, self.closure.bad[target.digest]) for entry, target in self._damaged()]
+        taken = {target.digest for _, target in self.taken}
+        odd_names = [text for digest, text in self.demand.notices if digest in taken]
+        odd = [(f"an entry of index.json ({str(entry.raw)[:80]})", "it names no blob") for entry in self.demand.odd]
+        return Adopted(
+            tags=tuple(sorted(names)),
+            entries=self.entries,
+            moved=tuple(self.moved),
+            vanished=self.demand.vanished,
+            damaged=(*damaged, *odd),
+            blobs=tuple(sorted(self.new)),
+            bytes=self.closure.bytes,
+            notices=tuple(dict.fromkeys((*odd_names, *self.notices))),
+        )
+
+    def _is_name(self, entry: Entry) -> bool:
+        return self.demand.names.get(entry.name) is entry
+
+    def _damaged(self) -> list[tuple[Entry, Reference]]:
+        return [(entry, target) for entry, target in self.demand.open if not self.closure.is_read(target)]
+
+    def _learn(self) -> None:
+        """Fill in media types that were unknown; another one than is known changes nothing."""
+        claimed = {digest: self.closure.types.get(digest, "") for digest in self.known}
+        self.rows.retype({d: new for d, new in claimed.items() if new and not self.known[d].media_type})
+        for digest, media_type in claimed.items():
+            if media_type and self.known[digest].media_type not in ("", media_type):
+                self.notices.append(f"{digest} is here as {self.known[digest].media_type}, not as {media_type}")
+
+    def _link(self) -> None:
+        """Link what was read to what it names; every link takes a reference of its own.
+
+        Links that digests imply close no circle, but with one that was made by hand they can: through a blob that
+        something linked to before. So those are looked at one by one, after all others.
+        """
+        waiting = self.rows.expecting(list(self.new))
+        self.rows.apply(rules.arrived(self.rows, waiting))
+        self.rows.unexpect(waiting)
+        links: dict[tuple[Digest, Digest], Reference] = {}
+        for source in self.reached:
+            for named in self.closure.names.get(source.digest, ()) if source.followed else ():
+                links.setdefault((source.digest, named.digest), named)
+        here = self.known.keys() | self.new.keys()
+        self._expect({pair: named for pair, named in links.items() if pair[1] not in here})
+        wanted = [Link(source, target, named.kind) for (source, target), named in links.items() if target in here]
+        exist = set(self.rows.linked(wanted))
+        held = self.known.keys() | {link.target for link in waiting}
+        missing = [link for link in wanted if link not in exist]
+        self.rows.apply(rules.referred(self.rows, linked=[link for link in missing if link.source not in held]))
+        for link in missing:
+            if link.source in held:
+                self._link_one(link)
+
+    def _link_one(self, link: Link) -> None:
+        if reaches(self.rows, [link.target], link.source):
+            msg = (
+                f"{link.source} names {link.target}, which holds it by links that were made by hand: "
+                f"unlink one of them first, then adopt again"
+            )
+            raise LinkCycleError(msg, digest=link.source)
+        self.rows.apply(rules.referred(self.rows, linked=[link]))
+
+    def _expect(self, absent: Mapping[tuple[Digest, Digest], Reference]) -> None:
+        self.rows.expect({Link(s, t, named.kind): named.media_type for (s, t), named in absent.items()})
+        for (source, target), named in absent.items():
+            why = self.closure.fault(named)
+            if why:
+                self.notices.append(f"{short(source)} names {target}: {why}")
+
+    def _pin(self) -> None:
+        """Give tags and recorded pins; new blobs that something holds then lose the pin that they came with."""
+        names = {entry.name: target.digest for entry, target in self.taken if self._is_name(entry)}
+        before = self.demand.before
+        self.moved = [(name, before[name], blob) for name, blob in names.items() if name in before]
+        old = Counter(blob for _, blob, _ in self.moved)  # their tags' pins are anonymous ones from now on
+        loose = dict.fromkeys(target.digest for entry, target in self.taken if not self._is_name(entry))
+        self.entries = tuple(blob for blob in loose if blob not in old)
+        pins = Counter([*names.values(), *self.entries])
+        counts = self.rows.counts(self.new)
+        pins.subtract(blob for blob in self.new if counts[blob] + pins[blob] > 1)
+        changes = {blob: number for blob, number in pins.items() if number}
+        self.rows.apply(rules.referred(self.rows, pins=changes, named=names))
+        given = self.rows.given(SOURCE, old)
+        self.rows.give(SOURCE, {blob: given.get(blob, 0) + number for blob, number in old.items()})
+        self.rows.give(SOURCE, dict.fromkeys(self.entries, 1))
+
+    def _keep(self) -> None:
+        """Remember what index.json shows beside the tags; what could not be taken in is left alone on disk too."""
+        kept = Kept.of(self.rows)
+        damaged = self._damaged()
+        unread = {id(entry) for entry, _ in damaged}
+        named = {**kept.named, **_dicts({e.name: e.raw for e in self.demand.names.values() if id(e) not in unread})}
+        held = [entry.raw for entry in self.demand.loose if id(entry) not in unread]
+        shown = {raw["digest"] for raw in held if isinstance(raw, dict)}
+        left = [without_name(raw) for raw in kept.held if raw["digest"] not in shown]
+        unnamed = [self._unnamed(blob, kept.named.get(name)) for name, blob, _ in self.moved if blob not in shown]
+        unheld = [entry.raw for entry in (*(entry for entry, _ in damaged), *self.demand.odd)]
+        self.rows.forget([target.digest for _, target in damaged])
+        plain = {name for name, raw in named.items() if _is_plain(raw)}
+        Kept(
+            self.file.rest,
+            {name: raw for name, raw in named.items() if name not in plain},
+            tuple(_distinct([*held, *left, *unnamed])),
+            tuple(unheld),
+        ).save(self.rows)
+
+    def _unnamed(self, blob: Digest, raw: Json | None) -> object:
+        """Return the entry of a blob whose name moved away."""
+        if raw is not None and raw.get("digest") == blob:
+            return without_name(raw)
+        record = self.rows.records([blob])[blob]
+        return {"mediaType": record.media_type or UNKNOWN_TYPE, "digest": blob, "size": record.size}
+
+
+def _dicts(entries: Mapping[str, object]) -> dict[str, Json]:
+    return {name: raw for name, raw in entries.items() if isinstance(raw, dict)}
+
+
+def _is_plain(raw: Json) -> bool:
+    """Return whether an entry says no more than blobkit would."""
+    return raw.keys() <= PLAIN | {"annotations"} and without_name(raw).keys() <= PLAIN  # type: ignore[attr-defined]
+
+
+def _distinct(entries: Iterable[object]) -> list[Json]:
+    """Return these, each once."""
+    found: list[Json] = []
+    seen: set[str] = set()
+    for raw in entries:
+        text = repr(raw)
+        if isinstance(raw, dict) and text not in seen:
+            seen.add(text)
+            found.append(raw)
+    return found

@@ -1,0 +1,123 @@
+"""What index.json shows: every tag, and what other programs wrote there that is no tag.
+
+Beside the tags blobkit keeps what it adopted: the further fields of index.json and of its entries (platform,
+annotations, inline data), entries without a name or with one that is no tag here (`held`: each stands for a recorded
+anonymous pin, and is shown for as long as its blob has one), and entries whose blob could not be taken in (`unheld`:
+nothing is pinned for them; they are shown as they were, because only the program that wrote them may know better).
+An entry shows its name only where no tag has it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from blobkit.store.indexfile import REF_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from blobkit.digest import Digest
+    from blobkit.model import Change, Record
+    from blobkit.protocols import Reading, Writing
+    from blobkit.strangers import Json
+
+__all__ = ["SOURCE", "UNKNOWN_TYPE", "Kept", "is_shown", "rendered", "without_name"]
+
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+UNKNOWN_TYPE = "application/octet-stream"
+"""What index.json says where nobody knows a media type: a descriptor must have one."""
+SOURCE = "index.json"
+"""As what the index remembers the pins that were given to entries without a tag."""
+KEPT = "layout_kept"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is shown of an adopted index.json beside tags: its further fields, entries by tag, held and unheld ones."""
+
+    rest: Json = field(default_factory=dict)
+    named: Mapping[str, Json] = field(default_factory=dict)
+    held: tuple[Json, ...] = ()
+    unheld: tuple[object, ...] = ()
+
+    @classmethod
+    def of(cls, rows: Reading) -> Kept:
+        """Return what the index remembers."""
+        text = rows.meta(KEPT)
+        if text is None:
+            return cls()
+        rest, named, held, unheld = json.loads(text)
+        return cls(rest, named, tuple(held), tuple(unheld))
+
+    def save(self, rows: Writing) -> None:
+        """Let the index remember this."""
+        parts = (self.rest, self.named, self.held, self.unheld)
+        rows.set_meta(KEPT, json.dumps(parts) if any(parts) else None)
+
+
+def is_shown(rows: Reading, change: Change) -> bool:
+    """Return whether a plan that is not applied yet changes what index.json shows. Cost: two questions at most."""
+    if change.named or change.unnamed:
+        return True
+    if rows.meta(KEPT) is None:
+        return False
+    dropped = {blob for blob, number in change.pins.items() if number < 0}
+    return any(rows.given(SOURCE, dropped.union(change.freed.digests)).values())
+
+
+def rendered(rows: Writing) -> bytes:
+    """Return index.json: the tags by name, then the entries that are none. Cost: all tags.
+
+    Held entries whose blob has no anonymous pin any more are forgotten.
+    """
+    kept = Kept.of(rows)
+    tags = rows.tags()
+    records = rows.records({*tags.values(), *map(_digest, kept.held)})
+    kept = _pruned(rows, kept, tags, records)
+    shown: list[object] = [_entry(name, blob, records[blob], kept.named.get(name, {})) for name, blob in tags.items()]
+    shown += [without_name(raw) if _name(raw) in tags else raw for raw in (*kept.held, *kept.unheld)]
+    index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": shown, **kept.rest}
+    return json.dumps(index).encode()
+
+
+def without_name(raw: object) -> object:
+    """Return the entry without its name; an annotation is all that names it."""
+    if not _name(raw) or not isinstance(raw, dict):
+        return raw
+    others = {key: value for key, value in raw["annotations"].items() if key != REF_NAME}
+    rest = {key: value for key, value in raw.items() if key != "annotations"}
+    return {**rest, "annotations": others} if others else rest
+
+
+def _pruned(rows: Writing, kept: Kept, tags: Mapping[str, Digest], records: Mapping[Digest, Record]) -> Kept:
+    """Forget entries of tags that name something else, and held ones whose pin is gone."""
+    named = {name: raw for name, raw in kept.named.items() if tags.get(name) == _digest(raw)}
+    dead = {blob for raw in kept.held if (blob := _digest(raw)) not in records or not records[blob].anonymous}
+    held = tuple(raw for raw in kept.held if _digest(raw) not in dead)
+    if len(named) < len(kept.named) or dead:
+        kept = replace(kept, named=named, held=held)
+        kept.save(rows)
+        rows.give(SOURCE, dict.fromkeys(dead & records.keys(), 0))
+    return kept
+
+
+def _entry(name: str, blob: Digest, record: Record, raw: Json) -> Json:
+    annotations = raw.get("annotations")
+    own = {
+        "mediaType": raw.get("mediaType") or record.media_type or UNKNOWN_TYPE,
+        "digest": blob,
+        "size": record.size,
+        "annotations": {**(annotations if isinstance(annotations, dict) else {}), REF_NAME: name},
+    }
+    return {**own, **{key: value for key, value in raw.items() if key not in own}}
+
+
+def _digest(raw: Json) -> Digest:
+    return raw["digest"]  # type: ignore[return-value]  # only entries with a digest are kept as held or named
+
+
+def _name(raw: object) -> object:
+    annotations = raw.get("annotations") if isinstance(raw, dict) else None
+    return annotations.get(REF_NAME) if isinstance(annotations, dict) else None
