@@ -1,0 +1,78 @@
+"""Bugs to plant in a process of its own, each by one patch: a harness that does not find them proves nothing."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from blobkit.content.directory import DirectoryContent
+from blobkit.index.sqlite import SqliteIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from blobkit.digest import Digest
+    from blobkit.protocols import Writing
+
+
+def no_sync_of_directories() -> None:
+    """Rename content to its name and trust that the name stays."""
+    _unsynced(stat.S_ISDIR)
+
+
+def no_sync_of_content() -> None:
+    """Publish content whose bytes may still be in memory only."""
+    _unsynced(stat.S_ISREG)
+
+
+def _unsynced(which: Callable[[int], bool]) -> None:
+    for name in ("fsync", "fdatasync"):
+        real = getattr(os, name)
+        setattr(os, name, lambda fd, real=real: None if which(os.fstat(fd).st_mode) else real(fd))
+    DirectoryContent.sync = lambda _: None
+
+
+def no_durable_commits() -> None:
+    """Unlink files after a commit that a loss of power may take back."""
+    real = SqliteIndex.writing
+
+    @contextmanager
+    def weak(index: SqliteIndex, *, durable: bool = False) -> Iterator[Writing]:  # noqa: ARG001 (that is the bug)
+        with real(index) as rows:
+            yield rows
+
+    SqliteIndex.writing = weak
+
+
+def no_seal() -> None:
+    """Let a stronger store trust what a weaker one wrote."""
+    DirectoryContent.sync = lambda _: None
+
+
+def unlinking_without_the_lock() -> None:
+    """Unlink files after the transaction that looked for tombstones, while others put the same content again."""
+    real_delete, real_writing, due = DirectoryContent.delete, SqliteIndex.writing, {}
+
+    def later(content: DirectoryContent, digests: Collection[Digest]) -> Sequence[Digest]:
+        due[content._root] = (content, list(digests))
+        return list(digests)
+
+    @contextmanager
+    def writing(index: SqliteIndex, *, durable: bool = False) -> Iterator[Writing]:
+        with real_writing(index, durable=durable) as rows:
+            yield rows
+        time.sleep(0.0005 if due else 0)
+        for content, digests in due.values():
+            real_delete(content, digests)
+        due.clear()
+
+    DirectoryContent.delete, SqliteIndex.writing = later, writing
+
+
+BUGS = {
+    bug.__name__: bug
+    for bug in (no_sync_of_directories, no_sync_of_content, no_durable_commits, no_seal, unlinking_without_the_lock)
+}

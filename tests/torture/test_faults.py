@@ -1,0 +1,97 @@
+"""System calls that fail: a verb holds as a whole or not at all, says what is wrong, and the store goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import failing
+import witness
+from blobkit.store.local import LocalStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TORTURE = Path(__file__).parent
+Picture = tuple[object, ...]
+
+
+def picture(root: Path) -> Picture:
+    seen = witness.look(root)
+    assert not witness.faults(root, seen)
+    return seen.blobs, seen.links, seen.tags
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A place with the store that all verbs work on, and a file."""
+    place = tmp_path_factory.mktemp("before")
+    with LocalStore(place / "s", durability="off") as store:
+        failing.prepare(store)
+    LocalStore(place / "s").close()  # durable: nothing is left to be synced
+    (place / "file").write_bytes(b"a file" * 1000)
+    return place
+
+
+@pytest.fixture(scope="module")
+def pictures(before: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Picture]]:
+    """What the store is before and after each verb, where nothing fails."""
+    found = {}
+    for verb, act in failing.VERBS.items():
+        place = tmp_path_factory.mktemp("clean") / "p"
+        shutil.copytree(before, place)
+        with LocalStore(place / "s") as store:
+            act(store)
+        found[verb] = [picture(before / "s"), picture(place / "s")]
+    return found
+
+
+def injected(before: Path, place: Path, call: str, error: str, when: int) -> Iterator[tuple[str, Path, dict[str, str]]]:
+    """Let the call fail once in each verb; yield the verb, its store, and what was raised where."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not here: apt install strace")
+    for verb in failing.VERBS:
+        shutil.copytree(before, place / verb)
+    options = ["-f", "-qq", "--seccomp-bpf", "-e", f"trace={call}", "-e", f"inject={call}:error={error}:when={when}"]
+    script = [sys.executable, "-B", "-W", "error", TORTURE / "failing.py", place]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = ["strace", *options, "-o", place / "trace", *script]
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    if "ptrace" in done.stderr:
+        pytest.skip("strace may not trace here: allow ptrace")
+    for verb in failing.VERBS:
+        assert (place / verb / "raised").exists(), (verb, done.stderr)
+        yield verb, place / verb / "s", json.loads((place / verb / "raised").read_bytes())
+    assert "INJECTED" in (place / "trace").read_text(), f"there are fewer than {when} {call}"
+
+
+CALLS = [
+    *(("fsync", "EIO", when) for when in (1, 2, 3, 4)),
+    *(("fdatasync", "EIO", when) for when in (1, 2, 3, 4)),
+    *(("rename", "ENOSPC", when) for when in (1, 2)),
+    *(("unlink", "EIO", when) for when in (1, 2, 3)),
+    *(("write", "ENOSPC", when) for when in (1, 2)),
+    *(("pwrite64", "ENOSPC", when) for when in (1, 2, 3, 6, 9)),
+    *(("pwrite64", "EIO", when) for when in (1, 4, 8)),
+]
+
+
+@pytest.mark.parametrize("failure", CALLS, ids=str)
+def test_one_failure_is_one_error_and_nothing_is_half_done(
+    before: Path, pictures: dict[str, list[Picture]], tmp_path: Path, failure: tuple[str, str, int]
+) -> None:
+    for verb, root, raised in injected(before, tmp_path, *failure):
+        told = (verb, raised)
+        assert len(raised) <= 1, told
+        assert all("\n" not in text for text in raised.values()), told
+        assert picture(root) in (pictures[verb] if raised.keys() & {"open", "verb"} else pictures[verb][1:]), told
+        LocalStore(root).close()
+        seen = witness.look(root)
+        assert not witness.faults(root, seen) + witness.leftovers(root, seen), told

@@ -1,0 +1,44 @@
+"""A loss of power at any moment, modelled from the system calls of a real history."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import outage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def wrong_after_crashes(place: Path, levels: str, *bugs: str, seed: int = 1, images: int = 150) -> Iterator[str]:
+    calls = outage.history(place, seed, 60, levels, *bugs)
+    return outage.cut(place, calls, seed, images, levels)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("levels", ["full", "normal", "off,full", "off,normal"])
+def test_what_was_acknowledged_survives(tmp_path: Path, more: int, levels: str, seed: int) -> None:
+    for number in range(more):
+        place = tmp_path / str(number)
+        assert list(wrong_after_crashes(place, levels, seed=seed + 10 * number)) == []
+
+
+def test_a_commit_of_a_stronger_store_seals_what_a_weaker_one_wrote(tmp_path: Path) -> None:
+    assert list(wrong_after_crashes(tmp_path, "off+full")) == []
+
+
+@pytest.mark.parametrize(
+    ("levels", "bug", "harm"),
+    [
+        ("off", (), "missing"),
+        ("full", ("no_sync_of_directories",), "missing"),
+        ("full", ("no_sync_of_content",), "truncated"),
+        ("normal", ("no_durable_commits",), "missing"),
+        ("off+full", ("no_seal",), "missing"),
+    ],
+)
+def test_the_model_finds_what_is_planted(tmp_path: Path, levels: str, bug: tuple[str, ...], harm: str) -> None:
+    assert any(f": {harm}: " in problem for problem in wrong_after_crashes(tmp_path, levels, *bug, seed=3))

@@ -1,0 +1,72 @@
+"""Work on a store while strace looks on: the history that a loss of power may end at any point.
+
+python tests/torture/traced.py ROOT LOG SEED STEPS DURABILITY[,DURABILITY|+DURABILITY] [BUG]
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import witness
+from blobkit.store.local import LocalStore
+from chores import toil
+from labour import Job, Labourer, digest_of
+from ledger import Effect
+from plant import BUGS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LARGEST = 5000
+FRAMES = 12
+"""Pages in the WAL after which SQLite empties it into the file: few, so that a short history has many of them."""
+
+
+def checkpoint_often() -> None:
+    real = sqlite3.connect
+
+    def connect(*place: object, **options: object) -> sqlite3.Connection:
+        db = real(*place, **options)
+        db.execute(f"PRAGMA wal_autocheckpoint = {FRAMES}")
+        return db
+
+    sqlite3.connect = connect
+
+
+def one_after_another(root: Path, log: Path, seed: int, steps: int, levels: list[str]) -> None:
+    for phase, durability in enumerate(levels):
+        base = witness.look(root)
+        with LocalStore(root, durability=durability) as store:
+            worker = Labourer(Job(root, log, seed + phase, largest=LARGEST), store, base)
+            if phase:
+                worker.log.say("open")
+            toil(worker, steps)
+
+
+def at_once(root: Path, log: Path, seed: int, steps: int, levels: list[str]) -> None:
+    """Work on a weak store, and acknowledge what it did as soon as a strong one has committed something after it."""
+    with LocalStore(root, durability=levels[0]) as weak, LocalStore(root, durability=levels[1]) as strong:
+        worker = Labourer(Job(root, log, seed, largest=LARGEST), weak, witness.Seen())
+        witnessed = digest_of(b"witnessed")
+        worker.do(Effect({witnessed: (1, 1)}), lambda: strong.put(b"witnessed"))
+        do = worker.do
+
+        def sealed(effect: Effect, act: Callable[[], object]) -> None:
+            effect.pin(witnessed, 1)
+            do(effect, lambda: (act(), strong.ref(witnessed)))
+
+        worker.do = sealed
+        toil(worker, steps)
+
+
+if __name__ == "__main__":
+    checkpoint_often()
+    for bug in sys.argv[6:]:
+        BUGS[bug]()
+    levels = sys.argv[5]
+    history = at_once if "+" in levels else one_after_another
+    history(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), re.split("[,+]", levels))
