@@ -135,11 +135,10 @@ class Closure:
         """Return the file of a blob, to be read; no link is followed, and nothing else than a file is opened."""
         label, _, hexa = digest.partition(":")
         fd = os.open(self._blobs / label / hexa, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        file = open(fd, "rb", buffering=0)  # noqa: PTH123, SIM115 (a descriptor, and the caller closes it)
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            file.close()
+            os.close(fd)
             raise OSError(errno.EINVAL, "no regular file")
-        return file
+        return open(fd, "rb", buffering=0)  # noqa: PTH123 (a descriptor)
 
 
 def _damaged() -> OSError:
