@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Done = SimpleQueue[BaseException | None]
-    Todo = SimpleQueue[memoryview | None]
+    Done = SimpleQueue[tuple[object, BaseException | None]]
+    Todo = SimpleQueue[tuple[memoryview, object] | None]
 
 __all__ = ["CHUNK", "Hasher"]
 
@@ -69,8 +69,13 @@ class Hasher:
     def settle(self) -> None:
         """Wait until all is hashed."""
         self._flush()
-        while self._behind:
-            self._wait()
+        if not self._alone:
+            # not by counting: an interrupt may come between an answer and its count
+            last = object()
+            self._todo.put((memoryview(b""), last))
+            while self._wait() is not last:
+                pass
+            self._behind = 0
 
     def stop(self) -> None:
         """Hash what there is and end the thread."""
@@ -93,25 +98,27 @@ class Hasher:
         if self._alone:
             self._update(piece)
             return
-        self._todo.put(piece)
+        self._todo.put((piece, None))
         self._behind += 1
         if self._behind > BEHIND:
             self._wait()
 
-    def _wait(self) -> None:
-        error = self._done.get()
+    def _wait(self) -> object:
+        """Wait until one more piece is hashed, and return its mark."""
+        mark, error = self._done.get()
         self._behind -= 1
         if error is not None:
             raise error
+        return mark
 
 
 def _feed(todo: Todo, done: Done, update: Callable[[memoryview], object]) -> None:
     """Feed pieces to a hash until None comes; say of each that it is done with."""
-    for piece in iter(todo.get, None):
+    for piece, mark in iter(todo.get, None):
         error = None
         try:
             update(piece)
         except BaseException as caught:  # noqa: BLE001 (whoever waits for this piece raises it)
             error = caught
         del piece  # before it is said: its owner may want to resize it
-        done.put(error)
+        done.put((mark, error))

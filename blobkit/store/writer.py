@@ -58,12 +58,9 @@ class BlobWriter(Generic[R]):
     @property
     def digest(self) -> Digest:
         """The digest of what was written so far."""
-        if self._end == FAILED:
+        if self._end == FAILED or self._hasher is not None:
             self._check()
-        if self._hasher is not None:
-            self._check()
-            self._hasher.settle()
-        return Digest(f"{self._algorithm.label}:{self._hash.hexdigest()}")
+        return self._settled()
 
     def write(self, data: Buffer) -> int:
         """Append all of `data`, any object with a C-contiguous buffer, which may change afterwards; return its bytes.
@@ -105,8 +102,9 @@ class BlobWriter(Generic[R]):
         self._check()
         self._end = "committed"
         try:
+            digest = self._settled()
             self._end_hasher()
-            return self._commit(self._staged, self.digest, self.size, self._media_type)
+            return self._commit(self._staged, digest, self.size, self._media_type)
         finally:
             self._staged.discard()
 
@@ -169,6 +167,11 @@ class BlobWriter(Generic[R]):
         while True:
             yield self._hasher.buffer()
 
+    def _settled(self) -> Digest:
+        if self._hasher is not None:
+            self._hasher.settle()
+        return Digest(f"{self._algorithm.label}:{self._hash.hexdigest()}")
+
     def _begun_hasher(self) -> Hasher:
         if self._hasher is None:
             self._hasher = Hasher(self._hash.update)
@@ -177,7 +180,6 @@ class BlobWriter(Generic[R]):
     def _end_hasher(self) -> None:
         hasher, self._hasher = self._hasher, None
         if hasher is not None and self._pid == os.getpid():
-            hasher.settle()
             hasher.stop()
 
     def _stop(self, end: str) -> None:
