@@ -12,6 +12,7 @@ import pytest
 
 import blobkit
 from blobkit import demo
+from layouts import Layout, sha
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,3 +170,41 @@ def test_names_from_strangers_do_not_reach_the_terminal_raw(tmp_path: Path) -> N
     assert "\x1b" not in told
     assert "\u202e" not in told
     assert "a\\x1b[31m\\u202etxt\\nline" in told
+
+
+def test_import_makes_a_store_and_a_repeat_adds_nothing(store: str, tmp_path: Path) -> None:
+    mine = str(tmp_path / "mine")
+    assert said("import", store, mine).startswith("imported 33 blobs, 12.8 MiB (")
+    assert said("import", f"blobkit:{store}", mine) == "imported 0 blobs, 0 B (no new reference); 33 here before\n"
+    with blobkit.LocalStore(store, durability="off") as theirs, blobkit.LocalStore(mine, durability="off") as ours:
+        assert ours.tags() == theirs.tags()
+
+
+def test_import_exits_with_1_where_blobs_were_skipped_and_refuses_them_if_strict(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "layout")
+    layout.image("app:1", "good", "bad")
+    layout.path(sha(b"bad")).write_text("evil")
+    done = run("import", str(layout.root), str(tmp_path / "mine"))
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "1 blob skipped\nnotice: " in done.stdout
+    assert "is not sound, nothing was imported" in refused(
+        "import", "--strict", str(layout.root), str(tmp_path / "other")
+    )
+
+
+def test_what_cannot_be_imported(store: str, tmp_path: Path) -> None:
+    blobkit.scan(store).save(tmp_path / "x.blobkit")
+    assert "is a saved snapshot, which has no content" in refused("import", str(tmp_path / "x.blobkit"), "mine")
+    assert "does not exist" in refused("import", str(tmp_path / "nothing"), str(tmp_path / "mine"))
+    assert not (tmp_path / "mine").exists()
+    assert "cannot be imported into itself" in refused("import", store, store)
+
+
+def test_export_writes_a_layout_and_an_archive(store: str, tmp_path: Path) -> None:
+    for name in ("x", "x.tar"):
+        line = said("export", store, demo.TARGET, str(tmp_path / name))
+        assert line.startswith(f"exported {demo.TARGET} to {tmp_path / name}: ")
+    assert list(blobkit.tags_frame(tmp_path / "x").index) == [demo.TARGET]
+    assert "exists: give a new file" in refused("export", store, demo.TARGET, str(tmp_path / "x.tar"))
+    assert "no tag 'nothing'" in refused("export", store, "nothing", str(tmp_path / "y"))
+    assert "is no blobkit store" in refused("export", str(tmp_path / "x"), demo.TARGET, str(tmp_path / "y"))

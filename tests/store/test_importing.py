@@ -370,6 +370,20 @@ def test_a_registry(store: Store, tmp_path: Path) -> None:
     assert store.import_(registry.root, progress=False).pins == 0
 
 
+def test_what_an_unreadable_tag_may_name_is_kept_by_a_pin(store: Store, tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "registry")
+    good = registry.push("r", "1", "good")
+    lost = registry.push("r", "2", "lost", "good")
+    registry.tag("r", "2", "")
+    done = store.import_(registry.root, progress=False)
+    assert store.tags() == {"r:1": good}
+    assert pins(store) == {good: 1, lost: 1}
+    assert sha(b"lost") in store
+    assert any("is unknown: 2 blobs that it may hold, too" in notice for notice in done.notices)
+    assert any(notice.startswith("1 blob kept by a pin") for notice in done.notices)
+    assert store.import_(registry.root, progress=False).pins == 0
+
+
 def test_a_name_that_is_taken_here_stays(store: Store, tmp_path: Path) -> None:
     layout = Layout(tmp_path / "layout")
     image = layout.image("app:1", "content")
