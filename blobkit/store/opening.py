@@ -66,7 +66,10 @@ def _check_index(root: Path, *, create: bool, begun: Layout | Literal[False]) ->
     elif begun:
         begun.check_foreign()
     elif any((root / "blobs").glob("*/*")):
-        msg = f"{root} has blobs but its index {path} is gone: restore it, or blobkit fsck --repair rebuilds it"
+        msg = (
+            f"{root} has blobs but its index {path} is gone: restore it, or blobkit fsck --repair rebuilds it; "
+            f"where it never had one, blobkit.LocalStore({str(root)!r}, adopt=True) begins with what index.json names"
+        )
         raise StoreDamagedError(msg)
     else:
         _check_creation(root, "is not finished", create=create)
