@@ -120,5 +120,4 @@ def _feed(todo: Todo, done: Done, update: Callable[[memoryview], object]) -> Non
             update(piece)
         except BaseException as caught:  # noqa: BLE001 (whoever waits for this piece raises it)
             error = caught
-        del piece  # before it is said: its owner may want to resize it
         done.put((mark, error))
