@@ -182,19 +182,18 @@ class _Import:
 
     def settle(self) -> None:
         """Let the pins stay that still are all that holds a blob: what held it in the source was not taken."""
-        left = iter(sorted(self.unheld))
+        left, kept = iter(sorted(self.unheld)), list[str]()
         while chunk := list(islice(left, CHUNK)):
             with self.into.changing(durable=False) as rows:
-                here = rows.records(chunk)
-                given = rows.given(self.identity, here)
-                rows.give(self.identity, {digest: given.get(digest, 0) + 1 for digest in here})
-                rows.give(self.unfinished, dict.fromkeys(here, 0))
-            self.done["pins"] += len(here)
-        if self.unheld:
-            names = listed([short(digest) for digest in sorted(self.unheld)], 3)
-            self.notices.append(
-                f"{count(len(self.unheld), 'blob')} kept by a pin, as nothing that was taken holds it: {names}"
-            )
+                held = {digest for digest, pins in rows.given(self.unfinished, chunk).items() if pins}
+                given = rows.given(self.identity, held)
+                rows.give(self.identity, {digest: given.get(digest, 0) + 1 for digest in held})
+                rows.give(self.unfinished, dict.fromkeys(held, 0))
+            kept += map(short, sorted(held))
+        self.done["pins"] += len(kept)
+        if kept:
+            text = f"{count(len(kept), 'blob')} kept by a pin, as nothing that was taken holds it: {listed(kept, 3)}"
+            self.notices.append(text)
 
 
 @dataclass

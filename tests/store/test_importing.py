@@ -287,6 +287,16 @@ def test_what_is_mended_later_is_taken_later(store: Store, go: GoStore) -> None:
     assert state(store)[sha(b"child")][0] == 2
 
 
+def test_the_pin_that_keeps_a_blob_counts_as_given(store: Store, go: GoStore) -> None:
+    break_hash(go)
+    take(store, go)
+    go.add("child", 2)
+    assert take(store, go).pins == 0
+    assert pins(store)[sha(b"child")] == 1
+    go.add("child", 3)
+    assert take(store, go).pins == 1
+
+
 def test_garbage_stays_behind(store: Store, go: GoStore) -> None:
     go.add("loose", 0, go.add("held by garbage", 1))
     good = go.add("good", 1)
@@ -350,6 +360,15 @@ def test_entries_of_a_layout_become_tags(store: Store, tmp_path: Path) -> None:
     again = store.import_(layout.root, progress=False)
     assert (again.tags, again.pins, again.links, again.blobs) == (0, 0, 0, 0)
     assert fingerprint(layout.root) == before
+
+
+def test_a_referrer_is_held_by_its_subject(store: Store, tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "layout")
+    image = layout.image("app:1", "content")
+    sbom = layout.image(None, "sbom", subject=image)
+    store.import_(layout.root, progress=False)
+    assert pins(store) == {image: 1}
+    assert sbom in store.get(image).links
 
 
 def test_a_registry(store: Store, tmp_path: Path) -> None:
@@ -449,6 +468,26 @@ def test_a_blob_that_goes_here_while_others_are_copied_is_copied_too(store: Stor
 
         done = store.import_(Stale(source.snapshot(), opener), progress=False)
     assert (done.blobs, pins(store)) == (2, {one: 1, two: 1})
+
+
+def test_two_imports_of_one_source_at_once(tmp_path: Path, go_store: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "CHUNK", 3)
+    root, said = go_store("go-store-shared")
+    opened: list[Digest] = []
+    with as_source(root) as source, LocalStore(tmp_path / "mine", durability="off") as store:
+
+        def opener(digest: Digest) -> BinaryIO:
+            opened.append(digest)
+            if len(opened) == 7:
+                with LocalStore(tmp_path / "mine", durability="off") as other:
+                    other.import_(source, progress=False)
+            return source.open(digest)
+
+        done = store.import_(Stale(source.snapshot(), opener), progress=False)
+        assert done.here
+        assert pins(store) == said["owned_references"]
+        given = store._index.read(lambda rows: rows.given(f"go-blobstore:{root}", store.list()))
+        assert given == said["owned_references"]
 
 
 # Stores of blobkit.
