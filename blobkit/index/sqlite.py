@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from blobkit.digest import pack
-from blobkit.errors import BatchError, StoreBusyError, StoreClosedError
+from blobkit.errors import BatchError, StoreBusyError, StoreClosedError, StoreError
 from blobkit.index.faults import clear
+from blobkit.index.forking import Gate
 from blobkit.index.rows import EPOCH, Rows
 from blobkit.index.schema import check_version, connect, create, translated
 from blobkit.model import LINK_KINDS
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Collection, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
@@ -33,7 +35,7 @@ SYNCHRONOUS = {"full": "FULL", "normal": "NORMAL", "off": "OFF"}
 CHANGED = """INSERT OR IGNORE INTO changed_names
     VALUES (?, (SELECT b.digest FROM tags t JOIN blobs b ON b.id = t.blob_id WHERE t.name = ?))"""
 _inherited: list[sqlite3.Connection] = []
-"""Connections of a parent process: closing one in the child could take locks and the WAL from the parent."""
+"""Connections that were in use at a fork: closing one in the child could take locks and the WAL from the parent."""
 
 
 class SqliteIndex:
@@ -50,6 +52,7 @@ class SqliteIndex:
         self.closed = False
         check_version(path)
         self._begin_anew()
+        self._gate = Gate(path, self._leave, timeout)
         with self._transaction("BEGIN"):
             pass
 
@@ -100,6 +103,12 @@ class SqliteIndex:
             while self._idle:
                 self._idle.pop().close()
 
+    def _leave(self) -> None:
+        """Close every connection, before a fork: none is in use. A disk that fails meanwhile shows at the next one."""
+        with contextlib.suppress(StoreError, sqlite3.Error):
+            self._close_idle()
+        self._all.clear()
+
     def _taken(self) -> sqlite3.Connection:
         """Return a connection that nobody uses, made if there is none."""
         try:
@@ -135,13 +144,14 @@ class SqliteIndex:
         if self.closed:
             msg = f"{self._path.parent.parent}: this store was closed; open it again"
             raise StoreClosedError(msg)
-        with translated(self._path):
+        with self._gate.inside(), translated(self._path):
             db = self._taken()
             try:
                 with _synchronous(db, level, self._synchronous), _begun(db, begin):
                     yield db
             finally:
-                self._idle.append(db)
+                if db in self._all:  # else this is a forked child now, and the connection its parent's
+                    self._idle.append(db)
                 if self.closed:  # meanwhile, by another thread
                     self._close_idle()
 
@@ -162,11 +172,12 @@ def _synchronous(db: sqlite3.Connection, level: str, usual: str) -> Iterator[Non
 @contextmanager
 def _begun(db: sqlite3.Connection, begin: str) -> Iterator[None]:
     db.execute(begin)
+    owner = os.getpid()
     try:
         yield
         db.execute("COMMIT")
     except BaseException:
-        if db.in_transaction:  # a full disk may have ended the transaction already
+        if db.in_transaction and owner == os.getpid():  # a full disk may have ended it; a forked child has no part
             db.execute("ROLLBACK")
         raise
 

@@ -1,0 +1,210 @@
+"""Every kind of damage is found, alone and in pairs; repair mends what can be, deletes nothing, and may be repeated."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from typing import TYPE_CHECKING
+
+import damage
+import pytest
+from damage import LEFT, LEFT_BESIDE_FOREIGN, PLANTS, Place
+
+from blobkit.digest import of
+from blobkit.store.fsck import subject
+from blobkit.store.fsck.directory import fsck_directory, purge_quarantine
+from blobkit.store.local import LocalStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from blobkit.store.fsck.report import Fsck
+
+    Planted = Callable[[Iterable[str]], Place]
+
+BESIDE = {
+    "negative": {"pins"},
+    "pins": {"refcount"},
+    "lookup": {"layout-stale"},
+    "no-digest": {"orphan", "layout-stale"},
+    "no-number": {"refcount", "pins"},
+}
+"""What else is found where this was planted."""
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("template") / "store"
+    damage.build(root)
+    return root
+
+
+@pytest.fixture
+def planted(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planted:
+    """A function that plants damage in a fresh copy of a store. Nothing is too young, and nobody else is there."""
+    monkeypatch.setattr(subject, "GRACE", -60.0)
+    monkeypatch.setattr(subject, "PAUSES", (0.0, 0.0))
+    numbers = itertools.count()
+
+    def plant(names: Iterable[str]) -> Place:
+        place = Place(tmp_path / str(next(numbers)))
+        shutil.copytree(template, place.root, symlinks=True)
+        for name in names:
+            PLANTS[name][1](place)
+        return place
+
+    return plant
+
+
+def look(place: Place, *, repair: bool = False) -> Fsck:
+    return fsck_directory(place.root, repair=repair, content=True, progress=False)
+
+
+def tree(root: Path) -> dict[str, tuple[object, ...]]:
+    """Return all that is on disk, with modes and times."""
+    found = {}
+    for path in [root, *root.rglob("*")]:
+        stat = path.lstat()
+        data = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+        found[str(path)] = (stat.st_mode, stat.st_mtime_ns, stat.st_ino, data)
+    return found
+
+
+def check_all(place: Place, names: tuple[str, ...]) -> None:
+    """Find what was planted, repair it, and hold that nothing was lost and only what nobody can mend is left."""
+    codes = {PLANTS[name][0] for name in names}
+    beside = set().union(*(BESIDE.get(name, ()) for name in names))
+    on_disk, bytes_before = tree(place.root), damage.contents(place.root)
+
+    found = look(place)
+    assert tree(place.root) == on_disk, "a check wrote something"
+    assert not any(finding.action for finding in found.findings)
+    if "no-digest" in names:
+        assert "bad-digest" in found.counts
+    else:
+        assert codes <= found.counts.keys() <= codes | beside, str(found)
+
+    repaired = look(place, repair=True)
+    codes = {PLANTS[name][0] for name in names if name != "oci-layout-gone"}  # which opening a store mends
+    beside |= {"layout-stale"} if "oci-layout-gone" in names else set()
+    assert codes <= repaired.counts.keys() <= codes | beside | {"content-missing", "dangling-link", "dangling-tag"}
+    assert set(bytes_before) <= set(damage.contents(place.root)) | {damage.name_of(damage.GRAVE)}, "bytes were lost"
+    left = {finding.code for finding in repaired.left}
+    assert left <= (LEFT_BESIDE_FOREIGN if codes & damage.FOREIGN else LEFT), str(repaired)
+
+    again = look(place)
+    assert again.counts.keys() == left, f"{repaired}\n{again}"
+    assert len(again) == len(repaired.left)
+    third = look(place, repair=True)
+    assert third.counts == again.counts
+    assert not any(finding.action for finding in third.findings), "a second repair found something to do"
+    assert damage.faults(place.root) <= ({"missing"} if "content-missing" in left else set())
+
+
+@pytest.mark.parametrize("name", PLANTS)
+def test_each_kind_of_damage_is_found_and_repaired(planted: Planted, template: Path, name: str) -> None:
+    place = planted([name])
+    check_all(place, (name,))
+    if PLANTS[name][0] not in damage.FOREIGN:
+        with LocalStore(template) as before, LocalStore(place.root) as after:
+            assert damage.healthy(before) == damage.healthy(after)
+
+
+@pytest.mark.parametrize("first", PLANTS)
+def test_any_two_kinds_of_damage_together(planted: Planted, first: str) -> None:
+    for second in list(PLANTS)[list(PLANTS).index(first) + 1 :]:
+        if not (damage.is_about_index_json(first) and damage.is_about_index_json(second)):
+            place = planted([first, second])
+            check_all(place, (first, second))
+            shutil.rmtree(place.root)
+
+
+def test_all_kinds_of_damage_together(planted: Planted, template: Path) -> None:
+    names = [name for name in PLANTS if not damage.is_about_index_json(name)]
+    place = planted(names)
+    check_all(place, tuple(names))
+    with LocalStore(template) as before, LocalStore(place.root) as after:
+        assert damage.healthy(before) == damage.healthy(after)
+
+
+def test_a_sound_store_has_no_findings(planted: Planted) -> None:
+    place = planted([])
+    found = look(place)
+    assert not found
+    assert str(found).endswith("sound")
+    assert found.checked.blobs == damage.VICTIMS + 6
+    assert damage.faults(place.root) == set()
+    assert not look(place, repair=True)
+
+
+def test_content_that_was_moved_away_is_healed_by_the_next_put(planted: Planted) -> None:
+    place = planted(["corrupt"])
+    look(place, repair=True)
+    with LocalStore(place.root) as store:
+        store.put(damage.victim(7))
+        assert store.get(of(damage.victim(7))).read() == damage.victim(7)
+    assert not look(place)
+    assert purge_quarantine(place.root) == (1, 8)
+    assert purge_quarantine(place.root) == (0, 0)
+
+
+def test_the_same_damage_twice_overwrites_nothing_in_quarantine(planted: Planted) -> None:
+    place = planted(["corrupt"])
+    look(place, repair=True)
+    with LocalStore(place.root) as store:
+        store.put(damage.victim(7))
+    place.rewrite(damage.victim(7), b"victim ?")
+    look(place, repair=True)
+    moved = sorted((place.root / ".blobkit/quarantine").iterdir())
+    assert [path.read_bytes() for path in moved] == [b"VICTIM 7", b"victim ?"]
+    assert (place.root / ".blobkit/quarantine").stat().st_mode & 0o777 == 0o700
+
+
+def test_young_orphans_stay(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = planted(["orphan"])
+    monkeypatch.setattr(subject, "GRACE", 3600.0)
+    assert [finding.code for finding in look(place, repair=True).left] == ["orphan"]
+    assert place.blob(damage.ORPHAN).exists()
+
+
+def test_orphans_that_index_json_reaches_stay(planted: Planted) -> None:
+    place = planted(["orphan", "layout-foreign"])
+    path = place.root / "index.json"
+    path.write_text(path.read_text().replace(of(damage.victim(31)), of(damage.ORPHAN)))
+    assert "orphan" in {finding.code for finding in look(place, repair=True).left}
+    assert place.blob(damage.ORPHAN).exists()
+
+
+def test_a_blob_that_a_tombstone_names_is_not_swept(planted: Planted) -> None:
+    place = planted(["buried-alive"])
+    with LocalStore(place.root) as store:
+        store.sweep()
+        assert store.get(of(damage.victim(17))).read() == damage.victim(17)
+        assert not store.fsck(progress=False)
+
+
+def test_the_calls_of_a_cycle_break_it(planted: Planted) -> None:
+    place = planted(["cycle", "self-link"])
+    with LocalStore(place.root) as store:
+        messages = [finding.message for finding in store.fsck(progress=False).findings]
+        for message in messages:
+            call = message.partition("break it with ")[2].partition(", after")[0]
+            eval(call, {"store": store})  # noqa: S307 (what the message says to type)
+        assert not store.fsck(progress=False)
+        assert {of(damage.victim(number)) for number in (18, 19, 20, 21)} <= set(store)
+
+
+def test_modes_are_a_note(planted: Planted) -> None:
+    place = planted([])
+    place.blob(damage.victim(1)).chmod(0o600)
+    found = look(place)
+    assert not found
+    assert "1 file" in found.notes[0]
+
+
+def test_without_content_a_corrupt_blob_is_not_read(planted: Planted) -> None:
+    place = planted(["corrupt", "truncated"])
+    found = fsck_directory(place.root, repair=False, content=False, progress=False)
+    assert found.counts == {"content-truncated": 1}
+    assert found.checked.bytes == 3
