@@ -183,9 +183,9 @@ class Rows:
         return {blob: found for blob in blobs if (found := known.get(blob))}
 
     def _ids(self, blobs: Collection[Digest]) -> str:
-        """Return the ids of these as a JSON array."""
+        """Return the ids of these as a JSON array, in the order of the tables: SQLite then goes through them once."""
         known = self._looked_up(blobs)
-        return f"[{','.join([str(found[0]) for blob in blobs if (found := known.get(blob))])}]"
+        return str(sorted([found[0] for blob in blobs if (found := known.get(blob))]))
 
     def _by_digest(self, statement: str, digests: Collection[Digest]) -> Iterator[tuple[Any, ...]]:
         packed = list(map(pack, digests))

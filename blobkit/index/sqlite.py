@@ -34,6 +34,16 @@ T = TypeVar("T")
 SYNCHRONOUS = {"full": "FULL", "normal": "NORMAL", "off": "OFF"}
 CHANGED = """INSERT OR IGNORE INTO changed_names
     VALUES (?, (SELECT b.digest FROM tags t JOIN blobs b ON b.id = t.blob_id WHERE t.name = ?))"""
+REMOVE = (
+    """INSERT OR IGNORE INTO tombstones SELECT digest FROM blobs WHERE id IN (SELECT value FROM json_each(?))
+        ORDER BY digest""",
+    "DELETE FROM links WHERE from_id IN (SELECT value FROM json_each(?))",
+    """DELETE FROM missing_links WHERE EXISTS (SELECT 1 FROM missing_links)
+        AND from_id IN (SELECT value FROM json_each(?))""",
+    "DELETE FROM given WHERE EXISTS (SELECT 1 FROM given) AND blob_id IN (SELECT value FROM json_each(?))",
+    "DELETE FROM blobs WHERE id IN (SELECT value FROM json_each(?))",
+)
+"""How rows go. Most stores have nothing in two of these tables: then no id is looked up there."""
 _inherited: list[sqlite3.Connection] = []
 """Connections that were in use at a fork: closing one in the child could take locks and the WAL from the parent."""
 
@@ -294,13 +304,7 @@ class SqliteWriting(Rows):
     def _remove(self, blobs: Collection[Digest]) -> None:
         """Take rows out, with all links from them; nothing links to them any more but one another."""
         ids = (self._ids(blobs),)
-        for statement in (
-            "INSERT OR IGNORE INTO tombstones SELECT digest FROM blobs WHERE id IN (SELECT value FROM json_each(?))",
-            "DELETE FROM links WHERE from_id IN (SELECT value FROM json_each(?))",
-            "DELETE FROM missing_links WHERE from_id IN (SELECT value FROM json_each(?))",
-            "DELETE FROM given WHERE blob_id IN (SELECT value FROM json_each(?))",
-            "DELETE FROM blobs WHERE id IN (SELECT value FROM json_each(?))",
-        ):
+        for statement in REMOVE:
             self._db.execute(statement, ids)
 
     def _type_ids(self, names: Collection[str]) -> dict[str, int]:

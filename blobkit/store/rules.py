@@ -183,9 +183,9 @@ def _freed(rows: Reading, levels: list[list[Digest]]) -> Freed:
     """Return these levels, each sorted, with their bytes."""
     if not levels:
         return Freed()
+    sizes = rows.sizes([digest for level in levels for digest in level])
+    totals = tuple((len(level), sum(map(sizes.__getitem__, level))) for level in levels)
     digests = tuple(digest for level in levels for digest in sorted(level))
-    sizes = rows.sizes(digests)
-    totals = tuple((len(level), sum(sizes[digest] for digest in level)) for level in levels)
     return Freed(digests, sum(size for _, size in totals), totals)
 
 
