@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from blobkit.questions.preview import Preview, simulate_deref
     from blobkit.questions.why import Why, why
     from blobkit.snapshot import Snapshot
+    from blobkit.store.adopted import Adopted
     from blobkit.store.batch import Batch
     from blobkit.store.blob import Blob
     from blobkit.store.exported import Exported
@@ -71,6 +72,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AddressError",
+    "Adopted",
     "AmbiguousTargetError",
     "Batch",
     "BatchError",
@@ -127,6 +129,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Adopted": "blobkit.store.adopted",
     "Fsck": "blobkit.store.fsck.report",
     "Batch": "blobkit.store.batch",
     "Blob": "blobkit.store.blob",

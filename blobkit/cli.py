@@ -155,6 +155,19 @@ def export(store: str, tag: str, target: str) -> None:
 
 @cli.command()
 @click.argument("path")
+def adopt(path: str) -> int:
+    """Take in what another program wrote into the blobkit store in PATH, or make the OCI image layout there a store.
+
+    Exits with 1 where an entry of index.json is damaged and was not taken in.
+    """
+    with blobkit.LocalStore(path, create=False, adopt=True) as store:
+        done = store.adopted
+    click.echo(str(done))
+    return int(done is not None and bool(done.damaged))
+
+
+@cli.command()
+@click.argument("path")
 @click.option("--repair", is_flag=True, help="Make right what can be; what is damaged is moved to quarantine.")
 @click.option("--purge", is_flag=True, help="First delete what earlier repairs moved to quarantine.")
 @click.option("--no-content", is_flag=True, help="Do not read and hash the blobs.")

@@ -12,7 +12,6 @@ from blobkit.errors import NotAStoreError, ReadOnlyStoreError
 from blobkit.index.readonly import ReadOnlyIndex
 from blobkit.index.sqlite import SqliteIndex
 from blobkit.render import printable
-from blobkit.store.adoption import Onto, adopt_into
 from blobkit.store.fsck.outside import LayoutOutside
 from blobkit.store.guard import Guard, notice
 from blobkit.store.layout import Layout
@@ -90,6 +89,8 @@ class LocalStore(Store):
         blobkit's own again. A second time is nothing. Cost: reads the new blobs, outside the lock.
         UnreadableStoreError, LinkCycleError, StoreBusyError.
         """
+        from blobkit.store.adoption import Onto, adopt_into  # noqa: PLC0415 (rarely needed, and shows progress)
+
         self._refuse_nesting()
         sync = self.durability != "off"
         onto = Onto(self.root, self._layout, self._content, self._index, self._committing, sync)

@@ -12,7 +12,7 @@ import pytest
 
 import blobkit
 from blobkit import demo
-from layouts import Layout, sha
+from layouts import MANIFEST, Layout, nowhere, sha
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -208,3 +208,20 @@ def test_export_writes_a_layout_and_an_archive(store: str, tmp_path: Path) -> No
     assert "exists: give a new file" in refused("export", store, demo.TARGET, str(tmp_path / "x.tar"))
     assert "no tag 'nothing'" in refused("export", store, "nothing", str(tmp_path / "y"))
     assert "is no blobkit store" in refused("export", str(tmp_path / "x"), demo.TARGET, str(tmp_path / "y"))
+
+
+def test_adopt_takes_in_what_another_program_wrote(tmp_path: Path) -> None:
+    made = Layout(tmp_path / "layout")
+    image = made.manifest(made.blob("layer"))
+    made.add(image, "v1")
+    made.write({"schemaVersion": 2, "manifests": made.entries})
+    assert said("adopt", str(made.root)).startswith("adopted 1 tag, 0 entries without a tag, 3 blobs")
+    assert said("tags", str(made.root)).splitlines()[1].startswith("v1 ")
+    assert said("adopt", str(made.root)).startswith("adopted 0 tags, 0 entries without a tag, 0 blobs")
+    index = json.loads((made.root / "index.json").read_bytes())
+    index["manifests"].append({"mediaType": MANIFEST, "digest": nowhere(1), "size": 1})
+    (made.root / "index.json").write_text(json.dumps(index))
+    done = run("adopt", str(made.root))
+    assert (done.returncode, done.stderr) == (1, "")
+    assert f"not taken in: {nowhere(1)}: it is not here" in done.stdout
+    assert "does not exist" in refused("adopt", str(tmp_path / "nothing"))
