@@ -38,14 +38,14 @@ _TIME = f"created NOT BETWEEN {YEARS[0]} AND {YEARS[1]}"
 _NO_NUMBER = " OR ".join(f"typeof({column}) <> 'integer'" for column in ("size", "refcount", "pins", "created"))
 
 FAULTS = (
-    ("bad-row", f"SELECT NULL, 'row ' || id || ' of blobs has no digest' FROM blobs WHERE NOT {_valid('digest')}"),
+    ("bad-digest", f"SELECT NULL, 'row ' || id || ' of blobs has no digest' FROM blobs WHERE NOT {_valid('digest')}"),
     (
         "bad-row",
         f"""SELECT digest, 'row ' || id || ' of blobs holds no numbers' FROM blobs
         WHERE {_NO_NUMBER} OR size < 0 OR {_TIME}""",
     ),
-    ("bad-row", f"SELECT NULL, 'a tombstone has no digest' FROM tombstones WHERE NOT {_valid('digest')}"),
-    ("bad-row", f"SELECT NULL, 'an expected link has no digest' FROM missing_links WHERE NOT {_valid('digest')}"),
+    ("bad-digest", f"SELECT NULL, 'a tombstone has no digest' FROM tombstones WHERE NOT {_valid('digest')}"),
+    ("bad-digest", f"SELECT NULL, 'an expected link has no digest' FROM missing_links WHERE NOT {_valid('digest')}"),
     ("bad-row", f"SELECT NULL, 'a link is of no kind' FROM links WHERE {_KIND}"),
     ("bad-row", f"SELECT digest, 'an expected link is of no kind' FROM missing_links WHERE {_KIND}"),
     (
@@ -66,10 +66,12 @@ FAULTS = (
 """A fault, and the statement that finds its rows: a digest or NULL, and a word about it."""
 
 CURES = {
-    "bad-row": (
+    "bad-digest": (
         f"DELETE FROM blobs WHERE NOT {_valid('digest')}",
         f"DELETE FROM tombstones WHERE NOT {_valid('digest')}",
         f"DELETE FROM missing_links WHERE NOT {_valid('digest')}",
+    ),
+    "bad-row": (
         f"UPDATE links SET kind = 0 WHERE {_KIND}",
         f"UPDATE missing_links SET kind = 0 WHERE {_KIND}",
         f"""UPDATE blobs SET size = max(CAST(size AS INTEGER), 0), created = 0, pins = 0,
@@ -93,7 +95,7 @@ MISCOUNTS = f"""SELECT digest, refcount, pins, links, tags FROM (
     SELECT b.digest, b.refcount, b.pins,
         (SELECT count(*) FROM links l CROSS JOIN blobs s ON s.id = l.from_id WHERE l.to_id = b.id) AS links,
         (SELECT count(*) FROM tags t WHERE t.blob_id = b.id) AS tags
-    FROM blobs b WHERE {_valid("b.digest")} AND {{}})
+    FROM blobs b WHERE {_valid("b.digest")} AND NOT ({_NO_NUMBER}) AND {{}})
     WHERE refcount <> pins + links OR pins < max(tags, 0) OR refcount <= 0"""
 EDGES = """SELECT group_concat(from_id), group_concat(to_id), count(*) FROM (SELECT from_id, to_id FROM links
     WHERE (from_id, to_id) > (?, ?) ORDER BY from_id, to_id LIMIT ?)"""

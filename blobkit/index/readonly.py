@@ -69,6 +69,16 @@ class ReadOnlyIndex:
                     return answer
         return self._give_up()
 
+    def read_more(self, question: Callable[[Reading], T]) -> T:
+        """Return the answer over the state of the last answer, if that was a private copy; else over that of now.
+
+        For many questions in a row: each of `read` may have to copy everything once more.
+        """
+        with self._lock, translated(self._path):
+            if self._db is not None and self._copy is not None:
+                return _asked(self._db, question)
+        return self.read(question)
+
     @contextmanager
     def writing(self, *, durable: bool = False) -> Iterator[Writing]:  # noqa: ARG002 (refused either way)
         """Raise ReadOnlyStoreError."""

@@ -197,7 +197,8 @@ class ReadOnlyStore(Store):
             msg = f"{self.root} is no blobkit store: it has no {path.relative_to(self.root)}"
             raise NotAStoreError(msg)
         self._layout = Layout(self.root, sync=False)
-        super().__init__(ReadOnlyContent(self.root), ReadOnlyIndex(path), address=str(self.root))
+        self._reader = ReadOnlyIndex(path)
+        super().__init__(ReadOnlyContent(self.root), self._reader, address=str(self.root))
 
     def _notices(self, rows: Reading) -> Sequence[tuple[str, str, str, str]]:
         return _layout_notices(self._layout, rows)
@@ -205,7 +206,7 @@ class ReadOnlyStore(Store):
     def _subject(self) -> Subject:
         """Return what `fsck` checks; there is no lock to hold, but where there is no WAL nobody has the store open."""
         wal = index_path(self.root).with_name("index.sqlite-wal")
-        return replace(super()._subject(), locked=False, quiet=not wal.exists())
+        return replace(super()._subject(), reading=self._reader.read_more, locked=False, quiet=not wal.exists())
 
     def _outside(self) -> LayoutOutside:
         return LayoutOutside(self.root, self._layout, self._content, self._refuse)

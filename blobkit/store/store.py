@@ -154,7 +154,8 @@ class Store(Bulk):
 
     def _subject(self) -> Subject:
         """Return what `fsck` checks."""
-        return Subject(self._content, self._index, self._address, self._writing, self.sweep, self._outside())
+        parts = (self._content, self._index, self._address, self._writing, self.sweep, self._outside())
+        return Subject(*parts, reading=self._index.read)
 
     # What a store with an outside adds to the order of writes; a store in memory has none.
 

@@ -6,14 +6,14 @@ import itertools
 import shutil
 from typing import TYPE_CHECKING
 
-import damage
 import pytest
-from damage import LEFT, LEFT_BESIDE_FOREIGN, PLANTS, Place
 
+import damage
 from blobkit.digest import of
 from blobkit.store.fsck import subject
 from blobkit.store.fsck.directory import fsck_directory, purge_quarantine
 from blobkit.store.local import LocalStore
+from damage import LEFT, LEFT_BESIDE_FOREIGN, PLANTS, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -9,9 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-import damage
 import pytest
 
+import damage
 from blobkit.errors import StoreBusyError
 from blobkit.store.fsck import subject
 from blobkit.store.fsck.directory import fsck_directory
@@ -118,7 +118,7 @@ def test_what_was_killed_half_way_is_done_by_the_next(
 def test_a_store_that_another_process_has_open_is_not_rebuilt(tmp_path: Path) -> None:
     root = tmp_path / "store"
     damage.build(root)
-    code = "import sys, blobkit\nstore = blobkit.LocalStore(sys.argv[1]); store.put(b'x')\nprint('open', flush=True); input()"
+    code = "import sys, blobkit; s = blobkit.LocalStore(sys.argv[1]); s.put(b'x'); print('open', flush=True); input()"
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(root)],
         env=ENVIRONMENT,

@@ -7,10 +7,11 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-import damage
 import pytest
+from click.testing import CliRunner
 
 import blobkit.demo
+import damage
 from blobkit.cli import cli
 from blobkit.digest import of
 from blobkit.errors import NotAStoreError, StoreDamagedError, StoreTooNewError
@@ -151,8 +152,6 @@ def test_a_newer_store_is_not_touched(tmp_path: Path) -> None:
 
 
 def test_the_command_says_what_is_left(tmp_path: Path) -> None:
-    from click.testing import CliRunner
-
     root = tmp_path / "store"
     damage.build(root)
     damage.PLANTS["corrupt"][1](damage.Place(root))

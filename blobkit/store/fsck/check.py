@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["UNREADABLE", "check", "of_index"]
 
-UNREADABLE = frozenset({"index-damaged"})
+UNREADABLE = frozenset({"index-damaged", "bad-digest"})
 """Faults that leave nothing else to be said of an index."""
 
 MESSAGES = {
-    "bad-row": "the index holds a row that cannot be: {}; what else there is to say needs it repaired first",
+    "bad-digest": "the index holds a row that names nothing: {}; all else can be looked at once that is repaired",
+    "bad-row": "the index holds a row that cannot be: {}",
     "lookup": "an index of the database is not what its table says: {}",
     "index-damaged": "the database is damaged: {}; close the store, then run blobkit fsck --repair, which rebuilds it",
     "dangling-link": "a link {} a blob that is not here",
@@ -42,9 +43,9 @@ def check(subject: Subject, *, content: bool, progress: bool) -> Seen:
     """Return everything that is wrong; StoreDamagedError where the index cannot be read at all."""
     rows = of_index(subject)
     seen = Seen(rows)
-    if any(suspect.code in UNREADABLE or (suspect.code == "bad-row" and not suspect.digest) for suspect in rows):
+    if any(suspect.code in UNREADABLE for suspect in rows):
         return seen
-    seen.suspects += subject.index.read(_loops)
+    seen.suspects += subject.read(_loops)
     files.look_at_content(subject, seen, hashing=content, progress=progress)
     files.look_around(subject, seen)
     return seen
@@ -52,7 +53,7 @@ def check(subject: Subject, *, content: bool, progress: bool) -> Seen:
 
 def of_index(subject: Subject) -> list[Suspect]:
     """Return what the index sees of itself, in one transaction; no writer can make that look wrong."""
-    faults, miscounts = subject.index.read(_asked_of_itself)
+    faults, miscounts = subject.read(_asked_of_itself)
     found = [Suspect(code, digest, _said(code, detail), detail) for code, digest, detail in faults]
     return [*found, *(suspect for digest, tally in miscounts.items() for suspect in _miscounted(digest, tally))]
 

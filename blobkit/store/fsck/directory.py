@@ -62,9 +62,15 @@ def _checked(root: Path, *, repair: bool, content: bool, progress: bool) -> Fsck
     except (StoreDamagedError, NotAStoreError) as error:
         if isinstance(error, NotAStoreError) and not _had_an_index(root):
             raise
-        return Fsck((Finding(DAMAGED, "", str(error)),), address=str(root))
+        return Fsck((Finding(DAMAGED, "", _why(error)),), address=str(root))
 
 
 def _had_an_index(root: Path) -> bool:
     """Return whether this was a store: it has blobs, and the place where an index should be."""
     return (root / ".blobkit").is_dir() and any((root / "blobs").glob("*/*"))
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, StoreDamagedError):
+        return str(error)
+    return "there are blobs, but their index is gone: restore it, or blobkit fsck --repair builds it anew"

@@ -75,8 +75,8 @@ def look_around(subject: Subject, seen: Seen) -> None:
     content, outside = subject.content, subject.outside
     orphans = subject.confirmed(_orphans(subject), partial(unknown, content), exact=True)
     temps = [Suspect("temp", message=f"{name}: {MESSAGES['temp']}", name=name) for name in _temps(subject)]
-    graves = [_suspect("tombstone", digest, None) for digest in subject.index.read(buried)]
-    undone = subject.confirmed([*temps, *graves, *subject.index.read(outside.faults)], partial(_undone, subject))
+    graves = [_suspect("tombstone", digest, None) for digest in subject.read(buried)]
+    undone = subject.confirmed([*temps, *graves, *subject.read(outside.faults)], partial(_undone, subject))
     if sum(suspect.code == "tombstone" for suspect in undone) < len(graves):  # somebody sweeps just now
         undone = [suspect for suspect in undone if suspect.code != "tombstone"]
     sure = [suspect for suspect in (*orphans, *undone) if subject.quiet or not _in_the_making(suspect)]
@@ -116,8 +116,9 @@ def unknown(content: Inspected, rows: Reading, suspects: Sequence[Suspect]) -> I
     digests = [suspect.digest for suspect in suspects]
     known, graves, stamps = rows.counts(digests), buried(rows), content.stamps(digests)
     for suspect in suspects:
-        if suspect.digest not in known and suspect.digest not in graves and suspect.digest in stamps:
-            yield suspect._replace(stamp=stamps[suspect.digest])
+        stamp = stamps.get(suspect.digest)
+        if stamp and stamp.regular and suspect.digest not in known and suspect.digest not in graves:
+            yield suspect._replace(stamp=stamp)
 
 
 def buried(rows: Reading) -> set[Digest]:
@@ -169,7 +170,7 @@ def _suspect(code: str, blob: Digest, stamp: Stamp | None) -> Suspect:
 def _pages(subject: Subject) -> Iterator[Mapping[Digest, int]]:
     """Yield all blobs with their sizes, in pieces."""
     after = None
-    while page := subject.index.read(partial(_page, after=after)):
+    while page := subject.read(partial(_page, after=after)):
         yield page
         after = max(page)
 
@@ -182,7 +183,7 @@ def _orphans(subject: Subject) -> Iterator[Suspect]:
     """Yield the digests that have content and are no blob, or were none a moment ago."""
     digests = subject.content.digests()
     while page := list(islice(digests, PAGE)):
-        known = subject.index.read(partial(_known, page))
+        known = subject.read(partial(_known, page))
         yield from (_suspect("orphan", digest, None) for digest in page if digest not in known)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from blobkit.errors import UnreadableStoreError
 from blobkit.media import DOCUMENT_LIMIT, is_document, read_document
 from blobkit.store.fsck.subject import Outside, Suspect
+from blobkit.store.indexfile import load
 from blobkit.store.projection import Kept
 from blobkit.strangers import DocumentError
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from blobkit.digest import Digest
     from blobkit.media import Reference
     from blobkit.protocols import Content, Reading
+    from blobkit.store.indexfile import IndexFile
     from blobkit.store.layout import Layout
 
 __all__ = ["LayoutOutside"]
@@ -59,7 +61,7 @@ class LayoutOutside(Outside):
     def reached(self) -> Collection[Digest] | None:
         """Return what index.json reaches by manifests, None where a part of that cannot be read."""
         try:
-            file = self._layout.load()
+            file = self._loaded()
         except UnreadableStoreError:
             return None
         return _closure(self._content, [entry.target for entry in file.entries if entry.target] if file else [])
@@ -78,10 +80,14 @@ class LayoutOutside(Outside):
         self._layout.lay_out()
         self._show()
 
+    def _loaded(self) -> IndexFile | None:
+        """Return what index.json holds, at once: whoever asks here asks again before an error counts."""
+        return None if self._layout.is_absent() else load(self._layout.path, patience=0.0)
+
     def _foreign(self) -> Suspect:
         advice = "store.adopt() takes it in, and until then no file of a blob is removed"
         try:
-            self._layout.load()
+            self._loaded()
         except UnreadableStoreError as error:
             return Suspect("layout-unreadable", message=str(error), name="index.json")
         return Suspect("layout-foreign", message=f"another program wrote index.json: {advice}", name="index.json")
@@ -89,7 +95,7 @@ class LayoutOutside(Outside):
     def _shows(self, rows: Reading) -> bool:
         """Return whether each tag has its entry, and each entry with a name is a tag or what was kept of adoptions."""
         try:
-            file = self._layout.load()
+            file = self._loaded()
         except UnreadableStoreError:
             return False
         tags, kept = dict(rows.tags()), Kept.of(rows)

@@ -26,12 +26,13 @@ if TYPE_CHECKING:
 
 __all__ = ["BEFORE_ALL", "repair", "repair_index"]
 
-BEFORE_ALL = ("lookup", "bad-row")
+BEFORE_ALL = ("lookup", "bad-digest", "bad-row")
 """Faults of the index that make its answers unsure, so that everything else is asked after their repair."""
 
 CLEARED = {
     "lookup": "the indexes of the database were made anew",
-    "bad-row": "taken out, or set to a value that can be",
+    "bad-digest": "taken out",
+    "bad-row": "set to a value that can be",
     "dangling-link": "dropped",
     "dangling-expected": "dropped",
     "dangling-tag": "dropped, and with it the name",
@@ -64,8 +65,8 @@ def repair(subject: Subject, suspects: Sequence[Suspect]) -> tuple[Done, list[Su
     done |= _move_orphans(subject, by_code.get("orphan", []))
     done |= _move_strays(subject, by_code.get("stray", []))
     done |= _reclaim(subject, by_code.get("temp", []))
-    done |= _sweep(subject, by_code.get("tombstone", []))
     done |= _show_tags(subject, by_code.get("layout-stale", []))
+    done |= _sweep(subject, by_code.get("tombstone", []))  # which removes nothing while index.json is not as it was
     return done, [_gone(suspect) for suspect in moved]
 
 
@@ -157,10 +158,10 @@ def _reclaim(subject: Subject, suspects: list[Suspect]) -> Done:
 
 
 def _sweep(subject: Subject, suspects: list[Suspect]) -> Done:
-    if not suspects or subject.index.read(subject.outside.is_foreign):
+    if not suspects or subject.read(subject.outside.is_foreign):
         return {}
     subject.sweep()
-    left = subject.index.read(buried)
+    left = subject.read(buried)
     return {suspect: "its file is gone, too" for suspect in suspects if suspect.digest not in left}
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from blobkit.digest import Digest
+from blobkit.errors import StoreBusyError
 from blobkit.store.fsck.report import UNCHECKED, Checked
 
 if TYPE_CHECKING:
@@ -20,6 +22,13 @@ if TYPE_CHECKING:
 
     Still = Callable[[Reading, list["Suspect"]], Iterable["Suspect"]]
     """Which of the suspects are so still."""
+
+    class Question(Protocol):
+        """What answers questions about an index."""
+
+        def __call__(self, question: Callable[[Reading], T]) -> T:
+            """Return the answer."""
+            ...
 
     class Transaction(Protocol):
         """What takes the write lock of a store, and commits."""
@@ -39,6 +48,8 @@ GRACE = 3600.0
 """Seconds for which what nothing knows of is left alone: its writer may be at work, or another program."""
 CHUNK = 1_000
 """Suspects looked at under one lock."""
+PATIENCE = 60.0
+"""Seconds to wait for others, as long as SQLite does."""
 PAUSES = (0.0, 0.3, 0.5, 1.0)
 """Seconds before each look at a suspect: a living writer finishes what it began in one of them."""
 
@@ -90,7 +101,10 @@ class Outside:
 
 @dataclass(frozen=True)
 class Subject:
-    """The parts of one store. `locked` = a question is asked under the write lock; `quiet` = it gives exact answers."""
+    """The parts of one store; `reading` answers many questions in a row, which may be about a moment ago.
+
+    `locked`: there is a write lock to ask under; `quiet`: nobody can be in the middle of a change while it is asked.
+    """
 
     content: Inspected
     index: Index
@@ -98,15 +112,31 @@ class Subject:
     writing: Transaction
     sweep: Callable[[], int]
     outside: Outside
+    reading: Question
     locked: bool = True
     quiet: bool = True
+
+    def read(self, question: Callable[[Reading], T]) -> T:
+        """Return the answer to one of many questions, which need not be about the state of now."""
+        return self._patiently(lambda: self.reading(question))
 
     def ask(self, question: Callable[[Reading], T]) -> T:
         """Return the answer to a question while nobody is in the middle of a change, as far as that can be had."""
         if not self.locked:
-            return self.index.read(question)
+            return self._patiently(lambda: self.index.read(question))
         with self.index.writing() as rows:  # nothing is written: the empty transaction leaves no trace
             return question(rows)
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        """Try again for a while where others write so fast that no state of the index can be read."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return ask()
+            except StoreBusyError:
+                if self.locked or time.monotonic() > until:
+                    raise
+                time.sleep(random.random())  # noqa: S311 (to get out of step with the writers)
 
     def confirmed(self, suspects: Iterable[Suspect], still: Still, *, exact: bool = False) -> list[Suspect]:
         """Return the suspects that `still` says are true each time they are looked at, in chunks, over some seconds.
