@@ -58,16 +58,43 @@ def abandoned(directory: str | Path) -> list[str]:
         return []
 
 
-class StagedFile:
-    """A temporary file of mode 0444, locked until it is discarded; its name is its token."""
+class _Temporary:
+    """An open descriptor of something that has a temporary name, which goes with it."""
 
-    def __init__(self, directory: str, *, sync: bool) -> None:
-        self.token, self._fd, mode = _locked_file(directory, READ_ONLY)
-        self._path = f"{directory}/{self.token}"
-        self._sync = sync
+    __slots__ = ("_fd", "_path", "_pid")
+
+    def __init__(self, path: str, fd: int) -> None:
+        self._path = path
+        self._fd = fd
         self._pid = os.getpid()
-        if mode & 0o777 != READ_ONLY:
-            os.fchmod(self._fd, READ_ONLY)
+
+    def discard(self) -> None:
+        """Close it, and remove what still has its temporary name; a second time is nothing. A forked copy only closes.
+
+        The name goes before the lock, so that nobody else finds something to reclaim.
+        """
+        if self._fd >= 0:
+            if self._pid == os.getpid():
+                self._remove()
+            self._close()
+
+    def __del__(self) -> None:
+        """Discard what was dropped without a word."""
+        if getattr(self, "_fd", -1) >= 0:
+            self.discard()
+
+    def _remove(self) -> None:
+        _unlink(self._path)
+
+    def _close(self) -> None:
+        fd, self._fd = self._fd, -1  # first: after an interrupt the number may be another one's
+        os.close(fd)
+
+
+class _TemporaryFile(_Temporary):
+    """A temporary file of mode 0444."""
+
+    __slots__ = ()
 
     def write(self, data: memoryview) -> None:
         """Append all of `data`."""
@@ -76,6 +103,17 @@ class StagedFile:
     def draw(self, file: BinaryIO, buffers: Iterator[memoryview]) -> Iterator[memoryview]:
         """Append what is left of a file; yield what was appended, in pieces, each in the next buffer."""
         return draw(self._fd, file, buffers)
+
+
+class StagedFile(_TemporaryFile):
+    """A temporary file that is locked until it is discarded; its name is its token."""
+
+    def __init__(self, directory: str, *, sync: bool) -> None:
+        self.token, fd, mode = _locked_file(directory, READ_ONLY)
+        super().__init__(f"{directory}/{self.token}", fd)
+        self._sync = sync
+        if mode & 0o777 != READ_ONLY:
+            os.fchmod(fd, READ_ONLY)
 
     def seal(self) -> None:
         """Make the bytes durable, once. Where that fails they are discarded: a second fsync would only seem to work."""
@@ -89,32 +127,34 @@ class StagedFile:
                 raise
             self._sync = False
 
-    def discard(self) -> None:
-        """Close the file, and unlink its temporary name if it was not published. A forked copy only closes."""
+
+class AreaFile(_TemporaryFile):
+    """A temporary file in an area, which is closed as soon as it is sealed. `discard` is nothing from then on."""
+
+    __slots__ = ("_sealed", "token")
+
+    def __init__(self, token: str, path: str, fd: int, sealed: list[str]) -> None:
+        super().__init__(path, fd)
+        self.token = token
+        self._sealed = sealed
+
+    def seal(self) -> None:
+        """Close the file: its bytes belong to the area now, which makes them durable."""
         if self._fd >= 0:
-            # unlinked before the lock goes, so that nobody else finds a file to reclaim
-            if self._pid == os.getpid():
-                _unlink(self._path)
-            os.close(self._fd)
-            self._fd = -1
-
-    def __del__(self) -> None:
-        """Discard what was dropped without a word."""
-        if getattr(self, "_fd", -1) >= 0:
-            self.discard()
+            self._close()
+            self._sealed.append(self._path)
 
 
-class StagingArea:
+class StagingArea(_Temporary):
     """A directory of temporary files under one lock, so that thousands of them need neither a lock nor a descriptor.
 
     A process that dies leaves the directory to `reclaim`. Threads may share an area.
     """
 
     def __init__(self, directory: str, *, sync: bool) -> None:
-        self.name, self._fd = _locked_directory(directory)
-        self._path = f"{directory}/{self.name}"
+        self.name, fd = _locked_directory(directory)
+        super().__init__(f"{directory}/{self.name}", fd)
         self._sync = sync
-        self._pid = os.getpid()
         self._numbers = itertools.count()
         self._sealed: list[str] = []
         self._chmod: bool | None = None
@@ -122,12 +162,13 @@ class StagingArea:
     def stage(self) -> AreaFile:
         """Return a new temporary file. Once it is sealed its bytes belong to the area: `discard` there ends them."""
         name = str(next(self._numbers))
-        fd = os.open(f"{self._path}/{name}", CREATE, READ_ONLY)
+        path = f"{self._path}/{name}"
+        fd = os.open(path, CREATE, READ_ONLY)
         if self._chmod is None:
             self._chmod = os.fstat(fd).st_mode & 0o777 != READ_ONLY  # the umask is the same for all
         if self._chmod:
             os.fchmod(fd, READ_ONLY)
-        return AreaFile(f"{self.name}/{name}", fd, f"{self._path}/{name}", self._sealed)
+        return AreaFile(f"{self.name}/{name}", path, fd, self._sealed)
 
     def open(self, token: str) -> BinaryIO:
         """Return a file that was sealed here and not published, open to read."""
@@ -145,60 +186,9 @@ class StagingArea:
                 raise
         del self._sealed[: len(sealed)]
 
-    def discard(self) -> None:
-        """Remove the area with all that was not published. A forked copy only closes."""
-        if self._fd >= 0:
-            with contextlib.suppress(OSError):  # what cannot be removed is reclaimed some day
-                if self._pid == os.getpid():
-                    _remove_area(self._path)
-            os.close(self._fd)
-            self._fd = -1
-
-    def __del__(self) -> None:
-        """Discard what was dropped without a word."""
-        if getattr(self, "_fd", -1) >= 0:
-            self.discard()
-
-
-class AreaFile:
-    """A temporary file of mode 0444 in an area, which is closed as soon as it is sealed."""
-
-    __slots__ = ("_fd", "_path", "_pid", "_sealed", "token")
-
-    def __init__(self, token: str, fd: int, path: str, sealed: list[str]) -> None:
-        self.token = token
-        self._fd = fd
-        self._path = path
-        self._sealed = sealed
-        self._pid = os.getpid()
-
-    def write(self, data: memoryview) -> None:
-        """Append all of `data`."""
-        append(self._fd, data)
-
-    def draw(self, file: BinaryIO, buffers: Iterator[memoryview]) -> Iterator[memoryview]:
-        """Append what is left of a file; yield what was appended, in pieces, each in the next buffer."""
-        return draw(self._fd, file, buffers)
-
-    def seal(self) -> None:
-        """Close the file: its bytes belong to the area now, which makes them durable."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-            self._sealed.append(self._path)
-
-    def discard(self) -> None:
-        """Close and unlink the file unless it was sealed. A forked copy only closes."""
-        if self._fd >= 0:
-            if self._pid == os.getpid():
-                _unlink(self._path)
-            os.close(self._fd)
-            self._fd = -1
-
-    def __del__(self) -> None:
-        """Discard what was dropped without a word."""
-        if getattr(self, "_fd", -1) >= 0:
-            self.discard()
+    def _remove(self) -> None:
+        with contextlib.suppress(OSError):  # what cannot be removed is reclaimed some day
+            _remove_area(self._path)
 
 
 class _Names:

@@ -6,9 +6,9 @@ that writes brought nothing more; buffers of 4 MiB, or new ones for each piece, 
 
 from __future__ import annotations
 
+from _thread import start_new_thread
 from itertools import cycle
 from queue import SimpleQueue
-from threading import Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ BEHIND = 4
 
 
 class Hasher:
-    """Feeds a hash at its own pace. `stop` ends its thread; one that is dropped ends by itself."""
+    """Feeds a hash at its own pace. `stop` ends its thread, and so does dropping it; leaving the interpreter, too."""
 
     def __init__(self, update: Callable[[memoryview], object]) -> None:
         self._update = update
@@ -36,11 +36,10 @@ class Hasher:
         self._ring = cycle([memoryview(bytearray(CHUNK)) for _ in range(BEHIND + 1)])
         self._buffer = next(self._ring)
         self._filled = 0
-        # it knows the queues, not this object; and the end of the interpreter does not wait for one that waits
-        self._thread = Thread(target=_feed, args=(self._todo, self._done, update), daemon=True, name="blobkit-hash")
         self._alone = False
         try:
-            self._thread.start()
+            # not a threading.Thread: an interrupt in the middle of its start leaves it where nothing ends it
+            start_new_thread(_feed, (self._todo, self._done, update))
         except RuntimeError:  # the system gives no thread: whoever hands a piece over hashes it
             self._alone = True
 
@@ -78,15 +77,13 @@ class Hasher:
             self._behind = 0
 
     def stop(self) -> None:
-        """Hash what there is and end the thread."""
-        self._flush()
+        """End the thread when it has hashed what it was handed; does not wait for it."""
         self._todo.put(None)
-        if not self._alone:
-            self._thread.join()
 
     def __del__(self) -> None:
-        """End the thread, without waiting for it."""
-        self._todo.put(None)
+        """End the thread; there is none if an interrupt came before its queue."""
+        if hasattr(self, "_todo"):
+            self.stop()
 
     def _flush(self) -> None:
         if self._filled:

@@ -111,7 +111,11 @@ class BlobWriter(Generic[R]):
     def cancel(self) -> None:
         """Forget what was written; once committed or cancelled this does nothing."""
         if not self._end:
-            self._stop("cancelled")
+            try:
+                if self._pid == os.getpid():
+                    self._settled()
+            finally:
+                self._stop("cancelled")
 
     def __enter__(self) -> Self:
         """Return the writer itself."""
@@ -179,16 +183,14 @@ class BlobWriter(Generic[R]):
 
     def _end_hasher(self) -> None:
         hasher, self._hasher = self._hasher, None
-        if hasher is not None and self._pid == os.getpid():
+        if hasher is not None:
             hasher.stop()
 
     def _stop(self, end: str) -> None:
         """Close the writer without a blob."""
         self._end = end
-        try:
-            self._end_hasher()
-        finally:
-            self._staged.discard()
+        self._end_hasher()
+        self._staged.discard()
 
 
 def _bytes_of(data: Buffer) -> memoryview:
