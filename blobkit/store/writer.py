@@ -86,10 +86,12 @@ class BlobWriter(Generic[R]):
 
         What opening and reading raise is passed on; then nothing is kept and the writer is closed.
         """
-        if isinstance(data, str | os.PathLike):
+        if isinstance(data, bytes | bytearray | memoryview):
+            self.write(data)
+        elif isinstance(data, str | os.PathLike):
             with open(data, "rb", buffering=0) as file:  # noqa: PTH123 (unbuffered: the kernel may copy it)
                 self._draw(file)
-        elif not isinstance(data, bytes | bytearray | memoryview) and hasattr(data, "read"):
+        elif hasattr(data, "read"):
             self._draw(data)
         else:
             self.write(cast("Buffer", data))

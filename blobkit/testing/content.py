@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import signal
@@ -13,6 +14,9 @@ import pytest
 from blobkit.digest import of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from blobkit.digest import Digest
     from blobkit.protocols import Area, Content, Staged
 
@@ -56,6 +60,29 @@ class ContentSuite:
         for one in staged.values():
             one.discard()
         assert sorted(content.sizes(list(staged)).values()) == [1, 2, 3]
+
+    @pytest.mark.parametrize("size", [0, 10, 1 << 16, (3 << 20) + 5])
+    def test_what_is_drawn_is_what_the_file_still_had_and_is_yielded(
+        self, content: Content, tmp_path: Path, size: int
+    ) -> None:
+        data = os.urandom(size)
+        (tmp_path / "file").write_bytes(b"head" + data)
+        area = content.area()
+        for place in (content.stage(), area.stage()):
+            for buffering in (0, -1):
+                with (tmp_path / "file").open("rb", buffering=buffering) as file:
+                    file.seek(4 if buffering else 0)
+                    yielded = b"".join(map(bytes, place.draw(file, rooms())))
+                    assert yielded == (data if buffering else b"head" + data)
+                    assert file.read() == b""
+            place.write(memoryview(b"tail"))
+            place.seal()
+            area.seal()
+            content.publish({of(data): place.token})
+            place.discard()
+            with content.open(of(data)) as file:
+                assert file.read() == b"head" + data + data + b"tail"
+        area.discard()
 
     # Areas: many at once
 
@@ -184,6 +211,11 @@ def stored(content: Content, *parts: bytes, label: str = "sha256") -> Digest:
     digest = of(b"".join(parts), label)
     put(content, digest, *parts)
     return digest
+
+
+def rooms() -> Iterator[memoryview]:
+    """Yield one buffer again and again, of a size that divides nothing."""
+    yield from itertools.repeat(memoryview(bytearray(100_003)))
 
 
 def staged(area: Area, data: bytes) -> Staged:
