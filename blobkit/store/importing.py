@@ -150,8 +150,9 @@ class _Import:
             try:
                 staged = self._stage(area, [w for w in chunk if w.digest not in skipped], skipped)
                 taken = [wanted for wanted in chunk if wanted.digest not in skipped]
-                with self.into.changing(durable=any(wanted.names for wanted in taken)) as rows:
-                    if _Chunk(self, rows, taken, staged).record():
+                durable = any(wanted.names for wanted in taken)
+                with self.into.changing(durable=durable) as rows:
+                    if _Chunk(self, rows, taken, staged).record(durable=durable):
                         return
             finally:
                 area.discard()
@@ -205,8 +206,11 @@ class _Chunk:
     taken: Sequence[Wanted]
     staged: Mapping[Digest, tuple[str, int]]
 
-    def record(self) -> bool:
-        """Make the chunk true; False, and nothing is written, where a blob that was here is gone."""
+    def record(self, *, durable: bool) -> bool:
+        """Make the chunk true; False, and nothing is written, where a blob that was here is gone.
+
+        `durable` says whether this transaction is, as it must be where tags come.
+        """
         rows, run = self.rows, self.run
         known = rows.records([wanted.digest for wanted in self.taken])
         if any(wanted.digest not in known and wanted.digest not in self.staged for wanted in self.taken):
@@ -223,7 +227,7 @@ class _Chunk:
         self._link_one_by_one(doubtful)
         self._release(new, {link.target for link in (*plain, *doubtful)})
         if named or retyped:
-            run.into.retagged(rows, durable=True)
+            run.into.retagged(rows, durable=durable)
         run.into.content.publish({digest: token for digest, (token, _) in self.staged.items()})
         run.done.update(
             blobs=len(new),
@@ -283,8 +287,8 @@ class _Chunk:
             for name in lost:
                 text = f"{name} names {short(names[name])} here: {short(wanted.digest)} has a pin without a name"
                 run.notices.append(text)
-            pins[wanted.digest] = max(0, wanted.pins + len(lost) - given.get(wanted.digest, 0))
-        pins = +pins
+            pins[wanted.digest] = wanted.pins + len(lost) - given.get(wanted.digest, 0)
+        pins = +pins  # fewer there than were given: no pin is ever dropped
         rows.give(run.identity, {digest: given.get(digest, 0) + number for digest, number in pins.items()})
         run.done["pins"] += pins.total()
         pins.update(named.values())
@@ -293,7 +297,7 @@ class _Chunk:
     def _link_one_by_one(self, links: Sequence[Link]) -> None:
         """Make those links that close no cycle with what is here."""
         for link in links:
-            if link.source == link.target or reaches(self.rows, [link.target], link.source):
+            if reaches(self.rows, [link.target], link.source):
                 self.run.notices.append(f"the link from {link.source} to {link.target} closes a cycle here: dropped")
             else:
                 self.rows.apply(rules.referred(self.rows, linked=[link]))

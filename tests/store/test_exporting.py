@@ -149,6 +149,7 @@ def test_a_raw_blob_is_exported_too(store: LocalStore, tmp_path: Path, algorithm
     inner = store.put(b"inner")
     blob = store.put(b"raw", algorithm=algorithm, links=[inner.digest])
     assert store.export(blob.digest, tmp_path / "x").blobs == 2
+    assert store.export(blob.digest, tmp_path / "x").there == 2
     (entry,) = json.loads((tmp_path / "x/index.json").read_text())["manifests"]
     assert entry == {"mediaType": "application/octet-stream", "digest": blob.digest, "size": 3}
     assert (tmp_path / "x/blobs" / algorithm / blob.digest.partition(":")[2]).read_bytes() == b"raw"

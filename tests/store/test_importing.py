@@ -142,6 +142,8 @@ def test_a_repeat_adds_only_the_difference(store: Store, go: GoStore) -> None:
     done = take(store, go)
     assert (done.blobs, done.pins, done.links) == (1, 3 + 1 + 1, 1)
     assert pins(store) == {leaf: 2, one: 2, two: 4, three: 1}
+    go.add("two", 5, leaf)
+    assert take(store, go).pins == 1
 
 
 def test_what_was_dropped_here_is_not_given_again_unless_the_blob_went(store: Store, go: GoStore) -> None:
@@ -425,6 +427,19 @@ def test_a_child_that_is_missing_is_linked_when_it_arrives(store: Store, tmp_pat
     state(store)
 
 
+def test_a_child_that_was_missing_is_linked_once_when_it_is_imported(store: Store, tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "layout")
+    image = layout.image("app:1", "here", "gone")
+    layout.drop(sha(b"gone"))
+    store.import_(layout.root, progress=False)
+    layout.blob("gone")
+    done = store.import_(layout.root, progress=False)
+    assert (done.blobs, done.links, done.pins) == (1, 1, 0)
+    assert state(store)[sha(b"gone")][:2] == (1, 0)
+    assert sha(b"gone") in store.get(image).links
+    assert store._index.read(lambda rows: rows.expecting([sha(b"gone")])) == []
+
+
 @pytest.mark.parametrize("what", ["symbolic link", "pipe", "directory"])
 def test_content_is_never_followed_out_of_a_store(store: Store, tmp_path: Path, what: str) -> None:
     layout = Layout(tmp_path / "layout")
@@ -488,6 +503,28 @@ def test_two_imports_of_one_source_at_once(tmp_path: Path, go_store: Dataset, mo
         assert pins(store) == said["owned_references"]
         given = store._index.read(lambda rows: rows.given(f"go-blobstore:{root}", store.list()))
         assert given == said["owned_references"]
+
+
+def test_a_pin_of_an_unfinished_import_that_was_used_up_is_not_dropped_again(
+    store: Store, go: GoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "CHUNK", 1)
+    leaf = go.add("leaf", 1)
+    top = go.add("top", 1, leaf)
+    with as_source(go.root) as source:
+
+        def opener(digest: Digest) -> BinaryIO:
+            if digest == top:
+                raise KeyboardInterrupt
+            return source.open(digest)
+
+        with pytest.raises(KeyboardInterrupt):
+            store.import_(Stale(source.snapshot(), opener), progress=False)
+    assert pins(store) == {leaf: 1}
+    mine = store.put(b"mine", links=[leaf]).digest
+    take(store, go)
+    assert pins(store) == {mine: 1, top: 1}
+    assert state(store)[leaf][0] == 2
 
 
 # Stores of blobkit.
