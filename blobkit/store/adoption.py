@@ -16,6 +16,7 @@ What entries reach is linked as `put` links it. What is absent or damaged below 
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 __all__ = ["Onto", "adopt_into"]
 
 ATTEMPTS = 100
+PAUSE = 0.02
 PLAIN = {"mediaType", "digest", "size"}
 
 
@@ -90,6 +92,7 @@ def adopt_into(store: Onto, *, progress: bool) -> Adopted:
                     work.take_in()
                     store.layout.take_over(rows, file.hash)
                     return work.result()
+        time.sleep(PAUSE)
     msg = f"{store.layout.path} changes all the time: wait until the program that writes it is done, then try again"
     raise StoreBusyError(msg)
 

@@ -36,12 +36,13 @@ class Guard:
         if mark == self._seen:
             return
         is_foreign = mark is not None and not self._is_ours()
-        if is_foreign and not parses(self._layout.path):
-            is_foreign = not self._is_ours()
+        is_whole = not is_foreign or parses(self._layout.path)
+        if is_foreign:
+            is_foreign = not self._is_ours()  # it may have been half written a moment ago
         self._seen = mark
         if is_foreign and (now := self._layout.hash()) != self._said:
             self._said = now
-            warnings.warn(notice(self._layout), LayoutChangedWarning, stacklevel=_to_caller())
+            warnings.warn(notice(self._layout, is_whole=is_whole), LayoutChangedWarning, stacklevel=_to_caller())
 
     def _mark(self) -> Mark:
         try:
@@ -58,9 +59,14 @@ class Guard:
             return self._layout.is_absent() or self._layout.is_ours(rows)
 
 
-def notice(layout: Layout) -> str:
+def notice(layout: Layout, *, is_whole: bool = True) -> str:
     """Return what is the matter where index.json is not ours, and what to do."""
     root = layout.path.parent
+    if not is_whole:
+        return (
+            f"{layout.path} was changed by another program and cannot be read as an image index: it is left as it is, "
+            f"and no file of a blob is removed, until it is restored and store.adopt() has taken it in, or is deleted"
+        )
     return (
         f"{layout.path} was changed by another program: it is left as it is, and no file of a blob is removed, "
         f"until store.adopt() or blobkit.LocalStore({str(root)!r}, adopt=True) has taken the change in"

@@ -27,6 +27,7 @@ LIMIT = 256 << 20
 PATIENCE = 1.0
 """Seconds: some programs rewrite index.json in place, so that half of it may be there for a moment."""
 PAUSE = 0.05
+ADVICE = "restore it, nothing else names the images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class IndexFile:
     rest: Json
 
 
-def load(path: Path, *, patience: float = PATIENCE) -> IndexFile:
+def load(path: Path, *, patience: float = PATIENCE, advice: str = ADVICE) -> IndexFile:
     """Return what index.json holds; it is tried again for a second where it cannot be read as an image index.
 
     UnreadableStoreError: an index.json that cannot be read never means that there are no images.
@@ -61,12 +62,12 @@ def load(path: Path, *, patience: float = PATIENCE) -> IndexFile:
         try:
             return _read(path)
         except OSError as error:
-            msg = f"{path} cannot be read ({error.strerror}): nothing else names the images; restore it"
+            msg = f"{path} cannot be read ({error.strerror}): {advice}"
             raise UnreadableStoreError(msg) from error
         except DocumentError as error:
             if time.monotonic() >= until:
                 why = printable(str(error))[:200]
-                msg = f"{path} cannot be read as an image index ({why}): restore it, nothing else names the images"
+                msg = f"{path} cannot be read as an image index ({why}): {advice}"
                 raise UnreadableStoreError(msg) from error
             time.sleep(PAUSE)
 

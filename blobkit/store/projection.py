@@ -4,7 +4,8 @@ Beside the tags blobkit keeps what it adopted: the further fields of index.json 
 annotations, inline data), entries without a name or with one that is no tag here (`held`: each stands for a recorded
 anonymous pin, and is shown for as long as its blob has one), and entries whose blob could not be taken in (`unheld`:
 nothing is pinned for them; they are shown as they were, because only the program that wrote them may know better).
-An entry shows its name only where no tag has it.
+An entry shows its name only where no tag has it. A pin that goes to a link is noticed at the next rewriting only: the
+blob stays, so that what index.json shows is there.
 """
 
 from __future__ import annotations
@@ -118,6 +119,7 @@ def _digest(raw: Json) -> Digest:
     return raw["digest"]  # type: ignore[return-value]  # only entries with a digest are kept as held or named
 
 
-def _name(raw: object) -> object:
+def _name(raw: object) -> str:
     annotations = raw.get("annotations") if isinstance(raw, dict) else None
-    return annotations.get(REF_NAME) if isinstance(annotations, dict) else None
+    name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
+    return name if isinstance(name, str) else ""

@@ -15,7 +15,7 @@ from blobkit.errors import (
 )
 from blobkit.store.adopted import Adopted
 from foreign import Foreign, check, names
-from layouts import nowhere, sha
+from layouts import NAME, nowhere, sha
 
 if TYPE_CHECKING:
     from blobkit.store.local import LocalStore
@@ -83,6 +83,15 @@ def test_an_entry_that_names_no_blob_stays(store: LocalStore, other: Foreign) ->
     odd = [{"digest": "md5:00"}, {"digest": "sha256:../../x", "size": 1}, {}, 5, None, {"digest": 1, "Digest": 2}]
     other.write(*odd)
     assert len(store.adopt().damaged) == len(odd)
+    store.put(b"x", tag="x")
+    assert other.entries()[1:] == odd
+
+
+def test_annotations_of_any_type(store: LocalStore, other: Foreign) -> None:
+    image = other.image("a", b"one")
+    odd = [{**other.entry(image), "annotations": value} for value in ({NAME: ["x"]}, {NAME: None}, 5, [NAME], {})]
+    other.write(*odd)
+    assert store.adopt().entries == (image,)
     store.put(b"x", tag="x")
     assert other.entries()[1:] == odd
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 import warnings
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from blobkit.errors import (
 )
 from blobkit.store.adopted import Adopted
 from blobkit.store.local import LocalStore, open_read_only
-from foreign import Foreign, check
+from foreign import Foreign, check, names
 from layouts import nowhere
 
 if TYPE_CHECKING:
@@ -66,6 +67,23 @@ def test_an_opening_says_it_and_adopt_true_needs_no_word(root: Path, other: Fore
     with LocalStore(root) as store:
         assert store.adopted is None
         assert store.tags() == {"t": image}
+
+
+def test_one_that_cannot_be_read_is_waited_for_and_then_said(root: Path, other: Foreign) -> None:
+    with LocalStore(root, durability="off") as store:
+        store.put(b"x", tag="x")
+        ours = (root / "index.json").read_bytes()
+        (root / "index.json").write_bytes(ours[:20])
+        timer = threading.Timer(0.3, lambda: (root / "index.json").write_bytes(ours))
+        timer.start()
+        store.put(b"y")  # no word: it was only being written
+        timer.join()
+        (root / "index.json").write_bytes(ours[:20])
+        with pytest.warns(LayoutChangedWarning, match="cannot be read as an image index"):
+            store.put(b"z")
+        (root / "index.json").unlink()
+        store.put(b"z", tag="z")
+        assert names(other) == store.tags()
 
 
 def test_tag_changes_of_another_process_are_no_foreign_change(root: Path) -> None:
