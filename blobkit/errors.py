@@ -26,7 +26,8 @@
         `-- UnknownTargetError, AmbiguousTargetError
 
     UserWarning
-    `-- LayoutChangedWarning                    another program wrote into the layout of a store
+    |-- LayoutChangedWarning                    another program wrote into the layout of a store
+    `-- LayoutBehindWarning                     index.json could not be written: it does not show the tags yet
 
 Each message is one line that names the thing and says what to do next.
 """
@@ -44,6 +45,7 @@ __all__ = [
     "HashNotSupportedError",
     "InvalidDigestError",
     "InvalidTagError",
+    "LayoutBehindWarning",
     "LayoutChangedWarning",
     "LinkCycleError",
     "MediaTypeConflictError",
@@ -220,3 +222,7 @@ class AmbiguousTargetError(TargetError):
 
 class LayoutChangedWarning(UserWarning):
     """Another program wrote into the layout of a store: index.json is left alone, and no file is removed."""
+
+
+class LayoutBehindWarning(UserWarning):
+    """The verb is done, but index.json could not be written: it shows the tags with the next change or opening."""

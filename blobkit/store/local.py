@@ -112,7 +112,7 @@ class LocalStore(Store):
         """Unlink what removals left behind, then let go of the store. A second time is nothing."""
         try:
             if not self._index.closed and self._index.read(lambda rows: rows.tombstones(1)):
-                self.sweep()
+                self._settle(dirty=False, left=True)
         finally:
             super().close()
 
@@ -123,10 +123,7 @@ class LocalStore(Store):
         if unsynced and self.durability != "off":
             with self._writing():
                 pass  # admitting it syncs
-        if due:
-            self._show_tags()
-        if left:
-            self.sweep()
+        self._settle(dirty=due, left=left)
 
     def _state(self, rows: Reading) -> tuple[bool, bool, bool]:
         return rows.meta("unsynced") is not None, self._layout.is_due(rows), bool(rows.tombstones(1))

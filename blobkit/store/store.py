@@ -9,11 +9,12 @@ process has just found and referenced again.
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+import warnings
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
 from blobkit.digest import parse
-from blobkit.errors import BatchError
+from blobkit.errors import BatchError, LayoutBehindWarning
 from blobkit.protocols import as_source
 from blobkit.store.batch import batched
 from blobkit.store.bulk import Bulk
@@ -216,7 +217,16 @@ class Store(Bulk):
         with self._writing(durable=durable) as rows:
             yield rows
             dirty, left = rows.meta("layout_dirty"), rows.tombstones(1)
+        self._settle(dirty=dirty is not None, left=bool(left))
+
+    def _settle(self, *, dirty: bool, left: bool) -> None:
+        """Do what a commit left to do. The verb has held: what fails now fails no verb, whoever comes next does it."""
         if dirty:
-            self._show_tags()
+            try:
+                self._show_tags()
+            except OSError as error:
+                msg = f"{self._address}: index.json could not be written ({error}); the next change or opening does it"
+                warnings.warn(msg, LayoutBehindWarning, stacklevel=2)
         if left:
-            self.sweep()
+            with suppress(OSError):
+                self.sweep()
