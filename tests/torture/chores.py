@@ -77,7 +77,7 @@ def put_large(worker: Labourer) -> None:
 
 def put_file(worker: Labourer) -> None:
     data, digest = worker.content()
-    path = worker.job.log.with_suffix(".file")
+    path = worker.job.log.with_suffix(f".{digest[-8:]}")  # of its own: the model of a disk reads it afterwards
     path.write_bytes(data)
     worker.do(Effect({digest: (1, 1)}, verb="put a file"), lambda: worker.store.put(path))
 

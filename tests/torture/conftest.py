@@ -37,17 +37,18 @@ def memory(tmp_path: Path) -> Iterator[Path]:
 def driven() -> Callable[..., dict[str, object]]:
     """A function that runs one of the scripts beside this file, in one small process that forks its workers.
 
-    It returns the figures that the script prints, and fails where there are problems among them.
+    It returns the figures that the script prints, and fails where there are problems among them, if they are not
+    `wanted`.
     """
 
-    def run(script: str, *arguments: object) -> dict[str, object]:
+    def run(script: str, *arguments: object, wanted: bool = False) -> dict[str, object]:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         command = [sys.executable, "-W", "error", str(TORTURE / script), *map(str, arguments)]
         done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
         assert not done.returncode, done.stderr
         figures = json.loads(done.stdout)
         print(command, figures)  # noqa: T201 (shown where a test fails)
-        assert not figures.pop("problems"), done.stdout
+        assert bool(figures["problems"]) == wanted, done.stdout
         return figures
 
     return run

@@ -11,9 +11,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blobkit.errors import LayoutBehindWarning
 from blobkit.store.local import LocalStore
 from labour import digest_of, forked
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 LAYER, IMAGE, OTHER, TOP, LEAF = (digest_of(data) for data in (b"layer", b"image", b"other", b"top", b"leaf"))
 LARGE = b"large" * 300_000
+AFTERWARDS = digest_of(b"afterwards")
 
 
 def prepare(store: LocalStore) -> None:
@@ -78,7 +81,8 @@ def attempt(root: Path, verb: str) -> dict[str, str]:
 
     def step(name: str, act: Callable[[], object]) -> None:
         try:
-            act()
+            with warnings.catch_warnings(action="ignore", category=LayoutBehindWarning):
+                act()
         except OSError as error:
             raised[name] = f"{type(error).__name__}: {error}"
 

@@ -20,35 +20,33 @@ import witness
 from blobkit.store.local import LocalStore
 from chores import work
 from labour import Job, forked
+from plant import BUGS
 
-CREW = 4
 ROWS = 1500
 """A store of more blobs is replaced by a new one, else the checks take longer than the work."""
 
 
-def play(place: Path, seed: int, durability: str) -> tuple[Counter[str], list[str]]:
-    """Play one round in the store `place`/store: four writers, killed one by one; return figures and problems."""
+def play(place: Path, seed: int, durability: str, crew: int, steps: int | None) -> tuple[Counter[str], list[str]]:
+    """Let a crew work in the store `place`/store, until one after another is killed; return figures and problems.
+
+    Where `steps` are given they end by themselves, and nothing may be left open.
+    """
     choice = random.Random(seed)  # noqa: S311 (repeatable)
     root = place / "store"
     base = witness.look(root)
-    jobs = [
-        Job(root, place / f"log{number}", choice.getrandbits(32), number, CREW, durability) for number in range(CREW)
-    ]
-    errors = [place / f"error{number}" for number in range(CREW)]
-    for path in (*(job.log for job in jobs), *errors):
-        path.unlink(missing_ok=True)
-    pids = [forked(lambda job=job: work(job, base), error) for job, error in zip(jobs, errors, strict=True)]
-    for pid in choice.sample(pids, CREW):
+    jobs = [Job(root, place / f"log{n}", choice.getrandbits(32), n, crew, durability) for n in range(crew)]
+    errors = [place / f"error{n}" for n in range(crew)]
+    pids = [forked(lambda job=job: work(job, base, steps), job.log.with_name(f"error{job.number}")) for job in jobs]
+    for pid in choice.sample(pids, crew if steps is None else 0):
         time.sleep(choice.uniform(0.01, 0.1))
         os.kill(pid, signal.SIGKILL)
-    killed = sum(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL for pid in pids)
+    ends = Counter(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids)
     logs = [ledger.read(job.log.read_bytes()) if job.log.exists() else [] for job in jobs]
-    problems = [error.read_text() for error in errors if error.exists()]
-    figures, unsound = inspect(root, base, logs)
+    figures, problems = inspect(root, base, logs)
     states = Counter(effect.state for log in logs for effect in log)
-    return Counter(rounds=1, kills=killed, acknowledged=states["done"], under_way=states["begun"]) + figures, (
-        problems + unsound
-    )
+    figures += Counter(rounds=1, kills=ends[-signal.SIGKILL], ended=ends[0])
+    figures += Counter(acknowledged=states["done"], refused=states["refused"], under_way=states["begun"])
+    return figures, [error.read_text() for error in errors if error.exists()] + problems
 
 
 def inspect(root: Path, base: witness.Seen, logs: list[list[ledger.Effect]]) -> tuple[Counter[str], list[str]]:
@@ -59,14 +57,9 @@ def inspect(root: Path, base: witness.Seen, logs: list[list[ledger.Effect]]) -> 
     LocalStore(root, durability="off", create=False).close()
     after = witness.look(root)
     problems += witness.faults(root, after) + witness.leftovers(root, after) + ledger.problems(base, after, logs)
-    return Counter(
-        blobs=len(seen.blobs),
-        links=len(seen.links),
-        orphans=len(after.orphans - base.orphans),
-        temporary=temps,
-        tombstones=len(seen.tombstones),
-        dirty=seen.dirty,
-    ), problems
+    figures = Counter(blobs=len(seen.blobs), links=len(seen.links), orphans=len(after.orphans - base.orphans))
+    figures += Counter(temporary=temps, tombstones=len(seen.tombstones), dirty=seen.dirty)
+    return figures, problems
 
 
 def main() -> None:
@@ -75,20 +68,31 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--durability", default="full")
+    parser.add_argument("--crew", type=int, default=4)
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--bug", choices=list(BUGS))
     given = parser.parse_args()
+    if given.bug:
+        BUGS[given.bug]()
     seeds = random.Random(given.seed)  # noqa: S311 (repeatable)
     total: Counter[str] = Counter()
     problems: list[str] = []
-    for _ in range(given.rounds):
-        given.place.mkdir(exist_ok=True)
-        LocalStore(given.place / "store", durability="off").close()
-        figures, problems = play(given.place, seeds.getrandbits(32), given.durability)
+    while total["rounds"] < given.rounds and not problems:
+        figures, problems = one_round(given, seeds.getrandbits(32))
         total += figures
-        if problems:
-            break
         if figures["blobs"] > ROWS:
             shutil.rmtree(given.place / "store")
     print(json.dumps({"seed": given.seed, "figures": total, "problems": problems[:20]}))  # noqa: T201 (its answer)
+
+
+def one_round(given: argparse.Namespace, seed: int) -> tuple[Counter[str], list[str]]:
+    """Play a round in the store that the last one left, or a new one; leave nothing else."""
+    given.place.mkdir(exist_ok=True)
+    for path in given.place.iterdir():
+        if path.is_file():
+            path.unlink()
+    LocalStore(given.place / "store", durability="off").close()
+    return play(given.place, seed, given.durability, given.crew, given.steps)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class Job:
     number: int = 0
     crew: int = 1
     durability: str = "full"
-    largest: int = 3 << 20
+    largest: int = 6 << 20
 
 
 class Labourer:

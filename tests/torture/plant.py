@@ -72,7 +72,30 @@ def unlinking_without_the_lock() -> None:
     DirectoryContent.delete, SqliteIndex.writing = later, writing
 
 
+def publishing_after_the_commit() -> None:
+    """Give content its name only once the blob is recorded."""
+    real_publish, real_writing, due = DirectoryContent.publish, SqliteIndex.writing, []
+
+    @contextmanager
+    def writing(index: SqliteIndex, *, durable: bool = False) -> Iterator[Writing]:
+        with real_writing(index, durable=durable) as rows:
+            yield rows
+        time.sleep(0.001 if due else 0)
+        while due:
+            real_publish(*due.pop())
+
+    DirectoryContent.publish = lambda content, staged: due.append((content, staged))
+    SqliteIndex.writing = writing
+
+
 BUGS = {
     bug.__name__: bug
-    for bug in (no_sync_of_directories, no_sync_of_content, no_durable_commits, no_seal, unlinking_without_the_lock)
+    for bug in (
+        no_sync_of_directories,
+        no_sync_of_content,
+        no_durable_commits,
+        no_seal,
+        unlinking_without_the_lock,
+        publishing_after_the_commit,
+    )
 }

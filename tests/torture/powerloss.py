@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 CALLS = (
-    "openat,creat,write,pwrite64,writev,pwritev,pwritev2,ftruncate,truncate,fallocate,"
-    "copy_file_range,sendfile,splice,ioctl,"
+    "openat,creat,write,pwrite64,writev,pwritev,pwritev2,ftruncate,truncate,fallocate,copy_file_range,sendfile,"
+    "splice,ioctl,"
     "mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,rmdir,link,linkat,symlink,symlinkat,"
     "fsync,fdatasync,syncfs,sync,sync_file_range,msync"
 )
@@ -27,7 +27,7 @@ SECTOR = 512
 
 
 class Call(NamedTuple):
-    """One system call that succeeded: when it began and ended (line numbers), and its arguments as strace wrote them."""
+    """One system call that succeeded: its arguments as strace wrote them, the lines where it began and ended."""
 
     name: str
     arguments: str
@@ -60,7 +60,8 @@ def decoded(text: str) -> bytes:
 
 def paths(arguments: str) -> list[str]:
     """Return the paths among the arguments, each from its directory descriptor or the working directory on."""
-    found = re.findall(r'(?:(?:AT_FDCWD|\d+)<((?:\\x..)*)>(?:\(deleted\))?, )?"((?:\\x..)*)"', arguments)
+    part = r"((?:\\x..)*)"
+    found = re.findall(rf'(?:(?:AT_FDCWD|\d+)<{part}>(?:\(deleted\))?, )?"{part}"', arguments)
     return [os.path.normpath(Path(*(os.fsdecode(decoded(part)) for part in pair))) for pair in found]
 
 
@@ -68,6 +69,11 @@ def on_descriptor(arguments: str) -> tuple[int, str]:
     """Return the number and the path of the first argument."""
     found = re.match(r"(\d+)<((?:\\x..)*)>", arguments)
     return (int(found[1]), os.fsdecode(decoded(found[2]))) if found else (-1, "")
+
+
+def described(arguments: str) -> list[str]:
+    """Return the paths of all descriptors among the arguments."""
+    return [os.fsdecode(decoded(path)) for path in re.findall(r"\b\d+<((?:\\x..)*)>", arguments)]
 
 
 @dataclass(eq=False)
@@ -165,13 +171,13 @@ class Disk:
 
     def apply(self, call: Call) -> None:
         """Let one call have its effect; NotImplementedError where it changes files in a way that is not modelled."""
-        touched = [on_descriptor(call.arguments)[1], *paths(call.arguments)]
+        touched = [*described(call.arguments), *paths(call.arguments)]
         if f"{self.log}" in touched and call.name == "write":
             self.heard += _strings(call.arguments)[0]
         elif call.name in ACTS:
             if any(path == self.place or path.startswith(f"{self.place}/") for path in touched):
                 ACTS[call.name](self, call)
-        elif any(path.startswith(self.place) for path in touched) and call.name != "ioctl":
+        elif on_descriptor(call.arguments)[1].startswith(self.place) and call.name != "ioctl":
             msg = f"this model knows no {call.name}: {call.arguments[:200]}"
             raise NotImplementedError(msg)
 

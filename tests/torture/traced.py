@@ -21,7 +21,7 @@ from plant import BUGS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LARGEST = 5000
+LARGEST = 80_000
 FRAMES = 12
 """Pages in the WAL after which SQLite empties it into the file: few, so that a short history has many of them."""
 
