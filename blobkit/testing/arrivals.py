@@ -114,6 +114,18 @@ class ArrivalRules:
         with pytest.raises(FileNotFoundError):
             store.put(tmp_path / "absent")
 
+    def test_what_is_open_is_read_on_after_the_blob_went(self, store: Store) -> None:
+        data = bytes(range(256)) * 1000
+        blob = store.get(store.put(data).digest)
+        with blob.open() as first, blob.open() as second:
+            assert first.read(100) == data[:100]
+            assert store.deref(blob.digest).digests == (blob.digest,)
+            store.sweep()
+            assert first.read() == data[100:]
+            store.put(data)
+            assert second.read() == data
+        assert blob.read() == data
+
     def test_put_links_take_a_pin_each_where_there_is_one(self, store: Store) -> None:
         pinned, held = store.put(b"pinned").digest, store.put(b"held").digest
         store.put(b"holder", links=[held])
