@@ -126,10 +126,14 @@ class DirectoryContent:
     def set_aside(self, names: Collection[str], what: str) -> Mapping[str, str]:
         """Move content or strays to `.blobkit/quarantine`; return where each is, without what is gone already."""
         moved = {}
-        for name in names:
-            path = f"blobs/{name.replace(':', '/')}" if is_digest(name) else name
+        paths = {name: f"blobs/{name.replace(':', '/')}" if is_digest(name) else name for name in names}
+        for name, path in paths.items():
             with contextlib.suppress(FileNotFoundError):
-                moved[name] = move_aside(self._root, path, what, sync=self._sync)
+                moved[name] = move_aside(self._root, path, what, sync=False)
+        if self._sync and moved:
+            sync_directory(self._root / ".blobkit" / "quarantine")
+            for parent in {(self._root / paths[name]).parent for name in moved}:
+                sync_directory(parent)
         return moved
 
     def close(self) -> None:

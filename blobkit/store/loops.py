@@ -18,20 +18,33 @@ if TYPE_CHECKING:
 __all__ = ["back_links", "loops"]
 
 
+SPARSE = 8
+"""So many numbers a link may be unused before nodes are counted anew."""
+
+
 def loops(sources: ArrayLike, targets: ArrayLike) -> Iterator[tuple[list[int], list[tuple[int, int]]]]:
     """Yield each set of nodes that reach one another, sorted, with the links among them; also a node with itself.
 
     The strongly connected components of more than one node, by scipy's compiled Tarjan (no recursion).
     Cost: time and memory in proportion to the links; 8M links take about 2 s.
     """
-    ids, ends = np.unique(
-        np.concatenate([np.asarray(sources, np.int64), np.asarray(targets, np.int64)]), return_inverse=True
-    )
-    source, target = np.split(ends, 2)
-    graph = coo_array((np.ones(len(source), bool), (source, target)), shape=(len(ids), len(ids)))
+    source, target, ids = _dense(np.asarray(sources, np.int64), np.asarray(targets, np.int64))
+    graph = coo_array((np.ones(len(source), np.int8), (source, target)), shape=(len(ids), len(ids)))
     _, label = connected_components(graph.tocsr(), directed=True, connection="strong")
     inside = (label[source] == label[target]) if len(ids) else np.zeros(0, bool)
     yield from _grouped(label[source[inside]], ids[source[inside]], ids[target[inside]])
+
+
+def _dense(sources: Ids, targets: Ids) -> tuple[Ids, Ids, Ids]:
+    """Return the links between positions, and the node at each; as they are where nodes are dense, which is usual."""
+    if not len(sources):
+        return sources, targets, sources
+    low, high = min(sources.min(), targets.min()), max(sources.max(), targets.max())
+    if high - low <= SPARSE * len(sources) + SPARSE:
+        return sources - low, targets - low, np.arange(low, high + 1)
+    ids, ends = np.unique(np.concatenate([sources, targets]), return_inverse=True)
+    source, target = np.split(ends, 2)
+    return source, target, ids
 
 
 def back_links(links: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -15,7 +15,7 @@ from blobkit.store.fsck.files import buried, is_old, still_damaged, unknown
 from blobkit.store.fsck.subject import Suspect, in_chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
 
     from blobkit.model import Link, Stamp
     from blobkit.protocols import Writing
@@ -119,8 +119,9 @@ def _move_content(subject: Subject, suspects: list[Suspect]) -> Done:
     done: Done = {}
     for chunk in in_chunks(suspects):
         with subject.writing(durable=True) as rows:
-            for suspect in still_damaged(subject.content, rows, chunk):
-                done |= _moved(subject, suspect, suspect.digest, DAMAGED[suspect.code])
+            true = list(still_damaged(subject.content, rows, chunk))
+            for code, what in DAMAGED.items():
+                done |= _moved(subject, {one.digest: one for one in true if one.code == code}, what)
     return done
 
 
@@ -131,8 +132,8 @@ def _move_orphans(subject: Subject, suspects: list[Suspect]) -> Done:
     done: Done = {}
     for chunk in in_chunks([suspect for suspect in old if reached is not None and suspect.digest not in reached]):
         with subject.writing(durable=True) as rows:
-            for suspect in unknown(subject.content, rows, chunk):
-                done |= _moved(subject, suspect, suspect.digest, "orphan")
+            still = {one.digest for one in unknown(subject.content, rows, chunk)}
+            done |= _moved(subject, {one.digest: one for one in chunk if one.digest in still}, "orphan")
     return done
 
 
@@ -143,8 +144,7 @@ def _move_strays(subject: Subject, suspects: list[Suspect]) -> Done:
         with subject.writing(durable=True) as rows:
             if subject.outside.is_foreign(rows):
                 break
-            for suspect in chunk:
-                done |= _moved(subject, suspect, suspect.name, "stray")
+            done |= _moved(subject, {one.name: one for one in chunk}, "stray")
     return done
 
 
@@ -171,9 +171,10 @@ def _show_tags(subject: Subject, suspects: list[Suspect]) -> Done:
     return dict.fromkeys(suspects, "written anew")
 
 
-def _moved(subject: Subject, suspect: Suspect, name: str, what: str) -> Iterator[tuple[Suspect, str]]:
-    for place in subject.content.set_aside([name], what).values():
-        yield suspect, f"moved to {printable(place)}"
+def _moved(subject: Subject, suspects: Mapping[str, Suspect], what: str) -> Done:
+    """Move these to quarantine, and say where each is."""
+    places = subject.content.set_aside(list(suspects), what)
+    return {suspects[name]: f"moved to {printable(place)}" for name, place in places.items()}
 
 
 def _gone(suspect: Suspect) -> Suspect:
