@@ -236,6 +236,7 @@ def test_a_blob_that_was_expected_is_linked_when_it_is_adopted(store: LocalStore
     store.adopt()
     assert store.get(image).links == (sha(layer),)
     assert (store.get(sha(layer)).pins, store.get(sha(layer)).refcount) == (1, 2)
+    assert not store._index.read(lambda rows: rows.expecting([sha(layer)]))
 
 
 def test_pins_of_the_store_are_not_given_to_links(store: LocalStore, other: Foreign) -> None:

@@ -14,11 +14,12 @@ from blobkit.errors import (
     UnreadableStoreError,
 )
 from blobkit.store.adopted import Adopted
+from blobkit.store.local import LocalStore
 from foreign import Foreign, check, names
 from layouts import NAME, nowhere, sha
 
 if TYPE_CHECKING:
-    from blobkit.store.local import LocalStore
+    from pathlib import Path
 
     Entry = dict[str, object]
 
@@ -229,3 +230,37 @@ def test_names_of_strangers_are_shown_escaped_and_the_list_is_short(store: Local
     assert "<b>\\x1b" not in page
     assert "adopted 1 tag, 0 entries without a tag, 2 blobs" in page
     assert len(page) < 15_000
+
+
+def test_two_that_adopt_at_once_pin_once(root: Path, other: Foreign) -> None:
+    LocalStore(root, durability="off").close()
+    for number in range(10):
+        image = other.image(f"image {number}", b"one")
+        other.add(other.entry(image, f"t{number}"), other.entry(image))
+        gate = threading.Barrier(2)
+
+        def adopt(gate: threading.Barrier = gate) -> None:
+            gate.wait()
+            LocalStore(root, durability="off", adopt=True).close()
+
+        threads = [threading.Thread(target=adopt) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    with LocalStore(root, durability="off") as store:
+        assert [store.get(blob).pins for blob in store.tags().values()] == [2] * 10
+        check(store)
+
+
+@pytest.mark.parametrize(("durability", "syncs"), [("full", 1), ("normal", 1), ("off", 0)])
+def test_what_another_program_may_not_have_synced_is_durable_before_it_is_recorded(
+    root: Path, other: Foreign, durability: str, syncs: int
+) -> None:
+    with LocalStore(root, durability=durability) as store:
+        other.add(other.entry(other.image("a", b"one"), "t"))
+        recorded = []
+        sync = store._content.sync
+        store._content.sync = lambda: (recorded.append(store.tags()), sync())
+        store.adopt()
+        assert recorded == [{}] * syncs
