@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Done = SimpleQueue[tuple[object, BaseException | None]]
     Todo = SimpleQueue[tuple[memoryview, object] | None]
 
-__all__ = ["CHUNK", "Hasher"]
+__all__ = ["BEHIND", "CHUNK", "Hasher"]
 
 CHUNK = 1 << 20
 BEHIND = 4

@@ -15,6 +15,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,7 @@ import pytest
 from blobkit.digest import of
 from blobkit.errors import WriterClosedError
 from blobkit.store import hashing
-from blobkit.store.hashing import CHUNK, Hasher
+from blobkit.store.hashing import BEHIND, CHUNK, Hasher
 from blobkit.store.local import LocalStore
 from blobkit.store.writer import SMALL
 
@@ -349,6 +350,25 @@ def test_an_error_in_the_thread_is_raised_where_its_work_is_awaited() -> None:
         with pytest.raises(BrokenError, match="3"):
             hasher.settle()
         hasher.stop()
+
+
+def test_only_a_few_pieces_wait_to_be_hashed() -> None:
+    gate, handed = threading.Event(), []
+    hasher = Hasher(lambda _: gate.wait(20))
+
+    def hand() -> None:
+        for number in range(20):
+            hasher.hand(memoryview(b"x"))
+            handed.append(number)
+
+    thread = threading.Thread(target=hand)
+    thread.start()
+    time.sleep(0.2)
+    waiting = len(handed)
+    gate.set()
+    thread.join()
+    hasher.settle()
+    assert (waiting, len(handed)) == (BEHIND, 20)
 
 
 def test_memory_stays_flat(tmp_path: Path) -> None:
