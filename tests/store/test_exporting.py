@@ -199,6 +199,7 @@ def test_places_that_nothing_is_exported_to(store: LocalStore, tmp_path: Path) -
     (tmp_path / "x.tar").write_text("mine")
     (tmp_path / "link.tar").symlink_to(tmp_path / "nowhere")
     Layout(tmp_path / "broken").write("{")
+    Layout(tmp_path / "odd").write({"manifests": {"odd": 1}})
     store.close()
     before = fingerprint(tmp_path)
     refusals = {
@@ -208,6 +209,7 @@ def test_places_that_nothing_is_exported_to(store: LocalStore, tmp_path: Path) -
         "x.tar": "exists: give a new file",
         "link.tar": "exists: give a new file",
         "broken": "cannot be read as an image index",
+        "odd": "cannot be read as an image index",
         "no/where": "cannot be written (No such file or directory)",
         "no/where.tar": "cannot be written (No such file or directory)",
     }

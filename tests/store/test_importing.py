@@ -22,7 +22,7 @@ from blobkit.protocols import as_source
 from blobkit.store import importing
 from blobkit.store.local import LocalStore
 from blobkit.store.store import Store
-from layouts import MANIFEST, GoStore, Layout, Registry, fingerprint, nowhere, sha
+from layouts import LAYER, MANIFEST, GoStore, Layout, Registry, fingerprint, nowhere, sha
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -440,6 +440,14 @@ def test_a_child_that_was_missing_is_linked_once_when_it_is_imported(store: Stor
     assert store._index.read(lambda rows: rows.expecting([sha(b"gone")])) == []
 
 
+def test_a_foreign_layer_need_not_be_there(store: Store, tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "layout")
+    foreign = {"mediaType": LAYER, "digest": nowhere(1), "size": 7, "urls": ["https://example.org/layer"]}
+    layout.add(layout.manifest(layout.blob("here"), foreign), "app:1")
+    done = store.import_(layout.root, progress=False)
+    assert (done.blobs, done.skipped, done.notices) == (3, 0, ())
+
+
 @pytest.mark.parametrize("what", ["symbolic link", "pipe", "directory"])
 def test_content_is_never_followed_out_of_a_store(store: Store, tmp_path: Path, what: str) -> None:
     layout = Layout(tmp_path / "layout")
@@ -485,15 +493,18 @@ def test_a_blob_that_goes_here_while_others_are_copied_is_copied_too(store: Stor
     assert (done.blobs, pins(store)) == (2, {one: 1, two: 1})
 
 
-def test_two_imports_of_one_source_at_once(tmp_path: Path, go_store: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "CHUNK", 3)
+@pytest.mark.parametrize("at", [1, 3, 5, 7, 9, 11])
+def test_two_imports_of_one_source_at_once(
+    tmp_path: Path, go_store: Dataset, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    monkeypatch.setattr(importing, "CHUNK", 2)
     root, said = go_store("go-store-shared")
     opened: list[Digest] = []
     with as_source(root) as source, LocalStore(tmp_path / "mine", durability="off") as store:
 
         def opener(digest: Digest) -> BinaryIO:
             opened.append(digest)
-            if len(opened) == 7:
+            if len(opened) == at:
                 with LocalStore(tmp_path / "mine", durability="off") as other:
                     other.import_(source, progress=False)
             return source.open(digest)
