@@ -19,7 +19,7 @@ import ledger
 import witness
 from blobkit.store.local import LocalStore
 from chores import work
-from labour import Job, forked
+from labour import Job, forked, fsck
 from plant import BUGS
 
 ROWS = 1500
@@ -54,9 +54,10 @@ def inspect(root: Path, base: witness.Seen, logs: list[list[ledger.Effect]]) -> 
     seen = witness.look(root)
     problems = witness.faults(root, seen) + ledger.problems(base, seen, logs)
     temps = len(list((root / ".blobkit/tmp").iterdir()))
-    LocalStore(root, durability="off", create=False).close()
+    checked = fsck(root)
     after = witness.look(root)
     problems += witness.faults(root, after) + witness.leftovers(root, after) + ledger.problems(base, after, logs)
+    problems += checked if set(checked) != {f"orphan: {digest}" for digest in after.orphans} else []
     figures = Counter(blobs=len(seen.blobs), links=len(seen.links), orphans=len(after.orphans - base.orphans))
     figures += Counter(temporary=temps, tombstones=len(seen.tombstones), dirty=seen.dirty)
     return figures, problems

@@ -9,17 +9,18 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blobkit.store.local import LocalStore
 from ledger import Effect, Log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from blobkit.store.local import LocalStore
     from witness import Seen
 
 SHARED = [b"shared %d" % number for number in range(12)]
@@ -120,9 +121,16 @@ class Labourer:
                 self.count(digest, -1)
 
 
+def fsck(root: Path) -> list[str]:
+    """Return what the store says is wrong with itself, once it was opened: kinds of damage and digests."""
+    with LocalStore(root, durability="off", create=False) as store:
+        return [f"{finding.code}: {finding.digest}" for finding in store.fsck(progress=False).findings]
+
+
 def forked(act: Callable[[], None], trouble: Path) -> int:
     """Return the process id of a child that acts and ends with 0; else what happened is in the file `trouble`."""
-    pid = os.fork()
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # of a fork beside threads
+        pid = os.fork()
     if pid:
         return pid
     code = 1

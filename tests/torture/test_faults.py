@@ -15,6 +15,7 @@ import pytest
 import failing
 import witness
 from blobkit.store.local import LocalStore
+from labour import fsck
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,6 +96,7 @@ def test_one_failure_is_one_error_and_nothing_is_half_done(
         assert len(raised) <= 1, told
         assert all("\n" not in text for text in raised.values()), told
         assert picture(root) == pictures[verb][not raised.keys() & {"open", "verb"}], told
-        LocalStore(root).close()
+        found = fsck(root)
         seen = witness.look(root)
+        assert set(found) == {f"orphan: {digest}" for digest in seen.orphans}, told
         assert not witness.faults(root, seen) + witness.leftovers(root, seen), told

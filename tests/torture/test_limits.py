@@ -19,7 +19,7 @@ import failing
 import witness
 from blobkit.errors import ReadOnlyStoreError
 from blobkit.store.local import LocalStore, open_read_only
-from labour import forked
+from labour import forked, fsck
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,6 +90,7 @@ def check(place: Path, pictures: list[Picture], raised: dict[str, str]) -> None:
     assert picture(place / "s") == wanted, raised
     seen = witness.look(place / "s")
     assert not witness.faults(place / "s", seen) + witness.leftovers(place / "s", seen), raised
+    assert set(fsck(place / "s")) == {f"orphan: {digest}" for digest in seen.orphans}
 
 
 def expected(before: Path, place: Path, verb: str) -> list[Picture]:
