@@ -147,6 +147,12 @@ PLANTS: dict[str, tuple[str, Callable[[Place], object]]] = {
         lambda p: p.run(f"INSERT INTO links VALUES (9999, {p.ident(victim(13))}, 0)"),
     ),
     "link-to-nowhere": ("dangling-link", lambda p: p.run(f"INSERT INTO links VALUES ({p.ident(victim(13))}, 9998, 0)")),
+    "links-through-nowhere": (
+        "dangling-link",
+        lambda p: p.run(
+            f"INSERT INTO links VALUES ({p.ident(victim(24))}, 9995, 0), (9995, {p.ident(victim(24))}, 0)",
+        ),
+    ),
     "expected-from-nowhere": (
         "dangling-expected",
         lambda p: p.run(("INSERT INTO missing_links VALUES (?, 9997, 1, '')", (packed(of(b"never")),))),

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 
 import damage
 from blobkit.digest import of
+from blobkit.errors import ReadOnlyStoreError
 from blobkit.store.fsck import subject
+from blobkit.store.fsck.check import check
 from blobkit.store.fsck.directory import fsck_directory, purge_quarantine
-from blobkit.store.local import LocalStore
+from blobkit.store.fsck.repair import repair
+from blobkit.store.local import LocalStore, open_read_only
 from damage import LEFT, LEFT_BESIDE_FOREIGN, PLANTS, Place
 
 if TYPE_CHECKING:
@@ -208,3 +213,41 @@ def test_without_content_a_corrupt_blob_is_not_read(planted: Planted) -> None:
     found = fsck_directory(place.root, repair=False, content=False, progress=False)
     assert found.counts == {"content-truncated": 1}
     assert found.checked.bytes == 3
+
+
+def test_what_was_healed_meanwhile_is_not_moved(planted: Planted) -> None:
+    place = planted(["corrupt", "truncated", "orphan"])
+    with LocalStore(place.root) as store:
+        seen = check(store._subject(), content=True, progress=False)
+        assert len(seen.suspects) == 3
+        place.rewrite(damage.victim(7), damage.victim(7))
+        place.rewrite(damage.victim(5), damage.victim(5))
+        store.put(damage.ORPHAN)
+        assert repair(store._subject(), seen.suspects) == ({}, [])
+        assert store.get(of(damage.victim(7))).read() == damage.victim(7)
+        assert not store.fsck(progress=False)
+
+
+def test_a_read_only_store_is_checked_and_not_repaired(planted: Planted) -> None:
+    place = planted(["refcount"])
+    with open_read_only(place.root) as store:
+        assert store.fsck(progress=False).counts == {"refcount": 1}
+        with pytest.raises(ReadOnlyStoreError):
+            store.fsck(repair=True, progress=False)
+
+
+def test_findings_are_rows_of_a_data_frame(planted: Planted) -> None:
+    found = look(planted(["corrupt", "refcount"]))
+    frame = pd.DataFrame(found.findings)
+    assert list(frame.columns) == ["code", "digest", "message", "action"]
+    assert set(frame["digest"]) == {of(damage.victim(7)), of(damage.victim(10))}
+
+
+def test_hostile_names_are_shown_escaped(planted: Planted) -> None:
+    place = planted(["tag-of-nothing"])
+    (place.root / "blobs/<b>\x1b[2J\udcff").write_bytes(b"")
+    found = look(place)
+    assert "\x1b" not in str(found)
+    assert "\x1b" not in json.dumps(found.to_dict(), ensure_ascii=False)
+    str(found).encode()
+    assert not look(place, repair=True).left
