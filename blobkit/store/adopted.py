@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blobkit.digest import is_digest
 from blobkit.render import count, html_card, human_bytes, printable, short
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ class Adopted:
     """What `adopt` took in of another program's index.json, and what it could not.
 
     `tags` are new names; `entries` blobs pinned for an entry that is no tag; `blobs` were added, `bytes` read to verify
-    them. `moved` has (name, from, to): `from` keeps the pin, without a name. `vanished` are names that index.json did
-    not show: they are kept. `damaged` has (entry, why): nothing is pinned for it, index.json shows it as before.
+    them. `moved` has (name, from, to): `from` keeps the pin, without a name. `vanished` are names, and blobs of entries
+    without one, that index.json did not show: they are kept. `damaged` has (entry, why): nothing is pinned for it,
+    index.json shows it as before.
     """
 
     tags: tuple[str, ...] = ()
@@ -60,9 +62,13 @@ class Adopted:
         moved = (
             f"moved: {name} from {short(old)}, which keeps its pin, to {short(new)}" for name, old, new in self.moved
         )
-        vanished = (f"vanished: {name} is kept; store.untag({name!r}) drops it" for name in self.vanished)
+        vanished = (f"vanished: {name} is kept; store.{_dropping(name)} drops it" for name in self.vanished)
         damaged = (f"not taken in: {entry}: {why}" for entry, why in self.damaged)
         for lines in (list(moved), list(vanished), list(damaged), list(self.notices)):
             yield from map(printable, lines[:MOST])
             if len(lines) > MOST:
                 yield f"and {len(lines) - MOST:,} more like this"
+
+
+def _dropping(what: str) -> str:
+    return f"{'deref' if is_digest(what) else 'untag'}({what!r})"

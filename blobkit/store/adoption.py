@@ -29,7 +29,7 @@ from blobkit.store import rules
 from blobkit.store.adopted import Adopted
 from blobkit.store.closure import Closure
 from blobkit.store.cycles import reaches
-from blobkit.store.projection import SOURCE, UNKNOWN_TYPE, Kept, without_name
+from blobkit.store.projection import SOURCE, UNKNOWN_TYPE, Kept, digest_of, without_name
 from blobkit.store.sorting import demand
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ class _Adoption:
     taken: list[tuple[Entry, Reference]] = field(default_factory=list)
     moved: list[tuple[str, Digest, Digest]] = field(default_factory=list)
     entries: tuple[Digest, ...] = ()
+    left: list[Digest] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
     def is_current(self, content: Content) -> bool:
@@ -147,7 +148,7 @@ class _Adoption:
             tags=tuple(sorted(names)),
             entries=self.entries,
             moved=tuple(self.moved),
-            vanished=self.demand.vanished,
+            vanished=(*self.demand.vanished, *self.left),
             damaged=(*damaged, *odd),
             blobs=tuple(sorted(self.new)),
             bytes=self.closure.bytes,
@@ -233,7 +234,7 @@ class _Adoption:
         named = {**kept.named, **_dicts({e.name: e.raw for e in self.demand.names.values() if id(e) not in unread})}
         held = [entry.raw for entry in self.demand.loose if id(entry) not in unread]
         shown = {raw["digest"] for raw in held if isinstance(raw, dict)}
-        left = [without_name(raw) for raw in kept.held if raw["digest"] not in shown]
+        left = self._left([raw for raw in kept.held if raw["digest"] not in shown])
         unnamed = [self._unnamed(blob, kept.named.get(name)) for name, blob, _ in self.moved if blob not in shown]
         unheld = [entry.raw for entry in (*(entry for entry, _ in damaged), *self.demand.odd)]
         self.rows.forget([target.digest for _, target in damaged])
@@ -244,6 +245,13 @@ class _Adoption:
             tuple(_distinct([*held, *left, *unnamed])),
             tuple(unheld),
         ).save(self.rows)
+
+    def _left(self, entries: list[Json]) -> list[object]:
+        """Return those entries without a tag whose pin is still there although the file does not show them any more."""
+        records = self.rows.records({digest_of(raw) for raw in entries})
+        pinned = [raw for raw in entries if digest_of(raw) in records and records[digest_of(raw)].anonymous]
+        self.left = list(dict.fromkeys(map(digest_of, pinned)))
+        return [without_name(raw) for raw in pinned]
 
     def _unnamed(self, blob: Digest, raw: Json | None) -> object:
         """Return the entry of a blob whose name moved away."""

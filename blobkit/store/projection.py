@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from blobkit.protocols import Reading, Writing
     from blobkit.strangers import Json
 
-__all__ = ["SOURCE", "UNKNOWN_TYPE", "Kept", "is_shown", "rendered", "without_name"]
+__all__ = ["SOURCE", "UNKNOWN_TYPE", "Kept", "digest_of", "is_shown", "rendered", "without_name"]
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 UNKNOWN_TYPE = "application/octet-stream"
@@ -75,7 +75,7 @@ def rendered(rows: Writing) -> bytes:
     """
     kept = Kept.of(rows)
     tags = rows.tags()
-    records = rows.records({*tags.values(), *map(_digest, kept.held)})
+    records = rows.records({*tags.values(), *map(digest_of, kept.held)})
     kept = _pruned(rows, kept, tags, records)
     shown: list[object] = [_entry(name, blob, records[blob], kept.named.get(name, {})) for name, blob in tags.items()]
     shown += [without_name(raw) if _name(raw) in tags else raw for raw in (*kept.held, *kept.unheld)]
@@ -94,9 +94,9 @@ def without_name(raw: object) -> object:
 
 def _pruned(rows: Writing, kept: Kept, tags: Mapping[str, Digest], records: Mapping[Digest, Record]) -> Kept:
     """Forget entries of tags that name something else, and held ones whose pin is gone."""
-    named = {name: raw for name, raw in kept.named.items() if tags.get(name) == _digest(raw)}
-    dead = {blob for raw in kept.held if (blob := _digest(raw)) not in records or not records[blob].anonymous}
-    held = tuple(raw for raw in kept.held if _digest(raw) not in dead)
+    named = {name: raw for name, raw in kept.named.items() if tags.get(name) == digest_of(raw)}
+    dead = {blob for raw in kept.held if (blob := digest_of(raw)) not in records or not records[blob].anonymous}
+    held = tuple(raw for raw in kept.held if digest_of(raw) not in dead)
     if len(named) < len(kept.named) or dead:
         kept = replace(kept, named=named, held=held)
         kept.save(rows)
@@ -115,7 +115,8 @@ def _entry(name: str, blob: Digest, record: Record, raw: Json) -> Json:
     return {**own, **{key: value for key, value in raw.items() if key not in own}}
 
 
-def _digest(raw: Json) -> Digest:
+def digest_of(raw: Json) -> Digest:
+    """Return what a kept entry of a tag or a held one names."""
     return raw["digest"]  # type: ignore[return-value]  # only entries with a digest are kept as held or named
 
 

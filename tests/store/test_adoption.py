@@ -84,6 +84,21 @@ def test_an_entry_whose_pin_is_gone_is_pinned_anew_where_it_is_written_anew(stor
     assert store.get(image).pins == 3
 
 
+def test_an_entry_whose_pin_went_to_a_link_is_pinned_anew_where_it_is_still_shown(
+    store: LocalStore, other: Foreign
+) -> None:
+    image = other.image("a", b"one")
+    other.write(other.entry(image))
+    store.adopt()
+    index = json.dumps({"manifests": [other.to(image, MANIFEST)]}).encode()
+    store.put(index, media_type=INDEX)
+    assert (store.get(image).pins, names(other)) == (0, {"": image})
+    other.write(other.entry(image))
+    assert store.adopt().entries == (image,)
+    assert store.get(image).pins == 1
+    check(store)
+
+
 def test_a_name_that_moved_names_the_new_blob_and_the_old_one_keeps_its_pin(store: LocalStore, other: Foreign) -> None:
     old = store.put(b"old", tag="t").digest
     new = other.image("a", b"one")
@@ -116,6 +131,22 @@ def test_a_name_that_vanished_is_kept_and_shown_again(store: LocalStore, other: 
     assert done.vanished == ("t",)
     assert not done
     assert store.tags() == names(other) == {"t": blob}
+
+
+def test_an_entry_without_a_tag_that_vanished_is_kept_and_shown_again(store: LocalStore, other: Foreign) -> None:
+    one, two = other.image("a", b"one"), other.image("b", b"two")
+    other.write(other.entry(one, platform={"os": "linux"}), other.entry(two, "a b"))
+    store.adopt()
+    before = other.entries()
+    other.write()
+    done = store.adopt()
+    assert done.vanished == (one, two)
+    assert f"vanished: {one} is kept; store.deref('{one}') drops it" in str(done)
+    assert other.entries() == [before[0], {key: before[1][key] for key in ("mediaType", "digest", "size")}]
+    assert [store.get(blob).pins for blob in (one, two)] == [1, 1]
+    store.deref(one)
+    other.write()
+    assert store.adopt().vanished == (two,)
 
 
 def test_what_the_store_moved_meanwhile_stays_and_what_the_file_shows_is_kept(
