@@ -11,14 +11,13 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from blobkit.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 __all__ = ["Gate"]
@@ -41,24 +40,25 @@ class Gate:
         self._reset()
         _gates.add(self)
 
-    @contextmanager
-    def inside(self) -> Iterator[None]:
-        """Be inside; StoreError in a child that was forked in the middle of a transaction."""
-        if self._path in _spoiled:
+    def enter(self) -> None:
+        """Go inside; StoreError in a child that was forked in the middle of a transaction."""
+        if _spoiled and self._path in _spoiled:
             msg = (
                 f"{self._path.parent.parent}: this process was forked in the middle of a transaction on this store, "
                 "so that it cannot use it: fork outside of batches, or start a process of its own"
             )
             raise StoreError(msg)
         me = threading.get_ident()
-        with self._changed:
-            self._changed.wait_for(lambda: not self._shut or self._threads[me])
+        with self._lock:
+            while self._shut and not self._threads[me]:
+                self._changed.wait()
             self._threads[me] += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._threads[me] -= 1
+
+    def exit(self) -> None:
+        """Go outside again."""
+        with self._lock:
+            self._threads[threading.get_ident()] -= 1
+            if self._shut:
                 self._changed.notify_all()
 
     def shut(self) -> None:
@@ -83,7 +83,8 @@ class Gate:
         self._reset()
 
     def _reset(self) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._threads: Counter[int] = Counter()
         self._shut = False
 

@@ -8,6 +8,7 @@ many small ones that a deep cascade asks.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from blobkit.digest import pack, unpack, unpack_column
@@ -30,8 +31,9 @@ CHUNK = 500
 ONE, MANY = "?", ",".join("?" * CHUNK)
 
 KNOWN = "SELECT digest, id, size, refcount FROM blobs WHERE digest IN (:digests)"
-RECORDS = """SELECT b.digest, b.size, b.refcount, b.pins, (SELECT count(*) FROM tags t WHERE t.blob_id = b.id), m.name,
-    b.created FROM blobs b JOIN media_types m ON m.id = b.media_type WHERE b.digest IN (:digests)"""
+RECORDS = """SELECT b.digest, b.id, b.size, b.refcount, b.pins, (SELECT count(*) FROM tags t WHERE t.blob_id = b.id),
+    m.name, b.created, EXISTS (SELECT 1 FROM links l WHERE l.from_id = b.id)
+    FROM blobs b JOIN media_types m ON m.id = b.media_type WHERE b.digest IN (:digests)"""
 EXPECTING = """SELECT b.digest, w.digest, w.kind FROM missing_links w JOIN blobs b ON b.id = w.from_id
     WHERE w.digest IN (:digests)"""
 # CROSS JOIN keeps the order of the tables: the planner would scan all blobs at every level of a cascade. Links are
@@ -51,12 +53,14 @@ TAGS = "SELECT t.name, b.digest FROM tags t JOIN blobs b ON b.id = t.blob_id"
 class Rows:
     """The answers to `blobkit.protocols.Reading`, inside a transaction of `db`.
 
-    It remembers id, size and count of the blobs it has seen, so that a cascade looks each one up once.
+    It remembers id, size and count of the blobs it has seen, so that a cascade looks each one up once, and which
+    of them have no links.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._known: dict[Digest, tuple[int, int, int]] = {}
+        self._leaves: set[Digest] = set()
 
     def counts(self, blobs: Collection[Digest]) -> Mapping[Digest, int]:
         """Return the reference count of each of these."""
@@ -79,13 +83,20 @@ class Rows:
 
     def records(self, blobs: Collection[Digest]) -> Mapping[Digest, Record]:
         """Return what is recorded of each of these."""
-        return {
-            unpack(packed): Record(size, refcount, pins, tags, media_type, EPOCH + timedelta(microseconds=created))
-            for packed, size, refcount, pins, tags, media_type, created in self._by_digest(RECORDS, blobs)
-        }
+        found = {}
+        for packed, ident, size, refcount, pins, tags, media_type, created, links in self._by_digest(RECORDS, blobs):
+            blob = unpack(packed)
+            self._known[blob] = (ident, size, refcount)
+            if not links:
+                self._leaves.add(blob)
+            found[blob] = Record(size, refcount, pins, tags, media_type, EPOCH + timedelta(0, 0, created))
+        return found
 
     def targets(self, blobs: Collection[Digest]) -> Mapping[Digest, Sequence[Digest]]:
-        """Return what each of these links to, sorted."""
+        """Return what each of these links to, sorted. Blobs whose records were read without a link cost nothing."""
+        blobs = [blob for blob in blobs if blob not in self._leaves]
+        if not blobs:
+            return {}
         return self._grouped(blobs, ((i, unpack(d)) for i, d in self._db.execute(TARGETS, (self._ids(blobs),))))
 
     def holders(self, blobs: Collection[Digest], limit: int = -1) -> Mapping[Digest, Sequence[Digest]]:
@@ -169,6 +180,11 @@ class Rows:
 
         return facts(self._db)
 
+    def _forget(self) -> None:
+        """Look everything up again: it may have changed."""
+        self._known.clear()
+        self._leaves.clear()
+
     def _looked_up(self, blobs: Collection[Digest]) -> dict[Digest, tuple[int, int, int]]:
         """Return (id, size, refcount) of all blobs that were looked up so far, these among them if they exist."""
         known = self._known
@@ -190,12 +206,14 @@ class Rows:
     def _by_digest(self, statement: str, digests: Collection[Digest]) -> Iterator[tuple[Any, ...]]:
         packed = list(map(pack, digests))
         if len(packed) == 1:
-            yield from self._db.execute(statement.replace(":digests", ONE), packed)
-            return
+            return self._db.execute(_asking(statement, ONE), packed)
+        return self._in_chunks(_asking(statement, MANY), packed)
+
+    def _in_chunks(self, statement: str, packed: list[bytes]) -> Iterator[tuple[Any, ...]]:
         for start in range(0, len(packed), CHUNK):
             chunk = packed[start : start + CHUNK]
             chunk += chunk[-1:] * (CHUNK - len(chunk))
-            yield from self._db.execute(statement.replace(":digests", MANY), chunk)
+            yield from self._db.execute(statement, chunk)
 
     def _grouped(self, blobs: Collection[Digest], rows: Iterable[tuple[int, V]]) -> dict[Digest, list[V]]:
         blob_of = {known[0]: blob for blob, known in self._seen(blobs).items()}
@@ -206,3 +224,9 @@ class Rows:
 
     def _page(self, statement: str, after: Digest | None, limit: int) -> list[Digest]:
         return unpack_column(self._db.execute(statement, (pack(after) if after else b"", limit)))
+
+
+@cache
+def _asking(statement: str, digests: str) -> str:
+    """Return a statement for so many digests: always the same object, which its connection has prepared."""
+    return statement.replace(":digests", digests)

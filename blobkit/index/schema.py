@@ -7,7 +7,7 @@ import os
 import sqlite3
 import time
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from blobkit.errors import (
     NotAStoreError,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["VERSION", "check_version", "connect", "create", "translated"]
+__all__ = ["VERSION", "check_version", "connect", "create", "raise_translated", "translated"]
 
 VERSION = 2
 """Of the schema, as SQLite's `user_version`: bytes 60 to 63 of the file, readable without opening the database."""
@@ -154,12 +154,17 @@ def translated(path: os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        name = getattr(error, "sqlite_errorname", "") or ""
-        for prefix, (kind, advice) in _MEANING.items():
-            if name.startswith(prefix) or str(error).startswith(prefix):
-                msg = f"{os.fspath(path)}: {error}: {advice}"
-                raise kind(msg) from error
-        raise
+        raise_translated(error, path)
+
+
+def raise_translated(error: sqlite3.DatabaseError, path: os.PathLike[str]) -> NoReturn:
+    """Raise what an error of SQLite means, from it; the error itself where it means a mistake of ours."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    for prefix, (kind, advice) in _MEANING.items():
+        if name.startswith(prefix) or str(error).startswith(prefix):
+            msg = f"{os.fspath(path)}: {error}: {advice}"
+            raise kind(msg) from error
+    raise error
 
 
 _REBUILD = "restore .blobkit/ from a backup, or run blobkit fsck --repair, which rebuilds it"

@@ -15,7 +15,7 @@ from blobkit.errors import BatchError, StoreBusyError, StoreClosedError, StoreEr
 from blobkit.index.faults import clear
 from blobkit.index.forking import Gate
 from blobkit.index.rows import EPOCH, Rows
-from blobkit.index.schema import check_version, connect, create, translated
+from blobkit.index.schema import check_version, connect, create, raise_translated, translated
 from blobkit.model import LINK_KINDS
 
 if TYPE_CHECKING:
@@ -68,8 +68,16 @@ class SqliteIndex:
 
     def read(self, question: Callable[[Reading], T]) -> T:
         """Return the answer to a question, inside one read transaction."""
-        with self._transaction("BEGIN") as db:
-            return question(Rows(db))
+        with self._connection() as db:  # one context manager and no more: this is most of what a small question costs
+            owner = os.getpid()
+            db.execute("BEGIN")
+            try:
+                answer = question(Rows(db))
+                db.execute("COMMIT")
+            except BaseException:
+                _roll_back(db, owner)
+                raise
+            return answer
 
     @contextmanager
     def writing(self, *, durable: bool = False) -> Iterator[SqliteWriting]:
@@ -148,22 +156,32 @@ class SqliteIndex:
             writer.release()
 
     @contextmanager
-    def _transaction(self, begin: str, level: str = "") -> Iterator[sqlite3.Connection]:
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """Hold a connection of one's own, and forks off; raise what SQLite raises as what it means."""
         if self._pid != os.getpid():
             self._begin_anew()
         if self.closed:
             msg = f"{self._path.parent.parent}: this store was closed; open it again"
             raise StoreClosedError(msg)
-        with self._gate.inside(), translated(self._path):
+        self._gate.enter()
+        try:
             db = self._taken()
             try:
-                with _synchronous(db, level, self._synchronous), _begun(db, begin):
-                    yield db
+                yield db
             finally:
                 if db in self._all:  # else this is a forked child now, and the connection its parent's
                     self._idle.append(db)
                 if self.closed:  # meanwhile, by another thread
                     self._close_idle()
+        except sqlite3.DatabaseError as error:
+            raise_translated(error, self._path)
+        finally:
+            self._gate.exit()
+
+    @contextmanager
+    def _transaction(self, begin: str, level: str = "") -> Iterator[sqlite3.Connection]:
+        with self._connection() as db, _synchronous(db, level, self._synchronous), _begun(db, begin):
+            yield db
 
 
 @contextmanager
@@ -187,9 +205,14 @@ def _begun(db: sqlite3.Connection, begin: str) -> Iterator[None]:
         yield
         db.execute("COMMIT")
     except BaseException:
-        if db.in_transaction and owner == os.getpid():  # a full disk may have ended it; a forked child has no part
-            db.execute("ROLLBACK")
+        _roll_back(db, owner)
         raise
+
+
+def _roll_back(db: sqlite3.Connection, owner: int) -> None:
+    """Undo the transaction, unless a full disk has ended it; a child that was forked inside has no part in it."""
+    if db.in_transaction and owner == os.getpid():
+        db.execute("ROLLBACK")
 
 
 class SqliteWriting(Rows):
@@ -205,7 +228,7 @@ class SqliteWriting(Rows):
             if self._db.in_transaction:  # a full disk may have ended the transaction already
                 self._db.execute("ROLLBACK TO verb")
                 self._db.execute("RELEASE verb")
-            self._known.clear()
+            self._forget()
             raise
         self._db.execute("RELEASE verb")
 
@@ -236,7 +259,7 @@ class SqliteWriting(Rows):
         run("INSERT OR REPLACE INTO tags VALUES (?, ?)", [(name, ids[blob]) for name, blob in change.named.items()])
         if change.freed:
             self._remove(change.freed.digests)
-        self._known.clear()
+        self._forget()
 
     def expect(self, links: Mapping[Link, str]) -> None:
         """Record links to absent blobs."""
@@ -273,18 +296,18 @@ class SqliteWriting(Rows):
     def resize(self, sizes: Mapping[Digest, int]) -> None:
         """Set sizes."""
         self._db.executemany("UPDATE blobs SET size = ? WHERE digest = ?", [(n, pack(d)) for d, n in sizes.items()])
-        self._known.clear()
+        self._forget()
 
     def recount(self, counts: Mapping[Digest, tuple[int, int]]) -> None:
         """Set refcount and pins."""
         statement = "UPDATE blobs SET refcount = ?, pins = ? WHERE digest = ?"
         self._db.executemany(statement, [(*counted, pack(blob)) for blob, counted in counts.items()])
-        self._known.clear()
+        self._forget()
 
     def clear(self, codes: Collection[str]) -> None:
         """Take out, or make harmless, the rows with faults of these kinds."""
         clear(self._db, codes)
-        self._known.clear()
+        self._forget()
 
     def forget(self, tombstones: Collection[Digest]) -> None:
         """Clear tombstones."""

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from blobkit.digest import parse_all
 from blobkit.errors import MediaTypeConflictError
@@ -18,7 +18,7 @@ from blobkit.store.names import check_name
 from blobkit.strangers import DocumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from blobkit.digest import Digest
     from blobkit.media import Reference
@@ -33,10 +33,13 @@ __all__ = [
     "check_type",
     "described",
     "described_all",
+    "described_as",
     "record",
     "whole",
     "wish_of",
 ]
+
+D = TypeVar("D", bound=Descriptor)
 
 Bytes = bytes | bytearray | memoryview
 Data = Bytes | str | os.PathLike[str] | BinaryIO
@@ -69,9 +72,7 @@ class Arrived:
     token: str
 
 
-def wish_of(
-    data: Data, *, media_type: str, links: Iterable[str], tag: str | None, move: bool
-) -> tuple[Wish, Data]:
+def wish_of(data: Data, *, media_type: str, links: Iterable[str], tag: str | None, move: bool) -> tuple[Wish, Data]:
     """Return what is wanted, checked, and the data. Only manifests and indexes are read, whole, up to their limit."""
     if tag is not None:
         check_name(tag)
@@ -175,11 +176,17 @@ def described(rows: Reading, digest: Digest) -> Descriptor:
 
 def described_all(rows: Reading, digests: Sequence[Digest]) -> list[Descriptor]:
     """Return what is known of each blob; BlobNotFoundError. Cost: a few questions, their links and tags."""
+    return described_as(Descriptor, rows, digests)
+
+
+def described_as(make: Callable[..., D], rows: Reading, digests: Sequence[Digest]) -> list[D]:
+    """Return the same as `make`, which takes what a Descriptor takes, makes it."""
     held = rules.held(rows, digests)
     links = rows.targets(held)
-    tags = rows.names([digest for digest, known in held.items() if known.tags])
+    tagged = [digest for digest, known in held.items() if known.tags]
+    tags = rows.names(tagged) if tagged else {}
     return [
-        Descriptor(
+        make(
             digest,
             known.size,
             known.refcount,

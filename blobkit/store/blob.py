@@ -9,7 +9,7 @@ from blobkit.model import Descriptor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import BinaryIO, Self
+    from typing import BinaryIO
 
     from blobkit.digest import Digest
 
@@ -20,29 +20,14 @@ __all__ = ["Blob"]
 class Blob(Descriptor):
     """What was known of a blob when it was looked up; its content, which never changes, is read on demand."""
 
-    _open: Callable[[Digest], BinaryIO] = field(repr=False, compare=False)
-
-    @classmethod
-    def of(cls, known: Descriptor, opener: Callable[[Digest], BinaryIO]) -> Self:
-        """Return the blob that is described, whose content `opener` opens."""
-        return cls(
-            known.digest,
-            known.size,
-            known.refcount,
-            known.pins,
-            known.links,
-            known.media_type,
-            known.created,
-            known.tags,
-            opener,
-        )
+    _open: Callable[[Digest, int], BinaryIO] = field(repr=False, compare=False)
 
     def open(self) -> BinaryIO:
         """Return the content as a file to read.
 
-        ContentMissingError where the file is gone or truncated, BlobNotFoundError where the blob was removed.
+        ContentMissingError where the file is gone or truncated, BlobNotFoundError where it went with the blob.
         """
-        return self._open(self.digest)
+        return self._open(self.digest, self.size)
 
     def read(self) -> bytes:
         """Return the content."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ from blobkit.digest import is_digest, parse
 from blobkit.errors import ContentMissingError
 from blobkit.render import clean
 from blobkit.store import rules
-from blobkit.store.arrival import Arrived, Wish, described, record, whole, wish_of
+from blobkit.store.arrival import Arrived, Wish, described, described_as, record, whole, wish_of
 from blobkit.store.blob import Blob
 from blobkit.store.projection import is_shown
 from blobkit.store.writer import BlobWriter
@@ -46,8 +48,8 @@ class Verbs(ABC):
     def get(self, digest: str) -> Blob:
         """Return what is known of a blob, with `.open()` and `.read()`."""
         key = parse(digest)
-        found = self._index.read(lambda rows: described(rows, key))
-        return Blob.of(found, self._opened)
+        make = partial(Blob, _open=self._opened)
+        return self._index.read(lambda rows: described_as(make, rows, [key]))[0]
 
     def list(self) -> list[str]:
         """Return the digests of all blobs, of every algorithm, sorted."""
@@ -113,6 +115,7 @@ class Verbs(ABC):
         """Make `name` name the blob: a pin of its own or, with `transfer`, the caller's anonymous one.
 
         TagExistsError where it names another blob, unless `move`; what nothing holds then is returned. InvalidTagError.
+        Cost: what goes and, where index.json shows the tags, all of them; a batch of changes writes it once.
         """
         plan = partial(rules.tag, name=name, digest=parse(digest), move=move, transfer=transfer)
         return self._change(plan, dry_run=dry_run)
@@ -201,8 +204,18 @@ class Verbs(ABC):
     def _retagged(self, rows: Writing, *, durable: bool) -> None:
         """Take note, inside its transaction, that a tag or what it shows changed."""
 
-    def _opened(self, digest: Digest) -> BinaryIO:
-        """Return the content as a file to read; tries twice, because the blob may have gone and come back meanwhile."""
+    def _opened(self, digest: Digest, size: int | None = None) -> BinaryIO:
+        """Return the content as a file to read; where its size is known, the index is asked only if it is not there.
+
+        Else it tries twice, because the blob may have gone and come back meanwhile.
+        """
+        if size is not None:
+            with suppress(FileNotFoundError):
+                file = self._content.open(digest)
+                if file.seek(0, os.SEEK_END) == size:
+                    file.seek(0)
+                    return file
+                file.close()
         for _ in range(2):
             size = self._index.read(lambda rows: rules.held(rows, [digest])[digest].size)
             try:
