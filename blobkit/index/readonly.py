@@ -7,6 +7,7 @@ again, because somebody may have opened the store meanwhile. With a -wal, file a
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 from urllib.parse import quote
 
 from blobkit.errors import NotAStoreError, ReadOnlyStoreError, StoreBusyError, StoreClosedError
+from blobkit.index.handles import opened
 from blobkit.index.rows import Rows
 from blobkit.index.schema import check_version, translated
 
@@ -31,6 +33,7 @@ __all__ = ["ReadOnlyIndex"]
 T = TypeVar("T")
 
 TRIES = 10
+PIECE = 1 << 20
 TICK = 0.02
 """Seconds: longer than the clock of any file system that is used for this takes to show a second write."""
 
@@ -129,7 +132,7 @@ class ReadOnlyIndex:
             before = self._file_signature()
             self._copy = tempfile.TemporaryDirectory(prefix="blobkit-")
             copy = Path(self._copy.name, self._path.name)
-            shutil.copyfile(self._path, copy)
+            _copy(self._path, copy)
             try:
                 shutil.copyfile(self._wal, copy.with_name(self._wal.name))
             except FileNotFoundError:
@@ -156,8 +159,8 @@ class ReadOnlyIndex:
             age = time.time() - self._path.stat().st_mtime
             if 0 <= age < TICK:  # a second write might leave the same time
                 time.sleep(TICK)
-            with self._path.open("rb") as file:
-                header = file.read(100)
+            with opened(self._path) as fd:
+                header = os.pread(fd, 100, 0)
             stat = self._path.stat()
         except FileNotFoundError:
             msg = f"{self._path.parent.parent} is no blobkit store: it has no {self._path.name}"
@@ -170,6 +173,14 @@ class ReadOnlyIndex:
                 return file.read(32)
         except FileNotFoundError:
             return None
+
+
+def _copy(path: Path, copy: Path) -> None:
+    with opened(path) as fd, copy.open("wb") as file:
+        at = 0
+        while part := os.pread(fd, PIECE, at):
+            file.write(part)
+            at += len(part)
 
 
 def _connect(uri: str) -> sqlite3.Connection:

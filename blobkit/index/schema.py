@@ -17,6 +17,7 @@ from blobkit.errors import (
     StoreError,
     StoreTooNewError,
 )
+from blobkit.index.handles import Connection, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,9 +72,12 @@ TABLES = (
 
 def connect(path: Path, *, timeout: float) -> sqlite3.Connection:
     """Return a connection to the index for reading and writing, in WAL mode; made if absent."""
-    db = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False, cached_statements=256)
+    db = sqlite3.connect(
+        path, timeout=timeout, isolation_level=None, check_same_thread=False, cached_statements=256, factory=Connection
+    )
     try:
         _check_wal(path, _set_wal(db, timeout))
+        db.count_in(path)
         db.execute("PRAGMA cache_size = -65536")
         db.execute("PRAGMA temp_store = MEMORY")
     except BaseException:
@@ -142,8 +146,8 @@ def _version(db: sqlite3.Connection) -> int:
 
 
 def _header_version(path: Path) -> int:
-    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-        header = file.read(64)
+    with contextlib.suppress(FileNotFoundError), opened(path) as fd:
+        header = os.pread(fd, 64, 0)
         return int.from_bytes(header[60:]) if header.startswith(b"SQLite format 3\0") else 0
     return 0
 

@@ -115,6 +115,12 @@ def test_what_was_killed_half_way_is_done_by_the_next(
     assert not list((root / ".blobkit").glob("index.sqlite.*"))
 
 
+def test_a_store_that_this_process_has_open_is_not_rebuilt(tmp_path: Path) -> None:
+    with LocalStore(tmp_path / "store"), pytest.raises(StoreBusyError, match="this process has the store open"):
+        LocalStore.rebuild(tmp_path / "store", progress=False)
+    assert LocalStore.rebuild(tmp_path / "store", progress=False)
+
+
 def test_a_store_that_another_process_has_open_is_not_rebuilt(tmp_path: Path) -> None:
     root = tmp_path / "store"
     damage.build(root)

@@ -20,6 +20,7 @@ from blobkit.content.directory import DirectoryContent
 from blobkit.content.quarantine import move_aside
 from blobkit.content.syncing import sync_directory
 from blobkit.errors import NotAStoreError, StoreBusyError, UnreadableStoreError
+from blobkit.index.handles import is_connected
 from blobkit.index.schema import check_version
 from blobkit.index.sqlite import SqliteIndex
 from blobkit.model import Arrival
@@ -157,9 +158,12 @@ def _counts(digests: list[Digest], rows: Reading) -> Mapping[Digest, int]:
 def _alone(path: Path) -> Iterator[None]:
     """Keep others from opening the index meanwhile; StoreBusyError where another process has it open.
 
-    The locks are those that every connection to the database takes. This process itself must have closed the store:
-    locks of one process do not exclude one another.
+    The locks are those that every connection to the database takes; those of one process do not exclude one another,
+    so that its own connections are asked for.
     """
+    if is_connected(path):
+        msg = f"{path}: this process has the store open itself: close it, then try again"
+        raise StoreBusyError(msg)
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)  # another rebuilding
