@@ -238,7 +238,8 @@ class _Adoption:
         unnamed = [self._unnamed(blob, kept.named.get(name)) for name, blob, _ in self.moved if blob not in shown]
         unheld = [entry.raw for entry in (*(entry for entry, _ in damaged), *self.demand.odd)]
         self.rows.forget([target.digest for _, target in damaged])
-        plain = {name for name, raw in named.items() if _is_plain(raw)}
+        records = self.rows.records({digest_of(raw) for raw in named.values()})
+        plain = {name for name, raw in named.items() if _is_plain(raw, records.get(digest_of(raw)))}
         Kept(
             self.file.rest,
             {name: raw for name, raw in named.items() if name not in plain},
@@ -265,8 +266,10 @@ def _dicts(entries: Mapping[str, object]) -> dict[str, Json]:
     return {name: raw for name, raw in entries.items() if isinstance(raw, dict)}
 
 
-def _is_plain(raw: Json) -> bool:
+def _is_plain(raw: Json, record: Record | None) -> bool:
     """Return whether an entry says no more than blobkit would."""
+    if record is None or raw.get("mediaType") != record.media_type:
+        return False
     return raw.keys() <= PLAIN | {"annotations"} and without_name(raw).keys() <= PLAIN  # type: ignore[attr-defined]
 
 

@@ -293,6 +293,7 @@ def test_another_media_type_than_is_known_is_a_notice(store: LocalStore, other: 
     other.write(other.entry(blob, "t", "text/html"))
     assert "is here as text/plain, not as text/html" in store.adopt().notices[0]
     assert store.get(blob).media_type == "text/plain"
+    assert other.entries()[0]["mediaType"] == "text/html"
 
 
 def test_an_entry_without_a_media_type_is_bytes_and_a_notice(store: LocalStore, other: Foreign) -> None:
