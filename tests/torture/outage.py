@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TORTURE = Path(__file__).parent
+CHECKED = 0.2
+"""How many of the images the store itself checks, which is slow."""
 OPENED, RETURNED = b'"open"\n', b'"done"\n'
 
 
@@ -34,7 +36,7 @@ def history(place: Path, seed: int, steps: int, levels: str, *bugs: str) -> list
     if shutil.which("strace") is None:
         pytest.skip("strace is not here: apt install strace")
     script = [sys.executable, str(TORTURE / "traced.py"), store / "s", place / "log", str(seed), str(steps), levels]
-    command = ["strace", "-f", "--seccomp-bpf", "-y", "-xx", "-s", "1000000", "-e", f"trace={powerloss.CALLS}", "-o"]
+    command = ["strace", "-f", "--seccomp-bpf", "-y", "-xx", "-s", str(4 << 20), "-e", f"trace={powerloss.CALLS}", "-o"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([*command, trace, *script, *bugs], env=environment, check=False, capture_output=True)
     if b"ptrace" in done.stderr:
@@ -76,6 +78,9 @@ def after_a_crash(disk: powerloss.Disk, choice: random.Random, levels: str) -> l
             found = unkept(witness.look(root), root, disk.heard, levels)
             with LocalStore(root, durability="normal") as store:
                 store.deref(store.put(b"the first after the crash").digest)
+                if choice.random() < CHECKED:
+                    findings = store.fsck(progress=False).findings
+                    found += [str(finding) for finding in findings if finding.code != "orphan"]
             seen = witness.look(root)
             return found + unkept(seen, root, disk.heard, levels) + witness.leftovers(root, seen)
         except (sqlite3.DatabaseError, OSError, LookupError, Warning) as error:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 import sqlite3
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import witness
 from blobkit.store.local import LocalStore
-from chores import toil
+from chores import put_large, toil
 from labour import Job, Labourer, digest_of
 from ledger import Effect
 from plant import BUGS
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LARGEST = 80_000
+HUGE = 7 << 20
+"""Enough that what is written goes through two threads."""
 FRAMES = 12
 """Pages in the WAL after which SQLite empties it into the file: few, so that a short history has many of them."""
 
@@ -45,6 +48,8 @@ def one_after_another(root: Path, log: Path, seed: int, steps: int, levels: list
             if phase:
                 worker.log.say("open")
             toil(worker, steps)
+            worker.job = replace(worker.job, largest=HUGE)
+            put_large(worker)
 
 
 def at_once(root: Path, log: Path, seed: int, steps: int, levels: list[str]) -> None:
