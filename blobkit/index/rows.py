@@ -28,7 +28,8 @@ V = TypeVar("V")
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CHUNK = 500
-ONE, MANY = "?", ",".join("?" * CHUNK)
+SIZES = (1, 2, 8, 32, 128, CHUNK)
+"""How many digests a statement asks for: few statements to prepare, and few places left empty."""
 
 KNOWN = "SELECT digest, id, size, refcount FROM blobs WHERE digest IN (:digests)"
 RECORDS = """SELECT b.digest, b.id, b.size, b.refcount, b.pins, (SELECT count(*) FROM tags t WHERE t.blob_id = b.id),
@@ -205,15 +206,17 @@ class Rows:
 
     def _by_digest(self, statement: str, digests: Collection[Digest]) -> Iterator[tuple[Any, ...]]:
         packed = list(map(pack, digests))
-        if len(packed) == 1:
-            return self._db.execute(_asking(statement, ONE), packed)
-        return self._in_chunks(_asking(statement, MANY), packed)
+        if len(packed) <= CHUNK:
+            return self._asked(statement, packed)
+        chunks = (packed[start : start + CHUNK] for start in range(0, len(packed), CHUNK))
+        return (row for chunk in chunks for row in self._asked(statement, chunk))
 
-    def _in_chunks(self, statement: str, packed: list[bytes]) -> Iterator[tuple[Any, ...]]:
-        for start in range(0, len(packed), CHUNK):
-            chunk = packed[start : start + CHUNK]
-            chunk += chunk[-1:] * (CHUNK - len(chunk))
-            yield from self._db.execute(statement, chunk)
+    def _asked(self, statement: str, packed: list[bytes]) -> Iterator[tuple[Any, ...]]:
+        """Return the answer to a question about at most CHUNK digests, of which the last one fills up the places."""
+        if not packed:
+            return iter(())
+        places = next(size for size in SIZES if size >= len(packed))
+        return self._db.execute(_asking(statement, places), packed + packed[-1:] * (places - len(packed)))
 
     def _grouped(self, blobs: Collection[Digest], rows: Iterable[tuple[int, V]]) -> dict[Digest, list[V]]:
         blob_of = {known[0]: blob for blob, known in self._seen(blobs).items()}
@@ -227,6 +230,6 @@ class Rows:
 
 
 @cache
-def _asking(statement: str, digests: str) -> str:
-    """Return a statement for so many digests: always the same object, which its connection has prepared."""
-    return statement.replace(":digests", digests)
+def _asking(statement: str, places: int) -> str:
+    """Return a statement about so many digests: always the same object, which its connection has prepared."""
+    return statement.replace(":digests", ",".join("?" * places))
