@@ -36,6 +36,8 @@ def damage(other: Foreign, digest: str, how: str) -> None:
         path.write_bytes(content[:-1])
     elif how == "changed":
         path.write_bytes(content[:-1] + b" ")
+    elif how == "longer":
+        path.write_bytes(content + b" ")  # a manifest like this is still one
     elif how == "a directory":
         path.unlink()
         path.mkdir()
@@ -47,7 +49,7 @@ def damage(other: Foreign, digest: str, how: str) -> None:
         os.mkfifo(path)
 
 
-HOW = ["missing", "cut", "changed", "a directory", "a link", "a pipe"]
+HOW = ["missing", "cut", "changed", "longer", "a directory", "a link", "a pipe"]
 
 
 @pytest.mark.parametrize("how", HOW)
