@@ -93,7 +93,7 @@ def test_one_failure_is_one_error_and_nothing_is_half_done(
 ) -> None:
     for verb, root, raised in injected(before, tmp_path, *failure):
         told = (verb, raised)
-        assert len(raised) <= 1, told
+        assert len(raised) <= (failure[0] != "unlink"), told  # what cannot be unlinked stays for the next time
         assert all("\n" not in text for text in raised.values()), told
         assert picture(root) == pictures[verb][not raised.keys() & {"open", "verb"}], told
         found = fsck(root)
