@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +19,7 @@ from blobkit.model import Arrival, Change, Link
 from blobkit.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from blobkit.digest import Digest
@@ -83,3 +85,54 @@ def test_linking_many_children_to_one_parent_is_not_quadratic(store: Store) -> N
         store.link(child, parent)
     assert time.monotonic() - start < 6
     assert store.get(parent).links == tuple(sorted(children))
+
+
+def steps(store: Store, act: Callable[[], object]) -> int:
+    """Return how many hundreds of instructions SQLite executes meanwhile: what costs time, without a clock."""
+    counted = itertools.count()
+    db = store._index._idle[-1]
+    db.set_progress_handler(lambda: next(counted) * 0, 100)
+    act()
+    db.set_progress_handler(None, 0)
+    return next(counted)
+
+
+def wide(count: int) -> list[tuple[int, int]]:
+    return [(0, child) for child in range(1, count)]
+
+
+def chain(count: int) -> list[tuple[int, int]]:
+    return [(i, i + 1) for i in range(count - 1)]
+
+
+def two_levels(count: int) -> list[tuple[int, int]]:
+    middle = count // 10
+    links = {(0, i) for i in range(1, middle)} | {(1 + i % (middle - 1), i) for i in range(middle, count)}
+    return sorted(links | {(1 + i * 7 % (middle - 1), i) for i in range(middle, count)})
+
+
+ACTS = {
+    "remove": lambda store, blobs, _: store.deref(blobs[0]),
+    "preview": lambda store, blobs, _: store.simulate_deref(blobs[0]),
+    "unlink": lambda store, blobs, links: [store.unlink(blobs[to], blobs[source]) for source, to in links[::-1]],
+    "link one by one": lambda store, blobs, links: [
+        store.link(blobs[to], blobs[source], transfer=False) for source, to in links
+    ],
+    "link many": lambda store, blobs, links: store.link_many(
+        [(blobs[to], blobs[source]) for source, to in links], transfer=False
+    ),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("shape", [wide, chain, two_levels])
+def test_four_times_as_many_blobs_take_four_times_as_many_steps(
+    tmp_path: Path, shape: Callable[[int], list[tuple[int, int]]], act: str
+) -> None:
+    found = []
+    for count in (250, 1000):
+        with Store(MemoryContent(), SqliteIndex(tmp_path / f"{count}.sqlite", durability="off")) as store:
+            links = shape(count)
+            blobs = fill(store, () if act.startswith("link") else links, count)
+            found.append(steps(store, partial(ACTS[act], store, blobs, links)))
+    assert found[1] < 5.5 * found[0], found
