@@ -50,6 +50,8 @@ def test_it_is_said_before_anything_is_done_and_shows_the_line_of_the_caller(roo
             store.deref(blob)  # warnings are errors in these tests
         assert (len(store), store.get(blob).pins) == (count, 2)
         assert not store.deref(blob)
+        (root / "index.json").write_bytes((root / "index.json").read_bytes())
+        store.ref(blob)  # the same bytes again are no news
         store.adopt()
         store.put(b"z", tag="z")
 
