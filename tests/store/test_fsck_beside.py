@@ -42,7 +42,9 @@ REPAIR = """
 import sys
 from blobkit.store.fsck import subject
 from blobkit.store.fsck.directory import fsck_directory
+from blobkit.store.loops import loops
 subject.GRACE, subject.PAUSES = -60.0, (0.0,)
+print("begun", flush=True)
 fsck_directory(sys.argv[1], repair=True, content=True, progress=False)
 """
 
@@ -74,13 +76,18 @@ def test_living_writers_cause_no_finding(tmp_path: Path, opened: str, durability
 
 def kill_after(root: Path, seconds: float) -> bool:
     """Repair in a process of its own that is killed after that time; return whether it was done before."""
-    process = subprocess.Popen([sys.executable, "-c", REPAIR, str(root)], env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-c", REPAIR, str(root)]
+    process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
         process.wait()
         return False
+    finally:
+        process.stdout.close()
     return True
 
 
@@ -105,7 +112,7 @@ def test_what_was_killed_half_way_is_done_by_the_next(
         if kind == "rebuild":
             (root / ".blobkit/index.sqlite").write_bytes(b"no database" * 1000)
         before = set(damage.contents(root)) - {damage.name_of(damage.GRAVE)}
-        kill_after(root, 0.6 + step * 0.12)
+        kill_after(root, step * 0.03)
         assert before <= set(damage.contents(root))
         fsck_directory(root, repair=True, content=True, progress=False)
         assert before <= set(damage.contents(root))
