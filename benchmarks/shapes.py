@@ -17,7 +17,7 @@ Links = list[tuple[int, int]]
 
 def cascades(root: Path, *, quick: bool) -> None:
     """Print links made and blobs removed a second, files included: with one root, whose removal frees all."""
-    wide, deep, images = (2_000, 2_000, 2_000) if quick else (20_000, 100_000, 100_000)
+    wide, deep, images = (2_000, 2_000, 2_000) if quick else (20_000, 100_000, 40_000)
     shapes = (("wide", _wide, wide), ("chain", _chain, deep), ("image-like", _images, images))
     rows = [
         _measured(root / f"{name}-{blobs}", name, blobs, shape(blobs))

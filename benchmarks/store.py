@@ -90,8 +90,9 @@ def small(name: str, root: Path, number: int, rounds: int, peers: dict[str, Call
     }
     floor = "fsync floor" if disk else "raw floor"
     few = number // 10 if disk else number
-    single = interleaved({key: partial(_add, store, few) for key, store in stores.items()}, rounds)
-    bulk = interleaved({key: partial(_add_many, store, number) for key, store in stores.items()}, rounds)
+    batches = [_blobs(few) for _ in range(rounds)], [_blobs(number) for _ in range(rounds)]
+    single = interleaved({key: partial(_add, store, iter(batches[0])) for key, store in stores.items()}, rounds)
+    bulk = interleaved({key: partial(_add_many, store, iter(batches[1])) for key, store in stores.items()}, rounds)
     keys = {key: store.add_many(_blobs(number)) for key, store in stores.items()}
     read = interleaved({key: partial(_read, store, keys[key]) for key, store in stores.items()}, rounds)
     listed = interleaved({key: store.list for key, store in stores.items()}, rounds)
@@ -136,13 +137,13 @@ def _blobs(number: int) -> list[bytes]:
     return [os.urandom(BLOB) for _ in range(number)]
 
 
-def _add(store: Floor, number: int) -> None:
-    for data in _blobs(number):
+def _add(store: Floor, batches: Iterator[list[bytes]]) -> None:
+    for data in next(batches):
         store.add(data)
 
 
-def _add_many(store: Floor, number: int) -> None:
-    store.add_many(_blobs(number))
+def _add_many(store: Floor, batches: Iterator[list[bytes]]) -> None:
+    store.add_many(next(batches))
 
 
 def _read(store: Floor, keys: Sequence[str]) -> None:

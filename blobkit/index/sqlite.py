@@ -331,7 +331,14 @@ class SqliteWriting(Rows):
             self._db.execute(statement, ids)
 
     def _type_ids(self, names: Collection[str]) -> dict[str, int]:
-        self._db.executemany("INSERT OR IGNORE INTO media_types(name) VALUES (?)", [(name,) for name in names])
+        """Return the ids of media types; those that are new get one."""
+        known = self._known_types(names)
+        if len(known) < len(names):
+            self._db.executemany("INSERT OR IGNORE INTO media_types(name) VALUES (?)", [(name,) for name in names])
+            known = self._known_types(names)
+        return known
+
+    def _known_types(self, names: Collection[str]) -> dict[str, int]:
         statement = "SELECT name, id FROM media_types WHERE name IN (SELECT value FROM json_each(?))"
         return dict(self._db.execute(statement, (json.dumps(list(names)),)).fetchall())
 

@@ -88,12 +88,11 @@ def wish_of(data: Data, *, media_type: str, links: Iterable[str], tag: str | Non
     return Wish(derived=document.references, tag=tag, move=move), body
 
 
-def record(rows: Writing, came: Sequence[Arrived]) -> bool:
-    """Record blobs that were committed: new ones with one pin, one pin more on known ones; then what is wanted.
+def record(rows: Writing, came: Sequence[Arrived], known: Mapping[Digest, Record]) -> bool:
+    """Record blobs that were committed: new ones with one pin, one pin more on `known` ones; then what is wanted.
 
     Returns whether anything changed that tags show. MediaTypeConflictError, TagExistsError, LinkCycleError.
     """
-    known = rows.records({new.digest for new in came})
     first = {new.digest: new for new in reversed(came) if new.digest not in known}
     if first:
         _add(rows, list(first.values()))
@@ -162,11 +161,10 @@ def _link(rows: Writing, digest: Digest, wish: Wish) -> None:
     rows.expect({link: types[target] for target, link in links.items() if target not in here})
 
 
-def whole(rows: Reading, content: Content, digests: Collection[Digest]) -> set[Digest]:
-    """Return those of the blobs that are recorded and have their content, of the right length."""
-    known = rows.sizes(digests)
-    stored = content.sizes(known) if known else {}
-    return {digest for digest, size in known.items() if stored.get(digest) == size}
+def whole(content: Content, recorded: Mapping[Digest, int]) -> Collection[Digest]:
+    """Return those of the recorded blobs, given with their sizes, that have their content, of the right length."""
+    stored = content.sizes(recorded) if recorded else {}
+    return {digest for digest, size in recorded.items() if stored.get(digest) == size}
 
 
 def described(rows: Reading, digest: Digest) -> Descriptor:

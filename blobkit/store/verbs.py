@@ -180,7 +180,7 @@ class Verbs(ABC):
 
     def _take_in(self, came: Arrived, staged: Staged) -> Descriptor:
         """Make staged bytes a blob, or one reference more on the blob that is here."""
-        if not self._index.read(lambda rows: whole(rows, self._content, [came.digest])):
+        if not whole(self._content, self._index.read(lambda rows: rows.sizes([came.digest]))):
             staged.seal()  # outside the lock: this is the slow part
         with self._changing(durable=came.wish.tag is not None) as rows:
             self._record(rows, [came], staged.seal)
@@ -188,8 +188,9 @@ class Verbs(ABC):
 
     def _record(self, rows: Writing, came: Sequence[Arrived], seal: Callable[[], None]) -> None:
         """Record what came and publish what is not whole here, which `seal` makes durable if that was not done."""
-        here = whole(rows, self._content, {new.digest for new in came})
-        if record(rows, came):
+        known = rows.records({new.digest for new in came})
+        here = whole(self._content, {digest: blob.size for digest, blob in known.items()})
+        if record(rows, came, known):
             self._retagged(rows, durable=any(new.wish.tag is not None for new in came))
         fresh = {new.digest: new.token for new in came if new.digest not in here}
         if fresh:
