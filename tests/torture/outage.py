@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TORTURE = Path(__file__).parent
-CHECKED = 0.2
+CHECKED = 0.1
 """How many of the images the store itself checks, which is slow."""
 OPENED, RETURNED = b'"open"\n', b'"done"\n'
 

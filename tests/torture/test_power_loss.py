@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def wrong_after_crashes(place: Path, levels: str, *bugs: str, seed: int = 1, images: int = 150) -> Iterator[str]:
+def wrong_after_crashes(place: Path, levels: str, *bugs: str, seed: int = 1, images: int = 100) -> Iterator[str]:
     calls = outage.history(place, seed, 60, levels, *bugs)
     return outage.cut(place, calls, seed, images, levels)
 
