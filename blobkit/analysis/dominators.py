@@ -13,23 +13,27 @@ import numpy as np
 
 from blobkit.analysis import kernels
 from blobkit.analysis.memory import kept
-from blobkit.analysis.reach import holders, links_from, live, sources
+from blobkit.analysis.reach import closure, holders, links_from, live, sources
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.snapshot import Counted
 
-__all__ = ["Dominators", "dominators", "frees", "is_cyclic", "retained"]
+__all__ = ["Dominators", "dominators", "frees", "is_cyclic", "leaked", "retained"]
 
 
 @dataclass(frozen=True, eq=False)
 class Dominators:
-    """The immediate dominator of each node (n: the super-root; -1: not reached), and an order from the top down."""
+    """The immediate dominator of each node (n: the super-root; -1: not reached), and an order from the top down.
+
+    `stuck` are nodes on cycles or below them, on a counting store.
+    """
 
     idom: NDArray[np.int32]
     order: NDArray[np.int32]
     cyclic: bool
+    stuck: NDArray[np.bool_]
 
 
 @kept
@@ -44,20 +48,28 @@ def dominators(graph: Counted) -> Dominators:
     root = (graph.pins > 0) | (inside & ~reached)
     idom, order = kernels.dominators(graph.first, graph.targets, root, inside, links_from(graph, inside))
     cyclic = len(order) < int(np.count_nonzero(inside))
+    stuck = np.zeros(len(inside), np.bool_)
     if cyclic and graph.counting:
-        stuck = np.ones(len(inside), np.bool_)
+        stuck = inside.copy()
         stuck[order] = False
         idom[:-1][stuck] = len(inside)
         order = np.concatenate((np.flatnonzero(stuck).astype(np.int32), order))
     elif cyclic:
         order = kernels.postorder(graph.first, graph.targets, root)[::-1].copy()
         idom = kernels.dominators_cyclic(*holders(graph), root, order)
-    return Dominators(idom, order, cyclic)
+    return Dominators(idom, order, cyclic, stuck)
 
 
 def is_cyclic(graph: Counted) -> bool:
     """Return whether links that matter to the collector form a cycle."""
     return dominators(graph).cyclic
+
+
+@kept
+def leaked(graph: Counted) -> NDArray[np.bool_]:
+    """Return what no dropped pin frees on a counting store: garbage, cycles, and what either reaches; else nothing."""
+    held = ~live(graph) | dominators(graph).stuck
+    return closure(graph, np.flatnonzero(held & graph.counting).astype(np.int32)) >= 0
 
 
 @kept

@@ -51,9 +51,11 @@ class Kernel(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it."""
-        if len(args[0]) < COMPILED_FROM:  # type: ignore[arg-type]  # (always an array)
-            return self.plain(*args, **kwargs)
-        return self.compiled(*args, **kwargs)
+        return self.of(len(args[0]))(*args, **kwargs)  # type: ignore[arg-type]  # (always an array)
+
+    def of(self, work: int) -> Callable[P, R]:
+        """Return the form that is faster for so much work, where the number of nodes does not tell."""
+        return self.plain if work < COMPILED_FROM else self.compiled
 
     @property
     def compiled(self) -> Callable[P, R]:

@@ -12,26 +12,10 @@ from blobkit.analysis import kernels
 from blobkit.analysis.kernels import Kernel
 from blobkit.analysis.reach import links_from, live
 from graphs import Graph, array, counted, graphs
+from twins import same
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pytest
-
-
-def same(kernel: Kernel[..., object], *args: np.ndarray) -> None:
-    """Run both forms on copies of the same arrays: results and what is left of the arrays must agree."""
-    answers = []
-    for run in (kernel.plain, kernel.compiled):
-        given_arrays = [arg.copy() for arg in args]
-        answers.append([*arrays(run(*given_arrays)), *given_arrays])
-    for plain, compiled in zip(*answers, strict=True):
-        assert plain.dtype == compiled.dtype
-        assert plain.tolist() == compiled.tolist()
-
-
-def arrays(result: object) -> Iterator[np.ndarray]:
-    yield from result if isinstance(result, tuple) else (result,)
 
 
 @given(graphs(cyclic=True))

@@ -1,0 +1,27 @@
+"""Kernels have two forms, plain Python and compiled: what both must agree on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blobkit.analysis.kernels import Kernel
+
+
+def same(kernel: Kernel[..., object], *args: np.ndarray) -> None:
+    """Run both forms on copies of the same arrays: results and what is left of the arrays must agree."""
+    answers = []
+    for run in (kernel.plain, kernel.compiled):
+        given_arrays = [arg.copy() for arg in args]
+        answers.append([*arrays(run(*given_arrays)), *given_arrays])
+    for plain, compiled in zip(*answers, strict=True):
+        assert plain.dtype == compiled.dtype
+        assert plain.tolist() == compiled.tolist()
+
+
+def arrays(result: object) -> Iterator[np.ndarray]:
+    yield from map(np.asarray, result if isinstance(result, tuple) else (result,))
