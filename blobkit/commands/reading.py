@@ -1,0 +1,89 @@
+"""Commands that only read: what is in a store, why, and what would go."""
+
+from __future__ import annotations
+
+import click
+
+from blobkit.commands.shown import dumps, json_option, policy_option, scanned, show, watched
+from blobkit.connect import scan as scan_address
+from blobkit.questions.frame import tags_frame, to_frame
+from blobkit.questions.preview import simulate_deref
+from blobkit.questions.summary import summary
+from blobkit.render import count, human_bytes, printable
+
+__all__ = ["audit", "ls", "scan", "simulate", "tags"]
+
+
+@click.command()
+@click.argument("address")
+@click.option("-o", "--output", required=True, metavar="FILE", help="The file to write (.blobkit).")
+@click.option("--verify", is_flag=True, help="Read and hash every blob (of a blobkit store: give oci:PATH).")
+@policy_option
+def scan(address: str, output: str, policy: str | None, *, verify: bool) -> None:
+    """Save a snapshot of a store, which every command takes as ADDRESS."""
+    snapshot = scan_address(address, policy=policy, progress=watched(), verify=verify)
+    snapshot.save(output)
+    stored = f"{count(snapshot.blobs, 'blob')}, {human_bytes(snapshot.bytes)}"
+    click.echo(f"{printable(output)}: {stored}, {count(snapshot.notices.num_rows, 'notice')}", err=True)
+
+
+@click.command()
+@click.argument("address")
+@click.option(
+    "--top", type=click.IntRange(min=0), default=10, show_default=True, metavar="N", help="Rows in each table."
+)
+@click.option("--verify", is_flag=True, help="Read and hash every blob (of a blobkit store: give oci:PATH).")
+@policy_option
+@json_option
+def audit(address: str, top: int, policy: str | None, *, verify: bool, as_json: bool) -> None:
+    """Show what a store holds: totals, garbage, what retains most, what each tag costs."""
+    answer = summary(scan_address(address, policy=policy, progress=watched(), verify=verify), top=top)
+    click.echo(dumps(answer.to_dict()) if as_json else str(answer))
+
+
+@click.command()
+@click.argument("address")
+@click.option("--sort", default="size", show_default=True, metavar="COLUMN", help="size, retained, frees or refcount.")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the first N rows.")
+@policy_option
+@json_option
+def ls(address: str, sort: str, limit: int | None, policy: str | None, *, as_json: bool) -> None:
+    """List the blobs, biggest first."""
+    columns = ["size", "retained", "frees", "refcount", "kind", "status", "tags"]
+    if sort not in columns[:4]:
+        msg = f"cannot sort by {sort!r}: use {', '.join(columns[:4])}"
+        raise click.BadParameter(msg, param_hint="--sort")
+    frame = to_frame(scanned(address, policy), columns=columns).sort_values(sort, ascending=False, kind="stable")
+    show(frame.head(limit) if limit is not None else frame, as_json=as_json)
+
+
+@click.command()
+@click.argument("address")
+@policy_option
+@json_option
+def tags(address: str, policy: str | None, *, as_json: bool) -> None:
+    """List the tags: what each reaches, and what dropping it alone would free (exclusive)."""
+    frame = tags_frame(scanned(address, policy))
+    columns = ["digest", "kind", "closure", "exclusive", "same_digest", "created"]
+    show(frame if as_json else frame[columns], as_json=as_json)
+
+
+@click.command()
+@click.argument("address")
+@click.argument("targets", nargs=-1, metavar="TARGET...")
+@click.option("--group", "groups", multiple=True, metavar="REPOSITORY", help="Drop every pin of a repository.")
+@click.option("--all-pins", is_flag=True, help="Drop all pins on what is named.")
+@policy_option
+@json_option
+def simulate(  # noqa: PLR0913 (one parameter an option)
+    address: str,
+    targets: tuple[str, ...],
+    groups: tuple[str, ...],
+    policy: str | None,
+    *,
+    all_pins: bool,
+    as_json: bool,
+) -> None:
+    """Show exactly what would go if TARGETs were dropped together: tags, digests, patterns with *."""
+    answer = simulate_deref(scanned(address, policy), *targets, groups=groups, all_pins=all_pins)
+    click.echo(dumps(answer.to_dict()) if as_json else str(answer))
