@@ -21,6 +21,9 @@
     |-- SourceError (ValueError)                what cannot be imported: unsound, itself, or without content
     |-- UnreadableStoreError (OSError)          a store of a known kind that cannot be read
     |-- UnknownPolicyError (ValueError)         this kind of store has no such policy
+    |-- GroupingError (ValueError)              what nothing can be grouped by
+    |-- AgeError (ValueError)                   not a length of time
+    |-- DiffError (ValueError)                  two snapshots that cannot be compared
     |-- SnapshotFormatError (ValueError)        not a saved snapshot, or one that breaks its own rules
     `-- TargetError (LookupError)               a target that names nothing, or more than one thing
         `-- UnknownTargetError, AmbiguousTargetError
@@ -36,12 +39,15 @@ from __future__ import annotations
 
 __all__ = [
     "AddressError",
+    "AgeError",
     "AmbiguousTargetError",
     "BatchError",
     "BlobNotFoundError",
     "BlobkitError",
     "ContentMissingError",
+    "DiffError",
     "ExportError",
+    "GroupingError",
     "HashNotSupportedError",
     "InvalidDigestError",
     "InvalidTagError",
@@ -202,6 +208,18 @@ class UnreadableStoreError(BlobkitError, OSError):
 
 class UnknownPolicyError(BlobkitError, ValueError):
     """The kind of store has no such policy."""
+
+
+class GroupingError(BlobkitError, ValueError):
+    """What nothing can be grouped by: an unknown word, or a Series that is not about the tags."""
+
+
+class AgeError(BlobkitError, ValueError):
+    """Not a length of time; the message names the forms."""
+
+
+class DiffError(BlobkitError, ValueError):
+    """Two snapshots that cannot be compared: of different kinds of store, or under different policies."""
 
 
 class SnapshotFormatError(BlobkitError, ValueError):

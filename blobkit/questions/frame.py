@@ -11,6 +11,7 @@ from blobkit.analysis.dominators import frees, retained
 from blobkit.analysis.reach import closure_sizes, depth, live, unknown
 from blobkit.analysis.removal import removal
 from blobkit.protocols import as_snapshot
+from blobkit.questions.ages import parse_age
 from blobkit.questions.columns import categorical, categories, keys, links_of, tags, times, words
 from blobkit.tables import LINK_KINDS, PIN_KINDS, STORED, codes, ids, numbers
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.questions.ages import Age
     from blobkit.snapshot import Snapshot
 
     Column = Callable[[Snapshot, NDArray[np.int32]], object]
@@ -37,7 +39,7 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
     links: bool = False,
     absent: bool = False,
     virtual: bool = False,
-    min_age: str | pd.Timedelta | None = None,
+    min_age: Age | None = None,
 ) -> pd.DataFrame:
     """Return one row a stored blob, by digest (index `digest`, str, unique, sorted). Sizes are bytes.
 
@@ -130,12 +132,12 @@ def links_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
     )
 
 
-def _status(snapshot: Snapshot, nodes: NDArray[np.int32], min_age: str | pd.Timedelta | None) -> pd.Categorical[str]:
+def _status(snapshot: Snapshot, nodes: NDArray[np.int32], min_age: Age | None) -> pd.Categorical[str]:
     """Return live, garbage, fresh or unknown: what is not reached is unknown while something reached is unreadable."""
     graph = snapshot.counted
     status = np.where(live(graph)[nodes], 0, 3 if len(unknown(graph)) else 1)
     if min_age is not None:
-        oldest = pd.Timestamp(snapshot.time) - pd.Timedelta(min_age)
+        oldest = pd.Timestamp(snapshot.time) - parse_age(min_age)
         status[(status == 1) & np.asarray(times(snapshot, "modified", nodes) > oldest)] = 2
     return categorical(status, STATUS)
 

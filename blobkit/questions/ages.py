@@ -1,0 +1,42 @@
+"""How long something is, from what a user writes: "24h", "7d", "1d12h", a timedelta, 0."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from blobkit.errors import AgeError
+from blobkit.render import cut
+
+__all__ = ["Age", "parse_age"]
+
+Age = str | int | timedelta
+UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+_PART = r"(\d+)\s*(w|d|h|m|s|weeks?|days?|hours?|min|minutes?|sec|seconds?)\s*(?=\d|$)"
+SHOWN = 40
+
+
+def parse_age(age: Age) -> timedelta:
+    """Return how long this is; AgeError, which names the forms, for what is none, and for less than nothing.
+
+    Forms: whole numbers of weeks, days, hours, minutes and seconds ("24h", "7d", "30m", "1d12h", "2 weeks"), 0, a
+    timedelta.
+    """
+    try:
+        length = age if isinstance(age, timedelta) else _read(str(age).strip().lower())
+        if length >= timedelta(0):
+            return length
+    except OverflowError:
+        pass
+    msg = f"{cut(str(age), SHOWN)!r} is no age: write 30m, 24h, 7d, 2w or 1d12h, or give a timedelta, or 0"
+    raise AgeError(msg)
+
+
+def _read(text: str) -> timedelta:
+    """Return the sum of the parts of a text; less than nothing where it is no age."""
+    if text == "0":
+        return timedelta(0)
+    if not re.fullmatch(f"({_PART})+", text[: SHOWN + 1], re.ASCII):
+        return timedelta(-1)
+    parts = re.findall(_PART, text, re.ASCII)
+    return sum((timedelta(**{UNITS[unit[0]]: int(number)}) for number, unit in parts), timedelta(0))
