@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 from blobkit.digest import hash_for_label
 from blobkit.errors import (
     AddressError,
+    AgeError,
     AmbiguousTargetError,
     BatchError,
     BlobkitError,
     BlobNotFoundError,
     ContentMissingError,
+    DiffError,
     ExportError,
+    GroupingError,
     HashNotSupportedError,
     InvalidDigestError,
     InvalidTagError,
@@ -54,6 +57,8 @@ if TYPE_CHECKING:
     from blobkit.protocols import Address, Source
     from blobkit.questions.frame import links_frame, tags_frame, to_frame
     from blobkit.questions.preview import Preview, simulate_deref
+    from blobkit.questions.sharing import Sharing, sharing
+    from blobkit.questions.usage import Usage, usage
     from blobkit.questions.why import Why, why
     from blobkit.snapshot import Snapshot
     from blobkit.store.adopted import Adopted
@@ -74,6 +79,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AddressError",
     "Adopted",
+    "AgeError",
     "AmbiguousTargetError",
     "Batch",
     "BatchError",
@@ -83,10 +89,12 @@ __all__ = [
     "BlobkitError",
     "ContentMissingError",
     "Descriptor",
+    "DiffError",
     "ExportError",
     "Exported",
     "Freed",
     "Fsck",
+    "GroupingError",
     "HashNotSupportedError",
     "Imported",
     "InvalidDigestError",
@@ -101,6 +109,7 @@ __all__ = [
     "NotPinnedError",
     "Preview",
     "ReadOnlyStoreError",
+    "Sharing",
     "Snapshot",
     "SnapshotFormatError",
     "SourceError",
@@ -116,6 +125,7 @@ __all__ = [
     "UnknownPolicyError",
     "UnknownTargetError",
     "UnreadableStoreError",
+    "Usage",
     "Why",
     "WriterClosedError",
     "hash_for_label",
@@ -123,10 +133,12 @@ __all__ = [
     "links_frame",
     "plot",
     "scan",
+    "sharing",
     "simulate_deref",
     "tags_frame",
     "to_frame",
     "to_graph",
+    "usage",
     "why",
 ]
 
@@ -140,17 +152,21 @@ _HOMES = {
     "Imported": "blobkit.store.imported",
     "LocalStore": "blobkit.store.local",
     "Preview": "blobkit.questions.preview",
+    "Sharing": "blobkit.questions.sharing",
     "Snapshot": "blobkit.snapshot",
     "Store": "blobkit.store.store",
     "human": "blobkit.views.styled",
     "links_frame": "blobkit.questions.frame",
     "plot": "blobkit.views.plots",
     "scan": "blobkit.connect",
+    "sharing": "blobkit.questions.sharing",
     "simulate_deref": "blobkit.questions.preview",
+    "Usage": "blobkit.questions.usage",
     "Why": "blobkit.questions.why",
     "tags_frame": "blobkit.questions.frame",
     "to_frame": "blobkit.questions.frame",
     "to_graph": "blobkit.views.graph",
+    "usage": "blobkit.questions.usage",
     "why": "blobkit.questions.why",
 }
 

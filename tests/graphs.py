@@ -167,3 +167,21 @@ def graphs(draw: st.DrawFn, *, cyclic: bool = False, largest: int = 12) -> Graph
     pins = [1 if roots and node not in held and not count else count for node, count in enumerate(pins)]
     sizes = draw(st.lists(st.integers(0, 1000), min_size=n, max_size=n))
     return Graph(sizes, pins, links)
+
+
+@st.composite
+def named_graphs(draw: st.DrawFn) -> tuple[Graph, dict[int, list[str]], dict[str, str | None]]:
+    """A graph of which some pins are names and some nodes stand-ins, and the group of each name.
+
+    One name may be given to two nodes.
+    """
+    graph = draw(graphs(cyclic=draw(st.booleans())))
+    graph.virtual = frozenset(draw(st.sets(st.integers(0, len(graph) - 1), max_size=3)))
+    graph.sizes = [0 if node in graph.virtual else size for node, size in enumerate(graph.sizes)]
+    names = {node: [f"n{node}-{i}" for i in range(draw(st.integers(0, graph.pins[node])))] for node in graph.pinned()}
+    names = {node: given_names for node, given_names in names.items() if given_names}
+    if len(names) > 1 and draw(st.booleans()):
+        for node in list(names)[:2]:
+            names[node][0] = "twice"
+    different = sorted({name for found in names.values() for name in found})
+    return graph, names, {name: draw(st.sampled_from(("a", "b", "", None, "B"))) for name in different}

@@ -8,10 +8,12 @@ from blobkit.commands.shown import dumps, json_option, policy_option, scanned, s
 from blobkit.connect import scan as scan_address
 from blobkit.questions.frame import tags_frame, to_frame
 from blobkit.questions.preview import simulate_deref
+from blobkit.questions.sharing import sharing as sharing_of
 from blobkit.questions.summary import summary
+from blobkit.questions.usage import usage as usage_of
 from blobkit.render import count, human_bytes, printable
 
-__all__ = ["audit", "ls", "scan", "simulate", "tags"]
+__all__ = ["audit", "ls", "scan", "sharing", "simulate", "tags", "usage"]
 
 
 @click.command()
@@ -86,4 +88,29 @@ def simulate(  # noqa: PLR0913 (one parameter an option)
 ) -> None:
     """Show exactly what would go if TARGETs were dropped together: tags, digests, patterns with *."""
     answer = simulate_deref(scanned(address, policy), *targets, groups=groups, all_pins=all_pins)
+    click.echo(dumps(answer.to_dict()) if as_json else str(answer))
+
+
+_GROUPS = "tag, repo, kind, media_type, platform or month."
+
+
+@click.command()
+@click.argument("address")
+@click.option("--by", default="tag", show_default=True, metavar="WHAT", help=_GROUPS)
+@policy_option
+@json_option
+def usage(address: str, by: str, policy: str | None, *, as_json: bool) -> None:
+    """Show what uses the space, by group: what it reaches, what it alone holds, its share of all bytes."""
+    answer = usage_of(scanned(address, policy), by)
+    click.echo(dumps(answer.to_dict()) if as_json else str(answer))
+
+
+@click.command()
+@click.argument("address")
+@click.option("--by", default="repo", show_default=True, metavar="WHAT", help=_GROUPS)
+@policy_option
+@json_option
+def sharing(address: str, by: str, policy: str | None, *, as_json: bool) -> None:
+    """Show which groups share how much: bytes by the exact set of groups that reach them."""
+    answer = sharing_of(scanned(address, policy), by)
     click.echo(dumps(answer.to_dict()) if as_json else str(answer))

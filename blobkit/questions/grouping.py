@@ -1,0 +1,163 @@
+"""From what a user groups by to groups of pins, or of blobs.
+
+Pins are grouped by their name, their repository, or what a callable or Series makes of their name: a blob can then
+have several groups, those whose pins reach it. Blobs are grouped by what they are themselves: each has one group.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from blobkit.analysis.dominators import leaked
+from blobkit.analysis.groups import reach
+from blobkit.analysis.reach import closure, live, unknown
+from blobkit.errors import GroupingError
+from blobkit.questions.columns import categories, times, words
+from blobkit.questions.shown import NAME_SHOWN
+from blobkit.render import cut
+from blobkit.tables import ids, numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from blobkit.analysis.groups import Reach
+    from blobkit.snapshot import Snapshot
+
+    By = str | Callable[[str], object] | pd.Series
+
+__all__ = ["MORE", "OTHER", "SPECIAL", "UNKNOWN", "By", "Held", "beside", "held", "named_by", "partition"]
+
+UNTAGGED, OTHER, UNKNOWN, GARBAGE = SPECIAL = ("(untagged)", "(other)", "(unknown)", "(garbage)")
+"""Held by pins without a name only; grouped to nothing; not known to be garbage; garbage."""
+MORE = "(more)"
+OF_PINS, OF_BLOBS = ("tag", "repo"), ("kind", "media_type", "platform", "month")
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """What groups of pins, by sorted name, reach under the policy.
+
+    `alone` are nodes that nothing holds beside the groups: no pin without a name, no garbage that counts.
+    """
+
+    names: pd.Index[str]
+    reach: Reach
+    alone: NDArray[np.bool_]
+
+
+def named_by(by: By) -> str:
+    """Return how one calls this grouping; GroupingError where there is none such."""
+    if isinstance(by, str):
+        known = (*OF_PINS, *OF_BLOBS)
+        if by not in known:
+            near = difflib.get_close_matches(by.lower(), known, n=1) or ["tag"]
+            what = f"cannot group by '{cut(by, NAME_SHOWN)}', did you mean {near[0]!r}?"
+            msg = f"{what} Use {', '.join(known)}, or a function"
+            raise GroupingError(msg)
+        return by
+    if not isinstance(by, pd.Series) and not callable(by):
+        msg = f"cannot group by a {type(by).__name__}: give a text, a function of the name of a pin, or a Series by tag"
+        raise GroupingError(msg)
+    name = by.name if isinstance(by, pd.Series) else getattr(by, "__name__", type(by).__name__)
+    return "own groups" if name in (None, "<lambda>") else str(name)
+
+
+def partition(snapshot: Snapshot, by: By) -> pd.DataFrame | None:
+    """Return `blobs` and `bytes` by what the stored blobs are; None where pins are grouped, not blobs."""
+    if not isinstance(by, str) or by not in OF_BLOBS:
+        return None
+    nodes = np.flatnonzero(snapshot.counted.blob).astype(np.int32)
+    return _totals(snapshot, nodes, _usable(_words(snapshot, by, nodes)).fillna(OTHER))
+
+
+def beside(snapshot: Snapshot, found: Held) -> pd.DataFrame:
+    """Return `blobs` and `bytes` of what no group reaches, by the rows beside the groups."""
+    nodes = np.flatnonzero(snapshot.counted.blob & (found.reach.number == 0)).astype(np.int32)
+    return _totals(snapshot, nodes, pd.Series(UNTAGGED, range(len(nodes)), "str"))
+
+
+def _totals(snapshot: Snapshot, nodes: NDArray[np.int32], group: pd.Series) -> pd.DataFrame:
+    """Return `blobs` and `bytes` by group, where what no pin reaches is garbage, or unknown."""
+    graph = snapshot.counted
+    group = group.mask(~live(graph)[nodes], UNKNOWN if len(unknown(graph)) else GARBAGE)
+    sizes = pd.DataFrame({"group": group.array, "bytes": graph.size[nodes]}).groupby("group")["bytes"]
+    return pd.DataFrame({"blobs": sizes.size(), "bytes": sizes.sum()})
+
+
+def held(snapshot: Snapshot, by: By) -> Held:
+    """Return what the groups of pins reach. Cost: as `blobkit.analysis.groups.reach`."""
+    pins, graph = snapshot.pins, snapshot.counted
+    rows = np.flatnonzero(snapshot.holding & (numbers(pins["count"]) > 0))
+    node = ids(pins["node"])[rows]
+    code, names = pd.factorize(_of_pins(snapshot, by, rows), sort=True)
+    grouped = np.flatnonzero(code >= 0)
+    order = grouped[np.argsort(code[grouped], kind="stable")]
+    start = np.zeros(len(names) + 1, np.int64)
+    np.cumsum(np.bincount(code[grouped], minlength=len(names)), out=start[1:])
+    found = reach(graph, start, node[order])
+    nameless = closure(graph, np.unique(node[code < 0])) >= 0
+    return Held(pd.Index(names, dtype="str"), found, ~nameless & ~leaked(graph))
+
+
+def _of_pins(snapshot: Snapshot, by: By, rows: NDArray[np.int64]) -> pd.Series:
+    """Return the group of each of these pins, NA where it has no name (and, by repository, no repository either)."""
+    name = _text(snapshot, "name", rows)
+    if isinstance(by, str):
+        group = _text(snapshot, "group", rows) if by == "repo" else name
+    else:
+        group = _mapped(snapshot, name, by)
+    group = _usable(group)
+    return group.mask(group.isna() & name.notna(), OTHER)
+
+
+def _mapped(snapshot: Snapshot, name: pd.Series, by: Callable[[str], object] | pd.Series) -> pd.Series:
+    """Return what a function or a Series makes of names."""
+    if isinstance(by, pd.Series):
+        return name.map(_by_name(snapshot, by))
+    different = name.dropna().unique()
+    return name.map(_texts(pd.Series([by(str(one)) for one in different], different, object)))
+
+
+def _by_name(snapshot: Snapshot, by: pd.Series) -> pd.Series:
+    """Return the Series with each name once; GroupingError where it is not about the names of the store."""
+    known = snapshot.pins["name"].drop_null().to_pandas().astype("str")
+    if len(known) and not known.isin(by.index).any():
+        msg = "the Series to group by has none of the store's tags in its index: make it from tags_frame(x)"
+        raise GroupingError(msg)
+    pairs = pd.DataFrame({"group": _texts(by).to_numpy(), "tag": by.index}).drop_duplicates()
+    twice = pairs["tag"][pairs["tag"].duplicated()]
+    if len(twice):
+        msg = f"the Series to group by gives {cut(str(twice.iloc[0]), NAME_SHOWN)} two groups: give each tag one"
+        raise GroupingError(msg)
+    return pairs.set_index("tag")["group"]
+
+
+def _texts(values: pd.Series) -> pd.Series:
+    """Return the values as text; what is missing stays missing."""
+    return values.astype(object).map(str, na_action="ignore").astype("str")
+
+
+def _usable(group: pd.Series) -> pd.Series:
+    """Return the groups without "" and the names of rows beside the groups, so that none is taken for such a row."""
+    return group.mask(group.isin((*SPECIAL, MORE, "")), OTHER)
+
+
+def _text(snapshot: Snapshot, column: str, rows: NDArray[np.int64]) -> pd.Series:
+    text: pd.Series = snapshot.pins[column].take(rows).to_pandas().astype("str")
+    return text
+
+
+def _words(snapshot: Snapshot, by: str, nodes: NDArray[np.int32]) -> pd.Series:
+    """Return what each of these blobs is; an unknown month is missing."""
+    if by == "month":
+        return pd.Series(times(snapshot, "modified", nodes).strftime("%Y-%m"), dtype="str")
+    if by == "kind":
+        return pd.Series(categories(snapshot, "kind", nodes)).astype("str")
+    return pd.Series(words(snapshot, by, nodes))

@@ -1,0 +1,161 @@
+"""What is shared by whom: bytes by the exact set of groups that reach them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from blobkit.analysis.groups import classes, pairs
+from blobkit.protocols import as_snapshot
+from blobkit.questions.grouping import MORE, SPECIAL, beside, held, named_by, partition
+from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
+from blobkit.render import count, cut, human_bytes, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.questions.grouping import By, Held
+    from blobkit.questions.shown import Cells
+    from blobkit.snapshot import Snapshot
+
+__all__ = ["Sharing", "sharing"]
+
+PAIRED = 32
+NAMES_LISTED = 10_000_000
+"""Names in all sets together: where groups reach one another, their sets would fill the memory."""
+MEMBER_SHOWN = 24
+
+
+@dataclass(frozen=True, eq=False)
+class Sharing(Shown):
+    """Bytes by the exact set of groups that reach them, under the snapshot's policy.
+
+    - `frame`: `groups` (tuple of names, sorted), `blobs`, `bytes` (int64), biggest first; they add up to what is
+      stored. What no group reaches is in the rows `(untagged)`, `(unknown)` and `(garbage)`; `(other)` is the group of
+      what `by` maps to nothing. Where the sets have more than 10,000,000 names, the smallest are one row `(more)`
+    - `pairs`: the bytes that each two groups both reach, on the diagonal what each reaches; of many groups the 32
+      that reach most
+
+    What pins without a name, or garbage with counts, hold too is in the set all the same: `usage` says what goes.
+    """
+
+    snapshot: Snapshot
+    by: str
+    frame: pd.DataFrame
+    pairs: pd.DataFrame
+
+    @property
+    def bytes(self) -> int:
+        """The stored bytes: the sum of `frame["bytes"]`."""
+        return self.snapshot.bytes
+
+    @property
+    def shared_bytes(self) -> int:
+        """The bytes that two groups or more reach."""
+        return int(self.frame["bytes"][self._several].sum())
+
+    @property
+    def _several(self) -> pd.Series:
+        return self.frame["groups"].map(len) > 1
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the answer as plain values that JSON can hold."""
+        return {
+            "snapshot": self.snapshot.caption(),
+            "policy": self.snapshot.policy,
+            "by": self.by,
+            "bytes": self.bytes,
+            "shared_bytes": self.shared_bytes,
+            "sets": [
+                {"groups": list(groups), "blobs": blobs, "bytes": size}
+                for groups, blobs, size in self.frame.itertuples(index=False)
+            ],
+            "pairs": {"groups": self.pairs.index.tolist(), "bytes": self.pairs.to_numpy().tolist()},
+        }
+
+    def title(self) -> str:
+        """Return the answer in one line."""
+        shared = f"{human_bytes(self.shared_bytes)} of {human_bytes(self.bytes)}"
+        return f"{shared} are shared by {cut(self.by, NAME_SHOWN)}, in {count(int(self._several.sum()), 'set')}"
+
+    def _lines(self) -> list[str]:
+        return [cut(self.snapshot.caption(), LINE_SHOWN)]
+
+    def _table(self) -> Cells:
+        """Return the biggest sets, as cells."""
+        header = ("groups", "blobs", "bytes")
+        top = self.frame.head(ROWS_SHOWN)
+        rows: list[tuple[str, ...]] = [
+            (listed([cut(name, MEMBER_SHOWN) for name in groups], 3), f"{blobs:,}", human_bytes(size))
+            for groups, blobs, size in top.itertuples(index=False)
+        ]
+        if len(self.frame) > len(top):
+            rest = self.frame.iloc[len(top) :]
+            more = f"and {len(rest):,} more"
+            rows.append((more, f"{rest['blobs'].sum():,}", human_bytes(int(rest["bytes"].sum()))))
+        return header, rows, frozenset(("blobs", "bytes"))
+
+
+def sharing(x: SupportsSnapshot | Address, by: By = "repo", *, policy: str | None = None) -> Sharing:
+    """Return which groups share how much: bytes by the exact set of groups that reach them.
+
+    `by` as in `usage`. Errors: what `scan` raises, GroupingError. Cost: what each group reaches and its links, and a
+    sort of the blobs.
+    """
+    name, snapshot = named_by(by), as_snapshot(x)
+    snapshot = snapshot if policy is None else snapshot.with_policy(policy)
+    parts = partition(snapshot, by)
+    if parts is not None:
+        return Sharing(snapshot, name, _sorted([_single(parts)]), _diagonal(parts))
+    found = held(snapshot, by)
+    frame = _sorted([*_sets(snapshot, found), _single(beside(snapshot, found))])
+    return Sharing(snapshot, name, frame, _pairs(snapshot, found))
+
+
+def _sets(snapshot: Snapshot, found: Held) -> Iterator[pd.DataFrame]:
+    """Yield the sets of groups, biggest first, as long as their names fit; then all others as one."""
+    made = classes(snapshot.counted, found.reach)
+    most = int(np.searchsorted(np.cumsum(made.number), NAMES_LISTED, "right"))
+    start, groups = found.reach.members(made.node[:most])
+    names = found.names.to_numpy(object)[groups]
+    sets = [tuple(names[a:b]) for a, b in zip(start[:-1].tolist(), start[1:].tolist(), strict=True)]
+    yield _frame(sets, made.blobs[:most], made.bytes[:most])
+    if most < len(made.node):
+        yield _frame([(MORE,)], made.blobs[most:].sum(keepdims=True), made.bytes[most:].sum(keepdims=True))
+
+
+def _single(parts: pd.DataFrame) -> pd.DataFrame:
+    """Return parts as sets of one group."""
+    return _frame([(str(name),) for name in parts.index], parts["blobs"], parts["bytes"])
+
+
+def _frame(sets: list[tuple[str, ...]], blobs: object, size: object) -> pd.DataFrame:
+    groups = np.empty(len(sets), object)
+    groups[:] = sets
+    return pd.DataFrame({"groups": groups, "blobs": np.asarray(blobs), "bytes": np.asarray(size)})
+
+
+def _sorted(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return the sets, biggest first, then by name."""
+    whole = pd.concat(parts, ignore_index=True)
+    order = sorted(range(len(whole)), key=list(zip(-whole["bytes"], whole["groups"], strict=True)).__getitem__)
+    return whole.iloc[order].reset_index(drop=True)
+
+
+def _pairs(snapshot: Snapshot, found: Held) -> pd.DataFrame:
+    """Return the matrix of the groups that reach most, those first."""
+    (closure,) = found.reach.sums(snapshot.counted.size)
+    top = np.argsort(-closure, kind="stable")[:PAIRED].astype(np.int32)
+    index = found.names[top].rename("group")
+    return pd.DataFrame(pairs(snapshot.counted, found.reach, top), index=index, columns=index.rename("with"))
+
+
+def _diagonal(parts: pd.DataFrame) -> pd.DataFrame:
+    """Return the matrix of groups that share nothing, the largest first."""
+    size = parts["bytes"][~parts.index.isin(SPECIAL)].sort_values(ascending=False, kind="stable").head(PAIRED)
+    index = pd.Index(size.index, dtype="str", name="group")
+    return pd.DataFrame(np.diag(size.to_numpy()), index=index, columns=index.rename("with"))
