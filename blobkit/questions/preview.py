@@ -21,8 +21,6 @@ from blobkit.render import count, cut, human_bytes, listed, short
 from blobkit.tables import ids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
     from blobkit.analysis.removal import Removal
@@ -102,8 +100,8 @@ class Preview(Shown):
         distance, nodes = self._stays
         after = Holding.after(self.snapshot, self.dropped.rows, self.removal.nodes)
         frame = _frame(self.snapshot, nodes, distance[nodes])
-        frame["holders"] = _tuples(after.direct(node, HOLDERS_KEPT) for node in nodes.tolist())
-        frame["still_needed_by"] = _tuples(sorted(after.names(node, HOLDERS_KEPT)) for node in nodes.tolist())
+        frame["holders"] = _objects(after.directly(nodes, HOLDERS_KEPT))
+        frame["still_needed_by"] = _objects(after.reaching(nodes, HOLDERS_KEPT).tuples())
         return frame
 
     @cached_property
@@ -250,8 +248,7 @@ def _frame(snapshot: Snapshot, nodes: NDArray[np.int32], level: NDArray[np.int32
     )
 
 
-def _tuples(lists: Iterable[list[str]]) -> NDArray[np.object_]:
-    found = [tuple(items) for items in lists]
-    result = np.empty(len(found), object)
-    result[:] = found
+def _objects(items: list[tuple[str, ...]]) -> NDArray[np.object_]:
+    result = np.empty(len(items), object)
+    result[:] = items
     return result

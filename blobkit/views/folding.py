@@ -144,7 +144,9 @@ def _folded(scene: Scene, key: Ints, known: Families | None) -> Folded:
     _, start, group = np.unique(key[order], return_index=True, return_inverse=True)
     at = np.empty(len(key), np.int64)
     at[order] = group
-    groups = [_group(scene, places, known) for places in np.split(order, start[1:])] if len(order) else []
+    split = np.split(order, start[1:]) if len(order) else []
+    notes = _notes(scene, split, known)
+    groups = [_group(scene, places, known, note) for places, note in zip(split, notes, strict=True)]
     return Folded(tuple(groups), _links(scene, at, len(groups)))
 
 
@@ -160,7 +162,7 @@ def _links(scene: Scene, group: Ints, number: int) -> tuple[tuple[int, int, int]
     return tuple((*pair, many) for pair, many in zip(ends, count.tolist(), strict=True))
 
 
-def _group(scene: Scene, places: Ints, known: Families | None) -> Group:
+def _group(scene: Scene, places: Ints, known: Families | None, note: str) -> Group:
     marks, number = np.unique(scene.mark[places], return_counts=True)
     blobs, total = int(np.count_nonzero(scene.blob[places])), int(scene.size[places].sum())
     state = STATES[scene.state[places[0]]]
@@ -178,7 +180,7 @@ def _group(scene: Scene, places: Ints, known: Families | None) -> Group:
         bytes=total,
         name=named(scene, places),
         amount=amount if single else f"{plural(len(places), what)}, {amount}" if blobs else plural(len(places), what),
-        note=_kept_by(scene, places, known) if state == "kept" else "",
+        note=note,
     )
 
 
@@ -201,12 +203,23 @@ def _family_name(scene: Scene, places: Ints, known: Families | None) -> str:
     return known.named(bits) if bits.bit_count() < max(len(known.names), 2) else ""
 
 
-def _kept_by(scene: Scene, places: Ints, known: Families | None) -> str:
-    """Return who keeps a group: names where all have the same holders, else families."""
-    if known is None or len(places) == 1:
-        names = [short(name) for name in scene.after.names(int(scene.nodes[places[0]]), NAMES_LOOKED_AT)]
-        many = len(names) == NAMES_LOOKED_AT
-        some = f"{', '.join(names[:2])} and many more" if many else listed(sorted(names), 2)
-        return f"kept by {some}" if names else scene.unnamed
-    bits = int(np.bitwise_or.reduce(known.remain[scene.nodes[places]]))
-    return f"kept by {known.named(bits)}" if bits else scene.unnamed
+def _notes(scene: Scene, split: list[Ints], known: Families | None) -> list[str]:
+    """Return for each group that is kept who keeps it: names where all have the same holders, else families."""
+    notes = [""] * len(split)
+    kept = [i for i, places in enumerate(split) if scene.state[places[0]] == STATES.index("kept")]
+    alone = [i for i in kept if known is None or len(split[i]) == 1]
+    nodes = scene.nodes[[split[i][0] for i in alone]]
+    names = scene.after.reaching(nodes, NAMES_LOOKED_AT).tuples(nearest_first=True)
+    for i, found in zip(alone, names, strict=True):
+        notes[i] = _kept_by_names(scene, found)
+    for i in set(kept) - set(alone):
+        bits = int(np.bitwise_or.reduce(known.remain[scene.nodes[split[i]]])) if known else 0
+        notes[i] = f"kept by {known.named(bits)}" if known and bits else scene.unnamed
+    return notes
+
+
+def _kept_by_names(scene: Scene, found: tuple[str, ...]) -> str:
+    names = [short(name) for name in found]
+    many = len(names) == NAMES_LOOKED_AT
+    some = f"{', '.join(names[:2])} and many more" if many else listed(sorted(names), 2)
+    return f"kept by {some}" if names else scene.unnamed

@@ -87,8 +87,9 @@ def _why(found: Scene, nodes: NDArray[np.int32]) -> str:
     """Return who needs most of these blobs; only the biggest ones are asked."""
     size = found.snapshot.counted.size[nodes]
     names: Counter[str] = Counter()
-    for at in np.argsort(-size, kind="stable")[:BLOBS_ASKED].tolist():
-        for name in sorted(found.after.names(int(nodes[at]), NAMES_ASKED)):
+    asked = np.argsort(-size, kind="stable")[:BLOBS_ASKED]
+    for at, reaching in zip(asked.tolist(), found.after.reaching(nodes[asked], NAMES_ASKED).tuples(), strict=True):
+        for name in reaching:
             names[name] += int(size[at]) + 1
     shown = [printable(short(name)) for name, _ in names.most_common(NAMES_SHOWN)]
     return f"needed by {', '.join(shown)}{' and others' * (len(names) > NAMES_SHOWN)}" if shown else found.unnamed

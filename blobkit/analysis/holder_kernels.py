@@ -1,0 +1,117 @@
+"""Kernels about what holds a node: the names that reach it from above, and the nodes that link to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.analysis.kernels import Kernel
+
+if TYPE_CHECKING:
+    from blobkit.analysis.kernels import Bools, Ids, Ints
+
+__all__ = ["first_sources", "links_within", "nearest"]
+
+
+@Kernel
+def links_within(start: Ints, sources: Ids, inside: Bools) -> tuple[Ints, Ids]:
+    """Return the links among the nodes of a set in CSR form, from all links by target. Cost: nodes + links into them.
+
+    Most of what links to a blob that very many share links to as many others, which are not looked at.
+    """
+    n = len(start) - 1
+    first = np.zeros(n + 2, np.int64)
+    for node in range(n):
+        if inside[node]:
+            for k in range(start[node], start[node + 1]):
+                first[sources[k] + 2] += inside[sources[k]]
+    for node in range(n):
+        first[node + 2] += first[node + 1]
+    targets = np.empty(first[n + 1], np.int32)
+    for node in range(n):
+        if inside[node]:
+            for k in range(start[node], start[node + 1]):
+                if inside[sources[k]]:
+                    targets[first[sources[k] + 1]] = node
+                    first[sources[k] + 1] += 1
+    return first[: n + 1], targets
+
+
+@Kernel
+def nearest(first: Ints, targets: Ids, node: Ids, label: Ids, most: int, room: int) -> tuple[Ids, Ids, bool]:
+    """Return (node, label) for the `most` nearest labels above each node: nearest first, then by label.
+
+    Labels begin where `node` and `label` say (by label, at most `most` a node) and go down links, cycles too: a
+    breadth-first search of pairs, in which a node that has enough labels takes and hands on no more. The last
+    value is False where more than `room` pairs are needed, and what is returned is not all. Cost: pairs * links of
+    each, times the labels that a node has already.
+    """
+    n = len(first) - 1
+    number = np.zeros(n, np.int32)
+    last = np.full(n, -1, np.int32)
+    tail = len(node)
+    at = np.empty(tail + 1024, np.int32)
+    labels = np.empty(tail + 1024, np.int32)
+    before = np.empty(tail + 1024, np.int32)
+    for i in range(tail):
+        at[i] = node[i]
+        labels[i] = label[i]
+        before[i] = last[node[i]]
+        last[node[i]] = i
+        number[node[i]] += 1
+    head = 0
+    while head < tail:
+        name = labels[head]
+        source = at[head]
+        for k in range(first[source], first[source + 1]):
+            child = targets[k]
+            if number[child] >= most:
+                continue
+            has = last[child]
+            while has >= 0 and labels[has] != name:
+                has = before[has]
+            if has >= 0:
+                continue
+            if tail == len(at):
+                if tail >= room:
+                    return at[:tail], labels[:tail], False
+                more = np.empty(tail, np.int32)
+                at = np.concatenate((at, more))
+                labels = np.concatenate((labels, more))
+                before = np.concatenate((before, more))
+            at[tail] = child
+            labels[tail] = name
+            before[tail] = last[child]
+            last[child] = tail
+            number[child] += 1
+            tail += 1
+        head += 1
+    return at[:tail], labels[:tail], True
+
+
+@Kernel
+def first_sources(start: Ints, sources: Ids, alive: Bools, nodes: Ids, most: int) -> tuple[Ints, Ids]:
+    """Return for each of `nodes` the first `most` alive nodes that link to it, as where each begins and all of them.
+
+    Cost: the links to these nodes, up to the last one that is returned.
+    """
+    begin = np.zeros(len(nodes) + 1, np.int64)
+    for i in range(len(nodes)):
+        found = 0
+        for k in range(start[nodes[i]], start[nodes[i] + 1]):
+            if alive[sources[k]]:
+                found += 1
+                if found == most:
+                    break
+        begin[i + 1] = begin[i] + found
+    result = np.empty(begin[len(nodes)], np.int32)
+    for i in range(len(nodes)):
+        tail = begin[i]
+        for k in range(start[nodes[i]], start[nodes[i] + 1]):
+            if tail == begin[i + 1]:
+                break
+            if alive[sources[k]]:
+                result[tail] = sources[k]
+                tail += 1
+    return begin, result

@@ -1,0 +1,131 @@
+"""Which names reach a blob, and what holds it directly: against brute force, and in time where graphs are deep."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import blobkit
+from blobkit.analysis.holder_kernels import first_sources, links_within, nearest
+from blobkit.questions import holding
+from blobkit.questions.holding import Holding
+from blobkit.snapshot import Snapshot, build
+from graphs import Graph, array, graphs, key, snapshot_of
+
+
+@st.composite
+def named(draw: st.DrawFn) -> tuple[Graph, dict[int, list[str]]]:
+    """A graph, cycles too, with names for some of the pins of each node; some names are given twice."""
+    graph = draw(graphs(cyclic=True, largest=20))
+    words = st.lists(st.sampled_from([f"n{i}" for i in range(12)]), unique=True)
+    return graph, {node: draw(words)[: graph.pins[node]] for node in graph.pinned()}
+
+
+def near(graph: Graph, names: dict[int, list[str]], node: int) -> list[tuple[int, str]]:
+    """All names that reach a node with the fewest links, by brute force; an anonymous pin goes by its digest."""
+    found: dict[str, int] = {}
+    for root in graph.pinned():
+        far = graph.depths([root])[node]
+        given_names = names.get(root, [])
+        anonymous = [key(root)] if graph.pins[root] > len(given_names) else []
+        for name in [*given_names, *anonymous] if far >= 0 else []:
+            found[name] = min(far, found.get(name, far))
+    return sorted((far, name) for name, far in found.items())
+
+
+@given(named(), st.sampled_from([1, 2, 3, 100]), st.booleans())
+def test_the_nearest_names_of_each_node(
+    case: tuple[Graph, dict[int, list[str]]],
+    most: int,
+    compiled: bool,  # noqa: FBT001 (drawn)
+) -> None:
+    graph, names = case
+    snapshot = snapshot_of(graph, counting=False, names=names)
+    asked = array(range(len(graph)))
+    with pytest.MonkeyPatch.context() as patch:
+        if compiled:
+            patch.setattr("blobkit.analysis.kernels.COMPILED_FROM", 0)
+        found = Holding.now(snapshot).reaching(asked, most)
+    for node, told, ordered in zip(range(len(graph)), found.tuples(), found.tuples(nearest_first=True), strict=True):
+        expected = [name for _, name in near(graph, names, node)]
+        assert list(ordered) == expected[:most]
+        assert told == tuple(sorted(ordered))
+        assert Holding.now(snapshot).names(node, most) == list(ordered)
+
+
+@given(named(), st.sampled_from([1, 2, 100]))
+def test_what_holds_each_node_directly(case: tuple[Graph, dict[int, list[str]]], most: int) -> None:
+    graph, names = case
+    snapshot = snapshot_of(graph, counting=False, names=names)
+    alive = graph.reached(graph.pinned())
+    for node, told in enumerate(Holding.now(snapshot).directly(array(range(len(graph))), most)):
+        links = [key(above) for above in sorted(graph.into[node] & alive)]
+        pins = sorted({name for far, name in near(graph, names, node) if far == 0})
+        assert told[: len(links)] == tuple(links)[:most]
+        assert len(told) == min(most, len(links) + len(pins))
+        assert set(told[len(links) :]) <= set(pins)
+
+
+def test_with_little_room_fewer_names_are_told_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holding, "ROOM", 1)
+    n, most = 600, 100
+    graph = Graph([1] * n, [most] + [0] * (n - 1), {(i, i + 1) for i in range(n - 1)})
+    names = [f"n{i:03}" for i in range(most)]
+    found = Holding.now(snapshot_of(graph, counting=False, names={0: names})).reaching(array([0, n - 1]), most)
+    assert found.tuples(nearest_first=True) == [tuple(names[: holding.FEWEST])] * 2
+
+
+def line(n: int, pins: list[int]) -> Snapshot:
+    """A chain of n links, with a name on each of these nodes."""
+    return build(
+        "oci",
+        "chain",
+        nodes={"key": [key(i) for i in range(n)], "size": [1] * n},
+        links={"source": np.arange(n - 1), "target": np.arange(1, n), "kind": ["child"] * (n - 1)},
+        pins={"node": pins, "name": [f"t{i:06}" for i in range(len(pins))], "kind": ["entry"] * len(pins)},
+    )
+
+
+def star(n: int) -> Snapshot:
+    """One blob that n named ones link to."""
+    return build(
+        "oci",
+        "star",
+        nodes={"key": [key(i) for i in range(n + 1)], "size": [1] * (n + 1)},
+        links={"source": np.arange(n), "target": np.full(n, n), "kind": ["child"] * n},
+        pins={"node": np.arange(n), "name": [f"t{i:06}" for i in range(n)], "kind": ["entry"] * n},
+    )
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "blobs"), [(line(100_000, [0, 0, 5]), 100_000), (star(200_000), 1)], ids=["chain", "hub"]
+)
+def test_kept_is_linear_where_graphs_are_deep_or_wide(snapshot: Snapshot, blobs: int) -> None:
+    preview = blobkit.simulate_deref(snapshot, "t000000")
+    start = time.process_time()
+    kept = preview.kept
+    assert time.process_time() - start < 30  # a chain of a thousand took 50 s when each blob asked for itself
+    assert len(kept) == blobs
+    needed = kept.set_index("level")["still_needed_by"]
+    if blobs == 1:
+        assert needed[1] == tuple(f"t{i:06}" for i in range(1, 101))
+    else:
+        assert (needed[4], needed[99_999]) == (("t000001",), ("t000001", "t000002"))
+
+
+@given(graphs(cyclic=True), st.data())
+def test_kernels_agree_with_what_they_are_compiled_from(graph: Graph, data: st.DataObject) -> None:
+    counted = snapshot_of(graph, counting=False).counted
+    inside = np.array(data.draw(st.lists(st.booleans(), min_size=len(graph), max_size=len(graph))), np.bool_)
+    nodes = np.flatnonzero(inside).astype(np.int32)
+    for kernel, args in (
+        (links_within, (counted.first, counted.targets, inside)),
+        (first_sources, (counted.first, counted.targets, inside, nodes, 2)),
+        (nearest, (counted.first, counted.targets, nodes, nodes, 2, 1 << 20)),
+    ):
+        for ours, plain in zip(kernel.compiled(*args), kernel.plain(*args), strict=True):
+            assert np.array_equal(ours, plain)
