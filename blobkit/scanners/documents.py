@@ -18,8 +18,8 @@ from blobkit.media import (
     read_config,
     read_document,
 )
-from blobkit.render import listed
 from blobkit.strangers import DocumentError
+from blobkit.wording import recompressed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,8 +79,7 @@ class Documents:
         for diff_id, layers in sorted(self._same.items()):
             stored = sorted(layer for layer in layers if self.facts.is_stored(layer))
             if len(stored) > 1:
-                message = f"{len(stored)} layers are one content (diffID {diff_id}): {listed(stored, 20)}"
-                self.facts.notice("recompressed", message, diff_id)
+                self.facts.notice("recompressed", recompressed(diff_id, stored), diff_id)
 
     def _is_followed(self, reference: Reference) -> bool:
         return reference.followed or reference.kind in self.always

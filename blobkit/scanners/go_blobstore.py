@@ -20,9 +20,10 @@ from blobkit.digest import Digest, is_digest
 from blobkit.errors import UnreadableStoreError
 from blobkit.media import DOCUMENT_LIMIT, kind_of
 from blobkit.progress import watched
-from blobkit.render import count, human_bytes, printable
-from blobkit.scanners.facts import Facts, Files, listing, read, within
+from blobkit.render import count, printable
+from blobkit.scanners.facts import Facts, Files, listing, micros, read, within
 from blobkit.strangers import DocumentError, Json, parse_json, spelled, text_of
+from blobkit.wording import upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -229,6 +230,6 @@ def _temporary_files(root: Path, facts: Facts) -> None:
     for entry in listing(os.fspath(root), facts):
         if entry.name.startswith("temp-blob-") and entry.is_file(follow_symlinks=False):
             with suppress(FileNotFoundError):  # it may have been committed meanwhile
-                size = entry.stat(follow_symlinks=False).st_size
-                message = f"the temporary file {entry.name} holds {human_bytes(size)} ({size} bytes)"
+                info = entry.stat(follow_symlinks=False)
+                message = upload(f"the temporary file {entry.name}", info.st_size, micros(info))
                 facts.notice("upload", message, "", entry.path)

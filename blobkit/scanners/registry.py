@@ -16,9 +16,10 @@ from blobkit.digest import Digest, is_digest
 from blobkit.errors import UnreadableStoreError
 from blobkit.media import Reference
 from blobkit.progress import watched
-from blobkit.render import clean, human_bytes
+from blobkit.render import clean
 from blobkit.scanners.documents import Documents
 from blobkit.scanners.facts import Facts, Files, listing, micros, read, within
+from blobkit.wording import upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -198,12 +199,12 @@ def _read_layers(repository: Repository, path: str, facts: Facts) -> None:
 
 def _read_uploads(repository: Repository, path: str, facts: Facts) -> None:
     """Say which uploads were begun and not finished: they take space that no collector frees."""
-    for upload in _directories(path, facts):
-        for entry in listing(upload.path, facts):
+    for directory in _directories(path, facts):
+        for entry in listing(directory.path, facts):
             if entry.name == "data" and entry.is_file(follow_symlinks=False):
-                size = entry.stat(follow_symlinks=False).st_size
-                message = f"the upload {upload.name} to {repository.name} holds {human_bytes(size)} ({size} bytes)"
-                facts.notice("upload", message, repository.name, entry.path)
+                info = entry.stat(follow_symlinks=False)
+                what = f"the upload {directory.name} to {repository.name}"
+                facts.notice("upload", upload(what, info.st_size, micros(info)), repository.name, entry.path)
 
 
 def _body_links(facts: Facts) -> dict[int, list[int]]:

@@ -1,0 +1,54 @@
+"""Notices whose message an audit reads back: written and read in this one place.
+
+A notice is a code, a key, a path and a message, also in a saved snapshot; what else an audit must know of it is in
+the message. Names of strangers are in messages too, so each form is read from its fixed end only.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from blobkit.digest import is_digest
+from blobkit.render import human_bytes, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["recompressed", "recompressed_in", "upload", "upload_in"]
+
+LISTED = 1000
+_UPLOAD = re.compile(r"\((\d{1,18}) bytes\)(?:, last written (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ))?\Z", re.ASCII)
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def recompressed(diff_id: str, layers: Sequence[str]) -> str:
+    """Return that these layers are one content, which has this diffID, compressed differently."""
+    return f"{len(layers)} layers are one content (diffID {diff_id}): {listed(layers, LISTED)}"
+
+
+def recompressed_in(diff_id: str, message: str) -> list[str]:
+    """Return the layers of that message; at most LISTED are in it."""
+    _, _, layers = message.partition(f"(diffID {diff_id}): ")
+    return [name for name in (text.partition(" ")[0] for text in layers.split(", ")) if is_digest(name)]
+
+
+def upload(what: str, size: int, modified: int) -> str:
+    """Return that something unfinished takes so many bytes, and was last written then (microseconds since 1970)."""
+    held = f"{what} holds {human_bytes(size)} ({size} bytes)"
+    try:
+        return f"{held}, last written {datetime.fromtimestamp(modified / 1e6, UTC):{_TIME}}"
+    except (ValueError, OverflowError, OSError):  # a file may claim the year 60,000
+        return held
+
+
+def upload_in(message: str) -> tuple[int, datetime | None]:
+    """Return the bytes and the time in that message; 0, or None, where it does not say."""
+    found = _UPLOAD.search(message)
+    if found is None:
+        return 0, None
+    try:
+        return int(found[1]), datetime.strptime(found[2] or "", _TIME).replace(tzinfo=UTC)
+    except ValueError:
+        return int(found[1]), None
