@@ -31,6 +31,7 @@ __all__ = [
     "Level",
     "Link",
     "Record",
+    "Standing",
     "Stamp",
     "Tally",
 ]
@@ -139,6 +140,15 @@ class Stamp(NamedTuple):
     identity: object
     regular: bool = True
     mode: int = 0o444
+
+
+class Standing(NamedTuple):
+    """What is left to do in a store: the flags `unsynced` and `layout_dirty`, are there tombstones, expected links."""
+
+    unsynced: str | None = None
+    dirty: str | None = None
+    buried: bool = False
+    waiting: bool = False
 
 
 @dataclass(frozen=True, slots=True)

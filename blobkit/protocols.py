@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from blobkit.digest import Digest
-    from blobkit.model import Arrival, Change, Column, Facts, Fault, Link, Record, Stamp, Tally
+    from blobkit.model import Arrival, Change, Column, Facts, Fault, Link, Record, Stamp, Standing, Tally
     from blobkit.snapshot import Snapshot
 
     Address = str | os.PathLike[str]
@@ -299,6 +299,10 @@ class Reading(Protocol):
 
     def changed_names(self) -> Mapping[str, Digest | None]:
         """Return the names that came, moved or went since `settle_names`, with what each one named then."""
+        ...
+
+    def standing(self) -> Standing:
+        """Return what is left to do, as this transaction has it now. Cheap: every write asks it."""
         ...
 
     def meta(self, key: str) -> str | None:

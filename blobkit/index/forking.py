@@ -30,12 +30,14 @@ _spoiled: set[Path] = set()
 class Gate:
     """The way into the transactions of one index: shut while this process forks.
 
-    A fork waits up to `timeout` seconds until every other thread is out, then calls `leave`, which closes what is open.
+    A fork waits up to `timeout` seconds until every other thread is out, then calls `leave`, which closes what is open;
+    the child calls `renew`.
     """
 
-    def __init__(self, path: Path, leave: Callable[[], None], timeout: float) -> None:
+    def __init__(self, path: Path, leave: Callable[[], None], renew: Callable[[], None], timeout: float) -> None:
         self._path = path.resolve()
         self._leave = leave
+        self._renew = renew
         self._timeout = timeout
         self._reset()
         _gates.add(self)
@@ -80,6 +82,7 @@ class Gate:
         """Be as new, in a child, where no other thread is; what was inside stays the parent's."""
         if self._threads.total():
             _spoiled.add(self._path)
+        self._renew()
         self._reset()
 
     def _reset(self) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from blobkit.errors import BatchError, StoreClosedError
 from blobkit.index.memory_faults import MemoryFaults
-from blobkit.model import LINK_KINDS, Facts, Link, Record
+from blobkit.model import LINK_KINDS, Facts, Link, Record, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -157,6 +157,11 @@ class _State(MemoryFaults):
     def changed_names(self) -> Mapping[str, Digest | None]:
         """Return the names that changed, with what each one named before."""
         return dict(self._changed)
+
+    def standing(self) -> Standing:
+        """Return what is left to do."""
+        waiting = any(self._expected.values())
+        return Standing(self.meta("unsynced"), self.meta("layout_dirty"), bool(self._tombstones), waiting)
 
     def meta(self, key: str) -> str | None:
         """Return a fact about the store itself."""

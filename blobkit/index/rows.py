@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from blobkit.digest import pack, unpack, unpack_column
 from blobkit.index.faults import edges, faults, miscounts
-from blobkit.model import LINK_KINDS, Link, Record
+from blobkit.model import LINK_KINDS, Link, Record, Standing
 
 if TYPE_CHECKING:
     import sqlite3
@@ -48,6 +48,8 @@ HOLDERS = """SELECT l.to_id, b.digest FROM links l CROSS JOIN blobs b ON b.id = 
 NAMES = "SELECT blob_id, name FROM tags WHERE blob_id IN (SELECT value FROM json_each(?)) ORDER BY name"
 GIVEN = "SELECT blob_id, pins FROM given WHERE source = ? AND blob_id IN (SELECT value FROM json_each(?))"
 NUMBERED = "SELECT id, digest FROM blobs WHERE id IN (SELECT value FROM json_each(?))"
+STANDING = """SELECT (SELECT value FROM meta WHERE key = 'unsynced'),
+    (SELECT value FROM meta WHERE key = 'layout_dirty'), EXISTS (SELECT 1 FROM tombstones), EXISTS (SELECT 1 FROM missing_links)"""
 TAGS = "SELECT t.name, b.digest FROM tags t JOIN blobs b ON b.id = t.blob_id"
 
 
@@ -62,6 +64,7 @@ class Rows:
         self._db = db
         self._known: dict[Digest, tuple[int, int, int]] = {}
         self._leaves: set[Digest] = set()
+        self._standing: Standing | None = None
 
     def counts(self, blobs: Collection[Digest]) -> Mapping[Digest, int]:
         """Return the reference count of each of these."""
@@ -118,6 +121,8 @@ class Rows:
 
     def expecting(self, digests: Collection[Digest]) -> Sequence[Link]:
         """Return the links that wait for one of these."""
+        if not self.standing().waiting:
+            return []
         rows = self._by_digest(EXPECTING, digests)
         return [Link(unpack(source), unpack(target), LINK_KINDS[kind]) for source, target, kind in rows]
 
@@ -152,6 +157,12 @@ class Rows:
     def changed_names(self) -> Mapping[str, Digest | None]:
         """Return the names that changed, with what each one named before."""
         return {name: packed and unpack(packed) for name, packed in self._db.execute("SELECT * FROM changed_names")}
+
+    def standing(self) -> Standing:
+        """Return what is left to do. One statement a transaction, unless something changes it."""
+        if self._standing is None:
+            self._standing = Standing(*self._db.execute(STANDING).fetchone())
+        return self._standing
 
     def meta(self, key: str) -> str | None:
         """Return a fact about the store itself."""

@@ -78,7 +78,7 @@ def wish_of(data: Data, *, media_type: str, links: Iterable[str], tag: str | Non
         check_name(tag)
     targets = tuple(parse_all(links))
     if targets or not is_document(media_type):
-        return Wish(targets, tag=tag, move=move), data
+        return Wish(targets, tag=tag, move=move) if targets or tag is not None else NOTHING, data
     body = _whole(_parts(data))
     try:
         document = read_document(body, media_type)
@@ -88,30 +88,33 @@ def wish_of(data: Data, *, media_type: str, links: Iterable[str], tag: str | Non
     return Wish(derived=document.references, tag=tag, move=move), body
 
 
-def record(rows: Writing, came: Sequence[Arrived], known: Mapping[Digest, Record]) -> bool:
+def record(rows: Writing, came: Sequence[Arrived], known: Mapping[Digest, Record]) -> tuple[bool, list[Descriptor]]:
     """Record blobs that were committed: new ones with one pin, one pin more on `known` ones; then what is wanted.
 
-    Returns whether anything changed that tags show. MediaTypeConflictError, TagExistsError, LinkCycleError.
+    Returns whether anything changed that tags show, and the descriptors where all of them are plain: new, and nothing
+    is wanted of them. MediaTypeConflictError, TagExistsError, LinkCycleError.
     """
     first = {new.digest: new for new in reversed(came) if new.digest not in known}
-    if first:
-        _add(rows, list(first.values()))
+    wanting = [new for new in came if new.wish is not NOTHING]
+    moment = datetime.now(UTC)
+    waited = _add(rows, list(first.values()), moment) if first else False
+    if len(first) == len(came) and not waited and not wanting:
+        return False, [Descriptor(new.digest, new.size, 1, 1, (), new.media_type, moment, ()) for new in came]
     again = [new for new in came if first.get(new.digest) is not new]
     shown = _pin(rows, again, known, first) if again else False
-    for new in came:
-        if new.wish != NOTHING:
-            shown |= _fulfil(rows, new)
-    return shown
+    for new in wanting:
+        shown |= _fulfil(rows, new)
+    return shown, []
 
 
-def _add(rows: Writing, new: Sequence[Arrived]) -> None:
-    """Record new blobs, and the links that waited for them."""
-    now = datetime.now(UTC)
-    rows.add([Arrival(blob.digest, blob.size, blob.media_type, now) for blob in new])
+def _add(rows: Writing, new: Sequence[Arrived], moment: datetime) -> bool:
+    """Record new blobs, and the links that waited for them; return whether there were any."""
+    rows.add([Arrival(blob.digest, blob.size, blob.media_type, moment) for blob in new])
     waiting = rows.expecting([blob.digest for blob in new])
     if waiting:
         rows.apply(rules.arrived(rows, waiting))
         rows.unexpect(waiting)
+    return bool(waiting)
 
 
 def _pin(

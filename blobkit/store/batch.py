@@ -86,7 +86,8 @@ class Batch(Verbs):
     def _flush(self, rows: Writing) -> None:
         """Record, as the first thing under the lock, what was put before."""
         came, self._waiting = self._waiting, []
-        self._record(rows, came, _nothing)
+        if came:
+            self._record(rows, came, _nothing)
 
     @contextmanager
     def _changing(self, *, durable: bool = False) -> Iterator[Writing]:  # noqa: ARG002 (the batch itself is durable)
@@ -102,7 +103,7 @@ class Batch(Verbs):
         return super()._writer(algorithm, media_type, wish)
 
     def _take_in(self, came: Arrived, staged: Staged) -> Descriptor:
-        if self._held.begun or came.wish != NOTHING:
+        if self._held.begun or came.wish is not NOTHING:
             return super()._take_in(came, staged)
         found = self._held.look(lambda rows: self._foreseen(rows, came))
         staged.seal()

@@ -59,8 +59,7 @@ class Bulk(Verbs):
             came = [self._staged(area, item, algorithm, media_type) for item in items]
             area.seal()
             with self._changing() as rows:
-                self._record(rows, came, area.seal)
-                return described_all(rows, [new.digest for new in came])
+                return list(self._record(rows, came, area.seal))
         finally:
             area.discard()
 

@@ -145,7 +145,7 @@ class LocalStore(Store):
         Under "off" the flag that says so must be durable before anything that is not, even where a stronger store
         has just cleared it.
         """
-        unsynced = rows.meta("unsynced") is not None
+        unsynced = rows.standing().unsynced is not None
         if self.durability == "off":
             return unsynced
         if unsynced:

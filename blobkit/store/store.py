@@ -23,6 +23,7 @@ from blobkit.store.fsck.subject import Outside, Subject
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
     from types import TracebackType
     from typing import BinaryIO
 
@@ -203,21 +204,19 @@ class Store(Bulk):
                     return
             self._prepare()
 
-    @contextmanager
-    def _changing(self, *, durable: bool = False) -> Iterator[Writing]:
+    def _changing(self, *, durable: bool = False) -> AbstractContextManager[Writing]:
         """Hold the write lock, commit, then do what the commit leaves to do; refused beside a batch of this thread."""
         self._refuse_nesting()
         self._look()
-        with self._committing(durable=durable) as rows:
-            yield rows
+        return self._committing(durable=durable)
 
     @contextmanager
     def _committing(self, *, durable: bool = False) -> Iterator[Writing]:
         """Hold the write lock, commit, then do what the commit leaves to do: its own work and what others left."""
         with self._writing(durable=durable) as rows:
             yield rows
-            dirty, left = rows.meta("layout_dirty"), rows.tombstones(1)
-        self._settle(dirty=dirty is not None, left=bool(left))
+            standing = rows.standing()
+        self._settle(dirty=standing.dirty is not None, left=standing.buried)
 
     def _settle(self, *, dirty: bool, left: bool) -> None:
         """Do what a commit left to do. The verb has held: what fails now fails no verb, whoever comes next does it."""

@@ -13,7 +13,7 @@ from blobkit.digest import is_digest, parse
 from blobkit.errors import ContentMissingError
 from blobkit.render import clean
 from blobkit.store import rules
-from blobkit.store.arrival import Arrived, Wish, described, described_as, record, whole, wish_of
+from blobkit.store.arrival import NOTHING, Arrived, described, described_all, described_as, record, whole, wish_of
 from blobkit.store.blob import Blob
 from blobkit.store.projection import is_shown
 from blobkit.store.writer import BlobWriter
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from blobkit.digest import Digest
     from blobkit.model import Change, Descriptor, Freed
     from blobkit.protocols import Content, Index, Reading, Staged, Writing
-    from blobkit.store.arrival import Data
+    from blobkit.store.arrival import Data, Wish
 
 __all__ = ["Verbs"]
 
@@ -43,7 +43,7 @@ class Verbs(ABC):
 
     def new_writer(self, algorithm: str = "sha256", *, media_type: str = "") -> BlobWriter[Descriptor]:
         """Return a writer for new content, hashed with `algorithm`; HashNotSupportedError. It derives no links."""
-        return self._writer(algorithm, media_type, Wish())
+        return self._writer(algorithm, media_type, NOTHING)
 
     def get(self, digest: str) -> Blob:
         """Return what is known of a blob, with `.open()` and `.read()`."""
@@ -180,22 +180,28 @@ class Verbs(ABC):
 
     def _take_in(self, came: Arrived, staged: Staged) -> Descriptor:
         """Make staged bytes a blob, or one reference more on the blob that is here."""
-        if not whole(self._content, self._index.read(lambda rows: rows.sizes([came.digest]))):
+        if not whole(self._content, {came.digest: came.size}):
             staged.seal()  # outside the lock: this is the slow part
         with self._changing(durable=came.wish.tag is not None) as rows:
-            self._record(rows, [came], staged.seal)
-            return described(rows, came.digest)
+            return self._record(rows, [came], staged.seal)[0]
 
-    def _record(self, rows: Writing, came: Sequence[Arrived], seal: Callable[[], None]) -> None:
-        """Record what came and publish what is not whole here, which `seal` makes durable if that was not done."""
+    def _record(self, rows: Writing, came: Sequence[Arrived], seal: Callable[[], None]) -> Sequence[Descriptor]:
+        """Record what came and publish what is not whole here, which `seal` makes durable if that was not done.
+
+        Returns what is known of each afterwards.
+        """
         known = rows.records({new.digest for new in came})
-        here = whole(self._content, {digest: blob.size for digest, blob in known.items()})
-        if record(rows, came, known):
+        here = whole(self._content, {digest: blob.size for digest, blob in known.items()}) if known else ()
+        shown, plain = record(rows, came, known)
+        if shown:
             self._retagged(rows, durable=any(new.wish.tag is not None for new in came))
         fresh = {new.digest: new.token for new in came if new.digest not in here}
         if fresh:
             seal()
             self._content.publish(fresh)
+        if plain:
+            return plain
+        return described_all(rows, [new.digest for new in came])
 
     @abstractmethod
     def _changing(self, *, durable: bool = False) -> AbstractContextManager[Writing]:

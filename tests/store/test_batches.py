@@ -34,7 +34,7 @@ def test_a_batch_is_one_commit_and_one_index_json(tmp_path: Path) -> None:
     with LocalStore(tmp_path / "store") as store:
         index = store.root / "index.json"
         before = index.stat().st_ino
-        store._index._idle[0].set_trace_callback(written.append)
+        store._index._pool._idle[0].set_trace_callback(written.append)
         with store.batch() as batch:
             for number in range(50):
                 batch.put(b"%d" % number, tag=f"n{number}")

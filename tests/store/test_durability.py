@@ -22,7 +22,7 @@ def is_unsynced(store: LocalStore) -> bool:
 
 
 def level(store: LocalStore) -> int:
-    return store._index._idle[0].execute("PRAGMA synchronous").fetchone()[0]
+    return store._index._pool._idle[0].execute("PRAGMA synchronous").fetchone()[0]
 
 
 def counted(store: LocalStore) -> list[int]:
@@ -50,7 +50,7 @@ def test_the_flag_is_durable_before_the_first_write(root: Path) -> None:
         store.list()
         assert not is_unsynced(store)
         order = []
-        store._index._idle[0].set_trace_callback(order.append)
+        store._index._pool._idle[0].set_trace_callback(order.append)
         store.put(b"x")
         flag = next(i for i, sql in enumerate(order) if "'unsynced', '1'" in sql)
         blob = next(i for i, sql in enumerate(order) if sql.startswith("INSERT INTO blobs"))
@@ -89,7 +89,7 @@ def test_what_index_json_shows_is_always_durable_in_the_index(root: Path) -> Non
     with LocalStore(root, durability="normal") as store:
         store.put(b"x", tag="t")
         order: list[str] = []
-        store._index._idle[0].set_trace_callback(order.append)
+        store._index._pool._idle[0].set_trace_callback(order.append)
         write = store._layout._write
         store._layout._write = lambda *file: (order.append("written"), write(*file))
         for change in (

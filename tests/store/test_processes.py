@@ -115,13 +115,13 @@ def in_child(work: Callable[[], None]) -> int:
 def test_a_forked_store_goes_on_in_both_processes(tmp_path: Path) -> None:
     with LocalStore(tmp_path / "store") as store:
         digest = store.put(b"before").digest
-        connection = store._index._idle[0]
+        connection = store._index._pool._idle[0]
 
         def child() -> None:
             assert store.get(digest).read() == b"before"
             store.put(b"in the child")
             store.ref(digest)
-            assert store._index._idle[0] is not connection
+            assert store._index._pool._idle[0] is not connection
             store.close()
 
         assert in_child(child) == 0

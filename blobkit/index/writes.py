@@ -1,0 +1,178 @@
+"""The writes of one transaction of the SQLite index, in bulk."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from blobkit.digest import pack
+from blobkit.index.faults import clear
+from blobkit.index.rows import EPOCH, Rows
+from blobkit.model import LINK_KINDS
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Iterator, Mapping
+    from datetime import datetime
+
+    from blobkit.digest import Digest
+    from blobkit.model import Arrival, Change, Link
+
+__all__ = ["SqliteWriting"]
+
+CHANGED = """INSERT OR IGNORE INTO changed_names
+    VALUES (?, (SELECT b.digest FROM tags t JOIN blobs b ON b.id = t.blob_id WHERE t.name = ?))"""
+REMOVE = (
+    """INSERT OR IGNORE INTO tombstones SELECT digest FROM blobs WHERE id IN (SELECT value FROM json_each(?))
+        ORDER BY digest""",
+    "DELETE FROM links WHERE from_id IN (SELECT value FROM json_each(?))",
+    """DELETE FROM missing_links WHERE EXISTS (SELECT 1 FROM missing_links)
+        AND from_id IN (SELECT value FROM json_each(?))""",
+    "DELETE FROM given WHERE EXISTS (SELECT 1 FROM given) AND blob_id IN (SELECT value FROM json_each(?))",
+    "DELETE FROM blobs WHERE id IN (SELECT value FROM json_each(?))",
+)
+"""How rows go. Most stores have nothing in two of these tables: then no id is looked up there."""
+
+
+class SqliteWriting(Rows):
+    """The answers and the writes of one write transaction. `types` are ids of media types that are committed."""
+
+    def __init__(self, db: sqlite3.Connection, types: Mapping[str, int]) -> None:
+        super().__init__(db)
+        self._committed = types
+        self.types = dict(types)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo what is written in the block where it raises."""
+        self._db.execute("SAVEPOINT verb")
+        try:
+            yield
+        except BaseException:
+            if self._db.in_transaction:  # a full disk may have ended the transaction already
+                self._db.execute("ROLLBACK TO verb")
+                self._db.execute("RELEASE verb")
+            self._forget()
+            self._standing = None
+            self.types = dict(self._committed)
+            raise
+        self._db.execute("RELEASE verb")
+
+    def add(self, arrivals: Collection[Arrival]) -> None:
+        """Record new blobs with one anonymous pin each; their tombstones are cleared."""
+        types = self._type_ids({new.media_type for new in arrivals})
+        self._db.executemany(
+            "INSERT INTO blobs(digest, size, refcount, pins, media_type, created) VALUES (?, ?, 1, 1, ?, ?)",
+            [(pack(new.digest), new.size, types[new.media_type], _microseconds(new.created)) for new in arrivals],
+        )
+        if self.standing().buried:
+            self.forget([new.digest for new in arrivals])
+
+    def apply(self, change: Change) -> None:
+        """Make a plan true; each part is one statement, executed in bulk."""
+        links = (*change.linked, *change.unlinked)
+        known = self._seen({*(d for link in links for d in link[:2]), *change.refcounts, *change.named.values()})
+        ids = {blob: found[0] for blob, found in known.items()}
+        run = self._db.executemany
+        new = sorted((ids[s], ids[t], LINK_KINDS.index(k)) for s, t, k in change.linked)  # in the order of the tree
+        run("INSERT INTO links VALUES (?, ?, ?)", new)
+        run("DELETE FROM links WHERE from_id = ? AND to_id = ?", [(ids[s], ids[t]) for s, t, _ in change.unlinked])
+        run(CHANGED, [(name, name) for name in (*change.unnamed, *change.named)])
+        run("DELETE FROM tags WHERE name = ?", [(name,) for name in change.unnamed])
+        run(
+            "UPDATE blobs SET refcount = ?, pins = pins + ? WHERE id = ?",
+            [(refcount, change.pins.get(blob, 0), ids[blob]) for blob, refcount in change.refcounts.items()],
+        )
+        run("INSERT OR REPLACE INTO tags VALUES (?, ?)", [(name, ids[blob]) for name, blob in change.named.items()])
+        if change.freed:
+            self._remove(change.freed.digests)
+        self._forget()
+
+    def expect(self, links: Mapping[Link, str]) -> None:
+        """Record links to absent blobs."""
+        known = self._seen({link.source for link in links})
+        self._standing = None
+        self._db.executemany(
+            "INSERT OR IGNORE INTO missing_links VALUES (?, ?, ?, ?)",
+            [(pack(t), known[s][0], LINK_KINDS.index(k), media_type) for (s, t, k), media_type in links.items()],
+        )
+
+    def unexpect(self, links: Collection[Link]) -> None:
+        """Forget links to absent blobs."""
+        known = self._seen({link.source for link in links})
+        self._standing = None
+        self._db.executemany(
+            "DELETE FROM missing_links WHERE digest = ? AND from_id = ?",
+            [(pack(link.target), known[link.source][0]) for link in links],
+        )
+
+    def give(self, source: str, pins: Mapping[Digest, int]) -> None:
+        """Record how many pins each blob was given by `source`, in all."""
+        known = self._seen(pins)
+        self._db.executemany(
+            "INSERT OR REPLACE INTO given VALUES (?, ?, ?)",
+            [(source, known[blob][0], number) for blob, number in pins.items()],
+        )
+
+    def retype(self, media_types: Mapping[Digest, str]) -> None:
+        """Set media types."""
+        types = self._type_ids(set(media_types.values()))
+        self._db.executemany(
+            "UPDATE blobs SET media_type = ? WHERE digest = ?",
+            [(types[name], pack(blob)) for blob, name in media_types.items()],
+        )
+
+    def resize(self, sizes: Mapping[Digest, int]) -> None:
+        """Set sizes."""
+        self._db.executemany("UPDATE blobs SET size = ? WHERE digest = ?", [(n, pack(d)) for d, n in sizes.items()])
+        self._forget()
+
+    def recount(self, counts: Mapping[Digest, tuple[int, int]]) -> None:
+        """Set refcount and pins."""
+        statement = "UPDATE blobs SET refcount = ?, pins = ? WHERE digest = ?"
+        self._db.executemany(statement, [(*counted, pack(blob)) for blob, counted in counts.items()])
+        self._forget()
+
+    def clear(self, codes: Collection[str]) -> None:
+        """Take out, or make harmless, the rows with faults of these kinds."""
+        clear(self._db, codes)
+        self._forget()
+        self._standing = None
+
+    def forget(self, tombstones: Collection[Digest]) -> None:
+        """Clear tombstones."""
+        self._standing = None
+        self._db.executemany("DELETE FROM tombstones WHERE digest = ?", [(pack(digest),) for digest in tombstones])
+
+    def settle_names(self) -> None:
+        """Forget which names changed."""
+        self._db.execute("DELETE FROM changed_names")
+
+    def set_meta(self, key: str, value: str | None) -> None:
+        """Set a fact about the store itself, or drop it."""
+        self._standing = None
+        if value is None:
+            self._db.execute("DELETE FROM meta WHERE key = ?", (key,))
+        else:
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def _remove(self, blobs: Collection[Digest]) -> None:
+        """Take rows out, with all links from them; nothing links to them any more but one another."""
+        self._standing = None
+        ids = (self._ids(blobs),)
+        for statement in REMOVE:
+            self._db.execute(statement, ids)
+
+    def _type_ids(self, names: Collection[str]) -> dict[str, int]:
+        """Return the ids of media types; those that are new get one."""
+        if not self.types.keys() >= set(names):
+            self._db.executemany("INSERT OR IGNORE INTO media_types(name) VALUES (?)", [(name,) for name in names])
+            statement = "SELECT name, id FROM media_types WHERE name IN (SELECT value FROM json_each(?))"
+            self.types.update(self._db.execute(statement, (json.dumps(list(names)),)).fetchall())
+        return self.types
+
+
+def _microseconds(moment: datetime) -> int:
+    since = moment - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
