@@ -68,8 +68,9 @@ def is_cyclic(graph: Counted) -> bool:
 @kept
 def leaked(graph: Counted) -> NDArray[np.bool_]:
     """Return what no dropped pin frees on a counting store: garbage, cycles, and what either reaches; else nothing."""
-    held = ~live(graph) | dominators(graph).stuck
-    return closure(graph, np.flatnonzero(held & graph.counting).astype(np.int32)) >= 0
+    if not graph.counting:
+        return np.zeros(len(graph.size), np.bool_)
+    return closure(graph, np.flatnonzero(~live(graph) | dominators(graph).stuck).astype(np.int32)) >= 0
 
 
 @kept

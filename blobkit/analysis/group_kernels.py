@@ -138,6 +138,8 @@ def bits_spread(first: Ints, targets: Ids, component: Ids, order: Ids, start: In
             bits[component[roots[i]], group // BITS] |= 1 << (group % BITS)
     for node in order:
         own = component[node]
+        if not bits[own].any():
+            continue
         for at in range(first[node], first[node + 1]):
             child = component[targets[at]]
             if child != own:

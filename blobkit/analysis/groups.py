@@ -82,12 +82,11 @@ class Listed:
 
     def sums(self, *weights: Ints) -> list[Ints]:
         """Return for each weight of the nodes the total of what each group reaches. Cost: pairs."""
-        totals = []
-        for weight in weights:
-            running = np.zeros(len(self.found) + 1, np.int64)
-            np.cumsum(weight[self.found], out=running[1:])
-            totals.append(np.diff(running[self.begin]))
-        return totals
+        some = np.flatnonzero(np.diff(self.begin))  # a group that reaches nothing has no place to add up from
+        totals = np.zeros((len(weights), len(self.begin) - 1), np.int64)
+        for total, weight in zip(totals, weights, strict=True):
+            total[some] = np.add.reduceat(weight[self.found], self.begin[some]) if len(some) else 0
+        return list(totals)
 
     def dealt(self, items: Ints) -> Ints:
         """Return what each group gets when every node deals its items to the first groups. Cost: pairs."""

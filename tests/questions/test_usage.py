@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from hypothesis import given
 
 import blobkit
+from blobkit import demo
 from blobkit.analysis import groups as analysis
 from blobkit.cli import cli
 from blobkit.snapshot import build
@@ -306,6 +307,23 @@ def test_what_nothing_can_be_grouped_by(by: object, said: str) -> None:
             ask(store([("a", None, 0)]), by)
         assert said in str(caught.value)
         assert isinstance(caught.value, ValueError)
+
+
+def test_exclusive_is_what_a_store_really_frees(tmp_path: Path) -> None:
+    def filled(place: str) -> blobkit.LocalStore:
+        made = blobkit.LocalStore(tmp_path / place)
+        demo.fill(made)
+        made.put(b"alone", tag="raw:1")
+        return made
+
+    with filled("whole") as made:
+        frame = blobkit.usage(made, "repo").frame
+    assert len(frame) > 5
+    for repo, exclusive in frame["exclusive"][:-4].items():
+        with filled(f"without {repo}".replace("/", "-")) as made:
+            freed = [made.untag(tag).bytes for tag in list(made.tags()) if tag.startswith(f"{repo}:")]
+            assert sum(freed) == exclusive
+            assert freed
 
 
 def test_stores_without_pins_links_or_blobs(tmp_path: Path) -> None:
