@@ -170,7 +170,7 @@ def test_ten_thousand_blobs_by_plain_sets() -> None:
     assert len(split) > 1000
 
 
-def store(pins: Iterable[tuple[str | None, str | None, int]], **nodes: object) -> Snapshot:
+def store(pins: Iterable[tuple[str | None, str | None, int]], count: object = 1, **nodes: object) -> Snapshot:
     """Three blobs of 5, 7 and 11 bytes, the first of which links to the last; pins are (name, repository, node)."""
     names, repositories, node = zip(*pins, strict=True)
     columns = {"key": [key(i) for i in range(3)], "size": [5, 7, 11], **nodes}
@@ -179,7 +179,7 @@ def store(pins: Iterable[tuple[str | None, str | None, int]], **nodes: object) -
         "/somewhere",
         nodes=columns,
         links={"source": [0], "target": [2], "kind": ["child"]},
-        pins={"node": node, "name": names, "group": repositories, "kind": ["entry"] * len(node)},
+        pins={"node": node, "name": names, "group": repositories, "kind": ["entry"] * len(node), "count": count},
     )
 
 
@@ -262,6 +262,13 @@ def test_pins_that_do_not_hold_are_in_no_group(tmp_path: Path) -> None:
     by_revision = blobkit.usage(snapshot, policy="gc")
     assert list(rows_of(by_revision)) == [f"r@{image}", *BESIDE]
     assert by_revision.frame.iloc[0].tolist() == [3, snapshot.bytes, snapshot.bytes, 0, snapshot.bytes]
+
+
+def test_pins_that_count_nothing_hold_nothing() -> None:
+    rows = rows_of(blobkit.usage(store([("none", None, 0), ("one", None, 2), (None, None, 2)], [0, 1, 0])))
+    assert list(rows) == ["one", *BESIDE]
+    assert rows["one"] == [1, 11, 11, 0, 11]
+    assert rows["(garbage)"] == [2, 12, 12, 0, 12]
 
 
 def test_a_series_gives_names_their_groups() -> None:
