@@ -31,8 +31,8 @@ __all__ = [
     "Level",
     "Link",
     "Record",
-    "Standing",
     "Stamp",
+    "Standing",
     "Tally",
 ]
 

@@ -49,7 +49,8 @@ NAMES = "SELECT blob_id, name FROM tags WHERE blob_id IN (SELECT value FROM json
 GIVEN = "SELECT blob_id, pins FROM given WHERE source = ? AND blob_id IN (SELECT value FROM json_each(?))"
 NUMBERED = "SELECT id, digest FROM blobs WHERE id IN (SELECT value FROM json_each(?))"
 STANDING = """SELECT (SELECT value FROM meta WHERE key = 'unsynced'),
-    (SELECT value FROM meta WHERE key = 'layout_dirty'), EXISTS (SELECT 1 FROM tombstones), EXISTS (SELECT 1 FROM missing_links)"""
+    (SELECT value FROM meta WHERE key = 'layout_dirty'), EXISTS (SELECT 1 FROM tombstones),
+    EXISTS (SELECT 1 FROM missing_links)"""
 TAGS = "SELECT t.name, b.digest FROM tags t JOIN blobs b ON b.id = t.blob_id"
 
 

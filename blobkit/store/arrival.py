@@ -12,7 +12,7 @@ from blobkit.digest import parse_all
 from blobkit.errors import MediaTypeConflictError
 from blobkit.media import DOCUMENT_LIMIT, is_document, read_document
 from blobkit.model import Arrival, Descriptor, Link
-from blobkit.render import printable
+from blobkit.render import clean, printable
 from blobkit.store import rules
 from blobkit.store.names import check_name
 from blobkit.strangers import DocumentError
@@ -30,6 +30,7 @@ __all__ = [
     "Arrived",
     "Data",
     "Wish",
+    "check_text",
     "check_type",
     "described",
     "described_all",
@@ -130,6 +131,13 @@ def _pin(
             learned[blob.digest] = types[blob.digest] = blob.media_type
     rows.retype(learned)
     return any(digest in known and known[digest].tags for digest in learned)
+
+
+def check_text(media_type: object) -> None:
+    """Hold that a media type is text that can be shown and stored; TypeError."""
+    if not isinstance(media_type, str) or clean(media_type) != media_type:
+        msg = f"media_type {media_type!r:.100} is no text: give the type of the content, or nothing"
+        raise TypeError(msg)
 
 
 def check_type(digest: Digest, known: str, given: str) -> str:

@@ -7,17 +7,17 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from blobkit.digest import algorithm as algorithm_of
-from blobkit.digest import parse, parse_all
+from blobkit.digest import of, parse, parse_all
 from blobkit.model import Freed
 from blobkit.store import rules
-from blobkit.store.arrival import Arrived, described_all, wish_of
+from blobkit.store.arrival import Arrived, check_text, described_all, wish_of
 from blobkit.store.verbs import Verbs
-from blobkit.store.writer import BlobWriter
+from blobkit.store.writer import SMALL, BlobWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from blobkit.digest import Digest
+    from blobkit.digest import Algorithm, Digest
     from blobkit.model import Descriptor
     from blobkit.protocols import Area, Staged
     from blobkit.store.arrival import Data, Wish
@@ -38,7 +38,8 @@ class Bulk(Verbs):
 
     def put_many(self, items: Iterable[Data], *, algorithm: str = "sha256", media_type: str = "") -> list[Descriptor]:
         """Store each item as `put` does; return the descriptors in the same order, as of the end of their chunks."""
-        act = partial(self._put_chunk, algorithm, media_type)
+        check_text(media_type)
+        act = partial(self._put_chunk, algorithm_of(algorithm), media_type)
         return [found for chunk in _chunks(items, act) for found in chunk]
 
     def ref_many(self, digests: Iterable[str]) -> list[Descriptor]:
@@ -53,7 +54,7 @@ class Bulk(Verbs):
         """Link each pair (to, from_) as `link` does; return how many pairs there were."""
         return sum(_chunks(pairs, partial(self._link_chunk, transfer)))
 
-    def _put_chunk(self, algorithm: str, media_type: str, items: Sequence[Data]) -> list[Descriptor]:
+    def _put_chunk(self, algorithm: Algorithm, media_type: str, items: Sequence[Data]) -> list[Descriptor]:
         area = self._content.area()
         try:
             came = [self._staged(area, item, algorithm, media_type) for item in items]
@@ -63,10 +64,14 @@ class Bulk(Verbs):
         finally:
             area.discard()
 
-    def _staged(self, area: Area, data: Data, algorithm: str, media_type: str) -> Arrived:
+    def _staged(self, area: Area, data: Data, algorithm: Algorithm, media_type: str) -> Arrived:
         """Return the content of one item, staged."""
         wish, source = wish_of(data, media_type=media_type, links=(), tag=None, move=False)
-        with BlobWriter(algorithm_of(algorithm), media_type, area.stage, partial(_arrived, wish)) as writer:
+        if isinstance(source, bytes) and len(source) <= SMALL:  # a writer would cost as much as the writing
+            staged = area.stage()
+            staged.write(memoryview(source))
+            return _arrived(wish, staged, of(source, algorithm.label), len(source), media_type)
+        with BlobWriter(algorithm, media_type, area.stage, partial(_arrived, wish)) as writer:
             writer.draw(source)
             return writer.commit()
 

@@ -11,9 +11,18 @@ from typing import TYPE_CHECKING
 from blobkit.digest import algorithm as algorithm_of
 from blobkit.digest import is_digest, parse
 from blobkit.errors import ContentMissingError
-from blobkit.render import clean
 from blobkit.store import rules
-from blobkit.store.arrival import NOTHING, Arrived, described, described_all, described_as, record, whole, wish_of
+from blobkit.store.arrival import (
+    NOTHING,
+    Arrived,
+    check_text,
+    described,
+    described_all,
+    described_as,
+    record,
+    whole,
+    wish_of,
+)
 from blobkit.store.blob import Blob
 from blobkit.store.projection import is_shown
 from blobkit.store.writer import BlobWriter
@@ -170,9 +179,7 @@ class Verbs(ABC):
         return change.freed
 
     def _writer(self, algorithm: str, media_type: str, wish: Wish) -> BlobWriter[Descriptor]:
-        if not isinstance(media_type, str) or clean(media_type) != media_type:
-            msg = f"media_type {media_type!r:.100} is no text: give the type of the content, or nothing"
-            raise TypeError(msg)
+        check_text(media_type)
         return BlobWriter(algorithm_of(algorithm), media_type, self._content.stage, partial(self._commit, wish))
 
     def _commit(self, wish: Wish, staged: Staged, digest: Digest, size: int, media_type: str) -> Descriptor:
@@ -219,8 +226,7 @@ class Verbs(ABC):
         if size is not None:
             with suppress(FileNotFoundError):
                 file = self._content.open(digest)
-                if file.seek(0, os.SEEK_END) == size:
-                    file.seek(0)
+                if _length(file) == size:
                     return file
                 file.close()
         for _ in range(2):
@@ -232,6 +238,16 @@ class Verbs(ABC):
                 continue
         msg = f"the content of {digest} is gone or truncated in {self._address}: put it again to heal it"
         raise ContentMissingError(msg, digest=digest)
+
+
+def _length(file: BinaryIO) -> int:
+    """Return how many bytes a file holds that was just opened; one system call where it has a descriptor."""
+    try:
+        return os.fstat(file.fileno()).st_size
+    except OSError:
+        length = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        return length
 
 
 def _page(rows: Reading, *, after: Digest | None) -> Sequence[Digest]:

@@ -13,6 +13,7 @@ from blobkit.digest import of
 from blobkit.errors import (
     BatchError,
     BlobNotFoundError,
+    HashNotSupportedError,
     LinkCycleError,
     MediaTypeConflictError,
     NotPinnedError,
@@ -230,6 +231,10 @@ class BatchRules:
             store.put(b"y", links=digest)
         with pytest.raises(TypeError, match="no pair"):
             store.link_many([digest])  # type: ignore[list-item]
+        with pytest.raises(TypeError, match="no text"):
+            store.put_many([b"y"], media_type=3)  # type: ignore[arg-type]
+        with pytest.raises(HashNotSupportedError):
+            store.put_many([], algorithm="md5")
         assert state(store) == {digest: (1, 1, (), (), "")}
 
 

@@ -90,7 +90,7 @@ def test_linking_many_children_to_one_parent_is_not_quadratic(store: Store) -> N
 def steps(store: Store, act: Callable[[], object]) -> int:
     """Return how many hundreds of instructions SQLite executes meanwhile: what costs time, without a clock."""
     counted = itertools.count()
-    db = store._index._idle[-1]
+    db = store._index._pool._idle[-1]
     db.set_progress_handler(lambda: next(counted) * 0, 100)
     act()
     db.set_progress_handler(None, 0)

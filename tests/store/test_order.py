@@ -37,7 +37,8 @@ def said(*words):
 
 sys.addaudithook(lambda event, _: passed(event) if event in ("os.rename", "os.remove", "os.mkdir") else None)
 store = LocalStore(root, durability=durability)
-store._index._pool._idle[0].set_trace_callback(lambda sql: passed(sql) if sql in ("COMMIT", "BEGIN IMMEDIATE") else None)
+connection = store._index._pool._idle[0]
+connection.set_trace_callback(lambda sql: passed(sql) if sql in ("COMMIT", "BEGIN IMMEDIATE") else None)
 layer = store.put(b"layer").digest
 said("has", layer)
 image = store.put(b"image", links=[layer], tag="app:v1").digest
