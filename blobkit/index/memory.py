@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.model import Arrival, Change
-    from blobkit.protocols import Reading
+    from blobkit.transactions import Reading
 
 __all__ = ["MemoryIndex"]
 

@@ -26,7 +26,7 @@ from blobkit.index.schema import check_version, translated
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from blobkit.protocols import Reading, Writing
+    from blobkit.transactions import Reading, Writing
 
 __all__ = ["ReadOnlyIndex"]
 

@@ -55,7 +55,7 @@ TAGS = "SELECT t.name, b.digest FROM tags t JOIN blobs b ON b.id = t.blob_id"
 
 
 class Rows:
-    """The answers to `blobkit.protocols.Reading`, inside a transaction of `db`.
+    """The answers to `blobkit.transactions.Reading`, inside a transaction of `db`.
 
     It remembers id, size and count of the blobs it has seen, so that a cascade looks each one up once, and which
     of them have no links.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from blobkit.protocols import Reading
+    from blobkit.transactions import Reading
 
 __all__ = ["SqliteIndex"]
 

@@ -34,25 +34,17 @@ from blobkit.store.sorting import demand
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from contextlib import AbstractContextManager
     from pathlib import Path
-    from typing import Protocol
 
     from blobkit.digest import Digest
     from blobkit.media import Reference
     from blobkit.model import Record
-    from blobkit.protocols import Content, Index, Writing
+    from blobkit.protocols import Content
     from blobkit.store.indexfile import Entry, IndexFile
     from blobkit.store.layout import Layout
     from blobkit.store.sorting import Demand
     from blobkit.strangers import Json
-
-    class Transaction(Protocol):
-        """What takes the write lock of a store, and commits."""
-
-        def __call__(self, *, durable: bool) -> AbstractContextManager[Writing]:
-            """Return the transaction."""
-            ...
+    from blobkit.transactions import Index, Transaction, Writing
 
 
 __all__ = ["Onto", "adopt_into"]

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from blobkit.digest import Digest
     from blobkit.media import Reference
     from blobkit.model import Record
-    from blobkit.protocols import Content, Reading, Writing
+    from blobkit.protocols import Content
+    from blobkit.transactions import Reading, Writing
 
 __all__ = [
     "NOTHING",

@@ -20,21 +20,14 @@ from blobkit.store.verbs import Verbs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
     from types import TracebackType
     from typing import BinaryIO, Protocol, Self
 
     from blobkit.digest import Digest
-    from blobkit.protocols import Area, Content, Index, Reading, Staged, Writing
+    from blobkit.protocols import Area, Content, Staged
     from blobkit.store.arrival import Wish
     from blobkit.store.writer import BlobWriter
-
-    class Transaction(Protocol):
-        """What takes the write lock of a store, and commits."""
-
-        def __call__(self, *, durable: bool) -> AbstractContextManager[Writing]:
-            """Return the transaction."""
-            ...
+    from blobkit.transactions import Index, Reading, Transaction, Writing
 
     class Retagged(Protocol):
         """What a store does, inside a transaction, once tags changed."""

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from blobkit.digest import Digest
-    from blobkit.protocols import Reading
+    from blobkit.transactions import Reading
 
 __all__ = ["reaches"]
 

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from blobkit.media import Document
     from blobkit.model import Record
-    from blobkit.protocols import Index, Reading
     from blobkit.strangers import Json
+    from blobkit.transactions import Index, Reading
 
 __all__ = ["export"]
 

@@ -13,8 +13,8 @@ from blobkit.errors import LayoutChangedWarning
 from blobkit.store.indexfile import parses
 
 if TYPE_CHECKING:
-    from blobkit.protocols import Index
     from blobkit.store.layout import Layout
+    from blobkit.transactions import Index
 
     Mark = tuple[int, int, int] | None
 

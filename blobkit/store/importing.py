@@ -28,20 +28,13 @@ from blobkit.store.wanted import BODY, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
-    from contextlib import AbstractContextManager
     from typing import Protocol
 
     from blobkit.digest import Digest
     from blobkit.model import Link, Record
-    from blobkit.protocols import Area, Content, Index, Source, Writing
+    from blobkit.protocols import Area, Content, Source
     from blobkit.store.wanted import Wanted
-
-    class Transaction(Protocol):
-        """What takes the write lock of a store, and commits."""
-
-        def __call__(self, *, durable: bool) -> AbstractContextManager[Writing]:
-            """Return the transaction."""
-            ...
+    from blobkit.transactions import Index, Transaction, Writing
 
     class Retagged(Protocol):
         """What a store does, inside a transaction, once tags changed."""

@@ -27,8 +27,8 @@ from blobkit.strangers import DocumentError, parse_json
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from blobkit.protocols import Reading, Writing
     from blobkit.store.indexfile import IndexFile
+    from blobkit.transactions import Reading, Writing
 
 __all__ = ["REF_NAME", "Layout"]
 

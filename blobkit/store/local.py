@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
-    from blobkit.protocols import Reading, Writing
     from blobkit.store.adopted import Adopted
     from blobkit.store.fsck.report import Fsck
     from blobkit.store.fsck.subject import Subject
+    from blobkit.transactions import Reading, Writing
 
 __all__ = ["LocalStore", "ReadOnlyStore", "open_read_only"]
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.model import Change, Record
-    from blobkit.protocols import Reading, Writing
     from blobkit.strangers import Json
+    from blobkit.transactions import Reading, Writing
 
 __all__ = ["SOURCE", "UNKNOWN_TYPE", "Kept", "digest_of", "is_shown", "rendered", "without_name"]
 

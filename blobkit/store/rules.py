@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.model import Record
-    from blobkit.protocols import Reading
+    from blobkit.transactions import Reading
 
 __all__ = ["arrived", "deref", "held", "link", "links", "links_of_put", "pin", "referred", "tag", "unlink", "untag"]
 

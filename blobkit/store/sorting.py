@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.media import Reference
-    from blobkit.protocols import Reading
     from blobkit.store.indexfile import Entry, IndexFile
+    from blobkit.transactions import Reading
 
 __all__ = ["Demand", "demand"]
 

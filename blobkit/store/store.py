@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import BinaryIO
 
-    from blobkit.protocols import Address, Index, Inspected, Reading, Source, Writing
+    from blobkit.protocols import Address, Inspected, Source
     from blobkit.snapshot import Snapshot
     from blobkit.store.batch import Batch
     from blobkit.store.exported import Exported
     from blobkit.store.fsck.report import Fsck
     from blobkit.store.imported import Imported
+    from blobkit.transactions import Index, Reading, Writing
 
 __all__ = ["Store"]
 

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.model import Change, Descriptor, Freed
-    from blobkit.protocols import Content, Index, Reading, Staged, Writing
+    from blobkit.protocols import Content, Staged
     from blobkit.store.arrival import Data, Wish
+    from blobkit.transactions import Index, Reading, Writing
 
 __all__ = ["Verbs"]
 

@@ -15,8 +15,9 @@ from blobkit.testing.content import put
 
 if TYPE_CHECKING:
     from blobkit.digest import Digest
-    from blobkit.protocols import Index, Inspected
+    from blobkit.protocols import Inspected
     from blobkit.store.fsck.report import Fsck
+    from blobkit.transactions import Index
 
 __all__ = ["CheckSuite"]
 

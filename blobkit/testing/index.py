@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from blobkit.digest import Digest
-    from blobkit.protocols import Index, Reading
+    from blobkit.transactions import Index, Reading
 
     T = TypeVar("T")
 

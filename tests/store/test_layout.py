@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from blobkit.protocols import Reading
+    from blobkit.transactions import Reading
 
 REF_NAME = "org.opencontainers.image.ref.name"
 

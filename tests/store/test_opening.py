@@ -30,7 +30,7 @@ from blobkit.index.sqlite import SqliteIndex
 from blobkit.store.local import LocalStore, open_read_only
 
 if TYPE_CHECKING:
-    from blobkit.protocols import Reading
+    from blobkit.transactions import Reading
 
 
 @pytest.fixture

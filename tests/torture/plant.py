@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
     from blobkit.digest import Digest
-    from blobkit.protocols import Writing
+    from blobkit.transactions import Writing
 
 
 def no_sync_of_directories() -> None:

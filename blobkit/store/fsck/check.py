@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.model import Tally
-    from blobkit.protocols import Reading
     from blobkit.store.fsck.subject import Subject
+    from blobkit.transactions import Reading
 
 __all__ = ["UNREADABLE", "check", "of_index"]
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.model import Stamp
-    from blobkit.protocols import Inspected, Reading
+    from blobkit.protocols import Inspected
     from blobkit.store.fsck.subject import Seen, Subject
+    from blobkit.transactions import Reading
 
     Advance = Callable[[int], object]
 

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.media import Reference
-    from blobkit.protocols import Content, Reading
+    from blobkit.protocols import Content
     from blobkit.store.indexfile import IndexFile
     from blobkit.store.layout import Layout
+    from blobkit.transactions import Reading
 
 __all__ = ["LayoutOutside"]
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from blobkit.digest import Digest
-    from blobkit.protocols import Reading
+    from blobkit.transactions import Reading
 
 __all__ = ["rebuild"]
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from blobkit.model import Link, Stamp
-    from blobkit.protocols import Writing
     from blobkit.store.fsck.subject import Subject
+    from blobkit.transactions import Writing
 
     Done = dict[Suspect, str]
     """What was done about a suspect."""

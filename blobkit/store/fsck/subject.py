@@ -14,11 +14,11 @@ from blobkit.store.fsck.report import UNCHECKED, Checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
-    from contextlib import AbstractContextManager
     from typing import Protocol
 
     from blobkit.model import Stamp
-    from blobkit.protocols import Index, Inspected, Reading, Writing
+    from blobkit.protocols import Inspected
+    from blobkit.transactions import Index, Reading, Transaction
 
     Still = Callable[[Reading, list["Suspect"]], Iterable["Suspect"]]
     """Which of the suspects are so still."""
@@ -28,13 +28,6 @@ if TYPE_CHECKING:
 
         def __call__(self, question: Callable[[Reading], T]) -> T:
             """Return the answer."""
-            ...
-
-    class Transaction(Protocol):
-        """What takes the write lock of a store, and commits."""
-
-        def __call__(self, *, durable: bool) -> AbstractContextManager[Writing]:
-            """Return the transaction."""
             ...
 
 

@@ -1,0 +1,205 @@
+"""The seam between a store and its index: questions about one consistent state, and the transaction that may write.
+
+An index knows no rule: the rules are in `blobkit.store`, written once for every index. It is asked in bulk.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from blobkit.digest import Digest
+    from blobkit.model import Arrival, Change, Column, Facts, Fault, Link, Record, Standing, Tally
+
+__all__ = ["Index", "Reading", "Transaction", "Writing"]
+
+T = TypeVar("T")
+
+
+class Reading(Protocol):
+    """One consistent state of an index. Digests that are not in it are left out of every answer.
+
+    `counts` and `links` are the two questions of a cascade (`blobkit.cascade.References`).
+    """
+
+    def counts(self, blobs: Collection[Digest]) -> Mapping[Digest, int]:
+        """Return the reference count of each of these."""
+        ...
+
+    def links(self, blobs: Collection[Digest]) -> Mapping[Digest, int]:
+        """Return each blob that these link to, with the number of links that come from these."""
+        ...
+
+    def sizes(self, blobs: Collection[Digest]) -> Mapping[Digest, int]:
+        """Return the size of each of these, as recorded."""
+        ...
+
+    def records(self, blobs: Collection[Digest]) -> Mapping[Digest, Record]:
+        """Return what is recorded of each of these."""
+        ...
+
+    def targets(self, blobs: Collection[Digest]) -> Mapping[Digest, Sequence[Digest]]:
+        """Return what each of these links to, sorted; those without links are left out."""
+        ...
+
+    def holders(self, blobs: Collection[Digest], limit: int = -1) -> Mapping[Digest, Sequence[Digest]]:
+        """Return what links to each of these (at most `limit` in all); those without holders are left out."""
+        ...
+
+    def linked(self, links: Collection[Link]) -> Collection[Link]:
+        """Return those of the links that exist, of whatever kind."""
+        ...
+
+    def expecting(self, digests: Collection[Digest]) -> Sequence[Link]:
+        """Return the links that wait for one of these absent blobs to arrive."""
+        ...
+
+    def names(self, blobs: Collection[Digest]) -> Mapping[Digest, Sequence[str]]:
+        """Return the tags of each of these, sorted; those without tags are left out."""
+        ...
+
+    def tags(self, names: Collection[str] | None = None) -> Mapping[str, Digest]:
+        """Return what these names name, or all names, sorted."""
+        ...
+
+    def digests(self, after: Digest | None = None, limit: int = -1) -> Sequence[Digest]:
+        """Return the blobs that sort behind `after`, sorted, at most `limit`."""
+        ...
+
+    def total(self) -> int:
+        """Return the number of blobs."""
+        ...
+
+    def tombstones(self, limit: int, after: Digest | None = None) -> Sequence[Digest]:
+        """Return up to `limit` blobs, behind `after`, that were removed while their bytes may still be there."""
+        ...
+
+    def given(self, source: str, blobs: Collection[Digest]) -> Mapping[Digest, int]:
+        """Return how many anonymous pins were recorded as given to each of these by `source`, where there are any."""
+        ...
+
+    def changed_names(self) -> Mapping[str, Digest | None]:
+        """Return the names that came, moved or went since `settle_names`, with what each one named then."""
+        ...
+
+    def standing(self) -> Standing:
+        """Return what is left to do, as this transaction has it now. Cheap: every write asks it."""
+        ...
+
+    def meta(self, key: str) -> str | None:
+        """Return a fact about the store itself."""
+        ...
+
+    def faults(self) -> Sequence[Fault]:
+        """Return what is wrong with single rows, or with the index as such. Cost: scans everything."""
+        ...
+
+    def miscounts(self, blobs: Collection[Digest] | None = None) -> Mapping[Digest, Tally]:
+        """Return those of these (of all) blobs whose refcount is not pins plus links, or pins less than tags, or 0."""
+        ...
+
+    def edges(self) -> tuple[Column, Column]:
+        """Return all links, dangling ones too, as sources and targets: numbers that `numbered` knows."""
+        ...
+
+    def numbered(self, numbers: Collection[int]) -> Mapping[int, Digest]:
+        """Return the blobs with these numbers of `edges`."""
+        ...
+
+    def facts(self) -> Facts:
+        """Return everything, as columns."""
+        ...
+
+
+class Writing(Reading, Protocol):
+    """The one transaction that may write, and what it has written so far."""
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Return a block of which all writes are undone where it raises; the transaction goes on."""
+        ...
+
+    def add(self, arrivals: Collection[Arrival]) -> None:
+        """Record new blobs with one anonymous pin each; their tombstones are cleared."""
+        ...
+
+    def apply(self, change: Change) -> None:
+        """Make a plan true: links and tags come and go, counts are set, what was freed goes and leaves tombstones."""
+        ...
+
+    def expect(self, links: Mapping[Link, str]) -> None:
+        """Record links to absent blobs, each with the media type that its source claims."""
+        ...
+
+    def unexpect(self, links: Collection[Link]) -> None:
+        """Forget links to absent blobs."""
+        ...
+
+    def give(self, source: str, pins: Mapping[Digest, int]) -> None:
+        """Record how many pins each blob was given by `source`, in all; changes no pin. It goes with the blob."""
+        ...
+
+    def retype(self, media_types: Mapping[Digest, str]) -> None:
+        """Set media types."""
+        ...
+
+    def resize(self, sizes: Mapping[Digest, int]) -> None:
+        """Set sizes."""
+        ...
+
+    def recount(self, counts: Mapping[Digest, tuple[int, int]]) -> None:
+        """Set refcount and pins."""
+        ...
+
+    def clear(self, codes: Collection[str]) -> None:
+        """Take out, or make harmless, the rows with faults of these kinds: they name nothing, or nothing that is here.
+
+        Blobs, and what counts them, stay as they are, unless their row has no digest.
+        """
+        ...
+
+    def forget(self, tombstones: Collection[Digest]) -> None:
+        """Clear tombstones."""
+        ...
+
+    def settle_names(self) -> None:
+        """Forget which names changed."""
+        ...
+
+    def set_meta(self, key: str, value: str | None) -> None:
+        """Set a fact about the store itself, or drop it."""
+        ...
+
+
+class Index(Protocol):
+    """Counts, links, tags and tombstones, in transactions."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called; `read` and `writing` raise StoreClosedError then."""
+        ...
+
+    def read(self, question: Callable[[Reading], T]) -> T:
+        """Return the answer to a question over one consistent state; the question may be asked again."""
+        ...
+
+    def writing(self, *, durable: bool = False) -> AbstractContextManager[Writing]:
+        """Hold the only write lock: all that was written is committed on success and undone on an error.
+
+        `durable` makes this commit survive a loss of power even where the index promises less.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of what the index holds open."""
+        ...
+
+
+class Transaction(Protocol):
+    """What takes the write lock of a store and, at the end of its block, commits."""
+
+    def __call__(self, *, durable: bool) -> AbstractContextManager[Writing]:
+        """Return the transaction; `durable` whatever the store promises otherwise."""
+        ...
