@@ -1,7 +1,7 @@
 """The command line: what the library answers, for the shell. Results go to stdout, all else to stderr.
 
 Exit codes: 0 done; 1 done, but for what had to be skipped or is still damaged; 2 bad input, with one line that says
-what to do; 130 interrupted.
+what to do; 3 an audit found more than a threshold allows; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import click
 
 import blobkit
-from blobkit.commands import keeping, reading
+from blobkit.commands import auditing, keeping, reading
 from blobkit.errors import BlobkitError
 from blobkit.render import printable
 
@@ -31,7 +31,7 @@ def cli() -> None:
     """
 
 
-for commands in (reading, keeping):
+for commands in (auditing, reading, keeping):
     for name in commands.__all__:
         cli.add_command(getattr(commands, name))
 

@@ -39,6 +39,7 @@ __all__ = [
     "make",
     "matching",
     "numbers",
+    "places",
 ]
 
 KINDS = ("index", "manifest", "config", "layer", "artifact", "blob", "snapshot", "unknown")
@@ -126,6 +127,11 @@ def matching(column: pa.ChunkedArray, expression: str) -> NDArray[np.int64]:
     """Return the rows whose text matches a regular expression (RE2: linear time, whatever the expression)."""
     matches = pc.match_substring_regex(column, expression).fill_null(False)  # noqa: FBT003 (it takes no keyword)
     return np.flatnonzero(np.asarray(matches))
+
+
+def places(keys: pa.ChunkedArray, among: pa.ChunkedArray) -> NDArray[np.int32]:
+    """Return for each key its row in a column of different keys, -1 where it is not there. Cost: a look-up a key."""
+    return np.asarray(pc.index_in(flat(keys), value_set=flat(among)).fill_null(-1))
 
 
 def _nodes(columns: Columns, key: pa.Array, order: NDArray[np.int64] | None) -> pa.Table:

@@ -7,8 +7,8 @@ import click
 from blobkit import demo as demo_store
 from blobkit.commands.shown import dumps, json_option, watched
 from blobkit.protocols import as_source
+from blobkit.questions.audit import audit
 from blobkit.questions.preview import simulate_deref
-from blobkit.questions.summary import summary
 from blobkit.render import count, human_bytes, printable
 from blobkit.store.fsck.directory import fsck_directory, purge_quarantine
 from blobkit.store.local import LocalStore, open_read_only
@@ -91,7 +91,7 @@ def demo(directory: str) -> None:
         snapshot = store.snapshot()
     shown = printable(directory)
     click.echo(f"A store of container images in {shown} (a valid OCI layout).\n")
-    click.echo(f"$ blobkit audit {shown}\n{summary(snapshot, top=8)}\n")
+    click.echo(f"$ blobkit audit {shown}\n{audit(snapshot, top=8)}\n")
     click.echo(f"$ blobkit simulate {shown} {demo_store.TARGET}\n{simulate_deref(snapshot, demo_store.TARGET)}\n")
     both = (demo_store.TARGET, demo_store.COMPANION)
     click.echo(f"$ blobkit simulate {shown} {' '.join(both)}\n{simulate_deref(snapshot, *both).title()}")

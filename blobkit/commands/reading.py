@@ -9,11 +9,10 @@ from blobkit.connect import scan as scan_address
 from blobkit.questions.frame import tags_frame, to_frame
 from blobkit.questions.preview import simulate_deref
 from blobkit.questions.sharing import sharing as sharing_of
-from blobkit.questions.summary import summary
 from blobkit.questions.usage import usage as usage_of
 from blobkit.render import count, human_bytes, printable
 
-__all__ = ["audit", "ls", "scan", "sharing", "simulate", "tags", "usage"]
+__all__ = ["ls", "scan", "sharing", "simulate", "tags", "usage"]
 
 
 @click.command()
@@ -27,20 +26,6 @@ def scan(address: str, output: str, policy: str | None, *, verify: bool) -> None
     snapshot.save(output)
     stored = f"{count(snapshot.blobs, 'blob')}, {human_bytes(snapshot.bytes)}"
     click.echo(f"{printable(output)}: {stored}, {count(snapshot.notices.num_rows, 'notice')}", err=True)
-
-
-@click.command()
-@click.argument("address")
-@click.option(
-    "--top", type=click.IntRange(min=0), default=10, show_default=True, metavar="N", help="Rows in each table."
-)
-@click.option("--verify", is_flag=True, help="Read and hash every blob (of a blobkit store: give oci:PATH).")
-@policy_option
-@json_option
-def audit(address: str, top: int, policy: str | None, *, verify: bool, as_json: bool) -> None:
-    """Show what a store holds: totals, garbage, what retains most, what each tag costs."""
-    answer = summary(scan_address(address, policy=policy, progress=watched(), verify=verify), top=top)
-    click.echo(dumps(answer.to_dict()) if as_json else str(answer))
 
 
 @click.command()

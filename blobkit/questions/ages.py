@@ -14,6 +14,8 @@ Age = str | int | timedelta
 UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _PART = r"(\d+)\s*(w|d|h|m|s|weeks?|days?|hours?|min|minutes?|sec|seconds?)\s*(?=\d|$)"
 SHOWN = 40
+LONGEST = timedelta(days=365_000)
+"""Nothing is older than the calendar."""
 
 
 def parse_age(age: Age) -> timedelta:
@@ -24,7 +26,7 @@ def parse_age(age: Age) -> timedelta:
     """
     try:
         length = age if isinstance(age, timedelta) else _read(str(age).strip().lower())
-        if length >= timedelta(0):
+        if timedelta(0) <= length <= LONGEST:
             return length
     except OverflowError:
         pass

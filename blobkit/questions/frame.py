@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Column = Callable[[Snapshot, NDArray[np.int32]], object]
 
-__all__ = ["links_frame", "tags_frame", "to_frame"]
+__all__ = ["STATUS", "links_frame", "status_codes", "tags_frame", "to_frame"]
 
 STATUS = ("live", "garbage", "fresh", "unknown")
 _YES, _VIRTUAL = STORED.index("yes"), STORED.index("virtual")
@@ -65,7 +65,7 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
     if absent:
         wanted |= (stored != _YES) & (stored != _VIRTUAL)
     nodes = np.flatnonzero(wanted).astype(np.int32)
-    known = _COLUMNS | {"status": lambda snapshot, nodes: _status(snapshot, nodes, min_age)}
+    known = _COLUMNS | {"status": lambda snapshot, nodes: categorical(status_codes(snapshot, nodes, min_age), STATUS)}
     names = list(known) if columns is None else list(columns)
     names += ["links"] * (links and "links" not in names) + ["stored"] * (absent or virtual)
     available = known | {"links": links_of, "stored": _stored}
@@ -132,14 +132,17 @@ def links_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
     )
 
 
-def _status(snapshot: Snapshot, nodes: NDArray[np.int32], min_age: Age | None) -> pd.Categorical[str]:
-    """Return live, garbage, fresh or unknown: what is not reached is unknown while something reached is unreadable."""
+def status_codes(snapshot: Snapshot, nodes: NDArray[np.int32], min_age: Age | None) -> NDArray[np.int64]:
+    """Return live, garbage, fresh or unknown, as places in STATUS.
+
+    What is not reached is unknown while something reached is unreadable.
+    """
     graph = snapshot.counted
     status = np.where(live(graph)[nodes], 0, 3 if len(unknown(graph)) else 1)
     if min_age is not None:
         oldest = pd.Timestamp(snapshot.time) - parse_age(min_age)
         status[(status == 1) & np.asarray(times(snapshot, "modified", nodes) > oldest)] = 2
-    return categorical(status, STATUS)
+    return status
 
 
 def _stored(snapshot: Snapshot, nodes: NDArray[np.int32]) -> pd.Categorical[str]:

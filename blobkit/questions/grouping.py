@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     By = str | Callable[[str], object] | pd.Series
 
-__all__ = ["MORE", "OTHER", "SPECIAL", "UNKNOWN", "By", "Held", "beside", "held", "named_by", "partition"]
+__all__ = ["MORE", "OF_BLOBS", "OTHER", "SPECIAL", "UNKNOWN", "By", "Held", "beside", "held", "named_by", "partition"]
 
 UNTAGGED, OTHER, UNKNOWN, GARBAGE = SPECIAL = ("(untagged)", "(other)", "(unknown)", "(garbage)")
 """Held by pins without a name only; grouped to nothing; not known to be garbage; garbage."""

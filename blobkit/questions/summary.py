@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.questions.ages import Age
     from blobkit.snapshot import Snapshot
 
 __all__ = ["Summary", "cells", "records", "summary", "table"]
@@ -25,15 +26,19 @@ RIGHT = BYTE_COLUMNS | {"refcount", "pins", "links_in", "links_out", "depth", "s
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """Totals by status, the `top` blobs by retained bytes, the tags, and what was noticed."""
+    """Totals by status, the `top` blobs by retained bytes, the tags, and what was noticed.
+
+    Garbage younger than `min_age` is `fresh`; None: that is not judged.
+    """
 
     snapshot: Snapshot
     top: int
+    min_age: Age | None = None
 
     @cached_property
     def totals(self) -> pd.DataFrame:
         """`blobs` and `bytes` by status: live, garbage, fresh, unknown."""
-        frame = to_frame(self.snapshot, columns=["size", "status"])
+        frame = to_frame(self.snapshot, columns=["size", "status"], min_age=self.min_age)
         totals = frame.groupby("status", observed=False)["size"].agg(["size", "sum"])
         return totals.set_axis(["blobs", "bytes"], axis=1)
 
@@ -61,7 +66,21 @@ class Summary:
 
     def __str__(self) -> str:
         """Return the summary as text."""
-        return "\n".join([*self._lines(), *(f"\n{title}\n{table(cells(frame))}" for title, frame in self._parts())])
+        return "\n".join([*self._lines(), *self.tables()])
+
+    def tables(self) -> list[str]:
+        """Return the biggest blobs and the tags as text."""
+        return [f"\n{title}\n{table(cells(frame))}" for title, frame in self._parts()]
+
+    def totalled(self) -> list[str]:
+        """Return what it is of and the totals, in a line each."""
+        parts = [
+            f"{blobs:,} {status} ({human_bytes(int(size))})"
+            for status, blobs, size in self.totals.itertuples()
+            if blobs or status in STATUS[:2]
+        ]
+        stored = f"{count(self.snapshot.blobs, 'blob')}, {human_bytes(self.snapshot.bytes)}: {', '.join(parts)}"
+        return [self.snapshot.caption(), stored]
 
     def _repr_html_(self) -> str:
         parts = [f"<div><b>{title}</b></div>{_html(cells(frame))}" for title, frame in self._parts()]
@@ -82,13 +101,7 @@ class Summary:
         }
 
     def _lines(self) -> list[str]:
-        parts = [
-            f"{blobs:,} {status} ({human_bytes(int(size))})"
-            for status, blobs, size in self.totals.itertuples()
-            if blobs or status in STATUS[:2]
-        ]
-        stored = f"{count(self.snapshot.blobs, 'blob')}, {human_bytes(self.snapshot.bytes)}: {', '.join(parts)}"
-        lines = [self.snapshot.caption(), stored]
+        lines = self.totalled()
         if self.totals.loc["unknown", "blobs"]:
             lines.append("unknown: a manifest in use cannot be read, so nothing unreachable is safe to delete")
         shown = [f"notice: {message}" for message in self.notices[: self.top]]

@@ -1,0 +1,82 @@
+"""Commands that say what is wrong in a store, and what changed in it."""
+
+from __future__ import annotations
+
+import click
+
+from blobkit.commands.shown import dumps, json_option, policy_option, scanned, watched
+from blobkit.connect import scan
+from blobkit.questions.ages import parse_age
+from blobkit.questions.audit import audit as audit_of
+from blobkit.questions.audit import limits
+from blobkit.questions.diff import diff as diff_of
+from blobkit.render import printable
+
+__all__ = ["audit", "diff"]
+
+EXCEEDED = 3
+
+
+@click.command()
+@click.argument("address")
+@click.option(
+    "--top", type=click.IntRange(min=0), default=10, show_default=True, metavar="N", help="Rows in each table."
+)
+@click.option("--verify", is_flag=True, help="Read and hash every blob (of a blobkit store: give oci:PATH).")
+@click.option("--min-age", default="24h", show_default=True, metavar="AGE", help="Garbage younger than this is kept.")
+@click.option(
+    "--fail-over",
+    multiple=True,
+    metavar="FINDING=SIZE",
+    help="Exit with 3 where a finding, or all of a severity, has more bytes: garbage=1GiB.",
+)
+@click.option(
+    "--fail-on", multiple=True, metavar="FINDING", help="Exit with 3 where there is any such: missing, error, warning."
+)
+@policy_option
+@json_option
+def audit(  # noqa: PLR0913 (one parameter an option)
+    address: str,
+    top: int,
+    min_age: str,
+    fail_over: tuple[str, ...],
+    fail_on: tuple[str, ...],
+    *,
+    policy: str | None,
+    verify: bool,
+    as_json: bool,
+) -> int:
+    """Show what a store holds and what is wrong in it: totals, findings with advice, what keeps most, the tags.
+
+    Exits with 3 where a threshold of --fail-over or --fail-on is exceeded, and says which on stderr.
+    """
+    parse_age(min_age)
+    thresholds = _thresholds(fail_over, fail_on)
+    limits(thresholds)
+    answer = audit_of(scan(address, policy=policy, progress=watched(), verify=verify), min_age=min_age, top=top)
+    click.echo(dumps(answer.to_dict()) if as_json else str(answer))
+    exceeded = answer.exceeds(thresholds)
+    for line in exceeded:
+        click.echo(f"blobkit: over the threshold: {printable(line)}", err=True)
+    return EXCEEDED if exceeded else 0
+
+
+@click.command()
+@click.argument("before")
+@click.argument("after")
+@click.option("--by", default="tag", show_default=True, metavar="GROUP", help="What a group is: tag or repo.")
+@policy_option
+@json_option
+def diff(before: str, after: str, by: str, policy: str | None, *, as_json: bool) -> None:
+    """Show what changed from BEFORE to AFTER, both addresses or saved snapshots: blobs by cause, bytes, names."""
+    answer = diff_of(scanned(before, policy), scanned(after, policy), by=by)
+    click.echo(dumps(answer.to_dict()) if as_json else str(answer))
+
+
+def _thresholds(over: tuple[str, ...], on: tuple[str, ...]) -> dict[str, str | None]:
+    """Return the bytes that are allowed by finding, None where there may be none; the stricter one of two."""
+    odd = [text for text in over if not all(text.partition("="))]
+    if odd:
+        msg = f"{odd[0]!r} is no threshold: write FINDING=SIZE, like garbage=1GiB"
+        raise click.BadParameter(msg, param_hint="--fail-over")
+    return {name: size for name, _, size in (text.partition("=") for text in over)} | dict.fromkeys(on)

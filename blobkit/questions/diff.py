@@ -1,0 +1,310 @@
+"""What changed between two snapshots: every blob with its cause, and the bytes that it adds or takes away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from blobkit.analysis.reach import live, unknown
+from blobkit.errors import DiffError, GroupingError
+from blobkit.protocols import as_snapshot
+from blobkit.questions.columns import categorical, keys, tags, words
+from blobkit.questions.grouping import OF_BLOBS, held, named_by
+from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, Shown
+from blobkit.questions.summary import records
+from blobkit.render import count, cut, human_bytes, listed
+from blobkit.tables import PIN_KINDS, codes, ids, places
+
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    from numpy.typing import NDArray
+
+    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.questions.grouping import By
+    from blobkit.questions.shown import Cells
+    from blobkit.snapshot import Snapshot
+
+    Number = TypeVar("Number", np.int8, np.int64)
+
+__all__ = ["CAUSES", "STATES", "Diff", "diff"]
+
+STATES = ("absent", "garbage", "live in one group", "live in several")
+CAUSES = (
+    "added",
+    "added as garbage",
+    "removed",
+    "collected",
+    "became garbage",
+    "revived",
+    "became shared",
+    "lost its sharing",
+    "unchanged",
+)
+_CAUSE = np.array(
+    [
+        [CAUSES.index(cause) for cause in row]
+        for row in (
+            ("unchanged", "added as garbage", "added", "added"),
+            ("collected", "unchanged", "revived", "revived"),
+            ("removed", "became garbage", "unchanged", "became shared"),
+            ("removed", "became garbage", "lost its sharing", "unchanged"),
+        )
+    ],
+    np.int8,
+)
+"""The cause by the state before (row) and after (column), in the order of STATES."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """One snapshot's part in every blob of either: its node (-1: none), its state, its groups, its stored bytes."""
+
+    snapshot: Snapshot
+    node: NDArray[np.int32]
+    state: NDArray[np.int8]
+    groups: NDArray[np.int64]
+    size: NDArray[np.int64]
+
+    def only(self, rows: NDArray[np.int64]) -> _Side:
+        """Return these rows of it."""
+        return _Side(self.snapshot, self.node[rows], self.state[rows], self.groups[rows], self.size[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Diff(Shown):
+    """What changed from `before` to `after`; falsy where no blob and no name did.
+
+    Each blob has one state in each snapshot: absent (not stored), garbage (not reached: what is `fresh` or `unknown`
+    too), live in one group, live in several; groups are those of `by`, and what pins without a name hold alone is in
+    one. The pair of states is the cause.
+
+    - `frame`: one row a cause, all of them (index `cause`): `blobs`, `bytes` (their size), `net` (int64): + the size
+      of what came, - the size of what went, else 0. `net` sums to the change of the stored bytes, exactly: a blob that
+      is damaged, so that its size changed, has that difference
+    """
+
+    before: Snapshot
+    after: Snapshot
+    by: str
+    old: _Side
+    new: _Side
+
+    @property
+    def net(self) -> int:
+        """The change of the stored bytes."""
+        return self.after.bytes - self.before.bytes
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row a cause: blobs, bytes, net."""
+        columns = {"blobs": np.ones(len(self._cause), np.int64), "bytes": self._size, "net": self._net}
+        totals = {name: np.zeros(len(CAUSES), np.int64) for name in columns}
+        for name, values in columns.items():
+            np.add.at(totals[name], self._cause, values)
+        return pd.DataFrame(totals, index=pd.Index(CAUSES, dtype="str", name="cause"))
+
+    @cached_property
+    def blobs(self) -> pd.DataFrame:
+        """One row a blob that changed, by digest, and their number is `len`.
+
+        `digest`, `before`, `after` (states), `cause`, `size`, `net`, `kind`, `tags_before`, `tags_after` (tuples of
+        the names that name it), `groups_before`, `groups_after` (how many groups reach it).
+        """
+        rows = self._changed
+        frame = {
+            "digest": _text([(side.snapshot, "key", nodes) for side, nodes in self._named(rows)]),
+            "before": categorical(self.old.state[rows], STATES),
+            "after": categorical(self.new.state[rows], STATES),
+            "cause": categorical(self._cause[rows], CAUSES),
+            "size": self._size[rows],
+            "net": self._net[rows],
+            "kind": _text([(side.snapshot, "kind", nodes) for side, nodes in self._named(rows)]),
+            "tags_before": _tags(self.old, rows),
+            "tags_after": _tags(self.new, rows),
+            "groups_before": self.old.groups[rows],
+            "groups_after": self.new.groups[rows],
+        }
+        return pd.DataFrame(frame).sort_values("digest", ignore_index=True)
+
+    @cached_property
+    def tags(self) -> pd.DataFrame:
+        """One row a name that changed (index `tag`): `change` (added, removed, moved), the digests `before`, `after`.
+
+        A name given to several blobs has all of them, sorted, in one text.
+        """
+        return _moved(self.before, self.after)
+
+    def __len__(self) -> int:
+        """Return the number of blobs that changed."""
+        return len(self._changed)
+
+    def __bool__(self) -> bool:
+        """Return whether any blob or name changed."""
+        return len(self) > 0 or len(self.tags) > 0
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the answer as plain values that JSON can hold."""
+        return {
+            "before": self.before.caption(),
+            "after": self.after.caption(),
+            "policy": self.after.policy,
+            "by": self.by,
+            "net": self.net,
+            "causes": records(self.frame),
+            "blobs": self.blobs.astype({"before": "str", "after": "str", "cause": "str"}).to_dict("records"),
+            "tags": records(self.tags),
+        }
+
+    def title(self) -> str:
+        """Return the answer in one line."""
+        return (
+            f"{count(len(self), 'blob')} changed, {_signed(self.net)} stored; {count(len(self.tags), 'name')} changed"
+        )
+
+    @cached_property
+    def _cause(self) -> NDArray[np.int8]:
+        found: NDArray[np.int8] = _CAUSE[self.old.state, self.new.state]
+        return found
+
+    @cached_property
+    def _size(self) -> NDArray[np.int64]:
+        return np.where(self.new.state > 0, self.new.size, self.old.size)
+
+    @cached_property
+    def _net(self) -> NDArray[np.int64]:
+        return self.new.size - self.old.size
+
+    @cached_property
+    def _changed(self) -> NDArray[np.int64]:
+        return np.flatnonzero((self._cause != CAUSES.index("unchanged")) | (self._net != 0))
+
+    def _named(self, rows: NDArray[np.int64]) -> list[tuple[_Side, NDArray[np.int32]]]:
+        """Return the nodes of these rows: in the order of the rows, those that `before` knows, then the others."""
+        known = self.old.node[rows] >= 0
+        return [(self.old, self.old.node[rows[known]]), (self.new, self.new.node[rows[~known]])]
+
+    def _lines(self) -> list[str]:
+        lines = [f"before: {self.before.caption()}", f"after:  {self.after.caption()}", f"groups: by {self.by}"]
+        if self.after.time < self.before.time:
+            lines.append("after was taken before the other: are they given in the right order?")
+        for name, snapshot in (("before", self.before), ("after", self.after)):
+            if len(unknown(snapshot.counted)):
+                lines.append(f"{name}, a manifest in use cannot be read: what is called garbage may be held by it")
+        damaged = int(np.count_nonzero((self.old.state > 0) & (self.new.state > 0) & (self._net != 0)))
+        if damaged:
+            lines.append(f"{count(damaged, 'blob')} changed in size under the same digest: damaged before or after")
+        for change in ("added", "removed", "moved"):
+            names = self.tags.index[self.tags["change"] == change]
+            if len(names):
+                shown = listed([cut(str(name), NAME_SHOWN) for name in names[:3]])
+                more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""  # noqa: PLR2004 (as many are named)
+                lines.append(f"names {change}: {shown}{more}")
+        return [cut(line, LINE_SHOWN) for line in lines]
+
+    def _table(self) -> Cells:
+        """Return the causes that there are, as cells."""
+        rows: list[tuple[str, ...]] = [
+            (str(cause), f"{blobs:,}", human_bytes(size), _signed(net) if net else "")
+            for cause, blobs, size, net in self.frame.itertuples()
+            if blobs
+        ]
+        return ("cause", "blobs", "bytes", "net"), rows, frozenset(("blobs", "bytes", "net"))
+
+
+def diff(
+    before: SupportsSnapshot | Address,
+    after: SupportsSnapshot | Address,
+    *,
+    by: By = "tag",
+    policy: str | None = None,
+) -> Diff:
+    """Return what changed from one snapshot to another of the same kind of store, under the same policy.
+
+    `by` says what a group is, as in `usage`: "tag", "repo", a function or Series of the names of pins. Errors: what
+    `scan` raises, DiffError for different kinds or policies, GroupingError. Cost: as `usage` of both, and one
+    look-up a blob.
+    """
+    old, new = (as_snapshot(x) if policy is None else as_snapshot(x).with_policy(policy) for x in (before, after))
+    for what, one, two in (("kind", old.kind, new.kind), ("policy", old.policy, new.policy)):
+        if one != two:
+            msg = f"{old.caption()} and {new.caption()} are of different {what}: {one} and {two} cannot be compared"
+            raise DiffError(msg + (f"; give policy={one!r}" if what == "policy" else ""))
+    if isinstance(by, str) and by in OF_BLOBS:
+        msg = f"a diff tells groups of pins apart, and {by} is no such group: use tag, repo, a function or a Series"
+        raise GroupingError(msg)
+    old_node, new_node = _joined(old, new)
+    sides = _side(old, by, old_node), _side(new, by, new_node)
+    stored = np.flatnonzero((sides[0].state > 0) | (sides[1].state > 0))
+    return Diff(old, new, named_by(by), *(side.only(stored) for side in sides))
+
+
+def _joined(old: Snapshot, new: Snapshot) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the nodes of either snapshot in pairs of one key, -1 where there is none: those of `old` first."""
+    place = places(old.nodes["key"], new.nodes["key"])
+    left = np.ones(new.nodes.num_rows, np.bool_)
+    left[place[place >= 0]] = False
+    alone = np.flatnonzero(left).astype(np.int32)
+    known = np.arange(old.nodes.num_rows, dtype=np.int32)
+    return np.concatenate([known, np.full(len(alone), -1, np.int32)]), np.concatenate([place, alone])
+
+
+def _side(snapshot: Snapshot, by: By, node: NDArray[np.int32]) -> _Side:
+    """Return the state of these nodes (-1: none), which is 0 where they are not stored blobs."""
+    graph = snapshot.counted
+    groups = held(snapshot, by).reach.number
+    state = np.where(live(graph), np.where(groups > 1, 3, 2), 1).astype(np.int8)
+    state[~graph.blob] = 0
+    return _Side(snapshot, node, _at(state, node), _at(groups, node), _at(graph.size, node))
+
+
+def _at(column: NDArray[Number], node: NDArray[np.int32]) -> NDArray[Number]:
+    """Return the value of each of these nodes, 0 for none."""
+    found: NDArray[Number] = np.append(column, column.dtype.type(0))[node]
+    return found
+
+
+def _text(parts: list[tuple[Snapshot, str, NDArray[np.int32]]]) -> pd.Series:
+    """Return a column of several snapshots, one after the other, as text."""
+    found = [keys(one, nodes) if name == "key" else words(one, name, nodes) for one, name, nodes in parts]
+    return pd.concat([pd.Series(part, dtype="str") for part in found], ignore_index=True)
+
+
+def _tags(side: _Side, rows: NDArray[np.int64]) -> NDArray[np.object_]:
+    """Return the names that name the blob of each row, none where it is not there."""
+    node = side.node[rows]
+    found = np.empty(len(rows), object)
+    found[:] = [()] * len(rows)
+    found[node >= 0] = tags(side.snapshot, node[node >= 0])
+    return found
+
+
+def _names(snapshot: Snapshot) -> pd.Series:
+    """Return the digests that each name names, as one text, by name."""
+    pins = snapshot.pins
+    is_name = np.asarray(pins["name"].is_valid()) & (codes(pins["kind"]) != PIN_KINDS.index("revision"))
+    is_name &= codes(pins["kind"]) != PIN_KINDS.index("tagged-revision")
+    rows = np.flatnonzero(is_name)
+    name = pd.Index(pins["name"].take(rows).to_pandas().astype("str"), name="tag")
+    digest = pd.Series(keys(snapshot, ids(pins["node"])[rows]), index=name)
+    again = name.duplicated(keep=False)
+    several = digest[again].groupby(level=0).agg(lambda digests: " ".join(sorted(set(digests))))
+    named: pd.Series = pd.concat([digest[~again], several])
+    return named
+
+
+def _moved(before: Snapshot, after: Snapshot) -> pd.DataFrame:
+    """Return one row a name that one of them lacks, or that names something else."""
+    both = pd.concat([_names(before).rename("before"), _names(after).rename("after")], axis=1).sort_index()
+    both = both[~(both["before"] == both["after"])]
+    change = np.select([both["before"].isna(), both["after"].isna()], [0, 1], 2)
+    both["change"] = categorical(change, ("added", "removed", "moved"))
+    return both[["change", "before", "after"]].fillna({"before": "", "after": ""}).rename_axis("tag")
+
+
+def _signed(number: int) -> str:
+    return f"{'+' if number > 0 else ''}{human_bytes(number)}"

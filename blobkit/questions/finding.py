@@ -1,0 +1,94 @@
+"""What a finding of an audit is, and what each of them means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from blobkit.snapshot import Snapshot
+
+__all__ = ["MEANING", "SEVERITIES", "Finding", "about"]
+
+SEVERITIES = ("error", "warning", "info")
+
+MEANING = {
+    "missing": ("error", "named by what is in use, and not stored: push them again, or drop the tags that need them"),
+    "tag-without-content": ("error", "names of what is not here or cannot be pulled: push it again, or remove them"),
+    "damaged": ("error", "cannot be read, or are not what their digest or size says: copy them here again"),
+    "opaque": ("error", "what these link to is unknown: restore them first, until then nothing is known to be garbage"),
+    "mismatched-counts": ("error", "fewer references are counted than there are: they may be deleted while in use"),
+    "leaked": ("warning", "no deletion frees these: what holds them is garbage or a cycle, and is counted still"),
+    "would-abort": ("warning", "the collector would stop and remove nothing"),
+    "layout-changed": ("warning", "another program changed index.json: take that in (blobkit adopt)"),
+    "layout-damaged": ("warning", "entries of index.json that were not taken in: put what they name, adopt again"),
+    "garbage": ("warning", "nothing holds these"),
+    "unknown": ("warning", "nothing known holds these, but what is opaque may: keep them"),
+    "stale-upload": ("warning", "begun, and not written for longer than the given age: delete them by hand"),
+    "duplicate-name": ("warning", "one name for several blobs: tools take any of them, or fail"),
+    "junk": ("warning", "no blobs, in the place of blobs: move them away, collectors stop at them"),
+    "dangling": ("info", "referred to and not stored, which breaks nothing"),
+    "anonymous": ("info", "held by pins without a name only: tag what is wanted, drop the other pins"),
+    "unprotected": ("info", "index.json does not lead to these: another program's collector would delete them"),
+    "twins": ("info", "one content, compressed differently: build from one of them (bytes: what that saves)"),
+    "suspect": ("info", "each keeps a tenth or more of what is stored: look here first (bytes: what they keep)"),
+    "fresh": ("info", "garbage younger than the given age: probably being uploaded, keep it"),
+    "upload": ("info", "begun and not finished, but written lately: leave them alone"),
+    "foreign": ("info", "stored elsewhere by design"),
+    "inline": ("info", "carried by their descriptors, not stored"),
+    "algorithm": ("info", "named by another algorithm than sha256, which many tools refuse"),
+    "symlink": ("info", "symbolic links in the place of blobs: removing them frees nothing"),
+    "odd": ("info", "written in an odd way: nothing is lost by it"),
+}
+"""Severity and advice of every finding, the gravest first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """The blobs (nodes, each once) and other things (`names`) of one finding, with what is special (`more`).
+
+    `bytes` are those stored for the blobs, where MEANING says nothing else.
+    """
+
+    code: str
+    nodes: NDArray[np.int32]
+    bytes: int
+    names: tuple[str, ...] = ()
+    more: str = ""
+
+    def __bool__(self) -> bool:
+        """Return whether there is anything."""
+        return len(self.nodes) > 0 or len(self.names) > 0
+
+    @property
+    def severity(self) -> str:
+        """How grave it is: error, warning or info."""
+        return MEANING[self.code][0]
+
+    @property
+    def advice(self) -> str:
+        """What it means, and what to do."""
+        return "; ".join(filter(None, (MEANING[self.code][1], self.more)))
+
+    def and_also(self, other: Finding, snapshot: Snapshot) -> Finding:
+        """Return this finding together with another one of the same code."""
+        names = tuple(dict.fromkeys((*self.names, *other.names)))
+        return about(self.code, snapshot, np.union1d(self.nodes, other.nodes), names, self.more or other.more)
+
+
+def about(
+    code: str,
+    snapshot: Snapshot,
+    nodes: NDArray[np.integer] | NDArray[np.bool_],
+    names: Iterable[str] = (),
+    more: str = "",
+) -> Finding:
+    """Return the finding about these nodes (a mask of all, or ids), with the bytes stored for them."""
+    found = np.flatnonzero(nodes) if nodes.dtype == np.bool_ else np.unique(nodes)
+    return Finding(code, found.astype(np.int32), int(snapshot.counted.size[found].sum()), tuple(names), more)

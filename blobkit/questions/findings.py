@@ -1,0 +1,144 @@
+"""What is wrong in a snapshot, or takes space for nothing: each check is a function that yields what it found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.analysis.dominators import dominators, leaked, retained
+from blobkit.analysis.reach import closure, live, live_without, unknown
+from blobkit.questions.columns import keys, times
+from blobkit.questions.finding import MEANING, Finding, about
+from blobkit.questions.frame import status_codes
+from blobkit.questions.noticed import noticed
+from blobkit.questions.trust import would_abort
+from blobkit.tables import LINK_KINDS, PIN_KINDS, STORED, codes, ids, numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import timedelta
+
+    from blobkit.snapshot import Snapshot
+
+__all__ = ["findings"]
+
+SUSPECT = 10
+"""What keeps one part in so many of the stored bytes is suspicious."""
+
+_CONTENT = np.array([kind in {"config", "layer", "child", "revision", "mark"} for kind in LINK_KINDS])
+_NAMING = np.array([kind in {"tag", "entry", "referrer-entry"} for kind in PIN_KINDS])
+_COLLECTED_BY = {
+    "oci": "umoci gc removes what its own rules call garbage: --policy strong shows that",
+    "registry": "garbage-collect removes what its own rules call garbage: --policy gc or gc-m shows that",
+    "blobkit": "blobkit fsck says why they are here",
+    "go-blobstore": "no program removes them: take away their directories",
+}
+
+
+def findings(snapshot: Snapshot, min_age: timedelta) -> tuple[Finding, ...]:
+    """Return what was found, the gravest first. Cost: as the retained bytes of all blobs."""
+    made: dict[str, Finding] = {}
+    checks = (check(snapshot, min_age) for check in (noticed, *_CHECKS))
+    for finding in (finding for check in checks for finding in check if finding):
+        before = made.get(finding.code)
+        made[finding.code] = finding if before is None else before.and_also(finding, snapshot)
+    return tuple(made[code] for code in MEANING if code in made)
+
+
+def _unreached(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
+    """Find garbage, what of it is young, and what may be none."""
+    nodes = np.flatnonzero(snapshot.counted.blob).astype(np.int32)
+    status = status_codes(snapshot, nodes, min_age)
+    tool = snapshot.rule.tool
+    more = f"{tool} removes them" if tool else _COLLECTED_BY.get(snapshot.kind, "")
+    yield about("garbage", snapshot, nodes[status == 1], more=more)
+    yield about("fresh", snapshot, nodes[status == 2])  # noqa: PLR2004 (the codes of STATUS)
+    yield about("unknown", snapshot, nodes[status == 3])  # noqa: PLR2004 (the codes of STATUS)
+
+
+def _opaque(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
+    nodes = unknown(snapshot.counted)
+    virtual = codes(snapshot.nodes["stored"])[nodes] == STORED.index("virtual")
+    yield about("opaque", snapshot, nodes[~virtual], keys(snapshot, nodes[virtual]).tolist())
+
+
+def _absent(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
+    """Find what is named as content by what is in use and is not stored; anything else that is named is dangling."""
+    absent = codes(snapshot.nodes["stored"]) == STORED.index("missing")
+    source, target = ids(snapshot.links["source"]), ids(snapshot.links["target"])
+    needed, content = live(snapshot.counted)[source] & absent[target], _CONTENT[codes(snapshot.links["kind"])]
+    missing = (snapshot.counted.pins > 0) & absent
+    missing[target[needed & content]] = True
+    yield about("missing", snapshot, missing)
+    dangling = np.zeros_like(absent)
+    dangling[target[needed & ~content]] = True
+    yield about("dangling", snapshot, dangling & ~missing)
+
+
+def _tags(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
+    """Find the names of what is not stored."""
+    pins = snapshot.pins
+    node = ids(pins["node"])
+    empty = codes(snapshot.nodes["stored"])[node] == STORED.index("missing")
+    rows = np.flatnonzero(empty & _NAMING[codes(pins["kind"])] & np.asarray(pins["name"].is_valid()))
+    yield about("tag-without-content", snapshot, node[rows], pins["name"].take(rows).to_pylist())
+
+
+def _leaked(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
+    """Find what is counted and held by nothing that can be dropped; not what an unreadable document may hold."""
+    graph = snapshot.counted
+    opaque = unknown(graph)
+    doubtful = closure(graph, opaque) >= 0
+    if len(opaque):
+        doubtful |= ~live(graph)
+    yield about("leaked", snapshot, leaked(graph) & graph.blob & ~doubtful)
+
+
+def _anonymous(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
+    """Find what is held by pins without a name only, and how old it is."""
+    graph, pins = snapshot.counted, snapshot.pins
+    named = np.zeros(len(graph.size), np.int64)
+    holds = snapshot.holding & (numbers(pins["count"]) > 0) & np.asarray(pins["name"].is_valid())
+    named[ids(pins["node"])[holds]] = 1
+    nodes = np.flatnonzero(live(graph) & ~live_without(graph, named) & graph.blob).astype(np.int32)
+    modified = times(snapshot, "modified", nodes[graph.pins[nodes] > 0])
+    oldest = modified.min() if modified.notna().any() else None
+    more = f"the oldest is from {oldest:%Y-%m-%d}, {(snapshot.time - oldest).days:,} days ago" if oldest else ""
+    yield about("anonymous", snapshot, nodes, more=more)
+
+
+def _unprotected(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
+    """Find what a program that knows index.json only takes for garbage: links between raw blobs are not in it."""
+    if snapshot.kind == "blobkit":
+        graph = snapshot.counted
+        shown = replace(snapshot.rule, pins=frozenset({"tag"}), links=snapshot.rule.links - {"link"})
+        yield about("unprotected", snapshot, live(graph) & ~live(replace(snapshot, rule=shown).counted) & graph.blob)
+
+
+def _suspects(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
+    """Find what keeps a large part of all; bytes count once what one of them keeps through another."""
+    graph, share = snapshot.counted, retained(snapshot.counted)
+    large = (share * SUSPECT >= snapshot.bytes) & (share > 0) & live(graph)
+    above = dominators(graph).idom[:-1]
+    top = large & ((above < 0) | (above >= len(large)) | ~large[np.minimum(above, len(large) - 1)])
+    nodes = np.flatnonzero(large & graph.blob).astype(np.int32)
+    yield Finding("suspect", nodes[np.argsort(-share[nodes], kind="stable")], int(share[top].sum()))
+
+
+def _aborting(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
+    yield about("would-abort", snapshot, np.empty(0, np.int32), would_abort(snapshot))
+
+
+_CHECKS: tuple[Callable[[Snapshot, timedelta], Iterator[Finding]], ...] = (
+    _unreached,
+    _opaque,
+    _absent,
+    _tags,
+    _leaked,
+    _anonymous,
+    _unprotected,
+    _suspects,
+    _aborting,
+)
