@@ -23,7 +23,12 @@
     |-- UnknownPolicyError (ValueError)         this kind of store has no such policy
     |-- GroupingError (ValueError)              what nothing can be grouped by
     |-- AgeError (ValueError)                   not a length of time
+    |-- SizeError (ValueError)                  not a number of bytes, or one with two readings
+    |-- PlanError (ValueError)                  a plan that says too little, too much, or lacks a cost
+    |   `-- InfeasiblePlanError                 so much cannot be freed
     |-- DiffError (ValueError)                  two snapshots that cannot be compared
+    |-- ThresholdError (ValueError)             a threshold for what no audit finds
+    |-- UnknownToolError (ValueError)           a tool that does not fit this kind of store
     |-- SnapshotFormatError (ValueError)        not a saved snapshot, or one that breaks its own rules
     `-- TargetError (LookupError)               a target that names nothing, or more than one thing
         `-- UnknownTargetError, AmbiguousTargetError
@@ -49,6 +54,7 @@ __all__ = [
     "ExportError",
     "GroupingError",
     "HashNotSupportedError",
+    "InfeasiblePlanError",
     "InvalidDigestError",
     "InvalidTagError",
     "LayoutBehindWarning",
@@ -58,7 +64,9 @@ __all__ = [
     "NotAStoreError",
     "NotAdoptedError",
     "NotPinnedError",
+    "PlanError",
     "ReadOnlyStoreError",
+    "SizeError",
     "SnapshotFormatError",
     "SourceError",
     "StoreBusyError",
@@ -69,8 +77,10 @@ __all__ = [
     "TagExistsError",
     "TagNotFoundError",
     "TargetError",
+    "ThresholdError",
     "UnknownPolicyError",
     "UnknownTargetError",
+    "UnknownToolError",
     "UnreadableStoreError",
     "WriterClosedError",
 ]
@@ -218,8 +228,34 @@ class AgeError(BlobkitError, ValueError):
     """Not a length of time; the message names the forms."""
 
 
+class SizeError(BlobkitError, ValueError):
+    """Not a number of bytes, or one with two readings ("20G"); the message names the forms."""
+
+
+class PlanError(BlobkitError, ValueError):
+    """What nothing can be planned from: no goal or two, a cost that is missing or none, a rule that is none."""
+
+
+class InfeasiblePlanError(PlanError):
+    """So much cannot be freed: `possible` bytes can, with what the plan may drop; `needed` were asked for."""
+
+    def __init__(self, message: str, *, possible: int = 0, needed: int = 0) -> None:
+        """Keep the one-line message, and the bytes as data."""
+        super().__init__(message)
+        self.possible = possible
+        self.needed = needed
+
+
 class DiffError(BlobkitError, ValueError):
     """Two snapshots that cannot be compared: of different kinds of store, or under different policies."""
+
+
+class ThresholdError(BlobkitError, ValueError):
+    """A threshold for what no audit finds; the message names what there is."""
+
+
+class UnknownToolError(BlobkitError, ValueError):
+    """A tool that does not fit this kind of store; the message names those that do."""
 
 
 class SnapshotFormatError(BlobkitError, ValueError):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Targets = str | Iterable["Targets"]
 
-__all__ = ["Dropped", "Targets", "blob_of", "resolve"]
+__all__ = ["Dropped", "Targets", "blob_of", "flattened", "resolve"]
 
 PREFIX_HEX = 6
 _TAGS = frozenset(PIN_KINDS.index(kind) for kind in ("tag", "tagged-revision"))
@@ -66,7 +66,7 @@ def resolve(snapshot: Snapshot, targets: Targets, *, groups: Targets = (), all_p
     UnknownTargetError, AmbiguousTargetError, InvalidDigestError, BlobNotFoundError or NotPinnedError name the target
     and what to type instead.
     """
-    dropped = Dropped(tuple(_flat(targets)), tuple(_flat(groups)))
+    dropped = Dropped(tuple(flattened(targets)), tuple(flattened(groups)))
     if not dropped.names and not dropped.groups:
         msg = "no target: give a name, a digest, a pattern with *, or groups=(repository,)"
         raise UnknownTargetError(msg)
@@ -86,7 +86,7 @@ def blob_of(snapshot: Snapshot, text: str) -> int:
     return _Resolver(snapshot, Dropped()).blob(text)
 
 
-def _flat(targets: Targets) -> Iterable[str]:
+def flattened(targets: Targets) -> Iterable[str]:
     """Yield every text in nested lists, tuples, sets, Indexes or Series, each once, in order."""
     seen: set[str] = set()
     todo: list[object] = [targets]

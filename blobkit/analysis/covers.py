@@ -1,0 +1,188 @@
+"""What goes together: names, what each costs to drop, and the bytes that go once all names of a class are dropped.
+
+Every question about dropping names is about these few classes: a store of a million blobs has tens of thousands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.analysis.cover_kernels import balanced, peeled
+from blobkit.analysis.groups import classes, reach
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from blobkit.snapshot import Counted
+
+    Bools = NDArray[np.bool_]
+    Floats = NDArray[np.float64]
+    Ids = NDArray[np.int32]
+    Ints = NDArray[np.int64]
+
+__all__ = ["Cover", "cover"]
+
+PAIRS_KEPT = 20_000_000
+"""Pairs of a name and a class that are kept at most, those of the smallest classes first: 8 bytes each, a few times."""
+ROUNDS = 100
+ROUNDING = 1e-9
+"""By how much sums of floats may be off, relatively: bounds are that much more careful."""
+CHEAPEST = 1e-12
+"""What stands for a cost of nothing where bytes are divided by it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cover:
+    """Class c is `size[c]` bytes that go once all its names, `member[start[c]:start[c + 1]]`, are dropped.
+
+    `cost` has one entry a name. `rest` are bytes of classes that are not listed: they may go too.
+    """
+
+    cost: Floats
+    size: Ints
+    start: Ints
+    member: Ints
+    rest: int = 0
+
+    @cached_property
+    def number(self) -> Ints:
+        """How many names each class has."""
+        return np.diff(self.start)
+
+    @cached_property
+    def of_pair(self) -> Ints:
+        """The class of each pair of a class and a name."""
+        return np.repeat(np.arange(len(self.size)), self.number)
+
+    @property
+    def possible(self) -> int:
+        """Bytes that go when all names are dropped."""
+        return int(self.size.sum()) + self.rest
+
+    def whole(self, dropped: Bools) -> Bools:
+        """Return which classes go when these names are dropped."""
+        complete: Bools = np.bincount(self.of_pair[dropped[self.member]], minlength=len(self.size)) == self.number
+        return complete
+
+    def freed(self, dropped: Bools) -> int:
+        """Return the bytes that go for sure when these names are dropped."""
+        return int(self.size[self.whole(dropped)].sum())
+
+    def peeled(self, need: int) -> Bools:
+        """Return names that free `need` bytes together (all, where that needs `rest`): cheap, and none in vain."""
+        order = np.argsort(self.member, kind="stable")
+        begin = _starts(np.bincount(self.member, minlength=len(self.cost)))
+        run = peeled.of(len(self.member))
+        cost = np.maximum(self.cost, CHEAPEST)
+        return run(self.start, self.member, begin, self.of_pair[order], self.size, cost, need)
+
+    def within(self, dropped: Bools) -> Cover:
+        """Return the cover of what these names free: the other names are in no class any more."""
+        return self._of_classes(self.whole(dropped))
+
+    def without(self, out: Bools, taken: Bools) -> tuple[Cover, Ids, int]:
+        """Return the cover of the other names when `out` is never dropped and `taken` is, and which names they are.
+
+        And the bytes that `taken` frees alone. Names that are in no class any more are left out.
+        """
+        hurt = np.zeros(len(self.size), np.bool_)
+        hurt[self.of_pair[out[self.member]]] = True
+        kept = self._of_classes(~hurt)
+        open_ = ~taken[kept.member]
+        number = np.bincount(kept.of_pair[open_], minlength=len(kept.size))
+        names, member = np.unique(kept.member[open_], return_inverse=True)
+        listed = number > 0
+        part = Cover(self.cost[names], kept.size[listed], _starts(number[listed]), member.astype(np.int64), self.rest)
+        return part, names.astype(np.int32), int(kept.size[~listed].sum())
+
+    def merged(self) -> tuple[Cover, Ints]:
+        """Return the cover where names in the same classes are one, and which one each name is (-1: in no class).
+
+        Two sets of classes are taken for one with a probability of 2**-128 for each pair of names.
+        """
+        marks = np.zeros((len(self.cost), 2), np.uint64)
+        random = np.random.default_rng(len(self.size)).integers(1, 1 << 64, (len(self.size), 2), dtype=np.uint64)
+        np.add.at(marks, self.member, random[self.of_pair])
+        used = np.bincount(self.member, minlength=len(self.cost)) > 0
+        _, first, back = np.unique(marks[used], axis=0, return_index=True, return_inverse=True)
+        rank = np.argsort(np.argsort(first))
+        one = np.full(len(self.cost), -1)
+        one[used] = rank[back.reshape(-1)]
+        pair = np.unique(self.of_pair * max(len(first), 1) + one[self.member])
+        of_pair, member = np.divmod(pair, max(len(first), 1))
+        cost = np.zeros(len(first))
+        np.add.at(cost, one[used], self.cost[used])
+        return Cover(cost, self.size, _starts(np.bincount(of_pair, minlength=len(self.size))), member, self.rest), one
+
+    def _of_classes(self, kept: Bools) -> Cover:
+        return replace(
+            self, size=self.size[kept], start=_starts(self.number[kept]), member=self.member[kept[self.of_pair]]
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """What freeing so many bytes costs at least, over all and with each name dropped or not dropped."""
+
+    least: float
+    dropped: Floats
+    spared: Floats
+
+
+def bound(cover: Cover, need: int) -> Bound:
+    """Return lower bounds: as if every name freed what it was dealt, and could be dropped in part.
+
+    Cost: ROUNDS times the pairs. Infinite where it cannot be.
+    """
+    load = balanced.of(len(cover.member))(cover.start, cover.member, cover.size, cover.cost, ROUNDS)
+    load *= 1 + ROUNDING
+    need -= cover.rest
+    order = np.argsort(-load / cover.cost, kind="stable")
+    gains, costs = (np.concatenate(([0.0], np.cumsum(values[order]))) for values in (load, cover.cost))
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    least = _least(gains, costs, np.array([float(need)]))
+    dropped = cover.cost + _least(gains, costs, need - load)
+    spared = np.where(gains[place] < need, _least(gains, costs, need + load) - cover.cost, least)
+    return Bound(float(least[0]) * (1 - ROUNDING), dropped * (1 - ROUNDING), spared * (1 - ROUNDING))
+
+
+def _least(gains: Floats, costs: Floats, wanted: Floats) -> Floats:
+    """Return where the line through (0, 0) and these points first gains what is wanted; infinite where it does not."""
+    at = np.searchsorted(gains, wanted)
+    there = np.clip(at, 1, len(gains) - 1)
+    step = (gains[there] - wanted) / np.maximum(gains[there] - gains[there - 1], CHEAPEST)
+    on_line = costs[there] - step * (costs[there] - costs[there - 1])
+    return np.where(at == 0, 0.0, np.where(at == len(gains), np.inf, on_line))
+
+
+def cover(graph: Counted, alone: Bools, start: Ints, roots: Ids, cost: Floats) -> Cover:
+    """Return the cover of names whose pins are on `roots[start[i]:start[i + 1]]`; `alone`: held by nothing else.
+
+    Cost: as `blobkit.analysis.groups.reach` and `classes`.
+    """
+    graph = _within(graph, alone)
+    owner = np.repeat(np.arange(len(cost)), np.diff(start))[alone[roots]]
+    found = reach(graph, _starts(np.bincount(owner, minlength=len(cost))), roots[alone[roots]])
+    made = classes(graph, found)
+    order = np.argsort(made.number, kind="stable")
+    listed = np.sort(order[: int(np.searchsorted(np.cumsum(made.number[order]), PAIRS_KEPT, side="right"))])
+    begin, member = found.members(made.node[listed])
+    size = made.bytes[listed]
+    return Cover(cost, size, begin, member.astype(np.int64), int(made.bytes.sum() - size.sum()))
+
+
+def _within(graph: Counted, alone: Bools) -> Counted:
+    """Return the graph with the links to these nodes only, which contain whatever reaches one of them."""
+    kept = alone[graph.targets]
+    first = _starts(kept)[graph.first]
+    blob = graph.blob & alone & (graph.size > 0)
+    return replace(graph, first=first, targets=graph.targets[kept], blob=blob)
+
+
+def _starts(number: Ints | Bools) -> Ints:
+    return np.concatenate((np.zeros(1, np.int64), np.cumsum(number, dtype=np.int64)))

@@ -1,0 +1,269 @@
+"""Which names a plan may drop, and why it spares the others: what is kept by name, is young, or is among the last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from blobkit.analysis.reach import closure, closure_up
+from blobkit.digest import is_digest
+from blobkit.errors import NotPinnedError, PlanError
+from blobkit.questions.ages import parse_age
+from blobkit.questions.columns import keys, times
+from blobkit.questions.targets import blob_of, flattened, resolve
+from blobkit.render import printable
+from blobkit.tables import PIN_KINDS, codes, ids, numbers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from blobkit.questions.ages import Age
+    from blobkit.questions.targets import Targets
+    from blobkit.snapshot import Snapshot
+
+    Places = NDArray[np.int64]
+    """Positions in the frame of names."""
+
+__all__ = ["Names", "Rules", "costs", "rules"]
+
+UNDATED = "when it was modified is unknown"
+_REVISION = PIN_KINDS.index("revision")
+_TAGS = [PIN_KINDS.index(kind) for kind in ("tag", "tagged-revision")]
+
+
+@dataclass(frozen=True, eq=False)
+class Names:
+    """The names that hold under the policy, each once: `frame` (index `tag`, sorted) has repo, digest, modified, takes.
+
+    `modified` is of the name, else of what it names; of several the newest, unknown where one is. `takes` are tags
+    that the deletion of a revision takes along. The pins of name i are on `roots[start[i]:start[i + 1]]`.
+    """
+
+    snapshot: Snapshot
+
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """The rows of their pins, by name."""
+        pins = self.snapshot.pins
+        holds = self.snapshot.holding & (numbers(pins["count"]) > 0)
+        return np.flatnonzero(holds & np.asarray(pins["name"].is_valid()))
+
+    @cached_property
+    def _pins(self) -> pd.DataFrame:
+        return _pins(self.snapshot, self.rows)
+
+    @cached_property
+    def roots(self) -> NDArray[np.int32]:
+        """The nodes that their pins are on, by name."""
+        return ids(self.snapshot.pins["node"])[self.rows]
+
+    @cached_property
+    def start(self) -> NDArray[np.int64]:
+        """Where the roots of each name begin."""
+        same = self._pins["tag"].to_numpy()[1:] == self._pins["tag"].to_numpy()[:-1]
+        begin = np.flatnonzero(np.concatenate(([True] * (len(self.rows) > 0), ~same)))
+        return np.append(begin, len(self.rows)).astype(np.int64)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row a name."""
+        taken = self._taken
+        both = pd.concat([self._pins, taken]) if len(taken) else self._pins
+        groups = both.assign(unknown=both["modified"].isna()).groupby("tag", sort=True)
+        frame: pd.DataFrame = groups[["repo", "digest"]].first()
+        frame["modified"] = groups["modified"].max().mask(groups["unknown"].any())
+        frame["takes"] = _tuples(taken, frame.index)
+        return frame
+
+    @cached_property
+    def _taken(self) -> pd.DataFrame:
+        """The tags that go with each revision: columns tag (the revision), taken (the tag), repo, modified."""
+        kind = codes(self.snapshot.pins["kind"])
+        revisions = self._pins[kind[self.rows] == _REVISION]
+        if not len(revisions):
+            return pd.DataFrame({"tag": [], "taken": [], "repo": [], "modified": []})
+        tags = _pins(self.snapshot, np.flatnonzero(np.isin(kind, _TAGS))).rename(columns={"tag": "taken"})
+        tags = tags.drop_duplicates(["taken", "repo", "digest"])
+        merged: pd.DataFrame = revisions[["tag", "repo", "digest"]].merge(tags, on=["repo", "digest"])
+        return merged[["tag", "taken", "repo", "modified"]]
+
+    def roots_of(self, picked: NDArray[np.bool_]) -> NDArray[np.int32]:
+        """Return the nodes that the pins of these names are on."""
+        return self.roots[np.repeat(picked, np.diff(self.start))]
+
+    def with_any(self, rows: NDArray[np.bool_]) -> Places:
+        """Return the names of which any pin is one of these (one flag for each of `rows`)."""
+        found: Places = np.unique(np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))[rows])
+        return found
+
+    def called(self, names: set[str]) -> Places:
+        """Return the names that these are, or that take one of these along."""
+        taking = self._taken["tag"][self._taken["taken"].isin(names)]
+        place = self.frame.index.get_indexer(pd.Index([*names, *taking], dtype="str"))
+        return np.unique(place[place >= 0])
+
+    def on(self, pairs: set[tuple[str, str]]) -> Places:
+        """Return the names on the digest of one of these (repository, digest), in that repository."""
+        return self.with_any(pd.MultiIndex.from_frame(self._pins[["repo", "digest"]]).isin(pairs))
+
+    def on_digest(self, node: int) -> Places:
+        """Return the names that name this blob; where none does, all that reach it."""
+        named = self.with_any((self._pins["digest"] == self.snapshot.key(node)).to_numpy(bool))
+        return named if len(named) else self.with_any(closure_up(self.snapshot.counted, node)[self.roots] >= 0)
+
+
+@dataclass(slots=True)
+class Rules:
+    """Why names are spared: for each reason the names that it spares; the first reason of a name is the one to give."""
+
+    names: Names
+    spared: dict[str, Places] = field(default_factory=dict)
+
+    def spare(self, reason: str, which: Places) -> None:
+        """Spare these names too."""
+        self.spared[reason] = np.union1d(self.spared.get(reason, which), which)
+
+    @property
+    def number(self) -> NDArray[np.int64]:
+        """How many reasons spare each name."""
+        every = np.concatenate([np.empty(0, np.int64), *self.spared.values()])
+        return np.bincount(every, minlength=len(self.names.frame))
+
+    @property
+    def candidates(self) -> NDArray[np.bool_]:
+        """Which names may be dropped."""
+        free: NDArray[np.bool_] = self.number == 0
+        return free
+
+    def why(self) -> NDArray[np.object_]:
+        """Return the reason that spares each name, "" where none does."""
+        found = np.full(len(self.names.frame), "", object)
+        for reason, which in reversed(self.spared.items()):
+            found[which] = reason
+        return found
+
+
+def rules(snapshot: Snapshot, keep: Targets, older_than: Age | None, keep_last: int | None) -> Rules:
+    """Return the names of a snapshot, and which of them are spared.
+
+    What `keep` does not find is an error, as for `simulate_deref`; AgeError, PlanError.
+    """
+    found = Rules(Names(snapshot))
+    for text in flattened(keep):
+        found.spare(f"keep {printable(text)}", _kept_by(found.names, text))
+    if older_than is not None:
+        _spare_young(found, older_than)
+    if keep_last is not None:
+        _spare_last(found, keep_last)
+    _spare_parts(found)
+    return found
+
+
+def costs(names: Names, candidates: NDArray[np.bool_], cost: pd.Series | None) -> NDArray[np.float64]:
+    """Return what dropping each name costs: 1, or what the Series says; PlanError where it says nothing for one."""
+    index = names.frame.index
+    if cost is None:
+        return np.ones(len(index))
+    if not isinstance(cost, pd.Series):
+        msg = f"cost is a {type(cost).__name__}: give a Series with the tags as its index, as tags_frame(x) has them"
+        raise PlanError(msg)
+    pairs = pd.DataFrame({"tag": cost.index, "cost": pd.to_numeric(cost, errors="coerce").to_numpy(float)})
+    by_tag = pairs.drop_duplicates().set_index("tag")["cost"]
+    twice = by_tag.index[by_tag.index.duplicated()]
+    if len(twice):
+        msg = f"cost gives {printable(str(twice[0]))} two costs: give each tag one"
+        raise PlanError(msg)
+    given = by_tag.reindex(index).to_numpy(float)
+    _check_costs(index[candidates], given[candidates])
+    return np.where(candidates, given, 0.0)
+
+
+def _check_costs(tags: pd.Index, given: NDArray[np.float64]) -> None:
+    """Hold that each of these names has a cost that one can add up."""
+    wrong = ~((given >= 0) & (given < np.inf))
+    if wrong.any():
+        name, value = printable(str(tags[wrong][0])), given[wrong][0]
+        what = "no cost" if np.isnan(value) else f"the cost {value:g}"
+        msg = f"{name} has {what}: give every tag that may be dropped a number from 0 up, or keep the tag"
+        raise PlanError(msg)
+
+
+def _pins(snapshot: Snapshot, rows: NDArray[np.int64]) -> pd.DataFrame:
+    """Return rows of the pin table as columns tag, repo, digest, modified (else that of the node)."""
+    pins = snapshot.pins
+    node = ids(pins["node"])[rows]
+    own = pd.Series(pd.DatetimeIndex(pins["modified"].take(rows).to_pandas()))
+    return pd.DataFrame(
+        {
+            "tag": pins["name"].take(rows).to_pandas().astype("str").array,
+            "repo": pins["group"].take(rows).fill_null("").to_pandas().astype("str").array,
+            "digest": pd.Series(keys(snapshot, node), dtype="str").str.extract(r"([^@/]*)$")[0].array,
+            "modified": own.fillna(pd.Series(times(snapshot, "modified", node))).array,
+        }
+    )
+
+
+def _tuples(taken: pd.DataFrame, index: pd.Index) -> NDArray[np.object_]:
+    result = np.empty(len(index), object)
+    result[:] = [()] * len(index)
+    for tag, names in taken.groupby("tag")["taken"]:
+        result[index.get_loc(tag)] = tuple(sorted(set(names)))
+    return result
+
+
+def _kept_by(names: Names, text: str) -> Places:
+    """Return the names that one text keeps: those it names, those that take one of these along, those on a digest."""
+    snapshot = names.snapshot
+    rows = _rows_of(snapshot, text)
+    found = snapshot.pins.select(["name", "group"]).take(rows)
+    named = {name for name in found["name"].to_pylist() if name is not None}
+    if not named:
+        return names.on_digest(blob_of(snapshot, text.removeprefix("digest:")))
+    pairs = zip(found["group"].to_pylist(), found["name"].to_pylist(), strict=True)
+    revisions = {(group, name.removeprefix(f"{group}@")) for group, name in pairs if group and name}
+    return np.union1d(names.called(named), names.on({pair for pair in revisions if is_digest(pair[1])}))
+
+
+def _rows_of(snapshot: Snapshot, text: str) -> list[int]:
+    """Return the pins that a text names; none for a digest."""
+    if is_digest(text):
+        return []
+    try:
+        return list(resolve(snapshot, text).rows)
+    except NotPinnedError:
+        return []
+
+
+def _spare_young(found: Rules, older_than: Age) -> None:
+    modified = found.names.frame["modified"]
+    latest = pd.Timestamp(found.names.snapshot.time) - pd.Timedelta(parse_age(older_than))
+    found.spare(UNDATED, np.flatnonzero(modified.isna()))
+    found.spare(f"not older than {older_than}", np.flatnonzero(modified > latest))
+
+
+def _spare_last(found: Rules, keep_last: int) -> None:
+    if isinstance(keep_last, bool) or not isinstance(keep_last, int) or keep_last < 0:
+        msg = f"keep_last is {keep_last!r}: give how many of each repository to keep, 0 or more"
+        raise PlanError(msg)
+    frame = found.names.frame
+    found.spare(UNDATED, np.flatnonzero(frame["modified"].isna()))
+    newest = frame.dropna(subset="modified").sort_values(["modified", "tag"], ascending=False)
+    last = newest.groupby("repo").head(keep_last).index
+    found.spare(f"among the last {keep_last} of its repository", np.flatnonzero(frame.index.isin(last)))
+
+
+def _spare_parts(found: Rules) -> None:
+    """Spare the revisions that a spared one of the same repository needs to be pulled: an index needs its images."""
+    names = found.names
+    kept = ~found.candidates
+    if "revision" not in names.snapshot.rule.pins or not kept.any():
+        return
+    frame, facts = names.frame, names.snapshot.with_policy("tags")
+    nodes = np.array([facts.find(digest) for digest in frame["digest"]], np.int32)
+    needed = closure(facts.counted, nodes[kept]) >= 0
+    same_repo = frame["repo"].isin(frame["repo"][kept]).to_numpy(bool)
+    found.spare("part of what is spared", np.flatnonzero(needed[nodes] & same_repo & ~kept))
