@@ -22,6 +22,7 @@ from blobkit.errors import (
     ExportError,
     GroupingError,
     HashNotSupportedError,
+    InfeasiblePlanError,
     InvalidDigestError,
     InvalidTagError,
     LayoutBehindWarning,
@@ -31,7 +32,9 @@ from blobkit.errors import (
     NotAdoptedError,
     NotAStoreError,
     NotPinnedError,
+    PlanError,
     ReadOnlyStoreError,
+    SizeError,
     SnapshotFormatError,
     SourceError,
     StoreBusyError,
@@ -42,8 +45,10 @@ from blobkit.errors import (
     TagExistsError,
     TagNotFoundError,
     TargetError,
+    ThresholdError,
     UnknownPolicyError,
     UnknownTargetError,
+    UnknownToolError,
     UnreadableStoreError,
     WriterClosedError,
 )
@@ -55,7 +60,11 @@ if TYPE_CHECKING:
 
     from blobkit.connect import scan
     from blobkit.protocols import Address, Source
+    from blobkit.questions.audit import Audit, audit
+    from blobkit.questions.comparison import Comparison, compare_gc
+    from blobkit.questions.diff import Diff, diff
     from blobkit.questions.frame import links_frame, tags_frame, to_frame
+    from blobkit.questions.plan import Plan, plan
     from blobkit.questions.preview import Preview, simulate_deref
     from blobkit.questions.sharing import Sharing, sharing
     from blobkit.questions.usage import Usage, usage
@@ -71,7 +80,7 @@ if TYPE_CHECKING:
     from blobkit.store.store import Store
     from blobkit.store.writer import BlobWriter
     from blobkit.views import plots as plot
-    from blobkit.views.graph import to_graph
+    from blobkit.views.graph import graph_view, to_graph
     from blobkit.views.styled import human
 
 __version__ = "0.1.0"
@@ -81,14 +90,17 @@ __all__ = [
     "Adopted",
     "AgeError",
     "AmbiguousTargetError",
+    "Audit",
     "Batch",
     "BatchError",
     "Blob",
     "BlobNotFoundError",
     "BlobWriter",
     "BlobkitError",
+    "Comparison",
     "ContentMissingError",
     "Descriptor",
+    "Diff",
     "DiffError",
     "ExportError",
     "Exported",
@@ -97,6 +109,7 @@ __all__ = [
     "GroupingError",
     "HashNotSupportedError",
     "Imported",
+    "InfeasiblePlanError",
     "InvalidDigestError",
     "InvalidTagError",
     "LayoutBehindWarning",
@@ -107,9 +120,12 @@ __all__ = [
     "NotAStoreError",
     "NotAdoptedError",
     "NotPinnedError",
+    "Plan",
+    "PlanError",
     "Preview",
     "ReadOnlyStoreError",
     "Sharing",
+    "SizeError",
     "Snapshot",
     "SnapshotFormatError",
     "SourceError",
@@ -122,15 +138,22 @@ __all__ = [
     "TagExistsError",
     "TagNotFoundError",
     "TargetError",
+    "ThresholdError",
     "UnknownPolicyError",
     "UnknownTargetError",
+    "UnknownToolError",
     "UnreadableStoreError",
     "Usage",
     "Why",
     "WriterClosedError",
+    "audit",
+    "compare_gc",
+    "diff",
+    "graph_view",
     "hash_for_label",
     "human",
     "links_frame",
+    "plan",
     "plot",
     "scan",
     "sharing",
@@ -143,7 +166,13 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Audit": "blobkit.questions.audit",
+    "Diff": "blobkit.questions.diff",
+    "audit": "blobkit.questions.audit",
+    "diff": "blobkit.questions.diff",
     "Adopted": "blobkit.store.adopted",
+    "Comparison": "blobkit.questions.comparison",
+    "compare_gc": "blobkit.questions.comparison",
     "Fsck": "blobkit.store.fsck.report",
     "Batch": "blobkit.store.batch",
     "Blob": "blobkit.store.blob",
@@ -151,12 +180,14 @@ _HOMES = {
     "Exported": "blobkit.store.exported",
     "Imported": "blobkit.store.imported",
     "LocalStore": "blobkit.store.local",
+    "Plan": "blobkit.questions.plan",
     "Preview": "blobkit.questions.preview",
     "Sharing": "blobkit.questions.sharing",
     "Snapshot": "blobkit.snapshot",
     "Store": "blobkit.store.store",
     "human": "blobkit.views.styled",
     "links_frame": "blobkit.questions.frame",
+    "plan": "blobkit.questions.plan",
     "plot": "blobkit.views.plots",
     "scan": "blobkit.connect",
     "sharing": "blobkit.questions.sharing",
@@ -165,6 +196,7 @@ _HOMES = {
     "Why": "blobkit.questions.why",
     "tags_frame": "blobkit.questions.frame",
     "to_frame": "blobkit.questions.frame",
+    "graph_view": "blobkit.views.graph",
     "to_graph": "blobkit.views.graph",
     "usage": "blobkit.questions.usage",
     "why": "blobkit.questions.why",

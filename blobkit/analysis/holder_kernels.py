@@ -11,7 +11,7 @@ from blobkit.analysis.kernels import Kernel
 if TYPE_CHECKING:
     from blobkit.analysis.kernels import Bools, Ids, Ints
 
-__all__ = ["first_sources", "links_within", "nearest"]
+__all__ = ["first_sources", "links_within", "losses", "nearest"]
 
 
 @Kernel
@@ -115,3 +115,42 @@ def first_sources(start: Ints, sources: Ids, alive: Bools, nodes: Ids, most: int
                 result[tail] = sources[k]
                 tail += 1
     return begin, result
+
+
+@Kernel
+def losses(
+    first: Ints, targets: Ids, size: Ints, lost: Bools, start: Ints, roots: Ids, group: Ids, begin: Ints, owner: Ids
+) -> tuple[Ints, Ints, Ints, Ints]:
+    """Return blobs and bytes that each name loses, how many of its own, and how many names reach each node.
+
+    A name loses the lost nodes that it reaches. The i-th name is on the nodes `roots[start[i]:start[i + 1]]`, in
+    `group[i]`; its own are reached nodes that this group is among the owners of: `owner[begin[node]:begin[node + 1]]`.
+    Cost: the closure of each name, with its links.
+    """
+    stamp = np.full(len(size), -1, np.int32)
+    stack = np.empty(len(size), np.int32)
+    blobs, total, own = np.zeros((3, len(start) - 1), np.int64)
+    names = np.zeros(len(size), np.int64)
+    for i in range(len(start) - 1):
+        height = 0
+        for k in range(start[i], start[i + 1]):
+            if stamp[roots[k]] != i:
+                stamp[roots[k]] = i
+                stack[height] = roots[k]
+                height += 1
+        while height:
+            height -= 1
+            node = stack[height]
+            names[node] += 1
+            if lost[node]:
+                blobs[i] += 1
+                total[i] += size[node]
+            for k in range(begin[node], begin[node + 1]):
+                own[i] += owner[k] == group[i]
+            for k in range(first[node], first[node + 1]):
+                child = targets[k]
+                if stamp[child] != i:
+                    stamp[child] = i
+                    stack[height] = child
+                    height += 1
+    return blobs, total, own, names

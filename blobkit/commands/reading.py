@@ -6,13 +6,14 @@ import click
 
 from blobkit.commands.shown import dumps, json_option, policy_option, scanned, show, watched
 from blobkit.connect import scan as scan_address
+from blobkit.questions.comparison import compare_gc as comparison_of
 from blobkit.questions.frame import tags_frame, to_frame
 from blobkit.questions.preview import simulate_deref
 from blobkit.questions.sharing import sharing as sharing_of
 from blobkit.questions.usage import usage as usage_of
 from blobkit.render import count, human_bytes, printable
 
-__all__ = ["ls", "scan", "sharing", "simulate", "tags", "usage"]
+__all__ = ["compare_gc", "ls", "scan", "sharing", "simulate", "tags", "usage"]
 
 
 @click.command()
@@ -98,4 +99,17 @@ def usage(address: str, by: str, policy: str | None, *, as_json: bool) -> None:
 def sharing(address: str, by: str, policy: str | None, *, as_json: bool) -> None:
     """Show which groups share how much: bytes by the exact set of groups that reach them."""
     answer = sharing_of(scanned(address, policy), by)
+    click.echo(dumps(answer.to_dict()) if as_json else str(answer))
+
+
+@click.command()
+@click.argument("address")
+@click.argument("tool")
+@json_option
+def compare_gc(address: str, tool: str, *, as_json: bool) -> None:
+    """Show what the garbage collector of TOOL would remove, and what of it tags still need.
+
+    TOOL is umoci, registry, registry-m (garbage-collect -m) or containerd.
+    """
+    answer = comparison_of(scanned(address, None), tool)
     click.echo(dumps(answer.to_dict()) if as_json else str(answer))

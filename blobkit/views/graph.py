@@ -1,26 +1,45 @@
-"""The links of a snapshot as a networkx graph. The only file that imports networkx."""
+"""The links of a snapshot as a networkx graph, copied or viewed. The only file that imports networkx."""
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
+from abc import abstractmethod
+from bisect import bisect_left
+from collections.abc import ItemsView, Mapping, ValuesView
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import networkx as nx
-import pandas as pd
+import numpy as np
 
+from blobkit.analysis.reach import holders
 from blobkit.protocols import as_snapshot
-from blobkit.questions.frame import links_frame, to_frame
+from blobkit.tables import flat
+from blobkit.views.attributes import Attributes, kind_sets, kinds, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.snapshot import Snapshot
 
-__all__ = ["to_graph"]
+__all__ = ["graph_view", "to_graph"]
 
-_NUMBERS = ("size", "refcount", "pins", "retained", "frees", "reachable", "depth")
-_WORDS = ("kind", "media_type", "platform", "status", "stored")
-_TIMES = ("created", "modified")
-_NOT_IN_XML = re.compile(r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ROWS = 4096
+"""Nodes whose attributes are made together."""
+_CHANGES = (
+    *("add_node", "add_nodes_from", "add_edge", "add_edges_from", "add_weighted_edges_from", "update"),
+    *("remove_node", "remove_nodes_from", "remove_edge", "remove_edges_from", "clear", "clear_edges"),
+)
+
+V = TypeVar("V")
+if TYPE_CHECKING:
+    _DiGraph = nx.DiGraph[str]
+else:
+    _DiGraph = nx.DiGraph  # no generic class outside of its stubs
 
 
 def to_graph(x: SupportsSnapshot | Address) -> nx.DiGraph[str]:
@@ -35,40 +54,281 @@ def to_graph(x: SupportsSnapshot | Address) -> nx.DiGraph[str]:
     - `tags`: the names joined by commas, as they are, but for characters that XML cannot hold, which become escapes
 
     An edge has `kind`: the kinds of the link joined by commas. The graph itself has `store`, `address`, `time`,
-    `policy`. Cost: one Python object a node and an edge; 100,000 blobs with 140,000 links take about 3 s and 400 MB.
+    `policy`. Cost: one Python object a node and an edge; 100,000 blobs with 700,000 links take about 4 s and 400 MB.
+    `graph_view` takes next to nothing, and cannot be changed.
     """
-    snapshot = as_snapshot(x)
-    graph: nx.DiGraph[str] = nx.DiGraph(
-        store=snapshot.kind,
-        address=_plain(snapshot.address),
-        time=snapshot.time.isoformat(),
-        policy=snapshot.policy,
-    )
-    nodes = _nodes(snapshot)
-    for key, *values in nodes.itertuples(name=None):
-        graph.add_node(key, **dict(zip(nodes.columns, values, strict=True)))
-    for source, target, kind in links_frame(snapshot).astype("object").itertuples(index=False, name=None):
-        if graph.has_edge(source, target):
-            kind = f"{graph.edges[source, target]['kind']},{kind}"  # noqa: PLW2901 (joined to those before)
-        graph.add_edge(source, target, kind=kind)
+    view = graph_view(x)
+    graph: nx.DiGraph[str] = nx.DiGraph(**view.graph)
+    graph.add_nodes_from(view.nodes.items())
+    graph.add_edges_from(view.edges(data=True))
     return graph
 
 
-def _nodes(snapshot: Snapshot) -> pd.DataFrame:
-    """Return the attributes of the nodes, in columns of plain Python values."""
-    frame = to_frame(snapshot, absent=True, virtual=True)
-    frame = frame[(frame["stored"] == "yes") | (frame["refcount"] > 0) | (frame["links_out"] > 0)]
-    columns: dict[str, list[object]] = {name: frame[name].tolist() for name in _NUMBERS}
-    columns |= {name: [_plain(word) for word in frame[name].tolist()] for name in _WORDS}
-    columns |= {name: _iso(frame[name]) for name in _TIMES}
-    columns["tags"] = [_plain(",".join(names)) for names in frame["tags"]]
-    return pd.DataFrame(columns, index=frame.index, dtype=object)
+def graph_view(x: SupportsSnapshot | Address) -> nx.DiGraph[str]:
+    """Return the same graph as `to_graph`, read-only, over the arrays of the snapshot.
+
+    Whatever would change it, its attributes included, raises networkx.NetworkXError; `nx.DiGraph(view)`, `view.copy()`
+    and `view.reverse()` are ordinary graphs. A pickle of it holds the snapshot's facts and comes back as a view.
+    Cost: a pass over the links; keys become text when they are met, and are kept (100 bytes each); the first
+    attribute of a node costs what `to_frame` does.
+    """
+    return _View.of(as_snapshot(x))
 
 
-def _iso(times: pd.Series[pd.Timestamp]) -> list[object]:
-    return ["" if pd.isna(time) else time.isoformat() for time in times]
+class _View(_DiGraph):
+    """A graph over arrays. networkx makes new graphs of the class of one it has: `_View()` is empty and ordinary."""
+
+    _snapshot: Snapshot | None = None
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> _View:
+        """Return the view of a snapshot."""
+        view = cls(
+            store=snapshot.kind,
+            address=plain(snapshot.address),
+            time=snapshot.time.isoformat(),
+            policy=snapshot.policy,
+        )
+        arrays = _Arrays(snapshot)
+        view._snapshot = snapshot
+        parts = {
+            "_adj": _Adjacency(arrays, down=True),
+            "_pred": _Adjacency(arrays, down=False),
+            "_node": _Nodes(arrays),
+        }
+        for name, part in (parts | {"frozen": True} | dict.fromkeys(_CHANGES, _refuse)).items():
+            setattr(view, name, part)
+        return view
+
+    def copy(self, as_view: bool = False) -> nx.DiGraph[str]:  # type: ignore[override]  # noqa: FBT001, FBT002 (as networkx has it; no Self: a copy is an ordinary graph)
+        """Return an ordinary graph with the same nodes, edges and attributes; another view if `as_view`."""
+        return super().copy(as_view=True) if as_view else nx.DiGraph(self)
+
+    def reverse(self, copy: bool = True) -> nx.DiGraph[str]:  # type: ignore[override]  # noqa: FBT001, FBT002 (the same)
+        """Return the graph with every edge turned round: an ordinary one, or a view if not `copy`."""
+        turned = super().reverse(copy=False)
+        return nx.DiGraph(turned) if copy else turned
+
+    def number_of_edges(self, u: str | None = None, v: str | None = None) -> int:
+        """Return the number of edges, or of those from u to v; at once where it is the whole graph."""
+        whole = getattr(self, "_adj", None) if u is None else None
+        return whole.links if isinstance(whole, _Adjacency) else super().number_of_edges(u, v)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Return how to make it again: a view from the facts alone, anything else as an ordinary graph."""
+        if self._snapshot is None:
+            return nx.DiGraph, (nx.DiGraph(self),)
+        return _View.of, (replace(self._snapshot),)
 
 
-def _plain(text: str) -> str:
-    """Return the text with what XML 1.0 cannot hold as backslash escapes: one such name would spoil the whole file."""
-    return _NOT_IN_XML.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+def _refuse(*_: object, **__: object) -> NoReturn:
+    msg = "this graph is a read-only view of a snapshot: change a copy, nx.DiGraph(graph)"
+    raise nx.NetworkXError(msg)
+
+
+class _Fixed(dict[str, object]):
+    """Attributes that cannot be changed; copies and pickles of them are ordinary dicts."""
+
+    __setitem__ = __delitem__ = update = pop = popitem = clear = setdefault = __ior__ = _refuse
+
+    def __deepcopy__(self, memo: object) -> dict[str, object]:
+        return dict(self)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return dict, (dict(self),)
+
+
+class _Keys:
+    """The keys of the nodes, which are sorted, as text that is made when it is first met."""
+
+    def __init__(self, column: pa.Array) -> None:
+        self._column = column
+        self.met: list[str | None] = [None] * len(column)
+        self._node: dict[str, int] = {}
+
+    def text(self, node: int) -> str:
+        """Return the key of a node."""
+        text = self.met[node]
+        if text is None:
+            text = self.met[node] = str(self._column[node])
+            self._node[text] = node
+        return text
+
+    def node(self, key: object) -> int:
+        """Return the node with this key; KeyError where there is none. Cost: a binary search, once."""
+        node: int | None = self._node.get(key)  # type: ignore[call-overload]  # (networkx asks for what it was asked for)
+        if node is None:
+            at = bisect_left(self._column, key, key=str) if isinstance(key, str) else len(self._column)
+            if at == len(self._column) or self.text(at) != key:
+                raise KeyError(key)
+            return at
+        return node
+
+    def all(self) -> list[str]:
+        """Return every key."""
+        if len(self._node) < len(self._column):
+            self.met = self._column.to_pylist()
+            self._node = dict(zip(self.all_met(), range(len(self._column)), strict=True))
+        return self.all_met()
+
+    def all_met(self) -> list[str]:
+        """Return what was met, once that is every key."""
+        return self.met  # type: ignore[return-value]  # (no None is left)
+
+
+class _Arrays:
+    """The nodes of the graph and the links among them, renumbered where some nodes of the snapshot are left out."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        graph = snapshot.counted
+        wanted = graph.blob | (graph.pins > 0) | (graph.links_in > 0) | (np.diff(graph.first) > 0)
+        self.snapshot = snapshot
+        self.nodes = np.flatnonzero(wanted).astype(np.int32)
+        self._rank = None if wanted.all() else (np.cumsum(wanted) - 1).astype(np.int32)
+        column = flat(snapshot.nodes["key"])
+        self.keys = _Keys(column if self._rank is None else column.take(self.nodes))
+        self.first, self.targets = self._among(graph.first, graph.targets)
+        self._kinds = kinds(snapshot)
+        self._attributes = Attributes(snapshot)
+
+    def _among(self, start: NDArray[np.int64], ends: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Return links in CSR form with the numbers of the nodes that are there; the others have no links."""
+        if self._rank is None:
+            return start, ends
+        return np.append(start[self.nodes], start[-1]), self._rank[ends]
+
+    @cached_property
+    def sources(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """The links by target."""
+        return self._among(*holders(self.snapshot.counted))
+
+    def link(self, source: int, target: int) -> int:
+        """Return the position of a link; -1 where there is none."""
+        start, stop = self.first[source : source + 2].tolist()
+        at = start + int(self.targets[start:stop].searchsorted(np.int32(target)))
+        return at if at < stop and self.targets[at] == target else -1
+
+    def kind(self, at: int) -> _Fixed:
+        """Return the attributes of the link at a position: shared by all that have the same."""
+        return _KIND_SETS[int(self._kinds[at])]
+
+    def attributes(self, nodes: slice) -> Iterator[_Fixed]:
+        """Yield the attributes of these nodes."""
+        return map(_Fixed, self._attributes.of(self.nodes[nodes]))
+
+
+class _Table(Mapping[str, V]):
+    """A mapping that knows its pairs: what networkx loops over."""
+
+    def __init__(self, arrays: _Arrays) -> None:
+        self.arrays = arrays
+
+    @abstractmethod
+    def pairs(self) -> Iterator[tuple[str, V]]:
+        """Yield keys and values."""
+
+    def items(self) -> ItemsView[str, V]:
+        return _Items(self)
+
+    def values(self) -> ValuesView[V]:
+        return _Values(self)
+
+
+class _Items(ItemsView[str, V]):
+    _mapping: _Table[V]
+
+    def __iter__(self) -> Iterator[tuple[str, V]]:
+        return self._mapping.pairs()
+
+
+class _Values(ValuesView[V]):
+    _mapping: _Table[V]
+
+    def __iter__(self) -> Iterator[V]:
+        return (value for _, value in self._mapping.pairs())
+
+
+class _Every(_Table[V]):
+    """A mapping from every node."""
+
+    def __len__(self) -> int:
+        return len(self.arrays.nodes)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.arrays.keys.all())
+
+    def __contains__(self, key: object) -> bool:
+        try:
+            return self.arrays.keys.node(key) >= 0
+        except KeyError:
+            return False
+
+
+class _Nodes(_Every[_Fixed]):
+    """The attributes of each node."""
+
+    def __getitem__(self, key: str) -> _Fixed:
+        node = self.arrays.keys.node(key)
+        return next(self.arrays.attributes(slice(node, node + 1)))
+
+    def pairs(self) -> Iterator[tuple[str, _Fixed]]:
+        keys = self.arrays.keys.all()
+        for at in range(0, len(keys), _ROWS):
+            rows = slice(at, at + _ROWS)
+            yield from zip(keys[rows], self.arrays.attributes(rows), strict=True)
+
+
+class _Adjacency(_Every["_Row"]):
+    """The row of each node: what it links to, or what links to it if not `down`."""
+
+    def __init__(self, arrays: _Arrays, *, down: bool) -> None:
+        super().__init__(arrays)
+        self._down = down
+
+    @property
+    def links(self) -> int:
+        """The number of links."""
+        return len(self.arrays.targets)
+
+    def __getitem__(self, key: str) -> _Row:
+        return self._row(self.arrays.keys.node(key))
+
+    def pairs(self) -> Iterator[tuple[str, _Row]]:
+        return ((key, self._row(node)) for node, key in enumerate(self.arrays.keys.all()))
+
+    def _row(self, node: int) -> _Row:
+        start, ends = (self.arrays.first, self.arrays.targets) if self._down else self.arrays.sources
+        return _Row(self.arrays, node, ends[start[node] : start[node + 1]], down=self._down)
+
+
+class _Row(_Table[_Fixed]):
+    """The neighbours of one node on one side, with the attributes of each link."""
+
+    def __init__(self, arrays: _Arrays, node: int, ends: NDArray[np.int32], *, down: bool) -> None:
+        super().__init__(arrays)
+        self._node, self._ends, self._down = node, ends, down
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __iter__(self) -> Iterator[str]:
+        met, text = self.arrays.keys.met, self.arrays.keys.text
+        return (met[node] or text(node) for node in self._ends.tolist())
+
+    def __getitem__(self, key: str) -> _Fixed:
+        at = self._at(self.arrays.keys.node(key))
+        if at < 0:
+            raise KeyError(key)
+        return self.arrays.kind(at)
+
+    def pairs(self) -> Iterator[tuple[str, _Fixed]]:
+        kind, first = self.arrays.kind, int(self.arrays.first[self._node])
+        places = range(first, first + len(self)) if self._down else map(self._at, self._ends.tolist())
+        return zip(self, map(kind, places), strict=True)
+
+    def _at(self, other: int) -> int:
+        return self.arrays.link(self._node, other) if self._down else self.arrays.link(other, self._node)
+
+
+_KIND_SETS = [_Fixed(kind=kind) for kind in kind_sets()]
+"""The attributes of an edge for each set of link kinds."""

@@ -1,0 +1,307 @@
+"""What the garbage collector of a tool removes, against what names still need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from blobkit.analysis.holder_kernels import links_within, losses
+from blobkit.analysis.kernels import depths
+from blobkit.analysis.reach import holders, live, unknown
+from blobkit.errors import UnknownToolError
+from blobkit.protocols import as_snapshot
+from blobkit.questions.columns import categories, keys
+from blobkit.questions.holding import Holding
+from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
+from blobkit.questions.summary import records
+from blobkit.questions.trust import would_abort
+from blobkit.render import count, cut, human_bytes, listed, short
+from blobkit.snapshot import POLICIES
+from blobkit.tables import LINK_KINDS, PIN_KINDS, codes, ids
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.questions.shown import Cells
+    from blobkit.snapshot import Snapshot
+
+__all__ = ["Comparison", "compare_gc"]
+
+_TOOLS = {
+    "umoci": ("oci", "strong"),
+    "registry": ("registry", "gc"),
+    "registry-m": ("registry", "gc-m"),
+    "containerd": ("containerd", "containerd"),
+}
+NAMES_TOLD = 3
+NOTICES_SHOWN = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison(Shown):
+    """What the collector of `tool` removes (falsy: nothing), against what the store's default policy still needs.
+
+    `snapshot` is under the default policy, `collected` the same under the tool's. Where the tool would abort, the
+    figures are what it would remove once that is mended; `aborts` says why it would.
+    """
+
+    snapshot: Snapshot
+    collected: Snapshot
+    tool: str
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row a blob that the tool removes, those that are needed first, then biggest first.
+
+        digest, size, kind; `needed`: whether a pin that holds reaches it; `still_needed_by`: a few of the names that
+        do, sorted (an anonymous pin by its digest); `names`: how many do.
+        """
+        frame = self._told(self._removed)
+        frame["needed"] = self._needed[self._removed]
+        lost = np.flatnonzero(frame["needed"].to_numpy())
+        few = np.empty(len(frame), object)
+        few[:] = [()] * len(frame)
+        few[lost] = _objects(Holding.now(self.snapshot).reaching(self._removed[lost], NAMES_TOLD).tuples())
+        frame["still_needed_by"] = few
+        frame["names"] = self._losses[3][self._removed]
+        return frame.sort_values(["needed", "size"], ascending=False, kind="stable", ignore_index=True)
+
+    @cached_property
+    def broken(self) -> pd.DataFrame:
+        """One row a name that would no longer be whole: name, blobs, bytes, unlinked; those that lose most first.
+
+        `blobs`, `bytes`: what is removed of what it reaches; `unlinked`: manifests that its repository would no
+        longer know, whether or not their content goes. A pull that asks for any of these fails.
+        """
+        blobs, size, unlinked, _ = self._losses
+        frame = pd.DataFrame({"name": self._names[0], "blobs": blobs, "bytes": size, "unlinked": unlinked})
+        frame = frame[(blobs > 0) | (unlinked > 0)].astype({"name": "str"})
+        order = ["bytes", "blobs", "unlinked", "name"]
+        return frame.sort_values(order, ascending=[False, False, False, True], ignore_index=True)
+
+    @cached_property
+    def kept(self) -> pd.DataFrame:
+        """One row a blob that the tool keeps though nothing needs it, biggest first: digest, size, kind."""
+        frame = self._told(np.flatnonzero(self._spared).astype(np.int32))
+        return frame.sort_values("size", ascending=False, kind="stable", ignore_index=True)
+
+    @cached_property
+    def bytes(self) -> int:
+        """Bytes that the tool removes."""
+        return self._size(self._removed)
+
+    @cached_property
+    def needed_bytes(self) -> int:
+        """Bytes of what it removes that are needed."""
+        return self._size(self._removed[self._needed[self._removed]])
+
+    @cached_property
+    def kept_bytes(self) -> int:
+        """Bytes that it keeps though nothing needs them."""
+        return int(self.snapshot.counted.size[self._spared].sum())
+
+    @property
+    def aborts(self) -> tuple[str, ...]:
+        """Why the tool would stop and remove nothing."""
+        return would_abort(self.collected)
+
+    @cached_property
+    def notices(self) -> tuple[str, ...]:
+        """What a reader must know: first why the tool would stop."""
+        opaque = unknown(self.snapshot.counted)
+        if not len(opaque):
+            return self.aborts
+        what = listed([short(key) for key in keys(self.snapshot, opaque[:4]).tolist()], 3)
+        more = f"{count(len(opaque), 'manifest')} in use cannot be read ({what}): more than is told may be needed"
+        return (*self.aborts, more)
+
+    def __bool__(self) -> bool:
+        """Return whether the tool removes anything."""
+        return len(self) > 0
+
+    def __len__(self) -> int:
+        """Return how many blobs the tool removes."""
+        return len(self._removed)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the answer as plain values that JSON can hold."""
+        return {
+            "snapshot": self.snapshot.caption(),
+            "policy": self.snapshot.policy,
+            "tool": self.tool,
+            "aborts": list(self.aborts),
+            "blobs": len(self),
+            "bytes": self.bytes,
+            "needed_blobs": int(self._needed[self._removed].sum()),
+            "needed_bytes": self.needed_bytes,
+            "kept_blobs": int(self._spared.sum()),
+            "kept_bytes": self.kept_bytes,
+            "broken": _records(self.broken),
+            "removed": _records(self.frame),
+            "notices": list(self.notices),
+        }
+
+    def title(self) -> str:
+        """Return the answer in one line."""
+        needed = int(self._needed[self._removed].sum())
+        does = "would abort; else it" if self.aborts else "would"
+        removes = f"remove{'s' if self.aborts else ''} {count(len(self), 'blob')}, {human_bytes(self.bytes)}"
+        wrongly = (
+            f"{count(needed, 'blob')}, {human_bytes(self.needed_bytes)}, of it needed" if needed else "none needed"
+        )
+        return f"{self.collected.rule.tool} {does} {removes}: {wrongly}"
+
+    @cached_property
+    def _needed(self) -> NDArray[np.bool_]:
+        return live(self.snapshot.counted)
+
+    @cached_property
+    def _removed(self) -> NDArray[np.int32]:
+        """The nodes of the blobs that the tool removes."""
+        return np.flatnonzero(self.snapshot.counted.blob & ~live(self.collected.counted)).astype(np.int32)
+
+    @cached_property
+    def _spared(self) -> NDArray[np.bool_]:
+        """Whether each node is a blob that the tool keeps and nothing needs."""
+        return self.snapshot.counted.blob & live(self.collected.counted) & ~self._needed
+
+    @cached_property
+    def _unlinked(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """The repositories that lose the revision of each node: of the i-th, `owner[begin[i]:begin[i + 1]]`."""
+        links, pins, n = self.snapshot.links, self.snapshot.pins, self.snapshot.nodes.num_rows
+        swept = codes(pins["kind"]) == PIN_KINDS.index("revision")
+        swept &= ~live(self.collected.counted)[ids(pins["node"])]
+        repository = np.full(n, -1, np.int32)
+        repository[ids(pins["node"])[swept]] = self._repositories[swept]
+        is_revision = codes(links["kind"]) == LINK_KINDS.index("revision")
+        source, target = (ids(links[end])[is_revision] for end in ("source", "target"))
+        source, target = source[repository[source] >= 0], target[repository[source] >= 0]
+        begin = np.zeros(n + 1, np.int64)
+        np.cumsum(np.bincount(target, minlength=n), out=begin[1:])
+        return begin, repository[source[np.argsort(target, kind="stable")]]
+
+    @cached_property
+    def _repositories(self) -> NDArray[np.int32]:
+        """A number for the repository of each pin; -1 where it is in none."""
+        return np.asarray(self.snapshot.pins["group"].to_pandas().factorize()[0], np.int32)
+
+    @cached_property
+    def _names(self) -> tuple[list[str], NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
+        """The names that reach what is lost: texts, where the nodes of each start, these nodes, repositories."""
+        rows = np.flatnonzero(self.snapshot.holding & self._above[ids(self.snapshot.pins["node"])])
+        node = ids(self.snapshot.pins["node"])[rows]
+        text = self.snapshot.pins["name"].take(rows).to_pandas().fillna(pd.Series(keys(self.snapshot, node)))
+        number, names = text.factorize()
+        order = np.argsort(number, kind="stable")
+        start = np.append(0, np.cumsum(np.bincount(number, minlength=len(names))))
+        repository = self._repositories[rows][order]
+        return names.tolist(), start, node[order], repository[start[:-1]]
+
+    @cached_property
+    def _above(self) -> NDArray[np.bool_]:
+        """Whether each node is needed and reaches something that is lost."""
+        lost = self._removed[self._needed[self._removed]]
+        unlinked = np.flatnonzero(np.diff(self._unlinked[0]) & self._needed)
+        lost = np.append(lost, unlinked).astype(np.int32)
+        return self._needed & (depths(*holders(self.snapshot.counted), lost) >= 0)
+
+    @cached_property
+    def _losses(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Blobs, bytes and revisions that each name loses; how many names reach each node."""
+        graph = self.snapshot.counted
+        lost = np.zeros(len(graph.size), np.bool_)
+        lost[self._removed] = True
+        inside = links_within(*holders(graph), self._above)
+        _, start, nodes, repository = self._names
+        return losses(*inside, graph.size, lost, start, nodes, repository, *self._unlinked)
+
+    def _size(self, nodes: NDArray[np.int32]) -> int:
+        return int(self.snapshot.counted.size[nodes].sum())
+
+    def _told(self, nodes: NDArray[np.int32]) -> pd.DataFrame:
+        return pd.DataFrame(
+            {
+                "digest": keys(self.snapshot, nodes),
+                "size": self.snapshot.counted.size[nodes],
+                "kind": categories(self.snapshot, "kind", nodes),
+            }
+        )
+
+    def _lines(self) -> list[str]:
+        lines = [*self.notices[:NOTICES_SHOWN], self.snapshot.caption()]
+        if len(self.notices) > NOTICES_SHOWN:
+            lines.append(f"and {count(len(self.notices) - NOTICES_SHOWN, 'more notice')}: see .notices")
+        if len(self.broken):
+            names = [cut(name, NAME_SHOWN) for name in self.broken["name"].head(NAMES_TOLD)]
+            lines.append(f"{count(len(self.broken), 'name')} would break: {listed(names)}{self._more()}")
+        spared = int(self._spared.sum())
+        if spared:
+            lines.append(f"it would keep {count(spared, 'blob')} that nothing needs ({human_bytes(self.kept_bytes)})")
+        return [cut(line, LINE_SHOWN) for line in lines]
+
+    def _more(self) -> str:
+        more = len(self.broken) - NAMES_TOLD
+        return f" and {more:,} more" if more > 0 else ""
+
+    def _table(self) -> Cells:
+        """Return the first of what is removed, as cells."""
+        header = ("digest", "size", "kind", "needed by")
+        top = self.frame.head(ROWS_SHOWN)
+        columns = (top[name].tolist() for name in ("digest", "size", "kind", "still_needed_by", "names"))
+        rows: list[tuple[str, ...]] = [
+            (digest, human_bytes(size), str(kind), _needed_by(few, names))
+            for digest, size, kind, few, names in zip(*columns, strict=True)
+        ]
+        if len(self) > len(top):
+            rest = self.bytes - int(top["size"].sum())
+            rows.append((f"and {len(self) - len(top):,} more", human_bytes(rest), "", ""))
+        return header, rows, frozenset({"size"})
+
+
+def compare_gc(x: SupportsSnapshot | Address, tool: str) -> Comparison:
+    """Return what the garbage collector of a tool removes, what of it a name still needs, which names would break.
+
+    `tool` is umoci (`umoci gc`), registry (`registry garbage-collect`), registry-m (the same with -m) or containerd.
+    Needed is what the store's default policy holds. UnknownToolError where the tool is none of these or does not
+    work on stores of this kind. Cost: nodes + links; `.frame` and `.broken`: the closures of what would break.
+    """
+    snapshot = as_snapshot(x)
+    if tool not in _TOOLS:
+        msg = f"no collector is known by the name {tool!r}: use one of {', '.join(_TOOLS)}"
+        raise UnknownToolError(msg)
+    store, policy = _TOOLS[tool]
+    if snapshot.kind != store or policy not in snapshot.policies:
+        raise UnknownToolError(_no_policy(snapshot, tool))
+    return Comparison(snapshot.with_policy(snapshot.policies[0]), snapshot.with_policy(policy), tool)
+
+
+def _no_policy(snapshot: Snapshot, tool: str) -> str:
+    """Return why a tool cannot be compared on this store, and what can."""
+    known = [name for name, (store, policy) in _TOOLS.items() if (store, policy) in _policies(snapshot.kind)]
+    instead = f"use {' or '.join(known)}" if known else "no tool's collector is known for it"
+    layout = "; its directory is an OCI layout too: scan oci:PATH for umoci" if snapshot.kind == "blobkit" else ""
+    return f"{tool} collects nothing in stores of the kind {snapshot.kind}: {instead}{layout}"
+
+
+def _policies(kind: str) -> set[tuple[str, str]]:
+    return {(policy.store, policy.name) for policy in POLICIES if policy.store == kind}
+
+
+def _needed_by(few: tuple[str, ...], names: int) -> str:
+    shown = listed([cut(short(name), NAME_SHOWN) for name in few], NAMES_TOLD)
+    return f"{shown} and {names - len(few):,} more" if names > len(few) else shown
+
+
+def _objects(tuples: list[tuple[str, ...]]) -> NDArray[np.object_]:
+    result = np.empty(len(tuples), object)
+    result[:] = tuples
+    return result
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, object]]:
+    return records(frame.set_index(frame.columns[0]))

@@ -1,0 +1,100 @@
+"""What a graph says of its nodes and links: plain int, bool and str, which JSON and GraphML can hold."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.questions.frame import to_frame
+from blobkit.tables import LINK_KINDS, codes, flat, ids
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from blobkit.snapshot import Snapshot
+
+    Row = Iterator[tuple[str, object]]
+    Column = tuple[NDArray[np.generic], list[str] | None]
+    """An array, or codes with the words that they stand for."""
+
+__all__ = ["Attributes", "kind_sets", "kinds", "plain"]
+
+_NUMBERS = ("size", "refcount", "pins", "retained", "frees", "reachable", "depth")
+_WORDS = ("kind", "media_type", "platform", "status", "stored")
+_TIMES = ("created", "modified")
+_FACTS = tuple(name for name in _WORDS if name != "status")
+_NAMES = (*_NUMBERS, *_WORDS, *_TIMES, "tags")
+_NOT_IN_XML = re.compile(r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class Attributes:
+    """The attributes of the nodes of a snapshot: found out when first asked for, which costs what `to_frame` does."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def of(self, nodes: NDArray[np.int32]) -> Iterator[Row]:
+        """Yield the names and values of each of these nodes."""
+        values = [
+            column[nodes].tolist() if words is None else [words[code] for code in column[nodes].tolist()]
+            for column, words in self._columns
+        ]
+        *others, created, modified, tags = values
+        others += [map(_iso, created), map(_iso, modified), (plain(",".join(names)) for names in tags)]
+        return (zip(_NAMES, row, strict=True) for row in zip(*others, strict=True))
+
+    @cached_property
+    def _columns(self) -> list[Column]:
+        facts = self._snapshot.nodes
+        wanted = [*_NUMBERS, "status", *_TIMES, "tags"]
+        frame = to_frame(self._snapshot, columns=wanted, absent=True, virtual=True)
+        status = frame["status"].cat
+        words = {
+            name: (np.asarray(flat(facts[name]).indices), flat(facts[name]).dictionary.to_pylist()) for name in _FACTS
+        }
+        words["status"] = (status.codes.to_numpy(), status.categories.tolist())
+        return [
+            *((frame[name].to_numpy(), None) for name in _NUMBERS),
+            *((words[name][0], [plain(word) for word in words[name][1]]) for name in _WORDS),
+            *((frame[name].to_numpy("datetime64[us]"), None) for name in _TIMES),
+            (frame["tags"].to_numpy(), None),
+        ]
+
+
+def kind_sets() -> list[str]:
+    """Return for each set of link kinds, as bits, the kinds joined by commas."""
+    kinds = range(1 << len(LINK_KINDS))
+    return [",".join(kind for bit, kind in enumerate(LINK_KINDS) if bits >> bit & 1) for bits in kinds]
+
+
+def kinds(snapshot: Snapshot) -> NDArray[np.uint8]:
+    """Return for each link of `snapshot.counted` the set of kinds that it has, as bits."""
+    kind = codes(snapshot.links["kind"])
+    counts = np.array([name in snapshot.rule.links for name in LINK_KINDS])[kind]
+    bits: NDArray[np.uint8] = (np.uint8(1) << kind.view(np.uint8))[counts]
+    if len(bits) == len(snapshot.counted.targets):
+        return bits
+    source, target = (ids(snapshot.links[end])[counts] for end in ("source", "target"))
+    new = np.flatnonzero(np.append(True, (source[1:] != source[:-1]) | (target[1:] != target[:-1])))
+    joined: NDArray[np.uint8] = np.bitwise_or.reduceat(bits, new)
+    return joined
+
+
+def _iso(moment: datetime | int | None) -> str:
+    """Return a time as ISO 8601; one that Python has no year for (a number) as numpy writes it."""
+    if moment is None:
+        return ""
+    if isinstance(moment, datetime):
+        return moment.replace(tzinfo=UTC).isoformat()
+    return f"{np.datetime64(moment, 'us')}+00:00"
+
+
+def plain(text: str) -> str:
+    """Return the text with what XML 1.0 cannot hold as backslash escapes: one such name would spoil the whole file."""
+    return _NOT_IN_XML.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
