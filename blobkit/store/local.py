@@ -11,7 +11,7 @@ from blobkit.content.readonly import ReadOnlyContent
 from blobkit.errors import NotAStoreError, ReadOnlyStoreError
 from blobkit.index.readonly import ReadOnlyIndex
 from blobkit.index.sqlite import SqliteIndex
-from blobkit.render import printable
+from blobkit.render import cut
 from blobkit.store.fsck.outside import LayoutOutside
 from blobkit.store.guard import Guard, notice
 from blobkit.store.layout import Layout
@@ -223,7 +223,7 @@ def open_read_only(root: str | os.PathLike[str]) -> ReadOnlyStore:
 
 def _layout_notices(layout: Layout, rows: Reading) -> Sequence[tuple[str, str, str, str]]:
     found = [
-        ("layout-damaged", "an entry of index.json could not be taken in", printable(str(raw))[:200], "index.json")
+        ("layout-damaged", "", "index.json", f"an entry of index.json was not taken in: {cut(str(raw), 200)}")
         for raw in Kept.of(rows).unheld
     ]
     if layout.is_absent() or layout.is_ours(rows):

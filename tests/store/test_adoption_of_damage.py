@@ -71,7 +71,8 @@ def test_a_damaged_entry_is_not_taken_in_and_stays_in_index_json(
     unnamed = {key: value for key, value in entry.items() if key != "annotations"}
     assert other.entries()[2] == (unnamed if name == "mine" else entry)
     assert len(store.adopt().damaged) == 1
-    assert "layout-damaged" in [notice["code"] for notice in store.snapshot().notices.to_pylist()]
+    (told,) = (one for one in store.snapshot().notices.to_pylist() if one["code"] == "layout-damaged")
+    assert (told["path"], bad in told["message"]) == ("index.json", True)
     if other.path(bad).is_dir():
         other.path(bad).rmdir()
     else:
