@@ -12,7 +12,7 @@ import sys
 import click
 
 import blobkit
-from blobkit.commands import auditing, keeping, reading
+from blobkit.commands import auditing, keeping, planning, reading
 from blobkit.errors import BlobkitError
 from blobkit.render import printable
 
@@ -31,7 +31,7 @@ def cli() -> None:
     """
 
 
-for commands in (auditing, reading, keeping):
+for commands in (auditing, reading, planning, keeping):
     for name in commands.__all__:
         cli.add_command(getattr(commands, name))
 

@@ -1,0 +1,56 @@
+"""The command that says what to delete to get so many bytes back."""
+
+from __future__ import annotations
+
+import click
+
+from blobkit.commands.shown import dumps, json_option, policy_option, scanned
+from blobkit.questions.plan import SECONDS
+from blobkit.questions.plan import plan as plan_for
+
+__all__ = ["plan"]
+
+
+@click.command()
+@click.argument("address")
+@click.option("--free", metavar="SIZE", help="Bytes that must go: 20GiB, 20GB or a number.")
+@click.option("--until", metavar="SIZE", help="Bytes that may stay stored.")
+@click.option("--keep", multiple=True, metavar="NAME", help="A tag, pattern with *, digest or repo@digest that stays.")
+@click.option("--older-than", metavar="AGE", help="Drop only what was modified before: 30d, 2w, 12h.")
+@click.option("--keep-last", type=click.IntRange(min=0), metavar="N", help="The newest N of each repository stay.")
+@click.option(
+    "--time-limit", type=float, default=SECONDS, show_default=True, metavar="SECONDS", help="How long to search."
+)
+@click.option("--script", "tool", metavar="TOOL", help="Print the commands for curl, crane, skopeo, regctl, umoci, ...")
+@policy_option
+@json_option
+def plan(  # noqa: PLR0913 (one parameter an option)
+    address: str,
+    *,
+    free: str | None,
+    until: str | None,
+    keep: tuple[str, ...],
+    older_than: str | None,
+    keep_last: int | None,
+    time_limit: float,
+    tool: str | None,
+    policy: str | None,
+    as_json: bool,
+) -> None:
+    """Show which tags to drop to free so many bytes, at the least cost; nothing is deleted.
+
+    Without --free and --until: everything that --older-than and --keep-last allow.
+    """
+    answer = plan_for(
+        scanned(address, policy),
+        free=free,
+        until=until,
+        keep=keep,
+        older_than=older_than,
+        keep_last=keep_last,
+        time_limit=time_limit,
+    )
+    if tool is not None:
+        click.echo(answer.script(tool), nl=False)
+    else:
+        click.echo(dumps(answer.to_dict()) if as_json else str(answer))

@@ -1,0 +1,309 @@
+"""What to delete to get so many bytes back: the names that cost least, found exactly or with a gap that is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from blobkit.analysis.covers import cover
+from blobkit.analysis.dominators import leaked
+from blobkit.analysis.planning import Choice, cheapest
+from blobkit.analysis.reach import closure, live, unknown
+from blobkit.digest import is_digest
+from blobkit.errors import InfeasiblePlanError, PlanError
+from blobkit.protocols import as_snapshot
+from blobkit.questions.candidates import Rules, costs, rules
+from blobkit.questions.doubt import doubted
+from blobkit.questions.preview import Preview, preview_of
+from blobkit.questions.script import script
+from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
+from blobkit.questions.sizes import parse_size
+from blobkit.questions.summary import records
+from blobkit.questions.targets import Dropped, resolve
+from blobkit.questions.verified import Verified, verified
+from blobkit.render import count, cut, human_bytes, listed, short
+from blobkit.tables import ids, numbers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from blobkit.analysis.covers import Cover
+    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.questions.ages import Age
+    from blobkit.questions.shown import Cells
+    from blobkit.questions.sizes import Size
+    from blobkit.questions.targets import Targets
+    from blobkit.snapshot import Snapshot
+
+    Bools = NDArray[np.bool_]
+
+__all__ = ["Plan", "plan"]
+
+SECONDS = 30.0
+REASONS_TRIED = 20
+REASONS_SHOWN = 3
+NOTICES_SHOWN = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Plan(Shown):
+    """The names to drop so that at least `needed` bytes go (None: all that the rules allow): falsy when there are none.
+
+    `gap`: by which part of the cost a better plan may be cheaper; 0 is proven to be the least. `preview` is what
+    `simulate_deref` says of dropping `tags`; all figures of bytes are its.
+    """
+
+    snapshot: Snapshot
+    tags: tuple[str, ...]
+    needed: int | None
+    gap: float
+    preview: Preview
+    _rules: Rules
+    _cover: Cover
+    _dropped: Bools
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that go for sure, beyond the garbage that is there already; `preview.bytes` where that is exact."""
+        return self.preview.certain_bytes
+
+    @property
+    def cost(self) -> float:
+        """What dropping the names costs together."""
+        return float(self._cover.cost[self._dropped].sum())
+
+    @cached_property
+    def garbage_bytes(self) -> int:
+        """Bytes that go without dropping a name; 0 while a manifest in use is unreadable, as then none is sure to."""
+        return _garbage(self.snapshot)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row a name to drop (index `tag`, sorted): repo, digest, modified, exclusive, cost, also_untagged.
+
+        `exclusive`: bytes that go if this name alone is dropped.
+        """
+        frame = self._rules.names.frame.assign(exclusive=self._alone, cost=self._cover.cost)
+        return frame.rename(columns={"takes": "also_untagged"})[self._dropped][
+            ["repo", "digest", "modified", "exclusive", "cost", "also_untagged"]
+        ]
+
+    @cached_property
+    def spared(self) -> pd.DataFrame:
+        """One row a name that stays: tag, and why."""
+        why = self._rules.why()
+        useful = np.isin(np.arange(len(why)), self._cover.member) | (self._cover.rest > 0)
+        why[(why == "") & useful] = "not needed"
+        why[why == ""] = "frees nothing: what it reaches is held by what stays"
+        stays = ~self._dropped
+        return pd.DataFrame({"tag": self._rules.names.frame.index[stays], "why": pd.array(why[stays], dtype="str")})
+
+    @cached_property
+    def notices(self) -> tuple[str, ...]:
+        """What a reader must know."""
+        found = list(self.preview.notices) if self.tags else []
+        if not self.preview.exact:
+            what = listed([short(digest) for digest in self.preview.opaque], 3)
+            found.insert(0, f"only what goes for sure is counted: what these link to is unknown: {what}")
+        if self.tags and self.preview.breaks:
+            found.insert(0, f"these tags stay and would no longer pull: {listed(self.preview.breaks)}")
+        return tuple(found)
+
+    def script(self, tool: str | None = None) -> str:
+        """Return the commands that carry the plan out with a tool, as `Preview.script` does."""
+        return script(self.preview, tool, heading=[self.title(), *self._proof()])
+
+    def verify(self, after: SupportsSnapshot | Address) -> Verified:
+        """Return what was promised against what happened, blob for blob; `after` is the same store, read later."""
+        return verified(self.preview, self.tags, as_snapshot(after))
+
+    def __bool__(self) -> bool:
+        """Return whether there is anything to drop."""
+        return bool(self.tags)
+
+    def __len__(self) -> int:
+        """Return the number of names to drop."""
+        return len(self.tags)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the answer as plain values that JSON can hold."""
+        return {
+            "snapshot": self.snapshot.caption(),
+            "policy": self.snapshot.policy,
+            "tags": list(self.tags),
+            "bytes": self.bytes,
+            "needed": self.needed,
+            "cost": self.cost,
+            "gap": self.gap,
+            "garbage_bytes": self.garbage_bytes,
+            "frame": records(self.frame),
+            "spared": self.spared.to_dict("records"),
+            "notices": list(self.notices),
+            "also_untagged": list(self.preview.also_untagged),
+            "digests": list(self.preview.digests),
+            "exact": self.preview.exact,
+        }
+
+    def title(self) -> str:
+        """Return the answer in one line."""
+        asked = "all that the rules allow" if self.needed is None else f"{human_bytes(self.needed)} needed"
+        return f"Dropping {count(len(self), 'name')} frees {human_bytes(self.bytes)} ({asked})"
+
+    def _proof(self) -> list[str]:
+        """Return what the choice costs, and whether another one may cost less."""
+        if self.needed is None:
+            return []
+        sure = "no other choice costs less" if self.gap == 0 else f"another may cost up to {self.gap:.2%} less"
+        return [f"cost {self.cost:,.10g}: {sure}"]
+
+    def _lines(self) -> list[str]:
+        lines = [self.snapshot.caption(), *self._proof()]
+        if self.garbage_bytes:
+            lines.append(f"{human_bytes(self.garbage_bytes)} are garbage already: no name needs to be dropped for them")
+        if self.preview.also_untagged:
+            lines.append(f"also untagged: {listed(self.preview.also_untagged)}")
+        lines += self.notices[:NOTICES_SHOWN]
+        if len(self.notices) > NOTICES_SHOWN:
+            lines.append(f"and {count(len(self.notices) - NOTICES_SHOWN, 'more notice')}: see .notices")
+        return [cut(line, LINE_SHOWN) for line in lines]
+
+    def _table(self) -> Cells:
+        """Return the names that free most when dropped alone, as cells."""
+        header = ("tag", "digest", "modified", "exclusive", "cost")
+        top = self.frame.sort_values("exclusive", ascending=False, kind="stable").head(ROWS_SHOWN)
+        rows: list[tuple[str, ...]] = [
+            (cut(short(str(tag)), NAME_SHOWN), digest, _day(modified), human_bytes(alone), f"{cost:,.10g}")
+            for tag, digest, modified, alone, cost in top[list(header[1:])].itertuples()
+        ]
+        if len(self) > len(top):
+            rows.append((f"and {len(self) - len(top):,} more", "", "", "", ""))
+        return header, rows, frozenset({"exclusive", "cost"})
+
+    @property
+    def _alone(self) -> NDArray[np.int64]:
+        """The bytes that each name frees alone: those of the class that has no other name."""
+        made, single = self._cover, self._cover.number == 1
+        alone = np.zeros(len(made.cost), np.int64)
+        np.add.at(alone, made.member[single[made.of_pair]], made.size[single])
+        return alone
+
+
+def plan(  # noqa: PLR0913 (what is wanted is keyword-only)
+    x: SupportsSnapshot | Address,
+    *,
+    free: Size | None = None,
+    until: Size | None = None,
+    keep: Targets = (),
+    older_than: Age | None = None,
+    keep_last: int | None = None,
+    cost: pd.Series | None = None,
+    policy: str | None = None,
+    time_limit: float = SECONDS,
+) -> Plan:
+    """Return the names that cost least to drop, so that at least `free` bytes go, or at most `until` stay stored.
+
+    Sizes are bytes, "20GiB" or "20GB". `free` is what goes beyond the garbage that is there already; `until` counts
+    on the collector of a marked store to take that garbage along. With neither, everything that `older_than` and
+    `keep_last` allow is dropped.
+
+    Names that hold under the policy may be dropped; anonymous pins never are. Spared are: `keep` (names, patterns,
+    `repo@digest`; a digest keeps the names on it, or where there are none all that reach it); what is not `older_than`
+    ("30d", a timedelta) by `modified` at the snapshot's time; the `keep_last` of each repository. What was modified at
+    an unknown time is spared by both. Where revisions hold, what a spared index lists is spared too.
+    `cost`: a Series by name, from 0 up; else each name costs 1. Only what goes for sure is counted.
+
+    Proven to cost least where `gap` is 0; the search ends after about `time_limit` seconds. The answer is the same each
+    time, unless that limit is met. Errors: what `scan` and `simulate_deref` raise, SizeError, AgeError, PlanError,
+    InfeasiblePlanError (says how much is possible, and what each rule costs). Cost: as `usage` by tag, and the search.
+    """
+    snapshot = as_snapshot(x)
+    snapshot = snapshot if policy is None else snapshot.with_policy(policy)
+    needed = _needed(snapshot, free, until, ruled=older_than is not None or keep_last is not None)
+    found = rules(snapshot, keep, older_than, keep_last)
+    made = _cover(found, costs(found.names, found.candidates, cost))
+    if needed is None:
+        choice = Choice(found.candidates, 0.0)
+    elif needed <= made.possible:
+        choice = cheapest(made, needed, time_limit)
+    else:
+        raise InfeasiblePlanError(_infeasible(found, needed, made.possible), possible=made.possible, needed=needed)
+    tags = tuple(found.names.frame.index[choice.dropped])
+    return Plan(snapshot, tags, needed, choice.gap, _preview(snapshot, tags), found, made, choice.dropped)
+
+
+def _needed(snapshot: Snapshot, free: Size | None, until: Size | None, *, ruled: bool) -> int | None:
+    """Return the bytes that must go, beyond garbage; None where rules alone say what goes."""
+    if free is not None and until is not None:
+        msg = "free and until are two goals: give one of them"
+        raise PlanError(msg)
+    if free is not None:
+        return parse_size(free)
+    if until is not None:
+        taken_along = 0 if snapshot.rule.counting else _garbage(snapshot)
+        return max(snapshot.bytes - taken_along - parse_size(until), 0)
+    if not ruled:
+        msg = 'no goal: give free="20GiB", until="500GiB", or a rule (older_than="30d", keep_last=3)'
+        raise PlanError(msg)
+    return None
+
+
+def _garbage(snapshot: Snapshot) -> int:
+    graph = snapshot.counted
+    return 0 if len(unknown(graph)) else int(graph.size[graph.blob & ~live(graph)].sum())
+
+
+def _cover(found: Rules, cost: NDArray[np.float64]) -> Cover:
+    """Return the cover of the candidates; names that are spared are in no class."""
+    names, candidates = found.names, found.candidates
+    graph = doubted(found.names.snapshot)
+    number = np.where(candidates, np.diff(names.start), 0)
+    start = np.concatenate((np.zeros(1, np.int64), np.cumsum(number)))
+    return cover(graph, _alone(found, candidates), start, names.roots_of(candidates), cost)
+
+
+def _alone(found: Rules, dropped: Bools) -> Bools:
+    """Return the nodes that nothing holds but these names."""
+    snapshot = found.names.snapshot
+    pins = snapshot.pins
+    nameless = snapshot.holding & (numbers(pins["count"]) > 0) & np.asarray(pins["name"].is_null())
+    held = [found.names.roots_of(~dropped), ids(pins["node"])[nameless], np.flatnonzero(leaked(snapshot.counted))]
+    return closure(doubted(snapshot), np.unique(np.concatenate(held)).astype(np.int32)) < 0
+
+
+def _preview(snapshot: Snapshot, tags: tuple[str, ...]) -> Preview:
+    """Return what `simulate_deref` says of these names; a name that looks like a digest is forced to be one."""
+    texts = [f"tag:{tag}" if is_digest(tag) else tag for tag in tags]
+    return preview_of(snapshot, resolve(snapshot, texts) if texts else Dropped())
+
+
+def _infeasible(found: Rules, needed: int, possible: int) -> str:
+    """Say how much is possible, and how much more without each of the rules that cost most."""
+    held = [(_more(found, reason, possible), reason) for reason in list(found.spared)[:REASONS_TRIED]]
+    costly = [f"{human_bytes(more)} more without '{cut(why, NAME_SHOWN)}'" for more, why in sorted(held)[::-1] if more]
+    freely = _possible(found, np.ones(len(found.names.frame), np.bool_))
+    spared = [f"{human_bytes(freely)} if nothing were spared"] if found.spared else []
+    but = f"; {listed([*costly[:REASONS_SHOWN], *spared])}" if costly or spared else ""
+    asked, can = (f"{human_bytes(size)} ({size:,} bytes)" for size in (needed, possible))
+    return f"{asked} cannot be freed: {can} can{but}"
+
+
+def _more(found: Rules, reason: str, possible: int) -> int:
+    only = np.intersect1d(found.spared[reason], np.flatnonzero(found.number == 1))
+    dropped = found.candidates
+    dropped[only] = True
+    return _possible(found, dropped) - possible
+
+
+def _possible(found: Rules, dropped: Bools) -> int:
+    """Return the bytes that go for sure when all these names are dropped."""
+    graph = doubted(found.names.snapshot)
+    goes = _alone(found, dropped) & (closure(graph, np.unique(found.names.roots_of(dropped))) >= 0)
+    return int(graph.size[goes].sum())
+
+
+def _day(moment: pd.Timestamp) -> str:
+    return "" if pd.isna(moment) else f"{moment:%Y-%m-%d}"
