@@ -12,8 +12,10 @@ import pandas as pd
 from blobkit.analysis.reach import closure, live, unknown
 from blobkit.analysis.removal import removal
 from blobkit.protocols import as_snapshot
+from blobkit.questions.aftermath import additional, broken
 from blobkit.questions.columns import categories, keys, tags
 from blobkit.questions.holding import Holding
+from blobkit.questions.script import script
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
 from blobkit.questions.targets import resolve
 from blobkit.questions.trust import certain, would_abort
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Preview", "preview_of", "simulate_deref"]
 
 HOLDERS_KEPT = 100
+NAMES_ADVISED = 20
 NOTICES_SHOWN = 3
 TAGS_SHOWN = 60
 
@@ -82,8 +85,7 @@ class Preview(Shown):
     @cached_property
     def certain_bytes(self) -> int:
         """Bytes that go for sure, whatever the unreadable documents link to."""
-        sure = self.nodes if self.exact else certain(self.snapshot, self.nodes, self._unknown)
-        return int(self.snapshot.counted.size[sure].sum())
+        return int(self.snapshot.counted.size[self.sure].sum())
 
     @cached_property
     def freed(self) -> pd.DataFrame:
@@ -98,11 +100,41 @@ class Preview(Shown):
         `still_needed_by`: names that reach it. Both are tuples of the nearest 100 at most.
         """
         distance, nodes = self._stays
-        after = Holding.after(self.snapshot, self.dropped.rows, self.removal.nodes)
         frame = _frame(self.snapshot, nodes, distance[nodes])
-        frame["holders"] = _objects(after.directly(nodes, HOLDERS_KEPT))
-        frame["still_needed_by"] = _objects(after.reaching(nodes, HOLDERS_KEPT).tuples())
+        frame["holders"] = _objects(self._after.directly(nodes, HOLDERS_KEPT))
+        frame["still_needed_by"] = _objects(self._after.reaching(nodes, HOLDERS_KEPT).tuples())
         return frame
+
+    @cached_property
+    def also_drop(self) -> pd.DataFrame:
+        """The names that keep the biggest kept blobs: name, bytes, blobs, digest, together; at most 20, the best first.
+
+        `bytes` and `blobs` go in addition when that one name is dropped together with the targets; `together`: the
+        bytes that do when all names that keep the blob `digest` are, the biggest one that this name keeps.
+        """
+        return additional(self.snapshot, self.dropped, self._after, self._stays[1], NAMES_ADVISED)
+
+    @cached_property
+    def breaks(self) -> tuple[str, ...]:
+        """The tags that stay and would no longer pull, because something that they contain goes."""
+        return broken(self.snapshot, self.dropped, self.removal.nodes)
+
+    def script(self, tool: str | None = None) -> str:
+        """Return a POSIX shell script that drops the same with `tool`, and collects; None: what fits the store.
+
+        crane, skopeo, regctl and curl fit registries; umoci and rm (by hand) OCI layouts, ctr containerd, blobkit its
+        own stores. Each command checks first that the names still name the digest of the snapshot, and is skipped
+        where they do not. UnknownToolError names what fits.
+        """
+        return script(self, tool)
+
+    def dropping(self, snapshot: Snapshot, dropped: Dropped) -> Preview:
+        """Return the same preview of these pins, under the policy of `snapshot`."""
+        return preview_of(snapshot, dropped)
+
+    @cached_property
+    def _after(self) -> Holding:
+        return Holding.after(self.snapshot, self.dropped.rows, self.removal.nodes)
 
     @cached_property
     def _stays(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -125,6 +157,11 @@ class Preview(Shown):
         return self.removal.nodes[self.snapshot.counted.blob[self.removal.nodes]]
 
     @cached_property
+    def sure(self) -> NDArray[np.int32]:
+        """The nodes of the blobs that go for sure."""
+        return self.nodes if self.exact else certain(self.snapshot, self.nodes, self._unknown)
+
+    @cached_property
     def _level(self) -> NDArray[np.int32]:
         return self.removal.level[self.snapshot.counted.blob[self.removal.nodes]]
 
@@ -143,6 +180,8 @@ class Preview(Shown):
             "policy": self.snapshot.policy,
             "targets": list(self.targets),
             "also_untagged": list(self.also_untagged),
+            "breaks": list(self.breaks),
+            "also_drop": self.also_drop.to_dict("records"),
             "bytes": self.bytes,
             "blobs": len(self),
             "digests": list(self.digests),
@@ -168,12 +207,25 @@ class Preview(Shown):
             lines.append(f"{count(len(kept), 'blob')} below, {size}, would stay: something else needs them")
         if self.also_untagged:
             lines.append(f"also untagged: {listed(self.also_untagged)}")
+        lines += self._advice()
         if not self.exact:
             lines.append(f"not exact: what these link to is unknown: {listed([short(d) for d in self.opaque], 3)}")
         lines += self.notices[:NOTICES_SHOWN]
         if len(self.notices) > NOTICES_SHOWN:
             lines.append(f"and {count(len(self.notices) - NOTICES_SHOWN, 'more notice')}: see .notices")
         return [cut(line, LINE_SHOWN) for line in lines]
+
+    def _advice(self) -> list[str]:
+        """Return what breaks, and what more would go with one more name, or with a few."""
+        lines = [f"these tags would no longer pull: {listed(self.breaks)}"] if self.breaks else []
+        best = self.also_drop[self.also_drop["bytes"] > 0].head(3)
+        if len(best):
+            more = [
+                f"{cut(short(name), NAME_SHOWN)} ({human_bytes(size)} more)"
+                for name, size in zip(best["name"], best["bytes"], strict=True)
+            ]
+            lines.append(f"also drop {' or '.join(more)}")
+        return lines
 
     def _table(self) -> Cells:
         """Return the biggest blobs that would go, as cells."""

@@ -1,0 +1,145 @@
+"""What a removal means for names that stay: which no longer pull, and which would have to go for more to be freed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from blobkit.analysis.kernels import depths, reverse
+from blobkit.analysis.memory import kept
+from blobkit.analysis.reach import gathered
+from blobkit.analysis.removal import removal
+from blobkit.questions.columns import keys
+from blobkit.tables import LINK_KINDS, PIN_KINDS, codes, ids, numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from blobkit.questions.holding import Holding
+    from blobkit.questions.targets import Dropped
+    from blobkit.snapshot import Snapshot
+
+__all__ = ["additional", "broken"]
+
+BLOBS_ASKED = 10
+BLOBS_LOOKED_AT = 1000
+NAMES_ASKED = 20
+_BODY = ("config", "layer", "child")
+_NAMES = ("tag", "entry", "referrer-entry")
+_REVISION = LINK_KINDS.index("revision")
+
+
+def broken(snapshot: Snapshot, dropped: Dropped, gone: NDArray[np.int32]) -> tuple[str, ...]:
+    """Return the names that stay and would no longer pull, sorted: what they contain goes, or a registry's link to it.
+
+    Nothing where references are counted, or where all that names contain holds under the policy. Cost: links.
+    """
+    rule = snapshot.rule
+    held = set(_BODY) <= rule.links and ("tag" in rule.pins or snapshot.kind == "oci")
+    if rule.counting or held or not len(gone):
+        return ()
+    kind, node = codes(snapshot.pins["kind"]), ids(snapshot.pins["node"])
+    above = _body_holders(snapshot)
+    hit = depths(*above, gone[snapshot.counted.blob[gone]])[node] >= 0
+    hit |= _unlinked(snapshot, gone, above)
+    hit &= np.isin(kind, [PIN_KINDS.index(name) for name in _NAMES])
+    names = set(snapshot.pins["name"].take(np.flatnonzero(hit)).drop_null().to_pylist())
+    dropped_names = set(snapshot.pins["name"].take(list(dropped.rows)).to_pylist())
+    return tuple(sorted(names - dropped_names - dropped.also_untagged))
+
+
+def additional(
+    snapshot: Snapshot, dropped: Dropped, after: Holding, blobs: NDArray[np.int32], most: int
+) -> pd.DataFrame:
+    """Return the names that keep the biggest of `blobs` (biggest first): one row a name, the best first.
+
+    `bytes` and `blobs` go in addition when it is dropped together with the targets; `together` is how many bytes go in
+    addition when all names that keep the blob `digest`, the biggest one that this name keeps, are dropped with them.
+    Blobs that more than `most` names keep, or an anonymous pin, are no advice. Cost: at most 30 removals.
+    """
+    before = _freed(snapshot, dropped.rows)
+    rows: dict[str, tuple[str, int, int, str, int]] = {}
+    looked_at = blobs[:BLOBS_LOOKED_AT]
+    reaching = after.reaching(looked_at, most + 1)
+    named = len(snapshot.pins["name"]) - snapshot.pins["name"].null_count
+    digests = keys(snapshot, looked_at).tolist()
+    seen: set[bytes] = set()
+    for i, digest in enumerate(digests):
+        found = reaching.of(i)
+        if not 0 < len(found) <= most or found.max() >= named or found.tobytes() in seen:
+            continue
+        seen.add(found.tobytes())
+        names = [str(name) for name in snapshot.pins["name"].take(found).to_pylist()]
+        if len(seen) > BLOBS_ASKED or len(rows.keys() | set(names)) > NAMES_ASKED:
+            break
+        together = _freed(snapshot, dropped.rows | _rows(snapshot, names))[1] - before[1]
+        for name in names:
+            if name not in rows:
+                alone = _freed(snapshot, dropped.rows | _rows(snapshot, [name]))
+                rows[name] = name, alone[1] - before[1], alone[0] - before[0], digest, together
+    ordered = sorted(rows.values(), key=lambda row: (-row[1], -row[4], row[0]))
+    frame = pd.DataFrame(ordered, columns=["name", "bytes", "blobs", "digest", "together"])
+    return frame.astype({"name": "str", "bytes": "int64", "blobs": "int64", "digest": "str", "together": "int64"})
+
+
+def _freed(snapshot: Snapshot, rows: dict[int, int]) -> tuple[int, int]:
+    """Return how many blobs, and bytes, go when these pins are dropped."""
+    graph = snapshot.counted
+    pins = np.array([row for row in rows if snapshot.holding[row]], np.int64)
+    nodes, back = np.unique(ids(snapshot.pins["node"])[pins], return_inverse=True)
+    drops = np.zeros(len(nodes), np.int64)
+    np.add.at(drops, back, [rows[row] for row in pins.tolist()])
+    gone = removal(graph, nodes, drops).nodes
+    return int(np.count_nonzero(graph.blob[gone])), int(graph.size[gone].sum())
+
+
+def _rows(snapshot: Snapshot, names: Iterable[str]) -> dict[int, int]:
+    """Return every pin of these names, with its count."""
+    wanted = _places(snapshot)
+    count = numbers(snapshot.pins["count"])
+    return {row: int(count[row]) for name in names for row in wanted[name]}
+
+
+@kept
+def _places(snapshot: Snapshot) -> dict[str, range]:
+    """Return which rows of the pin table have each name."""
+    names = snapshot.pins["name"]
+    texts = names.slice(0, len(names) - names.null_count).to_pandas().to_numpy()
+    first = np.flatnonzero(np.append(True, texts[1:] != texts[:-1])) if len(texts) else np.empty(0, np.int64)
+    ends = np.append(first[1:], len(texts))
+    return {texts[a]: range(a, b) for a, b in zip(first.tolist(), ends.tolist(), strict=True)}
+
+
+@kept
+def _body_holders(snapshot: Snapshot) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return what contains each node, in CSR form: links by body, whether or not the policy counts them."""
+    links = snapshot.links
+    body = np.isin(codes(links["kind"]), [LINK_KINDS.index(kind) for kind in _BODY])
+    first = np.zeros(snapshot.nodes.num_rows + 1, np.int64)
+    np.cumsum(np.bincount(ids(links["source"])[body], minlength=len(first) - 1), out=first[1:])
+    return reverse(first, ids(links["target"])[body])
+
+
+def _unlinked(
+    snapshot: Snapshot, gone: NDArray[np.int32], above: tuple[NDArray[np.int64], NDArray[np.int32]]
+) -> NDArray[np.bool_]:
+    """Return which pins contain a manifest that their own repository no longer links to, though it may stay stored."""
+    links, graph = snapshot.links, snapshot.counted
+    hit = np.zeros(snapshot.pins.num_rows, np.bool_)
+    stand_in = np.zeros(len(graph.size), np.bool_)
+    stand_in[gone[~graph.blob[gone]]] = True
+    ours = (codes(links["kind"]) == _REVISION) & stand_in[ids(links["source"])]
+    groups = snapshot.pins["group"]
+    for source, target in zip(ids(links["source"])[ours].tolist(), ids(links["target"])[ours].tolist(), strict=True):
+        group = snapshot.key(source).rpartition("@")[0]
+        front, seen = np.array([target], np.int32), np.empty(0, np.int32)
+        while len(front):
+            rows = gathered(*snapshot.pins_of, front)
+            hit[rows[np.asarray(groups.take(rows).fill_null("")) == group]] = True
+            seen = np.union1d(seen, front)
+            front = np.setdiff1d(gathered(*above, front), seen)
+    return hit

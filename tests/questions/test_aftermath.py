@@ -1,0 +1,124 @@
+"""What a removal means for the names that stay: what breaks, and what more would go. Against brute force."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import blobkit
+from graphs import Graph, graphs, key, node_of, snapshot_of
+from layouts import INDEX, Layout, Registry, sha
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@st.composite
+def droppings(draw: st.DrawFn) -> tuple[Graph, dict[int, list[str]], list[str], bool]:
+    """A graph whose pins all have names, some of the names, and whether the store counts."""
+    graph = draw(graphs(cyclic=draw(st.booleans())))
+    names = {node: [f"n{node}-{i}" for i in range(graph.pins[node])] for node in graph.pinned()}
+    every = [name for found in names.values() for name in found]
+    chosen = draw(st.lists(st.sampled_from(every), min_size=1, unique=True)) if every else []
+    return graph, names, chosen, draw(st.booleans())
+
+
+@given(droppings())
+def test_each_name_frees_so_much_more(case: tuple[Graph, dict[int, list[str]], list[str], bool]) -> None:
+    graph, names, chosen, counting = case
+    if not chosen:
+        return
+
+    def gone(dropped: set[str]) -> set[int]:
+        drops = {node: sum(name in dropped for name in found) for node, found in names.items()}
+        return graph.recounted(drops) if counting else graph.swept(drops)
+
+    preview = blobkit.simulate_deref(snapshot_of(graph, counting=counting, names=names), chosen)
+    base = gone(set(chosen))
+    kept = preview.kept.set_index("digest")
+    frame = preview.also_drop
+    assert list(frame) == ["name", "bytes", "blobs", "digest", "together"]
+    for row in frame.itertuples(index=False):
+        more = gone({*chosen, str(row.name)}) - base
+        assert (row.bytes, row.blobs) == (graph.bytes(more), len(more))
+        needed = kept.loc[str(row.digest), "still_needed_by"]
+        assert row.name in needed
+        assert row.together == graph.bytes(gone({*chosen, *needed}) - base)
+        bigger = [d for d in kept.index if row.name in kept.loc[d, "still_needed_by"]]
+        assert graph.sizes[node_of(str(row.digest))] == max(graph.sizes[node_of(str(d))] for d in bigger)
+    if len(kept) <= 10:
+        assert set(frame["name"]) == {name for needed in kept["still_needed_by"] for name in needed}
+    assert preview.breaks == ()
+
+
+def test_what_an_anonymous_pin_keeps_is_no_advice() -> None:
+    graph = Graph([1, 10, 5, 7], [1, 1, 0, 1], {(0, 2), (1, 2), (0, 3)})
+    snapshot = snapshot_of(graph, counting=True, names={0: ["a"], 3: ["b"]})
+    preview = blobkit.simulate_deref(snapshot, "a")
+    assert preview.kept["digest"].tolist() == [key(3), key(2)]
+    assert preview.also_drop.to_dict("records") == [
+        {"name": "b", "bytes": 7, "blobs": 1, "digest": key(3), "together": 7}
+    ]
+    assert "also drop b (7 B more)" in str(preview)
+    assert "also drop b" in preview._repr_html_()
+    assert json.loads(json.dumps(preview.to_dict()))["also_drop"][0]["together"] == 7
+
+
+def test_a_name_alone_may_free_nothing_and_all_together_much(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    for name in "abc":
+        registry.push("app", name, "a base layer that is big" * 100, name)
+    preview = blobkit.simulate_deref(registry.scan(), "app:a")
+    frame = preview.also_drop.set_index("name")
+    assert sorted(frame.index) == ["app:b", "app:c"]
+    every = blobkit.simulate_deref(registry.scan(), "app:a", "app:b", "app:c").bytes
+    assert set(frame["together"]) == {every - preview.bytes}
+    both = blobkit.simulate_deref(registry.scan(), "app:a", "app:b").bytes
+    assert frame.loc["app:b", "bytes"] == both - preview.bytes < every - preview.bytes
+
+
+@pytest.fixture
+def platforms(tmp_path: Path) -> tuple[Registry, str, str]:
+    """A tag on an index, and a tag on one of its two manifests, which has a layer of its own."""
+    registry = Registry(tmp_path)
+    amd, arm = (registry.revision("app", registry.manifest(registry.blob(text))) for text in ("amd", "arm"))
+    registry.tag("app", "multi", registry.revision("app", registry.index(amd, arm)))
+    registry.tag("app", "amd", amd)
+    registry.tag("app", "arm", arm)
+    return registry, amd, arm
+
+
+def test_tags_that_would_no_longer_pull(platforms: tuple[Registry, str, str]) -> None:
+    """The collector for untagged manifests looks one level down: the layers of a platform go under its index."""
+    registry, *_ = platforms
+    preview = blobkit.simulate_deref(registry.scan("gc-m"), "app:amd")
+    assert sha(b"amd") in preview.digests
+    assert preview.breaks == ("app:multi",)
+    assert "these tags would no longer pull: app:multi" in str(preview)
+    assert preview.to_dict()["breaks"] == ["app:multi"]
+    assert "# these tags will no longer pull: app:multi" in preview.script()
+    assert blobkit.simulate_deref(registry.scan("tags"), "app:amd").breaks == ()
+    assert blobkit.simulate_deref(registry.scan("gc-m"), "app:amd", "app:multi").breaks == ()
+
+
+def test_a_manifest_that_stays_stored_and_can_no_longer_be_asked_for(platforms: tuple[Registry, str, str]) -> None:
+    """Another repository keeps all of it; in this one the index names a manifest that has no link any more."""
+    registry, amd, _ = platforms
+    registry.tag("other", "amd", registry.revision("other", amd))
+    preview = blobkit.simulate_deref(registry.scan("gc"), f"app@{amd}")
+    assert not preview
+    assert preview.also_untagged == ("app:amd",)
+    assert preview.breaks == ("app:multi",)
+    whole = blobkit.simulate_deref(registry.scan("gc"), groups=["app"])
+    assert "other:amd" not in whole.breaks
+
+
+def test_nothing_breaks_where_names_hold_what_they_contain(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.add(layout.index(layout.image("x", "content")), "multi", INDEX)
+    for policy in ("dependent", "strong", "ignore"):
+        assert blobkit.simulate_deref(layout.scan(policy), "x").breaks == ()
