@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     Ids = NDArray[np.int32]
     Ints = NDArray[np.int64]
 
-__all__ = ["BITS", "FULL", "WORDS", "bits_dealt", "bits_spread", "bits_summed", "components", "dealt", "searched"]
+__all__ = [
+    "BITS",
+    "FULL",
+    "WORDS",
+    "bits_dealt",
+    "bits_spread",
+    "bits_summed",
+    "components",
+    "dealt",
+    "placed",
+    "searched",
+]
 
 BITS, WORDS = 63, 8
 """Groups in a word (the sign stays free), and words in a batch: a cache line."""
@@ -72,6 +83,20 @@ def dealt(left: Ints, begin: Ints, found: Ids) -> Ints:
                 left[node] -= 1
                 number[group] += 1
     return number
+
+
+@Kernel
+def placed(place: Ids, start: Ints, begin: Ints, found: Ids) -> Ids:
+    """Return the groups that reach each node, in order, from `start[place[node]]` on; of a node without place none."""
+    groups = np.empty(start[-1], np.int32)
+    at = start.copy()
+    for group in range(len(begin) - 1):
+        for i in range(begin[group], begin[group + 1]):
+            row = place[found[i]]
+            if row >= 0:
+                groups[at[row]] = group
+                at[row] += 1
+    return groups
 
 
 @Kernel

@@ -59,7 +59,10 @@ class Reach(Protocol):
         ...
 
     def members(self, nodes: Ids) -> tuple[Ints, Ids]:
-        """Return the groups that reach these nodes: `groups[start[i]:start[i + 1]]`, in order, reach `nodes[i]`."""
+        """Return the groups that reach these nodes, in order: `groups[start[i]:start[i + 1]]` reach `nodes[i]`.
+
+        Each node is asked for once.
+        """
         ...
 
     def marks(self, groups: Ids) -> Ints:
@@ -103,9 +106,8 @@ class Listed:
         """Return the groups that reach these nodes. Cost: pairs."""
         place = np.full(self.n, -1, np.int32)
         place[nodes] = np.arange(len(nodes))
-        at = place[self.found]
-        group = np.repeat(np.arange(len(self.begin) - 1, dtype=np.int32), np.diff(self.begin))
-        return _by_place(at[at >= 0], group[at >= 0], len(nodes))
+        start = np.concatenate(([0], np.cumsum(self.number[nodes])))
+        return start, kernels.placed(place, start, self.begin, self.found)
 
     def marks(self, groups: Ids) -> Ints:
         """Return which of these groups reach each node, as bits. Cost: what they reach."""
@@ -162,7 +164,9 @@ class Batched:
                 row, word, bit = np.nonzero(rows >> np.arange(BITS) & 1)
                 at.append(row + low)
                 group.append(batch * BATCH + word * BITS + bit)
-        return _by_place(np.concatenate(at), np.concatenate(group).astype(np.int32), len(nodes))
+        order = np.argsort(np.concatenate(at), kind="stable")
+        start = np.concatenate(([0], np.cumsum(self.number[nodes])))
+        return start, np.concatenate(group)[order].astype(np.int32)
 
     def marks(self, groups: Ids) -> Ints:
         """Return which of these groups reach each node, as bits. Cost: nodes + links."""
@@ -272,12 +276,6 @@ def pairs(graph: Counted, found: Reach, groups: Ids) -> Ints:
     member = marks[:, None] >> np.arange(len(groups)) & 1
     both: Ints = member.T @ (member * size[:, None])
     return both
-
-
-def _by_place(at: Ints | Ids, group: Ids, n: int) -> tuple[Ints, Ids]:
-    start = np.zeros(n + 1, np.int64)
-    np.cumsum(np.bincount(at, minlength=n), out=start[1:])
-    return start, group[np.argsort(at, kind="stable")]
 
 
 def _random(number: int) -> Words:

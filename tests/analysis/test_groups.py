@@ -212,6 +212,10 @@ def test_compiled_kernels_agree_with_plain_ones(case: tuple[Graph, Roots]) -> No
     begin, reached, _ = group_kernels.searched.plain(found.first, found.targets, start, root, 1000)
     items = found.size % 7
     same(group_kernels.dealt, items, begin, reached)
+    asked = list(range(len(graph)))[::-2]
+    place = array(asked.index(node) if node in asked else -1 for node in range(len(graph)))
+    number = np.bincount(reached, minlength=len(graph))[asked]
+    same(group_kernels.placed, place, np.concatenate(([0], np.cumsum(number))), begin, reached)
     same(group_kernels.bits_spread, found.first, found.targets, component, order, start, root)
     bits = group_kernels.bits_spread.plain(found.first, found.targets, component, order, start, root)
     bits[0] = group_kernels.FULL
