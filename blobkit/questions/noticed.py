@@ -58,8 +58,8 @@ def _by_code(snapshot: Snapshot) -> dict[str, Notices]:
     """Return the notices by code; a stand-in is a name, no node."""
     table = snapshot.notices
     node = places(table["key"], snapshot.nodes["key"])
-    if len(node):
-        node = np.where((node >= 0) & (codes(snapshot.nodes["stored"])[node] != STORED.index("virtual")), node, -1)
+    stand_in = codes(snapshot.nodes["stored"]) == STORED.index("virtual")
+    node = np.where(np.append(stand_in, True)[node], -1, node)
     columns = (table[name].to_pylist() for name in ("code", "key", "path", "message"))
     found: dict[str, Notices] = {}
     for code, key, path, message, at in zip(*columns, node.tolist(), strict=True):
