@@ -80,6 +80,17 @@ class Cover:
         cost = np.maximum(self.cost, CHEAPEST)
         return run(self.start, self.member, begin, self.of_pair[order], self.size, cost, need)
 
+    def first(self, order: Ints, need: int) -> Bools:
+        """Return as many names, in this order, as free `need` bytes, without those that turn out to be in vain."""
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        last = np.zeros(len(self.size), np.int64)
+        np.maximum.at(last, self.of_pair, place[self.member])
+        gain = np.zeros(len(order), np.int64)
+        np.add.at(gain, last, self.size)
+        dropped = place <= int(np.searchsorted(np.cumsum(gain), need))
+        return dropped & self.within(dropped).peeled(need)
+
     def within(self, dropped: Bools) -> Cover:
         """Return the cover of what these names free: the other names are in no class any more."""
         return self._of_classes(self.whole(dropped))
@@ -131,6 +142,8 @@ class Bound:
     least: float
     dropped: Floats
     spared: Floats
+    order: Ints
+    """The names, those that were dealt most bytes for their cost first: a good order to drop them in."""
 
 
 def bound(cover: Cover, need: int) -> Bound:
@@ -148,7 +161,7 @@ def bound(cover: Cover, need: int) -> Bound:
     least = _least(gains, costs, np.array([float(need)]))
     dropped = cover.cost + _least(gains, costs, need - load)
     spared = np.where(gains[place] < need, _least(gains, costs, need + load) - cover.cost, least)
-    return Bound(float(least[0]) * (1 - ROUNDING), dropped * (1 - ROUNDING), spared * (1 - ROUNDING))
+    return Bound(float(least[0]) * (1 - ROUNDING), dropped * (1 - ROUNDING), spared * (1 - ROUNDING), order)
 
 
 def _least(gains: Floats, costs: Floats, wanted: Floats) -> Floats:

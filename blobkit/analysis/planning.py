@@ -37,7 +37,7 @@ PROVEN = 1e-6
 """A gap that is none: the solver looks no closer where costs are no whole numbers."""
 EXACT = 1 << 53
 """Up to here floats hold every whole number."""
-INFEASIBLE = 2
+OPTIMAL, INFEASIBLE = 0, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +55,8 @@ def cheapest(cover: Cover, need: int, seconds: float) -> Choice:
     frees most. The same choice each time, unless the time runs out: then the best one so far, with its gap.
     """
     until = monotonic() + seconds
+    if need > cover.size.sum():  # only with what is not listed, which any name may hold
+        return Choice(np.ones(len(cover.cost), np.bool_), 1.0)
     unit = _unit(cover.cost)
     scaled = replace(cover, cost=cover.cost / (unit or max(cover.cost.max(initial=0), np.finfo(float).tiny)))
     costless = scaled.cost <= CHEAPEST
@@ -71,8 +73,6 @@ def cheapest(cover: Cover, need: int, seconds: float) -> Choice:
 
 def _solved(cover: Cover, need: int, until: float, *, whole: bool) -> Choice:
     """Return the cheapest choice of names that all cost something; `whole`: costs are whole numbers."""
-    if need > cover.size.sum():  # only together with what is not listed, which any name may be in
-        return Choice(np.ones(len(cover.cost), np.bool_), 1 - bound(cover, need).least / cover.cost.sum())
     search = _Search(cover, need, whole=whole)
     if search.narrow() and not cover.rest and len(search.part.member) <= PAIRS_SOLVED:
         search.solve(until)
@@ -113,6 +113,7 @@ class _Search:
             base = float(self.cover.cost[self.taken].sum())
             found = bound(self.part, self.left)
             self.least = max(self.least, base + found.least)
+            self.offer(self.part.first(found.order, self.left))
             if self.gap == 0:
                 return False
             out = base + found.dropped > self.limit + SLIGHT
@@ -175,6 +176,7 @@ class _Program:
             cover.member[~several[cover.of_pair]], weights=cover.size[~several].astype(float), minlength=names
         )
         self.weight = np.concatenate((own, cover.size[several])) / need
+        enough = np.minimum(self.weight, 1.0)  # more than is needed is of no use, and what is huge is rounded badly
         place = names + np.cumsum(several) - 1
         pair = several[cover.of_pair]
         below, above = place[cover.of_pair[pair]], cover.member[pair]
@@ -182,7 +184,7 @@ class _Program:
         entries = (np.repeat([1.0, -1.0], len(row)), (np.tile(row, 2), np.concatenate((below, above))))
         order = coo_array(entries, shape=(len(row), len(self.weight))).tocsr()
         self.rows = [LinearConstraint(order, -np.inf, 0)] if len(row) else []
-        self.rows.append(LinearConstraint(self.weight[None, :], 1 - SLIGHT, np.inf))
+        self.rows.append(LinearConstraint(enough[None, :], 1 - SLIGHT, np.inf))
 
     def add(self, of_names: Floats, low: float, high: float) -> None:
         """Hold a sum over the names between two figures."""
@@ -207,7 +209,8 @@ class _Program:
             )
             if done.status == INFEASIBLE:
                 return None, np.inf
-            low = max(low, -np.inf if done.mip_dual_bound is None else float(done.mip_dual_bound))
+            proven = done.fun if done.status == OPTIMAL else done.mip_dual_bound
+            low = max(low, -np.inf if proven is None else float(proven))
             if done.x is None:
                 return None, low
             dropped = done.x[:names] > 0.5  # noqa: PLR2004 (0 or 1, nearly)
