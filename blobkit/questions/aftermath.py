@@ -28,6 +28,8 @@ __all__ = ["additional", "broken"]
 BLOBS_ASKED = 10
 BLOBS_LOOKED_AT = 1000
 NAMES_ASKED = 20
+WORK = 2_000_000
+"""Blobs that go in all removals that are tried: where very much goes, fewer names are tried."""
 _BODY = ("config", "layer", "child")
 _NAMES = ("tag", "entry", "referrer-entry")
 _REVISION = LINK_KINDS.index("revision")
@@ -59,9 +61,13 @@ def additional(
 
     `bytes` and `blobs` go in addition when it is dropped together with the targets; `together` is how many bytes go in
     addition when all names that keep the blob `digest`, the biggest one that this name keeps, are dropped with them.
-    Blobs that more than `most` names keep, or an anonymous pin, are no advice. Cost: at most 30 removals.
+    Blobs that more than `most` names keep, or an anonymous pin, are no advice. Cost: at most 30 removals, 6 of very
+    much.
     """
-    before = _freed(snapshot, dropped.rows)
+    pinned = np.fromiter(dropped.rows, np.int64, len(dropped.rows))
+    number = np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows))
+    before = _freed(snapshot, pinned, number)
+    tried = max(3, min(NAMES_ASKED, WORK // (before[0] + 1)))
     rows: dict[str, tuple[str, int, int, str, int]] = {}
     looked_at = blobs[:BLOBS_LOOKED_AT]
     reaching = after.reaching(looked_at, most + 1)
@@ -74,34 +80,38 @@ def additional(
             continue
         seen.add(found.tobytes())
         names = [str(name) for name in snapshot.pins["name"].take(found).to_pylist()]
-        if len(seen) > BLOBS_ASKED or len(rows.keys() | set(names)) > NAMES_ASKED:
+        if len(seen) > min(BLOBS_ASKED, tried) or len(rows.keys() | set(names)) > tried:
             break
-        together = _freed(snapshot, dropped.rows | _rows(snapshot, names))[1] - before[1]
+        together = _freed(snapshot, *_with(snapshot, pinned, number, names))[1] - before[1]
         for name in names:
             if name not in rows:
-                alone = _freed(snapshot, dropped.rows | _rows(snapshot, [name]))
+                alone = _freed(snapshot, *_with(snapshot, pinned, number, [name]))
                 rows[name] = name, alone[1] - before[1], alone[0] - before[0], digest, together
     ordered = sorted(rows.values(), key=lambda row: (-row[1], -row[4], row[0]))
     frame = pd.DataFrame(ordered, columns=["name", "bytes", "blobs", "digest", "together"])
     return frame.astype({"name": "str", "bytes": "int64", "blobs": "int64", "digest": "str", "together": "int64"})
 
 
-def _freed(snapshot: Snapshot, rows: dict[int, int]) -> tuple[int, int]:
-    """Return how many blobs, and bytes, go when these pins are dropped."""
+def _freed(snapshot: Snapshot, rows: NDArray[np.int64], number: NDArray[np.int64]) -> tuple[int, int]:
+    """Return how many blobs, and bytes, go when so many of these pins are dropped."""
     graph = snapshot.counted
-    pins = np.array([row for row in rows if snapshot.holding[row]], np.int64)
-    nodes, back = np.unique(ids(snapshot.pins["node"])[pins], return_inverse=True)
+    holds = snapshot.holding[rows]
+    nodes, back = np.unique(ids(snapshot.pins["node"])[rows[holds]], return_inverse=True)
     drops = np.zeros(len(nodes), np.int64)
-    np.add.at(drops, back, [rows[row] for row in pins.tolist()])
+    np.add.at(drops, back, number[holds])
     gone = removal(graph, nodes, drops).nodes
     return int(np.count_nonzero(graph.blob[gone])), int(graph.size[gone].sum())
 
 
-def _rows(snapshot: Snapshot, names: Iterable[str]) -> dict[int, int]:
-    """Return every pin of these names, with its count."""
-    wanted = _places(snapshot)
-    count = numbers(snapshot.pins["count"])
-    return {row: int(count[row]) for name in names for row in wanted[name]}
+def _with(
+    snapshot: Snapshot, rows: NDArray[np.int64], number: NDArray[np.int64], names: Iterable[str]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return these pins, and every pin of these names with its count."""
+    places = _places(snapshot)
+    more = np.array([row for name in names for row in places[name]], np.int64)
+    count = numbers(snapshot.pins["count"])[more]
+    others = ~np.isin(rows, more)
+    return np.append(rows[others], more), np.append(number[others], count)
 
 
 @kept

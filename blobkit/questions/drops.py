@@ -119,7 +119,7 @@ def _is_whole(snapshot: Snapshot, group: str, node: int, rows: list[int], after:
 
 def _is_needed(snapshot: Snapshot, group: str, node: int, after: Holding) -> bool:
     """Return whether a name of the group still reaches a node. Cost: what is above it, for manifests very little."""
-    front, seen = np.array([node], np.int32), np.empty(0, np.int32)
+    front, seen = np.array([node] * bool(after.alive[node]), np.int32), np.empty(0, np.int32)
     while len(front):
         rows = gathered(*snapshot.pins_of, front)
         if group in snapshot.pins["group"].take(rows[after.rows[rows]]).to_pylist():

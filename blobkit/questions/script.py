@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blobkit.errors import UnknownToolError
-from blobkit.questions import shell
 from blobkit.questions.drops import collected_as, drops
+from blobkit.questions.shell import comment, with_blobkit, with_ctr
+from blobkit.questions.shell_layout import by_hand, with_umoci
+from blobkit.questions.shell_registry import with_api
 from blobkit.questions.trust import would_abort
 from blobkit.render import count, human_bytes, listed
 
@@ -40,18 +42,18 @@ def script(preview: Preview, tool: str | None = None, *, heading: Sequence[str] 
     """
     tool = _fitting(preview.snapshot, tool)
     wanted = drops(preview)
-    lines = ["#!/bin/sh", *map(shell.comment, [*heading, *_heading(preview)])]
+    lines = ["#!/bin/sh", *map(comment, [*heading, *_heading(preview)])]
     if tool == "rm":
-        lines += shell.by_hand(preview, wanted)
+        lines += by_hand(preview, wanted)
     elif tool == "umoci":
-        lines += [*_otherwise(preview, "strong", wanted), *shell.with_umoci(preview.snapshot.address, wanted)]
+        lines += [*_otherwise(preview, "strong", wanted), *with_umoci(preview.snapshot.address, wanted)]
     elif tool == "ctr":
-        lines += shell.with_ctr(wanted)
+        lines += with_ctr(wanted)
     elif tool == "blobkit":
-        lines += shell.with_blobkit(preview.snapshot.address, wanted)
+        lines += with_blobkit(preview.snapshot.address, wanted)
     else:
         policy = "gc-m" if preview.snapshot.policy == "gc-m" else "gc"
-        lines += [*_otherwise(preview, policy, wanted), *shell.with_api(tool, wanted, COLLECTORS[policy])]
+        lines += [*_otherwise(preview, policy, wanted), *with_api(tool, wanted, COLLECTORS[policy])]
     return "\n".join(lines) + "\n"
 
 
@@ -94,4 +96,4 @@ def _otherwise(preview: Preview, policy: str, wanted: list[Drop]) -> list[str]:
         )
     if really.breaks:
         lines.append(f"these tags will no longer pull: {listed(really.breaks, NAMES_SHOWN)}")
-    return list(map(shell.comment, lines))
+    return list(map(comment, lines))
