@@ -11,9 +11,10 @@ from blobkit.questions.frame import tags_frame, to_frame
 from blobkit.questions.preview import simulate_deref
 from blobkit.questions.sharing import sharing as sharing_of
 from blobkit.questions.usage import usage as usage_of
+from blobkit.questions.why import why as why_of
 from blobkit.render import count, human_bytes, printable
 
-__all__ = ["compare_gc", "ls", "scan", "sharing", "simulate", "tags", "usage"]
+__all__ = ["compare_gc", "ls", "scan", "sharing", "simulate", "tags", "usage", "why"]
 
 
 @click.command()
@@ -61,6 +62,7 @@ def tags(address: str, policy: str | None, *, as_json: bool) -> None:
 @click.argument("targets", nargs=-1, metavar="TARGET...")
 @click.option("--group", "groups", multiple=True, metavar="REPOSITORY", help="Drop every pin of a repository.")
 @click.option("--all-pins", is_flag=True, help="Drop all pins on what is named.")
+@click.option("--script", "tool", metavar="TOOL", help="Print the commands for curl, crane, skopeo, regctl, umoci, ...")
 @policy_option
 @json_option
 def simulate(  # noqa: PLR0913 (one parameter an option)
@@ -70,10 +72,25 @@ def simulate(  # noqa: PLR0913 (one parameter an option)
     policy: str | None,
     *,
     all_pins: bool,
+    tool: str | None,
     as_json: bool,
 ) -> None:
     """Show exactly what would go if TARGETs were dropped together: tags, digests, patterns with *."""
     answer = simulate_deref(scanned(address, policy), *targets, groups=groups, all_pins=all_pins)
+    if tool is not None:
+        click.echo(answer.script(tool), nl=False)
+    else:
+        click.echo(dumps(answer.to_dict()) if as_json else str(answer))
+
+
+@click.command()
+@click.argument("address")
+@click.argument("blob")
+@policy_option
+@json_option
+def why(address: str, blob: str, policy: str | None, *, as_json: bool) -> None:
+    """Show why BLOB is still there, a digest, the start of one or a name: what reaches it, and by which way."""
+    answer = why_of(scanned(address, policy), blob)
     click.echo(dumps(answer.to_dict()) if as_json else str(answer))
 
 
