@@ -219,7 +219,7 @@ def _kept_by(names: Names, text: str) -> Places:
     """Return the names that one text keeps: those it names, those that take one of these along, those on a digest."""
     snapshot = names.snapshot
     rows = _rows_of(snapshot, text)
-    found = snapshot.pins.select(["name", "group"]).take(rows)
+    found = snapshot.pins.select(["name", "group"]).take(np.array(rows, np.int64))
     named = {name for name in found["name"].to_pylist() if name is not None}
     if not named:
         return names.on_digest(blob_of(snapshot, text.removeprefix("digest:")))
