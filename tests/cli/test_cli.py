@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -78,6 +79,26 @@ def test_simulate_says_what_the_real_deletion_then_frees(tmp_path: Path) -> None
         freed = made.untag(demo.TARGET)
     assert (told["digests"], told["bytes"]) == (list(freed.digests), freed.bytes)
     assert told["exact"] is True
+
+
+def test_simulate_prints_the_script_that_does_it(tmp_path: Path) -> None:
+    with blobkit.LocalStore(tmp_path / "s", durability="off") as made:
+        demo.fill(made)
+        expected = blobkit.simulate_deref(made, demo.TARGET)
+    script = said("simulate", str(tmp_path / "s"), demo.TARGET, "--script", "blobkit")
+    assert script.startswith("#!/bin/sh\n# blobkit:")
+    subprocess.run(["sh"], input=script, text=True, check=True, env=os.environ | {"PYTHON": sys.executable})
+    with blobkit.LocalStore(tmp_path / "s") as left:
+        assert not [digest for digest in expected.digests if digest in left]
+    assert "'crane' does not fit a blobkit store: use blobkit" in refused(
+        "simulate", str(tmp_path / "s"), "shop/web:*", "--script", "crane"
+    )
+
+
+def test_why_says_what_reaches_a_blob(store: str) -> None:
+    told = json.loads(said("why", store, "data/etl:1", "--json"))
+    assert told["tags"] == ["data/etl:1"]
+    assert "data/etl:1" in said("why", store, told["digest"][:20])
 
 
 def test_a_saved_snapshot_is_an_address(store: str, tmp_path: Path) -> None:
