@@ -183,13 +183,11 @@ class Snapshot:
         """What counts under the policy, as arrays. Cost: one pass over links and pins."""
         n = self.nodes.num_rows
         source, target, follow = self._counted_links()
-        first = np.zeros(n + 1, np.int64)
-        np.cumsum(np.bincount(source, minlength=n), out=first[1:])
         holds = self.holding
         pins = np.zeros(n, np.int64)
         np.add.at(pins, ids(self.pins["node"])[holds], numbers(self.pins["count"])[holds])
         arrays = {
-            "first": first,
+            "first": _starts(source, n),
             "targets": target,
             "pins": pins,
             "size": numbers(self.nodes["size"]),
@@ -203,9 +201,9 @@ class Snapshot:
     def _counted_links(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
         """Return source and target of the links that count, each pair once, and which nodes are followed into."""
         source, target, kind = ids(self.links["source"]), ids(self.links["target"]), codes(self.links["kind"])
-        counts = np.array([name in self.rule.links for name in LINK_KINDS])[kind]
+        counts = _is_any(kind, self.rule.links)
         follow = np.zeros(self.nodes.num_rows, np.bool_)
-        follow[target[counts & np.array([name not in _LEAVES for name in LINK_KINDS])[kind]]] = True
+        follow[target[_is_any(kind, self.rule.links - _LEAVES)]] = True
         if not counts.all():
             source, target = source[counts], target[counts]
         again = (source[1:] == source[:-1]) & (target[1:] == target[:-1])
@@ -301,6 +299,23 @@ class Snapshot:
             ("policies", ", ".join(self.policies)),
         ]
         return html_card("Snapshot", [self.caption()], html_table(("fact", "value"), rows))
+
+
+def _is_any(kind: NDArray[np.int8], names: frozenset[str]) -> NDArray[np.bool_]:
+    """Return whether each link is of one of these kinds: a pass for each kind takes less than one with look-ups."""
+    found = np.zeros(len(kind), np.bool_)
+    for name in names:
+        found |= kind == LINK_KINDS.index(name)
+    return found
+
+
+def _starts(source: NDArray[np.int32], n: int) -> NDArray[np.int64]:
+    """Return where the links of each of n nodes begin, from sources in order; counting them takes four times that."""
+    begin = np.flatnonzero(source[1:] != source[:-1]) + 1
+    begin = np.concatenate(([0], begin, [len(source)])) if len(source) else np.zeros(1, np.int64)
+    first = np.zeros(n + 1, np.int64)
+    first[source[begin[:-1]] + 1] = np.diff(begin)
+    return np.cumsum(first, out=first)
 
 
 def _policy(kind: str, name: str) -> Policy:

@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 COMPILED_FROM = 20_000
+GONE = -(1 << 30)
+"""What `remove` counts from in nodes that go: below zero with all links, of which there are fewer than this."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -120,34 +122,36 @@ def remove(first: Ints, targets: Ids, blob: Bools, left: Ids, level: Ids, nodes:
     restored before it returns. A level counts the blobs on the longest way down from a dropped pin; stand-ins
     count nothing. Cost: what goes and its links.
     """
-    queue = np.empty(64, np.int32)
+    queue = np.empty(len(left), np.int32)
     head = tail = 0
     for i in range(len(nodes)):
         left[nodes[i]] -= drops[i]
         if left[nodes[i]] == 0:
-            if tail == len(queue):
-                queue = np.concatenate((queue, np.empty(len(queue), np.int32)))
+            left[nodes[i]] = GONE
             queue[tail] = nodes[i]
             tail += 1
     while head < tail:
         node = queue[head]
         head += 1
-        below = level[node] + blob[node]
         for at in range(first[node], first[node + 1]):
             child = targets[at]
             left[child] -= 1
-            level[child] = max(level[child], below)
             if left[child] == 0:
-                if tail == len(queue):
-                    queue = np.concatenate((queue, np.empty(len(queue), np.int32)))
+                left[child] = GONE
                 queue[tail] = child
                 tail += 1
     gone = queue[:tail].copy()
+    for node in gone:  # what holds a node is before it: its level is known
+        below = level[node] + blob[node]
+        for at in range(first[node], first[node + 1]):
+            child = targets[at]
+            left[child] += 1
+            if left[child] < 0:
+                level[child] = max(level[child], below)
     gone_level = level[gone]
     for node in gone:
-        for at in range(first[node], first[node + 1]):
-            left[targets[at]] += 1
-            level[targets[at]] = 0
+        left[node] -= GONE
+        level[node] = 0
     for i in range(len(nodes)):
         left[nodes[i]] += drops[i]
     return gone, gone_level

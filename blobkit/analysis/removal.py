@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Removal", "removal"]
 
+_ID_BITS = 32
+
 
 @dataclass(frozen=True, eq=False)
 class Removal:
@@ -56,8 +58,9 @@ def removal(graph: Counted, nodes: NDArray[np.int32], drops: NDArray[np.int64]) 
             gone, level = kernels.remove(
                 graph.first, graph.targets, graph.blob, scratch.left, scratch.level, nodes, drops
             )
-    order = np.lexsort((gone, level))
-    return Removal(gone[order], level[order])
+    packed = level.astype(np.int64) << _ID_BITS | gone
+    packed.sort()
+    return Removal((packed & ((1 << _ID_BITS) - 1)).astype(np.int32), (packed >> _ID_BITS).astype(np.int32))
 
 
 @kept
