@@ -31,14 +31,13 @@ CODES = {
     "damaged-tag": "tag-without-content",
     "tag-without-revision": "tag-without-content",
     "negative-pins": "mismatched-counts",
-    "dangling-subject": "dangling",
     "dangling-layer-link": "dangling",
     "opaque-revision": "opaque",
 }
 """The finding that a notice belongs to, where it is not called the same; what is unknown here is `odd`."""
 
-ASIDE = frozenset({"opaque", "dangling", "upload", "recompressed"})
-"""Notices of which the nodes, or the message, say more than the key."""
+ASIDE = frozenset({"opaque", "dangling", "dangling-subject", "upload", "recompressed"})
+"""Notices of which the graph under the policy, or the message, says more than the key."""
 
 
 def noticed(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:

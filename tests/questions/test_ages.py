@@ -35,7 +35,20 @@ def test_what_is_an_age(text: str | int | timedelta, seconds: int) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "24", 24, "h", "-1h", "1.5h", "1y", "1month", "1h 5", "\N{ARABIC-INDIC DIGIT ONE}h", "9" * 30 + "d", "400000d"),
+        *(
+            "",
+            "24",
+            24,
+            "h",
+            "-1h",
+            "1.5h",
+            "1y",
+            "1month",
+            "1h 5",
+            "\N{ARABIC-INDIC DIGIT ONE}h",
+            "9" * 30 + "d",
+            "400000d",
+        ),
         *("1h" * 100, timedelta(-1), pd.NaT, None, "x\x1b[2J" * 50),
     ],
 )

@@ -153,6 +153,8 @@ def test_dangling_references_break_nothing(layout: Layout, registry: Registry) -
     subject = {"mediaType": MANIFEST, "digest": nowhere(1), "size": 7}
     layout.image("sbom:1", "sbom", subject=subject)
     assert found(layout.scan()) == {"dangling": {nowhere(1)}}
+    layout.add(nowhere(1), "wanted:1")
+    assert "dangling" not in found(layout.scan())
     registry.link(f"app/_layers/{nowhere(2).replace(':', '/')}/link", nowhere(2))
     assert found(registry.scan()) == {"dangling": {"app"}}
 
