@@ -101,6 +101,40 @@ def test_why_says_what_reaches_a_blob(store: str) -> None:
     assert "data/etl:1" in said("why", store, told["digest"][:20])
 
 
+def test_an_audit_fails_over_thresholds(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "layout")
+    layout.image("app:1", "content")
+    layout.blob("g" * 2000)
+    address = str(layout.root)
+    whole = run("audit", address, "--min-age", "0", "--fail-over", "garbage=1kB", "--fail-on", "error")
+    assert (whole.returncode, whole.stderr) == (
+        3,
+        "blobkit: over the threshold: garbage: 1 blob, 2.0 KiB, more than 1000 B\n",
+    )
+    told = blobkit.audit(layout.scan(), min_age=0)
+    assert whole.stdout.splitlines()[2:] == str(told).splitlines()[2:]  # the time is in the first two lines
+    assert run("audit", address, "--fail-over", "garbage=1kB").returncode == 0  # it is young
+    assert run("audit", address, "--min-age", "0", "--fail-over", "garbage=2000").returncode == 0
+    layout.drop(layout.blob("content"))
+    failed = run("audit", address, "--fail-on", "missing", "--json")
+    assert failed.returncode == 3
+    assert "missing" in [found["code"] for found in json.loads(failed.stdout)["findings"]]
+
+
+def test_a_diff_of_a_snapshot_and_a_store(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "layout")
+    layout.image("app:1", "content")
+    saved = str(tmp_path / "before.blobkit")
+    layout.scan().save(saved)
+    layout.image("app:2", "content", "more")
+    told = said("diff", saved, str(layout.root))
+    assert "names added: app:2" in told
+    assert "became shared" in told
+    told = json.loads(said("diff", saved, str(layout.root), "--json", "--by", "repo"))
+    assert {row["cause"]: row["blobs"] for row in told["causes"] if row["blobs"]} == {"added": 2, "unchanged": 3}
+    assert told["net"] == sum(row["net"] for row in told["blobs"])
+
+
 def test_a_saved_snapshot_is_an_address(store: str, tmp_path: Path) -> None:
     saved = str(tmp_path / "s.blobkit")
     done = run("scan", store, "-o", saved)
@@ -160,6 +194,11 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(store: str) -> None:
         (("audit", "{tmp}/file"), ("is a file", "give the directory")),
         (("audit", "oci:{tmp}/file"), ("is a file, not a directory",)),
         (("audit", "oci:{tmp}"), ("index.json is missing",)),
+        (("audit", "{store}", "--min-age", "soon"), ("'soon' is no age", "24h")),
+        (("audit", "{store}", "--fail-on", "rubbish"), ("'rubbish' is no finding", "garbage")),
+        (("audit", "{store}", "--fail-over", "garbage"), ("no threshold", "garbage=1GiB")),
+        (("audit", "{store}", "--fail-over", "garbage=20G"), ("20GiB", "20GB")),
+        (("diff", "{store}", "{store}", "--by", "kind"), ("groups of pins", "tag")),
         (("audit", "nope:{tmp}"), ("'nope' is not known", "registry")),
         (("audit", "{store}", "--policy", "strong"), ("no policy 'strong'", "counts")),
         (("simulate", "{store}"), ("no target",)),
