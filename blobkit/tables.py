@@ -50,6 +50,7 @@ PIN_KINDS = ("pin", "tag", "entry", "referrer-entry", "revision", "tagged-revisi
 _ID_BITS, _KIND_BITS = 30, (len(LINK_KINDS) - 1).bit_length()
 """A link in one number."""
 NODE_LIMIT = 1 << _ID_BITS
+_PIECE = 1 << 16
 _TIME = pa.timestamp("us", tz="UTC")
 _TEXT = pa.large_string()
 
@@ -83,11 +84,12 @@ def make(nodes: Columns, links: Columns, pins: Columns, notices: Sequence[Notice
     """
     key = _text(nodes["key"])
     order = _order(key)
-    rank = np.empty(len(key), np.int32)
-    rank[slice(None) if order is None else order] = np.arange(len(key), dtype=np.int32)
+    rank = np.arange(len(key), dtype=np.int32)
+    if order is not None:
+        rank[order] = np.arange(len(key), dtype=np.int32)
     return Tables(
         _nodes(nodes, key, order),
-        _links(links, rank),
+        _links(links, rank, in_order=order is None),
         _pins(pins, rank),
         pa.table(
             {
@@ -172,26 +174,41 @@ def _check_nodes(table: pa.Table) -> None:
         raise SnapshotFormatError(msg)
 
 
-def _links(columns: Columns, rank: NDArray[np.int32]) -> pa.Table:
-    """Return the links as a sorted set; sorting one number a link is several times faster than three columns."""
-    source = _positions(columns["source"], rank, "link")
-    target = _positions(columns["target"], rank, "link")
+def _links(columns: Columns, rank: NDArray[np.int32], *, in_order: bool) -> pa.Table:
+    """Return the links as a sorted set."""
+    source = _positions(columns["source"], rank, "link", in_order=in_order)
+    target = _positions(columns["target"], rank, "link", in_order=in_order)
     kind = np.asarray(_coded(columns.get("kind", "link"), LINK_KINDS, "link kind", len(source)).indices)
     if len(source) != len(target):
         msg = f"{len(source):,} link sources and {len(target):,} targets"
         raise SnapshotFormatError(msg)
+    if not _ascending(source, target, kind):
+        source, target, kind = _sorted(source, target, kind)
+    return pa.table({"source": pa.array(source), "target": pa.array(target), "kind": _dictionary(kind, LINK_KINDS)})
+
+
+def _ascending(source: NDArray[np.int32], target: NDArray[np.int32], kind: NDArray[np.int8]) -> bool:
+    """Return whether links are a sorted set already, as those of saved snapshots are; looked at piece by piece."""
+    for at in range(0, len(source) - 1, _PIECE):
+        s, t, k = (column[at : at + _PIECE + 1] for column in (source, target, kind))
+        after = (t[1:] > t[:-1]) | ((t[1:] == t[:-1]) & (k[1:] > k[:-1]))
+        if not ((s[1:] > s[:-1]) | ((s[1:] == s[:-1]) & after)).all():
+            return False
+    return True
+
+
+def _sorted(
+    source: NDArray[np.int32], target: NDArray[np.int32], kind: NDArray[np.int8]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int8]]:
+    """Return the links as a sorted set; sorting one number a link is several times faster than three columns."""
     packed = source.astype(np.int64)
     packed <<= _ID_BITS
     packed |= target
     packed <<= _KIND_BITS
     packed |= kind
-    if not (packed[1:] > packed[:-1]).all():
-        packed.sort()
-        again = packed[1:] == packed[:-1]
-        if again.any():
-            packed = packed[np.concatenate(([True], ~again))]
-        source, target, kind = _unpacked(packed)
-    return pa.table({"source": pa.array(source), "target": pa.array(target), "kind": _dictionary(kind, LINK_KINDS)})
+    packed.sort()
+    again = packed[1:] == packed[:-1]
+    return _unpacked(packed[np.concatenate(([True], ~again))] if again.any() else packed)
 
 
 def _unpacked(packed: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int8]]:
@@ -234,8 +251,10 @@ def _order_of_pins(table: pa.Table) -> pa.Array:
     return pa.array(np.concatenate([rows[by_name], nameless[np.argsort(ids(table["node"])[nameless], kind="stable")]]))
 
 
-def _positions(values: ArrayLike | Words, rank: NDArray[np.int32], noun: str) -> NDArray[np.int32]:
-    """Return the sorted node ids of these positions."""
+def _positions(
+    values: ArrayLike | Words, rank: NDArray[np.int32], noun: str, *, in_order: bool = False
+) -> NDArray[np.int32]:
+    """Return the sorted node ids of these positions: the same, without a look-up, where the nodes are in order."""
     position = np.asarray(_flat(values))
     if (
         position.dtype.kind != "i"
@@ -244,7 +263,7 @@ def _positions(values: ArrayLike | Words, rank: NDArray[np.int32], noun: str) ->
     if len(position) and not (position.min() >= 0 and position.max() < len(rank)):
         msg = f"a {noun} names a node that is not there"
         raise SnapshotFormatError(msg)
-    return np.take(rank, position)
+    return position.astype(np.int32, copy=False) if in_order else np.take(rank, position)
 
 
 def _order(key: pa.Array) -> NDArray[np.int64] | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from blobkit.analysis import kernels
 from blobkit.analysis.memory import kept
-from blobkit.analysis.reach import closure, holders, links_from, live, sources
+from blobkit.analysis.reach import closure, holders, links_from, links_from_live, live, sources
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +46,8 @@ def dominators(graph: Counted) -> Dominators:
     reached = live(graph)
     inside = np.ones_like(reached) if graph.counting else reached
     root = (graph.pins > 0) | (inside & ~reached)
-    idom, order = kernels.dominators(graph.first, graph.targets, root, inside, links_from(graph, inside))
+    degree = links_from(graph, inside) if graph.counting else links_from_live(graph).copy()
+    idom, order = kernels.dominators(graph.first, graph.targets, root, inside, degree)
     cyclic = len(order) < int(np.count_nonzero(inside))
     stuck = np.zeros(len(inside), np.bool_)
     if cyclic and graph.counting:
@@ -94,7 +95,7 @@ def frees(graph: Counted) -> NDArray[np.int64]:
         others = live(graph)[source] & ~_dominates(graph, graph.targets, source)
         held = np.bincount(graph.targets[others], minlength=len(graph.size)) > 0
     else:
-        held = links_from(graph, live(graph)) > 0
+        held = links_from_live(graph) > 0
     return np.where((graph.pins > 0) & ~held, retained(graph), 0)
 
 

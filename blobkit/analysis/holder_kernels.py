@@ -11,7 +11,18 @@ from blobkit.analysis.kernels import Kernel
 if TYPE_CHECKING:
     from blobkit.analysis.kernels import Bools, Ids, Ints
 
-__all__ = ["first_sources", "links_within", "losses", "nearest"]
+__all__ = ["first_sources", "links_to", "links_within", "losses", "nearest"]
+
+
+@Kernel
+def links_to(first: Ints, targets: Ids, inside: Bools) -> Ids:
+    """Return how many links each node has from nodes of a set. Cost: nodes + links; no copy of them, as numpy makes."""
+    number = np.zeros(len(first) - 1, np.int32)
+    for node in range(len(first) - 1):
+        if inside[node]:
+            for at in range(first[node], first[node + 1]):
+                number[targets[at]] += 1
+    return number
 
 
 @Kernel

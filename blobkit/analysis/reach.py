@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from blobkit.analysis import kernels
+from blobkit.analysis.holder_kernels import links_to
 from blobkit.analysis.memory import kept
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ __all__ = [
     "gathered",
     "holders",
     "links_from",
+    "links_from_live",
     "live",
     "live_without",
     "sources",
@@ -75,8 +77,15 @@ def sources(graph: Counted) -> NDArray[np.int32]:
 
 def links_from(graph: Counted, inside: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Return how many links each node has from nodes inside a set. Cost: nodes + links."""
-    targets = graph.targets if inside.all() else graph.targets[np.repeat(inside, np.diff(graph.first))]
-    return np.bincount(targets, minlength=len(graph.size)).astype(np.int32)
+    return links_to(graph.first, graph.targets, inside)
+
+
+@kept
+def links_from_live(graph: Counted) -> NDArray[np.int32]:
+    """Return how many links each node has from what the roots reach."""
+    found = links_from(graph, live(graph))
+    found.flags.writeable = False
+    return found
 
 
 def closure(graph: Counted, nodes: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -16,7 +16,7 @@ import numpy as np
 from blobkit.analysis import kernels
 from blobkit.analysis.dominators import is_cyclic
 from blobkit.analysis.memory import kept
-from blobkit.analysis.reach import links_from, live, live_without
+from blobkit.analysis.reach import links_from, links_from_live, live, live_without
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,7 +65,7 @@ def removal(graph: Counted, nodes: NDArray[np.int32], drops: NDArray[np.int64]) 
 
 @kept
 def _scratch(graph: Counted) -> _Scratch:
-    links = graph.links_in if graph.counting else links_from(graph, live(graph))
+    links = graph.links_in if graph.counting else links_from_live(graph)
     left = (links + graph.pins).astype(np.int32)
     return _Scratch(left, np.zeros(len(left), np.int32))
 
