@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from blobkit.protocols import as_snapshot
 from blobkit.questions.frame import STATUS, tags_frame, to_frame
+from blobkit.questions.shown import LINE_SHOWN
 from blobkit.questions.trust import would_abort
-from blobkit.render import count, html_card, html_table, human_bytes, listed, short, text_table
+from blobkit.render import count, cut, html_card, html_table, human_bytes, listed, short, text_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +105,7 @@ class Summary:
         lines = self.totalled()
         if self.totals.loc["unknown", "blobs"]:
             lines.append("unknown: a manifest in use cannot be read, so nothing unreachable is safe to delete")
-        shown = [f"notice: {message}" for message in self.notices[: self.top]]
+        shown = [cut(f"notice: {message}", LINE_SHOWN) for message in self.notices[: self.top]]
         more = len(self.notices) - len(shown)
         return [*lines, *shown, *([f"and {count(more, 'notice')} more"] if more > 0 else [])]
 
@@ -152,5 +153,7 @@ def _cell(name: str, value: object, *, full: bool) -> str:
     if name in BYTE_COLUMNS and not full:
         return human_bytes(int(str(value)))
     if isinstance(value, tuple):
-        return listed([str(item) for item in value], len(value) if full else 3)
-    return str(value) if full else short(str(value))
+        return (
+            listed(list(map(str, value)), len(value)) if full else cut(listed([str(v) for v in value], 3), LINE_SHOWN)
+        )
+    return str(value) if full else cut(short(str(value)), LINE_SHOWN)

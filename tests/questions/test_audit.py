@@ -133,6 +133,14 @@ def test_missing_content_and_names_of_nothing(layout: Layout) -> None:
     assert row(blobkit.audit(layout.scan()), "missing")[["severity", "blobs", "bytes"]].tolist() == ["error", 2, 0]
 
 
+def test_what_a_store_of_ones_own_expects_is_missing(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "layout")
+    manifest = layout.manifest(layout.blob("layer"))
+    with blobkit.LocalStore(tmp_path / "s") as store:
+        store.put(layout.path(manifest).read_bytes(), media_type=MANIFEST, tag="app:1")
+        assert found(store.snapshot())["missing"] == {layout.blob("layer"), layout.config()}
+
+
 def test_what_only_garbage_misses_is_no_finding(layout: Layout) -> None:
     layout.drop(layout.blob("part"))
     layout.manifest(sha(b"part"), config=layout.config("garbage"))
@@ -353,6 +361,7 @@ def test_as_text_html_and_json(layout: Layout) -> None:
     assert len(page) < 15_000
     assert "<script>" not in page
     assert "\x1b" not in page + str(audit)
+    assert max(map(len, str(audit).splitlines())) < 400
     told = json.loads(json.dumps(audit.to_dict()))
     assert [one["code"] for one in told["findings"]] == audit.findings["code"].tolist()
     assert told["findings"][0]["digests"] == list(audit.findings["digests"][0])
