@@ -51,7 +51,7 @@ def broken(snapshot: Snapshot, dropped: Dropped, gone: NDArray[np.int32]) -> tup
     hit &= np.isin(kind, [PIN_KINDS.index(name) for name in _NAMES])
     names = set(snapshot.pins["name"].take(np.flatnonzero(hit)).drop_null().to_pylist())
     dropped_names = set(snapshot.pins["name"].take(list(dropped.rows)).to_pylist())
-    return tuple(sorted(names - dropped_names - dropped.also_untagged))
+    return tuple(sorted(names - dropped_names))
 
 
 def additional(

@@ -117,6 +117,18 @@ def test_a_manifest_that_stays_stored_and_can_no_longer_be_asked_for(platforms: 
     assert "other:amd" not in whole.breaks
 
 
+def test_an_index_whose_platform_another_repository_kept_complete(platforms: tuple[Registry, str, str]) -> None:
+    """This repository has no link to the manifest of its own; the other one's kept the layers, until now."""
+    registry, amd, arm = platforms
+    registry.tag("other", "multi", registry.revision("other", registry.index(arm, amd)))
+    registry.delete("app", amd)
+    registry.tag("app", "amd", arm)
+    registry.tag("third", "amd", registry.revision("third", amd))
+    preview = blobkit.simulate_deref(registry.scan("gc-m"), "third:amd")
+    assert sha(b"amd") in preview.digests
+    assert preview.breaks == ("app:multi", "other:multi")
+
+
 def test_nothing_breaks_where_names_hold_what_they_contain(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     layout.add(layout.index(layout.image("x", "content")), "multi", INDEX)
