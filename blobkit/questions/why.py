@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from blobkit.analysis.reach import closure_up, gathered
+from blobkit.analysis.dominators import leaked
+from blobkit.analysis.holder_kernels import links_within
+from blobkit.analysis.reach import closure_up, holders
 from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categorical, keys
 from blobkit.questions.holding import Holding
 from blobkit.questions.preview import Preview, preview_of
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
 from blobkit.questions.targets import Dropped, blob_of
-from blobkit.render import count, cut, human_bytes, listed, short
+from blobkit.render import count, cut, human_bytes, short
 from blobkit.tables import PIN_KINDS, codes, ids, numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from blobkit.protocols import Address, SupportsSnapshot
@@ -27,6 +33,35 @@ if TYPE_CHECKING:
     from blobkit.snapshot import Snapshot
 
 __all__ = ["Why", "why"]
+
+
+PATHS_TOLD = 1000
+HOLDERS_SHOWN = 3
+
+
+class Paths(Mapping[str, tuple[str, ...]]):
+    """A shortest way down to a blob from each name: the keys of the nodes on it, found when it is asked for.
+
+    Of several next nodes that with the smallest key. `ends` is where the names are, `below` the next node of each node.
+    """
+
+    def __init__(self, snapshot: Snapshot, ends: dict[str, int], below: NDArray[np.int32]) -> None:
+        self._snapshot, self._ends, self._below = snapshot, ends, below
+
+    def __getitem__(self, name: str) -> tuple[str, ...]:
+        """Return the way from a name. Cost: the nodes on it."""
+        way = [self._ends[name]]
+        while self._below[way[-1]] >= 0:
+            way.append(int(self._below[way[-1]]))
+        return tuple(keys(self._snapshot, np.array(way, np.int32)).tolist())
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names, nearest first."""
+        return iter(self._ends)
+
+    def __len__(self) -> int:
+        """Return the number of names."""
+        return len(self._ends)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +83,8 @@ class Why(Shown):
 
     @property
     def releasable(self) -> bool:
-        """Whether dropping all of `tags` lets the blob go: nothing else reaches it."""
-        return not self.others
+        """Whether dropping all of `tags` lets the blob go: nothing else reaches it, and it is not leaked."""
+        return not self.others and not leaked(self.snapshot.counted)[self._node]
 
     @cached_property
     def holders(self) -> tuple[str, ...]:
@@ -57,14 +92,12 @@ class Why(Shown):
         return tuple(Holding.now(self.snapshot).direct(self._node, len(self._distance)))
 
     @cached_property
-    def paths(self) -> dict[str, tuple[str, ...]]:
+    def paths(self) -> Paths:
         """A shortest way down to the blob from each of `tags` and `others`: the keys of the nodes on it."""
-        starts = zip(self.frame["name"], self._nodes.tolist(), strict=True)
-        found: dict[str, tuple[str, ...]] = {}
-        for name, node in starts:
-            if name not in found:
-                found[name] = tuple(keys(self.snapshot, self._way(node)).tolist())
-        return found
+        ends: dict[str, int] = {}
+        for name, node in zip(self.frame["name"].tolist(), self._nodes.tolist(), strict=True):
+            ends.setdefault(name, node)
+        return Paths(self.snapshot, ends, self._below)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -92,7 +125,7 @@ class Why(Shown):
         return len(self._rows) > 0
 
     def to_dict(self) -> dict[str, object]:
-        """Return the answer as plain values that JSON can hold."""
+        """Return the answer as plain values that JSON can hold; paths of the nearest 1,000 names."""
         return {
             "snapshot": self.snapshot.caption(),
             "policy": self.snapshot.policy,
@@ -101,7 +134,7 @@ class Why(Shown):
             "others": list(self.others),
             "releasable": self.releasable,
             "holders": list(self.holders),
-            "paths": {name: list(path) for name, path in self.paths.items()},
+            "paths": {name: list(self.paths[name]) for name in islice(self.paths, PATHS_TOLD)},
         }
 
     def title(self) -> str:
@@ -140,20 +173,27 @@ class Why(Shown):
         is_tag &= np.asarray(pins["name"].take(self._rows).is_valid())
         return is_tag
 
-    def _way(self, node: int) -> NDArray[np.int32]:
-        """Return the nodes on a shortest way down from a node: of several next ones that with the smallest key."""
-        graph, way = self.snapshot.counted, [node]
-        while self._distance[way[-1]] > 0:
-            below = gathered(graph.first, graph.targets, np.array(way[-1:], np.int32))
-            way.append(int(below[self._distance[below] == self._distance[way[-1]] - 1][0]))
-        return np.array(way, np.int32)
+    @cached_property
+    def _below(self) -> NDArray[np.int32]:
+        """The next node on a shortest way down to the blob, -1 for the blob itself. Cost: nodes + links above it."""
+        distance = self._distance
+        first, targets = links_within(*holders(self.snapshot.counted), distance >= 0)
+        source = np.repeat(np.arange(len(distance), dtype=np.int32), np.diff(first))
+        nearer = np.flatnonzero(distance[targets] == distance[source] - 1)[::-1]
+        below = np.full(len(distance), -1, np.int32)
+        below[source[nearer]] = targets[nearer]
+        return below
 
     def _lines(self) -> list[str]:
         lines = [self.snapshot.caption()]
         if self:
-            lines.append(f"held directly by {listed([cut(short(key), NAME_SHOWN) for key in self.holders], 3)}")
-        if self and not self.releasable:
-            lines.append(f"dropping the names is not enough: {listed([short(other) for other in self.others], 3)}")
+            lines.append(f"held directly by {_few(self.holders)}")
+        if self.others:
+            lines.append(f"dropping the names is not enough: {_few(self.others)}")
+        elif not self.releasable:
+            lines.append(
+                "dropping the names is not enough: references that nothing accounts for hold it (see an audit)"
+            )
         return [cut(line, LINE_SHOWN) for line in lines]
 
     def _table(self) -> Cells:
@@ -170,11 +210,18 @@ class Why(Shown):
         return header, rows, frozenset({"links"})
 
 
+def _few(found: tuple[str, ...]) -> str:
+    """Return the first of these, and how many more there are."""
+    shown = [cut(short(key), NAME_SHOWN) for key in found[:HOLDERS_SHOWN]]
+    more = len(found) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
+
+
 def why(x: SupportsSnapshot | Address, blob: str, *, policy: str | None = None) -> Why:
     """Return why a blob is still there: what holds it under the policy, and how to let it go.
 
     `blob` is a digest, a unique prefix of one, or a name. Errors: what `scan` raises, BlobNotFoundError,
-    InvalidDigestError, UnknownTargetError, AmbiguousTargetError. Cost: nodes + links; `.paths`: each path's links.
+    InvalidDigestError, UnknownTargetError, AmbiguousTargetError. Cost: nodes + links; each of `.paths` what is on it.
     """
     snapshot = as_snapshot(x)
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import blobkit
+from blobkit.snapshot import build
 from graphs import Graph, graphs, key, node_of, snapshot_of
 from layouts import Registry, sha
 
@@ -52,6 +53,38 @@ def test_dropping_all_that_reaches_a_blob_lets_it_go(graph: Graph) -> None:
         preview = found.preview()
         assert key(node) in preview.digests
         assert preview.digests == blobkit.simulate_deref(snapshot, *found.tags).digests
+
+
+def test_ways_are_found_when_they_are_asked_for() -> None:
+    """All ways down a deep chain, from a name on every node, would be five billion steps."""
+    n = 100_000
+    snapshot = build(
+        "oci",
+        "chain",
+        nodes={"key": [key(i) for i in range(n)], "size": [1] * n},
+        links={"source": range(n - 1), "target": range(1, n), "kind": ["child"] * (n - 1)},
+        pins={"node": range(n), "name": [f"t{i:06}" for i in range(n)], "kind": ["entry"] * n},
+    )
+    found = blobkit.why(snapshot, key(n - 1))
+    assert (len(found.paths), found.tags[0]) == (n, "t000000")
+    assert found.paths["t000000"] == tuple(key(i) for i in range(n))
+    assert list(found.paths)[:2] == ["t099999", "t099998"]
+    assert len(found._repr_html_()) < 15_000
+    told = found.to_dict()["paths"]
+    assert isinstance(told, dict)
+    assert len(told) == 1000
+    assert found.preview().bytes == n
+
+
+def test_what_leaked_references_hold_is_not_releasable() -> None:
+    graph = Graph([1, 1, 1], [1, 0, 0], {(0, 2), (1, 2)})
+    counted, marked = (
+        blobkit.why(snapshot_of(graph, counting=counting, names={0: ["a"]}), key(2)) for counting in (True, False)
+    )
+    assert (counted.tags, counted.others, counted.releasable) == (("a",), (), False)
+    assert "not enough" in str(counted)
+    assert not counted.preview().digests.count(key(2))
+    assert marked.releasable
 
 
 @pytest.fixture
