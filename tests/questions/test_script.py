@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -19,8 +20,10 @@ from layouts import INDEX, GoStore, Layout, Registry, garbage, sha
 from served import Served, needs, serving, shell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    Dataset = tuple[Path, dict[str, object]]
 
 
 def images(root: Path) -> Layout:
@@ -139,6 +142,47 @@ def test_a_child_that_an_index_needs_stays(served: Served, tool: str) -> None:
     before = served.stored(), served.scan("gc").pins["name"].to_pylist()
     served.run(preview.script(tool))
     assert (served.stored(), served.scan("gc").pins["name"].to_pylist()) == before
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_real_registry_frees_what_the_preview_said(
+    dataset: Callable[[str], Dataset], tmp_path: Path, seed: int
+) -> None:
+    """One policy after the other, a few random names each, over what the ones before have left."""
+    draw = random.Random(seed)  # noqa: S311 (no secret)
+    with serving(tmp_path) as served:
+        shutil.copytree(dataset("dev-registry")[0], served.root, dirs_exist_ok=True)
+        for policy, kind in (("tags", "tag"), ("gc-m", "tag"), ("gc", "revision")):
+            pins = served.scan(policy).pins.to_pylist()
+            names = [pin["name"] for pin in pins if pin["kind"] == kind]
+            preview = blobkit.simulate_deref(served.scan(policy), draw.sample(names, min(len(names), 3)))
+            already = garbage(preview.snapshot, "gc" if policy == "tags" else policy)
+            text = preview.script(draw.choice(["curl", "skopeo"]))
+            before = served.stored()
+            assert served.run(text).returncode == 0
+            assert ("NOTE" in text) == (before - served.stored() != set(preview.digests) | already)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("tool", ["umoci", "rm"])
+def test_a_real_layout_frees_what_the_preview_said(
+    dataset: Callable[[str], Dataset], tmp_path: Path, tool: str, seed: int
+) -> None:
+    needs("umoci")
+    root = tmp_path / "layout"
+    shutil.copytree(dataset("dev-oci-layout")[0], root)
+    snapshot = blobkit.scan(f"oci:{root}", policy="strong", progress=False)
+    draw = random.Random(seed)  # noqa: S311 (no secret)
+    names = draw.sample(sorted(blobkit.tags_frame(snapshot).index), 3)
+    preview = blobkit.simulate_deref(snapshot, names)
+    status = blobkit.to_frame(snapshot, min_age=None if tool == "umoci" else "24h")["status"]
+    already = set(status.index[status == "garbage"])
+    before = {path.name for path in root.glob("blobs/*/*")}
+    done = shell(preview.script(tool), tmp_path)
+    assert done.returncode == 0, done.stderr
+    gone = before - {path.name for path in root.glob("blobs/*/*")}
+    assert {f"sha256:{name}" for name in gone} == set(preview.digests) | already
+    assert not set(names) & set(blobkit.tags_frame(blobkit.scan(f"oci:{root}", progress=False)).index)
 
 
 def test_the_collector_works_by_other_rules_and_the_script_says_so(tmp_path: Path) -> None:
