@@ -74,7 +74,7 @@ def cheapest(cover: Cover, need: int, seconds: float) -> Choice:
 def _solved(cover: Cover, need: int, until: float, *, whole: bool) -> Choice:
     """Return the cheapest choice of names that all cost something; `whole`: costs are whole numbers."""
     search = _Search(cover, need, whole=whole)
-    if search.narrow() and not cover.rest and len(search.part.member) <= PAIRS_SOLVED:
+    if search.narrow(until) and not cover.rest and len(search.part.member) <= PAIRS_SOLVED:
         search.solve(until)
     if search.gap == 0 and len(cover.member) <= PAIRS_TIED:
         search.break_tie(until)
@@ -107,8 +107,8 @@ class _Search:
         gap = 1 - max(self.least, 0.0) / self.cost
         return 0.0 if self.least > self.limit + SLIGHT or gap < PROVEN else gap
 
-    def narrow(self) -> bool:
-        """Take out what the bound rules out or in, while that helps; return whether anything is left in doubt."""
+    def narrow(self, until: float) -> bool:
+        """Take out what the bound rules out or in, while that helps; return whether there is more to look for."""
         while self.left > 0 and len(self.part.cost):
             base = float(self.cover.cost[self.taken].sum())
             found = bound(self.part, self.left)
@@ -121,6 +121,8 @@ class _Search:
             if not (out | taken).any():
                 return True
             self._reduce(out, taken)
+            if monotonic() >= until:
+                return False
         self.least = max(self.least, self.limit + 2 * SLIGHT)  # nothing cheaper is left to be looked at
         return False
 

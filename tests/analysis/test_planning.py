@@ -196,6 +196,8 @@ def test_bytes_that_are_not_listed_count_for_the_bound_and_not_for_the_promise()
     choice = cheapest(found, 10, SECONDS)
     assert (choice.dropped.sum(), choice.gap) == (1, 0)  # no name at all is too few
     assert cheapest(found, 50, SECONDS).dropped.all()
+    more = cheapest(made([1] * 4, *((10, [name]) for name in range(4)), rest=25), 30, SECONDS)
+    assert (more.dropped.sum(), more.gap) == (3, pytest.approx(1 - 0.5 / 3))
 
 
 def held_by(found: Cover) -> dict[frozenset[int], int]:

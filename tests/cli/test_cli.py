@@ -95,6 +95,28 @@ def test_simulate_prints_the_script_that_does_it(tmp_path: Path) -> None:
     )
 
 
+def test_plan_says_what_to_drop_and_prints_the_script_that_does_it(tmp_path: Path) -> None:
+    with blobkit.LocalStore(tmp_path / "s", durability="off") as made:
+        demo.fill(made)
+        expected = blobkit.plan(made, free="1MiB", keep="data/*")
+    wanted = ("plan", str(tmp_path / "s"), "--free", "1MiB", "--keep", "data/*")
+    told = json.loads(said(*wanted, "--json"))
+    assert (told["tags"], told["bytes"], told["gap"]) == (list(expected.tags), expected.bytes, 0)
+    assert expected.title() in said(*wanted)
+    subprocess.run(
+        ["sh"],
+        input=said(*wanted, "--script", "blobkit"),
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHON": sys.executable},
+    )
+    with blobkit.LocalStore(tmp_path / "s") as left:
+        assert expected.verify(left)
+    assert "can be read in two ways" in refused("plan", str(tmp_path / "s"), "--free", "20G")
+    assert "cannot be freed" in refused("plan", str(tmp_path / "s"), "--free", "20GiB")
+    assert "no goal" in refused("plan", str(tmp_path / "s"))
+
+
 def test_why_says_what_reaches_a_blob(store: str) -> None:
     told = json.loads(said("why", store, "data/etl:1", "--json"))
     assert told["tags"] == ["data/etl:1"]
