@@ -1,11 +1,12 @@
-"""What groups reach: usage and sharing of a registry of 1M blobs, 7.3M links and 208k tags.
+"""What the analysis costs: answers and kernels on a registry of 1M blobs, 7.3M links and 208k tags.
 
-    python benchmarks/analysis.py [--quick]
+    python benchmarks/analysis.py [--quick | --big]
 
 Each answer is timed in a process of its own (kernels compiled before and kept on disk; the first call of that
 process, and the memory that it adds to the loaded snapshot at its peak), then warm and interleaved with one pass
 over the links and with peers that do the same for a sample of the tags. Rates of one machine mean little; the ratios
-are what to compare; on a busy machine the CPU seconds say more. `--quick`: a hundredth of the size.
+are what to compare; on a busy machine the CPU seconds say more. `--quick`: a hundredth of the size;
+`--big`: loading and all kernels at 10M blobs and 74M links instead.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import engines
 import networkx as nx
 import numpy as np
 from answers import interleaved
@@ -50,6 +52,7 @@ answer = blobkit.{call}
 print(time.perf_counter() - start, time.process_time() - used, memory("VmHWM") - before)
 """
 CALLS = (
+    ("to_frame(snapshot)", 2.0),
     ('usage(snapshot, "tag")', 2.0),
     ('usage(snapshot, "repo")', 2.0),
     ('usage(snapshot, "kind")', None),
@@ -69,7 +72,23 @@ def main() -> None:
         made.save(path)
         del made
         first(path)
-        warm(Snapshot.load(path))
+        snapshot = Snapshot.load(path)
+        warm(snapshot)
+        engines.kernels(snapshot)
+        engines.shapes(snapshot)
+        engines.first_answer(scratch)
+        engines.views(snapshot, path)
+        engines.peers(snapshot)
+
+
+def big() -> None:
+    """Measure 10M blobs, which take some minutes to make."""
+    with tempfile.TemporaryDirectory() as scratch:
+        made = image_store(3_300_000, 100_000, 3_300_000)
+        print(f"{made.blobs:,} blobs, {made.links.num_rows:,} links, {made.pins.num_rows:,} tags")
+        made.to_parquet(scratch)
+        del made
+        engines.big(scratch)
 
 
 def first(path: str) -> None:
@@ -143,4 +162,4 @@ def _fresh(path: str, call: str) -> tuple[float, ...]:
 
 
 if __name__ == "__main__":
-    main()
+    big() if "--big" in sys.argv else main()

@@ -138,7 +138,7 @@ def available() -> dict[str, Callable[[Path], object]]:
     found = {}
     for name, peer in PEERS.items():
         try:
-            packages = _installed(name)
+            packages = installed(name)
             if packages not in sys.path:
                 sys.path.append(packages)  # behind blobkit's own
             with tempfile.TemporaryDirectory() as scratch:
@@ -149,7 +149,7 @@ def available() -> dict[str, Callable[[Path], object]]:
     return found
 
 
-def _installed(name: str) -> str:
+def installed(name: str) -> str:
     python = PLACE / "bin" / "python"
     packages = PLACE / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     if not list(packages.glob(f"{name.replace('-', '_')}-*.dist-info")):
