@@ -102,7 +102,7 @@ def _meta(file: IO[bytes], path: Path) -> dict[str, object]:
 
 def _read(sources: Mapping[str, object], path: Path) -> Tables:
     try:
-        raw = [pq.read_table(sources[name]) for name in NAMES]
+        raw = [pq.read_table(sources[name], pre_buffer=False) for name in NAMES]  # local: a buffer is one more copy
         nodes, links, pins, notices = ({name: table[name] for name in table.column_names} for table in raw)
         rows = zip(*(notices[name].to_pylist() for name in ("code", "key", "path", "message")), strict=True)
         tables = make(nodes, links, pins, list(rows))
