@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import blobkit
 from blobkit.snapshot import build
+from blobkit.views import graph as graph_module
 from blobkit.views.graph import graph_view, to_graph
 from registries import images
 
@@ -225,3 +226,22 @@ def test_keys_that_were_met_before_stay_the_same_when_all_are_listed() -> None:
 
 def test_the_facade_has_it() -> None:
     assert len(blobkit.graph_view(images(20))) == len(blobkit.to_graph(images(20)))
+
+
+def test_every_node_is_listed_in_whatever_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph_module, "_ROWS", 4)
+    snapshot = images(30)
+    assert [key for key, _ in graph_view(snapshot).nodes.items()] == snapshot.nodes["key"].to_pylist()
+    same(graph_view(snapshot), to_graph(snapshot))
+
+
+def test_a_time_that_python_has_no_year_for_is_told() -> None:
+    snapshot = build(
+        "oci",
+        "x",
+        nodes={"key": ["a", "b"], "size": [1, 1], "created": [10**18, 253_402_300_799_000_000]},
+        links={"source": [], "target": [], "kind": []},
+        pins={"node": [], "name": [], "kind": []},
+    )
+    created = nx.get_node_attributes(graph_view(snapshot), "created")
+    assert created == {"a": "33658-09-27T01:46:40.000000+00:00", "b": "9999-12-31T23:59:59+00:00"}
