@@ -210,6 +210,16 @@ def test_anonymous_pins_are_never_dropped(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("links", [{(0, 1)}, {(0, 1), (2, 0), (1, 2)}])
+def test_what_leaked_references_hold_does_not_go(links: set[tuple[int, int]]) -> None:
+    """A store that counts frees neither what garbage links to nor what lies on a cycle; sweeping frees both."""
+    graph = Graph([1, 10, 100], [0, 1, 0], links)
+    assert blobkit.plan(snapshot_of(graph, counting=False, names={1: ["x"]}), free=10).tags == ("x",)
+    with pytest.raises(blobkit.InfeasiblePlanError) as caught:
+        blobkit.plan(snapshot_of(graph, counting=True, names={1: ["x"]}), free=1)
+    assert caught.value.possible == 0
+
+
 @pytest.fixture
 def doubtful(tmp_path: Path) -> Layout:
     """Two images, and an index that cannot be read, which may list either."""

@@ -63,6 +63,17 @@ def test_only_what_is_older() -> None:
         blobkit.plan(aged(a_1=40), older_than="soon")
 
 
+def test_a_name_given_twice_is_as_old_as_its_youngest() -> None:
+    def dropped(*ages: float | None) -> tuple[str, ...]:
+        nodes = {"key": [nowhere(0), nowhere(1)], "size": [10, 10]}
+        pins = {"node": [0, 1], "name": ["x", "x"], "kind": "entry", "modified": days(*ages)}
+        links: dict[str, list[int]] = {"source": [], "target": []}
+        return blobkit.plan(build("oci", "twice", nodes=nodes, links=links, pins=pins, time=NOW), older_than="30d").tags
+
+    assert dropped(40, 50) == ("x",)
+    assert dropped(40, 3) == dropped(3, 40) == dropped(40, None) == dropped(None, 40) == ()
+
+
 def test_the_last_of_each_repository() -> None:
     snapshot = aged(a_1=1, a_2=2, a_3=3, a_4=None, b_1=9)
     plan = blobkit.plan(snapshot, keep_last=2)
