@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from blobkit.digest import Digest
     from blobkit.model import Arrival, Change, Column, Facts, Fault, Link, Record, Standing, Tally
 
-__all__ = ["Index", "Reading", "Transaction", "Writing"]
+__all__ = ["Index", "Reading", "Retagged", "Transaction", "Writing"]
 
 T = TypeVar("T")
 
@@ -202,4 +202,12 @@ class Transaction(Protocol):
 
     def __call__(self, *, durable: bool) -> AbstractContextManager[Writing]:
         """Return the transaction; `durable` whatever the store promises otherwise."""
+        ...
+
+
+class Retagged(Protocol):
+    """What a store does, inside a transaction, once tags or what they show changed."""
+
+    def __call__(self, rows: Writing, /, *, durable: bool) -> None:
+        """Do it; `durable` says whether the transaction is."""
         ...

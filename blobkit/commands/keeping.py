@@ -25,7 +25,8 @@ DEMO_DIRECTORY = "blobkit-demo"
 def import_(source: str, store: str, *, strict: bool) -> int:
     """Take what the store at SOURCE holds into the blobkit store in STORE, which is made if it is absent.
 
-    Only what is new there is added. Exits with 1 where blobs had to be skipped.
+    Only what is new there is added. Exits with 1 where blobs had to be skipped. Where --strict refuses, the store
+    stays as it was, but it is made.
     """
     with as_source(source) as opened, LocalStore(store) as into:
         done = into.import_(opened, strict=strict, progress=watched())

@@ -65,8 +65,8 @@ class _Temporary:
 
     def __init__(self, path: str, fd: int) -> None:
         self._path = path
-        self._fd = fd
         self._pid = os.getpid()
+        self._fd = fd  # last: from here on there is something to discard
 
     def discard(self) -> None:
         """Close it, and remove what still has its temporary name; a second time is nothing. A forked copy only closes.
@@ -98,7 +98,11 @@ class _TemporaryFile(_Temporary):
 
     def write(self, data: memoryview) -> None:
         """Append all of `data`."""
-        append(self._fd, data)
+        try:
+            append(self._fd, data)
+        except OSError as error:
+            error.filename = self._path  # a descriptor has no name, and the reader wants to know which disk is full
+            raise
 
     def draw(self, file: BinaryIO, buffers: Iterator[memoryview]) -> Iterator[memoryview]:
         """Append what is left of a file; yield what was appended, in pieces, each in the next buffer."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.digest import ALGORITHMS, unpack
+from blobkit.errors import StoreDamagedError
 from blobkit.model import LINK_KINDS, Facts
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ PACKED_LINKS = """SELECT group_concat(link) FROM (
     WHERE (from_id, to_id) > (:source, :target) ORDER BY from_id, to_id LIMIT :rows)"""
 WIDE_LINKS = """SELECT group_concat(from_id), group_concat(to_id), group_concat(kind) FROM (
     SELECT * FROM links WHERE (from_id, to_id) > (:source, :target) ORDER BY from_id, to_id LIMIT :rows)"""
+DAMAGED = "the index names something that it does not hold: run blobkit fsck --repair"
 EXPECTED = "SELECT from_id, digest, kind, media_type FROM missing_links"
 
 
@@ -57,7 +59,7 @@ def facts(db: sqlite3.Connection) -> Facts:
         sizes=sizes,
         created=created,
         media_types=[name for _, name in types],
-        media_type=np.searchsorted(np.array([ident for ident, _ in types], np.int64), media_type),
+        media_type=_Places(np.array([ident for ident, _ in types], np.int64)).of(media_type),
         anonymous=pins - np.bincount(tagged, minlength=len(ids)),
         sources=sources,
         targets=targets,
@@ -84,8 +86,19 @@ class _Places:
             self._sorted = ids[self._order]
 
     def of(self, ids: Numbers) -> NDArray[np.int32]:
-        """Return the position of each of these."""
-        return self._order[np.searchsorted(self._sorted, ids)] if self._table is None else self._table[ids]
+        """Return the position of each of these; StoreDamagedError where one is not there."""
+        if not len(ids):
+            return np.empty(0, np.int32)
+        if self._table is not None:
+            at = self._table[np.minimum(ids, len(self._table) - 1)]
+            known = int(ids.max()) < len(self._table) and int(at.min()) >= 0
+        else:
+            found = np.minimum(np.searchsorted(self._sorted, ids), len(self._sorted) - 1)
+            at = self._order[found]
+            known = bool((self._sorted[found] == ids).all())
+        if not known:
+            raise StoreDamagedError(DAMAGED)
+        return at
 
     def of_rows(self, rows: Sequence[Sequence[int]]) -> NDArray[np.int32]:
         """Return the position of the first column of each of these rows."""

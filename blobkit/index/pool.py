@@ -1,84 +1,144 @@
-"""The connections of one SQLite index: one for each thread that is inside a transaction, none across a fork."""
+"""The connections of one SQLite index: one for each thread that is inside a transaction, none across a fork.
+
+An exception may come between any two steps: Ctrl-C, a timer. So what a transaction has taken is tied to an object, its
+`Lease`, and is given back when that is forgotten, if it was not before. Nothing is counted that could be miscounted.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import sqlite3
 import threading
+import time
 from typing import TYPE_CHECKING
+from weakref import ref
 
 from blobkit.errors import BatchError, StoreBusyError, StoreClosedError, StoreError
-from blobkit.index.forking import Gate
+from blobkit.index import forking
 from blobkit.index.schema import check_version, connect, create, raise_translated, translated
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import NoReturn
 
-__all__ = ["Pool"]
+__all__ = ["Lease", "Pool"]
 
+GLANCE = 0.05
+"""Seconds after which somebody who waits looks whether the writer was forgotten without a word."""
 _inherited: list[sqlite3.Connection] = []
 """Connections that were in use at a fork: closing one in the child could take locks and the WAL from the parent."""
+
+
+class Lease:
+    """A connection that nobody else uses and, for a writer, the turn to write; held until `end`, or until forgotten."""
+
+    __slots__ = ("__weakref__", "_pool", "_writes", "db", "path")
+    db: sqlite3.Connection
+
+    def __init__(self, pool: Pool, *, writes: bool = False) -> None:
+        self._pool = pool
+        self._writes = writes
+        self.path = pool.path
+        try:
+            if writes:
+                pool.wait_to_write(self)
+            forking.enter(self)
+            self.db = pool.connection()
+        except BaseException:
+            self.end()
+            raise
+
+    def end(self) -> None:
+        """Undo what is not committed and give everything back; a second time is nothing."""
+        pool = self._pool
+        db = getattr(self, "db", None)
+        try:
+            if db is not None:
+                pool.undo(db)
+        finally:
+            if db is not None:
+                del self.db  # first: a connection that is lost is closed some day, one given back twice is two's
+                pool.put_back(db)
+            forking.exit_(self)
+            if self._writes:
+                pool.done_writing(self)
+
+    def __del__(self) -> None:
+        """Give back what an exception kept from being given back."""
+        if hasattr(self, "db"):
+            with contextlib.suppress(sqlite3.Error, StoreError):
+                self.end()
 
 
 class Pool:
     """Connections to the index at `path`, all with `synchronous` as the level of their commits."""
 
     def __init__(self, path: Path, synchronous: str, timeout: float) -> None:
+        self.path = path.resolve()
+        self.closed = False
         self._path = path
         self._synchronous = synchronous
         self._timeout = timeout
-        self.closed = False
-        self._writer = threading.Lock()
-        self._owner = 0
-        self._all: list[sqlite3.Connection] = []
-        self._idle: list[sqlite3.Connection] = []
-        self._gate = Gate(path, self._leave, self._begin_anew, timeout)
+        self._writer: tuple[ref[Lease], int] | None = None
+        self._renew()
+        forking.register(self)
 
-    def take(self) -> sqlite3.Connection:
-        """Return a connection that nobody else uses, and hold forks off until it is given back."""
+    def connection(self) -> sqlite3.Connection:
+        """Return a connection that nobody uses, made if there is none."""
         if self.closed:
             msg = f"{self._path.parent.parent}: this store was closed; open it again"
             raise StoreClosedError(msg)
-        self._gate.enter()
         try:
             return self._idle.pop()
         except IndexError:
-            try:
-                return self._connected()
-            except BaseException:
-                self._gate.exit()
-                raise
+            return self._connected()
 
-    def give(self, db: sqlite3.Connection) -> None:
-        """Give a connection back. In a child that was forked meanwhile it stays the parent's."""
+    def put_back(self, db: sqlite3.Connection) -> None:
+        """Keep a connection for the next one who needs it. In a child that was forked meanwhile it is the parent's."""
         if db in self._all:
             self._idle.append(db)
             if self.closed:  # meanwhile, by another thread
                 self._close_idle()
-            self._gate.exit()
 
     def undo(self, db: sqlite3.Connection) -> None:
         """Undo the transaction, unless a full disk has ended it; a child that was forked inside has no part in it."""
         if db in self._all and db.in_transaction:
             db.execute("ROLLBACK")
 
-    def wait_to_write(self) -> None:
+    def wait_to_write(self, lease: Lease) -> None:
         """Let the threads of this process write in turn: SQLite's own lock is only tried again and again."""
-        if self._owner == threading.get_ident():
+        until = time.monotonic() + self._timeout
+        with self._lock:
+            while (writer := self._alive()) is not None:
+                left = until - time.monotonic()
+                if writer == threading.get_ident() or left <= 0:
+                    gc.collect()  # an interrupt leaves cycles of frames and exceptions; a lease may be forgotten in one
+                    self._refuse(self._alive())
+                else:
+                    self._turn.wait(min(left, GLANCE))
+            self._writer = ref(lease), threading.get_ident()
+
+    def _alive(self) -> int | None:
+        """Return the thread that writes, None where nobody does or the writer was forgotten."""
+        return None if self._writer is None or self._writer[0]() is None else self._writer[1]
+
+    def _refuse(self, writer: int | None) -> None:
+        if writer == threading.get_ident():
             msg = f"{self._path}: this thread has a transaction open on this store: end it, or use its verbs"
             raise BatchError(msg)
-        if not self._writer.acquire(timeout=self._timeout):
-            msg = f"{self._path}: another thread is writing for {self._timeout:g} s now; try again when it is done"
+        if writer is not None:
+            msg = f"{self._path}: another thread writes for {self._timeout:g} s now; try again when it is done"
             raise StoreBusyError(msg)
-        self._owner = threading.get_ident()
 
-    def done_writing(self) -> None:
+    def done_writing(self, lease: Lease) -> None:
         """Let the next thread write; in a child that was forked meanwhile there is none."""
-        if self._owner == threading.get_ident():
-            self._owner = 0
-            self._writer.release()
+        with self._lock:
+            if self._writer is not None and self._writer[0]() in (lease, None):
+                self._writer = None
+                self._turn.notify()
 
-    def fail(self, error: sqlite3.DatabaseError) -> None:
+    def fail(self, error: sqlite3.DatabaseError) -> NoReturn:
         """Raise what SQLite raised as what it means."""
         raise_translated(error, self._path)
 
@@ -88,6 +148,23 @@ class Pool:
             self.closed = True
             self._close_idle()
 
+    def leave(self) -> None:
+        """Close what is not in use, before a fork. A disk that fails meanwhile shows at the next transaction."""
+        with contextlib.suppress(StoreError, sqlite3.Error):
+            self._close_idle()
+
+    def begin_anew(self) -> None:
+        """Start without connections and locks, in a child: those from before a fork are the parent's."""
+        _inherited.extend(self._all)
+        self._renew()
+
+    def _renew(self) -> None:
+        self._lock = threading.RLock()
+        self._turn = threading.Condition(self._lock)
+        self._writer = None
+        self._all: list[sqlite3.Connection] = []
+        self._idle: list[sqlite3.Connection] = []
+
     def _connected(self) -> sqlite3.Connection:
         """Return a new connection to an index of this version."""
         with translated(self._path):
@@ -96,26 +173,16 @@ class Pool:
                 create(db)
                 check_version(self._path, db)
                 db.execute(f"PRAGMA synchronous = {self._synchronous}")
+                self._all.append(db)
             except BaseException:
                 db.close()
                 raise
-        self._all.append(db)
         return db
-
-    def _begin_anew(self) -> None:
-        """Start without connections and locks: those from before a fork are the parent's."""
-        _inherited.extend(self._all)
-        self._writer = threading.Lock()
-        self._owner = 0
-        self._all, self._idle = [], []
 
     def _close_idle(self) -> None:
         with translated(self._path):
             while self._idle:
-                self._idle.pop().close()
-
-    def _leave(self) -> None:
-        """Close every connection, before a fork: none is in use. A disk that fails meanwhile shows at the next one."""
-        with contextlib.suppress(StoreError, sqlite3.Error):
-            self._close_idle()
-        self._all.clear()
+                db = self._idle.pop()
+                if db in self._all:
+                    self._all.remove(db)
+                db.close()

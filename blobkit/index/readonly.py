@@ -112,7 +112,7 @@ class ReadOnlyIndex:
         if self._wal.exists():
             self._db = self._opened_copy()
         else:
-            self._db = _connect(f"file:{quote(str(self._path))}?mode=ro&immutable=1")
+            self._db = _connect(f"file:{quote(os.fsencode(self._path))}?mode=ro&immutable=1")
         self._seen = signature
         check_version(self._path, self._db)
         return self._db
@@ -138,7 +138,7 @@ class ReadOnlyIndex:
             except FileNotFoundError:
                 continue
             if self._file_signature() == before:
-                return _connect(f"file:{quote(str(copy))}")
+                return _connect(f"file:{quote(os.fsencode(copy))}")
         return self._give_up()
 
     def _give_up(self) -> NoReturn:

@@ -181,6 +181,7 @@ _MEANING: dict[str, tuple[type[StoreError], str]] = {
     "SQLITE_IOERR": (StoreError, "the disk failed or is full; check it and try again"),
     "SQLITE_CORRUPT": (StoreDamagedError, f"the index is damaged; {_REBUILD}"),
     "SQLITE_NOTADB": (StoreDamagedError, f"the index is no database; {_REBUILD}"),
+    "SQLITE_CONSTRAINT": (StoreDamagedError, "the index contradicts itself; run blobkit fsck --repair"),
     "no such table": (StoreDamagedError, f"a table of the index is gone; {_REBUILD}"),
     "no such column": (StoreDamagedError, f"a table of the index is not as it should be; {_REBUILD}"),
 }

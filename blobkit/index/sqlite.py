@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, TypeVar
 
-from blobkit.index.pool import Pool
+from blobkit.index.pool import Lease, Pool
 from blobkit.index.rows import Rows
 from blobkit.index.schema import check_version
 from blobkit.index.writes import SqliteWriting
@@ -45,18 +45,16 @@ class SqliteIndex:
 
     def read(self, question: Callable[[Reading], T]) -> T:
         """Return the answer to a question, inside one read transaction."""
-        db = self._pool.take()  # no context managers: they would cost as much as a small question
+        lease = Lease(self._pool)  # no context managers: they would cost as much as a small question
         try:
+            db = lease.db
             db.execute("BEGIN")
             answer = question(Rows(db))
             db.execute("COMMIT")
-        except BaseException as error:
-            self._pool.undo(db)
-            if isinstance(error, sqlite3.DatabaseError):
-                self._pool.fail(error)
-            raise
+        except sqlite3.DatabaseError as error:
+            self._pool.fail(error)
         finally:
-            self._pool.give(db)
+            lease.end()
         return answer
 
     def writing(self, *, durable: bool = False) -> _Transaction:
@@ -71,7 +69,7 @@ class SqliteIndex:
 class _Transaction:
     """One write transaction. `level` may be more durable than is `usual`: it cannot be changed once it has begun."""
 
-    __slots__ = ("_db", "_level", "_pool", "_rows", "_types", "_usual")
+    __slots__ = ("_lease", "_level", "_pool", "_rows", "_types", "_usual")
 
     def __init__(self, pool: Pool, types: dict[str, int], usual: str, level: str) -> None:
         self._pool = pool
@@ -80,21 +78,15 @@ class _Transaction:
         self._level = level
 
     def __enter__(self) -> SqliteWriting:
-        pool = self._pool
-        pool.wait_to_write()
-        try:
-            self._db = pool.take()
-        except BaseException:
-            pool.done_writing()
-            raise
+        self._lease = lease = Lease(self._pool, writes=True)
         try:
             if self._level != self._usual:
-                self._db.execute(f"PRAGMA synchronous = {self._level}")
-            self._db.execute("BEGIN IMMEDIATE")
+                lease.db.execute(f"PRAGMA synchronous = {self._level}")
+            lease.db.execute("BEGIN IMMEDIATE")
         except BaseException as error:
             self._leave(error)
             raise
-        self._rows = SqliteWriting(self._db, self._types)
+        self._rows = SqliteWriting(lease.db, self._types)
         return self._rows
 
     def __exit__(
@@ -102,7 +94,7 @@ class _Transaction:
     ) -> None:
         if error is None:
             try:
-                self._db.execute("COMMIT")
+                self._lease.db.execute("COMMIT")
             except BaseException as failed:
                 self._leave(failed)
                 raise
@@ -111,14 +103,12 @@ class _Transaction:
 
     def _leave(self, error: BaseException | None) -> None:
         """Undo what an error leaves, let others write, and raise what SQLite raised as what it means."""
-        pool, db = self._pool, self._db
+        lease = self._lease
         try:
-            if error is not None:
-                pool.undo(db)
             if self._level != self._usual:
-                db.execute(f"PRAGMA synchronous = {self._usual}")
+                self._pool.undo(lease.db)
+                lease.db.execute(f"PRAGMA synchronous = {self._usual}")
         finally:
-            pool.give(db)
-            pool.done_writing()
+            lease.end()
         if isinstance(error, sqlite3.DatabaseError):
-            pool.fail(error)
+            self._pool.fail(error)

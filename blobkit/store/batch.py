@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
+from weakref import ref
 
 from blobkit.errors import BatchError
 from blobkit.model import Descriptor
@@ -21,25 +22,20 @@ from blobkit.store.verbs import Verbs
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from types import TracebackType
-    from typing import BinaryIO, Protocol, Self
+    from typing import BinaryIO, Self
 
     from blobkit.digest import Digest
     from blobkit.protocols import Area, Content, Staged
     from blobkit.store.arrival import Wish
     from blobkit.store.writer import BlobWriter
-    from blobkit.transactions import Index, Reading, Transaction, Writing
-
-    class Retagged(Protocol):
-        """What a store does, inside a transaction, once tags changed."""
-
-        def __call__(self, rows: Writing, /, *, durable: bool) -> None:
-            """Do it."""
-            ...
+    from blobkit.transactions import Index, Reading, Retagged, Transaction, Writing
 
 
 __all__ = ["Batch", "batched"]
 
 T = TypeVar("T")
+
+OVER = "this batch {}: begin another one with store.batch()"
 
 
 @contextmanager
@@ -61,17 +57,36 @@ class Batch(Verbs):
 
     def __init__(self, pending: _Pending, held: _Held, address: str) -> None:
         super().__init__(pending, held, address)
-        self._pending, self._held = pending, held
+        self._pending = pending
         self._waiting: list[Arrived] = []
+        self._foretold: dict[Digest, Descriptor] = {}
         self._tags_changed = False
         held.first = self._flush
 
+    @property  # type: ignore[override]  # its setter takes no other index
+    def _index(self) -> _Held:
+        """The transaction. It belongs to the block alone: whoever keeps the batch keeps no lock, even after Ctrl-C."""
+        held = self._held()
+        if held is None:
+            raise BatchError(OVER.format("has ended"))
+        return held
+
+    @_index.setter
+    def _index(self, held: _Held) -> None:
+        self._held = ref(held)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the block of this batch goes on."""
+        held = self._held()
+        return held is not None and not held.closed
+
     def finish(self, retagged: Retagged) -> None:
         """Make the content durable, outside the lock if nothing needed it so far, and put it in its place."""
-        if not self._waiting and not self._held.begun:
+        if not self._waiting and not self._index.begun:
             return
         self._pending.seal()
-        rows = self._held.begin()
+        rows = self._index.begin()
         self._pending.settle(rows)
         if self._tags_changed:
             retagged(rows, durable=True)
@@ -84,7 +99,7 @@ class Batch(Verbs):
 
     @contextmanager
     def _changing(self, *, durable: bool = False) -> Iterator[Writing]:  # noqa: ARG002 (the batch itself is durable)
-        rows = self._held.begin()
+        rows = self._index.begin()
         with rows.savepoint():
             yield rows
 
@@ -92,25 +107,27 @@ class Batch(Verbs):
         self._tags_changed = True
 
     def _writer(self, algorithm: str, media_type: str, wish: Wish) -> BlobWriter[Descriptor]:
-        self._held.check()
+        self._index.check()
         return super()._writer(algorithm, media_type, wish)
 
     def _take_in(self, came: Arrived, staged: Staged) -> Descriptor:
-        if self._held.begun or came.wish is not NOTHING:
+        if self._index.begun or came.wish is not NOTHING:
             return super()._take_in(came, staged)
-        found = self._held.look(lambda rows: self._foreseen(rows, came))
+        found = self._index.look(lambda rows: self._foreseen(rows, came))
         staged.seal()
         self._waiting.append(came)
+        self._foretold[came.digest] = found
         return found
 
     def _foreseen(self, rows: Reading, came: Arrived) -> Descriptor:
         """Return what will be known of a blob that waits, unless other writers come first."""
-        more = 1 + sum(other.digest == came.digest for other in self._waiting)
-        if not rows.counts([came.digest]):
-            return Descriptor(came.digest, came.size, more, more, (), came.media_type, datetime.now(UTC), ())
-        known = described(rows, came.digest)
+        known = self._foretold.get(came.digest)
+        if known is None and rows.counts([came.digest]):
+            known = described(rows, came.digest)
+        if known is None:
+            return Descriptor(came.digest, came.size, 1, 1, (), came.media_type, datetime.now(UTC), ())
         media_type = check_type(came.digest, known.media_type, came.media_type)
-        return replace(known, refcount=known.refcount + more, pins=known.pins + more, media_type=media_type)
+        return replace(known, refcount=known.refcount + 1, pins=known.pins + 1, media_type=media_type)
 
 
 class _Held:
@@ -175,8 +192,7 @@ class _Held:
     def check(self) -> None:
         """Hold that the batch goes on, and is this thread's."""
         if self._over:
-            msg = f"this batch {self._over}: begin another one with store.batch()"
-            raise BatchError(msg)
+            raise BatchError(OVER.format(self._over))
         if self._owner != (os.getpid(), threading.get_ident()):
             msg = "a batch belongs to the thread that began it: begin another one in this thread"
             raise BatchError(msg)

@@ -115,7 +115,7 @@ def _chunks(items: Iterable[T], act: Callable[[Sequence[T]], R]) -> Iterator[R]:
 
 
 def _pair(pair: tuple[str, str]) -> tuple[Digest, Digest]:
-    if isinstance(pair, str) or len(pair) != 2:  # noqa: PLR2004 (a pair)
+    if not isinstance(pair, tuple | list) or len(pair) != 2:  # noqa: PLR2004 (a pair)
         msg = f"{pair!r:.100} is no pair of digests: give (to, from_)"
         raise TypeError(msg)
     return parse(pair[0]), parse(pair[1])

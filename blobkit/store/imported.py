@@ -29,6 +29,10 @@ class Imported:
     skipped: int = 0
     notices: tuple[str, ...] = ()
 
+    def __bool__(self) -> bool:
+        """Return whether anything is here now that was not here before."""
+        return any((self.blobs, self.pins, self.links, self.tags))
+
     def __str__(self) -> str:
         """Return what was done in a line, then the first notices."""
         new = ", ".join(count(number, noun) for number, noun in self._gained() if number)

@@ -28,20 +28,12 @@ from blobkit.store.wanted import BODY, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
-    from typing import Protocol
 
     from blobkit.digest import Digest
     from blobkit.model import Link, Record
     from blobkit.protocols import Area, Content, Source
     from blobkit.store.wanted import Wanted
-    from blobkit.transactions import Index, Transaction, Writing
-
-    class Retagged(Protocol):
-        """What a store does, inside a transaction, once tags changed."""
-
-        def __call__(self, rows: Writing, /, *, durable: bool) -> None:
-            """Do it."""
-            ...
+    from blobkit.transactions import Index, Retagged, Transaction, Writing
 
 
 __all__ = ["Into", "import_from"]

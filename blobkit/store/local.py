@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["LocalStore", "ReadOnlyStore", "open_read_only"]
 
 LEVELS = ("full", "normal", "off")
+LONGEST_WAIT = 1_000_000
+"""Seconds; SQLite counts milliseconds in 32 bits."""
 
 
 class LocalStore(Store):
@@ -56,6 +58,9 @@ class LocalStore(Store):
     ) -> None:
         if durability not in LEVELS:
             msg = f"durability {durability!r} is none of {', '.join(LEVELS)}"
+            raise ValueError(msg)
+        if not (isinstance(timeout, int | float) and 0 <= timeout <= LONGEST_WAIT):
+            msg = f"timeout {timeout!r} is no number of seconds from 0 to {LONGEST_WAIT:,}"
             raise ValueError(msg)
         self.root = Path(root).absolute()
         self.durability = durability

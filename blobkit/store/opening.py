@@ -38,10 +38,16 @@ def check_root(root: Path, *, create: bool, adopt: bool, layout: Layout) -> None
     on a network file system.
     """
     check_disk(root)
+    if root.is_symlink() and not root.exists():
+        msg = f"{root} is a symbolic link that leads nowhere: give the directory of a store"
+        raise NotAStoreError(msg)
+    if root.exists() and not root.is_dir():
+        msg = f"{root} is a file, not a directory: give the directory of a store"
+        raise NotAStoreError(msg)
     if not root.exists():
         _check_creation(root, "does not exist", create=create)
         return
-    names = {path.name for path in root.iterdir()} if root.is_dir() else {"a file"}
+    names = {path.name for path in root.iterdir()}
     if ".blobkit" in names:
         _check_index(root, create=create, begun=adopt and "index.json" in names and layout)
     elif "oci-layout" in names or {"index.json", "blobs"} <= names:

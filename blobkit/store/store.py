@@ -12,6 +12,7 @@ import threading
 import warnings
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
+from weakref import ref
 
 from blobkit.digest import parse
 from blobkit.errors import BatchError, LayoutBehindWarning
@@ -64,12 +65,9 @@ class Store(Bulk):
         """
         self._refuse_nesting()
         self._look()
-        self._here.batching = True
-        try:
-            with batched(self._content, self._index, self._address, self._committing, self._retagged) as batch:
-                yield batch
-        finally:
-            self._here.batching = False
+        with batched(self._content, self._index, self._address, self._committing, self._retagged) as batch:
+            self._here.batch = ref(batch)
+            yield batch
 
     @property
     def identity(self) -> str:
@@ -191,7 +189,8 @@ class Store(Bulk):
         return ()
 
     def _refuse_nesting(self) -> None:
-        if getattr(self._here, "batching", False):
+        batch = self._here.batch() if hasattr(self._here, "batch") else None
+        if batch is not None and batch.is_open:
             msg = "this thread has a batch open on this store: use the verbs of the batch, or end it first"
             raise BatchError(msg)
 
@@ -221,12 +220,13 @@ class Store(Bulk):
 
     def _settle(self, *, dirty: bool, left: bool) -> None:
         """Do what a commit left to do. The verb has held: what fails now fails no verb, whoever comes next does it."""
+        if left:
+            with suppress(OSError):
+                self.sweep()
         if dirty:
             try:
                 self._show_tags()
             except OSError as error:
                 msg = f"{self._address}: index.json could not be written ({error}); the next change or opening does it"
-                warnings.warn(msg, LayoutBehindWarning, stacklevel=2)
-        if left:
-            with suppress(OSError):
-                self.sweep()
+                with suppress(LayoutBehindWarning):  # where warnings are errors
+                    warnings.warn(msg, LayoutBehindWarning, stacklevel=2)

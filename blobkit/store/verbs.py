@@ -6,7 +6,7 @@ import os
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from blobkit.digest import algorithm as algorithm_of
 from blobkit.digest import is_digest, parse
@@ -159,6 +159,11 @@ class Verbs(ABC):
             return False
         key = parse(digest)
         return bool(self._index.read(lambda rows: rows.counts([key])))
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied: a store is open in one process."""
+        msg = f"{self!r} cannot be sent to another process or copied: pass its path, and open it there"
+        raise TypeError(msg)
 
     def __repr__(self) -> str:
         """Return the class and the place."""

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import threading
 from typing import TYPE_CHECKING
 
@@ -94,6 +96,20 @@ class BatchRules:
             assert batch.put(b"x").pins == 2
             assert batch.put(b"x", media_type="text/plain").pins == 3
         assert store.get(of(b"x")).pins == 3
+
+    def test_a_conflict_among_what_waits_for_the_lock_is_found_at_once(self, store: Store) -> None:
+        with store.batch() as batch:
+            assert batch.put(b"k", media_type="a/b").pins == 1
+            with pytest.raises(MediaTypeConflictError):
+                batch.put(b"k", media_type="c/d")
+            assert batch.put(b"k").pins == 2
+        assert (store.get(of(b"k")).pins, store.get(of(b"k")).media_type) == (2, "a/b")
+
+    def test_a_store_is_not_pickled_or_copied(self, store: Store) -> None:
+        with pytest.raises(TypeError, match="pass its path"):
+            pickle.dumps(store)
+        with pytest.raises(TypeError, match="pass its path"):
+            copy.copy(store)
 
     def test_what_is_put_and_dropped_in_a_batch_is_gone(self, store: Store) -> None:
         with store.batch() as batch:

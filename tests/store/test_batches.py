@@ -169,6 +169,53 @@ def test_a_store_that_is_closed_by_another_thread_closes_all_its_connections(tmp
     assert not (tmp_path / "store/.blobkit/index.sqlite-wal").exists()
 
 
+INTERRUPTED = """
+import random, signal, sys, threading, time
+from blobkit.store.local import LocalStore
+
+sys.unraisablehook = lambda _: None
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+rng = random.Random(7)
+store = LocalStore(sys.argv[1], durability="off", timeout=1)
+until, interrupts = time.monotonic() + 4, 0
+while time.monotonic() < until:
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0002 + rng.random() * 0.002, 0.05)
+        while True:
+            len(store)
+            store.put(b"1")
+            with store.batch() as batch:
+                batch.put(b"2")
+                batch.tags()
+    except KeyboardInterrupt:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        interrupts += 1
+    store.put(b"3")
+    if interrupts % 25 == 0:
+        import os
+
+        child = os.fork()
+        if child == 0:
+            try:
+                store.put(b"4")
+                os._exit(0)
+            finally:
+                os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
+print(interrupts)
+"""
+
+
+def test_an_interrupt_at_any_moment_leaves_a_store_that_works(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, os.fspath(tmp_path / "store")], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout) > 100
+    with LocalStore(tmp_path / "store") as store:
+        assert not store.fsck(progress=False)
+
+
 KILLED = """
 import os, sys
 from blobkit.store.local import LocalStore
@@ -180,6 +227,26 @@ with store.batch() as batch:
     print("staged", flush=True)
     sys.stdin.read()
 """
+
+
+def test_very_many_puts_wait_for_the_lock_in_linear_time(tmp_path: Path) -> None:
+    looked = 0
+
+    def count(*_: object) -> None:
+        nonlocal looked
+        looked += 1
+
+    with LocalStore(tmp_path / "store", durability="off") as store, store.batch() as batch:
+        sys.setprofile(count)
+        try:
+            for number in range(200):
+                batch.put(b"%d" % number)
+            first, looked = looked, 0
+            for number in range(200, 400):
+                batch.put(b"%d" % number)
+        finally:
+            sys.setprofile(None)
+        assert looked < first * 1.1
 
 
 def test_a_batch_that_is_killed_leaves_nothing(tmp_path: Path) -> None:

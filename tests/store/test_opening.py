@@ -318,3 +318,41 @@ def test_a_store_of_an_earlier_schema_is_brought_up_to_date(tmp_path: Path) -> N
     with contextlib.closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (2,)
         assert db.execute("SELECT count(*) FROM given").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    "harm", ["DELETE FROM media_types", "DELETE FROM blobs WHERE id = 1", "DELETE FROM blobs WHERE id = 2"]
+)
+def test_an_index_that_contradicts_itself_is_damaged_not_misread(tmp_path: Path, harm: str) -> None:
+    with LocalStore(tmp_path / "store") as store:
+        child = store.put(b"child").digest
+        store.put(b"parent", links=[child])
+    with contextlib.closing(sqlite3.connect(tmp_path / "store" / ".blobkit" / "index.sqlite")) as db:
+        db.execute(harm)
+        db.commit()
+    with LocalStore(tmp_path / "store") as store, pytest.raises(StoreDamagedError, match="fsck --repair"):
+        store.snapshot()
+
+
+def test_a_root_that_is_no_text_can_be_scanned(tmp_path: Path) -> None:
+    root = Path(os.fsdecode(os.fsencode(tmp_path) + b"/st\xffore"))
+    with LocalStore(root) as store:
+        digest = store.put(b"x").digest
+    with open_read_only(root) as store:
+        assert store.list() == [digest]
+
+
+def test_a_link_that_leads_nowhere_and_a_file_are_no_stores(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(NotAStoreError, match="leads nowhere"):
+        LocalStore(tmp_path / "link")
+    with pytest.raises(NotAStoreError, match="is a file"):
+        LocalStore(tmp_path / "file")
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan"), float("inf"), 1e10, "x", None])
+def test_a_timeout_is_a_number_of_seconds(tmp_path: Path, timeout: object) -> None:
+    with pytest.raises(ValueError, match="seconds"):
+        LocalStore(tmp_path / "store", timeout=timeout)  # type: ignore[arg-type]
+    assert not (tmp_path / "store").exists()

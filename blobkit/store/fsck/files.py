@@ -34,7 +34,7 @@ PLAIN = 0o444
 HEAL = "put the same content again to heal it"
 MESSAGES = {
     "content-missing": f"its content is gone: {HEAL}",
-    "content-corrupt": f"its content has another hash: {HEAL}",
+    "content-corrupt": f"its content has another hash: let a repair move it away, then {HEAL}",
     "content-truncated": f"its content is of another size and has another hash: {HEAL}",
     "content-unreadable": "its content cannot be read: look at the disk and at the mode of the file",
     "size": "its content is right, but the index records another size",
