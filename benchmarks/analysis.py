@@ -5,7 +5,7 @@
 Each answer is timed in a process of its own (kernels compiled before and kept on disk; the first call of that
 process, and the memory that it adds to the loaded snapshot at its peak), then warm and interleaved with one pass
 over the links and with peers that do the same for a sample of the tags. Rates of one machine mean little; the ratios
-are what to compare; on a busy machine the CPU seconds say more. `--quick`: a hundredth of the size;
+are what to compare; on a busy machine the CPU seconds say more. `--quick`: a tenth of the size;
 `--big`: loading and all kernels at 10M blobs and 74M links instead.
 """
 
@@ -65,7 +65,7 @@ SAMPLE = 2000
 
 
 def main() -> None:
-    made = image_store(3300, 100, 3300) if "--quick" in sys.argv else image_store()
+    made = image_store(33_000, 1000, 33_000) if "--quick" in sys.argv else image_store()
     print(f"{made.blobs:,} blobs, {made.links.num_rows:,} links, {made.pins.num_rows:,} tags")
     with tempfile.TemporaryDirectory() as scratch:
         path = str(Path(scratch, "s.blobkit"))
