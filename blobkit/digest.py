@@ -12,6 +12,7 @@ from blobkit.errors import HashNotSupportedError, InvalidDigestError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from hashlib import _Hash
+    from typing import BinaryIO
 
 __all__ = [
     "ALGORITHMS",
@@ -24,6 +25,7 @@ __all__ = [
     "pack",
     "parse",
     "parse_all",
+    "read_through",
     "unpack",
     "unpack_column",
 ]
@@ -92,6 +94,15 @@ def parse_all(texts: Iterable[object]) -> list[Digest]:
 def of(content: bytes, label: str = "sha256") -> Digest:
     """Return the digest of this content under the algorithm with this label."""
     return Digest(f"{label}:{algorithm(label).new(content).hexdigest()}")
+
+
+def read_through(file: BinaryIO, digest: Digest, each: Callable[[bytes], object]) -> bool:
+    """Read a file to its end, hand each MiB of it to `each`; return whether its content is what the digest says."""
+    state = algorithm(digest.partition(":")[0]).new()
+    while piece := file.read(1 << 20):
+        state.update(piece)
+        each(piece)
+    return digest.endswith(f":{state.hexdigest()}")
 
 
 def pack(digest: Digest) -> bytes:

@@ -10,13 +10,13 @@ What a source has given is recorded by its identity, and only the difference is 
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from blobkit.digest import read_through
 from blobkit.errors import BlobNotFoundError, SourceError
 from blobkit.model import Arrival
 from blobkit.progress import watched
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["Into", "import_from"]
 
 CHUNK = 1_000
-PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -86,17 +85,19 @@ def _refuse(plan: Plan, source: Source, *, progress: bool) -> None:
 
 def _copied(source: Source, digest: Digest, write: Callable[[memoryview], None]) -> int | str:
     """Write the content of a blob, and return its size; why it is not that content, where it is not."""
-    label, _, hexa = digest.partition(":")
-    state, size = hashlib.new(label), 0
+    size = 0
+
+    def take(piece: bytes) -> None:
+        nonlocal size
+        write(memoryview(piece))
+        size += len(piece)
+
     try:
         with source.open(digest) as file:
-            while piece := file.read(PIECE):
-                state.update(piece)
-                write(memoryview(piece))
-                size += len(piece)
+            good = read_through(file, digest, take)
     except (BlobNotFoundError, OSError) as error:
         return f"{digest} cannot be read ({printable(str(getattr(error, 'strerror', None) or error))})"
-    return size if state.hexdigest() == hexa else f"{digest} has other content than its digest says"
+    return size if good else f"{digest} has other content than its digest says"
 
 
 def _nowhere(_: memoryview) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from blobkit.digest import algorithm
+from blobkit.digest import read_through
 from blobkit.progress import counted
 from blobkit.render import count
 from blobkit.store.fsck import subject as settings
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["buried", "is_old", "look_around", "look_at_content", "matches", "still_damaged", "unknown"]
 
 PAGE = 10_000
-PIECE = 1 << 20
 PLAIN = 0o444
 
 HEAL = "put the same content again to heal it"
@@ -134,12 +133,8 @@ def buried(rows: Reading) -> set[Digest]:
 
 def matches(content: Inspected, blob: Digest, advance: Advance) -> bool:
     """Return whether the bytes of a blob have its hash. Cost: reads them, a piece at a time."""
-    state = algorithm(blob.partition(":")[0]).new()
     with content.open(blob) as file:
-        while piece := file.read(PIECE):
-            state.update(piece)
-            advance(len(piece))
-    return state.hexdigest() == blob.partition(":")[2]
+        return read_through(file, blob, lambda piece: advance(len(piece)))
 
 
 def _verdict(  # noqa: PLR0913 (what there is to know of one blob)

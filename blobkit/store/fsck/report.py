@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from blobkit.render import clean, count, html_card, html_table, human_bytes, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 __all__ = ["UNCHECKED", "Checked", "Finding", "Fsck"]
 
@@ -64,10 +64,6 @@ class Fsck:
     def left(self) -> tuple[Finding, ...]:
         """The findings about which nothing was done, or nothing could be."""
         return tuple(finding for finding in self.findings if not finding.action)
-
-    def with_more(self, findings: Iterable[Finding]) -> Fsck:
-        """Return the same with these findings before its own."""
-        return Fsck((*findings, *self.findings), self.checked, self.notes, self.address)
 
     def __len__(self) -> int:
         """Return the number of findings."""
