@@ -30,6 +30,7 @@ BYTES = frozenset(
         "split",
         "net",
         "gap",
+        "together",
         "bytes",
         "certain_bytes",
         "garbage_bytes",

@@ -97,6 +97,7 @@ def test_bytes_have_units_and_other_numbers_have_commas(evil: Snapshot) -> None:
     assert "MiB" in text
     assert "1,234,567" in page(pd.DataFrame({"refcount": [1234567]})).text
     assert "1.2 MiB" in page(pd.DataFrame({"retained": [1234567]})).text
+    assert "1.2 MiB" in page(pd.DataFrame({"together": [1234567]})).text
     assert "1.2 MiB" in page(pd.DataFrame([[1234567]], columns=pd.MultiIndex.from_tuples([("size", "sum")]))).text
 
 
