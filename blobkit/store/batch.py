@@ -79,7 +79,7 @@ class Batch(Verbs):
     def is_open(self) -> bool:
         """Whether the block of this batch goes on."""
         held = self._held()
-        return held is not None and not held.closed
+        return held is not None and not held.closed and held.is_here()
 
     def finish(self, retagged: Retagged) -> None:
         """Make the content durable, outside the lock if nothing needed it so far, and put it in its place."""
@@ -189,11 +189,15 @@ class _Held:
         self._over = "has ended"
         self._stack.__exit__(kind, error, traceback)
 
+    def is_here(self) -> bool:
+        """Return whether this is the thread, and the process, that began it."""
+        return self._owner == (os.getpid(), threading.get_ident())
+
     def check(self) -> None:
         """Hold that the batch goes on, and is this thread's."""
         if self._over:
             raise BatchError(OVER.format(self._over))
-        if self._owner != (os.getpid(), threading.get_ident()):
+        if not self.is_here():
             msg = "a batch belongs to the thread that began it: begin another one in this thread"
             raise BatchError(msg)
 

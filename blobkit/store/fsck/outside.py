@@ -40,7 +40,10 @@ class LayoutOutside(Outside):
         self._show = show
 
     def faults(self, rows: Reading) -> list[Suspect]:
-        """Return where `oci-layout` or index.json are not as they should be."""
+        """Return where `oci-layout` or index.json are not as they should be.
+
+        Each is named by the bytes that it is about: a living writer does not leave the same ones for long.
+        """
         found = []
         if not (self._root / "oci-layout").is_file():
             found.append(Suspect("layout-stale", message="oci-layout is gone", name="oci-layout"))
@@ -52,7 +55,8 @@ class LayoutOutside(Outside):
             name = rows.meta("layout_pending") or ""
             found.append(Suspect("layout-stale", message="index.json was not rewritten after a tag changed", name=name))
         elif not self._shows(rows):
-            found.append(Suspect("layout-stale", message="index.json does not show the tags as they are", name="tags"))
+            message = "index.json does not show the tags as they are"
+            found.append(Suspect("layout-stale", message=message, name=self._layout.hash()))
         return found
 
     def is_foreign(self, rows: Reading) -> bool:
@@ -91,7 +95,8 @@ class LayoutOutside(Outside):
             self._loaded()
         except UnreadableStoreError as error:
             return Suspect("layout-unreadable", message=str(error), name="index.json")
-        return Suspect("layout-foreign", message=f"another program wrote index.json: {advice}", name="index.json")
+        message = f"another program wrote index.json: {advice}"
+        return Suspect("layout-foreign", message=message, name=self._layout.hash())
 
     def _shows(self, rows: Reading) -> bool:
         """Return whether each tag has its entry, and each entry with a name is a tag or what was kept of adoptions."""
