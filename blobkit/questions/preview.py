@@ -219,9 +219,10 @@ class Preview(Shown):
         """Return what breaks, and what more would go with one more name, or with a few."""
         lines = [f"these tags would no longer pull: {listed(self.breaks)}"] if self.breaks else []
         best = self.also_drop[self.also_drop["bytes"] > 0].head(3)
+        at_most = "" if self.exact else "at most "
         if len(best):
             more = [
-                f"{cut(short(name), NAME_SHOWN)} ({human_bytes(size)} more)"
+                f"{cut(short(name), NAME_SHOWN)} ({at_most}{human_bytes(size)} more)"
                 for name, size in zip(best["name"], best["bytes"], strict=True)
             ]
             lines.append(f"also drop {' or '.join(more)}")
@@ -270,14 +271,15 @@ def preview_of(snapshot: Snapshot, dropped: Dropped) -> Preview:
     nodes, back = np.unique(ids(snapshot.pins["node"])[rows[holds]], return_inverse=True)
     drops = np.zeros(len(nodes), np.int64)
     np.add.at(drops, back, number[holds])
+    gone = removal(snapshot.counted, nodes, drops)
     names = tuple(dict.fromkeys((*dropped.names, *(f"{group}/*" for group in dropped.groups))))
     return Preview(
         snapshot=snapshot,
         targets=names,
         also_untagged=tuple(sorted(dropped.also_untagged - set(names))),
-        notices=(*dropped.notices, *_not_holding(snapshot, holds), *would_abort(snapshot)),
+        notices=(*dropped.notices, *_not_holding(snapshot, holds), *would_abort(snapshot, gone.nodes.tolist())),
         dropped=dropped,
-        removal=removal(snapshot.counted, nodes, drops),
+        removal=gone,
     )
 
 

@@ -87,7 +87,7 @@ def _otherwise(preview: Preview, policy: str, wanted: list[Drop]) -> list[str]:
     if snapshot is preview.snapshot:
         return []
     really = preview.dropping(snapshot, collected_as(preview, policy, wanted))
-    lines = list(would_abort(snapshot))
+    lines = list(would_abort(snapshot, really.removal.nodes.tolist()))
     if set(really.digests) != set(preview.digests):
         size = f"{human_bytes(really.bytes)} ({really.bytes} bytes)"
         what = f"frees {count(len(really), 'blob')}, {size}, beyond what it would collect already"

@@ -51,12 +51,12 @@ import hashlib, json, os
 NAME = "org.opencontainers.image.ref.name"
 def key(entry):
     name = (entry.get("annotations") or {}).get(NAME)
-    return entry["digest"], name if isinstance(name, str) else ""
+    return entry["digest"], name.encode("utf-8", "backslashreplace").decode() if isinstance(name, str) else ""
 with open("index.json", encoding="utf-8") as file:
     body = json.load(file)
 entries = body.get("manifests") or []
 lines = sorted(" ".join(key(entry)) for entry in entries)
-if hashlib.sha256("\\n".join(lines).encode("utf-8", "backslashreplace")).hexdigest() != SEEN:
+if hashlib.sha256("\\n".join(lines).encode()).hexdigest() != SEEN:
     raise SystemExit("skipped everything: the names in index.json are not those of the snapshot; make a new one")
 left = []
 for entry in entries:

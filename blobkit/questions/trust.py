@@ -12,6 +12,8 @@ from blobkit.analysis.reach import live
 from blobkit.tables import LINK_KINDS, codes, ids
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from blobkit.snapshot import Snapshot
@@ -22,20 +24,24 @@ OPAQUE_LOOKED_AT = 64
 _CONTAINED = np.array([kind in ("config", "layer", "child", "subject") for kind in LINK_KINDS])
 
 
-@kept
-def would_abort(snapshot: Snapshot) -> tuple[str, ...]:
+def would_abort(snapshot: Snapshot, gone: Iterable[int] = ()) -> tuple[str, ...]:
     """Return why the tool that the policy is named after would stop and remove nothing; empty where it would not.
 
-    Only what the tool looks at can stop it: things without a key (a stray file), names, and blobs that it reaches.
+    Only what the tool looks at can stop it: things without a key (a stray file), names, and blobs that it reaches; not
+    the nodes `gone`, which it reaches no more.
     """
-    rule, notices = snapshot.rule, snapshot.notices
+    found = _stumbling(snapshot)
+    passed = set(gone) if found else ()
+    return tuple(f"{snapshot.rule.tool} would abort: {message}" for node, message in found if node not in passed)
+
+
+@kept
+def _stumbling(snapshot: Snapshot) -> tuple[tuple[int, str], ...]:
+    """Return what stops the tool: the node, -1 where it is about none, and the message."""
+    notices, reached = snapshot.notices, live(snapshot.counted)
     rows = zip(*(notices[column].to_pylist() for column in ("code", "key", "message")), strict=True)
-    reached = live(snapshot.counted)
-    return tuple(
-        f"{rule.tool} would abort: {message}"
-        for code, key, message in rows
-        if code in rule.aborts and ((node := snapshot.find(key)) < 0 or reached[node])
-    )
+    found = ((snapshot.find(key), message) for code, key, message in rows if code in snapshot.rule.aborts)
+    return tuple((node, message) for node, message in found if node < 0 or reached[node])
 
 
 def certain(snapshot: Snapshot, nodes: NDArray[np.int32], opaque: NDArray[np.int32]) -> NDArray[np.int32]:

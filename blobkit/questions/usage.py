@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from blobkit.analysis.groups import shares
+from blobkit.analysis.reach import unknown
 from blobkit.protocols import as_snapshot
-from blobkit.questions.grouping import SPECIAL, UNKNOWN, beside, held, named_by, partition
+from blobkit.questions.grouping import OF_BLOBS, SPECIAL, UNKNOWN, beside, held, named_by, partition
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
 from blobkit.questions.summary import records
 from blobkit.render import count, cut, human_bytes
@@ -64,6 +65,8 @@ class Usage(Shown):
         lines = [cut(self.snapshot.caption(), LINE_SHOWN)]
         if self.frame.loc[UNKNOWN, "blobs"]:
             lines.append("unknown: a manifest in use cannot be read, so nothing unreachable is safe to delete")
+        if self.by not in OF_BLOBS and len(unknown(self.snapshot.counted)):
+            lines.append("exclusive is an upper bound: a manifest in use cannot be read, and may hold some of it")
         return lines
 
     def _table(self) -> Cells:

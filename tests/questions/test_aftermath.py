@@ -68,6 +68,15 @@ def test_what_an_anonymous_pin_keeps_is_no_advice() -> None:
     assert json.loads(json.dumps(preview.to_dict()))["also_drop"][0]["together"] == 7
 
 
+def test_more_goes_at_most_while_a_manifest_in_use_cannot_be_read(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.image("a", "shared", "a's")
+    layout.image("b", "shared", "b's")
+    assert "also drop b (at" not in str(blobkit.simulate_deref(layout.scan(), "a"))
+    layout.add(layout.blob("no index"), "broken", INDEX)
+    assert "also drop b (at most " in str(blobkit.simulate_deref(layout.scan(), "a"))
+
+
 def test_a_name_alone_may_free_nothing_and_all_together_much(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     for name in "abc":

@@ -274,6 +274,26 @@ def test_by_hand_only_what_goes_for_sure(tmp_path: Path) -> None:
     assert files(layout) == before
 
 
+def test_by_hand_a_name_that_is_no_text_goes_with_its_files(tmp_path: Path) -> None:
+    layout = images(tmp_path / "l")
+    names = set(blobkit.tags_frame(layout.scan()).index)
+    layout.add(layout.manifest(layout.blob("odd")), "odd\ud800name")
+    (odd,) = set(blobkit.tags_frame(layout.scan()).index) - names
+    assert shell(blobkit.simulate_deref(layout.scan(), odd).script("rm"), tmp_path).returncode == 0
+    assert sha(b"odd") not in files(layout)
+    assert set(blobkit.tags_frame(layout.scan()).index) == names
+
+
+def test_what_goes_stops_no_collector(tmp_path: Path) -> None:
+    layout = images(tmp_path / "l")
+    layout.add(layout.blob("no manifest"), "broken")
+    for policy in ("strong", "dependent"):
+        preview = blobkit.simulate_deref(layout.scan(policy), "broken")
+        assert preview.notices == ()
+        assert "would abort" not in preview.script("umoci")
+        assert "would abort" in blobkit.simulate_deref(layout.scan(policy), "one").script("umoci")
+
+
 def test_a_store_of_our_own(tmp_path: Path) -> None:
     with blobkit.LocalStore(tmp_path / "it's a store", durability="off") as store:
         low, plain = store.put(b"low"), store.put(b"plain")

@@ -228,6 +228,13 @@ def test_unreachable_blobs_are_unknown_while_a_manifest_in_use_cannot_be_read() 
         assert "unreachable" not in str(blobkit.usage(store([("x", "r", 0)]), by))
 
 
+def test_what_an_unreadable_manifest_may_hold_is_not_exclusive_for_sure() -> None:
+    snapshot = store([("x", "r", 0), ("y", "r", 1)], opaque=[True, False, False])
+    assert "exclusive is an upper bound" in str(blobkit.usage(snapshot))
+    assert "upper bound" not in str(blobkit.usage(snapshot, "kind"))
+    assert "upper bound" not in str(blobkit.usage(store([("x", "r", 0), ("y", "r", 1)])))
+
+
 def test_kind_media_type_platform_and_month_sort_blobs() -> None:
     times = [1_600_000_000_000_000, -1, 1_748_735_999_999_999]
     snapshot = store(
