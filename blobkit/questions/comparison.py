@@ -206,7 +206,7 @@ class Comparison(Shown):
     def _above(self) -> NDArray[np.bool_]:
         """Whether each node is needed and reaches something that is lost."""
         lost = self._removed[self._needed[self._removed]]
-        unlinked = np.flatnonzero(np.diff(self._unlinked[0]) & self._needed)
+        unlinked = np.flatnonzero((np.diff(self._unlinked[0]) > 0) & self._needed)
         lost = np.append(lost, unlinked).astype(np.int32)
         return self._needed & (depths(*holders(self.snapshot.counted), lost) >= 0)
 

@@ -14,6 +14,7 @@ import blobkit
 from blobkit.errors import UnknownToolError
 from blobkit.questions.comparison import compare_gc
 from blobkit.snapshot import build
+from layouts import Registry
 from registries import images
 
 if TYPE_CHECKING:
@@ -207,6 +208,20 @@ def test_a_manifest_that_cannot_be_read_makes_what_is_needed_a_lower_bound() -> 
     notice = compare_gc(snapshot, "umoci").notices[-1]
     assert "sha256:aa" in notice
     assert "more than is told may be needed" in notice
+
+
+@pytest.mark.parametrize("repositories", ["a", "ab", "abc"])
+def test_a_platform_that_any_number_of_repositories_lose(tmp_path: Path, repositories: str) -> None:
+    registry = Registry(tmp_path)
+    child = registry.manifest(registry.blob("layer"))
+    index = registry.index(child)
+    for repository in repositories:
+        registry.tag(repository, "x", registry.revision(repository, index))
+        registry.revision(repository, child)
+    registry.push("keeps", "y", "layer", annotations={"the": "other"})
+    broken = compare_gc(registry.scan(), "registry-m").broken
+    assert broken["blobs"].sum() == 0
+    assert dict(zip(broken["name"], broken["unlinked"], strict=True)) == {f"{name}:x": 1 for name in repositories}
 
 
 def test_names_of_strangers_are_escaped() -> None:
