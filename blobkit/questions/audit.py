@@ -15,10 +15,10 @@ from blobkit.questions.ages import parse_age
 from blobkit.questions.columns import categorical, keys, times
 from blobkit.questions.finding import MEANING, SEVERITIES
 from blobkit.questions.findings import findings
-from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN
+from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, Shown
 from blobkit.questions.sizes import parse_size
 from blobkit.questions.summary import Summary, records
-from blobkit.render import count, cut, html_card, html_table, human_bytes, short, text_table
+from blobkit.render import count, cut, human_bytes, short, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,8 +39,8 @@ NOT_LOOKED_AT = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Audit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Audit(Shown):
     """What was found in a store; falsy where nothing was. Garbage younger than `min_age` is `fresh`, and kept.
 
     A blob may be in several findings: what nothing holds and is damaged is both. `summary` is the store at a glance.
@@ -112,17 +112,13 @@ class Audit:
             for severity, many in number.items()
             if many
         ]
-        return f"Audit: {', '.join(parts) or 'nothing found'}"
+        return f"Found {', '.join(parts)}" if parts else "Nothing found"
 
     def __str__(self) -> str:
         """Return the answer as text: the totals, the findings, the biggest blobs, the tags."""
         header, rows, right = self._table()
         table = ["", "Findings", text_table(header, rows, right=right)] if rows else []
         return "\n".join([self.title(), *self._lines(), *table, *self.summary.tables()])
-
-    def _repr_html_(self) -> str:
-        header, rows, right = self._table()
-        return html_card(self.title(), self._lines(), html_table(header, rows, right=right) if rows else "")
 
     def _lines(self) -> list[str]:
         lines = self.summary.totalled()

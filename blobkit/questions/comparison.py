@@ -42,7 +42,7 @@ NAMES_TOLD = 3
 NOTICES_SHOWN = 3
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Shown):
     """What the collector of `tool` removes (falsy: nothing), against what the store's default policy still needs.
 

@@ -75,7 +75,7 @@ class _Side:
         return _Side(self.snapshot, self.node[rows], self.state[rows], self.groups[rows], self.size[rows])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Diff(Shown):
     """What changed from `before` to `after`; falsy where no blob and no name did.
 

@@ -49,7 +49,7 @@ REASONS_SHOWN = 3
 NOTICES_SHOWN = 3
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Plan(Shown):
     """The names to drop so that at least `needed` bytes go (None: all that the rules allow): falsy when there are none.
 

@@ -40,7 +40,7 @@ NOTICES_SHOWN = 3
 TAGS_SHOWN = 60
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Preview(Shown):
     """What would go if `targets` were dropped together: falsy when nothing would, `len` is the number of blobs.
 

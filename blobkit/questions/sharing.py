@@ -30,7 +30,7 @@ NAMES_LISTED = 10_000_000
 MEMBER_SHOWN = 24
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sharing(Shown):
     """Bytes by the exact set of groups that reach them, under the snapshot's policy.
 

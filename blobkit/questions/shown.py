@@ -30,6 +30,10 @@ class Shown:
     def _table(self) -> Cells:
         raise NotImplementedError
 
+    def __repr__(self) -> str:
+        """Return the type and the answer in one line."""
+        return f"<{type(self).__name__}: {self.title()}>"
+
     def __str__(self) -> str:
         """Return the answer as text."""
         header, rows, right = self._table()

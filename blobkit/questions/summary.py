@@ -25,7 +25,7 @@ BYTE_COLUMNS = frozenset({"size", "retained", "frees", "closure", "exclusive"})
 RIGHT = BYTE_COLUMNS | {"refcount", "pins", "links_in", "links_out", "depth", "same_digest", "blobs", "bytes"}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Summary:
     """Totals by status, the `top` blobs by retained bytes, the tags, and what was noticed.
 
@@ -64,6 +64,10 @@ class Summary:
     def notices(self) -> tuple[str, ...]:
         """What was unreadable, unknown or odd, and why a collector would stop."""
         return (*would_abort(self.snapshot), *self.snapshot.notices["message"].to_pylist())
+
+    def __repr__(self) -> str:
+        """Return what it is of, in one line."""
+        return f"<Summary of {self.snapshot.caption()}>"
 
     def __str__(self) -> str:
         """Return the summary as text."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Usage", "usage"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Usage(Shown):
     """What uses the space under the snapshot's policy: the groups by name, then four rows beside them.
 

@@ -25,7 +25,7 @@ __all__ = ["Verified", "verified"]
 STATES = ("gone", "still there", "unexpectedly gone")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Verified(Shown):
     """What happened to the blobs of `before` until `after` was read: truthy where all is as promised.
 

@@ -64,7 +64,7 @@ class Paths(Mapping[str, tuple[str, ...]]):
         return len(self._ends)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Why(Shown):
     """What holds the blob `digest` under the snapshot's policy; falsy when nothing does."""
 

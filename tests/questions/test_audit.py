@@ -71,7 +71,7 @@ def test_a_healthy_layout_has_no_findings(layout: Layout, policy: str) -> None:
     audit = blobkit.audit(layout.scan(policy))
     assert audit.findings.empty
     assert not audit
-    assert "nothing found" in str(audit)
+    assert "Nothing found" in str(audit)
     assert audit.exceeds(dict.fromkeys((*MEANING, *SEVERITIES))) == ()
 
 
@@ -154,7 +154,7 @@ def test_damaged_content(layout: Layout) -> None:
     assert set(audit.findings["code"]) == {"damaged", "would-abort"}
     assert row(audit, "damaged")["bytes"] == 5
     assert any(digest in name for name in row(audit, "would-abort")["names"])
-    assert audit.title() == "Audit: 1 error, 1 warning"
+    assert audit.title() == "Found 1 error, 1 warning"
 
 
 def test_dangling_references_break_nothing(layout: Layout, registry: Registry) -> None:
