@@ -208,7 +208,8 @@ def test_html_stays_small_whatever_names_there_are(tmp_path: Path, char: str) ->
 
 def test_many_notices_do_not_drown_the_answer(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
-    layout.add(layout.manifest(*({"digest": nowhere(i), "size": 1} for i in range(500))), "x")
+    layout.add(layout.manifest(*({"digest": nowhere(i), "size": 1} for i in range(500))), "y")
+    layout.image("x", "content")
     preview = blobkit.simulate_deref(layout.scan("strong"), "x")
     check_html(preview)
     assert len(preview.notices) == 500
