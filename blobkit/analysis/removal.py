@@ -38,7 +38,7 @@ class Removal:
 
 @dataclass(frozen=True, eq=False)
 class _Scratch:
-    """References that each node has, and room for levels: the kernel changes both and restores them."""
+    """References that each node has, all its pins as one, and room for levels: the kernel changes and restores both."""
 
     left: NDArray[np.int32]
     level: NDArray[np.int32]
@@ -50,13 +50,15 @@ def removal(graph: Counted, nodes: NDArray[np.int32], drops: NDArray[np.int64]) 
 
     Cost: what goes and its links; where reached links form cycles and the store is marked, nodes + links.
     """
+    last = (drops > 0) & (drops >= graph.pins[nodes])  # a node that keeps one pin keeps its place, however many go
+    nodes, once = nodes[last], np.ones(np.count_nonzero(last), np.int64)
     if not graph.counting and is_cyclic(graph):
-        gone, level = _by_marking(graph, nodes, drops)
+        gone, level = _by_marking(graph, nodes)
     else:
         scratch = _scratch(graph)
         with scratch.lock:
             gone, level = kernels.remove(
-                graph.first, graph.targets, graph.blob, scratch.left, scratch.level, nodes, drops
+                graph.first, graph.targets, graph.blob, scratch.left, scratch.level, nodes, once
             )
     packed = level.astype(np.int64) << _ID_BITS | gone
     packed.sort()
@@ -66,15 +68,13 @@ def removal(graph: Counted, nodes: NDArray[np.int32], drops: NDArray[np.int64]) 
 @kept
 def _scratch(graph: Counted) -> _Scratch:
     links = graph.links_in if graph.counting else links_from_live(graph)
-    left = (links + graph.pins).astype(np.int32)
+    left = (links + (graph.pins > 0)).astype(np.int32)
     return _Scratch(left, np.zeros(len(left), np.int32))
 
 
-def _by_marking(
-    graph: Counted, nodes: NDArray[np.int32], drops: NDArray[np.int64]
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _by_marking(graph: Counted, nodes: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     pins = graph.pins.copy()
-    pins[nodes] -= drops
+    pins[nodes] = 0
     gone = live(graph) & ~live_without(graph, pins)
     level = kernels.levels_within(graph.first, graph.targets, graph.blob, gone, links_from(graph, gone))
     found = np.flatnonzero(gone).astype(np.int32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ DIAMOND = Graph([1, 2, 4, 8], [1, 0, 0, 0], {(0, 1), (0, 2), (1, 3), (2, 3)})
 
 def gone(found: Counted, drops: Mapping[int, int]) -> dict[int, int]:
     """The nodes that go, with the level of each; asked twice, the answer is the same."""
-    first, again = (removal(found, array(drops), array(drops.values()).astype("int64")) for _ in range(2))
+    first, again = (removal(found, array(drops), np.array([*drops.values()], np.int64)) for _ in range(2))
     assert first.nodes.tolist() == again.nodes.tolist()
     assert first.level.tolist() == again.level.tolist()
     assert sorted(zip(first.level, first.nodes, strict=True)) == list(zip(first.level, first.nodes, strict=True))
@@ -71,6 +72,19 @@ def test_one_of_two_pins_frees_nothing(counting: bool) -> None:  # noqa: FBT001 
     graph = counted(replace(DIAMOND, pins=[2, 0, 0, 0]), counting=counting)
     assert gone(graph, {0: 1}) == {}
     assert len(gone(graph, {0: 2})) == 4
+
+
+@pytest.mark.parametrize("counting", [False, True])
+@pytest.mark.parametrize("pins", [2, 1 << 30, (1 << 31) + 1, (1 << 32) + 1, 1 << 40])
+def test_one_of_very_many_pins_frees_nothing(pins: int, counting: bool) -> None:  # noqa: FBT001 (a parameter)
+    graph = counted(Graph([1, 2], [pins, 0], {(0, 1)}), counting=counting)
+    assert gone(graph, {0: 1}) == gone(graph, {0: pins - 1}) == {}
+    assert gone(graph, {0: pins}) == {0: 0, 1: 1}
+
+
+@pytest.mark.parametrize("counting", [False, True])
+def test_dropping_no_pin_of_garbage_frees_nothing(counting: bool) -> None:  # noqa: FBT001 (a parameter)
+    assert gone(counted(Graph([1, 2], [0, 1]), counting=counting), {0: 0}) == {}
 
 
 def test_what_garbage_links_to_is_held_only_where_references_are_counted() -> None:
