@@ -8,8 +8,8 @@ import numpy as np
 
 from blobkit.analysis.kernels import depths
 from blobkit.analysis.memory import kept
-from blobkit.analysis.reach import live
-from blobkit.tables import LINK_KINDS, codes, ids
+from blobkit.analysis.reach import closure, live
+from blobkit.tables import LINK_KINDS, STORED, codes, ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,10 +45,11 @@ def _stumbling(snapshot: Snapshot) -> tuple[tuple[int, str], ...]:
 
 
 def certain(snapshot: Snapshot, nodes: NDArray[np.int32], opaque: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return those of `nodes` that no opaque node can hold: they contain, through digests, every one of them.
+    """Return those of the blobs `nodes` that no opaque node can hold.
 
-    A document cannot link to what contains its own digest. Cost: links, for each of at most 64 opaque nodes; with
-    more of them nothing is certain.
+    They contain, through digests, every one of them: a document cannot link to what contains its own digest. And they
+    hang on nothing else that it may link to, as a referrer hangs on its subject. Cost: links, for each of at most 64
+    opaque nodes; with more of them nothing is certain.
     """
     if len(opaque) > OPAQUE_LOOKED_AT:
         return nodes[:0]
@@ -58,6 +59,8 @@ def certain(snapshot: Snapshot, nodes: NDArray[np.int32], opaque: NDArray[np.int
     order = np.argsort(target, kind="stable")
     start = np.zeros(snapshot.nodes.num_rows + 1, np.int64)
     np.cumsum(np.bincount(target, minlength=snapshot.nodes.num_rows), out=start[1:])
+    linkable = np.zeros(snapshot.nodes.num_rows, np.bool_)
     for one in opaque:
-        nodes = nodes[depths(start, source[order], np.array([one], np.int32))[nodes] >= 0]
-    return nodes
+        linkable |= depths(start, source[order], np.array([one], np.int32)) < 0
+    linkable &= codes(snapshot.nodes["stored"]) != STORED.index("virtual")
+    return nodes[closure(snapshot.counted, np.flatnonzero(linkable).astype(np.int32))[nodes] < 0]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import blobkit
 from graphs import Graph, graphs, key, node_of, snapshot_of
-from layouts import INDEX, Layout, Registry, nowhere, sha
+from layouts import INDEX, MANIFEST, Layout, Registry, nowhere, sha
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,6 +126,20 @@ def test_an_opaque_document_cannot_hold_what_contains_it(tmp_path: Path) -> None
     assert not preview.exact
     assert preview.certain_bytes == layout.size(outer)
     assert preview.bytes == layout.size(outer, beside, sha(b"beside"), layout.config())
+
+
+def test_an_opaque_document_may_hold_a_referrer_that_contains_it(tmp_path: Path) -> None:
+    """What refers to something that it may list hangs on that, though it contains the document itself."""
+    layout = Layout(tmp_path)
+    subject = layout.manifest(layout.blob("subject"))
+    inner = layout.to(layout.index(subject), INDEX)
+    layout.add(layout.index(inner, subject=layout.to(subject, MANIFEST)), "x", INDEX)
+    layout.add(str(inner["digest"]), "y", INDEX)
+    assert not blobkit.simulate_deref(layout.scan(), "x")
+    layout.drop(str(inner["digest"]))
+    preview = blobkit.simulate_deref(layout.scan(), "x")
+    assert (len(preview), preview.exact, preview.certain_bytes) == (1, False, 0)
+    assert blobkit.simulate_deref(layout.scan("strong"), "x").certain_bytes == preview.bytes
 
 
 def test_nothing_goes(tmp_path: Path) -> None:
