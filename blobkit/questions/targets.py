@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Targets = str | Iterable["Targets"]
 
-__all__ = ["Dropped", "Targets", "blob_of", "flattened", "resolve"]
+__all__ = ["Dropped", "Targets", "blob_of", "flattened", "resolve", "untagged"]
 
 PREFIX_HEX = 6
 _TAGS = frozenset(PIN_KINDS.index(kind) for kind in ("tag", "tagged-revision"))
@@ -75,6 +75,13 @@ def resolve(snapshot: Snapshot, targets: Targets, *, groups: Targets = (), all_p
         resolver.target(text, all_pins=all_pins)
     for text in dropped.groups:
         resolver.group(text)
+    resolver.untag()
+    return dropped
+
+
+def untagged(snapshot: Snapshot, dropped: Dropped) -> Dropped:
+    """Return it with the tags too that a registry drops with the manifests that are dropped."""
+    _Resolver(snapshot, dropped).untag()
     return dropped
 
 
@@ -239,13 +246,16 @@ class _Resolver:
         return found
 
     def _name_rows(self, rows: list[int], *, all_pins: bool) -> None:
-        """Drop pins by name; a revision takes every tag of its repository on that digest along."""
+        """Drop pins by name."""
         if all_pins:
             nodes = np.unique(self.node[rows])
             rows = np.flatnonzero(np.isin(self.node, nodes)).tolist()
         self._drop(rows)
-        revisions = self.kind[rows] == PIN_KINDS.index("revision")
-        for row in np.asarray(rows)[revisions].tolist():
+
+    def untag(self) -> None:
+        """Drop with each revision every tag of its repository on that digest: once all targets are known."""
+        rows = np.fromiter(self.dropped.rows, np.int64, len(self.dropped.rows))
+        for row in rows[self.kind[rows] == PIN_KINDS.index("revision")].tolist():
             self._untag(row)
 
     def _untag(self, row: int) -> None:

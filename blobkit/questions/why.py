@@ -19,7 +19,7 @@ from blobkit.questions.columns import categorical, keys
 from blobkit.questions.holding import Holding
 from blobkit.questions.preview import Preview, preview_of
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
-from blobkit.questions.targets import Dropped, blob_of
+from blobkit.questions.targets import Dropped, blob_of, untagged
 from blobkit.render import count, cut, human_bytes, short
 from blobkit.tables import PIN_KINDS, codes, ids, numbers
 
@@ -115,10 +115,11 @@ class Why(Shown):
         )
 
     def preview(self) -> Preview:
-        """Return what would go if every pin that reaches the blob were dropped."""
+        """Return what would go if every pin that reaches the blob were dropped; tags go with their revisions."""
         count_of = numbers(self.snapshot.pins["count"])
         rows = {row: int(count_of[row]) for row in self._rows.tolist()}
-        return preview_of(self.snapshot, Dropped((*self.tags, *self.others), rows=rows))
+        dropped = untagged(self.snapshot, Dropped((*self.tags, *self.others), rows=rows))
+        return preview_of(self.snapshot, dropped)
 
     def __bool__(self) -> bool:
         """Return whether anything holds the blob."""

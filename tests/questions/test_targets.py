@@ -300,7 +300,9 @@ def test_a_manifest_takes_the_tags_of_its_own_repository_along(tmp_path: Path, p
     both = blobkit.simulate_deref(snapshot, image)
     assert both.also_untagged == ("q:1", "r:1", "r:2")
     assert image in both.digests
-    assert blobkit.simulate_deref(snapshot, f"r@{image}", "r:1").also_untagged == ("r:2",)
+    for names in (("r:1",), ("tag:r:1",), ("r:1*",)):
+        for targets in ((*names, f"r@{image}"), (f"r@{image}", *names)):
+            assert blobkit.simulate_deref(snapshot, *targets).also_untagged == ("r:2",)
 
 
 def test_dropping_a_tag_takes_nothing_along(tmp_path: Path) -> None:

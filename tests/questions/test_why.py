@@ -116,6 +116,16 @@ def test_revisions_are_no_tags_and_stand_in_the_way(registry: Registry) -> None:
     assert set(by_revisions.holders) == set(by_revisions.others)
 
 
+@pytest.mark.parametrize("policy", ["gc", "revisions"])
+def test_dropping_revisions_takes_their_tags_along(registry: Registry, policy: str) -> None:
+    snapshot = registry.scan(policy)
+    found = blobkit.why(snapshot, sha(b"a base layer"))
+    preview, asked = found.preview(), blobkit.simulate_deref(snapshot, found.others)
+    assert preview.also_untagged == asked.also_untagged == ("app:1", "app:2", "web:1")
+    assert preview.breaks == asked.breaks == ()
+    assert preview.digests == asked.digests
+
+
 def test_a_blob_is_named_by_digest_prefix_or_name(registry: Registry) -> None:
     snapshot = registry.scan()
     manifest = blobkit.tags_frame(snapshot).loc["app:1", "digest"]
