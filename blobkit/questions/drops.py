@@ -61,12 +61,12 @@ def drops(preview: Preview) -> list[Drop]:
 
 
 def collected_as(preview: Preview, policy: str, wanted: list[Drop]) -> Dropped:
-    """Return the same drops for another policy: a registry deletes manifests, whose revision links are dropped."""
+    """Return the same drops for another policy: a registry deletes manifests too, whose revision links are dropped."""
     snapshot = preview.snapshot
     if snapshot.kind != "registry" or policy != "gc":
         return preview.dropped
     rows = [_revision(snapshot, drop) for drop in wanted if drop.whole]
-    return Dropped(preview.targets, rows={row: 1 for row in rows if row >= 0})
+    return Dropped(preview.targets, rows=preview.dropped.rows | {row: 1 for row in rows if row >= 0})
 
 
 def _place(snapshot: Snapshot, row: int) -> tuple[str, str]:

@@ -294,6 +294,17 @@ def test_what_goes_stops_no_collector(tmp_path: Path) -> None:
         assert "would abort" in blobkit.simulate_deref(layout.scan(policy), "one").script("umoci")
 
 
+def test_what_is_dropped_is_not_said_to_break(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    image = registry.push("app", "1", "content")
+    registry.tag("app", "2", image)
+    platform = registry.revision("app", registry.manifest(registry.blob("amd")))
+    registry.tag("app", "multi", registry.revision("app", registry.index(platform)))
+    for targets in (["app:1"], ["app:multi"], ["app:1", "app:2"], ["*"]):
+        preview = blobkit.simulate_deref(registry.scan(), targets)
+        assert "no longer pull" not in preview.script()
+
+
 def test_a_store_of_our_own(tmp_path: Path) -> None:
     with blobkit.LocalStore(tmp_path / "it's a store", durability="off") as store:
         low, plain = store.put(b"low"), store.put(b"plain")
