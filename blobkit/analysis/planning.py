@@ -57,10 +57,12 @@ def cheapest(cover: Cover, need: int, seconds: float) -> Choice:
     until = monotonic() + seconds
     if need > cover.size.sum():  # only with what is not listed, which any name may hold
         return Choice(np.ones(len(cover.cost), np.bool_), 1.0)
-    unit = _unit(cover.cost)
-    scaled = replace(cover, cost=cover.cost / (unit or max(cover.cost.max(initial=0), np.finfo(float).tiny)))
+    dear = _dear(cover, need)
+    unit = _unit(cover.cost[~dear])
+    scale = unit or max(cover.cost[~dear].max(initial=0), np.finfo(float).tiny)
+    scaled = replace(cover, cost=np.where(dear, scale, cover.cost) / scale)
     costless = scaled.cost <= CHEAPEST
-    part, names, free = scaled.without(np.zeros_like(costless), costless)
+    part, names, free = scaled.without(dear, costless)
     dropped = costless.copy()
     gap = 0.0
     if free < need:
@@ -220,6 +222,22 @@ class _Program:
                 return dropped, low
             self.add((~dropped).astype(float), 1, np.inf)
         return None, low
+
+
+def _dear(cover: Cover, need: int) -> Bools:
+    """Return which names cost more, each alone, than a choice that frees enough: no better choice has one of them.
+
+    That choice is all names up to a cost without which not enough goes. What is left costs so little more than the
+    cheapest choice that a cost of next to nothing, beside the greatest, is next to nothing beside that choice too.
+    """
+    last = np.zeros(len(cover.size), np.float64)
+    np.maximum.at(last, cover.of_pair, cover.cost[cover.member])
+    order = np.argsort(last, kind="stable")
+    enough = int(np.searchsorted(np.cumsum(cover.size[order]), need))
+    up_to = last[order[enough]] if len(order) else 0.0
+    choice = cover.cost <= up_to
+    dear: Bools = cover.cost > cover.cost[choice].sum() * (1 + SLIGHT)
+    return dear
 
 
 def _unit(cost: Floats) -> float:

@@ -188,6 +188,16 @@ def test_costs() -> None:
         blobkit.plan(snapshot, free=10, cost={"a:1": 1})  # type: ignore[arg-type]  # what a user may give
 
 
+def test_a_cost_that_says_never_hides_no_other_cost() -> None:
+    """Beside 1e15 all else looks like nothing: the cheapest is found nevertheless."""
+    snapshot = aged(a_1=1, a_2=2, a_3=3, a_4=4)
+    cost = pd.Series({"a:1": 0.5, "a:2": 0.25, "a:3": 0.75, "a:4": 1e15})
+    assert blobkit.plan(snapshot, free=10, cost=cost).tags == ("a:2",)
+    assert blobkit.plan(snapshot, free=20, cost=cost).tags == ("a:1", "a:2")
+    all_but_free = blobkit.plan(snapshot, free=10, cost=cost.where(cost > 0.5, 0))
+    assert (all_but_free.cost, len(all_but_free)) == (0, 1)
+
+
 def test_what_rules_cost() -> None:
     """Infeasible: what is possible, and how much more without each rule."""
     snapshot = aged(a_1=1, a_2=2, a_3=50, a_4=60, b_1=70, b_2=80, b_3=90)
