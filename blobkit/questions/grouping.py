@@ -132,6 +132,7 @@ def _by_name(snapshot: Snapshot, by: pd.Series) -> pd.Series:
         msg = "the Series to group by has none of the store's tags in its index: make it from tags_frame(x)"
         raise GroupingError(msg)
     pairs = pd.DataFrame({"group": _texts(by).to_numpy(), "tag": by.index}).drop_duplicates()
+    pairs = pairs[pairs["tag"].notna()]  # what is missing is no name: pins without one are in no group
     twice = pairs["tag"][pairs["tag"].duplicated()]
     if len(twice):
         msg = f"the Series to group by gives {cut(str(twice.iloc[0]), NAME_SHOWN)} two groups: give each tag one"

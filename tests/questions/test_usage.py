@@ -289,6 +289,14 @@ def test_a_series_gives_names_their_groups() -> None:
     assert blobkit.usage(snapshot, tags["closure"] > 11).by == "closure"
 
 
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA])
+def test_a_series_gives_no_group_to_pins_without_a_name(missing: object) -> None:
+    snapshot = store([("x", "r", 0), (None, None, 1)])
+    frame = blobkit.usage(snapshot, pd.Series(["g", "h"], index=["x", missing])).frame
+    assert frame.index.tolist() == ["g", *BESIDE]
+    assert frame.loc["(untagged)", "blobs"] > 0
+
+
 def test_a_function_is_asked_once_a_name() -> None:
     asked: list[str] = []
 
