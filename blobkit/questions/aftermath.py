@@ -144,12 +144,21 @@ def _unlinked(
     stand_in[gone[~graph.blob[gone]]] = True
     ours = (codes(links["kind"]) == _REVISION) & stand_in[ids(links["source"])]
     groups = snapshot.pins["group"]
-    for source, target in zip(ids(links["source"])[ours].tolist(), ids(links["target"])[ours].tolist(), strict=True):
-        group = snapshot.key(source).rpartition("@")[0]
-        front, seen = np.array([target], np.int32), np.empty(0, np.int32)
+    seen = np.full(len(graph.size), -1, np.int32)
+    for turn, (group, lost) in enumerate(_by_group(snapshot, *(ids(links[end])[ours] for end in ("source", "target")))):
+        front = np.unique(lost)
         while len(front):
+            seen[front] = turn
             rows = gathered(*snapshot.pins_of, front)
             hit[rows[np.asarray(groups.take(rows).fill_null("")) == group]] = True
-            seen = np.union1d(seen, front)
-            front = np.setdiff1d(gathered(*above, front), seen)
+            front = np.unique(gathered(*above, front))
+            front = front[seen[front] != turn]
     return hit
+
+
+def _by_group(
+    snapshot: Snapshot, stand_ins: NDArray[np.int32], targets: NDArray[np.int32]
+) -> list[tuple[str, NDArray[np.int32]]]:
+    """Return each repository with those of `targets` that its stand-ins stand for."""
+    group = pd.Series([key.rpartition("@")[0] for key in keys(snapshot, stand_ins).tolist()], dtype="str")
+    return [(str(name), targets[rows]) for name, rows in group.groupby(group).indices.items()]

@@ -13,7 +13,7 @@ from blobkit.analysis.removal import removal
 from blobkit.protocols import as_snapshot
 from blobkit.questions.ages import parse_age
 from blobkit.questions.columns import categorical, categories, keys, links_of, tags, times, words
-from blobkit.tables import LINK_KINDS, PIN_KINDS, STORED, codes, ids, numbers
+from blobkit.tables import LINK_KINDS, PIN_KINDS, STORED, codes, flat, ids, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -171,11 +171,12 @@ _COLUMNS: dict[str, Column] = {
 def _platforms(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_]:
     """Return the platforms of each tagged blob: its own, and those of its children."""
     graph = snapshot.counted
-    platform = np.asarray(words(snapshot, "platform", np.arange(snapshot.nodes.num_rows, dtype=np.int32)), object)
+    platform = flat(snapshot.nodes["platform"])
+    code, vocabulary = np.asarray(platform.indices), platform.dictionary.to_pylist()
     own: dict[int, tuple[str, ...]] = {}
     for node in np.unique(nodes).tolist():
-        children = graph.targets[graph.first[node] : graph.first[node + 1]]
-        own[node] = tuple(sorted({name for name in (platform[node], *platform[children]) if name}))
+        found = {code[node], *code[graph.targets[graph.first[node] : graph.first[node + 1]]].tolist()}
+        own[node] = tuple(sorted({name for name in map(vocabulary.__getitem__, found) if name}))
     result = np.empty(len(nodes), object)
     result[:] = [own[node] for node in nodes.tolist()]
     return result
