@@ -152,7 +152,8 @@ class _Search:
         base = float(self.cover.cost[self.taken].sum())
         program = _Program(self.part, self.left)
         names = len(self.part.cost)
-        program.add(self.part.cost, -np.inf, self.limit - base + SLIGHT)
+        if self.whole:  # half a unit from any sum; the solver errs where a sum is as near to a limit as it rounds
+            program.add(self.part.cost, -np.inf, self.limit - base + 0.5)
         goal = np.concatenate((self.part.cost, np.zeros(len(program.weight) - names)))
         found, low = program.solved(goal, until)
         if found is not None:
