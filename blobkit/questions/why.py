@@ -89,7 +89,7 @@ class Why(Shown):
     @cached_property
     def holders(self) -> tuple[str, ...]:
         """What holds the blob directly: digests that link to it and names of pins on it."""
-        return tuple(Holding.now(self.snapshot).direct(self._node, len(self._distance)))
+        return tuple(Holding.now(self.snapshot).direct(self._node, len(self._distance) + self.snapshot.pins.num_rows))
 
     @cached_property
     def paths(self) -> Paths:

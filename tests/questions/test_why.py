@@ -137,6 +137,14 @@ def test_a_blob_is_named_by_digest_prefix_or_name(registry: Registry) -> None:
         blobkit.why(snapshot, "sha256:" + "0" * 64)
 
 
+def test_every_name_of_a_small_store_is_a_holder(tmp_path: Path) -> None:
+    with blobkit.LocalStore(tmp_path) as store:
+        blob = store.put(b"alone", tag="a").digest
+        for name in "bcd":
+            store.tag(name, blob)
+        assert blobkit.why(store, blob).holders == ("a", "b", "c", "d")
+
+
 def test_it_shows_itself(registry: Registry) -> None:
     snapshot = registry.scan()
     found = blobkit.why(snapshot, "app:1")
