@@ -6,22 +6,49 @@ what to do; 3 an audit found more than a threshold allows; 130 interrupted.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from importlib import import_module
 
 import click
 
 import blobkit
-from blobkit.commands import auditing, keeping, planning, reading
 from blobkit.errors import BlobkitError
 from blobkit.render import printable
 
 __all__ = ["cli", "main"]
 
 INTERRUPTED = 130
+STDERR = 2
+_HOMES = {
+    **dict.fromkeys(("audit", "diff"), "auditing"),
+    **dict.fromkeys(("compare-gc", "ls", "scan", "sharing", "simulate", "tags", "usage", "why"), "reading"),
+    **dict.fromkeys(("adopt", "demo", "export", "fsck", "import"), "keeping"),
+    "plan": "planning",
+}
+"""The module of each command."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Commands whose modules are loaded when they are called: few need all of the libraries that one of them does."""
+
+    def list_commands(self, _: click.Context | None) -> list[str]:
+        """Return the names of all commands."""
+        return sorted(_HOMES)
+
+    def get_command(self, _: click.Context, name: str) -> click.Command | None:
+        """Return the command of this name."""
+        if name not in _HOMES:
+            return None
+        module = import_module(f"blobkit.commands.{_HOMES[name]}")
+        found: click.Command = next(
+            command for command in (getattr(module, public) for public in module.__all__) if command.name == name
+        )
+        return found
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(blobkit.__version__, prog_name="blobkit")
 def cli() -> None:
     """Audit blob stores and container registries: what uses the space, and exactly what would go.
@@ -31,15 +58,11 @@ def cli() -> None:
     """
 
 
-for commands in (auditing, reading, planning, keeping):
-    for name in commands.__all__:
-        cli.add_command(getattr(commands, name))
-
-
 def main() -> None:
     """Run the command line, and exit with its code. A reader that goes away ends it, as it ends any filter."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
+        _own_stdout()
         code = cli(prog_name="blobkit", standalone_mode=False)
         sys.stdout.flush()
         sys.exit(code or 0)
@@ -48,6 +71,21 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(INTERRUPTED)
+
+
+def _own_stdout() -> None:
+    """Print to where standard output leads, but let nobody else: the solver of plans has lines of its own amid JSON.
+
+    What the encoding of a terminal lacks is escaped. Streams that were closed at the start lead nowhere: else the next
+    file that is opened, a store's index, would be taken for one of them.
+    """
+    while (nowhere := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        pass
+    encoding = sys.stdout.encoding if sys.stdout else "utf-8"
+    sys.stdout = os.fdopen(os.dup(1), "w", encoding=encoding, errors="backslashreplace", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(STDERR, "w", closefd=False)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def _failed(error: Exception) -> int:

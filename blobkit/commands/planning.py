@@ -51,6 +51,6 @@ def plan(  # noqa: PLR0913 (one parameter an option)
         time_limit=time_limit,
     )
     if tool is not None:
-        click.echo(answer.script(tool), nl=False)
+        click.echo(answer.script(tool).encode(), nl=False)  # names are UTF-8, whatever the terminal
     else:
         click.echo(dumps(answer.to_dict()) if as_json else str(answer))

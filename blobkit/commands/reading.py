@@ -78,7 +78,7 @@ def simulate(  # noqa: PLR0913 (one parameter an option)
     """Show exactly what would go if TARGETs were dropped together: tags, digests, patterns with *."""
     answer = simulate_deref(scanned(address, policy), *targets, groups=groups, all_pins=all_pins)
     if tool is not None:
-        click.echo(answer.script(tool), nl=False)
+        click.echo(answer.script(tool).encode(), nl=False)  # names are UTF-8, whatever the terminal
     else:
         click.echo(dumps(answer.to_dict()) if as_json else str(answer))
 

@@ -207,6 +207,65 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(store: str) -> None:
     assert process.returncode == -signal.SIGPIPE
 
 
+def after(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process that ran this code first."""
+    command = [sys.executable, "-c", f"{code}\nfrom blobkit.cli import main\nmain()", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, env={**os.environ, **environment}
+    )
+
+
+def test_nobody_else_prints_amid_the_answer(store: str) -> None:
+    """The solver of plans, which is written in C, prints lines of its own now and then."""
+    noisy = """
+import os
+from scipy import optimize
+quiet = optimize.milp
+def milp(*given, **options):
+    os.write(1, b"noise")
+    return quiet(*given, **options)
+optimize.milp = milp
+"""
+    done = after(noisy, "plan", store, "--free", "1", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(json.loads(done.stdout)["tags"]) == 1
+    assert after(noisy.replace("os.write(1", "os.write(2"), "plan", store, "--free", "1").stderr == "noise"
+
+
+def test_what_a_terminal_cannot_show_is_escaped_but_for_scripts(tmp_path: Path) -> None:
+    Layout(tmp_path).image("日本", "content")
+    latin = {"PYTHONIOENCODING": "latin-1"}
+    assert "\\u65e5\\u672c" in after("", "usage", str(tmp_path), **latin).stdout
+    assert "'日本'" in after("", "plan", str(tmp_path), "--free", "1", "--script", "umoci", **latin).stdout
+
+
+def test_streams_that_are_closed_lead_nowhere(store: str, tmp_path: Path) -> None:
+    closed = "import os, sys\nos.close(1)\nsys.stdout = None\n"
+    done = after(closed, "ls", store)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert after(f"{closed}os.close(2)\nsys.stderr = None", "import", store, str(tmp_path / "new")).returncode == 0
+    assert len(json.loads(said("ls", str(tmp_path / "new"), "--json"))) == 33
+
+
+def test_an_interrupt_while_libraries_load_is_one_line(store: str) -> None:
+    interrupted = """
+import sys
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "pandas":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+"""
+    done = after(interrupted, "usage", store)
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "interrupted")
+
+
+def test_a_command_loads_what_it_needs_only(store: str) -> None:
+    done = after("", "usage", store, PYTHONPROFILEIMPORTTIME="1")
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert {"pandas", "scipy", "networkx", "matplotlib"} & loaded == {"pandas"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
