@@ -183,9 +183,8 @@ class Snapshot:
         """What counts under the policy, as arrays. Cost: one pass over links and pins."""
         n = self.nodes.num_rows
         source, target, follow = self._counted_links()
-        holds = self.holding
         pins = np.zeros(n, np.int64)
-        np.add.at(pins, ids(self.pins["node"])[holds], numbers(self.pins["count"])[holds])
+        np.add.at(pins, ids(self.pins["node"])[self.holding], numbers(self.pins["count"])[self.holding])
         arrays = {
             "first": _starts(source, n),
             "targets": target,
@@ -214,8 +213,9 @@ class Snapshot:
 
     @cached_property
     def holding(self) -> NDArray[np.bool_]:
-        """Whether each pin holds under the policy."""
-        return np.array([name in self.rule.pins for name in PIN_KINDS])[codes(self.pins["kind"])]
+        """Whether each pin holds under the policy; one that counts nothing holds nothing."""
+        of_kind = np.array([name in self.rule.pins for name in PIN_KINDS])[codes(self.pins["kind"])]
+        return of_kind & (numbers(self.pins["count"]) > 0)
 
     @cached_property
     def pins_of(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -129,3 +129,17 @@ def test_kernels_agree_with_what_they_are_compiled_from(graph: Graph, data: st.D
     ):
         for ours, plain in zip(kernel.compiled(*args), kernel.plain(*args), strict=True):
             assert np.array_equal(ours, plain)
+
+
+def test_a_pin_that_counts_nothing_is_no_holder() -> None:
+    """As saved snapshots may have it."""
+    snapshot = build(
+        "oci",
+        "/somewhere",
+        nodes={"key": [key(0)], "size": [5]},
+        links={"source": [], "target": []},
+        pins={"node": [0, 0], "name": ["none", "one"], "kind": ["entry"] * 2, "count": [0, 1]},
+    )
+    assert Holding.now(snapshot).direct(0, 10) == Holding.now(snapshot).names(0, 10) == ["one"]
+    assert blobkit.simulate_deref(snapshot, "none").kept["holders"].tolist() == [("one",)]
+    assert any("none of these holds" in notice for notice in blobkit.simulate_deref(snapshot, "none").notices)
