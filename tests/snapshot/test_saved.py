@@ -148,6 +148,17 @@ def test_tables_that_break_the_rules_are_refused(saved: Path, tmp_path: Path) ->
         check_refused(rewritten(saved, nodes_parquet=(tmp_path / "nodes.parquet").read_bytes()))
 
 
+def test_a_link_that_is_saved_twice_is_one(snapshot: Snapshot, saved: Path, tmp_path: Path) -> None:
+    """Beside its double, in order, and far from it: what is loaded is the set of links that was saved."""
+    links = snapshot.links
+    beside = links.take([row for row in range(links.num_rows) for _ in range(2)])
+    for twice in (beside, pa.concat_tables([links, links]), pa.concat_tables([links, links.slice(0, 1)])):
+        pq.write_table(twice, tmp_path / "links.parquet")
+        loaded = Snapshot.load(rewritten(saved, links_parquet=(tmp_path / "links.parquet").read_bytes()))
+        assert same_facts(loaded, snapshot)
+        assert blobkit.to_frame(loaded).equals(blobkit.to_frame(snapshot))
+
+
 def test_a_directory_that_is_none_is_refused(snapshot: Snapshot, tmp_path: Path) -> None:
     snapshot.to_parquet(tmp_path / "p")
     for name in ("links.parquet", "snapshot.json"):
