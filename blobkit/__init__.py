@@ -70,14 +70,14 @@ if TYPE_CHECKING:
     from blobkit.questions.usage import Usage, usage
     from blobkit.questions.why import Why, why
     from blobkit.snapshot import Snapshot
-    from blobkit.store.adopted import Adopted
     from blobkit.store.batch import Batch
     from blobkit.store.blob import Blob
-    from blobkit.store.exported import Exported
     from blobkit.store.fsck.report import Fsck
-    from blobkit.store.imported import Imported
+    from blobkit.store.layout.adopted import Adopted
     from blobkit.store.local import LocalStore
     from blobkit.store.store import Store
+    from blobkit.store.transfer.exported import Exported
+    from blobkit.store.transfer.imported import Imported
     from blobkit.store.writer import BlobWriter
     from blobkit.views import plots as plot
     from blobkit.views.graph import graph_view, to_graph
@@ -166,25 +166,28 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Adopted": "blobkit.store.layout.adopted",
     "Audit": "blobkit.questions.audit",
-    "Diff": "blobkit.questions.diff",
-    "audit": "blobkit.questions.audit",
-    "diff": "blobkit.questions.diff",
-    "Adopted": "blobkit.store.adopted",
-    "Comparison": "blobkit.questions.comparison",
-    "compare_gc": "blobkit.questions.comparison",
-    "Fsck": "blobkit.store.fsck.report",
     "Batch": "blobkit.store.batch",
     "Blob": "blobkit.store.blob",
     "BlobWriter": "blobkit.store.writer",
-    "Exported": "blobkit.store.exported",
-    "Imported": "blobkit.store.imported",
+    "Comparison": "blobkit.questions.comparison",
+    "Diff": "blobkit.questions.diff",
+    "Exported": "blobkit.store.transfer.exported",
+    "Fsck": "blobkit.store.fsck.report",
+    "Imported": "blobkit.store.transfer.imported",
     "LocalStore": "blobkit.store.local",
     "Plan": "blobkit.questions.plan",
     "Preview": "blobkit.questions.preview",
     "Sharing": "blobkit.questions.sharing",
     "Snapshot": "blobkit.snapshot",
     "Store": "blobkit.store.store",
+    "Usage": "blobkit.questions.usage",
+    "Why": "blobkit.questions.why",
+    "audit": "blobkit.questions.audit",
+    "compare_gc": "blobkit.questions.comparison",
+    "diff": "blobkit.questions.diff",
+    "graph_view": "blobkit.views.graph",
     "human": "blobkit.views.styled",
     "links_frame": "blobkit.questions.frame",
     "plan": "blobkit.questions.plan",
@@ -192,11 +195,8 @@ _HOMES = {
     "scan": "blobkit.connect",
     "sharing": "blobkit.questions.sharing",
     "simulate_deref": "blobkit.questions.preview",
-    "Usage": "blobkit.questions.usage",
-    "Why": "blobkit.questions.why",
     "tags_frame": "blobkit.questions.frame",
     "to_frame": "blobkit.questions.frame",
-    "graph_view": "blobkit.views.graph",
     "to_graph": "blobkit.views.graph",
     "usage": "blobkit.questions.usage",
     "why": "blobkit.questions.why",

@@ -6,7 +6,7 @@ import click
 
 from blobkit.commands.shown import dumps, json_option, policy_option, scanned, watched
 from blobkit.connect import scan
-from blobkit.questions.ages import parse_age
+from blobkit.questions.asking.ages import parse_age
 from blobkit.questions.audit import audit as audit_of
 from blobkit.questions.audit import limits
 from blobkit.questions.diff import diff as diff_of

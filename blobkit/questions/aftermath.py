@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from blobkit.questions.asking.targets import Dropped
     from blobkit.questions.holding import Holding
-    from blobkit.questions.targets import Dropped
     from blobkit.snapshot import Snapshot
 
 __all__ = ["additional", "broken"]

@@ -11,12 +11,12 @@ import pandas as pd
 
 from blobkit.errors import ThresholdError
 from blobkit.protocols import as_snapshot
-from blobkit.questions.ages import parse_age
+from blobkit.questions.asking.ages import parse_age
+from blobkit.questions.asking.sizes import parse_size
 from blobkit.questions.columns import categorical, keys, times
-from blobkit.questions.finding import MEANING, SEVERITIES
-from blobkit.questions.findings import findings
+from blobkit.questions.findings.checks import findings
+from blobkit.questions.findings.finding import MEANING, SEVERITIES
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, Shown
-from blobkit.questions.sizes import parse_size
 from blobkit.questions.summary import Summary, records
 from blobkit.render import count, cut, human_bytes, short, text_table
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.ages import Age
-    from blobkit.questions.finding import Finding
+    from blobkit.questions.asking.ages import Age
+    from blobkit.questions.asking.sizes import Size
+    from blobkit.questions.findings.finding import Finding
     from blobkit.questions.shown import Cells
-    from blobkit.questions.sizes import Size
     from blobkit.snapshot import Snapshot
 
 __all__ = ["Audit", "audit", "limits"]

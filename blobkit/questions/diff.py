@@ -12,8 +12,8 @@ import pandas as pd
 from blobkit.analysis.reach import live, unknown
 from blobkit.errors import DiffError, GroupingError
 from blobkit.protocols import as_snapshot
+from blobkit.questions.asking.grouping import OF_BLOBS, held, named_by
 from blobkit.questions.columns import categorical, keys, tags, words
-from blobkit.questions.grouping import OF_BLOBS, held, named_by
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, Shown
 from blobkit.questions.summary import records
 from blobkit.render import count, cut, human_bytes, listed
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.grouping import By
+    from blobkit.questions.asking.grouping import By
     from blobkit.questions.shown import Cells
     from blobkit.snapshot import Snapshot
 

@@ -11,7 +11,7 @@ from blobkit.analysis.dominators import frees, retained
 from blobkit.analysis.reach import closure_sizes, depth, live, unknown
 from blobkit.analysis.removal import removal
 from blobkit.protocols import as_snapshot
-from blobkit.questions.ages import parse_age
+from blobkit.questions.asking.ages import parse_age
 from blobkit.questions.columns import categorical, categories, keys, links_of, tags, times, words
 from blobkit.tables import LINK_KINDS, PIN_KINDS, STORED, codes, flat, ids, numbers
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.ages import Age
+    from blobkit.questions.asking.ages import Age
     from blobkit.snapshot import Snapshot
 
     Column = Callable[[Snapshot, NDArray[np.int32]], object]

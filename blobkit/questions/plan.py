@@ -16,15 +16,15 @@ from blobkit.analysis.reach import closure, live, unknown
 from blobkit.digest import is_digest
 from blobkit.errors import InfeasiblePlanError, PlanError
 from blobkit.protocols import as_snapshot
-from blobkit.questions.candidates import Rules, costs, rules
-from blobkit.questions.doubt import doubted
+from blobkit.questions.asking.sizes import parse_size
+from blobkit.questions.asking.targets import Dropped, resolve
+from blobkit.questions.planning.candidates import Rules, costs, rules
+from blobkit.questions.planning.doubt import doubted
+from blobkit.questions.planning.verified import Verified, verified
 from blobkit.questions.preview import Preview, preview_of
-from blobkit.questions.script import script
+from blobkit.questions.scripts.script import script
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
-from blobkit.questions.sizes import parse_size
 from blobkit.questions.summary import records
-from blobkit.questions.targets import Dropped, resolve
-from blobkit.questions.verified import Verified, verified
 from blobkit.render import count, cut, human_bytes, listed, short
 from blobkit.tables import ids, numbers
 
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
     from blobkit.analysis.covers import Cover
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.ages import Age
+    from blobkit.questions.asking.ages import Age
+    from blobkit.questions.asking.sizes import Size
+    from blobkit.questions.asking.targets import Targets
     from blobkit.questions.shown import Cells
-    from blobkit.questions.sizes import Size
-    from blobkit.questions.targets import Targets
     from blobkit.snapshot import Snapshot
 
     Bools = NDArray[np.bool_]

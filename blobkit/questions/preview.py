@@ -13,11 +13,11 @@ from blobkit.analysis.reach import closure, live, unknown
 from blobkit.analysis.removal import removal
 from blobkit.protocols import as_snapshot
 from blobkit.questions.aftermath import additional, broken
+from blobkit.questions.asking.targets import resolve
 from blobkit.questions.columns import categories, keys, tags
 from blobkit.questions.holding import Holding
-from blobkit.questions.script import script
+from blobkit.questions.scripts.script import script
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
-from blobkit.questions.targets import resolve
 from blobkit.questions.trust import certain, would_abort
 from blobkit.render import count, cut, human_bytes, listed, short
 from blobkit.tables import ids
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from blobkit.analysis.removal import Removal
     from blobkit.model import Level
     from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.questions.asking.targets import Dropped, Targets
     from blobkit.questions.shown import Cells
-    from blobkit.questions.targets import Dropped, Targets
     from blobkit.snapshot import Snapshot
 
 __all__ = ["Preview", "preview_of", "simulate_deref"]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from blobkit.analysis.groups import classes, pairs
 from blobkit.protocols import as_snapshot
-from blobkit.questions.grouping import MORE, SPECIAL, beside, held, named_by, partition
+from blobkit.questions.asking.grouping import MORE, SPECIAL, beside, held, named_by, partition
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
 from blobkit.render import count, cut, human_bytes, listed
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.grouping import By, Held
+    from blobkit.questions.asking.grouping import By, Held
     from blobkit.questions.shown import Cells
     from blobkit.snapshot import Snapshot
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.ages import Age
+    from blobkit.questions.asking.ages import Age
     from blobkit.snapshot import Snapshot
 
 __all__ = ["Summary", "cells", "records", "summary", "table"]

@@ -10,14 +10,14 @@ import pandas as pd
 from blobkit.analysis.groups import shares
 from blobkit.analysis.reach import unknown
 from blobkit.protocols import as_snapshot
-from blobkit.questions.grouping import OF_BLOBS, SPECIAL, UNKNOWN, beside, held, named_by, partition
+from blobkit.questions.asking.grouping import OF_BLOBS, SPECIAL, UNKNOWN, beside, held, named_by, partition
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
 from blobkit.questions.summary import records
 from blobkit.render import count, cut, human_bytes
 
 if TYPE_CHECKING:
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.grouping import By
+    from blobkit.questions.asking.grouping import By
     from blobkit.questions.shown import Cells
     from blobkit.snapshot import Snapshot
 

@@ -15,11 +15,11 @@ from blobkit.analysis.dominators import leaked
 from blobkit.analysis.holder_kernels import links_within
 from blobkit.analysis.reach import closure_up, holders
 from blobkit.protocols import as_snapshot
+from blobkit.questions.asking.targets import Dropped, blob_of, untagged
 from blobkit.questions.columns import categorical, keys
 from blobkit.questions.holding import Holding
 from blobkit.questions.preview import Preview, preview_of
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
-from blobkit.questions.targets import Dropped, blob_of, untagged
 from blobkit.render import count, cut, human_bytes, short
 from blobkit.tables import PIN_KINDS, codes, ids, numbers
 

@@ -14,7 +14,7 @@ from blobkit.media import DOCUMENT_LIMIT, is_document, read_document
 from blobkit.model import Arrival, Descriptor, Link
 from blobkit.render import clean, printable
 from blobkit.store import rules
-from blobkit.store.names import check_name
+from blobkit.store.layout.names import check_name
 from blobkit.strangers import DocumentError
 
 if TYPE_CHECKING:

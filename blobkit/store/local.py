@@ -13,19 +13,19 @@ from blobkit.index.readonly import ReadOnlyIndex
 from blobkit.index.sqlite import SqliteIndex
 from blobkit.render import cut
 from blobkit.store.fsck.outside import LayoutOutside
-from blobkit.store.guard import Guard, notice
-from blobkit.store.layout import Layout
+from blobkit.store.layout.guard import Guard, notice
+from blobkit.store.layout.layout import Layout
+from blobkit.store.layout.projection import Kept
 from blobkit.store.opening import check_root, index_path, refuse_layout
-from blobkit.store.projection import Kept
 from blobkit.store.store import Store
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
-    from blobkit.store.adopted import Adopted
     from blobkit.store.fsck.report import Fsck
     from blobkit.store.fsck.subject import Subject
+    from blobkit.store.layout.adopted import Adopted
     from blobkit.transactions import Reading, Writing
 
 __all__ = ["LocalStore", "ReadOnlyStore", "open_read_only"]
@@ -94,7 +94,7 @@ class LocalStore(Store):
         blobkit's own again. A second time is nothing. Cost: reads the new blobs, outside the lock.
         UnreadableStoreError, LinkCycleError, StoreBusyError.
         """
-        from blobkit.store.adoption import Onto, adopt_into  # noqa: PLC0415 (rarely needed, and shows progress)
+        from blobkit.store.layout.adoption import Onto, adopt_into  # noqa: PLC0415 (rarely needed, and shows progress)
 
         self._refuse_nesting()
         sync = self.durability != "off"

@@ -11,7 +11,7 @@ from blobkit.store.mounts import check_disk
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from blobkit.store.layout import Layout
+    from blobkit.store.layout.layout import Layout
 
 __all__ = ["check_root", "index_path", "refuse_layout"]
 

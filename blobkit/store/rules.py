@@ -19,7 +19,7 @@ from blobkit.errors import (
 from blobkit.model import Change, Freed, Link
 from blobkit.render import count, listed, printable, short
 from blobkit.store.cycles import reaches
-from blobkit.store.names import check_name, is_name
+from blobkit.store.layout.names import check_name, is_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

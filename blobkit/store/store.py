@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from blobkit.protocols import Address, Inspected, Source
     from blobkit.snapshot import Snapshot
     from blobkit.store.batch import Batch
-    from blobkit.store.exported import Exported
     from blobkit.store.fsck.report import Fsck
-    from blobkit.store.imported import Imported
+    from blobkit.store.transfer.exported import Exported
+    from blobkit.store.transfer.imported import Imported
     from blobkit.transactions import Index, Reading, Writing
 
 __all__ = ["Store"]
@@ -86,7 +86,7 @@ class Store(Bulk):
         damaged: each is left out and said in `notices`. `strict` refuses a source that is not sound (SourceError)
         before anything is written. Works in chunks of 1,000, each whole; a repeat completes what was interrupted.
         """
-        from blobkit.store.importing import Into, import_from  # noqa: PLC0415 (reads a snapshot, which needs numpy)
+        from blobkit.store.transfer.importing import Into, import_from  # noqa: PLC0415 (reads a snapshot, which needs numpy)
 
         into = Into(self._content, self._index, self._changing, self._retagged, self.identity)
         with as_source(source) as opened:
@@ -99,7 +99,7 @@ class Store(Bulk):
         `oci-archive:` before it say so. What was not here to export is said in `notices`. TagNotFoundError,
         BlobNotFoundError, ContentMissingError, ExportError; after an error there is no half archive.
         """
-        from blobkit.store.exporting import export  # noqa: PLC0415 (rarely needed)
+        from blobkit.store.transfer.exporting import export  # noqa: PLC0415 (rarely needed)
 
         return export(self._index, self._opened, what, target)
 

@@ -24,7 +24,7 @@ from blobkit.store.arrival import (
     wish_of,
 )
 from blobkit.store.blob import Blob
-from blobkit.store.projection import is_shown
+from blobkit.store.layout.projection import is_shown
 from blobkit.store.writer import BlobWriter
 
 if TYPE_CHECKING:

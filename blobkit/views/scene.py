@@ -11,9 +11,9 @@ from blobkit.analysis import kernels
 from blobkit.analysis.reach import closure, holders, live, sources
 from blobkit.errors import NotPinnedError
 from blobkit.protocols import as_snapshot
+from blobkit.questions.asking.targets import resolve
 from blobkit.questions.holding import Holding
 from blobkit.questions.preview import Preview
-from blobkit.questions.targets import resolve
 from blobkit.render import count, human_bytes, listed, short
 from blobkit.tables import KINDS, STORED, codes, ids
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.targets import Targets
+    from blobkit.questions.asking.targets import Targets
     from blobkit.snapshot import Counted, Snapshot
 
 __all__ = ["MARKS", "STATES", "Scene", "scene"]

@@ -90,7 +90,7 @@ def test_simulate_prints_the_script_that_does_it(tmp_path: Path) -> None:
     subprocess.run(["sh"], input=script, text=True, check=True, env=os.environ | {"PYTHON": sys.executable})
     with blobkit.LocalStore(tmp_path / "s") as left:
         assert not [digest for digest in expected.digests if digest in left]
-    assert "'crane' does not fit a blobkit store: use blobkit" in refused(
+    assert "'crane' does not fit stores of the kind blobkit: use blobkit" in refused(
         "simulate", str(tmp_path / "s"), "shop/web:*", "--script", "crane"
     )
 

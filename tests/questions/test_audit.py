@@ -13,7 +13,7 @@ import pytest
 
 import blobkit
 from blobkit import AgeError, ThresholdError
-from blobkit.questions.finding import MEANING, SEVERITIES
+from blobkit.questions.findings.finding import MEANING, SEVERITIES
 from graphs import Graph, key, snapshot_of
 from layouts import INDEX, MANIFEST, GoStore, Layout, Registry, nowhere, sha
 

@@ -244,6 +244,20 @@ def test_what_an_unreadable_index_may_hold_is_not_counted(doubtful: Layout) -> N
     assert "for sure" in kept.notices[0]
 
 
+def test_what_cannot_be_known_to_go_was_not_promised(doubtful: Layout) -> None:
+    """The index may list an image and keep it, or not."""
+    plan = blobkit.plan(doubtful.scan(), keep_last=0, keep="broken")
+    layer = sha(b"other" * 100)
+    assert layer in plan.preview.digests
+    doubtful.entries[:] = doubtful.entries[2:]
+    doubtful.write({"schemaVersion": 2, "manifests": doubtful.entries})
+    all_kept = plan.verify(doubtful.scan())
+    doubtful.drop(layer)
+    for verified in (all_kept, plan.verify(doubtful.scan())):
+        assert verified
+        assert (verified.promised, verified.bytes, len(verified.frame)) == (0, 0, 0)
+
+
 def test_what_contains_an_unreadable_index_is_sure_to_go(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     inner = layout.to(layout.drop(layout.manifest(layout.blob("inner"))), INDEX)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import blobkit
-from blobkit.questions.drops import Drop
-from blobkit.questions.script import TOOLS
-from blobkit.questions.shell import with_ctr
+from blobkit.questions.scripts.drops import Drop
+from blobkit.questions.scripts.script import TOOLS
+from blobkit.questions.scripts.shell import with_ctr
 from layouts import INDEX, GoStore, Layout, Registry, garbage, sha
 from served import Served, needs, serving, shell
 
@@ -420,7 +420,7 @@ def test_what_tools_are_called_with_that_are_not_here(tmp_path: Path, tool: str,
 def test_what_fits_what(tmp_path: Path) -> None:
     layout = images(tmp_path / "l")
     preview = blobkit.simulate_deref(layout.scan(), "one")
-    with pytest.raises(blobkit.UnknownToolError, match="'crane' does not fit a oci store: use umoci, rm"):
+    with pytest.raises(blobkit.UnknownToolError, match="'crane' does not fit stores of the kind oci: use umoci, rm"):
         preview.script("crane")
     registry = Registry(tmp_path / "r")
     registry.push("app", "1", "one")

@@ -11,7 +11,7 @@ import pytest
 from blobkit.errors import (
     LinkCycleError,
 )
-from blobkit.store.adopted import Adopted
+from blobkit.store.layout.adopted import Adopted
 from foreign import Foreign, check, names
 from layouts import CONFIG, INDEX, LAYER, MANIFEST, NAME, sha
 

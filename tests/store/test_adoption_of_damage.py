@@ -13,7 +13,7 @@ from blobkit.errors import (
     StoreBusyError,
     UnreadableStoreError,
 )
-from blobkit.store.adopted import Adopted
+from blobkit.store.layout.adopted import Adopted
 from blobkit.store.local import LocalStore
 from foreign import Foreign, check, names
 from layouts import NAME, nowhere, sha

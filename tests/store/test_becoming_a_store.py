@@ -16,7 +16,7 @@ from blobkit.errors import (
     NotAStoreError,
     UnreadableStoreError,
 )
-from blobkit.store.adopted import Adopted
+from blobkit.store.layout.adopted import Adopted
 from blobkit.store.local import LocalStore, open_read_only
 from foreign import Foreign, check, names
 from layouts import nowhere

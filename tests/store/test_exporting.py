@@ -14,8 +14,8 @@ import pytest
 import blobkit
 from blobkit import demo
 from blobkit.errors import BlobNotFoundError, ContentMissingError, ExportError, InvalidDigestError, TagNotFoundError
-from blobkit.store import exporting
 from blobkit.store.local import LocalStore, open_read_only
+from blobkit.store.transfer import exporting
 from layouts import MANIFEST, NAME, Layout, fingerprint, nowhere, sha
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from blobkit.digest import of
 from blobkit.errors import NotPinnedError, SourceError
 from blobkit.index.memory import MemoryIndex
 from blobkit.protocols import as_source
-from blobkit.store import importing
 from blobkit.store.local import LocalStore
 from blobkit.store.store import Store
+from blobkit.store.transfer import importing
 from layouts import LAYER, MANIFEST, GoStore, Layout, Registry, fingerprint, nowhere, sha
 
 if TYPE_CHECKING:
@@ -598,7 +598,7 @@ KILLED = """
 import os, signal, sys
 from blobkit.protocols import as_source
 import blobkit
-from blobkit.store import importing
+from blobkit.store.transfer import importing
 importing.CHUNK = 4
 opened, after = [], int(sys.argv[3])
 with as_source(sys.argv[1]) as source, blobkit.LocalStore(sys.argv[2], durability="off") as store:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from blobkit.content.memory import MemoryContent
 from blobkit.index.memory import MemoryIndex
 from blobkit.snapshot import build
-from blobkit.store import importing
 from blobkit.store.store import Store
+from blobkit.store.transfer import importing
 
 if TYPE_CHECKING:
     from typing import BinaryIO

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from blobkit.errors import UnreadableStoreError
 from blobkit.media import DOCUMENT_LIMIT, is_document, read_document
 from blobkit.store.fsck.subject import Outside, Suspect
-from blobkit.store.indexfile import load
-from blobkit.store.projection import Kept
+from blobkit.store.layout.indexfile import load
+from blobkit.store.layout.projection import Kept
 from blobkit.strangers import DocumentError
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from blobkit.digest import Digest
     from blobkit.media import Reference
     from blobkit.protocols import Content
-    from blobkit.store.indexfile import IndexFile
-    from blobkit.store.layout import Layout
+    from blobkit.store.layout.indexfile import IndexFile
+    from blobkit.store.layout.layout import Layout
     from blobkit.transactions import Reading
 
 __all__ = ["LayoutOutside"]

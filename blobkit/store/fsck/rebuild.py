@@ -26,10 +26,10 @@ from blobkit.index.sqlite import SqliteIndex
 from blobkit.model import Arrival
 from blobkit.progress import counted
 from blobkit.render import count, listed
-from blobkit.store.adoption import Onto, adopt_into
 from blobkit.store.fsck.files import matches
 from blobkit.store.fsck.report import Checked, Finding, Fsck
-from blobkit.store.layout import Layout
+from blobkit.store.layout.adoption import Onto, adopt_into
+from blobkit.store.layout.layout import Layout
 from blobkit.store.opening import index_path
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from blobkit.errors import InvalidTagError, UnreadableStoreError
 from blobkit.media import Reference, entries
 from blobkit.render import printable
-from blobkit.store.names import check_name
+from blobkit.store.layout.names import check_name
 from blobkit.strangers import DocumentError, Json, parse_json, spelled
 
 if TYPE_CHECKING:

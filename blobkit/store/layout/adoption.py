@@ -26,11 +26,11 @@ from blobkit.errors import LinkCycleError, StoreBusyError
 from blobkit.model import Arrival, Link
 from blobkit.render import short
 from blobkit.store import rules
-from blobkit.store.adopted import Adopted
-from blobkit.store.closure import Closure
 from blobkit.store.cycles import reaches
-from blobkit.store.demand import demand
-from blobkit.store.projection import SOURCE, UNKNOWN_TYPE, Kept, digest_of, without_name
+from blobkit.store.layout.adopted import Adopted
+from blobkit.store.layout.demand import demand
+from blobkit.store.layout.projection import SOURCE, UNKNOWN_TYPE, Kept, digest_of, without_name
+from blobkit.store.transfer.closure import Closure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from blobkit.media import Reference
     from blobkit.model import Record
     from blobkit.protocols import Content
-    from blobkit.store.demand import Demand
-    from blobkit.store.indexfile import Entry, IndexFile
-    from blobkit.store.layout import Layout
+    from blobkit.store.layout.demand import Demand
+    from blobkit.store.layout.indexfile import Entry, IndexFile
+    from blobkit.store.layout.layout import Layout
     from blobkit.strangers import Json
     from blobkit.transactions import Index, Transaction, Writing
 

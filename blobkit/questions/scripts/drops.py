@@ -9,8 +9,8 @@ import numpy as np
 
 from blobkit.analysis.reach import gathered, holders
 from blobkit.analysis.removal import removal
+from blobkit.questions.asking.targets import Dropped
 from blobkit.questions.holding import Holding
-from blobkit.questions.targets import Dropped
 from blobkit.tables import KINDS, LINK_KINDS, PIN_KINDS, codes, ids
 
 if TYPE_CHECKING:

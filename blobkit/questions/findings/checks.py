@@ -10,9 +10,9 @@ import numpy as np
 from blobkit.analysis.dominators import dominators, leaked, retained
 from blobkit.analysis.reach import closure, live, live_without, unknown
 from blobkit.questions.columns import keys, times
-from blobkit.questions.finding import MEANING, Finding, about
+from blobkit.questions.findings.finding import MEANING, Finding, about
+from blobkit.questions.findings.noticed import noticed
 from blobkit.questions.frame import status_codes
-from blobkit.questions.noticed import noticed
 from blobkit.questions.trust import would_abort
 from blobkit.tables import LINK_KINDS, PIN_KINDS, STORED, codes, ids, numbers
 

@@ -10,10 +10,10 @@ import warnings
 from typing import TYPE_CHECKING
 
 from blobkit.errors import LayoutChangedWarning
-from blobkit.store.indexfile import parses
+from blobkit.store.layout.indexfile import parses
 
 if TYPE_CHECKING:
-    from blobkit.store.layout import Layout
+    from blobkit.store.layout.layout import Layout
     from blobkit.transactions import Index
 
     Mark = tuple[int, int, int] | None

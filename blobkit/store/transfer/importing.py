@@ -23,8 +23,8 @@ from blobkit.progress import watched
 from blobkit.render import count, listed, printable, short
 from blobkit.store import rules
 from blobkit.store.cycles import reaches
-from blobkit.store.imported import Imported
-from blobkit.store.wanted import BODY, Plan
+from blobkit.store.transfer.imported import Imported
+from blobkit.store.transfer.wanted import BODY, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from blobkit.digest import Digest
     from blobkit.model import Link, Record
     from blobkit.protocols import Area, Content, Source
-    from blobkit.store.wanted import Wanted
+    from blobkit.store.transfer.wanted import Wanted
     from blobkit.transactions import Index, Retagged, Transaction, Writing
 
 

@@ -110,7 +110,8 @@ class Verified(Shown):
 def verified(preview: Preview, tags: tuple[str, ...], after: Snapshot) -> Verified:
     """Return what a preview of dropping `tags` promised against what is stored in `after`.
 
-    Only stored blobs are compared; garbage of before that went along is as expected, new blobs are no concern.
+    Only stored blobs are compared; garbage of before that went along is as expected, new blobs are no concern, nor are
+    those of which it could not be known whether they go, as something unreadable may link to them.
     PlanError where `after` is of another kind of store.
     """
     before = preview.snapshot
@@ -118,7 +119,8 @@ def verified(preview: Preview, tags: tuple[str, ...], after: Snapshot) -> Verifi
         msg = f"{before.caption()} cannot be compared with {after.caption()}: give the same store, read later"
         raise PlanError(msg)
     blobs = np.flatnonzero(before.counted.blob & live(before.counted)).astype(np.int32)
-    promised = np.isin(blobs, preview.nodes)
+    blobs = np.setdiff1d(blobs, np.setdiff1d(preview.nodes, preview.sure))
+    promised = np.isin(blobs, preview.sure)
     digest = pd.Series(keys(before, blobs), name="digest")
     there = digest.isin(keys(after, np.flatnonzero(after.counted.blob).astype(np.int32))).to_numpy(bool)
     state = np.where(promised, np.where(there, 1, 0), np.where(there, -1, 2))
@@ -126,4 +128,4 @@ def verified(preview: Preview, tags: tuple[str, ...], after: Snapshot) -> Verifi
     columns = {"size": before.counted.size[blobs[said]], "state": categorical(state[said], STATES)}
     frame = pd.DataFrame(columns, index=pd.Index(digest[said]))
     left = set(after.pins["name"].drop_null().to_pylist())
-    return Verified(before, after, preview.bytes, tuple(tag for tag in tags if tag in left), frame)
+    return Verified(before, after, preview.certain_bytes, tuple(tag for tag in tags if tag in left), frame)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blobkit.errors import UnknownToolError
-from blobkit.questions.drops import collected_as, drops
-from blobkit.questions.shell import comment, with_blobkit, with_ctr
-from blobkit.questions.shell_layout import by_hand, with_umoci
-from blobkit.questions.shell_registry import with_api
+from blobkit.questions.scripts.drops import collected_as, drops
+from blobkit.questions.scripts.layouts import by_hand, with_umoci
+from blobkit.questions.scripts.registries import with_api
+from blobkit.questions.scripts.shell import comment, with_blobkit, with_ctr
 from blobkit.questions.trust import would_abort
 from blobkit.render import count, human_bytes, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from blobkit.questions.drops import Drop
     from blobkit.questions.preview import Preview
+    from blobkit.questions.scripts.drops import Drop
     from blobkit.snapshot import Snapshot
 
 __all__ = ["TOOLS", "script"]
@@ -64,7 +64,7 @@ def _fitting(snapshot: Snapshot, tool: str | None) -> str:
         msg = f"no tool drops anything from a {snapshot.kind} store in place: {more}"
         raise UnknownToolError(msg)
     if tool is not None and tool not in fit:
-        msg = f"{tool!r} does not fit a {snapshot.kind} store: use {', '.join(fit)}"
+        msg = f"{tool!r} does not fit stores of the kind {snapshot.kind}: use {', '.join(fit)}"
         raise UnknownToolError(msg)
     return tool or fit[0]
 

@@ -25,7 +25,7 @@ from blobkit.errors import BlobkitError, ContentMissingError, ExportError, TagNo
 from blobkit.media import DOCUMENT_LIMIT, is_document, read_document
 from blobkit.render import printable, short
 from blobkit.store import rules
-from blobkit.store.exported import Exported
+from blobkit.store.transfer.exported import Exported
 from blobkit.strangers import DocumentError, objects, parse_json
 
 if TYPE_CHECKING:

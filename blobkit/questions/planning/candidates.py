@@ -12,17 +12,17 @@ import pandas as pd
 from blobkit.analysis.reach import closure, closure_up
 from blobkit.digest import is_digest
 from blobkit.errors import NotPinnedError, PlanError
-from blobkit.questions.ages import parse_age
+from blobkit.questions.asking.ages import parse_age
+from blobkit.questions.asking.targets import blob_of, flattened, resolve
 from blobkit.questions.columns import keys, times
-from blobkit.questions.targets import blob_of, flattened, resolve
 from blobkit.render import printable
 from blobkit.tables import PIN_KINDS, codes, ids, numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from blobkit.questions.ages import Age
-    from blobkit.questions.targets import Targets
+    from blobkit.questions.asking.ages import Age
+    from blobkit.questions.asking.targets import Targets
     from blobkit.snapshot import Snapshot
 
     Places = NDArray[np.int64]

@@ -10,7 +10,7 @@ from blobkit.render import human_bytes, listed, printable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from blobkit.questions.drops import Drop
+    from blobkit.questions.scripts.drops import Drop
 
 __all__ = ["SKIP", "call", "comment", "said", "skipped", "with_blobkit", "with_ctr"]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.questions.finding import MEANING, Finding, about
+from blobkit.questions.findings.finding import MEANING, Finding, about
 from blobkit.tables import STORED, codes, places
 from blobkit.wording import recompressed_in, upload_in
 

@@ -3,7 +3,7 @@
 A tag change sets `layout_dirty` in its own transaction, with the hash that index.json will have. After that commit the
 file is rewritten under the write lock, then the flag is cleared; who finds the flag set does it again. So at any
 moment, a crash included, index.json is what `layout_hash` or `layout_pending` says, or another program wrote it.
-That is then left alone until `blobkit.store.adoption` has taken it in.
+That is then left alone until `blobkit.store.layout.adoption` has taken it in.
 
 Each rewriting renders and writes the whole file: a tag change costs time in proportion to all tags (10,000 of them:
 0.15 s). A batch announces once, at its end.
@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING
 from blobkit.content.syncing import sync_directory
 from blobkit.content.temporary import locked_file
 from blobkit.errors import NotAdoptedError
-from blobkit.store.indexfile import REF_NAME, load
-from blobkit.store.projection import rendered
+from blobkit.store.layout.indexfile import REF_NAME, load
+from blobkit.store.layout.projection import rendered
 from blobkit.strangers import DocumentError, parse_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from blobkit.store.indexfile import IndexFile
+    from blobkit.store.layout.indexfile import IndexFile
     from blobkit.transactions import Reading, Writing
 
 __all__ = ["REF_NAME", "Layout"]

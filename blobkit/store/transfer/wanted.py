@@ -16,7 +16,7 @@ from blobkit.digest import Digest
 from blobkit.errors import InvalidTagError
 from blobkit.model import LINK_KINDS, Link
 from blobkit.render import count, printable
-from blobkit.store.names import check_name
+from blobkit.store.layout.names import check_name
 from blobkit.tables import LINK_KINDS as ALL_LINK_KINDS
 from blobkit.tables import STORED, codes, ids
 

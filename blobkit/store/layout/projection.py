@@ -14,7 +14,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from blobkit.store.indexfile import REF_NAME
+from blobkit.store.layout.indexfile import REF_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

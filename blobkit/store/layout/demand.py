@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from blobkit.render import short
-from blobkit.store.projection import SOURCE, without_name
+from blobkit.store.layout.projection import SOURCE, without_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from blobkit.digest import Digest
     from blobkit.media import Reference
-    from blobkit.store.indexfile import Entry, IndexFile
+    from blobkit.store.layout.indexfile import Entry, IndexFile
     from blobkit.transactions import Reading
 
 __all__ = ["Demand", "demand"]

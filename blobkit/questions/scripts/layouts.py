@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.questions.frame import to_frame
-from blobkit.questions.shell import SKIP, call, comment, said, skipped
+from blobkit.questions.scripts.shell import SKIP, call, comment, said, skipped
 from blobkit.render import count, human_bytes, printable
 from blobkit.tables import ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from blobkit.questions.drops import Drop
     from blobkit.questions.preview import Preview
+    from blobkit.questions.scripts.drops import Drop
     from blobkit.snapshot import Snapshot
 
 __all__ = ["by_hand", "with_umoci"]

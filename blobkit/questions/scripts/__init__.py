@@ -1,0 +1,1 @@
+"""The commands that do what a preview showed, for each tool."""
