@@ -118,7 +118,7 @@ def html_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: f
     """Return an HTML table, every cell escaped; a cell that is a digest is shortened, the full one as its title."""
 
     def cell(tag: str, name: str, text: str) -> str:
-        align = "right" if name in right else "left"
+        align = "right;white-space:nowrap" if name in right else "left"
         brief = short(text)
         title = f' title="{html.escape(text)}"' if brief != text else ""
         return f'<{tag} style="text-align:{align}"{title}>{html.escape(printable(brief))}</{tag}>'
@@ -128,7 +128,7 @@ def html_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: f
         "<tr>" + "".join(cell("td", name, text) for name, text in zip(header, row, strict=True)) + "</tr>"
         for row in rows
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<table style="border-spacing:.8em .1em"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def html_card(title: str, lines: Iterable[str], *tables: str) -> str:

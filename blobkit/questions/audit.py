@@ -107,11 +107,7 @@ class Audit(Shown):
     def title(self) -> str:
         """Return the answer in one line."""
         number = {severity: sum(finding.severity == severity for finding in self.found) for severity in SEVERITIES}
-        parts = [
-            f"{number['info']} to know" if severity == "info" else count(many, severity)
-            for severity, many in number.items()
-            if many
-        ]
+        parts = [count(many, "note" if severity == "info" else severity) for severity, many in number.items() if many]
         return f"Found {', '.join(parts)}" if parts else "Nothing found"
 
     def __str__(self) -> str:
