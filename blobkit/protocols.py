@@ -188,6 +188,10 @@ class Content(Protocol):
         """Return the bytes as a file to read; FileNotFoundError where there are none."""
         ...
 
+    def read(self, digest: Digest, size: int) -> bytes | None:
+        """Return the bytes where there are `size` of them and one step gets them; None where `open` must see to it."""
+        ...
+
     def digests(self) -> Iterator[Digest]:
         """Yield every digest that has bytes here, in no order."""
         ...

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DirectoryContent"]
 
+READ = os.O_RDONLY | os.O_CLOEXEC
+SMALL = 1 << 20
+"""Up to this size a file is read in one step; above it, opening it as a file costs nothing beside the reading."""
+
 
 class DirectoryContent:
     """The files of one layout. `sync=False` promises nothing about a loss of power."""
@@ -74,6 +78,24 @@ class DirectoryContent:
     def open(self, digest: Digest) -> BinaryIO:
         """Return the file, open to read; FileNotFoundError where there is none."""
         return open(self._path(digest), "rb")  # noqa: PTH123 (twice as fast as through a Path)
+
+    def read(self, digest: Digest, size: int) -> bytes | None:
+        """Return the bytes of a small file, where there are `size` of them; None where `open` must see to it.
+
+        Cost: three system calls, a quarter of what a file object costs. One byte more is asked for than there should
+        be, so that a file which is longer shows without another call.
+        """
+        if size > SMALL:
+            return None
+        try:
+            fd = os.open(self._path(digest), READ)
+            try:
+                content = os.read(fd, size + 1)
+            finally:
+                os.close(fd)
+        except OSError:
+            return None
+        return content if len(content) == size else None
 
     def digests(self) -> Iterator[Digest]:
         """Yield every digest that has a file here, in no order; any other name is passed over."""

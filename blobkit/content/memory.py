@@ -57,6 +57,11 @@ class MemoryContent:
         except KeyError:
             raise FileNotFoundError(digest) from None
 
+    def read(self, digest: Digest, size: int) -> bytes | None:
+        """Return the bytes where there are `size` of them, else None."""
+        content = self._bytes.get(digest)
+        return content if content is not None and len(content) == size else None
+
     def digests(self) -> Iterator[Digest]:
         """Yield every digest that has bytes here."""
         yield from list(self._bytes)

@@ -236,6 +236,10 @@ class _Pending:
         """Return the bytes as a file to read."""
         return self.area().open(self._kept[digest]) if digest in self._kept else self._content.open(digest)
 
+    def read(self, digest: Digest, size: int) -> bytes | None:
+        """Return the bytes that are in their place; None where they are kept, or it takes `open`."""
+        return None if digest in self._kept else self._content.read(digest, size)
+
     def digests(self) -> Iterator[Digest]:
         """Yield every digest that has bytes in its place."""
         return self._content.digests()

@@ -58,7 +58,7 @@ class Verbs(ABC):
     def get(self, digest: str) -> Blob:
         """Return what is known of a blob, with `.open()` and `.read()`."""
         key = parse(digest)
-        make = partial(Blob, _open=self._opened)
+        make = partial(Blob, _open=self._opened, _read=self._content_of)
         return self._index.read(lambda rows: described_as(make, rows, [key]))[0]
 
     def list(self) -> list[str]:
@@ -223,6 +223,14 @@ class Verbs(ABC):
     @abstractmethod
     def _retagged(self, rows: Writing, *, durable: bool) -> None:
         """Take note, inside its transaction, that a tag or what it shows changed."""
+
+    def _content_of(self, digest: Digest, size: int) -> bytes:
+        """Return the content of a blob of this size."""
+        content = self._content.read(digest, size)
+        if content is not None:
+            return content
+        with self._opened(digest, size) as file:
+            return file.read()
 
     def _opened(self, digest: Digest, size: int | None = None) -> BinaryIO:
         """Return the content as a file to read; where its size is known, the index is asked only if it is not there.

@@ -188,6 +188,15 @@ class ContentSuite:
         with pytest.raises(FileNotFoundError):
             content.open(ABSENT)
 
+    @pytest.mark.parametrize("size", [0, 10, 1 << 20, (1 << 20) + 1])
+    def test_reading_gives_all_bytes_or_leaves_it_to_open(self, content: Content, size: int) -> None:
+        data = os.urandom(size)
+        digest = stored(content, data)
+        assert content.read(digest, size) in ({data} if size <= 1 << 20 else {data, None})
+        assert content.read(digest, size + 1) is None
+        assert content.read(digest, size - 1) is None
+        assert content.read(ABSENT, size) is None
+
     def test_delete_says_what_is_gone_and_may_be_repeated(self, content: Content) -> None:
         digests = [stored(content, data) for data in (b"a", b"b", b"c")]
         assert list(content.delete(digests[:2])) == digests[:2]

@@ -52,6 +52,23 @@ def test_get_beside_removals_gives_the_content_or_says_that_the_blob_is_gone(tmp
     assert min(found.values()) >= 50
 
 
+@pytest.mark.parametrize("length", [0, 99, 101, None])
+def test_small_content_of_another_length_is_missing_not_read(tmp_path: Path, length: int | None) -> None:
+    with LocalStore(tmp_path / "store", durability="off") as store:
+        blob = store.get(store.put(bytes(100)).digest)
+        assert blob.read() == bytes(100)
+        path = store.root / "blobs/sha256" / blob.digest[7:]
+        path.chmod(0o644)
+        if length is None:
+            path.unlink()
+        else:
+            os.truncate(path, length)
+        with pytest.raises(ContentMissingError):
+            blob.read()
+        store.put(bytes(100))
+        assert blob.read() == bytes(100)
+
+
 def test_large_content_that_was_truncated_is_healed_by_the_next_put(tmp_path: Path) -> None:
     data = os.urandom(5 << 20)
     (tmp_path / "data").write_bytes(data)
