@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -165,11 +164,13 @@ class SqliteWriting(Rows):
             self._db.execute(statement, ids)
 
     def _type_ids(self, names: Collection[str]) -> dict[str, int]:
-        """Return the ids of media types; those that are new get one."""
-        if not self.types.keys() >= set(names):
-            self._db.executemany("INSERT OR IGNORE INTO media_types(name) VALUES (?)", [(name,) for name in names])
-            statement = "SELECT name, id FROM media_types WHERE name IN (SELECT value FROM json_each(?))"
-            self.types.update(self._db.execute(statement, (json.dumps(list(names)),)).fetchall())
+        """Return the ids of media types; those that are new get one.
+
+        Each is asked for by itself, once: JSON would cut off at a NUL what a stranger wrote.
+        """
+        for name in [(name,) for name in names if name not in self.types]:
+            self._db.execute("INSERT OR IGNORE INTO media_types(name) VALUES (?)", name)
+            self.types.update(self._db.execute("SELECT name, id FROM media_types WHERE name = ?", name).fetchall())
         return self.types
 
 

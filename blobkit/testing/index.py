@@ -199,6 +199,13 @@ class IndexSuite:
             rows.set_meta("key", None)
         assert ask(index, lambda rows: rows.meta("key")) is None
 
+    def test_a_media_type_is_any_text(self, index: Index) -> None:
+        types = dict(zip(map(digest, range(5)), ("a\0b", "\0", "\u202e'\"", "x" * 9_999, "a"), strict=True))
+        with index.writing() as rows:
+            rows.add([Arrival(blob, 1, media_type, NOW) for blob, media_type in types.items()])
+        held = ask(index, lambda rows: rows.records(list(types)))
+        assert {blob: record.media_type for blob, record in held.items()} == types
+
     def test_an_error_undoes_everything(self, index: Index) -> None:
         blobs = fill(index, 4, [(0, 1), (1, 2)])
         before = ask(index, everything)
