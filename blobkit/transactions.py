@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from blobkit.digest import Digest
     from blobkit.model import Arrival, Change, Column, Facts, Fault, Link, Record, Standing, Tally
+
+    Glance = tuple[int, int, int, str, datetime]
+    """Size, refcount, pins, media type and moment of the first commit of a blob that has no links and no tags."""
 
 __all__ = ["Index", "Reading", "Retagged", "Transaction", "Writing"]
 
@@ -183,6 +187,10 @@ class Index(Protocol):
 
     def read(self, question: Callable[[Reading], T]) -> T:
         """Return the answer to a question over one consistent state; the question may be asked again."""
+        ...
+
+    def glance(self, blob: Digest) -> Glance | None:
+        """Return what is recorded of a blob without links and tags; None for others, or where `read` is as cheap."""
         ...
 
     def writing(self, *, durable: bool = False) -> AbstractContextManager[Writing]:

@@ -42,6 +42,9 @@ class MemoryIndex:
         with self._opened():
             return question(self._state)
 
+    def glance(self, blob: Digest) -> None:
+        """Return None: `read` is as cheap."""
+
     @contextmanager
     def writing(self, *, durable: bool = False) -> Iterator[_State]:  # noqa: ARG002 (memory promises nothing)
         """Hold the lock; on an error every write is undone, the last one first."""

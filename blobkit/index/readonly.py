@@ -26,6 +26,7 @@ from blobkit.index.schema import check_version, translated
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from blobkit.digest import Digest
     from blobkit.transactions import Reading, Writing
 
 __all__ = ["ReadOnlyIndex"]
@@ -71,6 +72,9 @@ class ReadOnlyIndex:
                 if self._is_good():
                     return answer
         return self._give_up()
+
+    def glance(self, blob: Digest) -> None:
+        """Return None: looking whether the files have changed is what costs, as in `read`."""
 
     def read_more(self, question: Callable[[Reading], T]) -> T:
         """Return the answer over the state of the last answer, if that was a private copy; else over that of now.

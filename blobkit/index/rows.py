@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.model import Column, Facts, Fault, Tally
+    from blobkit.transactions import Glance
 
-__all__ = ["EPOCH", "Rows"]
+__all__ = ["EPOCH", "Rows", "glance"]
 
 V = TypeVar("V")
 
@@ -35,6 +36,10 @@ KNOWN = "SELECT digest, id, size, refcount FROM blobs WHERE digest IN (:digests)
 RECORDS = """SELECT b.digest, b.id, b.size, b.refcount, b.pins, (SELECT count(*) FROM tags t WHERE t.blob_id = b.id),
     m.name, b.created, EXISTS (SELECT 1 FROM links l WHERE l.from_id = b.id)
     FROM blobs b JOIN media_types m ON m.id = b.media_type WHERE b.digest IN (:digests)"""
+PLAIN = """SELECT b.size, b.refcount, b.pins, m.name, b.created
+    FROM blobs b JOIN media_types m ON m.id = b.media_type WHERE b.digest = ?
+    AND NOT EXISTS (SELECT 1 FROM links l WHERE l.from_id = b.id)
+    AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.blob_id = b.id)"""
 EXPECTING = """SELECT b.digest, w.digest, w.kind FROM missing_links w JOIN blobs b ON b.id = w.from_id
     WHERE w.digest IN (:digests)"""
 # CROSS JOIN keeps the order of the tables: the planner would scan all blobs at every level of a cascade. Links are
@@ -239,6 +244,15 @@ class Rows:
 
     def _page(self, statement: str, after: Digest | None, limit: int) -> list[Digest]:
         return unpack_column(self._db.execute(statement, (pack(after) if after else b"", limit)))
+
+
+def glance(db: sqlite3.Connection, blob: Digest) -> Glance | None:
+    """Return what is recorded of a blob that has neither links nor tags."""
+    row = db.execute(PLAIN, (pack(blob),)).fetchone()
+    if row is None:
+        return None
+    size, refcount, pins, media_type, created = row
+    return size, refcount, pins, media_type, EPOCH + timedelta(0, 0, created)
 
 
 @cache

@@ -6,7 +6,7 @@ import sqlite3
 from typing import TYPE_CHECKING, TypeVar
 
 from blobkit.index.pool import Lease, Pool
-from blobkit.index.rows import Rows
+from blobkit.index.rows import Rows, glance
 from blobkit.index.schema import check_version
 from blobkit.index.writes import SqliteWriting
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from blobkit.transactions import Reading
+    from blobkit.digest import Digest
+    from blobkit.transactions import Glance, Reading
 
 __all__ = ["SqliteIndex"]
 
@@ -56,6 +57,16 @@ class SqliteIndex:
         finally:
             lease.end()
         return answer
+
+    def glance(self, blob: Digest) -> Glance | None:
+        """Return what is recorded of a blob without links and tags. One statement, which sees one state by itself."""
+        lease = Lease(self._pool)
+        try:
+            return glance(lease.db, blob)
+        except sqlite3.DatabaseError as error:
+            self._pool.fail(error)
+        finally:
+            lease.end()
 
     def writing(self, *, durable: bool = False) -> _Transaction:
         """Hold the write lock of the database, then commit; undo everything on an error."""

@@ -171,6 +171,9 @@ class _Held:
         """Return the answer of the transaction, of what this batch did included."""
         return question(self.begin())
 
+    def glance(self, blob: Digest) -> None:
+        """Return None: `read` is as cheap."""
+
     @contextmanager
     def writing(self, *, durable: bool = False) -> Iterator[Writing]:  # noqa: ARG002 (the batch itself is durable)
         """Give the transaction; it is not committed before the end."""

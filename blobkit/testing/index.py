@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-__all__ = ["IndexSuite"]
+__all__ = ["IndexSuite", "fill"]
 
 NOW = datetime(2024, 2, 29, 12, 30, 15, 123456, tzinfo=UTC)
 LABELS = ("sha256", "sha384", "sha512")
@@ -110,6 +110,25 @@ class IndexSuite:
         assert (record.pins, record.tags, record.anonymous) == (3, 2, 1)
         assert ask(index, lambda rows: dict(rows.names(blobs))) == {blobs[3]: ["a", "b"]}
         assert ask(index, lambda rows: dict(rows.tags(["b", "z"]))) == {"b": blobs[3]}
+
+    def test_a_glance_sees_what_has_no_links_and_no_tags_or_nothing(self, index: Index) -> None:
+        blobs = fill(index, 4, [(2, 1)])
+        with index.writing() as rows:
+            rows.apply(Change(refcounts={blobs[3]: 2}, pins={blobs[3]: 1}, named={"latest": blobs[3]}))
+        assert [index.glance(blob) for blob in (*blobs[2:], digest(4))] == [None, None, None]
+        for number, refcount in ((0, 1), (1, 2)):
+            seen = number, refcount, 1, f"type/{number}", NOW
+            assert index.glance(blobs[number]) in (seen, None)
+
+    def test_a_glance_has_no_part_in_what_is_written_meanwhile(self, index: Index) -> None:
+        blob, other = fill(index, 2)
+        before = index.glance(blob)
+        with index.writing() as rows:
+            rows.apply(Change(linked=[Link(blob, other)], refcounts={other: 2}))
+        assert index.glance(blob) is None
+        with index.writing() as rows:
+            rows.apply(Change(unlinked=[Link(blob, other)], refcounts={other: 1}))
+        assert index.glance(blob) == before
 
     def test_what_a_source_gave_is_recorded_until_the_blob_goes(self, index: Index) -> None:
         blobs = fill(index, 3)

@@ -18,7 +18,7 @@ from blobkit.index.sqlite import SqliteIndex
 from blobkit.store.local import LocalStore
 from blobkit.store.store import Store
 from blobkit.testing.content import ContentSuite, staged
-from blobkit.testing.index import IndexSuite
+from blobkit.testing.index import IndexSuite, fill
 from blobkit.testing.store import StoreSuite
 
 if TYPE_CHECKING:
@@ -165,6 +165,11 @@ class TestSqliteIndex(IndexSuite):
         index = SqliteIndex(tmp_path / "index.sqlite", durability="off")
         yield index
         index.close()
+
+    def test_a_glance_is_enough_for_a_blob_without_links_and_tags(self, index: SqliteIndex) -> None:
+        blob = fill(index, 1)[0]
+        record = index.read(lambda rows: rows.records([blob]))[blob]
+        assert index.glance(blob) == (record.size, record.refcount, record.pins, record.media_type, record.created)
 
 
 class TestMemoryStore(StoreSuite):
