@@ -225,9 +225,9 @@ def diff(
 ) -> Diff:
     """Return what changed from one snapshot to another of the same kind of store, under the same policy.
 
-    `by` says what a group is, as in `usage`: "tag", "repo", a function or Series of the names of pins. Errors: what
-    `scan` raises, DiffError for different kinds or policies, GroupingError. Cost: as `usage` of both, and one
-    look-up a blob.
+    `by` says what a group is, as in `usage`: "tag", "repo", a function, Series or mapping of the names of pins.
+    Errors: what `scan` raises, DiffError for different kinds or policies, GroupingError. Cost: as `usage` of both,
+    and one look-up a blob.
     """
     old, new = (as_snapshot(x) if policy is None else as_snapshot(x).with_policy(policy) for x in (before, after))
     for what, one, two in (("kind", old.kind, new.kind), ("policy", old.policy, new.policy)):

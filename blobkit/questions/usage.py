@@ -88,8 +88,8 @@ class Usage(Shown):
 def usage(x: SupportsSnapshot | Address, by: By = "tag", *, policy: str | None = None) -> Usage:
     """Return what uses the space, by group; the shares add up to the stored bytes, exactly.
 
-    `by` is "tag" or "repo" (pins that hold are grouped by their name or repository); a function or Series that gives
-    the name of a pin its group (a Series by the index of `tags_frame`; None or NaN: `(other)`); or "kind",
+    `by` is "tag" or "repo" (pins that hold are grouped by their name or repository); a function, Series or mapping that
+    gives the name of a pin its group (a Series by the index of `tags_frame`; None or NaN: `(other)`); or "kind",
     "media_type", "platform", "month" (of `modified`, UTC), which sort the blobs themselves into groups: no blob is in
     two, one of which it is not known goes to `(other)`. Errors: what `scan` raises, GroupingError. Cost: what each
     group reaches, and its links.

@@ -80,6 +80,7 @@ def test_the_last_of_each_repository() -> None:
     assert plan.tags == ("a:3",)
     last = "among the last 2 of its repository"
     assert why(plan) == {"a:1": last, "a:2": last, "a:4": UNKNOWN, "b:1": last}
+    assert blobkit.plan(snapshot, keep_last=np.int64(2)).tags == ("a:3",)  # type: ignore[arg-type]  # what pandas gives
     assert blobkit.plan(snapshot, keep_last=0).tags == ("a:1", "a:2", "a:3", "b:1")
     assert blobkit.plan(aged(a_1=1, a_2=1), keep_last=1).tags == ("a:1",)
     for wrong in (-1, True, 1.5, "2"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import networkx as nx
@@ -297,6 +298,16 @@ def test_a_series_gives_no_group_to_pins_without_a_name(missing: object) -> None
     assert frame.loc["(untagged)", "blobs"] > 0
 
 
+def test_a_mapping_gives_names_their_groups_as_a_series_does() -> None:
+    snapshot = store([("a", None, 0), ("b", None, 1), ("c", None, 1), (None, None, 2)])
+    teams = {"a": "red", "b": "blue", "zzz": "none such"}
+    for ask in (blobkit.usage, blobkit.sharing):
+        found = ask(snapshot, MappingProxyType(teams))
+        pd.testing.assert_frame_equal(found.frame, ask(snapshot, pd.Series(teams)).frame)
+        assert found.by == "own groups"
+    assert not blobkit.diff(snapshot, snapshot, by=teams)
+
+
 def test_a_function_is_asked_once_a_name() -> None:
     asked: list[str] = []
 
@@ -320,6 +331,7 @@ def test_a_function_is_asked_once_a_name() -> None:
         ("\x1b[31m", r"cannot group by '\x1b[31m'"),
         (7, "cannot group by a int"),
         (pd.Series({"z": "x"}), "none of the store's tags in its index"),
+        ({"z": "x"}, "none of the store's tags"),
         (pd.Series(["x", "y"], ["a", "a"]), "gives a two groups"),
     ],
 )

@@ -1,12 +1,13 @@
 """From what a user groups by to groups of pins, or of blobs.
 
-Pins are grouped by their name, their repository, or what a callable or Series makes of their name: a blob can then
-have several groups, those whose pins reach it. Blobs are grouped by what they are themselves: each has one group.
+Pins are grouped by their name, their repository, or what a callable, Series or mapping makes of their name: a blob can
+then have several groups, those whose pins reach it. Blobs are grouped by what they are themselves: each has one group.
 """
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,13 +31,15 @@ if TYPE_CHECKING:
     from blobkit.analysis.groups import Reach
     from blobkit.snapshot import Snapshot
 
-    By = str | Callable[[str], object] | pd.Series
+    Mapped = Callable[[str], object] | pd.Series | Mapping[str, object]
+    By = str | Mapped
 
 __all__ = ["MORE", "OF_BLOBS", "OTHER", "SPECIAL", "UNKNOWN", "By", "Held", "beside", "held", "named_by", "partition"]
 
 UNTAGGED, OTHER, UNKNOWN, GARBAGE = SPECIAL = ("(untagged)", "(other)", "(unknown)", "(garbage)")
 """Held by pins without a name only; grouped to nothing; not known to be garbage; garbage."""
 MORE = "(more)"
+OWN = "own groups"
 OF_PINS, OF_BLOBS = ("tag", "repo"), ("kind", "media_type", "platform", "month")
 
 
@@ -62,11 +65,13 @@ def named_by(by: By) -> str:
             msg = f"{what} Use {', '.join(known)}, or a function"
             raise GroupingError(msg)
         return by
+    if isinstance(by, Mapping):
+        return OWN
     if not isinstance(by, pd.Series) and not callable(by):
-        msg = f"cannot group by a {type(by).__name__}: give a text, a function of the name of a pin, or a Series by tag"
+        msg = f"cannot group by a {type(by).__name__}: give a text, a function of a tag, or a Series or dict by tag"
         raise GroupingError(msg)
     name = by.name if isinstance(by, pd.Series) else getattr(by, "__name__", type(by).__name__)
-    return "own groups" if name in (None, "<lambda>") else str(name)
+    return OWN if name in (None, "<lambda>") else str(name)
 
 
 def partition(snapshot: Snapshot, by: By) -> pd.DataFrame | None:
@@ -117,8 +122,10 @@ def _of_pins(snapshot: Snapshot, by: By, rows: NDArray[np.int64]) -> pd.Series:
     return group.mask(group.isna() & name.notna(), OTHER)
 
 
-def _mapped(snapshot: Snapshot, name: pd.Series, by: Callable[[str], object] | pd.Series) -> pd.Series:
-    """Return what a function or a Series makes of names."""
+def _mapped(snapshot: Snapshot, name: pd.Series, by: Mapped) -> pd.Series:
+    """Return what a function, a Series or a mapping makes of names."""
+    if isinstance(by, Mapping):
+        by = pd.Series(list(by.values()), pd.Index(list(by), dtype=object), dtype=object)
     if isinstance(by, pd.Series):
         return name.map(_by_name(snapshot, by))
     different = name.dropna().unique()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -246,7 +247,7 @@ def _spare_young(found: Rules, older_than: Age) -> None:
 
 
 def _spare_last(found: Rules, keep_last: int) -> None:
-    if isinstance(keep_last, bool) or not isinstance(keep_last, int) or keep_last < 0:
+    if isinstance(keep_last, bool) or not isinstance(keep_last, Integral) or keep_last < 0:
         msg = f"keep_last is {keep_last!r}: give how many of each repository to keep, 0 or more"
         raise PlanError(msg)
     frame = found.names.frame
