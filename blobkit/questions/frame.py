@@ -35,7 +35,7 @@ _YES, _VIRTUAL = STORED.index("yes"), STORED.index("virtual")
 def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
     x: SupportsSnapshot | Address,
     *,
-    columns: Sequence[str] | None = None,
+    columns: str | Sequence[str] | None = None,
     links: bool = False,
     absent: bool = False,
     virtual: bool = False,
@@ -52,9 +52,9 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
     - `platform`, `media_type`: str, "" unknown; `created` (what the image claims), `modified` (file or link):
       datetime64[us, UTC], NaT unknown; `tags`: tuple of the names that name it, sorted
 
-    `columns` picks some (only these are computed), `links` adds `links`: a tuple of the digests linked to. `absent`
-    adds nodes that are linked to and not stored, `virtual` stand-ins; both add the column `stored`. An answer gives its
-    own main table. Cost: nodes + links; 1M blobs and 8M links take about a second.
+    `columns` picks one or some (only these are computed), `links` adds `links`: a tuple of the digests linked to.
+    `absent` adds nodes that are linked to and not stored, `virtual` stand-ins; both add the column `stored`. An answer
+    gives its own main table. Cost: nodes + links; 1M blobs and 8M links take about a second.
     """
     frame = getattr(x, "frame", None)
     if isinstance(frame, pd.DataFrame):
@@ -66,7 +66,7 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
         wanted |= (stored != _YES) & (stored != _VIRTUAL)
     nodes = np.flatnonzero(wanted).astype(np.int32)
     known = _COLUMNS | {"status": lambda snapshot, nodes: categorical(status_codes(snapshot, nodes, min_age), STATUS)}
-    names = list(known) if columns is None else list(columns)
+    names = list(known) if columns is None else [columns] if isinstance(columns, str) else list(columns)
     names += ["links"] * (links and "links" not in names) + ["stored"] * (absent or virtual)
     available = known | {"links": links_of, "stored": _stored}
     odd = [name for name in names if name not in available]

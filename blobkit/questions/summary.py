@@ -47,8 +47,8 @@ class Summary:
     def biggest(self) -> pd.DataFrame:
         """The blobs that retain most, with the columns that tell why they matter."""
         columns = ["size", "retained", "frees", "kind", "status", "refcount", "tags"]
-        frame = to_frame(self.snapshot, columns=columns).sort_values(["retained", "size"], ascending=False)
-        return frame.head(self.top)
+        frame = to_frame(self.snapshot, columns=columns, min_age=self.min_age)
+        return frame.sort_values(["retained", "size"], ascending=False).head(self.top)
 
     @cached_property
     def tags(self) -> pd.DataFrame:

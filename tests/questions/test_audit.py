@@ -103,6 +103,8 @@ def test_garbage_is_fresh_while_it_is_young(layout: Layout) -> None:
     assert "keep it" in row(audit, "fresh")["advice"]
     assert audit.summary.totals["blobs"].to_dict() == {"live": 36, "garbage": 1, "fresh": 1, "unknown": 0}
     assert "1 garbage (11 B), 1 fresh (13 B)" in str(audit)
+    biggest = blobkit.audit(layout.scan(), top=100).summary.biggest["status"]
+    assert (biggest[old], biggest[young]) == ("garbage", "fresh")
     with pytest.raises(AgeError):
         blobkit.audit(layout.scan(), min_age="soon")
 

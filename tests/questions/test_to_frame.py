@@ -177,6 +177,7 @@ def test_columns_are_those_asked_for_in_that_order(layout: Layout) -> None:
     frame = blobkit.to_frame(layout.scan(), columns=["frees", "size"])
     assert list(frame) == ["frees", "size"]
     assert list(blobkit.to_frame(layout.scan(), columns=["size"], links=True)) == ["size", "links"]
+    assert list(blobkit.to_frame(layout.scan(), columns="size")) == ["size"]
     with pytest.raises(ValueError, match=r"no column 'bytes'.*'?size"):
         blobkit.to_frame(layout.scan(), columns=["bytes"])
 
