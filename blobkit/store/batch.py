@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.protocols import Area, Content, Staged
-    from blobkit.store.arrival import Wish
-    from blobkit.store.writer import BlobWriter
     from blobkit.transactions import Index, Reading, Retagged, Transaction, Writing
 
 
@@ -106,9 +104,9 @@ class Batch(Verbs):
     def _retagged(self, _rows: Writing, *, durable: bool) -> None:  # noqa: ARG002 (the batch itself is durable)
         self._tags_changed = True
 
-    def _writer(self, algorithm: str, media_type: str, wish: Wish) -> BlobWriter[Descriptor]:
+    def _stage(self) -> Staged:
         self._index.check()
-        return super()._writer(algorithm, media_type, wish)
+        return super()._stage()
 
     def _take_in(self, came: Arrived, staged: Staged) -> Descriptor:
         if self._index.begun or came.wish is not NOTHING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from blobkit.digest import algorithm as algorithm_of
 from blobkit.digest import is_digest, parse
+from blobkit.digest import of as digest_of
 from blobkit.errors import ContentMissingError
 from blobkit.store import rules
 from blobkit.store.arrival import (
@@ -25,7 +26,7 @@ from blobkit.store.arrival import (
 )
 from blobkit.store.blob import Blob
 from blobkit.store.layout.projection import is_shown
-from blobkit.store.writer import BlobWriter
+from blobkit.store.writer import SMALL, BlobWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -119,6 +120,8 @@ class Verbs(ABC):
         when they arrive. MediaTypeConflictError, LinkCycleError.
         """
         wish, source = wish_of(data, media_type=media_type, links=links, tag=tag, move=move)
+        if isinstance(source, bytes) and len(source) <= SMALL:
+            return self._put_small(source, algorithm, media_type, wish)
         with self._writer(algorithm, media_type, wish) as writer:
             writer.draw(source)
             return writer.commit()
@@ -190,7 +193,22 @@ class Verbs(ABC):
 
     def _writer(self, algorithm: str, media_type: str, wish: Wish) -> BlobWriter[Descriptor]:
         check_text(media_type)
-        return BlobWriter(algorithm_of(algorithm), media_type, self._content.stage, partial(self._commit, wish))
+        return BlobWriter(algorithm_of(algorithm), media_type, self._stage, partial(self._commit, wish))
+
+    def _put_small(self, content: bytes, algorithm: str, media_type: str, wish: Wish) -> Descriptor:
+        """Store bytes that cannot change and take no thread: a writer would cost as much as the writing."""
+        check_text(media_type)
+        digest = digest_of(content, algorithm)
+        staged = self._stage()
+        try:
+            staged.write(memoryview(content))
+            return self._take_in(Arrived(digest, len(content), media_type, wish, staged.token), staged)
+        finally:
+            staged.discard()
+
+    def _stage(self) -> Staged:
+        """Return a place for new bytes."""
+        return self._content.stage()
 
     def _commit(self, wish: Wish, staged: Staged, digest: Digest, size: int, media_type: str) -> Descriptor:
         return self._take_in(Arrived(digest, size, media_type, wish, staged.token), staged)
