@@ -87,13 +87,17 @@ def _tags(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
 
 
 def _leaked(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
-    """Find what is counted and held by nothing that can be dropped; not what an unreadable document may hold."""
+    """Find what is counted and held by nothing that can be dropped; not what an unreadable document may hold.
+
+    Garbage that nothing counts is no leak: it is what a collector left behind.
+    """
     graph = snapshot.counted
+    counted = graph.pins + graph.links_in > 0
     opaque = unknown(graph)
     doubtful = closure(graph, opaque) >= 0
     if len(opaque):
         doubtful |= ~live(graph)
-    yield about("leaked", snapshot, leaked(graph) & graph.blob & ~doubtful)
+    yield about("leaked", snapshot, leaked(graph) & counted & graph.blob & ~doubtful)
 
 
 def _anonymous(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
