@@ -64,6 +64,7 @@ class Store(Bulk):
         store's own verbs see what is committed, and those that write raise BatchError in this thread.
         """
         self._refuse_nesting()
+        self._refuse_closed()
         self._look()
         with batched(self._content, self._index, self._address, self._committing, self._retagged) as batch:
             self._here.batch = ref(batch)

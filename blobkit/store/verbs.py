@@ -208,7 +208,13 @@ class Verbs(ABC):
 
     def _stage(self) -> Staged:
         """Return a place for new bytes."""
+        self._refuse_closed()
         return self._content.stage()
+
+    def _refuse_closed(self) -> None:
+        """Hold that the store is open, before anything is staged in it; StoreClosedError."""
+        if self._index.closed:
+            self._index.read(lambda _: None)
 
     def _commit(self, wish: Wish, staged: Staged, digest: Digest, size: int, media_type: str) -> Descriptor:
         return self._take_in(Arrived(digest, size, media_type, wish, staged.token), staged)

@@ -155,3 +155,7 @@ class StoreSuite(ReferenceRules, ArrivalRules, BatchRules):
         for call in (store.list, lambda: store.put(b"y"), lambda: store.deref(digest), lambda: digest in store):
             with pytest.raises(StoreClosedError):
                 call()
+        with pytest.raises(StoreClosedError):
+            store.new_writer()
+        with pytest.raises(StoreClosedError), store.batch():
+            pytest.fail("there is nothing to begin")
