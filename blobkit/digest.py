@@ -52,6 +52,7 @@ ALGORITHMS = {
         Algorithm("sha512", 64, 3, hashlib.sha512),
     )
 }
+_CODES = {a.label: bytes((a.code,)) for a in ALGORITHMS.values()}
 _PREFIXES = {a.code: f"{a.label}:" for a in ALGORITHMS.values()}
 _PATTERN = re.compile("|".join(f"{a.label}:[0-9a-f]{{{2 * a.size}}}" for a in ALGORITHMS.values()))
 
@@ -108,7 +109,7 @@ def read_through(file: BinaryIO, digest: Digest, each: Callable[[bytes], object]
 def pack(digest: Digest) -> bytes:
     """Return one byte for the algorithm and the raw hash: 33, 49 or 65 bytes that sort like the digest."""
     label, _, hexa = digest.partition(":")
-    return bytes((ALGORITHMS[label].code,)) + bytes.fromhex(hexa)
+    return _CODES[label] + bytes.fromhex(hexa)
 
 
 def unpack(packed: bytes) -> Digest:

@@ -15,7 +15,7 @@ import gc
 import os
 import threading
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakSet, ref
 
 from blobkit.errors import StoreError
 
@@ -50,17 +50,30 @@ _spoiled: set[Path] = set()
 
 
 class _Gate:
-    """Who is inside, by thread. The lock is taken by plain `with`, between whose steps no interrupt comes."""
+    """Who is inside, by thread. The lock is taken by plain `with`, between whose steps no interrupt comes.
+
+    A plain dict of references: a WeakKeyDictionary is Python code, and would cost as much again as all of this.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
-        self.inside: WeakKeyDictionary[Visit, int] = WeakKeyDictionary()
+        self.inside: dict[ref[Visit], int] = {}
         self.is_shut = False
+
+    def visits(self) -> list[tuple[Visit, int]]:
+        """Return who is inside, with the thread, and let go of who was forgotten."""
+        for forgotten in [mark for mark in list(self.inside) if mark() is None]:
+            self.inside.pop(forgotten, None)
+        return [(visit, thread) for mark, thread in list(self.inside.items()) if (visit := mark()) is not None]
 
     def only(self, thread: int) -> bool:
         """Return whether nobody but this thread is inside."""
-        return all(other == thread for other in self.inside.values())
+        return all(other == thread for _, other in self.visits())
+
+    def has(self, thread: int) -> bool:
+        """Return whether this thread is inside already."""
+        return any(other == thread for _, other in self.visits())
 
 
 _gate = _Gate()
@@ -82,16 +95,16 @@ def enter(visit: Visit) -> None:
     me = threading.get_ident()
     gate = _gate
     with gate.lock:
-        while gate.is_shut and me not in gate.inside.values():
+        while gate.is_shut and not gate.has(me):
             gate.changed.wait()
-        gate.inside[visit] = me
+        gate.inside[ref(visit)] = me
 
 
 def exit_(visit: Visit) -> None:
     """Go outside again; a second time is nothing."""
     gate = _gate
     with gate.lock:
-        gate.inside.pop(visit, None)
+        gate.inside.pop(ref(visit), None)
         if gate.is_shut:
             gate.changed.notify_all()
 
@@ -118,7 +131,7 @@ def _open() -> None:
 def _begin_anew() -> None:
     """Be as new, in a child, where no other thread is; what was inside stays the parent's."""
     global _gate  # noqa: PLW0603 (one for the process)
-    _spoiled.update(visit.path for visit in list(_gate.inside))
+    _spoiled.update(visit.path for visit, _ in _gate.visits())
     _gate = _Gate()
     for leaver in list(_leavers):
         leaver.begin_anew()

@@ -7,6 +7,7 @@ many small ones that a deep cascade asks.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -46,6 +47,8 @@ EXPECTING = """SELECT b.digest, w.digest, w.kind FROM missing_links w JOIN blobs
 # counted before blobs are looked up: each is looked up once, in the order of the table.
 LINKS = """SELECT b.digest, b.id, b.size, b.refcount, n FROM (SELECT to_id, count(*) AS n FROM links
     WHERE from_id IN (SELECT value FROM json_each(?)) GROUP BY to_id) CROSS JOIN blobs b ON b.id = to_id"""
+LINKS_OF_ONE = """SELECT b.digest, b.id, b.size, b.refcount, 1 FROM links l CROSS JOIN blobs b ON b.id = l.to_id
+    WHERE l.from_id = ?"""
 TARGETS = """SELECT l.from_id, b.digest FROM links l CROSS JOIN blobs b ON b.id = l.to_id
     WHERE l.from_id IN (SELECT value FROM json_each(?)) ORDER BY b.digest"""
 HOLDERS = """SELECT l.to_id, b.digest FROM links l CROSS JOIN blobs b ON b.id = l.from_id
@@ -79,8 +82,13 @@ class Rows:
 
     def links(self, blobs: Collection[Digest]) -> Mapping[Digest, int]:
         """Return each blob that these link to, with the number of links that come from these. One statement."""
+        ids = self._sorted_ids(blobs)
+        if len(ids) == 1:  # as on each level of a chain: in a quarter of the time
+            rows = self._db.execute(LINKS_OF_ONE, ids)
+        else:
+            rows = self._db.execute(LINKS, (str(ids),))
         found: dict[Digest, int] = {}
-        for packed, ident, size, refcount, number in self._db.execute(LINKS, (self._ids(blobs),)):
+        for packed, ident, size, refcount, number in rows:
             blob = unpack(packed)
             self._known[blob] = (ident, size, refcount)
             found[blob] = number
@@ -207,8 +215,9 @@ class Rows:
         """Return (id, size, refcount) of all blobs that were looked up so far, these among them if they exist."""
         known = self._known
         unseen = [blob for blob in blobs if blob not in known]
-        for packed, ident, size, refcount in self._by_digest(KNOWN, unseen):
-            known[unpack(packed)] = (ident, size, refcount)
+        if unseen:
+            for packed, ident, size, refcount in self._by_digest(KNOWN, unseen):
+                known[unpack(packed)] = (ident, size, refcount)
         return known
 
     def _seen(self, blobs: Collection[Digest]) -> dict[Digest, tuple[int, int, int]]:
@@ -218,8 +227,11 @@ class Rows:
 
     def _ids(self, blobs: Collection[Digest]) -> str:
         """Return the ids of these as a JSON array, in the order of the tables: SQLite then goes through them once."""
+        return str(self._sorted_ids(blobs))
+
+    def _sorted_ids(self, blobs: Collection[Digest]) -> list[int]:
         known = self._looked_up(blobs)
-        return str(sorted([found[0] for blob in blobs if (found := known.get(blob))]))
+        return sorted([found[0] for blob in blobs if (found := known.get(blob))])
 
     def _by_digest(self, statement: str, digests: Collection[Digest]) -> Iterator[tuple[Any, ...]]:
         packed = list(map(pack, digests))
@@ -232,7 +244,7 @@ class Rows:
         """Return the answer to a question about at most CHUNK digests, of which the last one fills up the places."""
         if not packed:
             return iter(())
-        places = next(size for size in SIZES if size >= len(packed))
+        places = SIZES[bisect_left(SIZES, len(packed))]
         return self._db.execute(_asking(statement, places), packed + packed[-1:] * (places - len(packed)))
 
     def _grouped(self, blobs: Collection[Digest], rows: Iterable[tuple[int, V]]) -> dict[Digest, list[V]]:
