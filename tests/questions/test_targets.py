@@ -179,6 +179,8 @@ def test_no_target_is_an_error() -> None:
             freed(store((None, A)), *nothing)
     with pytest.raises(UnknownTargetError, match="7 is no target"):
         freed(store((None, A)), 7)
+    with pytest.raises(UnknownTargetError, match="a DataFrame is no target: give its index"):
+        freed(store(("repo", A)), blobkit.tags_frame(store(("repo", A))))
 
 
 def test_whatever_pandas_hands_over() -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from blobkit.analysis.memory import kept
 from blobkit.analysis.reach import live
@@ -103,6 +104,9 @@ def flattened(targets: Targets) -> Iterable[str]:
             if item not in seen:
                 seen.add(item)
                 yield item
+        elif isinstance(item, pd.DataFrame):  # iterating gives the names of its columns
+            msg = "a DataFrame is no target: give its index, or the column that has the names or digests"
+            raise UnknownTargetError(msg)
         elif isinstance(item, Iterable):
             todo += list(item)[::-1]
         else:
