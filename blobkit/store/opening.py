@@ -41,8 +41,9 @@ def check_root(root: Path, *, create: bool, adopt: bool, layout: Layout) -> None
     if root.is_symlink() and not root.exists():
         msg = f"{root} is a symbolic link that leads nowhere: give the directory of a store"
         raise NotAStoreError(msg)
-    if root.exists() and not root.is_dir():
-        msg = f"{root} is a file, not a directory: give the directory of a store"
+    there = next(path for path in (root, *root.parents) if path.exists())
+    if not there.is_dir():
+        msg = f"{there} is a file, not a directory: give the directory of a store"
         raise NotAStoreError(msg)
     if not root.exists():
         _check_creation(root, "does not exist", create=create)

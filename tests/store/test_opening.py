@@ -347,8 +347,9 @@ def test_a_link_that_leads_nowhere_and_a_file_are_no_stores(tmp_path: Path) -> N
     (tmp_path / "file").write_text("x")
     with pytest.raises(NotAStoreError, match="leads nowhere"):
         LocalStore(tmp_path / "link")
-    with pytest.raises(NotAStoreError, match="is a file"):
-        LocalStore(tmp_path / "file")
+    for path in (tmp_path / "file", tmp_path / "file" / "store", tmp_path / "file" / "a" / "store"):
+        with pytest.raises(NotAStoreError, match=f"{tmp_path / 'file'} is a file"):
+            LocalStore(path)
 
 
 @pytest.mark.parametrize("timeout", [-1, float("nan"), float("inf"), 1e10, "x", None])
