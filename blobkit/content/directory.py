@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blobkit.content.quarantine import move_aside, stamp, strays
+from blobkit.content.quarantine import PRIVATE, move_aside, quarantine, stamp, strays
 from blobkit.content.syncing import sync_directory, sync_file_system
 from blobkit.content.temporary import StagedFile, StagingArea, abandoned, reclaim
 from blobkit.digest import ALGORITHMS, Digest, is_digest
@@ -43,10 +43,12 @@ class DirectoryContent:
         The temporary one is the first, so that whoever looks meanwhile sees that a store is being made.
         """
         paths = [Path(self._tmp), *(Path(self._blobs, label) for label in ALGORITHMS)]
-        if all(path.is_dir() for path in paths):
+        aside = quarantine(self._root)
+        if all(path.is_dir() for path in (*paths, aside)):
             return
         for path in paths:
             path.mkdir(parents=True, exist_ok=True)
+        aside.mkdir(mode=PRIVATE, exist_ok=True)
         if self._sync:
             for made in (self._tmp, self._root / ".blobkit", self._blobs, self._root, self._root.parent):
                 sync_directory(made)
@@ -153,7 +155,7 @@ class DirectoryContent:
             with contextlib.suppress(FileNotFoundError):
                 moved[name] = move_aside(self._root, path, what, sync=False)
         if self._sync and moved:
-            sync_directory(self._root / ".blobkit" / "quarantine")
+            sync_directory(quarantine(self._root))
             for parent in {(self._root / paths[name]).parent for name in moved}:
                 sync_directory(parent)
         return moved

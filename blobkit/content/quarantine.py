@@ -18,19 +18,26 @@ from blobkit.model import Stamp
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["move_aside", "purge", "stamp", "strays"]
+__all__ = ["PRIVATE", "move_aside", "purge", "quarantine", "stamp", "strays"]
 
 PRIVATE = 0o700
 LONGEST = 180
 """Bytes of a name that are kept: what happened and a number come behind it, and names end at 255."""
 
 
+def quarantine(root: Path) -> Path:
+    """Return where the quarantine of a store is."""
+    return root / ".blobkit" / "quarantine"
+
+
 def stamp(path: str) -> Stamp:
-    """Return what tells the bytes at this path from others; FileNotFoundError. A change of mode is no other bytes."""
+    """Return what tells the bytes at this path from others; FileNotFoundError. A change of mode is no other bytes.
+
+    They are as old as what was written, as everywhere: a store that was copied with its times is as old as before.
+    """
     found = os.lstat(path)
-    since = max(found.st_mtime, found.st_ctime)  # rsync and cp -p bring old times of writing
     identity = (found.st_ino, found.st_mtime_ns)
-    return Stamp(found.st_size, since, identity, stat.S_ISREG(found.st_mode), stat.S_IMODE(found.st_mode))
+    return Stamp(found.st_size, found.st_mtime, identity, stat.S_ISREG(found.st_mode), stat.S_IMODE(found.st_mode))
 
 
 def strays(root: Path) -> Iterator[str]:
@@ -52,7 +59,7 @@ def move_aside(root: Path, path: str, what: str, *, sync: bool) -> str:
 
     FileNotFoundError where nothing is. Who calls this keeps others from doing the same: the name is looked for first.
     """
-    place = root / ".blobkit" / "quarantine"
+    place = quarantine(root)
     place.mkdir(mode=PRIVATE, exist_ok=True)
     moved = root / path
     os.lstat(moved)
@@ -66,7 +73,7 @@ def move_aside(root: Path, path: str, what: str, *, sync: bool) -> str:
 
 def purge(root: Path) -> tuple[int, int]:
     """Delete all that is in the quarantine; return how many files that were, and their bytes."""
-    place = root / ".blobkit" / "quarantine"
+    place = quarantine(root)
     files = size = 0
     for entry in list(_entries(place)):
         inside = [Path(entry.path)] if not entry.is_dir(follow_symlinks=False) else Path(entry.path).rglob("*")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
+import time
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -171,6 +173,16 @@ def test_young_orphans_stay(planted: Planted, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(subject, "GRACE", 3600.0)
     assert [finding.code for finding in look(place, repair=True).left] == ["orphan"]
     assert place.blob(damage.ORPHAN).exists()
+
+
+def test_orphans_are_as_old_as_what_was_written(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = planted(["orphan"])
+    monkeypatch.setattr(subject, "GRACE", 3600.0)
+    then = time.time() - 3700
+    os.utime(place.blob(damage.ORPHAN), (then, then))
+    assert not look(place, repair=True).left
+    assert not place.blob(damage.ORPHAN).exists()
+    assert [path.read_bytes() for path in (place.root / ".blobkit/quarantine").iterdir()] == [damage.ORPHAN]
 
 
 def test_orphans_that_index_json_reaches_stay(planted: Planted) -> None:

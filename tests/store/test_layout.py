@@ -52,6 +52,7 @@ def test_a_new_store_is_an_empty_layout(root: Path) -> None:
     assert entries(root) == {}
     assert {path.name for path in root.iterdir()} == {"oci-layout", "index.json", "blobs", ".blobkit"}
     assert [path for path in (root / "blobs").rglob("*") if path.is_file()] == []
+    assert {"index.sqlite", "tmp", "quarantine"} <= {path.name for path in (root / ".blobkit").iterdir()}
 
 
 def test_it_shows_the_tags_after_every_change(store: LocalStore, root: Path) -> None:
