@@ -39,9 +39,11 @@ def cascade(references: References[K], drops: Mapping[K, int]) -> tuple[list[lis
     gone: set[K] = set()
     while drops:
         left.update(references.counts([blob for blob in drops if blob not in left]))
+        level = []
         for blob, number in drops.items():
-            left[blob] -= number
-        level = [blob for blob in drops if left[blob] <= 0 and blob not in gone]
+            left[blob] = rest = left[blob] - number
+            if rest <= 0 and blob not in gone:
+                level.append(blob)
         if not level:
             break
         levels.append(level)

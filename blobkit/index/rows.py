@@ -83,10 +83,8 @@ class Rows:
     def links(self, blobs: Collection[Digest]) -> Mapping[Digest, int]:
         """Return each blob that these link to, with the number of links that come from these. One statement."""
         ids = self._sorted_ids(blobs)
-        if len(ids) == 1:  # as on each level of a chain: in a quarter of the time
-            rows = self._db.execute(LINKS_OF_ONE, ids)
-        else:
-            rows = self._db.execute(LINKS, (str(ids),))
+        one = len(ids) == 1  # as on each level of a chain: asked in half of the time
+        rows = self._db.execute(LINKS_OF_ONE, ids) if one else self._db.execute(LINKS, (str(ids),))
         found: dict[Digest, int] = {}
         for packed, ident, size, refcount, number in rows:
             blob = unpack(packed)
