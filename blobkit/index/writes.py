@@ -142,7 +142,8 @@ class SqliteWriting(Rows):
     def forget(self, tombstones: Collection[Digest]) -> None:
         """Clear tombstones."""
         self._standing = None
-        self._db.executemany("DELETE FROM tombstones WHERE digest = ?", [(pack(digest),) for digest in tombstones])
+        for _ in self._by_digest("DELETE FROM tombstones WHERE digest IN (:digests)", tombstones):
+            pass
 
     def settle_names(self) -> None:
         """Forget which names changed."""
