@@ -327,7 +327,7 @@ def _policy(kind: str, name: str) -> Policy:
     for policy in known:
         if name in (policy.name, ""):
             return policy
-    msg = f"a {kind} store has no policy {name!r}: use one of {', '.join(p.name for p in known)}"
+    msg = f"no policy {name!r} for {kind} stores: use one of {', '.join(p.name for p in known)}"
     raise UnknownPolicyError(msg)
 
 
