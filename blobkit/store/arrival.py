@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from blobkit.digest import parse_all
 from blobkit.errors import MediaTypeConflictError
@@ -15,10 +15,13 @@ from blobkit.model import Arrival, Descriptor, Link
 from blobkit.render import clean, printable
 from blobkit.store import rules
 from blobkit.store.layout.names import check_name
+from blobkit.store.writer import bytes_of
 from blobkit.strangers import DocumentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+    from typing_extensions import Buffer
 
     from blobkit.digest import Digest
     from blobkit.media import Reference
@@ -43,9 +46,17 @@ __all__ = [
 
 D = TypeVar("D", bound=Descriptor)
 
-Bytes = bytes | bytearray | memoryview
-Data = Bytes | str | os.PathLike[str] | BinaryIO
-"""What `put` takes: bytes, the path of a file, an open binary file."""
+
+class Readable(Protocol):
+    """An open binary file, as far as it is needed: what `gzip`, `tarfile` and pipes give is one too."""
+
+    def read(self, size: int = ..., /) -> bytes:
+        """Return up to so many bytes, none at the end."""
+        ...
+
+
+Data: TypeAlias = "Buffer | str | os.PathLike[str] | Readable"
+"""What `put` takes: any bytes-like object, the path of a file, an open binary file."""
 
 CHUNK = 1 << 20
 
@@ -210,18 +221,18 @@ def described_as(make: Callable[..., D], rows: Reading, digests: Sequence[Digest
     ]
 
 
-def _parts(data: Data) -> Iterator[Bytes]:
+def _parts(data: Data) -> Iterator[Buffer]:
     """Yield the bytes, a file in pieces. A path is opened at the first piece."""
-    if isinstance(data, Bytes):
-        yield data
-    elif isinstance(data, str | os.PathLike):
+    if isinstance(data, str | os.PathLike):
         with Path(data).open("rb", buffering=0) as file:
             yield from iter(lambda: file.read(CHUNK), b"")
-    else:
+    elif hasattr(data, "read"):
         yield from iter(lambda: data.read(CHUNK), b"")
+    else:
+        yield bytes_of(data)
 
 
-def _whole(parts: Iterator[Bytes]) -> bytes:
+def _whole(parts: Iterator[Buffer]) -> bytes:
     """Return all bytes, or so many that it is plain that they are too many for a document."""
     body = bytearray()
     for part in parts:

@@ -15,15 +15,20 @@ if TYPE_CHECKING:
     from typing import BinaryIO, Self
 
     from typing_extensions import Buffer
+    from typing_extensions import TypeVar as DefaultingTypeVar
 
     from blobkit.digest import Algorithm
+    from blobkit.model import Descriptor
     from blobkit.protocols import Staged
     from blobkit.store.arrival import Data
 
-__all__ = ["BlobWriter"]
+__all__ = ["BlobWriter", "bytes_of"]
 
-R = TypeVar("R")
-"""What a commit returns: for a store a Descriptor."""
+if TYPE_CHECKING:
+    R = DefaultingTypeVar("R", default=Descriptor)
+    """What a commit returns: for a store a Descriptor."""
+else:
+    R = TypeVar("R")  # a default needs Python 3.13
 
 SMALL = 2 << 20
 """Up to this size, a thread costs more than it saves."""
@@ -68,7 +73,7 @@ class BlobWriter(Generic[R]):
         Where that fails nothing is kept and the writer is closed. Cost: large content is hashed beside the writing.
         """
         self._check()
-        view = _bytes_of(data)
+        view = bytes_of(data)
         try:
             if self._hasher is None and self.size + len(view) <= SMALL:
                 self._staged.write(view)
@@ -92,9 +97,9 @@ class BlobWriter(Generic[R]):
             with open(data, "rb", buffering=0) as file:  # noqa: PTH123 (unbuffered: the kernel may copy it)
                 self._draw(file)
         elif hasattr(data, "read"):
-            self._draw(data)
+            self._draw(cast("BinaryIO", data))
         else:
-            self.write(cast("Buffer", data))
+            self.write(data)
 
     def commit(self) -> R:
         """Return the descriptor of the blob, which is in the store now, as durable as it promises, with one pin more.
@@ -195,7 +200,7 @@ class BlobWriter(Generic[R]):
         self._staged.discard()
 
 
-def _bytes_of(data: Buffer) -> memoryview:
+def bytes_of(data: Buffer) -> memoryview:
     """Return the bytes of any object with a C-contiguous buffer; TypeError for others."""
     try:
         view = memoryview(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+from array import array
 from typing import TYPE_CHECKING
 
 import pytest
@@ -114,6 +115,12 @@ class ArrivalRules:
         with pytest.raises(FileNotFoundError):
             store.put(tmp_path / "absent")
 
+    def test_put_takes_whatever_is_like_bytes(self, store: Store) -> None:
+        for data in (b"content", manifest(b"{}", b"layer")):
+            for like in (array("B", data), memoryview(data).cast("B", (len(data), 1)), memoryview(data)):
+                for media_type in ("", MANIFEST) if data != b"content" else ("",):
+                    assert store.put(like, media_type=media_type).digest == of(data)
+
     def test_what_is_open_is_read_on_after_the_blob_went(self, store: Store) -> None:
         data = bytes(range(256)) * 1000
         blob = store.get(store.put(data).digest)
@@ -185,6 +192,8 @@ class ArrivalRules:
         for data in (b"not JSON", b"[]", b"{}", b" " * (5 << 20)):
             with pytest.raises(MediaTypeConflictError):
                 store.put(data, media_type=MANIFEST)
+        with pytest.raises(TypeError, match="made of bytes"):
+            store.put(5, media_type=MANIFEST)  # type: ignore[arg-type]  # a mistake that nothing else catches
         assert store.list() == []
         assert store.put(b"not JSON", media_type=MANIFEST, links=[store.put(b"x").digest]).links == (of(b"x"),)
 

@@ -1,0 +1,54 @@
+"""What users write against the store passes mypy --strict, as the package says that it is typed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import blobkit
+
+PROGRAM = """
+import gzip
+import io
+import mmap
+import subprocess
+import tarfile
+from array import array
+from pathlib import Path
+
+import blobkit
+
+def put(store: blobkit.LocalStore, pipe: subprocess.Popen[bytes], memory: mmap.mmap) -> list[blobkit.Descriptor]:
+    assert pipe.stdout is not None
+    with gzip.open("x.gz") as zipped, open("x", "rb") as file, tarfile.open("x.tar") as archive:
+        member = archive.extractfile("x")
+        assert member is not None
+        return store.put_many(
+            [b"x", bytearray(b"x"), memoryview(b"x"), array("B", b"x"), memory, "x", Path("x"),
+             io.BytesIO(b"x"), zipped, file, member, pipe.stdout]
+        )
+
+def write(writer: blobkit.BlobWriter) -> blobkit.Descriptor:
+    writer.write(array("B", b"x"))
+    return writer.commit()
+
+def keep(root: Path) -> tuple[str, ...]:
+    with blobkit.LocalStore(root, durability="normal") as store, store.batch() as batch:
+        found = write(batch.new_writer("sha512", media_type="text/plain"))
+        names: dict[str, str] = batch.tags()
+        levels: tuple[tuple[int, int], ...] = store.simulate_deref(found.digest).levels
+        content: bytes = store.get(found.digest).read()
+    return (*found.links, *names, str(levels), str(content))
+"""
+
+
+def test_programs_of_users_are_typed(tmp_path: Path) -> None:
+    pytest.importorskip("mypy")
+    (tmp_path / "program.py").write_text(PROGRAM)
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", str(tmp_path / "program.py")]
+    root = Path(blobkit.__file__).parents[1]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=300)
+    assert (done.stdout, done.returncode) == ("", 0), done.stderr
