@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import pytest
 from blobkit.content.memory import MemoryContent
 from blobkit.digest import of
 from blobkit.errors import WriterClosedError
+from blobkit.index import forking
 from blobkit.index.memory import MemoryIndex
 from blobkit.store.local import LocalStore
 from blobkit.store.store import Store
@@ -128,6 +130,28 @@ def test_a_forked_store_goes_on_in_both_processes(tmp_path: Path) -> None:
         assert store.get(digest).refcount == 2
         store.deref(digest)
         assert len(store) == 2
+
+
+class Forgotten:
+    path = Path("nowhere")
+
+
+@pytest.mark.parametrize("is_forgotten", [True, False])
+def test_a_fork_waits_for_who_is_inside_unless_he_was_forgotten(
+    monkeypatch: pytest.MonkeyPatch, *, is_forgotten: bool
+) -> None:
+    monkeypatch.setattr(forking, "PATIENCE", 0.5)
+    visits = [Forgotten()]
+    thread = threading.Thread(target=lambda: forking.enter(visits[0]))
+    thread.start()
+    thread.join()
+    if is_forgotten:
+        visits.clear()
+    start = time.monotonic()
+    assert in_child(lambda: None) == 0
+    assert (time.monotonic() - start >= forking.PATIENCE) != is_forgotten
+    for visit in visits * 2:
+        forking.exit_(visit)
 
 
 @pytest.mark.parametrize("place", ["memory", "directory"])
