@@ -1,5 +1,5 @@
-"""A store of 1M blobs and 8M links: how long it takes to list and to snapshot, each in a fresh process, and in how
-much memory."""
+"""A store of 1M blobs and 8M links: how long it takes to list and to snapshot, each in a fresh process that has
+loaded its modules, and in how much memory."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FRESH = """
 import re, sys, time
 import blobkit, blobkit.snapshot, blobkit.store.picture
+import pandas  # pyarrow loads it with its first array
 def memory(what):
     return 1024 * int(re.search(what + r":\\s+(\\d+)", open("/proc/self/status").read())[1])
 store = blobkit.LocalStore(sys.argv[1], durability="off")

@@ -37,7 +37,7 @@ DIGESTS = """SELECT CAST(group_concat(hex(digest), '') AS BLOB), CAST(group_conc
     SELECT digest, id FROM blobs WHERE digest > ? AND digest < ? ORDER BY digest LIMIT ?)"""
 BLOBS = """SELECT CAST(group_concat(id) AS BLOB), CAST(group_concat(size) AS BLOB),
     CAST(group_concat(created) AS BLOB), CAST(group_concat(media_type) AS BLOB), CAST(group_concat(pins) AS BLOB)
-    FROM (SELECT * FROM blobs WHERE id > ? ORDER BY id LIMIT ?)"""
+    FROM (SELECT id, size, created, media_type, pins FROM blobs WHERE id > ? ORDER BY id LIMIT ?)"""
 # Sums of products take a tenth less than shifts.
 PACKED_LINKS = """SELECT CAST(group_concat(link) AS BLOB) FROM (
     SELECT from_id * :high + to_id * :low + kind AS link FROM links
