@@ -6,6 +6,7 @@ Temporary files are in `.blobkit/tmp` of the same file system, so that publishin
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DirectoryContent"]
 
-READ = os.O_RDONLY | os.O_CLOEXEC
+READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+"""A blob is a file in its place: a link there could lead anywhere."""
 SMALL = 1 << 20
 """Up to this size a file is read in one step; above it, opening it as a file costs nothing beside the reading."""
 
@@ -79,7 +81,12 @@ class DirectoryContent:
 
     def open(self, digest: Digest) -> BinaryIO:
         """Return the file, open to read; FileNotFoundError where there is none."""
-        return open(self._path(digest), "rb")  # noqa: PTH123 (twice as fast as through a Path)
+        try:
+            return os.fdopen(os.open(self._path(digest), READ), "rb")
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise FileNotFoundError(errno.ENOENT, "a symbolic link is no content", self._path(digest)) from error
 
     def read(self, digest: Digest, size: int) -> bytes | None:
         """Return the bytes of a small file, where there are `size` of them; None where `open` must see to it.

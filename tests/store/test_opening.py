@@ -352,6 +352,22 @@ def test_a_link_that_leads_nowhere_and_a_file_are_no_stores(tmp_path: Path) -> N
             LocalStore(path)
 
 
+@pytest.mark.parametrize("size", [1, 3 << 20])
+def test_a_link_in_the_place_of_content_is_not_followed(tmp_path: Path, size: int) -> None:
+    (tmp_path / "secret").write_bytes(b"s" * size)
+    with LocalStore(tmp_path / "store") as store:
+        digest = store.put(b"x" * size).digest
+        blob, path = store.get(digest), tmp_path / "store" / "blobs" / digest.replace(":", "/")
+        path.unlink()
+        path.symlink_to(tmp_path / "secret")
+        for reading in (blob.read, blob.open, store.get(digest).read):
+            with pytest.raises(ContentMissingError):
+                reading()
+        store.put(b"x" * size)
+        assert blob.read() == b"x" * size
+    assert (tmp_path / "secret").read_bytes() == b"s" * size
+
+
 @pytest.mark.parametrize("timeout", [-1, float("nan"), float("inf"), 1e10, "x", None])
 def test_a_timeout_is_a_number_of_seconds(tmp_path: Path, timeout: object) -> None:
     with pytest.raises(ValueError, match="seconds"):
