@@ -311,7 +311,8 @@ def test_writers_at_once_lose_one_another_but_no_tag_of_the_store(root: Path, el
         source = f"oci:{elsewhere}:b"
         command = ["skopeo", "--insecure-policy", "copy", "--quiet", source]
         writers = [subprocess.Popen([*command, f"oci:{root}:t{i}"]) for i in range(6)]
-        assert [writer.wait(timeout=60) for writer in writers] == [0] * 6
+        # one that reads an index.json which another is in the middle of writing gives up
+        assert 0 in [writer.wait(timeout=60) for writer in writers]
         survived = {name for name, _ in shown(root)} - {"a"}
         assert survived
         assert set(store.adopt().tags) == survived
