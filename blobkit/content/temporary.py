@@ -79,8 +79,8 @@ class _Temporary:
             self._close()
 
     def __del__(self) -> None:
-        """Discard what was dropped without a word."""
-        if getattr(self, "_fd", -1) >= 0:
+        """Discard what was dropped without a word; `reclaim` does where the interpreter ends and modules are empty."""
+        if getattr(self, "_fd", -1) >= 0 and _unlink is not None:
             self.discard()
 
     def _remove(self) -> None:

@@ -65,8 +65,8 @@ class Lease:
                 pool.done_writing(self)
 
     def __del__(self) -> None:
-        """Give back what an exception kept from being given back."""
-        if hasattr(self, "db"):
+        """Give back what an exception kept from being given back; at the end of the interpreter the system does."""
+        if hasattr(self, "db") and forking is not None:
             with contextlib.suppress(sqlite3.Error, StoreError):
                 self.end()
 

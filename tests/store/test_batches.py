@@ -216,6 +216,26 @@ def test_an_interrupt_at_any_moment_leaves_a_store_that_works(tmp_path: Path) ->
         assert not store.fsck(progress=False)
 
 
+OUTLIVING = """
+import os, sys
+from blobkit.index.pool import Lease
+from blobkit.store.local import LocalStore
+store = LocalStore(sys.argv[1])
+writer, area = store.new_writer(), store._content.area()
+writer.write(b"1")
+os.kept = store, writer, area, area.stage(), Lease(store._index._pool)
+"""
+
+
+def test_what_outlives_the_modules_of_an_interpreter_ends_without_a_word(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", OUTLIVING, os.fspath(tmp_path / "store")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    with LocalStore(tmp_path / "store") as store:
+        assert files(store) == set()
+        assert not store.fsck(progress=False)
+
+
 KILLED = """
 import os, sys
 from blobkit.store.local import LocalStore
