@@ -105,7 +105,7 @@ def small(name: str, root: Path, number: int, rounds: int, peers: dict[str, Call
     rows.append(_row("list", listed, "raw floor", 0, 1))
     title = f"{name}: rates relative to the {floor} (more is better), {'full' if disk else 'off'}; others as they come"
     table(title, ["", *stores, "target"], rows)
-    print(f"\nput_many is {one_by_one:.1f}x put, one by one ({against(one_by_one, 5)} on disk)")
+    print(f"\nput_many is {one_by_one:.1f}x put, one by one" + (f" ({against(one_by_one, 5)})" if disk else ""))
     for peer, taken in bulk.items():
         if taken < bulk["blobkit"] and peer not in {"raw floor", "fsync floor"}:
             print(f"bulk add: {peer} is ahead by {bulk['blobkit'] / taken:.1f}x")
