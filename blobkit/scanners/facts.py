@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blobkit.digest import of
-from blobkit.media import DOCUMENT_LIMIT, Document, read_document
+from blobkit.oci.documents import DOCUMENT_LIMIT, Document, read_document
+from blobkit.oci.untrusted import DocumentError
 from blobkit.render import clean
-from blobkit.snapshot import build
-from blobkit.strangers import DocumentError
+from blobkit.snapshot.snapshot import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from blobkit.digest import Digest
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Facts", "Files", "listing", "micros", "read", "within"]
 
@@ -108,7 +108,7 @@ class Facts:
         node = self.node(digest)
         self.size[node], self.modified[node], self.stored[node] = size, modified, "yes"
 
-    def stand_in(self, key: str, modified: int) -> int:
+    def virtual_node(self, key: str, modified: int) -> int:
         """Record a node that is no blob, and return it."""
         node = self.node(key)
         self.modified[node], self.stored[node] = modified, "virtual"
@@ -139,8 +139,8 @@ class Facts:
         self.pins.append((node, name, kind, group, modified, count))
 
     def hide(self, what: str, kinds: Iterable[str]) -> None:
-        """Pin, by pins of these kinds, a stand-in for what cannot be read: all that nothing else reaches is unknown."""
-        node = self.stand_in(clean(what), -1)
+        """Pin a virtual node, by pins of these kinds, for what cannot be read: what nothing else reaches is unknown."""
+        node = self.virtual_node(clean(what), -1)
         self.opaque[node] = True
         for kind in kinds:
             self.pin(node, None, kind)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import blobkit
 from blobkit.errors import UnreadableStoreError
-from blobkit.media import Document, entries, read_config, read_document
+from blobkit.oci.documents import Document, entries, read_config, read_document
+from blobkit.oci.untrusted import DocumentError
 from blobkit.scanners import oci_layout
-from blobkit.strangers import DocumentError
 from layouts import INDEX, MANIFEST, NAME, Layout, Registry, codes, fingerprint, freed, garbage, noticed, nowhere, sha
 
 if TYPE_CHECKING:
@@ -272,8 +272,8 @@ def test_scanning_leaves_no_trace(layout: Layout, tmp_path: Path) -> None:
 
 def test_fields_are_found_in_any_case_as_programs_in_go_find_them() -> None:
     digest = "sha256:" + "a" * 64
-    spelled = {"MEDIATYPE": MANIFEST, "Config": None, "LAYERS": [{"Digest": digest, "SIZE": 7}]}
-    document = read_document(json.dumps(spelled).encode())
+    canonical_case = {"MEDIATYPE": MANIFEST, "Config": None, "LAYERS": [{"Digest": digest, "SIZE": 7}]}
+    document = read_document(json.dumps(canonical_case).encode())
     assert [(r.digest, r.kind, r.size) for r in document.references] == [(digest, "layer", 7)]
     assert document.odd == ()
 

@@ -1,4 +1,4 @@
-"""JSON of strangers: any part may have the wrong type, be nested absurdly, or be spelled in another case."""
+"""JSON of strangers: any part may have the wrong type, be nested absurdly, or be canonical_case in another case."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from blobkit.render import clean
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["DocumentError", "Json", "objects", "parse_json", "parse_time", "spelled", "text_of"]
+__all__ = ["DocumentError", "Json", "canonical_case", "objects", "parse_json", "parse_time", "text_of"]
 
 Json = dict[str, object]
 
@@ -59,8 +59,8 @@ def parse_json(data: bytes) -> Json:
     return value
 
 
-def spelled(body: Json, fields: frozenset[str] = FIELDS) -> Json:
-    """Return the object with the fields that matter spelled as in the specification.
+def canonical_case(body: Json, fields: frozenset[str] = FIELDS) -> Json:
+    """Return the object with the fields that matter canonical_case as in the specification.
 
     Programs in Go match names of fields in any case, so that `Layers` holds what it lists. DocumentError where a field
     is there in two spellings: programs differ in which one they take.
