@@ -191,7 +191,7 @@ def _modified(snapshot: Snapshot, rows: NDArray[np.int64], node: NDArray[np.int3
 
 
 def _reaching(snapshot: Snapshot, names: list[str], node: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return the node that each tag reaches from: a virtual node where the policy lets it hold that, else its digest."""
+    """Return the node that each tag reaches from: a virtual node where the policy lets it hold one, else its digest."""
     on_virtual = (GOES_ALONG & ~NAMES)[codes(snapshot.pins["kind"])]
     rows = np.flatnonzero(snapshot.holding & on_virtual)
     if not len(rows):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from blobkit.digest import of
 from blobkit.oci.documents import DOCUMENT_LIMIT, Document, read_document
 from blobkit.oci.untrusted import DocumentError
 from blobkit.render import clean
+from blobkit.snapshot.notices import upload
 from blobkit.snapshot.snapshot import build
 
 if TYPE_CHECKING:
@@ -69,6 +71,19 @@ def listing(path: str, facts: Facts) -> list[os.DirEntry[str]]:
     except OSError as error:
         facts.notice("unreadable", f"{os.path.basename(path)}/ cannot be listed ({error.strerror})", "", path)
         return []
+
+
+def _regular_files(path: str) -> Iterator[os.stat_result]:
+    """Yield what is known of the regular files at and below a path; what cannot be looked at is passed over."""
+    todo = [path]
+    while todo:
+        one = todo.pop()
+        with suppress(OSError):
+            info = os.lstat(one)
+            if stat.S_ISDIR(info.st_mode):
+                todo += [f"{one}/{name}" for name in os.listdir(one)]
+            elif stat.S_ISREG(info.st_mode):
+                yield info
 
 
 class Facts:
@@ -148,6 +163,15 @@ class Facts:
     def notice(self, code: str, message: str, key: str = "", path: str = "") -> None:
         """Record something unreadable, unknown or odd; `message` is one line that names it."""
         self.notices.append((code, key, clean(path), clean(message)))
+
+    def leftover(self, path: str) -> None:
+        """Record a file or directory that holds no blobs and takes space where blobs or their names are kept.
+
+        Its bytes are those of the regular files in it, each inode once; symbolic links are not followed.
+        """
+        files = {(info.st_dev, info.st_ino): info for info in _regular_files(path)}.values()
+        size, newest = sum(info.st_size for info in files), max(map(micros, files), default=-1)
+        self.notice("leftover", upload(os.path.basename(path), size, newest), "", path)
 
     def describe(self, digest: Digest, kind: str, media_type: str, platform: str = "") -> int:
         """Record what a descriptor says of a blob; what was known before stays."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 from blobkit.digest import Digest, is_digest
 from blobkit.errors import UnreadableStoreError
 from blobkit.oci.documents import DOCUMENT_LIMIT, kind_of
-from blobkit.oci.untrusted import DocumentError, Json, canonical_case, parse_json, text_of
+from blobkit.oci.untrusted import DocumentError, Json, parse_json, text_of
 from blobkit.progress import watched
 from blobkit.render import count, printable
 from blobkit.scanners.facts import Facts, Files, listing, micros, read, within
@@ -146,7 +146,7 @@ def parse(data: bytes, digest: Digest) -> Info:
     if len(data) > DOCUMENT_LIMIT:
         msg = f"it is larger than {DOCUMENT_LIMIT >> 20} MiB"
         raise DocumentError(msg)
-    body = canonical_case(parse_json(data), FIELDS)
+    body = parse_json(data, FIELDS)
     if _typed(body, "digest", str, "") not in ("", digest):
         msg = f"it is of another blob ({body['digest']!r:.100})"
         raise DocumentError(msg)

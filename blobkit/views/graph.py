@@ -46,7 +46,8 @@ def to_graph(x: SupportsSnapshot | Address) -> nx.DiGraph[str]:
     """Return what counts under the policy as a directed graph from each blob to what it links to.
 
     Nodes are keys: every stored blob, and whatever else a counted link or pin touches (absent blobs, virtual
-    nodes). Their attributes are those of `to_frame`, as plain int, bool and str, so that `nx.write_graphml` and `json` take them:
+    nodes). Their attributes are those of `to_frame`, as plain int, bool and str, so that `nx.write_graphml` and
+    `json` take them:
 
     - `size retained frees` (bytes), `refcount pins depth`: int; `reachable`: bool
     - `kind media_type platform status`, `stored` (yes, missing, foreign, inline, virtual): str, "" unknown

@@ -135,7 +135,6 @@ DAMAGED = {
     "size as text": {"refCount": 1, "size": "7"},
     "type as list": {"refCount": 1, "mediaType": []},
     "of another blob": {"refCount": 1, "digest": nowhere(7)},
-    "two spellings": {"refCount": 1, "refcount": 0},
     "too long": '{"refCount": 1}' + " " * (4 << 20),
     "absent": None,
 }
