@@ -41,8 +41,8 @@ __all__ = ["Snapshot", "build"]
 class Snapshot:
     """An immutable picture of a store: `kind` and `address` of the store, the `time` (UTC) it was taken, its facts.
 
-    `nodes`, `links`, `pins` and `notices` are Arrow tables (`blobkit.snapshot.tables` has their columns) that pandas, polars
-    and duckdb read without a copy. Made by `blobkit.scan`, `store.snapshot()` or `Snapshot.load`.
+    `nodes`, `links`, `pins` and `notices` are Arrow tables that pandas, polars and duckdb read without a copy; their
+    columns are told in `blobkit.snapshot.tables.Tables`. Made by `blobkit.scan`, `store.snapshot()`, `Snapshot.load`.
     """
 
     tables: Tables
