@@ -24,6 +24,7 @@ __all__ = [
     "Config",
     "Document",
     "Reference",
+    "annotations_of",
     "entries",
     "is_document",
     "is_index",
@@ -153,7 +154,7 @@ def read_document(data: bytes, media_type: str = "") -> Document:
     odd: list[str] = []
     references = tuple(_references(body, media_type, odd))
     subject = None if media_type in SCHEMA1_TYPES else _reference(body.get("subject"), "subject", "subject", odd)
-    created = parse_time(_annotations(body).get("org.opencontainers.image.created"))
+    created = parse_time(annotations_of(body).get("org.opencontainers.image.created"))
     return Document(_document_kind(body, media_type), media_type, references, subject, created, tuple(odd), own_type)
 
 
@@ -177,7 +178,7 @@ def entries(body: Json, odd: list[str]) -> Iterator[tuple[Reference, str]]:
     for item in objects(body.get("manifests"), "manifests", odd):
         found = _reference(item, "entry", "manifests", odd)
         if found:
-            yield found, text_of(_annotations(item), "org.opencontainers.image.ref.name")
+            yield found, text_of(annotations_of(item), "org.opencontainers.image.ref.name")
 
 
 def read_config(data: bytes) -> Config:
@@ -284,7 +285,8 @@ def _document_kind(body: Json, media_type: str) -> str:
     return kind if is_image or not config_type else "artifact"
 
 
-def _annotations(body: Json) -> Json:
+def annotations_of(body: Json) -> Json:
+    """Return the annotations of a document or descriptor, none where they are no object."""
     value = body.get("annotations")
     return value if isinstance(value, dict) else {}
 
