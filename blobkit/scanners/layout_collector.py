@@ -21,15 +21,15 @@ from blobkit.oci.spec import PARSED, children_of, size_of, text_field
 from blobkit.oci.untrusted import DocumentError
 from blobkit.render import short
 from blobkit.scanners.facts import SMALL
-from blobkit.snapshot.kinds import OCI
+from blobkit.snapshot.kinds import OCI, UMOCI
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
     from blobkit.oci.spec import Descriptor
-    from blobkit.scanners.facts import Facts
+    from blobkit.scanners.facts import Facts, Files
 
 __all__ = ["Marking"]
 
@@ -37,6 +37,7 @@ ALGORITHM = "sha256:"
 INDEX = "application/vnd.oci.image.index.v1+json"
 ABSENT = frozenset({"missing", "foreign", "inline", "dangling-subject", "behind-link"})
 """Notices that say already that a blob is not here."""
+STOPS = frozenset(rule.code for rule in UMOCI.stops)
 MARKED = 5_000_000
 """Digests: what umoci marks is worked out entry by entry up to this number."""
 
@@ -62,10 +63,10 @@ class Stop(NamedTuple):
 
 
 class Marking:
-    """Follows the entries of an index.json as umoci does; `read` gives the content of a stored blob, None for none."""
+    """Follows the entries of an index.json as umoci does; `is_swept`: whether it removes what they do not lead to."""
 
-    def __init__(self, facts: Facts, read: Callable[[Digest], bytes | None], path: Callable[[Digest], str]) -> None:
-        self.facts, self.read, self.path = facts, read, path
+    def __init__(self, facts: Facts, files: Files, *, is_swept: bool) -> None:
+        self.facts, self.files, self.is_swept = facts, files, is_swept
         self.readings: set[Mention] = set()
         self.seen_as: dict[int, tuple[str, bool]] = {}
         self.unclear: set[str] = set()
@@ -84,6 +85,9 @@ class Marking:
         self._look_at(mentions, links)
         read = {reading.digest for reading in self.readings}
         self.unclear |= {key for node, key in links.sources() if node in self.seen_as and key not in read}
+        if not self.is_swept:
+            self.unclear |= {key for code, key, _, _ in self.facts.notices if code in STOPS}
+            self.unclear |= {stop.key for stop in self.stops.values()}
         apart = self._above() if self.unclear else set()
         for stop in self.stops.values():
             if stop.key not in apart:
@@ -96,9 +100,11 @@ class Marking:
         while todo:
             source, mention = todo.pop()
             stop = self._fault(source, mention)
-            if stop is not None:
+            if stop is not None and stop.key:
                 self.stops.setdefault((stop.key, stop.code), stop)
-            self._compare(mention, is_wrong=stop is not None and stop.key == source)
+            elif stop is not None:
+                self.unclear.add(mention.digest)  # only this entry stops umoci, whatever else names the blob
+            self._compare(mention, is_wrong=stop is not None and stop.code == "other-size")
             if mention.called and (stop is None or stop.code == "other-size"):
                 reading = mention._replace(size=0)
                 if reading not in self.readings:
@@ -144,11 +150,11 @@ class Marking:
     def _opens(self, digest: str) -> bool:
         """Return whether a stored blob can be opened; small ones are read in any case, and told then."""
         is_small = self.facts.size[self.facts.ids[digest]] <= SMALL
-        return is_small or os.access(self.path(Digest(digest)), os.R_OK)
+        return is_small or os.access(self.files.path(Digest(digest)), os.R_OK)
 
     def _decoded(self, reading: Mention) -> list[Mention] | None:
         """Return the descriptors in a document, None where it cannot be read or decoded."""
-        data = self.read(Digest(reading.digest))
+        data = self.files.whole(Digest(reading.digest))
         if data is None:
             return None
         try:
@@ -183,16 +189,18 @@ class Marking:
         for digest in sorted(apart & facts.ids.keys()):
             facts.pin(facts.ids[digest], None, "unread", count=0)
         for number, (mention, name) in enumerate(entries):
-            if mention.digest in apart and is_digest(mention.digest):
-                virtual = facts.virtual_node(f"entry-{number}@{mention.digest}", -1)
+            if mention.digest in apart:
+                key = f"entry-{number}@{mention.digest}" if is_digest(mention.digest) else f"entry-{number}"
+                virtual = facts.virtual_node(key, -1)
                 facts.pin(virtual, name or None, "read-entry", repository(name))
-                facts.link(virtual, facts.node(mention.digest), "revision")
+                if is_digest(mention.digest):
+                    facts.link(virtual, facts.node(mention.digest), "revision")
                 marked, stop = self._marked(mention, room)
                 room -= len(marked)
                 for digest in marked:
                     facts.link(virtual, facts.node(digest), "mark")
                 if stop is not None:
-                    facts.notice(stop.code, stop.message, f"entry-{number}@{mention.digest}")
+                    facts.notice(stop.code, stop.message, key)
 
     def _marked(self, entry: Mention, room: int) -> tuple[set[str], Stop | None]:
         """Return what umoci marks from one entry, in its own order, and why it stops there."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from blobkit.scanners.facts import Facts
 
-__all__ = ["check_layout", "check_path", "keep_unswept", "swept"]
+__all__ = ["check_layout", "check_path", "is_swept", "keep_unswept", "swept"]
 
 VERSION = "1.0.0"
 LAYOUT_LIMIT = 4 << 20
@@ -71,10 +71,15 @@ def _is_empty(path: str) -> bool:
         return False
 
 
+def is_swept(root: Path) -> bool:
+    """Return whether umoci lists blobs/sha256."""
+    own = root / "blobs" / "sha256"
+    return own.is_dir() and not own.is_symlink()
+
+
 def keep_unswept(root: Path, facts: Facts) -> None:
     """Record which stored blobs umoci never removes: those that it does not list."""
-    own = root / "blobs" / "sha256"
-    is_listed = own.is_dir() and not own.is_symlink()
+    is_listed = is_swept(root)
     for key, node in list(facts.ids.items()):
         if facts.stored[node] == "yes" and not (is_listed and key.startswith(ALGORITHM)):
             facts.pin(node, None, "unswept")

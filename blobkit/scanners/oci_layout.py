@@ -22,7 +22,7 @@ from blobkit.progress import watched
 from blobkit.scanners.documents import Documents
 from blobkit.scanners.facts import Facts, Files, listing, within
 from blobkit.scanners.layout_collector import Marking
-from blobkit.scanners.layout_sweep import check_layout, check_path, keep_unswept, swept
+from blobkit.scanners.layout_sweep import check_layout, check_path, is_swept, keep_unswept, swept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,8 +66,8 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
     documents.look_into(watched(list(files.stored()), "looking", show=progress))
     _pin(facts, roots, documents)
     documents.finish()
-    _collected(root, facts, files, top)
     files.verify(iter(watched(list(files.stored() if verify else files.small()), "verifying", show=progress)))
+    _collected(root, facts, files, top)
     return facts.snapshot("oci", os.fspath(root), policy)
 
 
@@ -114,7 +114,7 @@ def _collected(root: Path, facts: Facts, files: _Files, top: _Top) -> None:
         facts.notice("index-undecoded", f"index.json cannot be decoded: {top.undecoded}", "", "index.json")
     else:
         entries_named = [(entry, names_of(annotations_of(entry)).name) for entry in top.entries]
-        Marking(facts, files.whole, files.path).record(entries_named)
+        Marking(facts, files, is_swept=is_swept(root)).record(entries_named)
     keep_unswept(root, facts)
 
 

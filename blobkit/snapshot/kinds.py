@@ -61,7 +61,8 @@ class PinKind:
     `names`: people gave its name to the node. `is_revision`: it is a manifest's own link in a repository, which goes
     when the manifest is deleted by its digest. `goes_along`: it goes when a revision of its repository does.
     `is_alias`: it is another name for the pins that its virtual node `name@digest` tells, and holds nothing.
-    `is_alone`: the links of the node that it is on do not count.
+    `is_twin`: it is one with the pin of the same name on what its virtual node stands for. `is_alone`: the links of the
+    node that it is on do not count, and no one can drop it.
     """
 
     name: str
@@ -69,6 +70,7 @@ class PinKind:
     is_revision: bool = False
     goes_along: bool = False
     is_alias: bool = False
+    is_twin: bool = False
     is_alone: bool = False
 
 
@@ -99,7 +101,7 @@ PINS = (
     PinKind("unseen-revision", is_revision=True),
     PinKind("unseen-tagged-revision", goes_along=True),
     PinKind("later-entry", names=True),
-    PinKind("read-entry"),
+    PinKind("read-entry", is_twin=True),
     PinKind("unread", is_alone=True),
     PinKind("unswept", is_alone=True),
     PinKind("ref-name", is_alias=True),
