@@ -114,7 +114,9 @@ class Documents:
 
     def _absent(self, reference: Reference, node: int, *, quiet: bool) -> None:
         """Record why a named blob is not stored: it need not be (inline, foreign, a subject), or it is missing."""
-        if reference.inline is not None:
+        if self.facts.is_behind_link(reference.digest):
+            code, state, why = "behind-link", "foreign", "lies behind a symbolic link that leaves the store"
+        elif reference.inline is not None:
             code, state, why = "inline", "inline", "is carried by its descriptor, not stored"
         elif reference.foreign and not self._is_followed(reference):
             code, state, why = "foreign", "foreign", "is a foreign layer, stored elsewhere by design"

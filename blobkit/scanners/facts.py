@@ -102,6 +102,7 @@ class Facts:
         self.links: tuple[list[int], list[int], list[str]] = ([], [], [])
         self.pins: list[tuple[int, str | None, str, str | None, int, int]] = []
         self.notices: list[tuple[str, str, str, str]] = []
+        self.behind_links: set[str] = set()
 
     def node(self, key: str) -> int:
         """Return the node of this key, made as a missing one where it is new."""
@@ -133,6 +134,10 @@ class Facts:
         """Return whether this blob is stored here."""
         node = self.ids.get(digest)
         return node is not None and self.stored[node] == "yes"
+
+    def is_behind_link(self, digest: str) -> bool:
+        """Return whether a blob, its algorithm or all blobs are symbolic links that leave the store: not followed."""
+        return not self.behind_links.isdisjoint((digest, digest.partition(":")[0], ""))
 
     def link(self, source: int, target: int, kind: str) -> None:
         """Record a link."""
@@ -220,7 +225,8 @@ class Files:
             if stat.S_ISLNK(info.st_mode):
                 info = self._linked(digest, entry)
             if not stat.S_ISREG(info.st_mode):
-                self.facts.notice("junk", f"{digest} is no regular file", digest, entry.path)
+                if digest not in self.facts.behind_links:
+                    self.facts.notice("junk", f"{digest} is no regular file", digest, entry.path)
                 return
         except OSError as error:
             self.facts.notice("unreadable", f"{digest} cannot be looked at ({error.strerror})", digest, entry.path)
@@ -231,6 +237,7 @@ class Files:
         """Return the target of a symbolic link; of the link itself (no regular file) where it leaves the store."""
         if not within(self.path(digest), self.root):
             self.facts.notice("symlink", f"{digest} is a symbolic link that leaves the store: not followed", digest)
+            self.facts.behind_links.add(digest)
             return entry.stat(follow_symlinks=False)
         self.facts.notice("symlink", f"{digest} is a symbolic link: removing it frees no content", digest, entry.path)
         return entry.stat()

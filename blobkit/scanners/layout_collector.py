@@ -90,7 +90,7 @@ class Marking:
             self.unclear |= {stop.key for stop in self.stops.values()}
         apart = self._above() if self.unclear else set()
         for stop in self.stops.values():
-            if stop.key not in apart:
+            if stop.key not in apart | self._absent:
                 self.facts.notice(stop.code, stop.message, stop.key)
         self._record_apart([(one, name) for one, (_, name) in zip(mentions, entries, strict=True)], apart)
 
@@ -138,8 +138,9 @@ class Marking:
         if not digest.startswith(ALGORITHM):
             return Stop("other-algorithm", f"{where} names {short(digest)}: umoci knows sha256 only", source)
         if not self.facts.is_stored(digest) or not self._opens(digest):
-            code = "missing" if digest in self._absent else "unopened"
-            return Stop(code, f"{digest} is no readable file", digest)
+            if self.facts.is_behind_link(digest):
+                return Stop("behind-link", f"{digest} lies behind a symbolic link that leaves the store", digest)
+            return Stop("unopened", f"{digest} is no readable file", digest)
         stored = self.facts.size[self.facts.ids[digest]]
         if size not in (stored, -1) and size >= 0:
             return Stop(

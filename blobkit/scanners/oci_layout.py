@@ -194,12 +194,15 @@ def _folders(root: Path, facts: Facts) -> Iterator[os.DirEntry[str]]:
     blobs = os.fspath(root / "blobs")
     if not within(blobs, os.fspath(root)):
         facts.notice("symlink", "blobs is a symbolic link that leaves the store: not followed", "", blobs)
+        facts.behind_links.add("")
+        facts.notice("behind-link", "all blobs lie behind a symbolic link that leaves the store", "", blobs)
         return
     for folder in listing(blobs, facts):
         if not os.path.isdir(folder.path):
             facts.notice("junk", f"{folder.name} in blobs/ is no directory", "", folder.path)
         elif folder.is_symlink() and not within(folder.path, os.fspath(root)):
             facts.notice("symlink", f"blobs/{folder.name} is a symbolic link that leaves the store: not followed")
+            facts.behind_links.add(folder.name)
         else:
             yield folder
 

@@ -90,6 +90,28 @@ def _blob_is_directory(root: Path, rng: Random) -> None:
         blob.mkdir()
 
 
+def _leads_out(root: Path, rng: Random) -> None:
+    """A blob that was moved out of the store, with a link in its place."""
+    if blob := _any(root, rng):
+        outside = root.with_name(f"{root.name}.outside")
+        blob.rename(outside)
+        blob.symlink_to(outside)
+
+
+def _all_lead_out(root: Path, rng: Random) -> None:
+    """All blobs, or those of sha256, moved out of the store, with a link in their place."""
+    path = rng.choice((root / "blobs", _blobs(root)))
+    outside = root.with_name(f"{root.name}.outside")
+    if path.is_dir() and not path.is_symlink() and not outside.exists():
+        path.rename(outside)
+        path.symlink_to(outside)
+
+
+def _no_blobs_directory(root: Path, _: Random) -> None:
+    if not (root / "blobs").is_symlink():
+        (root / "blobs").rename(root / "blobs.old")
+
+
 def _linked(name: str, target: str) -> Change:
     """A directory that was moved, with a link in its place; `target` is as seen from the link."""
 
@@ -146,6 +168,9 @@ FILES: dict[str, Change] = {
     "junk-directory": _junk_directory,
     "empty-directory": _empty_directory,
     "full-directory": _full_directory,
+    "blob-leads-out": _leads_out,
+    "blobs-lead-out": _all_lead_out,
+    "no-blobs-directory": _no_blobs_directory,
     "sha256-is-link": _linked("blobs/sha256", "../elsewhere"),
     "blobs-is-link": _linked("blobs", "elsewhere"),
     "no-sha256-directory": _no_blobs,

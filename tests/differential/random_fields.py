@@ -1,4 +1,4 @@
-"""Documents with random fields: any type, any spelling, given again; what Go refuses and what it takes is the question."""
+"""Documents with random fields: of any type, in any spelling, given again. The question is what Go makes of them."""
 
 from __future__ import annotations
 
