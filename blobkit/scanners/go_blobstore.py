@@ -44,7 +44,7 @@ LOOKED_AT = 100
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What one info.json says; `size` is -1 where it says none."""
+    """The content of one info.json; `size` is -1 where it has none."""
 
     refcount: int
     links: tuple[Digest, ...]
@@ -226,7 +226,7 @@ def _link(facts: Facts, infos: dict[Digest, Info]) -> None:
 
 
 def _temporary_files(root: Path, facts: Facts) -> None:
-    """Say which files were begun and not committed: they take space, and nothing removes them."""
+    """Record the files that were begun and not committed: they take space, and nothing removes them."""
     for entry in listing(os.fspath(root), facts):
         if entry.name.startswith("temp-blob-") and entry.is_file(follow_symlinks=False):
             with suppress(FileNotFoundError):  # it may have been committed meanwhile

@@ -68,7 +68,7 @@ class Snapshot:
 
     @property
     def notices(self) -> pa.Table:
-        """What was unreadable, unknown or odd."""
+        """The notices of unreadable, unknown or odd things."""
         return self.tables.notices
 
     @property
