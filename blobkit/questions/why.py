@@ -80,7 +80,7 @@ class Why(Shown):
 
     @cached_property
     def others(self) -> tuple[str, ...]:
-        """The other pins that reach it, sorted: anonymous ones by the digest that they are on, revisions as `repo@digest`."""
+        """The other pins that reach it, sorted: anonymous ones by their digest, revisions as `repo@digest`."""
         return tuple(sorted(set(self.frame.loc[~self._named, "name"].tolist())))
 
     @property
