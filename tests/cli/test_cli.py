@@ -14,6 +14,7 @@ import pytest
 import blobkit
 from blobkit import demo
 from layouts import MANIFEST, Layout, nowhere, sha
+from patience import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,7 @@ BLOBKIT = [sys.executable, "-c", "from blobkit.cli import main; main()"]
 
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*BLOBKIT, *arguments], capture_output=True, text=True, check=False, cwd=cwd, timeout=60)
+    return subprocess.run([*BLOBKIT, *arguments], capture_output=True, text=True, check=False, cwd=cwd, timeout=HANG)
 
 
 def said(*arguments: str) -> str:
@@ -211,7 +212,7 @@ def after(code: str, *arguments: str, **environment: str) -> subprocess.Complete
     """Run a command in a process that ran this code first."""
     command = [sys.executable, "-c", f"{code}\nfrom blobkit.cli import main\nmain()", *arguments]
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=60, env={**os.environ, **environment}
+        command, capture_output=True, text=True, check=False, timeout=HANG, env={**os.environ, **environment}
     )
 
 

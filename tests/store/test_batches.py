@@ -16,6 +16,7 @@ import pytest
 from blobkit.digest import of
 from blobkit.errors import BatchError, StoreBusyError, StoreClosedError, StoreError
 from blobkit.store.local import LocalStore
+from patience import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,8 +90,10 @@ def test_readers_do_not_wait_for_a_batch_and_writers_of_this_process_do(tmp_path
     with LocalStore(tmp_path / "store") as store:
         digest = store.put(b"here").digest
         seen: list[object] = []
+        begun = threading.Event()
 
         def write() -> None:
+            begun.set()
             seen.append(store.ref(digest).pins)
 
         def look() -> None:
@@ -100,12 +103,13 @@ def test_readers_do_not_wait_for_a_batch_and_writers_of_this_process_do(tmp_path
             batch.ref(digest)
             reader, writer = threading.Thread(target=look), threading.Thread(target=write)
             reader.start()
-            reader.join(10)
+            reader.join(HANG)
             assert seen == [(1, [digest], 1)]
             writer.start()
-            time.sleep(0.1)
+            begun.wait(HANG)
+            time.sleep(0.1)  # it would be done, if it did not wait
             assert len(seen) == 1
-        writer.join(10)
+        writer.join(HANG)
         assert seen[1:] == [3]
 
 
@@ -123,7 +127,7 @@ def test_a_thread_waits_no_longer_than_it_is_told(tmp_path: Path) -> None:
             batch.tags()
             writer = threading.Thread(target=write)
             writer.start()
-            writer.join(10)
+            writer.join(HANG)
         assert "another thread" in str(caught[0])
         assert store.put(b"x").pins == 1
 
@@ -156,11 +160,11 @@ def test_a_store_that_is_closed_by_another_thread_closes_all_its_connections(tmp
     inside, go_on = threading.Event(), threading.Event()
 
     def look() -> None:
-        store._index.read(lambda _: (inside.set(), go_on.wait(10)))
+        store._index.read(lambda _: (inside.set(), go_on.wait(HANG)))
 
     reader = threading.Thread(target=look)
     reader.start()
-    inside.wait(10)
+    inside.wait(HANG)
     store.close()
     with pytest.raises(StoreClosedError):
         store.list()

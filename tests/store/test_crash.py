@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from patience import HANG
+
 REPOSITORY = Path(__file__).parents[2]
 
 DRIVER = '''
@@ -175,7 +177,7 @@ def test_killed_at_any_system_call(tmp_path: Path, task: str, durability: str, l
         pytest.skip("strace is not here: apt install strace")
     command = [sys.executable, "-W", "error", "-c", DRIVER, task, str(tmp_path), durability]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=HANG)
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     if "skip" in figures:

@@ -9,7 +9,6 @@ import resource
 import shutil
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ import witness
 from blobkit.errors import ReadOnlyStoreError
 from blobkit.store.local import LocalStore, open_read_only
 from labour import forked, fsck
+from patience import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -227,16 +227,11 @@ def held_open(root: Path, place: Path) -> int:
         with LocalStore(root) as store:
             store.ref(failing.TOP)
             (place / "ready").touch()
-            await_file(place / "end")
+            until((place / "end").exists)
 
     pid = forked(hold, place / "error")
-    await_file(place / "ready")
+    until(lambda: (place / "ready").exists() or (place / "error").exists())
     return pid
-
-
-def await_file(path: Path) -> None:
-    while not path.exists():
-        time.sleep(0.005)
 
 
 @root_only
