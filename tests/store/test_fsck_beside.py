@@ -135,11 +135,11 @@ def lasting(root: Path, seconds: float = HANG) -> float:
 
 @pytest.mark.parametrize("kind", ["repair", "rebuild"])
 def test_what_was_killed_half_way_is_done_by_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    quick_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.setattr(subject, "GRACE", -60.0)
     monkeypatch.setattr(subject, "PAUSES", (0.0,))
-    root = tmp_path / "store"
+    root = quick_path / "store"
     damage.build(root)
     with LocalStore(root, durability="off") as store, store.batch() as batch:
         for number in range(400):
