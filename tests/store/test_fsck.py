@@ -15,6 +15,7 @@ import pytest
 import damage
 from blobkit.digest import of
 from blobkit.errors import ReadOnlyStoreError
+from blobkit.index import readonly
 from blobkit.store.fsck import subject
 from blobkit.store.fsck.check import check
 from blobkit.store.fsck.directory import fsck_directory, purge_quarantine
@@ -52,6 +53,7 @@ def planted(template: Path, quick_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """A function that plants damage in a fresh copy of a store. Nothing is too young, and nobody else is there."""
     monkeypatch.setattr(subject, "GRACE", -60.0)
     monkeypatch.setattr(subject, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(readonly, "TICK", 0.0)
     numbers = itertools.count()
 
     def plant(names: Iterable[str]) -> Place:
