@@ -123,6 +123,7 @@ def test_what_index_json_does_not_know_is_pinned_and_what_is_damaged_moved(tmp_p
     assert damage.faults(root) == set()
 
 
+@pytest.mark.usefixtures("_nobody_else_is_there")
 def test_without_a_readable_index_json_every_blob_is_pinned(tmp_path: Path) -> None:
     root = tmp_path / "store"
     damage.build(root)
@@ -167,6 +168,7 @@ def test_a_newer_store_is_not_touched(tmp_path: Path) -> None:
         fsck_directory(root, repair=True, content=True, progress=False)
 
 
+@pytest.mark.usefixtures("_nobody_else_is_there")
 def test_the_command_says_what_is_left(tmp_path: Path) -> None:
     root = tmp_path / "store"
     damage.build(root)
