@@ -19,6 +19,7 @@ __all__ = [
     "Algorithm",
     "Digest",
     "algorithm",
+    "blob_path",
     "hash_for_label",
     "is_digest",
     "of",
@@ -82,6 +83,17 @@ def parse(text: object) -> Digest:
         return Digest(text)
     msg = f"{text!r:.100} is no digest: expected sha256:, sha384: or sha512: and 64, 96 or 128 lower-case hex digits"
     raise InvalidDigestError(msg)
+
+
+def blob_path(text: object) -> str:
+    """Return the path of a digest's blob in an OCI layout, `blobs/<algorithm>/<hex>`; InvalidDigestError for no digest.
+
+    Nothing but a checked digest may become a path: whoever made a snapshot, its keys come from a stranger.
+
+    >>> blob_path("sha256:" + "0" * 64) == "blobs/sha256/" + "0" * 64
+    True
+    """
+    return f"blobs/{parse(text).replace(':', '/')}"
 
 
 def parse_all(texts: Iterable[object]) -> list[Digest]:
