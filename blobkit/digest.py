@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALGORITHMS",
+    "FORM",
     "Algorithm",
     "Digest",
     "algorithm",
@@ -55,7 +56,9 @@ ALGORITHMS = {
 }
 _CODES = {a.label: bytes((a.code,)) for a in ALGORITHMS.values()}
 _PREFIXES = {a.code: f"{a.label}:" for a in ALGORITHMS.values()}
-_PATTERN = re.compile("|".join(f"{a.label}:[0-9a-f]{{{2 * a.size}}}" for a in ALGORITHMS.values()))
+FORM = "|".join(f"{a.label}:[0-9a-f]{{{2 * a.size}}}" for a in ALGORITHMS.values())
+"""A regular expression for exactly one digest, for those who look through whole columns."""
+_PATTERN = re.compile(FORM)
 
 
 def hash_for_label(label: str) -> Algorithm | None:
