@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 from blobkit.digest import Digest, is_digest
 from blobkit.errors import UnreadableStoreError
 from blobkit.oci.documents import DOCUMENT_LIMIT, kind_of
-from blobkit.oci.untrusted import DocumentError, Json, parse_json, text_of
+from blobkit.oci.untrusted import DocumentError, Json, Odd, parse_json, text_of
 from blobkit.progress import watched
 from blobkit.render import count, printable
 from blobkit.scanners.facts import Facts, Files, listing, micros, read, within
@@ -175,10 +175,15 @@ def _links(names: list[object]) -> tuple[tuple[Digest, ...], tuple[str, ...]]:
     if not all(isinstance(name, str) for name in names):
         msg = "linksTo holds what is no text"
         raise DocumentError(msg)
-    often = Counter(map(str, names))
-    odd = [f"links to {name[:80]!r}, which is no digest" for name in often if not is_digest(name)]
-    odd += [f"links to {name} {number} times: counted once" for name, number in often.items() if number > 1]
-    return tuple(Digest(name) for name in often if is_digest(name)), tuple(odd)
+    often = Counter(Digest(str(name)) for name in names if is_digest(name))
+    odd = Odd()
+    for name in names:
+        if name not in often:
+            odd.append(f"links to {str(name)[:80]!r}, which is no digest")
+    for digest, number in often.items():
+        if number > 1:
+            odd.append(f"links to {digest} {number} times: counted once")
+    return tuple(often), odd.told()
 
 
 def _damaged(facts: Facts, digest: Digest, why: str, path: str) -> None:
