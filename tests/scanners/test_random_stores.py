@@ -155,6 +155,7 @@ def test_random_layouts(documents: list[tuple[str, list[int], int | None]], data
             check_freed(blobkit.simulate_deref(chosen, name), plan, before, after)
 
 
+@pytest.mark.slow
 @settings(max_examples=80)
 @given(contents(subjects=True), st.data())
 def test_random_registries(documents: list[tuple[str, list[int], int | None]], data: st.DataObject) -> None:
