@@ -39,9 +39,17 @@ HOSTILE = (
 )
 
 
+class Made(dict[int, "Snapshot"]):
+    """A snapshot of images for each size that is asked for."""
+
+    def __missing__(self, size: int) -> Snapshot:
+        self[size] = images(size)
+        return self[size]
+
+
 @pytest.fixture(scope="module")
 def stores() -> dict[int, Snapshot]:
-    return {size: images(size) for size in SIZES}
+    return Made()
 
 
 def first_repository(snapshot: Snapshot) -> Preview:
