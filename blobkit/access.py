@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import pwd
+import shlex
 import stat
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Denial", "denial", "is_denied", "user_name"]
+__all__ = ["Denial", "denial", "is_denied", "refusal", "user_name"]
 
 DENIED = frozenset({errno.EACCES, errno.EPERM})
 
@@ -52,11 +53,26 @@ def denial(path: str | os.PathLike[str]) -> Denial:
     return Denial(str(barred), user_name(info.st_uid), f"{stat.S_IMODE(info.st_mode):04o}", user)
 
 
+def refusal(*paths: Path) -> str:
+    """Return why this user may not read one of these files, or not enter one of these directories; "" for none.
+
+    It ends in what to type. What is not there bars nobody.
+    """
+    for path in paths:
+        if any(_is_barred(one, inside=True) for one in (*path.parents, path)):
+            where, owner, mode, user = denial(path)
+            return (
+                f"{where} cannot be read by user {user}: it belongs to {owner}, mode {mode}; "
+                f"run blobkit as a user who may read it: sudo -u {shlex.quote(owner)} blobkit ..."
+            )
+    return ""
+
+
 def _is_barred(path: Path, *, inside: bool) -> bool:
-    """Return whether this user may not enter a directory (`inside`: a path leads through it), or not read a path."""
+    """Return whether this user may not read a file, or not list and enter a directory (`inside`: only enter it)."""
     try:
         is_directory = stat.S_ISDIR(path.stat().st_mode)
     except OSError:
         return False
-    need = (0 if inside else os.R_OK) | (os.X_OK if is_directory else 0)
+    need = os.R_OK if not is_directory else os.X_OK if inside else os.R_OK | os.X_OK
     return not os.access(path, need, effective_ids=True)

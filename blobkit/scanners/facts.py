@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from blobkit.scanners.leftovers import Ledger
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["Facts", "Files", "listing", "micros", "read", "reason", "visible", "within"]
+__all__ = ["Facts", "Files", "is_directory", "listing", "micros", "read", "reason", "visible", "within"]
 
 SMALL = 64 << 10
 """Bytes: blobs up to this size are verified in passing; larger ones on request only."""
@@ -89,6 +89,14 @@ def listing(path: str, facts: Facts) -> list[os.DirEntry[str]]:
 def reason(error: OSError, path: str) -> str:
     """Return why a path could not be read: for want of permission, who may, and else what the system says."""
     return str(denial(path)) if is_denied(error) else str(error.strerror)
+
+
+def is_directory(entry: os.DirEntry[str]) -> bool:
+    """Return whether this is a directory, or leads to one; also where that is barred, for `listing` to say so."""
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        return is_denied(error)
 
 
 class Facts:

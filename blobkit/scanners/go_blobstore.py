@@ -23,7 +23,7 @@ from blobkit.oci.documents import DOCUMENT_LIMIT, kind_of
 from blobkit.oci.untrusted import DocumentError, Json, Odd, parse_json, text_of
 from blobkit.progress import watched
 from blobkit.render import count, printable
-from blobkit.scanners.facts import Facts, Files, listing, micros, read, within
+from blobkit.scanners.facts import Facts, Files, listing, micros, read, reason, within
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.places import GO_BLOBSTORE
 from blobkit.snapshot.notices import upload
@@ -133,8 +133,9 @@ def _read_blob(digest: Digest, entry: os.DirEntry[str], files: Files) -> Info | 
         return None
     except OSError as error:
         if is_denied(error):
-            facts.unreadable(f"the info.json of {digest} cannot be read", error, f"{entry.path}/info.json", digest)
             _keep(facts, digest)
+            why = reason(error, f"{entry.path}/info.json")
+            facts.notice("damaged", f"the info.json of {digest} cannot be read ({why})", digest, entry.path)
         else:
             _damaged(facts, digest, f"it cannot be read ({error.strerror})", f"{entry.path}/info.json")
         return None

@@ -33,6 +33,8 @@ PACKED = 1_000
 """Digests in one notice."""
 SAID = frozenset({"damaged", "junk"})
 """Notices about what stands in the place of a blob: its bytes are told with them."""
+BARRED = frozenset({"damaged", "symlink", "unreadable"})
+"""Notices that say of a digest why its blob cannot be seen."""
 RANKS = ("leftover", "metadata", "upload", "blob")
 
 
@@ -326,7 +328,7 @@ class Ledger:
         for link in sorted(self._links - self._followed):
             if os.path.isdir(link):
                 self.refused(link)
-        told = {key for _, key, _, _ in facts.notices}
+        told = {key for code, key, _, _ in facts.notices if code in BARRED}
         for start, path in sorted(self._unseen.items()):
             if start not in told or not start:
                 message = f"the blobs in {path} cannot be seen: none of them is known to be missing, or to be free"

@@ -17,7 +17,7 @@ from blobkit.oci.documents import Reference, entries, repository
 from blobkit.oci.untrusted import DocumentError, Json, Odd, parse_json
 from blobkit.progress import watched
 from blobkit.scanners.documents import Documents
-from blobkit.scanners.facts import Facts, Files, listing, within
+from blobkit.scanners.facts import Facts, Files, is_directory, listing, reason, within
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.places import LAYOUT
 
@@ -74,7 +74,7 @@ def _read_index(root: Path, facts: Facts) -> list[tuple[Reference, str]]:
             msg = f"{path} is missing: an OCI image layout has one; nothing is known of what it holds"
             raise UnreadableStoreError(msg) from None
         except OSError as error:
-            msg = f"{path} cannot be read ({error.strerror}): scan as a user who may read it"
+            msg = f"{path} cannot be read ({reason(error, os.fspath(path))})"
             raise UnreadableStoreError(msg) from error
         except DocumentError as error:
             if attempt == RETRIES - 1:
@@ -124,7 +124,7 @@ def _folders(root: Path, facts: Facts) -> Iterator[os.DirEntry[str]]:
         facts.not_followed("blobs", blobs)
         return
     for folder in listing(blobs, facts):
-        if not os.path.isdir(folder.path):
+        if not is_directory(folder):
             facts.notice("junk", f"{folder.name} in blobs/ is no directory", "", folder.path)
         elif folder.is_symlink() and not within(folder.path, os.fspath(root)):
             facts.not_followed(f"blobs/{folder.name}", folder.path)

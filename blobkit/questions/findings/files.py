@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from bisect import bisect_left
 from typing import TYPE_CHECKING
@@ -31,13 +32,17 @@ if TYPE_CHECKING:
 
 __all__ = ["described", "leftovers", "orphans", "outside", "shared", "split", "unreadable", "unseen", "unseen_places"]
 
-DENIED = frozenset({"unreadable", "damaged-revision", "damaged-tag"})
+DENIED = frozenset({"unreadable", "damaged", "damaged-revision", "damaged-tag"})
 """Notices that may be for want of permission: then nothing is known to be damaged."""
+_REVISIONS = re.compile(r"/repositories/(.+)/_manifests(?:/revisions(?:/.*)?)?\Z")
 NOTHING = np.empty(0, np.int32)
 
 
 def split(notices: Notices) -> tuple[list[Row], list[Row], Notices]:
-    """Return the notices of what this user may not read, those of links that are not followed, and all others."""
+    """Return the notices of what this user may not read, those of links that are not followed, and all others.
+
+    Left out is what only follows from them: a directory that seems empty, a tag whose revision link is not seen.
+    """
     denied: list[Row] = []
     links: list[Row] = []
     rest: dict[str, list[Row]] = {}
@@ -49,6 +54,11 @@ def split(notices: Notices) -> tuple[list[Row], list[Row], Notices]:
                 links.append(row)
             else:
                 rest.setdefault(code, []).append(row)
+    barred = {path for _, path, _, _ in (*denied, *links)}
+    repositories = {found[1] for path in barred if (found := _REVISIONS.search(path))}
+    rest["junk"] = [row for row in rest.get("junk", ()) if row[1] not in barred]
+    tags = rest.get("tag-without-revision", ())
+    rest["tag-without-revision"] = [row for row in tags if row[0].rpartition(":")[0] not in repositories]
     return denied, links, rest
 
 
