@@ -26,6 +26,7 @@ __all__ = [
     "PIN_KINDS",
     "STORES",
     "Collector",
+    "Dropping",
     "Kind",
     "LinkKind",
     "PinKind",
@@ -44,6 +45,7 @@ class LinkKind:
     `contains`: a pull of the source needs the target. `needs`: the source is damaged where the target is absent.
     `by_digest`: the source holds the digest of the target, so the target cannot link back. `opens`: a collector that
     counts this link reads the target and follows its links. `stands_for`: the source is a virtual node for the target.
+    `refers`: the source is about the target, as a signature is.
     """
 
     name: str
@@ -52,6 +54,7 @@ class LinkKind:
     by_digest: bool = False
     opens: bool = True
     stands_for: bool = False
+    refers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ LINKS = (
     LinkKind("config", contains=True, needs=True, by_digest=True),
     LinkKind("layer", contains=True, needs=True, by_digest=True),
     LinkKind("child", contains=True, needs=True, by_digest=True),
-    LinkKind("subject", by_digest=True),
+    LinkKind("subject", by_digest=True, refers=True),
     LinkKind("referrer"),
     LinkKind("link"),
     LinkKind("revision", needs=True, stands_for=True),
@@ -169,6 +172,22 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropping:
+    """The limits of the first of a kind's tools: each says why something is not dropped, "" where it is.
+
+    `takes`: a regular expression (RE2) of the full names that it takes, "" for all. `refused`: why no other name is
+    dropped. `nameless`: why a pin without a name is not. `partly`: why a name is not that others of its pins keep.
+    `alone`: why a name is not dropped whose manifest stays; `{}` are the names.
+    """
+
+    takes: str = ""
+    refused: str = ""
+    nameless: str = ""
+    partly: str = ""
+    alone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of store.
 
@@ -177,6 +196,8 @@ class Kind:
     for keys of nodes that are no digests. `revisions`: the policy under which each manifest of a repository is held by
     a link of its own, "" where manifests have none. `advice` is about garbage; `note` a line of every audit.
     `shown`: what a collector sees that reads index.json in this store's directory, None where there is no such thing.
+    `dropping`: what the first tool cannot drop. `by_hand`: the tool whose scripts remove files one by one, "" for none;
+    it is used instead of a collector that would take what is needed.
     """
 
     name: str
@@ -189,6 +210,8 @@ class Kind:
     advice: str = ""
     note: str = ""
     shown: Policy | None = None
+    dropping: Dropping = Dropping()
+    by_hand: str = ""
 
     @property
     def collectors(self) -> tuple[Collector, ...]:
@@ -204,6 +227,8 @@ _BODY = frozenset(kind.name for kind in LINKS if kind.contains)
 _ENTRIES = frozenset({"entry", "referrer-entry"})
 _REVISIONS = frozenset({"revision", "unseen-revision"})
 _MARKED = frozenset({"revision", "mark"})
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REPOSITORY = rf"{_COMPONENT}(?:/{_COMPONENT})*"
 
 UMOCI = Collector(
     "umoci",
@@ -255,6 +280,13 @@ OCI = Kind(
     ),
     tools=("umoci", "rm"),
     collected_by={"dependent": "umoci", "strong": "umoci", "ignore": "umoci"},
+    dropping=Dropping(
+        takes=r"\A(?:[^\pC\pZ]| )*\z",
+        refused="umoci takes no such name",
+        nameless="umoci drops names only",
+        partly="umoci drops all entries of a name",
+    ),
+    by_hand="rm",
     advice="umoci gc removes what its own rules call garbage: --policy strong shows that",
 )
 REGISTRIES = Kind(
@@ -269,6 +301,11 @@ REGISTRIES = Kind(
     tools=("curl", "crane", "skopeo", "regctl"),
     collected_by={"tags": "registry", "revisions": "registry", "gc": "registry", "gc-m": "registry-m"},
     revisions="revisions",
+    dropping=Dropping(
+        takes=rf"\A{_REPOSITORY}(?::[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}}|@.*)\z",
+        refused="no registry takes such a name",
+        alone="docker-registry 2.8.2 cannot delete {} alone (HTTP 400)",
+    ),
     advice="garbage-collect removes what its own rules call garbage: --policy gc or gc-m shows that",
 )
 GO_BLOBSTORE = Kind(
