@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Rows = tuple[NDArray[np.int64], NDArray[np.int32]]
     """Links in compressed sparse row form."""
 
-__all__ = ["Repositories", "levels", "members", "nodes_of", "pack", "referrers", "repositories", "spread"]
+__all__ = ["Repositories", "levels", "members", "nodes_of", "pack", "referrers", "repositories", "spread", "step"]
 
 NESTED = 64
 """Indexes of indexes: what is nested deeper is in no particular order."""
@@ -113,7 +113,7 @@ def spread(seeds: Pairs, *ways: Rows, within: Pairs | None = None) -> tuple[Pair
     found, origins = [front], [origin]
     seen = front
     while len(front):
-        steps = [_step(front, origin, way) for way in ways]
+        steps = [step(front, origin, way) for way in ways]
         front, origin = (np.concatenate(part) for part in zip(*steps, strict=True))
         order = np.lexsort((origin, front))
         front, first = np.unique(front[order], return_index=True)
@@ -131,7 +131,7 @@ def levels(pairs: Pairs, way: Rows) -> NDArray[np.int64]:
     level = np.zeros(len(pairs), np.int64)
     if not len(pairs):
         return level
-    target, source = _step(pairs, np.arange(len(pairs)), way)
+    target, source = step(pairs, np.arange(len(pairs)), way)
     order = np.argsort(pairs)
     at = np.minimum(np.searchsorted(pairs, target, sorter=order), len(pairs) - 1)
     inside = pairs[order[at]] == target
@@ -144,8 +144,8 @@ def levels(pairs: Pairs, way: Rows) -> NDArray[np.int64]:
     return level
 
 
-def _step(front: Pairs, origin: NDArray[np.int64], way: Rows) -> tuple[Pairs, NDArray[np.int64]]:
-    """Return the pairs one step on, each as often as it is reached, and the origin of each."""
+def step(front: Pairs, origin: NDArray[np.int64], way: Rows) -> tuple[Pairs, NDArray[np.int64]]:
+    """Return the pairs one step on, each as often as it is reached, with the origin of the pair before it."""
     start, targets = way
     nodes = nodes_of(front)
     number = start[nodes + 1] - start[nodes]

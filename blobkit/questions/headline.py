@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from blobkit.questions.preview import Preview
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["headline", "told", "with_names"]
+__all__ = ["as_promised", "headline", "told", "waits", "with_names"]
 
 _LONG = re.compile(r"\b(sha\d{3}:[0-9a-f]{12})[0-9a-f]{52,}")
 NOTICES_SHOWN = 3
@@ -30,7 +30,7 @@ def headline(preview: Preview, who: str) -> str:
     """Return the answer in one line: what the script and the collector free, where that is not what is promised."""
     done, promised = preview.collected, _promised(preview)
     alone = _alone(preview)
-    if not done.tool or (preview.exact and done.digests == tuple(sorted(preview.digests)) and not done.stops):
+    if as_promised(preview):
         return f"{who} frees {promised}{alone}"
     if done.stops:
         policy = f"{promised} would go under policy {preview.snapshot.policy}"
@@ -43,9 +43,16 @@ def headline(preview: Preview, who: str) -> str:
     return f"{does}, of {promised}{_rest(preview)}{alone}"
 
 
+def as_promised(preview: Preview) -> bool:
+    """Return whether the collector frees exactly what the policy promises, or no tool is known."""
+    done = preview.collected
+    is_equal = preview.exact and not done.stops and done.digests == tuple(sorted(preview.digests))
+    return is_equal or not done.tool
+
+
 def told(preview: Preview) -> list[str]:
     """Return what else a reader must know, line by line."""
-    lines = [preview.snapshot.caption(), *_waiting(preview), *_same_image(preview)]
+    lines = [preview.snapshot.caption(), *waits(preview), *_same_image(preview)]
     kept = preview.stays[live(preview.snapshot.graph)[preview.stays]]
     if len(kept):
         size = human_bytes(int(preview.snapshot.graph.size[kept].sum()))
@@ -97,7 +104,7 @@ def _rest(preview: Preview) -> str:
     return f"; the rest waits for {_names(held)}" if held else f"; the rest waits: {reason}"
 
 
-def _waiting(preview: Preview) -> list[str]:
+def waits(preview: Preview) -> list[str]:
     """Return the reasons for which something waits, with the bytes that do."""
     frame = preview.waiting
     if frame.empty or preview.collected.stops or not preview.collected.tool:
@@ -120,7 +127,7 @@ def _same_image(preview: Preview) -> list[str]:
 def _advice(preview: Preview) -> list[str]:
     """Return what breaks, and which name would free more together with what is dropped than alone."""
     lines = [f"these tags would no longer pull: {listed(preview.breaks)}"] if preview.breaks else []
-    best = preview.also_drop.head(ADVISED)
+    best = preview.also_drop.head(0 if preview.dropped.noun else ADVISED)
     at_most = "" if preview.exact else "at most "
     more = [
         f"{cut(short(tag), NAME_SHOWN)} ({at_most}{human_bytes(size)} more, {human_bytes(alone)} if dropped alone)"

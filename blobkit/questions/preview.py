@@ -24,6 +24,7 @@ from blobkit.questions.deletion import Deletion
 from blobkit.questions.headline import headline, told
 from blobkit.questions.shown import NAME_SHOWN, ROWS_SHOWN, Shown
 from blobkit.questions.summary import records
+from blobkit.questions.untagged import MIN_AGE, Untagged, dropped_untagged, only_groups, revisions_view
 from blobkit.render import count, cut, human_bytes, listed, short
 from blobkit.snapshot.pins import named, rows_on
 from blobkit.snapshot.roles import NAMES
@@ -257,8 +258,12 @@ class Preview(Shown):
         names = listed([cut(short(target), NAME_SHOWN) for target in self.targets], 3)
         return headline(self, f"Dropping {count(len(self.targets), noun) if noun else names}")
 
-    def _lines(self) -> list[str]:
+    def lines(self) -> list[str]:
+        """Return what else a reader must know, line by line."""
         return told(self)
+
+    def _lines(self) -> list[str]:
+        return self.lines()
 
     def _table(self) -> Cells:
         """Return the biggest blobs that would go, as cells."""
@@ -280,17 +285,24 @@ def simulate_deref(
     *targets: Targets,
     groups: Targets = (),
     all_pins: bool = False,
+    untagged: bool = False,
     policy: str | None = None,
 ) -> Preview:
     """Return what would go if these references were dropped together; nothing is written anywhere.
 
     `targets` are names, digests, patterns with `*`, unique prefixes of a digest, or lists, Indexes or Series of them;
     `groups` are repositories of which every pin is dropped. A digest means one anonymous pin of it (where it has none
-    and the store is marked and swept: every name on it); `all_pins` drops all pins on what is named. Errors: what
-    `scan` raises, UnknownTargetError, AmbiguousTargetError, InvalidDigestError, BlobNotFoundError, NotPinnedError.
+    and the store is marked and swept: every name on it); `all_pins` drops all pins on what is named. `untagged` drops
+    the manifests that no tag names and nothing needs, as `untagged_frame` says, of all repositories or of `groups`; no
+    target and no other policy may be given beside it. Errors: what `scan` raises, UnknownTargetError,
+    AmbiguousTargetError, InvalidDigestError, BlobNotFoundError, NotPinnedError, UnknownPolicyError, PlanError.
     Cost: what goes and its links, once the snapshot was asked before.
     """
     snapshot = as_snapshot(x)
+    if untagged:
+        only_groups(snapshot, policy, {"a target": targets, "all_pins": all_pins})
+        found = Untagged(revisions_view(snapshot), MIN_AGE, np.empty(0, np.int64))
+        return preview_of(found.snapshot, dropped_untagged(found, groups))
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)
     return preview_of(snapshot, resolve(snapshot, targets, groups=groups, all_pins=all_pins))
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from blobkit.errors import SnapshotFormatError, UnknownPolicyError
+from blobkit.snapshot.dropping import Dropping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,6 @@ __all__ = [
     "PIN_KINDS",
     "STORES",
     "Collector",
-    "Dropping",
     "Kind",
     "LinkKind",
     "PinKind",
@@ -169,22 +169,6 @@ class Policy:
     def aborts(self) -> frozenset[str]:
         """The codes of the notices that stop this collector."""
         return self.collector.codes if self.collector else frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Dropping:
-    """The limits of the first of a kind's tools: each says why something is not dropped, "" where it is.
-
-    `takes`: a regular expression (RE2) of the full names that it takes, "" for all. `refused`: why no other name is
-    dropped. `nameless`: why a pin without a name is not. `partly`: why a name is not that others of its pins keep.
-    `alone`: why a name is not dropped whose manifest stays; `{}` are the names.
-    """
-
-    takes: str = ""
-    refused: str = ""
-    nameless: str = ""
-    partly: str = ""
-    alone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
