@@ -187,11 +187,9 @@ class Plan(Shown):
             needed = [f"{number:,} {why}" for why, number in self._untagged.value_counts().items()]
             lines.append(f"untagged and kept: {listed(needed, REASONS_SHOWN) or 'none'}")
         if self.garbage_bytes:
-            more = (
-                "; blobkit untagged shows more" if self.snapshot.store.revisions and self.snapshot.rule.by_name else ""
-            )
-            garbage = f"{human_bytes(self.garbage_bytes)} are garbage already"
-            lines.append(f"{garbage}: no name needs to be dropped for them{more}")
+            lines.append(f"{human_bytes(self.garbage_bytes)} are garbage already: no name needs to be dropped for them")
+            if self.snapshot.store.revisions and self.snapshot.rule.by_name:
+                lines.append("untagged manifests are garbage too: blobkit untagged drops those that nothing needs")
         if self.preview.also_untagged:
             lines.append(f"also untagged: {listed(self.preview.also_untagged)}")
         lines += self.notices[:NOTICES_SHOWN]

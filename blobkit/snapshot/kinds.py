@@ -171,6 +171,9 @@ class Policy:
         return self.collector.codes if self.collector else frozenset()
 
 
+_NO_LIMITS = Dropping()
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of store.
@@ -194,7 +197,7 @@ class Kind:
     advice: str = ""
     note: str = ""
     shown: Policy | None = None
-    dropping: Dropping = Dropping()
+    dropping: Dropping = _NO_LIMITS
     by_hand: str = ""
 
     @property
