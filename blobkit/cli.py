@@ -14,6 +14,7 @@ from importlib import import_module
 import click
 
 import blobkit
+from blobkit.commands.wording import in_shell
 from blobkit.errors import BlobkitError
 from blobkit.render import printable
 
@@ -23,7 +24,7 @@ INTERRUPTED = 130
 STDERR = 2
 _HOMES = {
     **dict.fromkeys(("audit", "diff"), "auditing"),
-    **dict.fromkeys(("compare-gc", "ls", "scan", "sharing", "simulate", "tags", "usage", "why"), "reading"),
+    **dict.fromkeys(("compare-gc", "ls", "scan", "sharing", "simulate", "tags", "untagged", "usage", "why"), "reading"),
     **dict.fromkeys(("adopt", "demo", "export", "fsck", "import"), "keeping"),
     "plan": "planning",
 }
@@ -94,7 +95,7 @@ def _failed(error: Exception) -> int:
         error.show()
         return 2
     command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
-    message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+    message = error.format_message() if isinstance(error, click.ClickException) else in_shell(str(error))
     if isinstance(error, OSError) and error.filename:
         message = f"{error.filename}: {error.strerror}"
     more = f" (see {command} --help)" if command else ""

@@ -35,6 +35,7 @@ NAMED = 3
 @click.option(
     "--fail-on", multiple=True, metavar="FINDING", help="Exit with 3 where there is any such: missing, error, warning."
 )
+@click.option("--script", "tool", metavar="TOOL", help="Print the commands that run the collector, for a tool.")
 @policy_option
 @json_option
 def audit(  # noqa: PLR0913 (one parameter an option)
@@ -46,6 +47,7 @@ def audit(  # noqa: PLR0913 (one parameter an option)
     *,
     policy: str | None,
     verify: bool,
+    tool: str | None,
     as_json: bool,
 ) -> int:
     """Show what a store holds and what is wrong in it: totals, findings with advice, what keeps most, the tags.
@@ -57,6 +59,9 @@ def audit(  # noqa: PLR0913 (one parameter an option)
     thresholds = _thresholds(fail_over, fail_on)
     limits(thresholds)
     answer = audit_of(scan(address, policy=policy, progress=watched(), verify=verify), min_age=min_age, top=top)
+    if tool is not None:
+        click.echo(answer.script(tool).encode(), nl=False)  # names are UTF-8, whatever the terminal
+        return 0
     click.echo(dumps(answer.to_dict()) if as_json else str(answer))
     exceeded = answer.exceeds(thresholds)
     for line in exceeded:

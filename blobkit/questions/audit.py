@@ -16,6 +16,7 @@ from blobkit.questions.asking.sizes import parse_size
 from blobkit.questions.columns import categorical, keys, times
 from blobkit.questions.findings.checks import findings
 from blobkit.questions.findings.finding import FIGURES, MEANING, SEVERITIES
+from blobkit.questions.garbage import collector_script
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, Shown
 from blobkit.questions.summary import Summary, records
 from blobkit.render import count, cut, human_bytes, short, text_table
@@ -99,6 +100,14 @@ class Audit(Shown):
         where there may be no such finding at all. ThresholdError for what is neither, SizeError for no size.
         """
         return tuple(line for name, most in limits(thresholds).items() for line in self._exceeding(name, most))
+
+    def script(self, tool: str | None = None) -> str:
+        """Return a POSIX shell script that runs the store's collector and drops no name; None: what fits the store.
+
+        UnknownToolError where no tool fits, nothing collects here, or the collector would take blobs that names need.
+        Untagged manifests of registries are no garbage to it: `simulate_deref(x, untagged=True).script()` drops these.
+        """
+        return collector_script(self.snapshot, tool)
 
     def to_dict(self) -> dict[str, object]:
         """Return the answer as plain values that JSON can hold."""
