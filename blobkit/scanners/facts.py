@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blobkit.digest import of
+from blobkit.digest import of, split
 from blobkit.oci.documents import DOCUMENT_LIMIT, Document, read_document
 from blobkit.oci.untrusted import DocumentError
 from blobkit.render import clean
@@ -248,20 +248,8 @@ class Files:
         except OSError as error:
             facts.notice("unreadable", f"{digest} cannot be read ({error.strerror})", digest, self.path(digest))
             return None
-        self._check(digest, of(data, digest.partition(":")[0]))
+        self._check(digest, of(data, split(digest)[0]))
         return data
-
-    def document(self, digest: Digest, media_type: str) -> Document | None:
-        """Return the manifest or index behind a descriptor; None, with a notice, where it cannot be read."""
-        data = self.whole(digest)
-        if data is None:
-            return None
-        try:
-            return read_document(data, media_type)
-        except DocumentError as error:
-            message = f"{digest} is called {media_type or 'a manifest'}, and is unreadable: {error}"
-            self.facts.notice("unparseable", message, digest)
-            return None
 
     def glance(self, digest: Digest) -> Document | None:
         """Return the document in a blob that no descriptor names, None (and no notice) where it is none."""
@@ -275,7 +263,7 @@ class Files:
             document = read_document(data)
         except (DocumentError, OSError):
             return None
-        self._check(digest, of(data, digest.partition(":")[0]))
+        self._check(digest, of(data, split(digest)[0]))
         return document
 
     def verify(self, digests: Iterator[Digest]) -> None:
@@ -285,7 +273,7 @@ class Files:
                 continue
             try:
                 with Path(self.path(digest)).open("rb") as file:
-                    label = digest.partition(":")[0]
+                    label = split(digest)[0]
                     self._check(digest, f"{label}:{hashlib.file_digest(file, label).hexdigest()}")
             except OSError as error:
                 self.facts.notice("unreadable", f"{digest} cannot be read ({error.strerror})", digest)

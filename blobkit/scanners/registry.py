@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blobkit.digest import Digest, is_digest
+from blobkit.digest import Digest, is_digest, split
 from blobkit.errors import UnreadableStoreError
 from blobkit.oci.documents import Reference
 from blobkit.progress import watched
@@ -63,7 +63,7 @@ def path_of(root: Path) -> Callable[[Digest], str]:
     blobs = os.fspath((storage_of(root) or root) / "blobs")
 
     def path(digest: Digest) -> str:
-        label, _, hexa = digest.partition(":")
+        label, hexa = split(digest)
         return f"{blobs}/{label}/{hexa[:2]}/{hexa}/data"
 
     return path
