@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from blobkit.errors import UnreadableStoreError
 from blobkit.oci.documents import annotations_of, entry_of
 from blobkit.oci.names import IMAGE_NAME, REF_NAME, Named, names_of
-from blobkit.oci.untrusted import DocumentError, objects, parse_json
+from blobkit.oci.untrusted import DocumentError, Odd, objects, parse_json
 from blobkit.render import clean, printable
 
 if TYPE_CHECKING:
@@ -147,10 +147,10 @@ def parse_index(data: bytes) -> IndexFile:
         msg = f"larger than {INDEX_LIMIT >> 20} MiB"
         raise DocumentError(msg)
     body = parse_json(data)
-    odd: list[str] = []
+    odd = Odd()
     entries = tuple(_entries(body, odd))
     rest = {name: value for name, value in body.items() if name not in OWN_FIELDS}
-    return IndexFile(hashlib.sha256(data).hexdigest(), entries, rest, tuple(odd), "manifests" in body)
+    return IndexFile(hashlib.sha256(data).hexdigest(), entries, rest, odd.told(), "manifests" in body)
 
 
 def check_writable(file: IndexFile) -> None:

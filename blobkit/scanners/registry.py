@@ -18,7 +18,7 @@ from blobkit.oci.documents import Reference
 from blobkit.progress import watched
 from blobkit.render import clean
 from blobkit.scanners.documents import Documents
-from blobkit.scanners.facts import Facts, Files, listing, micros, read, within
+from blobkit.scanners.facts import Facts, Files, listing, micros, read, visible, within
 from blobkit.snapshot.notices import upload
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _repositories(root: str, facts: Facts) -> Iterator[Repository]:
         below = {entry.name: entry.path for entry in _directories(path, facts, hides=True)}
         todo += [(inner, f"{name}/{own}".lstrip("/")) for own, inner in below.items() if not own.startswith("_")]
         if below.keys() & {"_manifests", "_layers", "_uploads"}:
-            repository = Repository(clean(name))
+            repository = Repository(visible(name))
             if "_manifests" in below:
                 _read_manifests(repository, below["_manifests"], facts)
             if "_layers" in below:
