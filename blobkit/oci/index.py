@@ -85,16 +85,21 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class IndexFile:
-    """An index.json as it was at one moment: the hash of its bytes, its entries, all other fields.
+    """An index.json as it was at one moment: its bytes, its entries, all other fields.
 
     `odd` has a message for each entry that has no valid digest; `is_list` is False where there is no list of entries.
     """
 
-    hash: str
+    data: bytes
     entries: tuple[Entry, ...] = ()
     rest: Mapping[str, object] = field(default_factory=dict)
     odd: tuple[str, ...] = ()
     is_list: bool = True
+
+    @property
+    def hash(self) -> str:
+        """The sha256 of the bytes, in hex."""
+        return hashlib.sha256(self.data).hexdigest()
 
 
 def load_index(
@@ -150,7 +155,7 @@ def parse_index(data: bytes) -> IndexFile:
     odd = Odd()
     entries = tuple(_entries(body, odd))
     rest = {name: value for name, value in body.items() if name not in OWN_FIELDS}
-    return IndexFile(hashlib.sha256(data).hexdigest(), entries, rest, odd.told(), "manifests" in body)
+    return IndexFile(data, entries, rest, odd.told(), "manifests" in body)
 
 
 def check_writable(file: IndexFile) -> None:

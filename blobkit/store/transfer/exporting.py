@@ -252,7 +252,7 @@ def _add(job: _Job, root: Path) -> list[Digest]:
 def _index(path: Path) -> IndexFile:
     """Return what an index.json holds, nothing where there is none; ExportError where it cannot be read."""
     if not os.path.lexists(path):
-        return IndexFile("")
+        return IndexFile(b"")
     try:
         return load_index(path, advice="restore it first", check=check_writable)
     except UnreadableStoreError as error:
