@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Denial", "denial", "is_denied", "refusal", "user_name"]
+__all__ = ["Denial", "denial", "is_denied", "reason", "refusal", "user_name"]
 
 DENIED = frozenset({errno.EACCES, errno.EPERM})
 
@@ -51,6 +51,11 @@ def denial(path: str | os.PathLike[str]) -> Denial:
     except OSError:
         return Denial(str(barred), "another user", "unknown", user)
     return Denial(str(barred), user_name(info.st_uid), f"{stat.S_IMODE(info.st_mode):04o}", user)
+
+
+def reason(error: OSError, path: str | os.PathLike[str]) -> str:
+    """Return why a path could not be read: for want of permission, who may, and else what the system says."""
+    return str(denial(path)) if is_denied(error) else str(error.strerror)
 
 
 def refusal(*paths: Path) -> str:

@@ -14,8 +14,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blobkit.access import denial, is_denied
-from blobkit.digest import of
+from blobkit.access import is_denied, reason
+from blobkit.digest import of, split
 from blobkit.oci.documents import DOCUMENT_LIMIT, Document, read_document
 from blobkit.oci.untrusted import DocumentError
 from blobkit.render import clean
@@ -84,11 +84,6 @@ def listing(path: str, facts: Facts) -> list[os.DirEntry[str]]:
     if facts.ledger:
         facts.ledger.listed(path, found)
     return found
-
-
-def reason(error: OSError, path: str) -> str:
-    """Return why a path could not be read: for want of permission, who may, and else what the system says."""
-    return str(denial(path)) if is_denied(error) else str(error.strerror)
 
 
 def is_directory(entry: os.DirEntry[str]) -> bool:
@@ -276,20 +271,8 @@ class Files:
         except OSError as error:
             facts.unreadable(f"{digest} cannot be read", error, self.path(digest), digest)
             return None
-        self._check(digest, of(data, digest.partition(":")[0]))
+        self._check(digest, of(data, split(digest)[0]))
         return data
-
-    def document(self, digest: Digest, media_type: str) -> Document | None:
-        """Return the manifest or index behind a descriptor; None, with a notice, where it cannot be read."""
-        data = self.whole(digest)
-        if data is None:
-            return None
-        try:
-            return read_document(data, media_type)
-        except DocumentError as error:
-            message = f"{digest} is called {media_type or 'a manifest'}, and is unreadable: {error}"
-            self.facts.notice("unparseable", message, digest)
-            return None
 
     def glance(self, digest: Digest) -> Document | None:
         """Return the document in a blob that no descriptor names, None (and no notice) where it is none."""
@@ -303,7 +286,7 @@ class Files:
             document = read_document(data)
         except (DocumentError, OSError):
             return None
-        self._check(digest, of(data, digest.partition(":")[0]))
+        self._check(digest, of(data, split(digest)[0]))
         return document
 
     def verify(self, digests: Iterator[Digest]) -> None:
@@ -313,7 +296,7 @@ class Files:
                 continue
             try:
                 with Path(self.path(digest)).open("rb") as file:
-                    label = digest.partition(":")[0]
+                    label = split(digest)[0]
                     self._check(digest, f"{label}:{hashlib.file_digest(file, label).hexdigest()}")
             except OSError as error:
                 self.facts.unreadable(f"{digest} cannot be read", error, self.path(digest), digest)

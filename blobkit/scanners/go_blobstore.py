@@ -23,7 +23,7 @@ from blobkit.oci.documents import DOCUMENT_LIMIT, kind_of
 from blobkit.oci.untrusted import DocumentError, Json, Odd, parse_json, text_of
 from blobkit.progress import watched
 from blobkit.render import count, printable
-from blobkit.scanners.facts import Facts, Files, listing, micros, read, reason, within
+from blobkit.scanners.facts import Facts, Files, listing, micros, read, within
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.places import GO_BLOBSTORE
 from blobkit.snapshot.notices import upload

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from blobkit.access import denial, is_denied
+from blobkit.access import reason
 from blobkit.render import clean, count
 from blobkit.snapshot.disk import Disk
 from blobkit.snapshot.notices import leftover, shared
@@ -242,7 +242,7 @@ class Ledger:
         if self.place.is_part(self._as_seen(path)[len(self._base) :]):
             self._denied.append((path, error))
         else:
-            self._group(path).unread = str(denial(path)) if is_denied(error) else str(error.strerror)
+            self._group(path).unread = reason(error, path)
 
     def _inode(self, info: os.stat_result, role: str, path: str) -> Inode:
         """Return the record of a file with several names, in the best role it has so far."""

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blobkit.digest import Digest, is_digest
+from blobkit.access import reason
+from blobkit.digest import Digest, is_digest, split
 from blobkit.errors import UnreadableStoreError
 from blobkit.oci.documents import Reference
 from blobkit.progress import watched
 from blobkit.render import clean
 from blobkit.scanners.documents import Documents
-from blobkit.scanners.facts import Facts, Files, listing, micros, read, reason, visible, within
+from blobkit.scanners.facts import Facts, Files, listing, micros, read, visible, within
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.places import registry as place
 from blobkit.snapshot.notices import upload
@@ -65,7 +66,7 @@ def path_of(root: Path) -> Callable[[Digest], str]:
     blobs = os.fspath((storage_of(root) or root) / "blobs")
 
     def path(digest: Digest) -> str:
-        label, _, hexa = digest.partition(":")
+        label, hexa = split(digest)
         return f"{blobs}/{label}/{hexa[:2]}/{hexa}/data"
 
     return path

@@ -10,7 +10,7 @@ import pytest
 
 import blobkit
 from layouts import garbage
-from served import Served, serving
+from served import Served, needs, serving, shell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
