@@ -79,4 +79,6 @@ def _stops(snapshot: Snapshot) -> tuple[_Stop, ...]:
         for code, key, message in rows
         if code in rules
     )
-    return tuple(stop for stop in found if (reached[stop.node] if stop.node >= 0 else not stop.rule.keyed))
+    met = [stop for stop in found if (reached[stop.node] if stop.node >= 0 else not stop.rule.keyed)]
+    unsure = {stop.key for stop in met if stop.rule.unsure}
+    return tuple(stop for stop in met if stop.rule.unsure or not stop.key or stop.key not in unsure)

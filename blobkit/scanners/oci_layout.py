@@ -7,22 +7,24 @@ verified in passing, all others on request.
 from __future__ import annotations
 
 import os
-import stat
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from blobkit.digest import Digest, is_digest
 from blobkit.errors import UnreadableStoreError
-from blobkit.oci.documents import Reference, annotations_of, entries, repository
+from blobkit.oci.documents import Reference, annotations_of, entry_of, repository
+from blobkit.oci.index import ADVICE, load_index
 from blobkit.oci.names import Named, names_of
 from blobkit.oci.spec import decode_index
-from blobkit.oci.untrusted import DocumentError, Json, objects, parse_json
+from blobkit.oci.untrusted import DocumentError, Json, Odd
 from blobkit.progress import watched
+from blobkit.render import clean
 from blobkit.scanners.documents import Documents
-from blobkit.scanners.facts import Facts, Files, listing, within
+from blobkit.scanners.facts import Facts, Files, is_directory, listing, within
 from blobkit.scanners.layout_collector import Marking
 from blobkit.scanners.layout_sweep import check_layout, check_path, is_swept, keep_unswept, swept
+from blobkit.scanners.leftovers import Ledger
+from blobkit.scanners.places import LAYOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,9 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["is_layout", "path_of", "scan"]
 
-INDEX_LIMIT = 256 << 20
-RETRIES = 5
-PAUSE = 0.2
 KEPT = 32 << 20
 """Bytes of documents that are kept while umoci's way through them is followed."""
 
@@ -55,7 +54,7 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
 
     Nothing is written, no symbolic link that leaves `root` is followed. `verify` hashes every blob.
     """
-    facts = Facts()
+    facts = Facts(Ledger(os.fspath(root), LAYOUT))
     files = _Files(facts, os.fspath(root), path_of(root))
     top = _read_index(root)
     for digest, entry in watched(_blob_entries(root, facts), "listing", show=progress):
@@ -82,8 +81,8 @@ class _Root(NamedTuple):
 class _Top:
     """The entries of index.json, and why a program in Go cannot decode them ("" where it can)."""
 
-    entries: list[Json]
-    odd: tuple[str, ...]
+    entries: tuple[Json, ...]
+    odd: tuple[str, ...] = ()
     undecoded: str = ""
 
 
@@ -106,73 +105,42 @@ class _Files(Files):
         return data
 
 
-def _collected(root: Path, facts: Facts, files: _Files, top: _Top) -> None:
+def _read_index(root: Path) -> _Top:
+    """Return the entries of index.json as programs in Go decode them; as they can be made out where these cannot."""
+    path = root / "index.json"
+    if os.path.lexists(path) and not within(os.fspath(path), os.fspath(root)):
+        msg = f"{path} cannot be read as an image index (it is no file in the store): {ADVICE}"
+        raise UnreadableStoreError(msg)
+    index = load_index(path)
+    try:
+        return _Top(tuple(decode_index(index.data)))
+    except DocumentError as error:
+        found = tuple(entry.raw for entry in index.entries if isinstance(entry.raw, dict))
+        return _Top(found, index.odd[: len(index.entries) - len(found)], str(error))
+
+
+def _roots(top: _Top, facts: Facts) -> list[_Root]:
+    """Return the entries that name a blob; what else is there may hold anything."""
+    odd = Odd()
+    found = [(entry_of(entry, odd), names_of(annotations_of(entry))) for entry in top.entries]
+    messages = (*top.odd, *odd.told())
+    for message in messages:
+        facts.notice("odd", f"index.json: {message}", "", "index.json")
+    if messages:
+        facts.hide("index.json", ("entry",))
+    return [_Root(target, Named(*map(clean, named))) for target, named in found if target]
+
+
+def _collected(root: Path, facts: Facts, files: Files, top: _Top) -> None:
     """Record what umoci does with this layout."""
     check_layout(root, facts)
     check_path(os.path.abspath(root), facts)
     if top.undecoded:
         facts.notice("index-undecoded", f"index.json cannot be decoded: {top.undecoded}", "", "index.json")
     else:
-        entries_named = [(entry, names_of(annotations_of(entry)).name) for entry in top.entries]
-        Marking(facts, files, is_swept=is_swept(root)).record(entries_named)
+        entries = [(entry, clean(names_of(annotations_of(entry)).name)) for entry in top.entries]
+        Marking(facts, files, is_swept=is_swept(root)).record(entries)
     keep_unswept(root, facts)
-
-
-def _read_index(root: Path) -> _Top:
-    """Return the entries of index.json, which other programs rewrite in place: half a file is tried again."""
-    path = root / "index.json"
-    for attempt in range(RETRIES):
-        try:
-            return _entries(_load(root, path))
-        except FileNotFoundError:
-            msg = f"{path} is missing: an OCI image layout has one; nothing is known of what it holds"
-            raise UnreadableStoreError(msg) from None
-        except OSError as error:
-            msg = f"{path} cannot be read ({error.strerror}): scan as a user who may read it"
-            raise UnreadableStoreError(msg) from error
-        except DocumentError as error:
-            if attempt == RETRIES - 1:
-                msg = f"{path} cannot be read as an image index ({error}): restore it, nothing else names the images"
-                raise UnreadableStoreError(msg) from error
-            time.sleep(PAUSE)
-    raise AssertionError  # pragma: no cover (the loop returns or raises)
-
-
-def _load(root: Path, path: Path) -> bytes:
-    if not within(os.fspath(path), os.fspath(root)) or not stat.S_ISREG(path.stat().st_mode):
-        msg = "no regular file in the store"
-        raise DocumentError(msg)
-    with path.open("rb") as file:
-        data = file.read(INDEX_LIMIT + 1)
-    if len(data) > INDEX_LIMIT:
-        msg = f"larger than {INDEX_LIMIT >> 20} MiB"
-        raise DocumentError(msg)
-    return data
-
-
-def _entries(data: bytes) -> _Top:
-    """Return the entries as programs in Go decode them; as they can be made out where these cannot."""
-    try:
-        return _Top(decode_index(data), ())
-    except DocumentError as error:
-        odd: list[str] = []
-        found = list(objects(parse_json(data).get("manifests"), "manifests", odd))
-        return _Top(found, tuple(odd), str(error))
-
-
-def _roots(top: _Top, facts: Facts) -> list[_Root]:
-    """Return the entries that name a blob; what else is there may hold anything."""
-    odd = list(top.odd)
-    found = [_Root(one, names_of(annotations_of(entry))) for entry in top.entries for one, _ in _reference(entry, odd)]
-    for message in odd:
-        facts.notice("odd", f"index.json: {message}", "", "index.json")
-    if odd:
-        facts.hide("index.json", ("entry",))
-    return found
-
-
-def _reference(entry: Json, odd: list[str]) -> Iterator[tuple[Reference, str]]:
-    return entries({"manifests": [entry]}, odd)
 
 
 def _blob_entries(root: Path, facts: Facts) -> Iterator[tuple[Digest, os.DirEntry[str]]]:
@@ -193,15 +161,15 @@ def _folders(root: Path, facts: Facts) -> Iterator[os.DirEntry[str]]:
     """Yield the directories of algorithms; one that leads out of the store is not followed."""
     blobs = os.fspath(root / "blobs")
     if not within(blobs, os.fspath(root)):
-        facts.notice("symlink", "blobs is a symbolic link that leaves the store: not followed", "", blobs)
+        facts.not_followed("blobs", blobs)
         facts.behind_links.add("")
         facts.notice("behind-link", "all blobs lie behind a symbolic link that leaves the store", "", blobs)
         return
     for folder in listing(blobs, facts):
-        if not os.path.isdir(folder.path):
+        if not is_directory(folder):
             facts.notice("junk", f"{folder.name} in blobs/ is no directory", "", folder.path)
         elif folder.is_symlink() and not within(folder.path, os.fspath(root)):
-            facts.notice("symlink", f"blobs/{folder.name} is a symbolic link that leaves the store: not followed")
+            facts.not_followed(f"blobs/{folder.name}", folder.path)
             facts.behind_links.add(folder.name)
         else:
             yield folder

@@ -17,6 +17,7 @@ __all__ = [
     "NAMES",
     "NEEDS",
     "OPENS",
+    "REFERS",
     "STANDS_FOR",
 ]
 
@@ -24,6 +25,7 @@ CONTAINS = np.array([kind.contains for kind in LINKS])
 NEEDS = np.array([kind.needs for kind in LINKS])
 BY_DIGEST = np.array([kind.by_digest for kind in LINKS])
 OPENS = np.array([kind.opens for kind in LINKS])
+REFERS = np.array([kind.refers for kind in LINKS])
 STANDS_FOR = np.array([kind.stands_for for kind in LINKS])
 
 NAMES = np.array([kind.names for kind in PINS])
