@@ -81,4 +81,4 @@ def _stops(snapshot: Snapshot) -> tuple[_Stop, ...]:
     )
     met = [stop for stop in found if (reached[stop.node] if stop.node >= 0 else not stop.rule.keyed)]
     unsure = {stop.key for stop in met if stop.rule.unsure}
-    return tuple(stop for stop in met if stop.rule.unsure or not stop.key or stop.key not in unsure)
+    return tuple(stop for stop in met if stop.rule.unsure or unsure.isdisjoint((stop.key, "")))

@@ -6,6 +6,8 @@ import re
 from json.decoder import scanstring  # type: ignore[attr-defined]  # not in the stubs
 from typing import TYPE_CHECKING
 
+from blobkit.oci.untrusted import read_integer
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,7 +24,7 @@ _WORDS = {"true": True, "false": False, "null": None}
 def parse_nested(content: str, at: int, members: Callable[[], list[tuple[str, object]]]) -> tuple[object, int]:
     """Return the JSON value that starts at `at`, objects as `members`, and where it ends; ValueError where none does.
 
-    Integers of more than 20 digits become floats. Cost: as a parser in Python.
+    Cost: as a parser in Python.
     """
     parser = _Parser(content, members)
     return parser.value(at)
@@ -106,8 +108,7 @@ def _scalar(match: re.Match[str]) -> object:
     word = match[0]
     if word in _WORDS:
         return _WORDS[word]
-    is_float = match[1] or match[2] or len(word) > 20  # noqa: PLR2004 (no integer field takes more digits)
-    return float(word) if is_float else int(word)
+    return float(word) if match[1] or match[2] else read_integer(word)
 
 
 def _unexpected(at: int) -> ValueError:

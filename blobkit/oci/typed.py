@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn, TypeAlias
 
 from blobkit.oci.nested import parse_nested
-from blobkit.oci.untrusted import DocumentError
+from blobkit.oci.untrusted import DocumentError, read_integer, refuse_constant
 
 __all__ = [
     "Decoder",
@@ -34,7 +34,6 @@ __all__ = [
 
 Decoder: TypeAlias = Callable[[object, object], object]
 
-LONGEST_INTEGER = 20
 _FOLDED = str.maketrans({"\u017f": "s", "\u212a": "k"})
 _SPACE = " \t\r\n"
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
@@ -67,17 +66,7 @@ def parse(data: bytes, *, whole: bool) -> object:
     return value
 
 
-def _refused(constant: str) -> NoReturn:
-    msg = f"{constant} is no JSON"
-    raise ValueError(msg)
-
-
-def _integer(digits: str) -> int | float:
-    """Return an integer; one that is too long for any field as a float, so that length costs nothing."""
-    return int(digits) if len(digits) <= LONGEST_INTEGER else float("inf")
-
-
-_JSON = json.JSONDecoder(object_pairs_hook=Members, parse_int=_integer, parse_constant=_refused)
+_JSON = json.JSONDecoder(object_pairs_hook=Members, parse_int=read_integer, parse_constant=refuse_constant)
 
 
 class Struct:

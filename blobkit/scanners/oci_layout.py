@@ -171,6 +171,8 @@ def _folders(root: Path, facts: Facts) -> Iterator[os.DirEntry[str]]:
         elif folder.is_symlink() and not within(folder.path, os.fspath(root)):
             facts.not_followed(f"blobs/{folder.name}", folder.path)
             facts.behind_links.add(folder.name)
+            where = f"blobs/{folder.name} lies behind a symbolic link that leaves the store"
+            facts.notice("behind-link", where, "", folder.path)
         else:
             yield folder
 
