@@ -19,6 +19,7 @@ from blobkit.digest import of, split
 from blobkit.oci.documents import DOCUMENT_LIMIT, Document, read_document
 from blobkit.oci.untrusted import DocumentError
 from blobkit.render import clean
+from blobkit.scanners.links import store_around
 from blobkit.snapshot.notices import not_followed
 from blobkit.snapshot.snapshot import build
 
@@ -179,7 +180,8 @@ class Facts:
 
     def not_followed(self, what: str, path: str, key: str = "") -> None:
         """Record a symbolic link that is not followed, and where it leads to; what lies there is unknown."""
-        self.notice("symlink", not_followed(what, os.path.realpath(path)), key, path)
+        target = os.path.realpath(path)
+        self.notice("symlink", not_followed(what, target, store_around(os.path.dirname(target))), key, path)
         self.unseen(path)
 
     def unseen(self, path: str) -> None:
