@@ -93,7 +93,7 @@ class Collection:
         """Why nothing is collected, "" where something may be."""
         if self.by_hand:
             return ""
-        return self.why_not if len(self.harmed) else listed(self.aborts, 3)
+        return listed(self.aborts, 3) or (self.why_not if len(self.harmed) else "")
 
     @property
     def command(self) -> str:
