@@ -1,7 +1,7 @@
 """The command line: what the library answers, for the shell. Results go to stdout, all else to stderr.
 
-Exit codes: 0 done; 1 done, but for what had to be skipped or is still damaged; 2 bad input, with one line that says
-what to do; 3 an audit found more than a threshold allows; 130 interrupted.
+Exit codes: 0 done; 1 done, but for what had to be skipped or is still damaged; 2 bad input, or what may not be read,
+with one line that says what to do; 3 an audit found more than a threshold allows; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _own_stdout() -> None:
 
 
 def _failed(error: Exception) -> int:
-    """Say in one line what went wrong, and return the exit code; a bare `blobkit` shows the help."""
+    """Print in one line what went wrong, and return the exit code; a bare `blobkit` shows the help."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return 2

@@ -16,16 +16,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALGORITHMS",
+    "FORM",
     "Algorithm",
     "Digest",
     "algorithm",
+    "blob_path",
     "hash_for_label",
     "is_digest",
+    "matches",
     "of",
     "pack",
     "parse",
     "parse_all",
     "read_through",
+    "split",
     "unpack",
     "unpack_column",
 ]
@@ -54,7 +58,9 @@ ALGORITHMS = {
 }
 _CODES = {a.label: bytes((a.code,)) for a in ALGORITHMS.values()}
 _PREFIXES = {a.code: f"{a.label}:" for a in ALGORITHMS.values()}
-_PATTERN = re.compile("|".join(f"{a.label}:[0-9a-f]{{{2 * a.size}}}" for a in ALGORITHMS.values()))
+FORM = "|".join(f"{a.label}:[0-9a-f]{{{2 * a.size}}}" for a in ALGORITHMS.values())
+"""A regular expression for exactly one digest, for those who look through whole columns."""
+_PATTERN = re.compile(FORM)
 
 
 def hash_for_label(label: str) -> Algorithm | None:
@@ -84,6 +90,17 @@ def parse(text: object) -> Digest:
     raise InvalidDigestError(msg)
 
 
+def blob_path(text: object) -> str:
+    """Return the path of a digest's blob in an OCI layout, `blobs/<algorithm>/<hex>`; InvalidDigestError for no digest.
+
+    Nothing but a checked digest may become a path: whoever made a snapshot, its keys come from a stranger.
+
+    >>> blob_path("sha256:" + "0" * 64) == "blobs/sha256/" + "0" * 64
+    True
+    """
+    return f"blobs/{parse(text).replace(':', '/')}"
+
+
 def parse_all(texts: Iterable[object]) -> list[Digest]:
     """Return each of the texts as a Digest; TypeError where they are one text, which would be taken apart."""
     if isinstance(texts, str):
@@ -97,9 +114,24 @@ def of(content: bytes, label: str = "sha256") -> Digest:
     return Digest(f"{label}:{algorithm(label).new(content).hexdigest()}")
 
 
+def split(digest: str) -> tuple[str, str]:
+    """Return the label of the algorithm and the hash in hex.
+
+    >>> split("sha256:00ab")
+    ('sha256', '00ab')
+    """
+    label, _, hexa = digest.partition(":")
+    return label, hexa
+
+
+def matches(content: bytes, digest: Digest) -> bool:
+    """Return whether this is the content that the digest says."""
+    return of(content, split(digest)[0]) == digest
+
+
 def read_through(file: BinaryIO, digest: Digest, each: Callable[[bytes], object]) -> bool:
     """Read a file to its end, hand each MiB of it to `each`; return whether its content is what the digest says."""
-    state = algorithm(digest.partition(":")[0]).new()
+    state = algorithm(split(digest)[0]).new()
     while piece := file.read(1 << 20):
         state.update(piece)
         each(piece)
@@ -108,7 +140,7 @@ def read_through(file: BinaryIO, digest: Digest, each: Callable[[bytes], object]
 
 def pack(digest: Digest) -> bytes:
     """Return one byte for the algorithm and the raw hash: 33, 49 or 65 bytes that sort like the digest."""
-    label, _, hexa = digest.partition(":")
+    label, hexa = split(digest)
     return _CODES[label] + bytes.fromhex(hexa)
 
 

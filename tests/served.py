@@ -7,7 +7,6 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ import pytest
 import blobkit
 from layouts import ARTIFACT, DOCKER_LIST, DOCKER_MANIFEST, INDEX, LAYER, MANIFEST, sha
 from layouts import CONFIG as IMAGE_CONFIG
+from patience import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,6 +148,11 @@ def shell(script: str, where: Path, **settings: str) -> subprocess.CompletedProc
     return subprocess.run(["sh", path], cwd=where, env=environment, check=False, capture_output=True, text=True)
 
 
+def answers(host: str, port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex((host, port)) == 0
+
+
 @contextmanager
 def serving(directory: Path) -> Iterator[Served]:
     """Run a registry in a directory until the block ends."""
@@ -157,11 +162,8 @@ def serving(directory: Path) -> Iterator[Served]:
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen([PROGRAM, "serve", served.config], stdout=log, stderr=log)
         try:
-            for _ in range(200):
-                with socket.socket() as one:
-                    if one.connect_ex((host, int(port))) == 0:
-                        break
-                time.sleep(0.05)
+            until(lambda: process.poll() is not None or answers(host, int(port)), pause=0.02)
+            assert process.poll() is None, (directory / "log").read_text()
             yield served
         finally:
             process.kill()

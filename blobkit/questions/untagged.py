@@ -164,7 +164,8 @@ def revisions_view(snapshot: Snapshot) -> Snapshot:
 
 def only_groups(snapshot: Snapshot, policy: str | None, given: Mapping[str, object]) -> None:
     """Raise PlanError, a ValueError, where something is given that cannot be beside `untagged`."""
-    odd = [name for name, value in given.items() if value is not None and value != () and value is not False]
+    nothing = (None, False, ())
+    odd = [name for name, value in given.items() if not any(value is none for none in nothing)]
     if policy is not None and policy != revisions_view(snapshot).policy:
         odd.append(f"policy {policy}")
     if odd:

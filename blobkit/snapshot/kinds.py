@@ -182,6 +182,7 @@ class Kind:
     `collected_by` maps each policy to the name of the collector that scripts end with. `key_form`: a regular expression
     for keys of nodes that are no digests. `revisions`: the policy under which each manifest of a repository is held by
     a link of its own, "" where manifests have none. `advice` is about garbage; `note` a line of every audit.
+    `leftovers` is advice about files that are no blobs.
     `shown`: what a collector sees that reads index.json in this store's directory, None where there is no such thing.
     `dropping`: what the first tool cannot drop. `by_hand`: the tool whose scripts remove files one by one, "" for none;
     it is used instead of a collector that would take what is needed.
@@ -196,6 +197,7 @@ class Kind:
     revisions: str = ""
     advice: str = ""
     note: str = ""
+    leftovers: str = ""
     shown: Policy | None = None
     dropping: Dropping = _NO_LIMITS
     by_hand: str = ""
@@ -254,6 +256,7 @@ BLOBKIT = Kind(
     (Policy("blobkit", "counts", frozenset({"pin", "tag"}), _BODY | {"subject", "link"}, counting=True),),
     tools=("blobkit",),
     advice="blobkit fsck says why they are here",
+    leftovers="blobkit fsck --repair moves them to quarantine, blobkit fsck --purge empties that",
     note="read from its index: content, twins and what images claim are not looked at (blobkit fsck reads content)",
     shown=Policy("blobkit", "shown", frozenset({"tag"}), _BODY | {"subject"}, sources=OCI_TYPES, collector=UMOCI),
 )

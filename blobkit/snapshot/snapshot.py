@@ -7,7 +7,6 @@ Changing the policy reads nothing from the store.
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.errors import SnapshotFormatError
 from blobkit.render import count, html_card, html_table, human_bytes, printable
 from blobkit.snapshot.graph import build_graph, counted_links, holding_pins
 from blobkit.snapshot.kinds import STORES, policy_of
@@ -25,13 +23,16 @@ from blobkit.snapshot.saved import read_archive, read_directory, write_archive, 
 from blobkit.snapshot.tables import Notice, Tables, ids, make, numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    import os
+    from collections.abc import Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from blobkit.snapshot.disk import Disk
     from blobkit.snapshot.graph import ReferenceGraph
     from blobkit.snapshot.kinds import Kind, Policy
+    from blobkit.snapshot.saved import Meta
     from blobkit.snapshot.tables import Columns
 
 __all__ = ["Snapshot", "build"]
@@ -50,6 +51,8 @@ class Snapshot:
     address: str
     time: datetime
     rule: Policy
+    disk: Disk | None = None
+    """The bytes of all files below the store's root, None where they were not counted."""
 
     @property
     def nodes(self) -> pa.Table:
@@ -68,7 +71,7 @@ class Snapshot:
 
     @property
     def notices(self) -> pa.Table:
-        """What was unreadable, unknown or odd."""
+        """The notices of unreadable, unknown or odd things."""
         return self.tables.notices
 
     @property
@@ -139,7 +142,7 @@ class Snapshot:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Snapshot:
         """Return the snapshot that `save` wrote; SnapshotFormatError where the file is none or is damaged."""
-        return cls._restore(*read_archive(Path(path)), where=path)
+        return cls._restore(*read_archive(Path(path)))
 
     def to_parquet(self, directory: str | os.PathLike[str]) -> None:
         """Write one parquet file a table into `directory`; links and pins name nodes by their `id`."""
@@ -148,21 +151,20 @@ class Snapshot:
     @classmethod
     def from_parquet(cls, directory: str | os.PathLike[str]) -> Snapshot:
         """Return the snapshot that `to_parquet` wrote; SnapshotFormatError where it is none or is damaged."""
-        return cls._restore(*read_directory(Path(directory)), where=directory)
+        return cls._restore(*read_directory(Path(directory)))
 
     def _meta(self) -> dict[str, object]:
-        return {"kind": self.kind, "address": self.address, "time": self.time.isoformat(), "policy": self.policy}
+        return {
+            "kind": self.kind,
+            "address": self.address,
+            "time": self.time.isoformat(),
+            "policy": self.policy,
+            **({} if self.disk is None else {"disk": self.disk.to_meta()}),
+        }
 
     @classmethod
-    def _restore(cls, tables: Tables, meta: Mapping[str, object], *, where: str | os.PathLike[str]) -> Snapshot:
-        try:
-            kind, address, policy = (str(meta[field]) for field in ("kind", "address", "policy"))
-            time = datetime.fromisoformat(str(meta["time"])).astimezone(UTC)
-            rule = policy_of(kind, policy)
-        except (KeyError, ValueError, OverflowError) as error:
-            msg = f"{os.fspath(where)} is a damaged snapshot, or of a newer blobkit (snapshot.json: {error})"
-            raise SnapshotFormatError(msg) from error
-        return cls(tables, kind, address, time, rule)
+    def _restore(cls, tables: Tables, meta: Meta) -> Snapshot:
+        return cls(tables, meta.kind, meta.address, meta.time, meta.rule, meta.disk)
 
     @property
     def blobs(self) -> int:
@@ -208,10 +210,11 @@ def build(  # noqa: PLR0913 (the four fact tables, and what they are of)
     notices: Sequence[Notice] = (),
     policy: str | None = None,
     time: datetime | None = None,
+    disk: Disk | None = None,
 ) -> Snapshot:
     """Return the snapshot of a store of this kind with these facts (`blobkit.snapshot.tables.make` has the columns).
 
     `time` is now where not given; `policy` the kind's default. SnapshotFormatError where facts contradict each other.
     """
     rule = policy_of(kind, policy or "")
-    return Snapshot(make(nodes, links, pins, notices), kind, address, time or datetime.now(UTC), rule)
+    return Snapshot(make(nodes, links, pins, notices), kind, address, time or datetime.now(UTC), rule, disk)
