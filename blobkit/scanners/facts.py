@@ -133,8 +133,8 @@ class Facts:
         self.size[node], self.modified[node], self.stored[node] = size, modified, "yes"
 
     def virtual_node(self, key: str, modified: int) -> int:
-        """Record a node that is no blob, and return it; `key` has no control characters (see `visible`)."""
-        node = self.node(key)
+        """Record a node that is no blob, and return it; control characters in its key are escaped."""
+        node = self.node(visible(key))
         self.modified[node], self.stored[node] = modified, "virtual"
         return node
 
@@ -164,7 +164,7 @@ class Facts:
 
     def hide(self, what: str, kinds: Iterable[str]) -> None:
         """Pin a virtual node, by pins of these kinds, for what cannot be read: what nothing else reaches is unknown."""
-        node = self.virtual_node(visible(what), -1)
+        node = self.virtual_node(what, -1)
         self.opaque[node] = True
         for kind in kinds:
             self.pin(node, None, kind)

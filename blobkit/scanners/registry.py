@@ -137,7 +137,7 @@ def _repositories(root: str, facts: Facts) -> Iterator[Repository]:
         below = {entry.name: entry.path for entry in _directories(path, facts, hides=True)}
         todo += [(inner, f"{name}/{own}".lstrip("/")) for own, inner in below.items() if not own.startswith("_")]
         if below.keys() & {"_manifests", "_layers", "_uploads"}:
-            repository = Repository(visible(name))
+            repository = Repository(clean(name))
             if "_manifests" in below:
                 _read_manifests(repository, below["_manifests"], facts)
             if "_layers" in below:
@@ -233,7 +233,9 @@ def _pin(facts: Facts, repository: Repository, marks: dict[int, list[int]]) -> N
     for name, digest, modified in repository.tags:
         facts.pin(facts.node(digest), name, "tag", repository.name, modified)
         if digest in repository.revisions:
-            facts.pin(facts.node(f"{repository.name}@{digest}"), name, "tagged-revision", repository.name, modified)
+            facts.pin(
+                facts.node(visible(f"{repository.name}@{digest}")), name, "tagged-revision", repository.name, modified
+            )
         else:
             message = f"the tag {name} names {digest}, whose revision link is gone: it cannot be pulled"
             facts.notice("tag-without-revision", message, name)
