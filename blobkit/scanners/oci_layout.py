@@ -83,12 +83,13 @@ def _read_index(root: Path, facts: Facts) -> list[tuple[Reference, str]]:
 
 
 def _load(root: Path, path: Path) -> Json:
-    if not within(os.fspath(path), os.fspath(root)) or not stat.S_ISREG(path.stat().st_mode):
+    info = path.stat()
+    if not within(os.fspath(path), os.fspath(root)) or not stat.S_ISREG(info.st_mode):
         msg = "no regular file in the store"
         raise DocumentError(msg)
     with path.open("rb") as file:
-        data = file.read(INDEX_LIMIT + 1)
-    if len(data) > INDEX_LIMIT:
+        data = file.read(INDEX_LIMIT + 1) if info.st_size <= INDEX_LIMIT else b""
+    if max(len(data), info.st_size) > INDEX_LIMIT:
         msg = f"larger than {INDEX_LIMIT >> 20} MiB"
         raise DocumentError(msg)
     return parse_json(data)
