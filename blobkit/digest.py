@@ -23,11 +23,13 @@ __all__ = [
     "blob_path",
     "hash_for_label",
     "is_digest",
+    "matches",
     "of",
     "pack",
     "parse",
     "parse_all",
     "read_through",
+    "split",
     "unpack",
     "unpack_column",
 ]
@@ -112,9 +114,24 @@ def of(content: bytes, label: str = "sha256") -> Digest:
     return Digest(f"{label}:{algorithm(label).new(content).hexdigest()}")
 
 
+def split(digest: str) -> tuple[str, str]:
+    """Return the label of the algorithm and the hash in hex.
+
+    >>> split("sha256:00ab")
+    ('sha256', '00ab')
+    """
+    label, _, hexa = digest.partition(":")
+    return label, hexa
+
+
+def matches(content: bytes, digest: Digest) -> bool:
+    """Return whether this is the content that the digest says."""
+    return of(content, split(digest)[0]) == digest
+
+
 def read_through(file: BinaryIO, digest: Digest, each: Callable[[bytes], object]) -> bool:
     """Read a file to its end, hand each MiB of it to `each`; return whether its content is what the digest says."""
-    state = algorithm(digest.partition(":")[0]).new()
+    state = algorithm(split(digest)[0]).new()
     while piece := file.read(1 << 20):
         state.update(piece)
         each(piece)
@@ -123,7 +140,7 @@ def read_through(file: BinaryIO, digest: Digest, each: Callable[[bytes], object]
 
 def pack(digest: Digest) -> bytes:
     """Return one byte for the algorithm and the raw hash: 33, 49 or 65 bytes that sort like the digest."""
-    label, _, hexa = digest.partition(":")
+    label, hexa = split(digest)
     return _CODES[label] + bytes.fromhex(hexa)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tarfile
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Dataset = tuple[Path, dict[str, object]]
 
@@ -21,6 +22,25 @@ settings.register_profile(
     "blobkit", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("blobkit")
+
+FAST_NOTEBOOK = "01-audit-a-store.ipynb"
+
+MEMORY = Path("/dev/shm")  # noqa: S108 (only private directories are made there)
+
+
+@pytest.fixture
+def quick_path(tmp_path: Path) -> Iterator[Path]:
+    """A directory in memory, where the system has one: for many small stores whose disk proves nothing."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else tmp_path) as place:
+        yield Path(place)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all notebooks but one as slow: each starts a kernel."""
+    for item in items:
+        if item.path.suffix == ".ipynb" and item.path.name != FAST_NOTEBOOK:
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")

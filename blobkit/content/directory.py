@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from blobkit.content.quarantine import PRIVATE, move_aside, quarantine, stamp, strays
 from blobkit.content.syncing import sync_directory, sync_file_system
 from blobkit.content.temporary import StagedFile, StagingArea, abandoned, reclaim
-from blobkit.digest import ALGORITHMS, Digest, is_digest
+from blobkit.digest import ALGORITHMS, Digest, is_digest, split
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -68,7 +68,7 @@ class DirectoryContent:
         for digest, token in staged.items():
             os.rename(f"{self._tmp}/{token}", self._path(digest))  # noqa: PTH104 (bulk)
         if self._sync:
-            for label in {digest.partition(":")[0] for digest in staged}:
+            for label in {split(digest)[0] for digest in staged}:
                 sync_directory(f"{self._blobs}/{label}")
 
     def sizes(self, digests: Collection[Digest]) -> Mapping[Digest, int]:
@@ -171,5 +171,5 @@ class DirectoryContent:
         """Do nothing: no file stays open between calls."""
 
     def _path(self, digest: Digest) -> str:
-        label, _, hexa = digest.partition(":")
+        label, hexa = split(digest)
         return f"{self._blobs}/{label}/{hexa}"

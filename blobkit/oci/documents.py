@@ -12,7 +12,7 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from blobkit.digest import Digest, is_digest, of
+from blobkit.digest import Digest, is_digest, matches
 from blobkit.oci.untrusted import DocumentError, Json, Odd, objects, parse_json, parse_time, text_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ __all__ = [
     "Config",
     "Document",
     "Reference",
-    "entries",
+    "annotations_of",
+    "entry_of",
     "is_document",
     "is_index",
     "is_manifest",
@@ -153,7 +154,7 @@ def read_document(data: bytes, media_type: str = "") -> Document:
     odd = Odd()
     references = tuple(_references(body, media_type, odd))
     subject = None if media_type in SCHEMA1_TYPES else _reference(body.get("subject"), "subject", "subject", odd)
-    created = parse_time(_annotations(body).get("org.opencontainers.image.created"))
+    created = parse_time(annotations_of(body).get("org.opencontainers.image.created"))
     return Document(_document_kind(body, media_type), media_type, references, subject, created, odd.told(), own_type)
 
 
@@ -172,12 +173,15 @@ def guess_type(body: Json) -> str:
     return OCI_MANIFEST if names_subject else ""
 
 
-def entries(body: Json, odd: list[str]) -> Iterator[tuple[Reference, str]]:
-    """Yield each entry of an OCI layout's index.json with its name ("" where it has none)."""
-    for item in objects(body.get("manifests"), "manifests", odd):
-        found = _reference(item, "entry", "manifests", odd)
-        if found:
-            yield found, text_of(_annotations(item), "org.opencontainers.image.ref.name")
+def entry_of(item: Json, odd: list[str]) -> Reference | None:
+    """Return the descriptor in an entry of index.json; None, and a message in `odd`, where it has no valid digest."""
+    return _reference(item, "entry", "manifests", odd)
+
+
+def annotations_of(body: Json) -> Json:
+    """Return the annotations of a document or descriptor."""
+    value = body.get("annotations")
+    return value if isinstance(value, dict) else {}
 
 
 def read_config(data: bytes) -> Config:
@@ -258,12 +262,12 @@ def _reference(item: object, kind: str, field: str, odd: list[str]) -> Reference
         media_type=media_type,
         size=size if isinstance(size, int) and 0 <= size < 1 << 63 else -1,
         platform=_platform(platform) if isinstance(platform, dict) else "",
-        inline=_inline(item.get("data"), str(digest)),
+        inline=_inline(item.get("data"), Digest(str(digest))),
         foreign=bool(item.get("urls")) or ".foreign." in media_type or ".nondistributable." in media_type,
     )
 
 
-def _inline(data: object, digest: str) -> bytes | None:
+def _inline(data: object, digest: Digest) -> bytes | None:
     """Return the embedded content of a descriptor (OCI `data`: base64), if it is what the digest says."""
     if not isinstance(data, str):
         return None
@@ -271,7 +275,7 @@ def _inline(data: object, digest: str) -> bytes | None:
         content = base64.b64decode(data, validate=True)
     except ValueError:
         return None
-    return content if of(content, digest.partition(":")[0]) == digest else None
+    return content if matches(content, digest) else None
 
 
 def _document_kind(body: Json, media_type: str) -> str:
@@ -283,11 +287,6 @@ def _document_kind(body: Json, media_type: str) -> str:
     config_type = text_of(config, "mediaType")
     is_image = config_type in IMAGE_CONFIG_TYPES and not text_of(body, "artifactType")
     return kind if is_image or not config_type else "artifact"
-
-
-def _annotations(body: Json) -> Json:
-    value = body.get("annotations")
-    return value if isinstance(value, dict) else {}
 
 
 def _platform(body: Json) -> str:

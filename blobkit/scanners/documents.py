@@ -16,16 +16,16 @@ from blobkit.oci.documents import (
     Reference,
     kind_of,
     read_config,
-    read_document,
 )
-from blobkit.oci.untrusted import DocumentError
+from blobkit.oci.walk import UNPARSEABLE, Walk
 from blobkit.snapshot.notices import recompressed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from blobkit.digest import Digest
+    from blobkit.oci.walk import Step
     from blobkit.scanners.facts import Facts, Files
 
 __all__ = ["Documents"]
@@ -42,8 +42,7 @@ class Documents:
         self.facts, self.files, self.always = facts, files, frozenset(always)
         self.subjects: dict[Digest, Digest] = {}
         self.named: set[Digest] = set()
-        self._taken: set[tuple[Digest, str]] = set()
-        self._failed: set[tuple[Digest, str]] = set()
+        self._walk = Walk(self._contents, self._read_as, subjects=True)
         self._said: set[tuple[Digest, str]] = set()
         self._configs: dict[Digest, Config] = {}
         self._same: dict[Digest, set[Digest]] = defaultdict(set)
@@ -53,26 +52,21 @@ class Documents:
 
         `quiet`: they come from garbage, so that nothing is said of what is absent, and nothing is opaque.
         """
-        todo = list(references)
-        while todo:
-            reference = todo.pop()
-            self._name(reference, quiet=quiet)
-            if (reference.digest, reference.media_type) in self._taken or not self._is_followed(reference):
-                continue
-            document = self._read(reference)
-            if document is not None:
-                todo += self._take(reference.digest, document)
-            elif not quiet and not self._is_dangling_subject(reference):
-                self._opaque(reference.digest)
+        for level in self._walk.levels(references):
+            for step in level:
+                self._record(step, quiet=quiet)
 
     def look_into(self, digests: Iterable[Digest], *, referrers: bool = True) -> None:
         """Look into stored blobs that no descriptor names: `referrers` count as named, other documents as garbage."""
         documents = {digest: self.files.glance(digest) for digest in digests if digest not in self.named}
         found = {digest: document for digest, document in documents.items() if document is not None}
         for garbage in (False, True):
+            named: list[Reference] = []
             for digest, document in found.items():
-                if garbage != (referrers and document.subject is not None) and (digest, "") not in self._taken:
-                    self.follow(self._take(digest, document), quiet=garbage)
+                if garbage != (referrers and document.subject is not None) and not self._walk.has_read(digest):
+                    named += self._walk.enter(digest, document)
+                    self._take(digest, document)
+            self.follow(named, quiet=garbage)
 
     def finish(self) -> None:
         """Say which layers are the same content compressed differently (one diffID, several digests)."""
@@ -81,24 +75,37 @@ class Documents:
             if len(stored) > 1:
                 self.facts.notice("recompressed", recompressed(diff_id, stored), diff_id)
 
+    def _read_as(self, reference: Reference) -> str | None:
+        return reference.media_type if self._is_followed(reference) else None
+
     def _is_followed(self, reference: Reference) -> bool:
         return reference.followed or reference.kind in self.always
 
     def _is_dangling_subject(self, reference: Reference) -> bool:
         return reference.kind == "subject" and not self.facts.is_stored(reference.digest)
 
-    def _read(self, reference: Reference) -> Document | None:
-        """Return the document behind a descriptor, from the store or from the descriptor itself; what fails, once."""
-        read_as = (reference.digest, reference.media_type)
-        if reference.inline is None or self.facts.is_stored(reference.digest):
-            document = None if read_as in self._failed else self.files.document(*read_as)
-            if document is None:
-                self._failed.add(read_as)
-            return document
-        try:
-            return read_document(reference.inline, reference.media_type)
-        except DocumentError:
-            return None
+    def _contents(self, digests: Iterable[Digest]) -> Iterator[tuple[Digest, bytes | str]]:
+        """Yield the bytes of those documents that are stored; what cannot be read is said in a notice."""
+        for digest in digests:
+            if self.facts.is_stored(digest):
+                content = self.files.whole(digest)
+                yield digest, "it cannot be read" if content is None else content
+
+    def _record(self, step: Step, *, quiet: bool) -> None:
+        """Record a descriptor and the document behind it."""
+        reference = step.reference
+        self._name(reference, quiet=quiet)
+        if step.document is not None:
+            self._take(reference.digest, step.document)
+        elif step.fault is not None:
+            if step.fault.code == UNPARSEABLE and self.facts.is_stored(reference.digest):
+                called = f"is called {reference.media_type or 'a manifest'}, and is unreadable"
+                message = f"{reference.digest} {called}: {step.fault.why}"
+                self._say("unparseable", reference.digest, message)
+            if not quiet and not self._is_dangling_subject(reference):
+                self._opaque(reference.digest)
+        elif not quiet and reference.kind == "entry" and not reference.media_type:
+            self._opaque(reference.digest, "has no media type in index.json")
 
     def _name(self, reference: Reference, *, quiet: bool) -> None:
         """Record the blob that a descriptor names, and say where it contradicts what is stored."""
@@ -128,21 +135,18 @@ class Documents:
         if not quiet:
             self._say(code, reference.digest, f"{reference.digest} {why}")
 
-    def _opaque(self, digest: Digest) -> None:
+    def _opaque(self, digest: Digest, why: str = "is called a manifest or index") -> None:
         self.facts.opaque[self.facts.node(digest)] = True
-        self._say("opaque", digest, f"{digest} is called a manifest or index, and what it links to is unknown")
+        self._say("opaque", digest, f"{digest} {why}, and what it links to is unknown")
 
     def _say(self, code: str, digest: Digest, message: str) -> None:
         if (digest, code) not in self._said:
             self._said.add((digest, code))
             self.facts.notice(code, message, digest)
 
-    def _take(self, digest: Digest, document: Document) -> list[Reference]:
-        """Record what a document says, read as one media type, and return the descriptors in it."""
+    def _take(self, digest: Digest, document: Document) -> None:
+        """Record what a document says, read as one media type."""
         facts = self.facts
-        self._taken.add((digest, document.media_type))
-        if document.media_type == document.own_type:
-            self._taken.add((digest, ""))
         node = facts.describe(digest, document.kind, document.media_type)
         facts.kind[node], facts.media_type[node] = document.kind, document.media_type
         facts.created[node] = _micros(document.created)
@@ -158,7 +162,6 @@ class Documents:
             facts.link(node, subject, "subject")
             facts.link(subject, node, "referrer")
         self._image(node, document)
-        return [*document.references, *([document.subject] if document.subject else ())]
 
     def _image(self, node: int, document: Document) -> None:
         """Record what the config of an image claims: platform, creation, and which layers have which content."""

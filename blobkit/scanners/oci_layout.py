@@ -7,17 +7,17 @@ verified in passing, all others on request.
 from __future__ import annotations
 
 import os
-import stat
-import time
 from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest, is_digest
 from blobkit.errors import UnreadableStoreError
-from blobkit.oci.documents import Reference, entries, repository
-from blobkit.oci.untrusted import DocumentError, Json, Odd, parse_json
+from blobkit.oci.documents import Reference, repository
+from blobkit.oci.index import ADVICE, load_index
 from blobkit.progress import watched
 from blobkit.scanners.documents import Documents
-from blobkit.scanners.facts import Facts, Files, listing, within
+from blobkit.scanners.facts import Facts, Files, is_directory, listing, within
+from blobkit.scanners.leftovers import Ledger
+from blobkit.scanners.places import LAYOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["is_layout", "path_of", "scan"]
-
-INDEX_LIMIT = 256 << 20
-RETRIES = 5
-PAUSE = 0.2
 
 
 def is_layout(root: Path) -> bool:
@@ -48,7 +44,7 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
 
     Nothing is written, no symbolic link that leaves `root` is followed. `verify` hashes every blob.
     """
-    facts = Facts()
+    facts = Facts(Ledger(os.fspath(root), LAYOUT))
     files = Files(facts, os.fspath(root), path_of(root))
     roots = _read_index(root, facts)
     for digest, entry in watched(_blob_entries(root, facts), "listing", show=progress):
@@ -63,46 +59,17 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
 
 
 def _read_index(root: Path, facts: Facts) -> list[tuple[Reference, str]]:
-    """Return the entries of index.json, which other programs rewrite in place: half a file is tried again."""
+    """Return the entries of index.json with their names."""
     path = root / "index.json"
-    for attempt in range(RETRIES):
-        try:
-            return _entries(_load(root, path), facts)
-        except FileNotFoundError:
-            msg = f"{path} is missing: an OCI image layout has one; nothing is known of what it holds"
-            raise UnreadableStoreError(msg) from None
-        except OSError as error:
-            msg = f"{path} cannot be read ({error.strerror}): scan as a user who may read it"
-            raise UnreadableStoreError(msg) from error
-        except DocumentError as error:
-            if attempt == RETRIES - 1:
-                msg = f"{path} cannot be read as an image index ({error}): restore it, nothing else names the images"
-                raise UnreadableStoreError(msg) from error
-            time.sleep(PAUSE)
-    raise AssertionError  # pragma: no cover (the loop returns or raises)
-
-
-def _load(root: Path, path: Path) -> Json:
-    info = path.stat()
-    if not within(os.fspath(path), os.fspath(root)) or not stat.S_ISREG(info.st_mode):
-        msg = "no regular file in the store"
-        raise DocumentError(msg)
-    with path.open("rb") as file:
-        data = file.read(INDEX_LIMIT + 1) if info.st_size <= INDEX_LIMIT else b""
-    if max(len(data), info.st_size) > INDEX_LIMIT:
-        msg = f"larger than {INDEX_LIMIT >> 20} MiB"
-        raise DocumentError(msg)
-    return parse_json(data)
-
-
-def _entries(body: Json, facts: Facts) -> list[tuple[Reference, str]]:
-    odd = Odd()
-    found = list(entries(body, odd))
-    for message in odd.told():
+    if os.path.lexists(path) and not within(os.fspath(path), os.fspath(root)):
+        msg = f"{path} cannot be read as an image index (it is no file in the store): {ADVICE}"
+        raise UnreadableStoreError(msg)
+    index = load_index(path)
+    for message in index.odd:
         facts.notice("odd", f"index.json: {message}", "", "index.json")
-    if odd:
+    if index.odd:
         facts.hide("index.json", ("entry",))
-    return found
+    return [(entry.target, entry.name) for entry in index.entries if entry.target]
 
 
 def _blob_entries(root: Path, facts: Facts) -> Iterator[tuple[Digest, os.DirEntry[str]]]:
@@ -120,13 +87,13 @@ def _folders(root: Path, facts: Facts) -> Iterator[os.DirEntry[str]]:
     """Yield the directories of algorithms; one that leads out of the store is not followed."""
     blobs = os.fspath(root / "blobs")
     if not within(blobs, os.fspath(root)):
-        facts.notice("symlink", "blobs is a symbolic link that leaves the store: not followed", "", blobs)
+        facts.not_followed("blobs", blobs)
         return
     for folder in listing(blobs, facts):
-        if not os.path.isdir(folder.path):
+        if not is_directory(folder):
             facts.notice("junk", f"{folder.name} in blobs/ is no directory", "", folder.path)
         elif folder.is_symlink() and not within(folder.path, os.fspath(root)):
-            facts.notice("symlink", f"blobs/{folder.name} is a symbolic link that leaves the store: not followed")
+            facts.not_followed(f"blobs/{folder.name}", folder.path)
         else:
             yield folder
 

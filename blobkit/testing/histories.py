@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hypothesis import strategies as st
 
-from blobkit.digest import of
+from blobkit.digest import of, split
 from blobkit.errors import BlobkitError
 from blobkit.testing.model import Broken
 
@@ -186,12 +186,12 @@ def _done(store: Verbs, step: Step, *, dry_run: bool) -> Freed | None:
         case "link":
             store.link(blob.digest, other, transfer=step.flag)
         case "commit":
-            with store.new_writer(blob.digest.partition(":")[0]) as writer:
+            with store.new_writer(split(blob.digest)[0]) as writer:
                 writer.write(blob.data)
         case _:
             tag = name if step.verb == "put-tag" else None
             links = [BLOBS[i].digest for i in step.blobs]
-            algorithm = blob.digest.partition(":")[0]
+            algorithm = split(blob.digest)[0]
             store.put(blob.data, algorithm=algorithm, media_type=blob.media_type, links=links, tag=tag, move=step.flag)
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,7 @@ def check(answer: Usage) -> None:
     assert (frame["split"] <= frame["closure"]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("counting", [False, True])
 @pytest.mark.parametrize("listed", [1 << 18, 0])
 @given(named_graphs())
@@ -103,6 +105,7 @@ def test_every_figure(
         assert answer.frame.loc[group or "(other)", "exclusive"] == freed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("counting", [False, True])
 @given(named_graphs())
 def test_by_tag_each_name_is_a_group(
@@ -343,18 +346,17 @@ def test_what_nothing_can_be_grouped_by(by: object, said: str) -> None:
         assert isinstance(caught.value, ValueError)
 
 
+@pytest.mark.slow
 def test_exclusive_is_what_a_store_really_frees(tmp_path: Path) -> None:
-    def filled(place: str) -> blobkit.LocalStore:
-        made = blobkit.LocalStore(tmp_path / place)
+    whole = tmp_path / "whole"
+    with blobkit.LocalStore(whole, durability="off") as made:
         demo.fill(made)
         made.put(b"alone", tag="raw:1")
-        return made
-
-    with filled("whole") as made:
         frame = blobkit.usage(made, "repo").frame
     assert len(frame) > 5
     for repo, exclusive in frame["exclusive"][:-4].items():
-        with filled(f"without {repo}".replace("/", "-")) as made:
+        copy = shutil.copytree(whole, tmp_path / f"without {repo}".replace("/", "-"))
+        with blobkit.LocalStore(copy, durability="off") as made:
             freed = [made.untag(tag).bytes for tag in list(made.tags()) if tag.startswith(f"{repo}:")]
             assert sum(freed) == exclusive
             assert freed

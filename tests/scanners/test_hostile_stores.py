@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import blobkit
 from blobkit.errors import UnreadableStoreError
-from blobkit.oci.documents import Document, entries, read_config, read_document
+from blobkit.oci import index
+from blobkit.oci.documents import Document, read_config, read_document
 from blobkit.oci.untrusted import DocumentError, parse_json
-from blobkit.scanners import oci_layout
 from layouts import INDEX, MANIFEST, NAME, Layout, Registry, codes, fingerprint, freed, garbage, noticed, nowhere, sha
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def registry(tmp_path: Path) -> Registry:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(oci_layout, "PAUSE", 0)
+    monkeypatch.setattr(index, "TIMEOUT", 0)
 
 
 def moved(layout: Layout, digest: str, to: Path) -> None:
@@ -125,7 +125,7 @@ def test_an_index_that_cannot_be_read_is_an_error_that_names_it(layout: Layout, 
 def test_an_index_that_is_too_large_is_an_error(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     layout.image("x", "content")
     layout.scan()
-    monkeypatch.setattr(oci_layout, "INDEX_LIMIT", 100)
+    monkeypatch.setattr(index, "INDEX_LIMIT", 100)
     with pytest.raises(UnreadableStoreError, match="larger than"):
         layout.scan()
 
@@ -134,7 +134,8 @@ def test_an_index_that_is_being_rewritten_is_tried_again(layout: Layout, monkeyp
     layout.image("x", "content")
     whole = (layout.root / "index.json").read_text()
     layout.write(whole[:20])
-    monkeypatch.setattr(oci_layout.time, "sleep", lambda _: layout.write(whole))
+    monkeypatch.setattr(index, "TIMEOUT", 60)
+    monkeypatch.setattr(index.time, "sleep", lambda _: layout.write(whole))
     assert layout.scan().blobs == 3
 
 
@@ -203,6 +204,7 @@ FIELDS = (
 DOCUMENTS = st.dictionaries(st.sampled_from(FIELDS), JSON | st.sampled_from((MANIFEST, INDEX, 2)), max_size=6)
 
 
+@pytest.mark.slow
 @given(DOCUMENTS, st.sampled_from(("", MANIFEST, INDEX)))
 def test_documents_of_any_shape_are_read_or_refused(body: dict[str, object], media_type: str) -> None:
     data = json.dumps(body).encode()
@@ -213,7 +215,7 @@ def test_documents_of_any_shape_are_read_or_refused(body: dict[str, object], med
         return
     assert isinstance(document, Document)
     assert all(reference.digest == nowhere(1) for reference in document.references)
-    list(entries({"manifests": [body]}, []))
+    index.parse_index(json.dumps({"manifests": [body]}).encode())
 
 
 @pytest.mark.parametrize(

@@ -227,7 +227,8 @@ def test_what_other_programs_say_beside_is_kept(store: LocalStore, other: Foreig
         assert (index["annotations"], index["artifactType"]) == ({"who": "another"}, "application/y")
         store.put(b"x", tag="x")
         store.untag("x")
-    store.tag("v1", sha(content), move=True)
+    assert store.tags() == {"reg.example.org/x:v1": image}
+    store.tag("reg.example.org/x:v1", sha(content), move=True)
     assert TITLE not in other.entries()[0]["annotations"]
     assert other.entries()[0]["mediaType"] == "text/plain"
 
@@ -296,12 +297,17 @@ def test_another_media_type_than_is_known_is_a_notice(store: LocalStore, other: 
     assert other.entries()[0]["mediaType"] == "text/html"
 
 
-def test_an_entry_without_a_media_type_is_bytes_and_a_notice(store: LocalStore, other: Foreign) -> None:
-    image = other.image("a", b"one")
-    other.write({"digest": image, "size": 3})
+def test_an_entry_without_a_media_type_is_what_its_content_is(store: LocalStore, other: Foreign) -> None:
+    image, text = other.image("a", b"one"), other.blob("no document")
+    other.write({"digest": image, "size": 3}, {"digest": text, "size": 3})
     done = store.adopt()
-    assert done.blobs == (image,)
-    assert "has no media type" in done.notices[0]
+    assert set(done.blobs) == {image, text, sha(b"one"), other.config("a")}
+    assert set(store.get(image).links) == {sha(b"one"), other.config("a")}
+    assert (store.get(image).media_type, store.get(text).media_type) == (MANIFEST, "")
+    first, second = sorted(done.notices, key=lambda notice: "bytes" in notice)
+    assert f"has no media type in index.json: read as {MANIFEST}" in first
+    assert "has no media type in index.json: held as bytes that name nothing" in second
+    assert not store.adopt()
 
 
 def test_links_by_hand_that_would_close_a_cycle_are_named(store: LocalStore, other: Foreign) -> None:

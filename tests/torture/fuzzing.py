@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import blobkit
 from blobkit.errors import BlobkitError
-from blobkit.scanners import oci_layout
+from blobkit.oci import index
 from blobkit.snapshot.kinds import collectors
 from blobkit.snapshot.snapshot import Snapshot
 from columns import damaged
@@ -208,7 +208,7 @@ def run(kind: str, seed: int, template: Path, facts: list[tuple[Tables, bytes]])
 
 def main(kind: str, first: int, count: int) -> None:
     warnings.simplefilter("error")
-    oci_layout.PAUSE = 0
+    index.TIMEOUT = 0
     memory = Path("/dev/shm")  # noqa: S108 (directories of random names in it)
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as place:
         template = Path(place) / "template"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     Driven = Callable[..., dict[str, dict[str, int]]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("durability", "seed"), [("full", 1), ("full", 2), ("normal", 3), ("off", 4), ("off", 5)])
 def test_killed_writers_lose_nothing(  # noqa: PLR0913, PLR0917 (fixtures)
     tmp_path: Path, memory: Path, driven: Driven, more: int, durability: str, seed: int
@@ -22,7 +23,7 @@ def test_killed_writers_lose_nothing(  # noqa: PLR0913, PLR0917 (fixtures)
     figures = driven("killing.py", place, "--rounds", rounds, "--seed", seed, "--durability", durability)["figures"]
     assert figures["rounds"] == rounds
     assert figures["kills"] == 4 * rounds
-    assert figures["acknowledged"] > rounds
+    assert figures["acknowledged"] > 10 * rounds
     assert figures["under_way"] > rounds // 2, "nobody was killed in the middle of something"
 
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
+from blobkit.digest import matches
 from blobkit.errors import UnreadableStoreError
-from blobkit.oci.documents import DOCUMENT_LIMIT, is_document, read_document
-from blobkit.oci.untrusted import DocumentError
+from blobkit.oci.documents import DOCUMENT_LIMIT
+from blobkit.oci.walk import Walk, typed
 from blobkit.store.fsck.subject import Outside, Suspect
-from blobkit.store.layout.indexfile import load
 from blobkit.store.layout.projection import Kept
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from pathlib import Path
 
     from blobkit.digest import Digest
     from blobkit.oci.documents import Reference
+    from blobkit.oci.index import IndexFile
     from blobkit.protocols import Content
-    from blobkit.store.layout.indexfile import IndexFile
     from blobkit.store.layout.layout import Layout
     from blobkit.transactions import Reading
 
@@ -87,7 +86,7 @@ class LayoutOutside(Outside):
 
     def _loaded(self) -> IndexFile | None:
         """Return what index.json holds, at once: whoever asks here asks again before an error counts."""
-        return None if self._layout.is_absent() else load(self._layout.path, patience=0.0)
+        return self._layout.load(timeout=0.0)
 
     def _foreign(self) -> Suspect:
         advice = "store.adopt() takes it in, and until then no file of a blob is removed"
@@ -117,29 +116,24 @@ def _closure(content: Content, start: Iterable[Reference]) -> set[Digest] | None
     What no media type calls a leaf for certain is looked into: it may be a manifest.
     """
     found: set[Digest] = set()
-    ways = list(start)
-    while ways:
-        way = ways.pop()
-        if way.digest in found:
-            continue
-        found.add(way.digest)
-        if not way.followed and way.media_type not in VAGUE:
-            continue
-        data = _read_verified(content, way.digest)
-        try:
-            ways += read_document(data or b"", way.media_type if way.followed else "").references
-        except DocumentError:
-            if is_document(way.media_type):
-                return None
+    for level in Walk(lambda digests: _contents(content, digests), _read_as).levels(start):
+        if any(step.fault and step.reference.followed for step in level):
+            return None
+        found.update(step.reference.digest for step in level)
     return found
 
 
-def _read_verified(content: Content, digest: Digest) -> bytes | None:
-    """Return the bytes of a document, None where they are absent, have another hash, or are too many for one."""
-    label, _, hexa = digest.partition(":")
-    try:
-        with content.open(digest) as file:
-            data = file.read(DOCUMENT_LIMIT + 1)
-    except OSError:
-        return None
-    return data if hashlib.new(label, data).hexdigest() == hexa else None
+def _read_as(reference: Reference) -> str | None:
+    return "" if reference.media_type in VAGUE else typed(reference)
+
+
+def _contents(content: Content, digests: Iterable[Digest]) -> Iterator[tuple[Digest, bytes | str]]:
+    """Yield the bytes of documents; not those that are absent, have another hash, or are too many for one."""
+    for digest in digests:
+        try:
+            with content.open(digest) as file:
+                data = file.read(DOCUMENT_LIMIT + 1)
+        except OSError:
+            continue
+        if matches(data, digest):
+            yield digest, data

@@ -24,12 +24,15 @@ from typing import TYPE_CHECKING
 
 from blobkit.errors import LinkCycleError, StoreBusyError
 from blobkit.model import Arrival, Link
+from blobkit.oci.documents import annotations_of
+from blobkit.oci.index import entry_for, name_of, without_name
+from blobkit.oci.names import REF_NAME
 from blobkit.render import short
 from blobkit.store import rules
 from blobkit.store.cycles import reaches
 from blobkit.store.layout.adopted import Adopted
 from blobkit.store.layout.demand import demand
-from blobkit.store.layout.projection import SOURCE, UNKNOWN_TYPE, Kept, digest_of, without_name
+from blobkit.store.layout.projection import SOURCE, Kept, digest_of
 from blobkit.store.transfer.closure import Closure
 
 if TYPE_CHECKING:
@@ -39,10 +42,10 @@ if TYPE_CHECKING:
     from blobkit.digest import Digest
     from blobkit.model import Record
     from blobkit.oci.documents import Reference
+    from blobkit.oci.index import Entry, IndexFile
     from blobkit.oci.untrusted import Json
     from blobkit.protocols import Content
     from blobkit.store.layout.demand import Demand
-    from blobkit.store.layout.indexfile import Entry, IndexFile
     from blobkit.store.layout.layout import Layout
     from blobkit.transactions import Index, Transaction, Writing
 
@@ -51,7 +54,7 @@ __all__ = ["Onto", "adopt_into"]
 
 ATTEMPTS = 100
 PAUSE = 0.02
-PLAIN = {"mediaType", "digest", "size"}
+PLAIN = {"mediaType", "digest", "size", "annotations"}
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,7 @@ class _Adoption:
         damaged = [(entry.name or target.digest, self.closure.bad[target.digest]) for entry, target in self._damaged()]
         taken = {target.digest for _, target in self.taken}
         odd_names = [text for digest, text in self.demand.notices if digest in taken]
+        odd_names += [self._untyped(target) for _, target in self.taken if not target.media_type]
         odd = [(f"an entry of index.json ({str(entry.raw)[:80]})", "it names no blob") for entry in self.demand.odd]
         return Adopted(
             tags=tuple(sorted(names)),
@@ -146,6 +150,12 @@ class _Adoption:
             bytes=self.closure.bytes,
             notices=tuple(dict.fromkeys((*odd_names, *self.notices))),
         )
+
+    def _untyped(self, target: Reference) -> str:
+        """Return as what an entry without a media type was taken in."""
+        found = self.closure.types.get(target.digest, "")
+        read = f"read as {found}, as its content says" if found else "held as bytes that name nothing"
+        return f"{short(target.digest)} has no media type in index.json: {read}"
 
     def _is_name(self, entry: Entry) -> bool:
         return self.demand.names.get(entry.name) is entry
@@ -172,7 +182,7 @@ class _Adoption:
         self.rows.unexpect(waiting)
         links: dict[tuple[Digest, Digest], Reference] = {}
         for source in self.reached:
-            for named in self.closure.names.get(source.digest, ()) if source.followed else ():
+            for named in self.closure.named(source):
                 links.setdefault((source.digest, named.digest), named)
         here = self.known.keys() | self.new.keys()
         self._expect({pair: named for pair, named in links.items() if pair[1] not in here})
@@ -233,7 +243,7 @@ class _Adoption:
         records = self.rows.records({digest_of(raw) for raw in named.values()})
         plain = {name for name, raw in named.items() if _is_plain(raw, records.get(digest_of(raw)))}
         Kept(
-            self.file.rest,
+            dict(self.file.rest),
             {name: raw for name, raw in named.items() if name not in plain},
             tuple(_distinct([*held, *left, *unnamed])),
             tuple(unheld),
@@ -251,7 +261,7 @@ class _Adoption:
         if raw is not None and raw.get("digest") == blob:
             return without_name(raw)
         record = self.rows.records([blob])[blob]
-        return {"mediaType": record.media_type or UNKNOWN_TYPE, "digest": blob, "size": record.size}
+        return entry_for("", blob, record.size, record.media_type)
 
 
 def _dicts(entries: Mapping[str, object]) -> dict[str, Json]:
@@ -262,7 +272,7 @@ def _is_plain(raw: Json, record: Record | None) -> bool:
     """Return whether an entry says no more than blobkit would."""
     if record is None or raw.get("mediaType") != record.media_type:
         return False
-    return raw.keys() <= PLAIN | {"annotations"} and without_name(raw).keys() <= PLAIN  # type: ignore[attr-defined]
+    return raw.keys() <= PLAIN and annotations_of(raw) == {REF_NAME: name_of(raw)}
 
 
 def _distinct(entries: Iterable[object]) -> list[Json]:

@@ -8,18 +8,20 @@ entry becomes the tag, the one that the store knows or else the first; the other
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from blobkit.oci.index import Entry, without_name
 from blobkit.render import short
-from blobkit.store.layout.projection import SOURCE, without_name
+from blobkit.store.layout.names import is_legal
+from blobkit.store.layout.projection import SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from blobkit.digest import Digest
     from blobkit.oci.documents import Reference
-    from blobkit.store.layout.indexfile import Entry, IndexFile
+    from blobkit.oci.index import IndexFile
     from blobkit.transactions import Reading
 
 __all__ = ["Demand", "demand"]
@@ -52,7 +54,6 @@ def demand(rows: Reading, file: IndexFile) -> Demand:
             found.odd.append(entry)
         else:
             _sort(found, entry, entry.target, chosen.get(entry.name), changed)
-    _note_types(found)
     _open(rows, found)
     return found
 
@@ -67,7 +68,7 @@ def _chosen(file: IndexFile, tags: Mapping[str, Digest]) -> dict[str, Entry]:
     """Return the entry that each legal name stands for."""
     chosen: dict[str, Entry] = {}
     for entry in file.entries:
-        if entry.target and entry.is_legal:
+        if entry.target and is_legal(entry.name):
             known = tags.get(entry.name) == entry.target.digest
             chosen[entry.name] = entry if known else chosen.get(entry.name, entry)
     return chosen
@@ -85,16 +86,9 @@ def _sort(
         if name:
             found.notices.append((digest, f"{name!r} is no name for a tag here: {short(digest)} is held without one"))
     elif chosen is entry or not chosen.target or chosen.target.digest != digest:
-        found.loose.append(replace(entry, raw=without_name(entry.raw), name=""))
+        found.loose.append(Entry(without_name(entry.raw), target))
         here = now if chosen is entry or not chosen.target else chosen.target.digest
         found.notices.append((digest, f"{name} names {short(str(here))} here: {short(digest)} is held without it"))
-
-
-def _note_types(found: Demand) -> None:
-    for entry in (*found.names.values(), *found.loose):
-        if entry.target and not entry.target.media_type:
-            digest = entry.target.digest
-            found.notices.append((digest, f"{short(digest)} has no media type: held as bytes that name nothing"))
 
 
 def _open(rows: Reading, found: Demand) -> None:

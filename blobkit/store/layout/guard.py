@@ -10,7 +10,6 @@ import warnings
 from typing import TYPE_CHECKING
 
 from blobkit.errors import LayoutChangedWarning
-from blobkit.store.layout.indexfile import parses
 
 if TYPE_CHECKING:
     from blobkit.store.layout.layout import Layout
@@ -36,7 +35,7 @@ class Guard:
         if mark == self._seen:
             return
         is_foreign = mark is not None and not self._is_ours()
-        is_whole = not is_foreign or parses(self._layout.path)
+        is_whole = not is_foreign or self._layout.parses()
         if is_foreign:
             is_foreign = not self._is_ours()  # it may have been half written a moment ago
         self._seen = mark

@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING
 
 from blobkit.content.syncing import sync_directory
 from blobkit.content.temporary import locked_file
-from blobkit.errors import NotAdoptedError
+from blobkit.errors import NotAdoptedError, UnreadableStoreError
+from blobkit.oci.index import LAYOUT, check_writable, load_index
 from blobkit.oci.untrusted import DocumentError, parse_json
-from blobkit.store.layout.indexfile import REF_NAME, load
 from blobkit.store.layout.projection import rendered
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from blobkit.store.layout.indexfile import IndexFile
+    from blobkit.oci.index import IndexFile
     from blobkit.transactions import Reading, Writing
 
-__all__ = ["REF_NAME", "Layout"]
+__all__ = ["Layout"]
 
 ANNOUNCED = "2"
 """`layout_dirty` after a durable announcement; before one it is 1."""
@@ -51,7 +51,7 @@ class Layout:
         """Write `oci-layout` if it is absent."""
         path = self._root / "oci-layout"
         if not path.exists():
-            self._write(path, b'{"imageLayoutVersion":"1.0.0"}')
+            self._write(path, LAYOUT)
 
     def announce(self, rows: Writing, *, durable: bool) -> None:
         """Record, in the transaction that changed tags, that index.json is to be rewritten and how it will read.
@@ -115,9 +115,20 @@ class Layout:
         except FileNotFoundError:
             return ""
 
-    def load(self) -> IndexFile | None:
-        """Return what index.json holds, None where it is absent; UnreadableStoreError where it cannot be read."""
-        return None if self.is_absent() else load(self.path, advice=ADVICE)
+    def load(self, **how: float) -> IndexFile | None:
+        """Return what index.json holds, None where it is absent; UnreadableStoreError where it cannot be read.
+
+        `timeout` says for how many seconds it is tried again where it is half written.
+        """
+        return None if self.is_absent() else load_index(self.path, advice=ADVICE, check=_check, **how)
+
+    def parses(self) -> bool:
+        """Return whether index.json can be read as an image index, waiting for it for a second."""
+        try:
+            load_index(self.path, check=_check)
+        except UnreadableStoreError:
+            return False
+        return True
 
     def check_foreign(self) -> None:
         """Hold that what another program laid out can become a store; NotAdoptedError, UnreadableStoreError."""
@@ -132,7 +143,7 @@ class Layout:
             if path.is_symlink():
                 msg = f"{path} is a symbolic link: a store keeps its blobs itself; put a directory there"
                 raise NotAdoptedError(msg)
-        load(self.path)
+        load_index(self.path, check=_check)
 
     def _write(self, path: Path, text: bytes) -> None:
         """Put a file in place, whole and durable, with the mode of the one that it replaces."""
@@ -153,6 +164,14 @@ class Layout:
                 raise
         if self._sync:
             sync_directory(self._root)
+
+
+def _check(index: IndexFile) -> None:
+    """Check that index.json has a list of entries, and that it can be written again; DocumentError."""
+    if not index.is_list:
+        msg = "it has no list of manifests"
+        raise DocumentError(msg)
+    check_writable(index)
 
 
 def _hash(text: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Tag names: what an OCI image layout allows as `org.opencontainers.image.ref.name`."""
+"""Tag names: what the OCI image-spec allows as the reference name of an entry of index.json."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeGuard
 from blobkit.digest import is_digest
 from blobkit.errors import InvalidTagError
 
-__all__ = ["check_name", "is_name"]
+__all__ = ["check_name", "is_legal", "is_name"]
 
 LONGEST = 255
 _PART = r"[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*"
@@ -18,6 +18,11 @@ _NAME = re.compile(rf"{_PART}(?:/{_PART})*")
 def is_name(name: object) -> TypeGuard[str]:
     """Return whether `name` can be a tag at all."""
     return isinstance(name, str) and len(name) <= LONGEST and _NAME.fullmatch(name) is not None
+
+
+def is_legal(name: str) -> bool:
+    """Return whether `name` can be a tag: a name that is no digest."""
+    return is_name(name) and not is_digest(name)
 
 
 def check_name(name: object) -> None:

@@ -14,7 +14,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from blobkit.store.layout.indexfile import REF_NAME
+from blobkit.oci.index import entry_for, name_of, ref_of, render_index, without_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,11 +24,8 @@ if TYPE_CHECKING:
     from blobkit.oci.untrusted import Json
     from blobkit.transactions import Reading, Writing
 
-__all__ = ["SOURCE", "UNKNOWN_TYPE", "Kept", "digest_of", "is_shown", "rendered", "without_name"]
+__all__ = ["SOURCE", "Kept", "digest_of", "is_shown", "rendered"]
 
-INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
-UNKNOWN_TYPE = "application/octet-stream"
-"""What index.json says where nobody knows a media type: a descriptor must have one."""
 SOURCE = "index.json"
 """As what the index remembers the pins that were given to entries without a tag."""
 KEPT = "layout_kept"
@@ -77,19 +74,19 @@ def rendered(rows: Writing) -> bytes:
     tags = rows.tags()
     records = rows.records({*tags.values(), *map(digest_of, kept.held)})
     kept = _pruned(rows, kept, tags, records)
-    shown: list[object] = [_entry(name, blob, records[blob], kept.named.get(name, {})) for name, blob in tags.items()]
-    shown += [without_name(raw) if _name(raw) in tags else raw for raw in (*kept.held, *kept.unheld)]
-    index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": shown, **kept.rest}
-    return json.dumps(index).encode()
+    shown: list[object] = [
+        entry_for(name, blob, records[blob].size, records[blob].media_type, _raw(name, kept, tags))
+        for name, blob in tags.items()
+    ]
+    shown += [without_name(raw) if name_of(raw) in tags else raw for raw in (*kept.held, *kept.unheld)]
+    return render_index(shown, kept.rest)
 
 
-def without_name(raw: object) -> object:
-    """Return the entry without its name; an annotation is all that names it."""
-    if not _name(raw) or not isinstance(raw, dict):
-        return raw
-    others = {key: value for key, value in raw["annotations"].items() if key != REF_NAME}
-    rest = {key: value for key, value in raw.items() if key != "annotations"}
-    return {**rest, "annotations": others} if others else rest
+def _raw(name: str, kept: Kept, tags: Mapping[str, Digest]) -> Json | None:
+    """Return the adopted entry of a tag; without its reference name where that is the name of another tag."""
+    raw = kept.named.get(name)
+    ref = ref_of(raw)
+    return without_name(raw) if raw is not None and ref != name and ref in tags else raw
 
 
 def _pruned(rows: Writing, kept: Kept, tags: Mapping[str, Digest], records: Mapping[Digest, Record]) -> Kept:
@@ -104,23 +101,6 @@ def _pruned(rows: Writing, kept: Kept, tags: Mapping[str, Digest], records: Mapp
     return kept
 
 
-def _entry(name: str, blob: Digest, record: Record, raw: Json) -> Json:
-    annotations = raw.get("annotations")
-    own = {
-        "mediaType": raw.get("mediaType") or record.media_type or UNKNOWN_TYPE,
-        "digest": blob,
-        "size": record.size,
-        "annotations": {**(annotations if isinstance(annotations, dict) else {}), REF_NAME: name},
-    }
-    return {**own, **{key: value for key, value in raw.items() if key not in own}}
-
-
 def digest_of(raw: Json) -> Digest:
     """Return what a kept entry of a tag or a held one names."""
     return raw["digest"]  # type: ignore[return-value]  # only entries with a digest are kept as held or named
-
-
-def _name(raw: object) -> str:
-    annotations = raw.get("annotations") if isinstance(raw, dict) else None
-    name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
-    return name if isinstance(name, str) else ""

@@ -9,21 +9,23 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
 import secrets
 import shutil
 import tarfile
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blobkit.content.syncing import sync_directory, sync_files
-from blobkit.digest import Digest, is_digest, parse
-from blobkit.errors import BlobkitError, ContentMissingError, ExportError, TagNotFoundError
+from blobkit.digest import Digest, is_digest, parse, read_through, split
+from blobkit.errors import BlobkitError, ContentMissingError, ExportError, TagNotFoundError, UnreadableStoreError
 from blobkit.oci.documents import DOCUMENT_LIMIT, is_document, read_document
-from blobkit.oci.untrusted import DocumentError, objects, parse_json
+from blobkit.oci.index import LAYOUT, IndexFile, check_writable, entry_for, load_index, name_of, render_index
+from blobkit.oci.untrusted import DocumentError
+from blobkit.oci.walk import levels
 from blobkit.render import printable, short
 from blobkit.store import rules
 from blobkit.store.transfer.exported import Exported
@@ -39,11 +41,6 @@ if TYPE_CHECKING:
 
 __all__ = ["export"]
 
-REF_NAME = "org.opencontainers.image.ref.name"
-INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
-UNKNOWN_TYPE = "application/octet-stream"
-LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
-INDEX_LIMIT = 256 << 20
 PIECE = 1 << 20
 
 
@@ -86,9 +83,7 @@ def _closure(rows: Reading, what: str) -> tuple[str, Digest, dict[Digest, Record
         raise TagNotFoundError(msg)
     digest = parse(found.get(what, what))
     records = dict(rules.held(rows, [digest]))
-    level = set(records)
-    while level:
-        level = {target for targets in rows.targets(level).values() for target in targets} - records.keys()
+    for level in levels([digest], lambda level: chain.from_iterable(rows.targets(level).values())):
         records.update(rows.records(level))
     return (what if found else ""), digest, records
 
@@ -106,9 +101,8 @@ class _Job:
         """Return the descriptor for index.json."""
         record = self.records[self.digest]
         document = self._document(self.digest)
-        media_type = record.media_type or (document.media_type if document else UNKNOWN_TYPE)
-        entry: Json = {"mediaType": media_type, "digest": self.digest, "size": record.size}
-        return entry | ({"annotations": {REF_NAME: self.name}} if self.name else {})
+        media_type = record.media_type or (document.media_type if document else "")
+        return entry_for(self.name, self.digest, record.size, media_type)
 
     def notices(self) -> tuple[str, ...]:
         """Return which blobs the manifests in it name, and are not in it though an image stores them."""
@@ -151,7 +145,7 @@ class _Verified:
     def __init__(self, file: BinaryIO, digest: Digest) -> None:
         self._file = file
         self._digest = digest
-        self._state = hashlib.new(digest.partition(":")[0])
+        self._state = hashlib.new(split(digest)[0])
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes, none at the end."""
@@ -166,7 +160,7 @@ class _Verified:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Close the file; ContentMissingError where what was read is not what the digest says."""
         self._file.close()
-        if kind is None and self._state.hexdigest() != self._digest.partition(":")[2]:
+        if kind is None and self._state.hexdigest() != split(self._digest)[1]:
             msg = f"the content of {self._digest} is damaged, nothing was exported: put it again to heal it"
             raise ContentMissingError(msg, digest=self._digest)
 
@@ -188,7 +182,7 @@ def _to_archive(job: _Job, path: Path) -> Exported:
 
 
 def _fill(tar: tarfile.TarFile, job: _Job) -> None:
-    small = {"index.json": _rendered({}, [job.entry()]), "oci-layout": LAYOUT}
+    small = {"index.json": render_index([job.entry()], {}), "oci-layout": LAYOUT}
     blobs = {_name(digest): digest for digest in job.records}
     folders = {"blobs", *(name.rpartition("/")[0] for name in blobs)}
     for name in sorted({*small, *blobs, *folders}):
@@ -233,20 +227,20 @@ def _into_layout(job: _Job, path: Path) -> Exported:
 
 def _add(job: _Job, root: Path) -> list[Digest]:
     """Make the blobs durable in a layout, then name them in its index.json; return those that were not there."""
-    body = _index(root / "index.json")
+    index = _index(root / "index.json")
     scratch = root / f".export-{secrets.token_hex(8)}"
     scratch.mkdir()
     try:
         new = [digest for digest in job.records if not _is_there(root / _name(digest), digest)]
         for digest in new:
             (root / _name(digest)).parent.mkdir(parents=True, exist_ok=True)
-            partial = scratch / digest.partition(":")[2]
+            partial = scratch / split(digest)[1]
             with partial.open("xb") as to, job.verified(digest) as file:
                 shutil.copyfileobj(file, to, PIECE)
             partial.replace(root / _name(digest))
         _sync(root, new)
         partial = scratch / "index.json"
-        partial.write_bytes(_rendered(body, _merged(body, job.entry())))
+        partial.write_bytes(render_index(_merged(index, job.entry()), index.rest))
         _sync(scratch, ["index.json"])
         partial.replace(root / "index.json")
         sync_directory(root)
@@ -255,44 +249,27 @@ def _add(job: _Job, root: Path) -> list[Digest]:
     return new
 
 
-def _index(path: Path) -> Json:
+def _index(path: Path) -> IndexFile:
     """Return what an index.json holds, nothing where there is none; ExportError where it cannot be read."""
+    if not os.path.lexists(path):
+        return IndexFile(b"")
     try:
-        with path.open("rb") as file:
-            body = parse_json(file.read(INDEX_LIMIT))
-        list(objects(body.get("manifests"), "manifests", []))
-    except FileNotFoundError:
-        return {}
-    except DocumentError as error:
-        msg = f"{printable(str(path))} cannot be read as an image index ({printable(str(error))}): restore it first"
-        raise ExportError(msg) from error
-    return body
+        return load_index(path, advice="restore it first", check=check_writable)
+    except UnreadableStoreError as error:
+        raise ExportError(str(error)) from error
 
 
-def _merged(body: Json, entry: Json) -> list[object]:
+def _merged(index: IndexFile, entry: Json) -> list[object]:
     """Return the entries of an index with this one, in the place of one of that name or that is the same."""
-    old = body.get("manifests")
-    name = _name_of(entry)
-    kept = [
-        one for one in (old if isinstance(old, list) else ()) if one != entry and (not name or _name_of(one) != name)
-    ]
+    name = name_of(entry)
+    kept = [one.raw for one in index.entries if one.raw != entry and (not name or one.name != name)]
     return [*kept, entry]
-
-
-def _name_of(entry: object) -> object:
-    annotations = entry.get("annotations") if isinstance(entry, dict) else None
-    return annotations.get(REF_NAME) if isinstance(annotations, dict) else None
-
-
-def _rendered(body: Json, named: list[object]) -> bytes:
-    """Return an index.json with these entries; whatever else was in it stays."""
-    return json.dumps({"schemaVersion": 2, "mediaType": INDEX_TYPE, **body, "manifests": named}).encode()
 
 
 def _is_there(path: Path, digest: Digest) -> bool:
     """Return whether a file has the content of this digest."""
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-        return hashlib.file_digest(file, digest.partition(":")[0]).hexdigest() == digest.partition(":")[2]
+        return read_through(file, digest, lambda _: None)
     return False
 
 

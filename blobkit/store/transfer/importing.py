@@ -62,7 +62,7 @@ def import_from(source: Source, into: Into, *, strict: bool, progress: bool) -> 
     if identity == into.identity:
         msg = f"{printable(snapshot.address)} cannot be imported into itself: give another store"
         raise SourceError(msg)
-    plan = Plan(snapshot)
+    plan = Plan(snapshot, source.open)
     if strict:
         _refuse(plan, source, progress=progress)
     work = _Import(plan, source, into, identity)

@@ -6,23 +6,28 @@ Imported at the first import only: it reads a snapshot, which needs numpy.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.digest import Digest
-from blobkit.errors import InvalidTagError
+from blobkit.digest import Digest, matches
+from blobkit.errors import BlobNotFoundError, InvalidTagError
 from blobkit.model import LINK_KINDS, Link
+from blobkit.oci.documents import DOCUMENT_LIMIT, Reference
+from blobkit.oci.walk import Walk
 from blobkit.render import count, printable
 from blobkit.snapshot.kinds import LINK_KINDS as ALL_LINK_KINDS
 from blobkit.snapshot.tables import STORED, codes, ids
 from blobkit.store.layout.names import check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import BinaryIO
 
+    from blobkit.oci.documents import Document
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["BODY", "Plan", "Wanted"]
@@ -52,6 +57,9 @@ BODY = frozenset({"config", "layer", "child"})
 ELSEWHERE = frozenset({"foreign", "inline"})
 """What need not be stored, so that a link to it is no fault."""
 
+LATER = "later-entry"
+"""The kind of pin of an entry whose name an earlier entry has: that one is the tag."""
+
 OPEN, DONE = 1, 2
 
 
@@ -69,18 +77,20 @@ class Wanted:
 class Plan:
     """The blobs of a snapshot that its policy holds, in an order in which a blob comes after those that it links to.
 
-    Where something that holds cannot be read, blobs that nothing is known to hold are wanted as well. `dropped` are
+    Where something that holds cannot be read, blobs that nothing is known to hold are wanted as well. A pinned blob
+    without a media type is `opened`, and links to what it names where it is a manifest or an index. `dropped` are
     links that would close a cycle; `missing` are blobs with a pin and no content; `notices` says what will differ
     from the source. Cost: the links that count; memory a few bytes for each, and the keys.
     """
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, opened: Callable[[Digest], BinaryIO]) -> None:
         self.snapshot = snapshot
         self.stored = [STORED[code] for code in codes(snapshot.nodes["stored"]).tolist()]
         self.notices: list[str] = []
         self.dropped: set[tuple[int, int]] = set()
         self._key: list[str] = snapshot.nodes["key"].to_pylist()
         self._type: list[str] = snapshot.nodes["media_type"].to_pylist()
+        self._read = self._read_untyped(opened)
         self._pins: Counter[int] = Counter()
         self._names: defaultdict[int, list[str]] = defaultdict(list)
         self._read_pins()
@@ -117,7 +127,8 @@ class Plan:
 
     def is_elsewhere(self, digest: Digest) -> bool:
         """Return whether a blob need not be stored in the source."""
-        return self.stored[self.snapshot.find(digest)] in ELSEWHERE
+        node = self.snapshot.find(digest)
+        return node >= 0 and self.stored[node] in ELSEWHERE
 
     def _wanted(self, node: int) -> Wanted:
         source = Digest(self._key[node])
@@ -126,7 +137,23 @@ class Plan:
             for target, kind in self._links(node).items()
             if self.stored[target] != "virtual" and (node, target) not in self.dropped
         )
-        return Wanted(source, self._type[node], self._pins[node], tuple(self._names[node]), links)
+        unseen = (Link(source, r.digest, r.kind) for r in self._named(node) if self.snapshot.find(r.digest) < 0)
+        return Wanted(source, self._type[node], self._pins[node], tuple(self._names[node]), (*links, *unseen))
+
+    def _read_untyped(self, opened: Callable[[Digest], BinaryIO]) -> dict[int, Document]:
+        """Return the documents among the pinned blobs of which no descriptor says a media type, by their content."""
+        opaque = np.flatnonzero(self.snapshot.graph.opaque & (self.snapshot.graph.pins > 0)).tolist()
+        nodes = {self._key[node]: node for node in opaque if not self._type[node] and self.stored[node] == "yes"}
+        walk = Walk(lambda digests: _contents(opened, digests), lambda _: "")
+        steps = next(walk.levels(Reference(Digest(key), "entry") for key in nodes), [])
+        found = {nodes[step.reference.digest]: step.document for step in steps if step.document}
+        for node, document in found.items():
+            self._type[node] = document.media_type
+            self.notices.append(f"{self._key[node]} has no media type there: read as {document.media_type}")
+        return found
+
+    def _named(self, node: int) -> tuple[Reference, ...]:
+        return self._read[node].references if node in self._read else ()
 
     @cached_property
     def _counted(self) -> tuple[list[int], list[int], list[int]]:
@@ -143,14 +170,19 @@ class Plan:
         found: dict[int, str] = {}
         for row in range(start[node], start[node + 1]):
             found.setdefault(target[row], ALL_LINK_KINDS[kind[row]])
+        for reference in self._named(node):
+            seen = self.snapshot.find(reference.digest)
+            if seen >= 0:
+                found.setdefault(seen, reference.kind)
         return found
 
     def _read_pins(self) -> None:
         """Count the pins that hold, by blob: those on a virtual node are on what it stands for."""
         pins = self.snapshot.pins
         taken: set[str] = set()
-        rows = zip(*(pins[name].to_pylist() for name in ("node", "name", "count")), self.snapshot.holding, strict=True)
-        for node, name, number, holds in rows:
+        columns = (pins[name].to_pylist() for name in ("kind", "node", "name", "count"))
+        rows = sorted(zip(*columns, self.snapshot.holding.tolist(), strict=True), key=lambda row: row[0] == LATER)
+        for _, node, name, number, holds in rows:
             if holds:
                 targets = list(self._links(node)) if self.stored[node] == "virtual" else [node]
                 targets = [target for target in targets if self.stored[target] != "virtual"]
@@ -180,7 +212,9 @@ class Plan:
         state = bytearray(len(self._key))
         order: list[int] = []
         self._descend(sorted({*self._pins, *self._names}), state, order)
-        hidden = np.flatnonzero(graph.opaque & ((np.frombuffer(state, np.uint8) > 0) | (graph.pins > 0)))
+        opaque = graph.opaque.copy()
+        opaque[list(self._read)] = False
+        hidden = np.flatnonzero(opaque & ((np.frombuffer(state, np.uint8) > 0) | (graph.pins > 0)))
         unheld = [node for node, stored in enumerate(self.stored) if stored == "yes" and not state[node]]
         if len(hidden) and unheld:
             key = printable(self._key[hidden[0]])
@@ -212,3 +246,12 @@ class Plan:
     def _cycle(self, link: tuple[int, int]) -> str:
         source, target = (self._key[node] for node in link)
         return f"the link from {source} to {target} closes a cycle: dropped"
+
+
+def _contents(opened: Callable[[Digest], BinaryIO], digests: Iterable[Digest]) -> Iterator[tuple[Digest, bytes | str]]:
+    """Yield the bytes of blobs that may be documents; not of those that cannot be read, or have another hash."""
+    for digest in digests:
+        with suppress(BlobNotFoundError, OSError), opened(digest) as file:
+            content = file.read(DOCUMENT_LIMIT + 1)
+            if matches(content, digest):
+                yield digest, content

@@ -1,0 +1,236 @@
+"""index.json of an OCI image layout: the one reader and the one writer of it.
+
+Some programs rewrite the file in place, so that half of it may be there for a moment: it is tried again for a second.
+An index.json that cannot be read never means that there are no images.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from blobkit.access import reason
+from blobkit.errors import UnreadableStoreError
+from blobkit.oci.documents import annotations_of, entry_of
+from blobkit.oci.names import IMAGE_NAME, REF_NAME, Named, names_of
+from blobkit.oci.untrusted import DocumentError, Odd, objects, parse_json
+from blobkit.render import clean, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from blobkit.oci.documents import Reference
+    from blobkit.oci.untrusted import Json
+
+    T = TypeVar("T")
+    Check = Callable[["IndexFile"], object]
+
+__all__ = [
+    "ADVICE",
+    "INDEX_LIMIT",
+    "INDEX_TYPE",
+    "LAYOUT",
+    "UNKNOWN_TYPE",
+    "Entry",
+    "IndexFile",
+    "check_writable",
+    "entry_for",
+    "is_named",
+    "load_index",
+    "name_of",
+    "parse_index",
+    "read_index",
+    "ref_of",
+    "render_index",
+    "without_name",
+]
+
+INDEX_LIMIT = 256 << 20
+"""Bytes: a larger index.json is not read."""
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+UNKNOWN_TYPE = "application/octet-stream"
+"""What index.json says where nobody knows a media type: a descriptor must have one."""
+LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+"""What the file `oci-layout` holds."""
+OWN_FIELDS = frozenset({"schemaVersion", "mediaType", "manifests"})
+"""Fields of index.json that are written anew; all others are kept as they are."""
+TIMEOUT = 1.0
+INTERVAL = 0.05
+"""Seconds: how long, and how often, a file that cannot be read as an index is tried again."""
+ADVICE = "restore it, nothing else names the images"
+NAMELESS = Named("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry: as it is written again (`raw`), the descriptor in it (None where it has no valid digest), its names.
+
+    `name` is what people call it, `ref` what umoci does; "" where there is none.
+    """
+
+    raw: object
+    target: Reference | None
+    named: Named = NAMELESS
+
+    @property
+    def name(self) -> str:
+        """The name, "" where there is none."""
+        return self.named.name
+
+
+@dataclass(frozen=True, slots=True)
+class IndexFile:
+    """An index.json as it was at one moment: its bytes, its entries, all other fields.
+
+    `odd` has a message for each entry that has no valid digest; `is_list` is False where there is no list of entries.
+    """
+
+    data: bytes
+    entries: tuple[Entry, ...] = ()
+    rest: Mapping[str, object] = field(default_factory=dict)
+    odd: tuple[str, ...] = ()
+    is_list: bool = True
+
+    @property
+    def hash(self) -> str:
+        """The sha256 of the bytes, in hex."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def load_index(
+    path: Path,
+    *,
+    timeout: float | None = None,
+    advice: str = ADVICE,
+    check: Check | None = None,
+) -> IndexFile:
+    """Return what the index.json at `path` holds; UnreadableStoreError where it cannot be read, with `advice`.
+
+    `check` may refuse what was read (DocumentError).
+    """
+    try:
+        return read_index(lambda: _bytes(path), timeout=timeout, check=check)
+    except FileNotFoundError:
+        msg = f"{path} is missing: an OCI image layout has one; nothing is known of what it holds"
+        raise UnreadableStoreError(msg) from None
+    except OSError as error:
+        msg = f"{path} cannot be read ({reason(error, path)}): try again as a user who may read it, or {advice}"
+        raise UnreadableStoreError(msg) from error
+    except DocumentError as error:
+        why = printable(str(error))[:200]
+        msg = f"{path} cannot be read as an image index ({why}): {advice}"
+        raise UnreadableStoreError(msg) from error
+
+
+def read_index(fetch: Callable[[], bytes], *, timeout: float | None = None, check: Check | None = None) -> IndexFile:
+    """Return the index.json whose bytes `fetch` gives; it is asked again for `timeout` (1) seconds where they are none.
+
+    `fetch` need not give more than INDEX_LIMIT + 1 bytes. DocumentError, and what `fetch` raises.
+    """
+    until = time.monotonic() + (TIMEOUT if timeout is None else timeout)
+    while True:
+        try:
+            found = parse_index(fetch())
+            if check is not None:
+                check(found)
+        except DocumentError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(INTERVAL)
+        else:
+            return found
+
+
+def parse_index(data: bytes) -> IndexFile:
+    """Return what these bytes of an index.json say, read as programs in Go read them; DocumentError."""
+    if len(data) > INDEX_LIMIT:
+        msg = f"larger than {INDEX_LIMIT >> 20} MiB"
+        raise DocumentError(msg)
+    body = parse_json(data)
+    odd = Odd()
+    entries = tuple(_entries(body, odd))
+    rest = {name: value for name, value in body.items() if name not in OWN_FIELDS}
+    return IndexFile(data, entries, rest, odd.told(), "manifests" in body)
+
+
+def check_writable(file: IndexFile) -> None:
+    """Check that what was read can be written again: Python reads 1e999 as infinite, which is no JSON."""
+    try:
+        render_index([entry.raw for entry in file.entries], file.rest)
+    except (ValueError, RecursionError) as error:
+        msg = f"not JSON ({error})"
+        raise DocumentError(msg) from None
+
+
+def render_index(entries: Iterable[object], rest: Mapping[str, object]) -> bytes:
+    """Return the bytes of an index.json with these entries; `rest` are the further fields that it had."""
+    others = {name: value for name, value in rest.items() if name not in OWN_FIELDS}
+    index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": list(entries), **others}
+    return json.dumps(index, allow_nan=False).encode()
+
+
+def entry_for(name: str, digest: str, size: int, media_type: str, raw: Json | None = None) -> Json:
+    """Return the entry that gives a blob this name ("" for none); what `raw`, an entry that it had, says more stays."""
+    raw = raw or {}
+    annotations = annotations_of(raw)
+    if name and name_of(raw) != name:
+        annotations = {key: value for key, value in annotations.items() if key != IMAGE_NAME} | {REF_NAME: name}
+    own: Json = {"mediaType": raw.get("mediaType") or media_type or UNKNOWN_TYPE}
+    own |= {"digest": digest, "size": size} | ({"annotations": annotations} if annotations else {})
+    return {**own, **{key: value for key, value in raw.items() if key not in own}}
+
+
+def without_name(raw: T) -> T | Json:
+    """Return an entry without its names, which are annotations."""
+    if not isinstance(raw, dict) or not is_named(raw):
+        return raw
+    others = {key: value for key, value in annotations_of(raw).items() if key not in (REF_NAME, IMAGE_NAME)}
+    rest = {key: value for key, value in raw.items() if key != "annotations"}
+    return {**rest, "annotations": others} if others else rest
+
+
+def ref_of(raw: object) -> str:
+    """Return the reference name of an entry, "" where it has none."""
+    return names_of(annotations_of(raw)).ref if isinstance(raw, dict) else ""
+
+
+def name_of(raw: object) -> str:
+    """Return the name that an entry gives, "" where it gives none."""
+    return names_of(annotations_of(raw)).name if isinstance(raw, dict) else ""
+
+
+def is_named(raw: object) -> bool:
+    """Return whether an entry gives a name."""
+    return bool(name_of(raw))
+
+
+def _entries(body: Json, odd: list[str]) -> Iterator[Entry]:
+    items = body.get("manifests")
+    if not isinstance(items, list):
+        list(objects(items, "manifests", odd))  # null and nothing are no entries, anything else is refused
+        return
+    for item in items:
+        raw = next(objects([item], "manifests", odd), None)
+        target = None if raw is None else entry_of(raw, odd)
+        names = NAMELESS if raw is None else Named(*map(clean, names_of(annotations_of(raw))))
+        yield Entry(item, target, names)
+
+
+def _bytes(path: Path) -> bytes:
+    """Return the bytes of a regular file, without waiting where a pipe is in its place."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(fd, "rb") as file:  # noqa: PTH123 (a descriptor)
+        info = os.fstat(fd)
+        if not stat.S_ISREG(info.st_mode):
+            msg = "no regular file"
+            raise DocumentError(msg)
+        if info.st_size > INDEX_LIMIT:  # a file without content may say so too: nothing of it is read
+            msg = f"larger than {INDEX_LIMIT >> 20} MiB"
+            raise DocumentError(msg)
+        return file.read(INDEX_LIMIT + 1)

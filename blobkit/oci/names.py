@@ -1,0 +1,62 @@
+"""The names that an entry of index.json has, from its annotations.
+
+`docker save` and BuildKit write only the tag into the reference name, and the whole name into an annotation of
+containerd's; skopeo, umoci and podman write whole names into the reference name.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["IMAGE_NAME", "REF_NAME", "Named", "familiar", "is_umoci_name", "names_of"]
+
+REF_NAME = "org.opencontainers.image.ref.name"
+IMAGE_NAME = "io.containerd.image.name"
+
+_PART = "[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*"
+_UMOCI_NAME = re.compile(f"{_PART}(?:/{_PART})*")
+
+
+class Named(NamedTuple):
+    """The `name` of an entry, "" where it has none, and its reference name, which is what umoci goes by."""
+
+    name: str
+    ref: str
+
+
+def names_of(annotations: Mapping[str, object]) -> Named:
+    """Return the names that these annotations give: the whole name where there is one, else the reference name.
+
+    >>> names_of({IMAGE_NAME: "docker.io/library/web:1.0", REF_NAME: "1.0"})
+    Named(name='web:1.0', ref='1.0')
+    >>> names_of({REF_NAME: "team/app:2"})
+    Named(name='team/app:2', ref='team/app:2')
+    """
+    ref, whole = (_text(annotations.get(field)) for field in (REF_NAME, IMAGE_NAME))
+    return Named(familiar(whole) or ref, ref)
+
+
+def familiar(name: str) -> str:
+    """Return a whole image name as people write it: without the registry and the namespace that docker implies.
+
+    >>> familiar("docker.io/library/web:1.0"), familiar("docker.io/team/app"), familiar("reg.example.org/library/x")
+    ('web:1.0', 'team/app', 'reg.example.org/library/x')
+    """
+    return name.removeprefix("docker.io/").removeprefix("library/")
+
+
+def is_umoci_name(name: str) -> bool:
+    """Return whether umoci takes a reference name (the grammar of the OCI image-spec); it refuses all others.
+
+    >>> is_umoci_name("team/app:1.0"), is_umoci_name("-a"), is_umoci_name("a b"), is_umoci_name("")
+    (True, False, False, False)
+    """
+    return _UMOCI_NAME.fullmatch(name) is not None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,178 @@
+"""The walk over what manifests and indexes reach: level by level, and all documents of a level are asked for at once.
+
+Links follow the media type of the descriptor. Each document is read once as each type that it is called. The caller
+decides what to do about a document that is absent or damaged: the walk reports it and goes on with the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from blobkit.oci.documents import Document, Reference, read_document
+from blobkit.oci.untrusted import DocumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Iterator, MutableMapping, Sequence
+
+    from blobkit.digest import Digest
+
+    Key = tuple[Digest, str]
+    """A document as one media type: the same bytes may be called two."""
+    Read = Callable[[Sequence[Digest]], Iterable[tuple[Digest, bytes | str]]]
+    """Give the content of each of these, in any order, or in words why it cannot be read; leave out what is absent."""
+
+__all__ = ["ABSENT", "UNPARSEABLE", "UNREAD", "Fault", "Step", "Walk", "levels", "typed"]
+
+T = TypeVar("T")
+
+ABSENT = "absent"
+UNREAD = "unread"
+UNPARSEABLE = "unparseable"
+
+
+class Fault(NamedTuple):
+    """Why a document is not known: `code` is "absent", "unread" or "unparseable", `why` says more in a few words."""
+
+    code: str
+    why: str = ""
+
+
+UNSEEN = Fault("unseen")
+
+
+class Step(NamedTuple):
+    """One descriptor that the walk met, and the document behind it.
+
+    `document` is None for a leaf, for a document that an earlier step has, and where there is a `fault`.
+    """
+
+    reference: Reference
+    document: Document | None = None
+    fault: Fault | None = None
+
+
+def typed(reference: Reference) -> str | None:
+    """Return the media type as which a descriptor's content is read, None where it is a leaf: as tools follow it."""
+    return reference.media_type if reference.followed else None
+
+
+def levels(
+    start: Iterable[T], after: Callable[[list[T]], Iterable[T]], key: Callable[[T], Hashable] = lambda item: item
+) -> Iterator[list[T]]:
+    """Yield `start`, then level by level what comes `after`; of what has the same key only the first is given."""
+    seen: set[Hashable] = set()
+    level = _unseen(start, key, seen)
+    while level:
+        yield level
+        level = _unseen(after(level), key, seen)
+
+
+def _unseen(items: Iterable[T], key: Callable[[T], Hashable], seen: set[Hashable]) -> list[T]:
+    fresh = []
+    for item in items:
+        if key(item) not in seen:
+            seen.add(key(item))
+            fresh.append(item)
+    return fresh
+
+
+@dataclass
+class Walk:
+    """Walks from descriptors to all that they name; a second walk goes on where an earlier one has not been.
+
+    `read` gets the content of many documents at once. `read_as` says as which media type a descriptor is followed.
+    With `inline`, an absent document is taken from its descriptor, where that carries it. With `subjects`, the walk
+    goes on to subjects. What is in `remembered` is not read again, and what is read is put there.
+    """
+
+    read: Read
+    read_as: Callable[[Reference], str | None] = typed
+    inline: bool = True
+    subjects: bool = False
+    remembered: MutableMapping[Key, Document] | None = None
+
+    def __post_init__(self) -> None:
+        """Start with nothing seen."""
+        self._seen: dict[Key, Fault | None] = {}
+
+    def levels(self, start: Iterable[Reference]) -> Iterator[list[Step]]:
+        """Yield a step for each descriptor, level by level; a repeated one is told again, and not read again.
+
+        Cost: one call of `read` a level; memory for the descriptors of one level and the keys of all documents.
+        """
+        level = list(start)
+        while level:
+            steps = self._steps(level)
+            yield steps
+            level = [named for step in steps if step.document for named in self._named(step.document)]
+
+    def enter(self, digest: Digest, document: Document) -> list[Reference]:
+        """Count a document as read, because the caller has read it, and return the descriptors in it."""
+        self._mark((digest, document.media_type), document)
+        return self._named(document)
+
+    def has_read(self, digest: Digest, media_type: str = "") -> bool:
+        """Return whether the walk has read this document as this type; "" is the type that the document itself says."""
+        return self._seen.get((digest, media_type), UNSEEN) is None
+
+    def _named(self, document: Document) -> list[Reference]:
+        subject = [document.subject] if self.subjects and document.subject is not None else []
+        return [*document.references, *subject]
+
+    def _steps(self, level: Sequence[Reference]) -> list[Step]:
+        fresh: dict[Key, Document] = {}
+        wanted: dict[Digest, list[str]] = {}
+        for reference in level:
+            key = self._key(reference)
+            if key is not None and key not in self._seen and not self._recall(key, fresh):
+                wanted.setdefault(key[0], []).append(key[1])
+        for digest, content in self.read(list(wanted)) if wanted else ():
+            for media_type in wanted[digest]:
+                self._parse((digest, media_type), content, fresh)
+        return [self._step(reference, fresh) for reference in level]
+
+    def _step(self, reference: Reference, fresh: dict[Key, Document]) -> Step:
+        """Return the step of one descriptor: the first one that meets a document gets it."""
+        key = self._key(reference)
+        if key is None:
+            return Step(reference)
+        fault = self._seen.setdefault(key, Fault(ABSENT))
+        if fault is not None and fault.code == ABSENT and self.inline and reference.inline is not None:
+            self._parse(key, reference.inline, fresh)
+        return Step(reference, fresh.pop(key, None), self._seen[key])
+
+    def _key(self, reference: Reference) -> Key | None:
+        media_type = self.read_as(reference)
+        return None if media_type is None else (reference.digest, media_type)
+
+    def _recall(self, key: Key, fresh: dict[Key, Document]) -> bool:
+        """Return whether an earlier walk has read this document; then it is not asked for."""
+        document = self.remembered.get(key) if self.remembered else None
+        if document is not None:
+            self._mark(key, document)
+            fresh[key] = document
+        return document is not None
+
+    def _parse(self, key: Key, content: bytes | str, fresh: dict[Key, Document]) -> None:
+        """Read one document as one type, unless that was done under another name of that type."""
+        if self._seen.get(key, UNSEEN) is None:
+            return
+        if isinstance(content, str):
+            self._seen[key] = Fault(UNREAD, content)
+            return
+        try:
+            fresh[key] = read_document(content, key[1])
+        except DocumentError as error:
+            self._seen[key] = Fault(UNPARSEABLE, str(error))
+        else:
+            self._mark(key, fresh[key])
+
+    def _mark(self, key: Key, document: Document) -> None:
+        """Count a document as read as this type, and as the types that mean the same."""
+        digest = key[0]
+        keys = [key, (digest, document.media_type)]
+        keys += [(digest, "")] if document.media_type == document.own_type else []
+        self._seen.update(dict.fromkeys(keys))
+        if self.remembered is not None:
+            self.remembered.update(dict.fromkeys(keys, document))
