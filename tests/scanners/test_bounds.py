@@ -80,6 +80,7 @@ def test_more_elements_than_a_document_has_are_refused(dense: str) -> None:
         read_document(DENSE[dense], MANIFEST)
 
 
+@pytest.mark.slow
 def test_a_document_as_large_as_any_is_read() -> None:
     """4 MiB of short descriptors, with a platform and annotations each."""
     layer = {"digest": nowhere(1), "platform": {"os": "linux", "architecture": "arm"}, "annotations": {}, "size": 1}

@@ -39,15 +39,25 @@ def odd(random: Random, kind: pa.DataType) -> object:
     return random.choice(WORDS)
 
 
+def no_utf_8(random: Random, column: pa.Array) -> pa.Array:
+    """The texts, one of them with bytes that are no UTF-8."""
+    values = column.cast(pa.large_binary()).to_pylist()
+    if values:
+        values[random.randrange(len(values))] = random.choice([b"\xff", b"a\xc3", b"\xed\xa0\x80", b"\xc0\x80"])
+    return pa.array(values, pa.large_binary()).view(pa.large_string())
+
+
 def mutate_column(random: Random, found: Tables) -> Tables:
     """Change values of a column, or its type."""
     table = random.choice(sorted(found))
     at = random.randrange(found[table].num_columns)
     field = found[table].schema.field(at)
     column = found[table].column(at).combine_chunks()
-    plain = column.cast(field.type.value_type) if pa.types.is_dictionary(field.type) else column
+    plain = column.cast(pa.large_string()) if pa.types.is_dictionary(field.type) else column
     if random.random() < 0.25:
         plain = plain.cast(random.choice(TYPES), safe=False)
+    elif pa.types.is_large_string(plain.type) and random.random() < 0.2:
+        plain = no_utf_8(random, plain)
     else:
         values = plain.cast(pa.int64()).to_pylist() if pa.types.is_timestamp(plain.type) else plain.to_pylist()
         for _ in range(random.choice([1, 1, 3])):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-COUNT = int(os.environ.get("BLOBKIT_FUZZ", "25"))
+COUNT = int(os.environ.get("BLOBKIT_FUZZ", "15"))
 FIRST = int(os.environ.get("BLOBKIT_FUZZ_FIRST", "0"))
 HANGS = 600
 """Seconds without any progress after which a run hangs: thousands of times what one takes."""
@@ -48,6 +48,7 @@ def outcomes(kind: str) -> list[Outcome]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["oci", "registry", "go-blobstore", "snapshot", "parquet"])
 def test_damage_ends_in_an_answer_or_a_clear_error(kind: str) -> None:
     found = outcomes(kind)
@@ -57,5 +58,5 @@ def test_damage_ends_in_an_answer_or_a_clear_error(kind: str) -> None:
     failed = [outcome for outcome in found if outcome["outcome"] == "failed"]
     assert not failed, "\n".join(f"{kind} {outcome['seed']}: {outcome['why']}" for outcome in failed[:5])
     assert len(found) == COUNT
-    assert len(tally) > 1, "some are answered, some are refused"
+    assert tally["answered"], "damage that leaves nothing to answer tests little"
     assert peak < MOST
