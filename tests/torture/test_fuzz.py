@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from patience import HANG
+
 COUNT = int(os.environ.get("BLOBKIT_FUZZ", "15"))
 FIRST = int(os.environ.get("BLOBKIT_FUZZ_FIRST", "0"))
-HANGS = 600
-"""Seconds without any progress after which a run hangs: thousands of times what one takes."""
 MOST = 600 << 20
 """Bytes: all the inputs are small, so that a process never needs more."""
 
@@ -34,7 +34,7 @@ def outcomes(kind: str) -> list[Outcome]:
     begun, found = None, []
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         while True:
-            if not select.select([child.stdout], [], [], HANGS)[0]:
+            if not select.select([child.stdout], [], [], HANG)[0]:
                 child.kill()
                 pytest.fail(f"{kind} {begun} hangs")
             line = child.stdout.readline()
