@@ -226,7 +226,11 @@ def _bytes(path: Path) -> bytes:
     """Return the bytes of a regular file, without waiting where a pipe is in its place."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(fd, "rb") as file:  # noqa: PTH123 (a descriptor)
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        info = os.fstat(fd)
+        if not stat.S_ISREG(info.st_mode):
             msg = "no regular file"
+            raise DocumentError(msg)
+        if info.st_size > INDEX_LIMIT:  # a file without content may say so too: nothing of it is read
+            msg = f"larger than {INDEX_LIMIT >> 20} MiB"
             raise DocumentError(msg)
         return file.read(INDEX_LIMIT + 1)
