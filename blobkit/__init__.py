@@ -63,12 +63,14 @@ if TYPE_CHECKING:
     from blobkit.connect import scan
     from blobkit.protocols import Address, Source
     from blobkit.questions.audit import Audit, audit
+    from blobkit.questions.collecting import Collected
     from blobkit.questions.comparison import Comparison, compare_gc
     from blobkit.questions.diff import Diff, diff
     from blobkit.questions.frame import links_frame, tags_frame, to_frame
     from blobkit.questions.plan import Plan, plan
     from blobkit.questions.preview import Preview, simulate_deref
     from blobkit.questions.sharing import Sharing, sharing
+    from blobkit.questions.untagged import untagged_frame
     from blobkit.questions.usage import Usage, usage
     from blobkit.questions.why import Why, why
     from blobkit.snapshot.snapshot import Snapshot
@@ -99,6 +101,7 @@ __all__ = [
     "BlobNotFoundError",
     "BlobWriter",
     "BlobkitError",
+    "Collected",
     "Comparison",
     "ContentMissingError",
     "Descriptor",
@@ -164,6 +167,7 @@ __all__ = [
     "tags_frame",
     "to_frame",
     "to_graph",
+    "untagged_frame",
     "usage",
     "why",
 ]
@@ -174,6 +178,7 @@ _HOMES = {
     "Batch": "blobkit.store.batch",
     "Blob": "blobkit.store.blob",
     "BlobWriter": "blobkit.store.writer",
+    "Collected": "blobkit.questions.collecting",
     "Comparison": "blobkit.questions.comparison",
     "Diff": "blobkit.questions.diff",
     "Exported": "blobkit.store.transfer.exported",
@@ -201,6 +206,7 @@ _HOMES = {
     "tags_frame": "blobkit.questions.frame",
     "to_frame": "blobkit.questions.frame",
     "to_graph": "blobkit.views.graph",
+    "untagged_frame": "blobkit.questions.untagged",
     "usage": "blobkit.questions.usage",
     "why": "blobkit.questions.why",
 }

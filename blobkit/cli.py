@@ -1,7 +1,7 @@
 """The command line: what the library answers, for the shell. Results go to stdout, all else to stderr.
 
-Exit codes: 0 done; 1 done, but for what had to be skipped or is still damaged; 2 bad input, with one line that says
-what to do; 3 an audit found more than a threshold allows; 130 interrupted.
+Exit codes: 0 done; 1 done, but for what had to be skipped or is still damaged; 2 bad input, or what may not be read,
+with one line that says what to do; 3 an audit found more than a threshold allows; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from importlib import import_module
 import click
 
 import blobkit
+from blobkit.commands.wording import in_shell
 from blobkit.errors import BlobkitError
 from blobkit.render import printable
 
@@ -23,7 +24,7 @@ INTERRUPTED = 130
 STDERR = 2
 _HOMES = {
     **dict.fromkeys(("audit", "diff"), "auditing"),
-    **dict.fromkeys(("compare-gc", "ls", "scan", "sharing", "simulate", "tags", "usage", "why"), "reading"),
+    **dict.fromkeys(("compare-gc", "ls", "scan", "sharing", "simulate", "tags", "untagged", "usage", "why"), "reading"),
     **dict.fromkeys(("adopt", "demo", "export", "fsck", "import"), "keeping"),
     "plan": "planning",
 }
@@ -94,7 +95,7 @@ def _failed(error: Exception) -> int:
         error.show()
         return 2
     command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
-    message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+    message = error.format_message() if isinstance(error, click.ClickException) else in_shell(str(error))
     if isinstance(error, OSError) and error.filename:
         message = f"{error.filename}: {error.strerror}"
     more = f" (see {command} --help)" if command else ""

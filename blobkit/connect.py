@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blobkit.errors import AddressError, SourceError
+from blobkit.access import refusal
+from blobkit.errors import AddressError, SourceError, UnreadableStoreError
 from blobkit.render import listed, printable
 from blobkit.scanners import go_blobstore, oci_layout, registry
 from blobkit.scanners.foreign import ForeignStore
@@ -56,6 +57,7 @@ def scan(
         msg = "the address is empty: give the path of a store, or kind:path"
         raise AddressError(msg)
     kind, path = parse(os.fspath(address))
+    _check_permission(path)
     kind = kind or recognise(path)
     return _MAKERS[kind](path, policy, progress, verify)
 
@@ -67,6 +69,7 @@ def source(address: Address) -> Iterator[Source]:
     SourceError for a saved snapshot, which has no content; AddressError as in `scan`.
     """
     kind, path = parse(os.fspath(address))
+    _check_permission(path)
     kind = kind or recognise(path)
     if kind == "blobkit":
         with open_read_only(_directory(path)) as store:
@@ -93,6 +96,13 @@ def parse(address: str) -> tuple[str, Path]:
         )
         raise AddressError(msg)
     return "", Path(address)
+
+
+def _check_permission(path: Path) -> None:
+    """Raise UnreadableStoreError where this user may not look into a directory, or into where its facts would be."""
+    why = refusal(path.absolute(), *(path.absolute() / below for below in _NEEDED))
+    if why:
+        raise UnreadableStoreError(printable(why))
 
 
 def recognise(path: Path) -> str:
@@ -166,6 +176,8 @@ _MAKERS: dict[str, Callable[[Path, str | None, bool, bool], Snapshot]] = {
     "go-blobstore": _scan_go,
     "snapshot": _load_snapshot,
 }
+_NEEDED = (".blobkit/index.sqlite", "index.json", registry.BELOW)
+"""Paths in a directory without which nothing is known of the store in it."""
 _PATHS: dict[str, Callable[[Path], Callable[[Digest], str]]] = {
     "oci": oci_layout.path_of,
     "registry": registry.path_of,

@@ -23,6 +23,8 @@ settings.register_profile(
 )
 settings.load_profile("blobkit")
 
+FAST_NOTEBOOK = "01-audit-a-store.ipynb"
+
 MEMORY = Path("/dev/shm")  # noqa: S108 (only private directories are made there)
 
 
@@ -31,6 +33,14 @@ def quick_path(tmp_path: Path) -> Iterator[Path]:
     """A directory in memory, where the system has one: for many small stores whose disk proves nothing."""
     with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else tmp_path) as place:
         yield Path(place)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all notebooks but one as slow: each starts a kernel."""
+    for item in items:
+        if item.path.suffix == ".ipynb" and item.path.name != FAST_NOTEBOOK:
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")

@@ -67,6 +67,7 @@ def test_frames_of_a_store_count_as_the_oracle_does(history: list[Step]) -> None
     assert frame["reachable"].all()
 
 
+@pytest.mark.slow
 def test_a_whole_store_is_taken_down_as_previewed(tmp_path: Path) -> None:
     with blobkit.LocalStore(tmp_path / "store", durability="off") as store:
         demo.fill(store)
@@ -89,6 +90,7 @@ def test_one_anonymous_pin_is_one_anonymous_pin(tmp_path: Path) -> None:
         assert blobkit.simulate_deref(store, blob.digest).digests == store.deref(blob.digest).digests
 
 
+@pytest.mark.slow
 def test_scans_and_previews_of_a_local_store_write_nothing(tmp_path: Path) -> None:
     root = tmp_path / "store"
     with blobkit.LocalStore(root, durability="off") as store:

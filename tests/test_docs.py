@@ -54,6 +54,7 @@ def test_the_store_example_runs(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", f"import blobkit\n{example}"], cwd=tmp_path, check=True)
 
 
+@pytest.mark.slow
 def test_the_notebook_example_runs(tmp_path: Path) -> None:
     (example,) = (block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "scan(" in block)
     made = (
@@ -65,6 +66,7 @@ def test_the_notebook_example_runs(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_import_example_runs(tmp_path: Path) -> None:
     (example,) = (block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "import_(" in block)
     made = "import blobkit, blobkit.demo\nwith blobkit.LocalStore('s') as s: blobkit.demo.fill(s)\n"

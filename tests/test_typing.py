@@ -46,6 +46,7 @@ def keep(root: Path) -> tuple[str, ...]:
 """
 
 
+@pytest.mark.slow
 def test_programs_of_users_are_typed(tmp_path: Path) -> None:
     pytest.importorskip("mypy")
     (tmp_path / "program.py").write_text(PROGRAM)

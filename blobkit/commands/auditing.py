@@ -10,11 +10,13 @@ from blobkit.questions.asking.ages import parse_age
 from blobkit.questions.audit import audit as audit_of
 from blobkit.questions.audit import limits
 from blobkit.questions.diff import diff as diff_of
-from blobkit.render import printable
+from blobkit.render import listed, printable
 
 __all__ = ["audit", "diff"]
 
-EXCEEDED = 3
+UNANSWERED, EXCEEDED = 2, 3
+UNREADABLE = "unreadable"
+NAMED = 3
 
 
 @click.command()
@@ -33,6 +35,7 @@ EXCEEDED = 3
 @click.option(
     "--fail-on", multiple=True, metavar="FINDING", help="Exit with 3 where there is any such: missing, error, warning."
 )
+@click.option("--script", "tool", metavar="TOOL", help="Print the commands that run the collector, for a tool.")
 @policy_option
 @json_option
 def audit(  # noqa: PLR0913 (one parameter an option)
@@ -44,21 +47,30 @@ def audit(  # noqa: PLR0913 (one parameter an option)
     *,
     policy: str | None,
     verify: bool,
+    tool: str | None,
     as_json: bool,
 ) -> int:
     """Show what a store holds and what is wrong in it: totals, findings with advice, what keeps most, the tags.
 
-    Exits with 3 where a threshold of --fail-over or --fail-on is exceeded, and says which on stderr.
+    Exits with 3 where a threshold of --fail-over or --fail-on is exceeded, and says which on stderr; with 2 where a
+    part of the store may not be read, so that nobody knows what it holds.
     """
     parse_age(min_age)
     thresholds = _thresholds(fail_over, fail_on)
     limits(thresholds)
     answer = audit_of(scan(address, policy=policy, progress=watched(), verify=verify), min_age=min_age, top=top)
+    if tool is not None:
+        click.echo(answer.script(tool).encode(), nl=False)  # names are UTF-8, whatever the terminal
+        return 0
     click.echo(dumps(answer.to_dict()) if as_json else str(answer))
     exceeded = answer.exceeds(thresholds)
     for line in exceeded:
         click.echo(f"blobkit: over the threshold: {printable(line)}", err=True)
-    return EXCEEDED if exceeded else 0
+    barred = [finding for finding in answer.found if finding.code == UNREADABLE]
+    for finding in barred:
+        names = listed(list(map(printable, finding.names)), NAMED)
+        click.echo(f"blobkit: not all of it was read: {names}: {printable(finding.advice)}", err=True)
+    return EXCEEDED if exceeded else UNANSWERED if barred else 0
 
 
 @click.command()

@@ -21,6 +21,8 @@ __all__ = ["plan"]
 @click.option(
     "--time-limit", type=float, default=SECONDS, show_default=True, metavar="SECONDS", help="How long to search."
 )
+@click.option("--untagged", is_flag=True, help="Instead of tags: manifests that no tag names and nothing needs.")
+@click.option("--group", "groups", multiple=True, metavar="REPOSITORY", help="With --untagged: only of a repository.")
 @click.option("--script", "tool", metavar="TOOL", help="Print the commands for curl, crane, skopeo, regctl, umoci, ...")
 @policy_option
 @json_option
@@ -33,6 +35,8 @@ def plan(  # noqa: PLR0913 (one parameter an option)
     older_than: str | None,
     keep_last: int | None,
     time_limit: float,
+    untagged: bool,
+    groups: tuple[str, ...],
     tool: str | None,
     policy: str | None,
     as_json: bool,
@@ -42,13 +46,16 @@ def plan(  # noqa: PLR0913 (one parameter an option)
     Without --free and --until: everything that --older-than and --keep-last allow.
     """
     answer = plan_for(
-        scanned(address, policy),
+        scanned(address, None if untagged else policy),
         free=free,
         until=until,
         keep=keep,
         older_than=older_than,
         keep_last=keep_last,
         time_limit=time_limit,
+        untagged=untagged,
+        groups=groups,
+        policy=policy,
     )
     if tool is not None:
         click.echo(answer.script(tool).encode(), nl=False)  # names are UTF-8, whatever the terminal

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from blobkit.commands.shown import dumps, json_option, policy_option, scanned, show, watched
@@ -10,11 +12,13 @@ from blobkit.questions.comparison import compare_gc as comparison_of
 from blobkit.questions.frame import tags_frame, to_frame
 from blobkit.questions.preview import simulate_deref
 from blobkit.questions.sharing import sharing as sharing_of
+from blobkit.questions.summary import cells, records, table
+from blobkit.questions.untagged import untagged_frame
 from blobkit.questions.usage import usage as usage_of
 from blobkit.questions.why import why as why_of
 from blobkit.render import count, human_bytes, printable
 
-__all__ = ["compare_gc", "ls", "scan", "sharing", "simulate", "tags", "usage", "why"]
+__all__ = ["compare_gc", "ls", "scan", "sharing", "simulate", "tags", "untagged", "usage", "why"]
 
 
 @click.command()
@@ -81,6 +85,31 @@ def simulate(  # noqa: PLR0913 (one parameter an option)
         click.echo(answer.script(tool).encode(), nl=False)  # names are UTF-8, whatever the terminal
     else:
         click.echo(dumps(answer.to_dict()) if as_json else str(answer))
+
+
+@click.command()
+@click.argument("address")
+@click.option("--group", "groups", multiple=True, metavar="REPOSITORY", help="Only those of a repository.")
+@click.option("--script", "tool", metavar="TOOL", help="Print the commands for curl, crane, skopeo or regctl.")
+@json_option
+def untagged(address: str, groups: tuple[str, ...], *, tool: str | None, as_json: bool) -> None:
+    """List the manifests of a registry that no tag names, what needs them, and what dropping the others would free.
+
+    What nothing needs can be dropped. The images of a tagged index, and referrers (signatures, SBOMs) of images in use
+    are needed; so is what is younger than a day.
+    """
+    snapshot = scanned(address, None)
+    answer = simulate_deref(snapshot, untagged=True, groups=groups)
+    frame = untagged_frame(snapshot)
+    frame = frame[frame["repo"].isin(groups)] if groups else frame
+    if tool is not None:
+        click.echo(answer.script(tool).encode(), nl=False)  # names are UTF-8, whatever the terminal
+    elif as_json:
+        click.echo(dumps({"untagged": records(frame.set_index("repo")), **answer.to_dict()}))
+    else:
+        shown = frame.drop(columns="modified").set_index("repo")
+        lines = [answer.title(), *answer.lines()]
+        click.echo("\n".join([*lines, *([table(cells(shown, full=not sys.stdout.isatty()))] if len(frame) else [])]))
 
 
 @click.command()

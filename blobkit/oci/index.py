@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from blobkit.access import reason
 from blobkit.errors import UnreadableStoreError
 from blobkit.oci.documents import OCI_MANIFEST, annotations_of, entry_of, is_document
 from blobkit.oci.names import IMAGE_NAME, REF_NAME, Named, names_of
@@ -120,7 +121,7 @@ def load_index(
         msg = f"{path} is missing: an OCI image layout has one; nothing is known of what it holds"
         raise UnreadableStoreError(msg) from None
     except OSError as error:
-        msg = f"{path} cannot be read ({error.strerror}): try again as a user who may read it, or {advice}"
+        msg = f"{path} cannot be read ({reason(error, path)}): try again as a user who may read it, or {advice}"
         raise UnreadableStoreError(msg) from error
     except DocumentError as error:
         why = printable(str(error))[:200]

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["additional", "broken"]
 
-BLOBS_ASKED = 10
 BLOBS_LOOKED_AT = 1000
 NAMES_ASKED = 20
 WORK = 2_000_000
@@ -56,42 +55,43 @@ def broken(snapshot: Snapshot, dropped: Dropped, gone: NDArray[np.int32]) -> tup
     return tuple(sorted(names - dropped_names))
 
 
-def additional(
-    snapshot: Snapshot, dropped: Dropped, after: Holding, blobs: NDArray[np.int32], most: int
-) -> pd.DataFrame:
-    """Return the names that keep the biggest of `blobs` (biggest first): one row a name, the best first.
+def additional(snapshot: Snapshot, dropped: Dropped, after: Holding, blobs: NDArray[np.int32]) -> pd.DataFrame:
+    """Return the names that free more together with what is dropped than alone: see `Preview.also_drop`.
 
-    `bytes` and `blobs` go in addition when it is dropped together with the targets; `together` is how many bytes go in
-    addition when all names that keep the blob `digest`, the biggest one that this name keeps, are dropped with them.
-    Blobs that more than `most` names keep, or an anonymous pin, are no advice. Cost: at most 30 removals, 6 of very
-    much.
+    `blobs` are those that stay, biggest first. Only a blob that one name alone keeps then can go in addition because of
+    both. Cost: two removals for each of at most 20 names, 6 of very much.
     """
     pinned = np.fromiter(dropped.rows, np.int64, len(dropped.rows))
     number = np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows))
     before = _freed(snapshot, pinned, number)
     tried = max(3, min(NAMES_ASKED, WORK // (before[0] + 1)))
-    rows: dict[str, tuple[str, int, int, str, int]] = {}
-    looked_at = blobs[:BLOBS_LOOKED_AT]
-    reaching = after.reaching(looked_at, most + 1)
-    last = named(snapshot)
-    digests = keys(snapshot, looked_at).tolist()
-    seen: set[bytes] = set()
-    for i, digest in enumerate(digests):
-        found = reaching.of(i)
-        if not 0 < len(found) <= most or found.max() >= last or found.tobytes() in seen:
-            continue
-        seen.add(found.tobytes())
-        names = [str(name) for name in snapshot.pins["name"].take(found).to_pylist()]
-        if len(seen) > min(BLOBS_ASKED, tried) or len(rows.keys() | set(names)) > tried:
-            break
-        together = _freed(snapshot, *_with(snapshot, pinned, number, names))[1] - before[1]
-        for name in names:
-            if name not in rows:
-                alone = _freed(snapshot, *_with(snapshot, pinned, number, [name]))
-                rows[name] = name, alone[1] - before[1], alone[0] - before[0], digest, together
-    ordered = sorted(rows.values(), key=lambda row: (-row[1], -row[4], row[0]))
-    frame = pd.DataFrame(ordered, columns=["name", "bytes", "blobs", "digest", "together"])
-    return frame.astype({"name": "str", "bytes": "int64", "blobs": "int64", "digest": "str", "together": "int64"})
+    rows = []
+    for name, digest in _last_keepers(snapshot, after, blobs[:BLOBS_LOOKED_AT])[:tried]:
+        both = _freed(snapshot, *_with(snapshot, pinned, number, [name]))
+        more, alone = both[1] - before[1], _freed(snapshot, *_with(snapshot, pinned[:0], number[:0], [name]))[1]
+        if more > alone:
+            rows.append((name, more, alone, more - alone, digest, name, both[0] - before[0], more))
+    rows.sort(key=lambda row: (-row[3], -row[1], row[0]))
+    frame = pd.DataFrame(rows, columns=list(_ADDITIONAL))
+    return frame.astype(_ADDITIONAL)
+
+
+_ADDITIONAL = dict.fromkeys(("tag", "bytes", "alone", "extra", "digest", "name", "blobs", "together"), "int64")
+_ADDITIONAL |= dict.fromkeys(("tag", "digest", "name"), "str")
+
+
+def _last_keepers(snapshot: Snapshot, after: Holding, blobs: NDArray[np.int32]) -> list[tuple[str, str]]:
+    """Return the names that alone keep some of these blobs, most bytes first, each with the biggest such blob."""
+    reaching = after.reaching(blobs, 2)
+    only = np.flatnonzero(np.diff(reaching.start) == 1)
+    row = reaching.rows[reaching.start[only]]
+    only, row = only[row < named(snapshot)], row[row < named(snapshot)]
+    different, first, at = np.unique(row, return_index=True, return_inverse=True)
+    size = np.zeros(len(different), np.int64)
+    np.add.at(size, at, snapshot.graph.size[blobs[only]])
+    order = np.lexsort((different, -size))
+    names = snapshot.pins["name"].take(different[order]).to_pylist()
+    return list(zip(names, keys(snapshot, blobs[only[first[order]]]).tolist(), strict=True))
 
 
 def _freed(snapshot: Snapshot, rows: NDArray[np.int64], number: NDArray[np.int64]) -> tuple[int, int]:

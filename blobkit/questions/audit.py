@@ -15,7 +15,8 @@ from blobkit.questions.asking.ages import parse_age
 from blobkit.questions.asking.sizes import parse_size
 from blobkit.questions.columns import categorical, keys, times
 from blobkit.questions.findings.checks import findings
-from blobkit.questions.findings.finding import MEANING, SEVERITIES
+from blobkit.questions.findings.finding import FIGURES, MEANING, SEVERITIES
+from blobkit.questions.garbage import collector_script
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, Shown
 from blobkit.questions.summary import Summary, records
 from blobkit.render import count, cut, human_bytes, short, text_table
@@ -41,6 +42,7 @@ class Audit(Shown):
     """What was found in a store; falsy where nothing was. Garbage younger than `min_age` is `fresh`, and kept.
 
     A blob may be in several findings: what nothing holds and is damaged is both. `summary` is the store at a glance.
+    The finding `metadata` is a figure that every store has: it makes no audit true, and exceeds only its own threshold.
     """
 
     snapshot: Snapshot
@@ -74,6 +76,14 @@ class Audit(Shown):
         """The main table: `findings`."""
         return self.findings
 
+    @property
+    def bytes(self) -> int:
+        """The bytes of all regular files below the store's root, each inode once: blobs and all other files.
+
+        Those of the blobs alone where the snapshot was made without looking at the files.
+        """
+        return self.snapshot.bytes if self.snapshot.disk is None else self.snapshot.disk.bytes
+
     @cached_property
     def summary(self) -> Summary:
         """Totals by status, the blobs that keep most, the tags."""
@@ -81,7 +91,7 @@ class Audit(Shown):
 
     def __bool__(self) -> bool:
         """Return whether anything was found."""
-        return len(self.found) > 0
+        return len(self._told) > 0
 
     def exceeds(self, thresholds: Mapping[str, Size | None]) -> tuple[str, ...]:
         """Return, in a line each, the thresholds that are exceeded; none: all is as it may be.
@@ -91,6 +101,14 @@ class Audit(Shown):
         """
         return tuple(line for name, most in limits(thresholds).items() for line in self._exceeding(name, most))
 
+    def script(self, tool: str | None = None) -> str:
+        """Return a POSIX shell script that runs the store's collector and drops no name; None: what fits the store.
+
+        UnknownToolError where no tool fits, nothing collects here, or the collector would take blobs that names need.
+        Untagged manifests of registries are no garbage to it: `simulate_deref(x, untagged=True).script()` drops these.
+        """
+        return collector_script(self.snapshot, tool)
+
     def to_dict(self) -> dict[str, object]:
         """Return the answer as plain values that JSON can hold."""
         found = self.findings.astype({"severity": "str"}).drop(columns="oldest")
@@ -98,12 +116,14 @@ class Audit(Shown):
         return {
             **self.summary.to_dict(),
             "min_age": self.min_age.total_seconds(),
+            "all_bytes": self.bytes,
+            "disk": None if self.snapshot.disk is None else self.snapshot.disk.to_meta(),
             "findings": records(found.assign(oldest=pd.Series(oldest, dtype=object)).set_index("code")),
         }
 
     def title(self) -> str:
         """Return the answer in one line."""
-        number = {severity: sum(finding.severity == severity for finding in self.found) for severity in SEVERITIES}
+        number = {severity: sum(finding.severity == severity for finding in self._told) for severity in SEVERITIES}
         parts = [count(many, "note" if severity == "info" else severity) for severity, many in number.items() if many]
         return f"Found {', '.join(parts)}" if parts else "Nothing found"
 
@@ -114,10 +134,29 @@ class Audit(Shown):
         return "\n".join([self.title(), *self._lines(), *table, *self.summary.tables()])
 
     def _lines(self) -> list[str]:
-        lines = self.summary.totalled()
+        lines = [*self.summary.totalled(), *self._totals()]
         if self.snapshot.store.note:
             lines.append(self.snapshot.store.note)
         return [cut(line, LINE_SHOWN) for line in lines]
+
+    def _totals(self) -> list[str]:
+        """Return the line that tells the bytes of all files, where they were counted."""
+        disk = self.snapshot.disk
+        if disk is None:
+            return []
+        other = {"leftover": ("leftover",), "orphan": ("orphan",), "uploads": ("upload", "stale-upload")}
+        size = {what: sum(f.bytes for f in self.found if f.code in codes) for what, codes in other.items()}
+        size["leftover"] += sum(finding.beside for finding in self.found)
+        parts = {"blobs": self.snapshot.bytes, **size, "metadata": disk.metadata}
+        twice = sum(parts.values()) - disk.bytes
+        told = [f"{human_bytes(number)} {what}" for what, number in parts.items() if number]
+        told += [f"less {human_bytes(twice)} in files with several names"] if twice > 0 else []
+        return [f"{count(disk.files, 'file')} in all, {human_bytes(disk.bytes)}: {', '.join(told)}"] if told else []
+
+    @property
+    def _told(self) -> tuple[Finding, ...]:
+        """The findings but for those that are figures."""
+        return tuple(finding for finding in self.found if finding.code not in FIGURES)
 
     def _table(self) -> Cells:
         """Return the findings as cells, each with one of what it is about."""
@@ -130,7 +169,7 @@ class Audit(Shown):
                 self._example(finding),
                 finding.advice,
             )
-            for finding in self.found
+            for finding in self._told
         ]
         return ("severity", "finding", "blobs", "bytes", "such as", "what it means"), rows, RIGHT
 
@@ -145,7 +184,8 @@ class Audit(Shown):
 
     def _exceeding(self, name: str, most: int) -> list[str]:
         """Return a line where the findings of this code or severity are more than `most` bytes (-1: any at all)."""
-        about = [finding for finding in self.found if name in (finding.code, finding.severity)]
+        counted = self._told if name in SEVERITIES or most < 0 else self.found
+        about = [finding for finding in counted if name in (finding.code, finding.severity)]
         size = sum(finding.bytes for finding in about)
         if not about or size <= most:
             return []

@@ -1,29 +1,32 @@
-"""What a preview drops, manifest by manifest or entry by entry: what a script has to check, and what it has to say."""
+"""What a script has to delete for a preview, manifest by manifest or entry by entry, and what it has to leave.
+
+The one place that knows it: scripts and `Preview.collected` both ask here.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.analysis.reach import gathered, holders
-from blobkit.analysis.referrers import Holding
 from blobkit.analysis.removal import drop_pins, freed
-from blobkit.questions.asking.targets import Dropped
-from blobkit.snapshot.kinds import policy_of
-from blobkit.snapshot.roles import IS_REVISION, NAMES, STANDS_FOR
-from blobkit.snapshot.tables import DOCUMENTS, KINDS, codes, ids
+from blobkit.analysis.repositories import levels, members, nodes_of, repositories, spread
+from blobkit.snapshot.pins import first_of_name, named, texts
+from blobkit.snapshot.roles import IS_REVISION, NAMES
+from blobkit.snapshot.tables import codes, matching, numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from blobkit.questions.preview import Preview
+    from blobkit.analysis.repositories import Pairs
+    from blobkit.questions.asking.targets import Dropped
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["Drop", "collected_as", "drops"]
+    Bools = NDArray[np.bool_]
 
-_DOCUMENTS = np.array([kind in DOCUMENTS for kind in KINDS])
+__all__ = ["Deletion", "Drop", "drops"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Drop:
 
     `also` are names on it that stay; `whole` says that nothing else in the group needs it, so that it may be deleted by
     its digest; `number` counts anonymous pins; `bytes` go when it is dropped alone; `child`: it goes because of others.
+    `skip`: why the kind's first tool leaves it, "" where it does not.
     """
 
     group: str
@@ -42,116 +46,208 @@ class Drop:
     number: int = 0
     bytes: int = 0
     child: bool = False
+    skip: str = ""
 
 
-def drops(preview: Preview) -> list[Drop]:
-    """Return what has to be dropped for this preview to come true, by group, then by digest.
+@dataclass(frozen=True, eq=False)
+class Deletion:
+    """What the script of the first tool deletes of what is dropped: `rows` of the pin table with the `number` of each.
 
-    Under policies about what is tagged, these are also the manifests of a registry that go with others: they have
-    revision links of their own. Cost: what each drop frees.
+    Places are the different pairs of repository and node that rows are about. Cost: a few passes over the pins, and
+    the manifests that repositories reach.
     """
-    snapshot = preview.snapshot
-    rows: dict[tuple[str, str], list[int]] = {}
-    for row in preview.dropped.rows:
-        rows.setdefault(_place(snapshot, row), []).append(row)
-    after = Holding.after(snapshot, preview.dropped.rows, preview.removal.nodes)
-    found = {place: _drop(preview, place, some, after) for place, some in rows.items()}
-    for place in _children(preview):
-        found.setdefault(place, Drop(*place, child=True))
-    return [found[place] for place in sorted(found)]
+
+    snapshot: Snapshot
+    rows: NDArray[np.int64]
+    number: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, dropped: Dropped) -> Deletion:
+        """Return the deletion of these pins."""
+        rows = np.fromiter(dropped.rows, np.int64, len(dropped.rows))
+        return cls(snapshot, rows, np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows)))
+
+    @cached_property
+    def _places(self) -> tuple[Pairs, NDArray[np.int64]]:
+        pair, place = np.unique(repositories(self.snapshot).pairs(self.rows), return_inverse=True)
+        return pair, place
+
+    @property
+    def pair(self) -> Pairs:
+        """The places, in order."""
+        return self._places[0]
+
+    @property
+    def place(self) -> NDArray[np.int64]:
+        """The place of each row."""
+        return self._places[1]
+
+    @cached_property
+    def reason(self) -> NDArray[np.object_]:
+        """Why each row stays, "" where it goes: the tool does not take its name, or no pin of such a kind."""
+        limits, pins = self.snapshot.store.dropping, self.snapshot.pins
+        found = np.full(len(self.rows), "", object)
+        has_name = self.rows < named(self.snapshot)
+        if limits.partly:
+            found[has_name & self._is_partly()] = limits.partly
+        if limits.takes:
+            taken = np.zeros(len(self.rows), np.bool_)
+            taken[matching(pins["name"].take(self.rows), limits.takes)] = True
+            found[has_name & ~taken] = limits.refused
+        if limits.nameless:
+            found[~has_name] = limits.nameless
+        return found
+
+    def _is_partly(self) -> Bools:
+        """Return for each row whether another pin of its name stays."""
+        same, pins = first_of_name(self.snapshot), self.snapshot.pins
+        stays = numbers(pins["count"]) > 0
+        stays[self.rows] = False
+        left = np.zeros(len(stays), np.bool_)
+        left[same[np.flatnonzero(stays)]] = True
+        partly: Bools = left[same[self.rows]]
+        return partly
+
+    @property
+    def by_manifest(self) -> bool:
+        """Whether manifests are deleted by their digests, with all names that a repository has for them."""
+        return bool(self.snapshot.store.revisions)
+
+    @cached_property
+    def refused(self) -> Bools:
+        """Whether the tool leaves each place for the sake of one of its rows; elsewhere rows go one by one."""
+        bad = np.zeros(len(self.pair), np.bool_)
+        if self.by_manifest:
+            bad[self.place[self.reason != ""]] = True
+        return bad
+
+    @cached_property
+    def staying(self) -> NDArray[np.int64]:
+        """The rows of tags that stay, in the repositories that are concerned."""
+        snapshot = self.snapshot
+        goes = np.zeros(snapshot.pins.num_rows, np.bool_)
+        goes[self.rows[~self.refused[self.place]]] = True
+        here = np.isin(repositories(snapshot).of, np.unique(self.pair >> 32))
+        return np.flatnonzero(NAMES[codes(snapshot.pins["kind"])] & here & ~goes)
+
+    @cached_property
+    def needed(self) -> Pairs:
+        """The manifests that a tag that stays needs, repository by repository."""
+        return spread(repositories(self.snapshot).pairs(self.staying), members(self.snapshot))[0]
+
+    @cached_property
+    def whole(self) -> Bools:
+        """Whether each place may be deleted by its digest: no name on it stays, and where names hold none needs it.
+
+        A manifest that was asked for by its digest may.
+        """
+        if not self.by_manifest:
+            return np.ones(len(self.pair), np.bool_)
+        rule, kind = self.snapshot.rule, codes(self.snapshot.pins["kind"])[self.rows]
+        asked = np.zeros(len(self.pair), np.bool_)
+        asked[self.place[IS_REVISION[kind]]] = True
+        if rule.by_revision:
+            return asked
+        staying = self.needed if rule.by_name else repositories(self.snapshot).pairs(self.staying)
+        return asked | ~np.isin(self.pair, staying)
+
+    @cached_property
+    def children(self) -> Pairs:
+        """The manifests that go with what contains them, where names hold: no tag of the repository needs them then."""
+        if not self.by_manifest or not self.snapshot.rule.by_name:
+            return np.empty(0, np.int64)
+        parents = self.pair[self.whole & ~self.refused]
+        below = spread(parents, members(self.snapshot))[0]
+        below = below[repositories(self.snapshot).rows_of(below) >= 0]
+        return np.setdiff1d(np.setdiff1d(below, self.pair), self.needed)
+
+    @cached_property
+    def done(self) -> Bools:
+        """Whether each row is dropped."""
+        if self.by_manifest:
+            return np.take(self.whole & ~self.refused, self.place)
+        return np.equal(self.reason, "").astype(np.bool_)
+
+    @cached_property
+    def manifests(self) -> Pairs:
+        """The manifests that are deleted by their digests."""
+        if not self.by_manifest:
+            return np.empty(0, np.int64)
+        return np.concatenate((self.pair[self.whole & ~self.refused], self.children))
+
+    @cached_property
+    def alone(self) -> list[str]:
+        """The names that stay because their manifest does, sorted."""
+        if not self.by_manifest:
+            return []
+        left = ~self.whole[self.place] & NAMES[codes(self.snapshot.pins["kind"])[self.rows]]
+        return sorted(set(texts(self.snapshot, self.rows[left & (self.rows < named(self.snapshot))])))
+
+    def under(self, snapshot: Snapshot) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the pins that are gone under another policy of the same facts, and how many of each.
+
+        With a manifest goes its own pin, whatever it was dropped by.
+        """
+        rows, number = self.rows[self.done], self.number[self.done]
+        if snapshot.rule.by_revision:
+            more = repositories(snapshot).rows_of(self.manifests)
+            more = np.setdiff1d(more[more >= 0], rows)
+            rows, number = np.append(rows, more), np.append(number, np.ones(len(more), np.int64))
+        return rows, number
 
 
-def collected_as(preview: Preview, policy: str, wanted: list[Drop]) -> Dropped:
-    """Return the same drops for another policy: a registry deletes manifests too, whose revision links are dropped."""
-    snapshot = preview.snapshot
-    if not policy_of(snapshot.kind, policy).by_revision:
-        return preview.dropped
-    rows = [_revision(snapshot, drop) for drop in wanted if drop.whole]
-    return Dropped(preview.targets, rows=preview.dropped.rows | {row: 1 for row in rows if row >= 0})
+def drops(deletion: Deletion) -> list[Drop]:
+    """Return what has to be dropped, by group, parents before what they contain, then by digest.
+
+    Where names hold, these are also the manifests of a registry that go with others: they have revision links of their
+    own. Cost: what each drop frees.
+    """
+    snapshot = deletion.snapshot
+    rows: list[list[int]] = [[] for _ in deletion.pair]
+    for at, place in enumerate(deletion.place.tolist()):
+        rows[place].append(at)
+    also = _names_on(deletion)
+    found = [_drop(deletion, place, some, also) for place, some in enumerate(rows)]
+    pairs = np.concatenate((deletion.pair, deletion.children))
+    child = [Drop(*_place(snapshot, pair), child=True) for pair in deletion.children.tolist()]
+    level = levels(pairs, members(snapshot)).tolist() if deletion.by_manifest else [0] * len(pairs)
+    in_order = sorted(zip(level, found + child, strict=True), key=lambda one: (one[1].group, one[0], one[1].digest))
+    return [drop for _, drop in in_order]
 
 
-def _place(snapshot: Snapshot, row: int) -> tuple[str, str]:
-    """Return group and digest that a pin is about; a virtual node's key ends in the digest that it stands for."""
-    group = snapshot.pins["group"][row].as_py() if snapshot.store.revisions else None
-    return group or "", snapshot.key(snapshot.pins["node"][row].as_py()).rpartition("@")[2]
+def _place(snapshot: Snapshot, pair: int) -> tuple[str, str]:
+    """Return group and digest of a pair; layouts have no groups."""
+    group = repositories(snapshot).names[pair >> 32] if snapshot.store.revisions and pair >> 32 >= 0 else ""
+    return group, snapshot.key(int(nodes_of(np.array([pair]))[0]))
 
 
-def _drop(preview: Preview, place: tuple[str, str], rows: list[int], after: Holding) -> Drop:
-    snapshot = preview.snapshot
-    pins, kind = snapshot.pins, codes(snapshot.pins["kind"])
-    names = {pins["name"][row].as_py() for row in rows if not IS_REVISION[kind[row]]}
-    node = snapshot.find(place[1])
-    start, on = snapshot.pins_of
-    others = {
-        pins["name"][row].as_py()
-        for row in on[start[node] : start[node + 1]].tolist()
-        if NAMES[kind[row]] and _place(snapshot, row) == place
-    }
-    also = tuple(sorted(others - names - {None}))
-    return Drop(
-        *place,
-        names=tuple(sorted(names - {None})),
-        also=also,
-        whole=not also and _is_whole(snapshot, place[0], node, rows, after),
-        number=sum(preview.dropped.rows[row] for row in rows if not pins["name"][row].is_valid),
-        bytes=_alone(preview, rows),
-    )
-
-
-def _alone(preview: Preview, rows: list[int]) -> int:
-    """Return the bytes that go when only these pins are dropped."""
-    snapshot = preview.snapshot
-    number = np.array([preview.dropped.rows[row] for row in rows], np.int64)
-    return freed(snapshot.graph, drop_pins(snapshot, np.array(rows, np.int64), number).nodes)[1]
-
-
-def _is_whole(snapshot: Snapshot, group: str, node: int, rows: list[int], after: Holding) -> bool:
-    """Return whether a manifest may be deleted: its revision is dropped, or no tag that stays in its group needs it."""
-    kind = codes(snapshot.pins["kind"])
-    if not snapshot.store.revisions or not (snapshot.rule.by_revision or snapshot.rule.by_name):
-        return True
-    if IS_REVISION[kind[rows]].any():
-        return True
-    return snapshot.rule.by_name and not _is_needed(snapshot, group, node, after)
-
-
-def _is_needed(snapshot: Snapshot, group: str, node: int, after: Holding) -> bool:
-    """Return whether a name of the group still reaches a node. Cost: what is above it, for manifests very little."""
-    front, seen = np.array([node] * bool(after.alive[node]), np.int32), np.empty(0, np.int32)
-    while len(front):
-        rows = gathered(*snapshot.pins_of, front)
-        if group in snapshot.pins["group"].take(rows[after.rows[rows]]).to_pylist():
-            return True
-        seen = np.union1d(seen, front)
-        above = gathered(*holders(snapshot.graph), front)
-        front = np.setdiff1d(above[after.alive[above]], seen)
-    return False
-
-
-def _children(preview: Preview) -> list[tuple[str, str]]:
-    """Return the revision links to manifests that go, as (repository, digest), where tags alone hold."""
-    snapshot = preview.snapshot
-    if not snapshot.store.revisions or not snapshot.rule.by_name:
-        return []
-    links = snapshot.links
-    gone = np.zeros(snapshot.nodes.num_rows, np.bool_)
-    gone[preview.nodes[_DOCUMENTS[codes(snapshot.nodes["kind"])[preview.nodes]]]] = True
-    ours = STANDS_FOR[codes(links["kind"])] & gone[ids(links["target"])]
-    parts = (snapshot.key(node).rpartition("@") for node in _sources(snapshot, ours).tolist())
-    return [(group, digest) for group, _, digest in parts]
-
-
-def _sources(snapshot: Snapshot, some: NDArray[np.bool_]) -> NDArray[np.int32]:
-    found: NDArray[np.int32] = ids(snapshot.links["source"])[some]
+def _names_on(deletion: Deletion) -> dict[int, list[str]]:
+    """Return the names on each place that are not dropped."""
+    snapshot = deletion.snapshot
+    held = np.ones(snapshot.pins.num_rows, np.bool_)
+    held[deletion.rows] = False
+    held[named(snapshot) :] = False
+    rows = np.flatnonzero(held & NAMES[codes(snapshot.pins["kind"])])
+    pairs = repositories(snapshot).pairs(rows)
+    here = np.isin(pairs, deletion.pair)
+    found: dict[int, list[str]] = {}
+    for pair, name in zip(pairs[here].tolist(), texts(snapshot, rows[here]), strict=True):
+        found.setdefault(pair, []).append(name)
     return found
 
 
-def _revision(snapshot: Snapshot, drop: Drop) -> int:
-    """Return the row of a manifest's revision pin, -1 where it has none."""
-    node = snapshot.find(f"{drop.group}@{drop.digest}")
-    if node < 0:
-        return -1
-    start, rows = snapshot.pins_of
-    kind = codes(snapshot.pins["kind"])
-    on = rows[start[node] : start[node + 1]].tolist()
-    return next((row for row in on if IS_REVISION[kind[row]]), -1)
+def _drop(deletion: Deletion, place: int, some: list[int], also: dict[int, list[str]]) -> Drop:
+    snapshot, rows = deletion.snapshot, deletion.rows[some]
+    pins, kind = snapshot.pins, codes(snapshot.pins["kind"])
+    named_rows = [row for row in rows.tolist() if not IS_REVISION[kind[row]]]
+    names = {pins["name"][row].as_py() for row in named_rows} - {None}
+    pair = int(deletion.pair[place])
+    return Drop(
+        *_place(snapshot, pair),
+        names=tuple(sorted(names)),
+        also=tuple(sorted(set(also.get(pair, ())) - names)),
+        whole=bool(deletion.whole[place]),
+        number=sum(int(deletion.number[at]) for at in some if not pins["name"][int(deletion.rows[at])].is_valid),
+        bytes=freed(snapshot.graph, drop_pins(snapshot, rows, deletion.number[some]).nodes)[1],
+        skip=next((why for why in deletion.reason[some] if why), ""),
+    )

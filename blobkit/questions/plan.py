@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from blobkit.analysis.certainty import conservative_graph
-from blobkit.analysis.covers import cover
-from blobkit.analysis.dominators import leaked
 from blobkit.analysis.planning import Choice, cheapest
-from blobkit.analysis.reach import closure, live, unknown
+from blobkit.analysis.reach import live, unknown
+from blobkit.analysis.repositories import repositories
 from blobkit.digest import is_digest
 from blobkit.errors import InfeasiblePlanError, PlanError
 from blobkit.protocols import as_snapshot, written
 from blobkit.questions.asking.sizes import parse_size
-from blobkit.questions.asking.targets import Dropped, resolve
+from blobkit.questions.asking.targets import Dropped, flattened, resolve
+from blobkit.questions.headline import as_promised, headline, waits
 from blobkit.questions.planning.candidates import Rules, costs, rules
+from blobkit.questions.planning.covering import cover_of, infeasible
 from blobkit.questions.planning.verified import Verified, verified
 from blobkit.questions.preview import Preview, preview_of
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
 from blobkit.questions.summary import records
+from blobkit.questions.untagged import MIN_AGE, Untagged, dropped_untagged, in_groups, only_groups, revisions_view
 from blobkit.render import count, cut, human_bytes, listed, short
-from blobkit.snapshot.tables import ids, numbers
+from blobkit.snapshot.pins import texts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from blobkit.questions.asking.ages import Age
     from blobkit.questions.asking.sizes import Size
     from blobkit.questions.asking.targets import Targets
+    from blobkit.questions.collecting import Collected
     from blobkit.questions.shown import Cells
     from blobkit.snapshot.snapshot import Snapshot
 
@@ -43,7 +45,6 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "plan"]
 
 SECONDS = 30.0
-REASONS_TRIED = 20
 REASONS_SHOWN = 3
 NOTICES_SHOWN = 3
 
@@ -64,11 +65,23 @@ class Plan(Shown):
     _rules: Rules
     _cover: Cover
     _dropped: Bools
+    _keepers: NDArray[np.int64]
+    _untagged: pd.Series[str] | None = None
 
     @property
     def bytes(self) -> int:
         """Bytes that go for sure, beyond the garbage that is there already; `preview.bytes` where that is exact."""
         return self.preview.certain_bytes
+
+    @property
+    def collected(self) -> Collected:
+        """What is really done: what the script of the default tool and the collector after it free."""
+        return self.preview.collected
+
+    @property
+    def waiting(self) -> pd.DataFrame:
+        """What of it stays, and why: see `Preview.waiting`."""
+        return self.preview.waiting
 
     @property
     def cost(self) -> float:
@@ -98,6 +111,7 @@ class Plan(Shown):
         useful = np.isin(np.arange(len(why)), self._cover.member) | (self._cover.rest > 0)
         why[(why == "") & useful] = "not needed"
         why[why == ""] = "frees nothing: what it reaches is held by what stays"
+        why[self._keepers >= 0] = _kept_by(self._rules.names.frame, self._keepers)
         stays = ~self._dropped
         return pd.DataFrame({"tag": self._rules.names.frame.index[stays], "why": pd.array(why[stays], dtype="str")})
 
@@ -134,6 +148,8 @@ class Plan(Shown):
             "snapshot": self.snapshot.caption(),
             "policy": self.snapshot.policy,
             "tags": list(self.tags),
+            "collected": {**asdict(self.collected), "digests": list(self.collected.digests)},
+            "waiting": records(self.waiting),
             "bytes": self.bytes,
             "needed": self.needed,
             "cost": self.cost,
@@ -148,9 +164,14 @@ class Plan(Shown):
         }
 
     def title(self) -> str:
-        """Return the answer in one line."""
-        asked = "all that the rules allow" if self.needed is None else f"{human_bytes(self.needed)} needed"
-        return f"Dropping {count(len(self), 'name')} frees {human_bytes(self.bytes)} ({asked})"
+        """Return the answer in one line: first what is really done."""
+        noun = self.preview.dropped.noun
+        rules = "all that nothing needs" if noun else "all that the rules allow"
+        asked = rules if self.needed is None else f"{human_bytes(self.needed)} needed"
+        who = f"Dropping {count(len(self), noun or 'name')}"
+        if as_promised(self.preview):
+            return f"{who} frees {human_bytes(self.bytes)} ({asked})"
+        return f"{headline(self.preview, who)} ({asked})"
 
     def _proof(self) -> list[str]:
         """Return what the choice costs, and whether another one may cost less."""
@@ -161,8 +182,14 @@ class Plan(Shown):
 
     def _lines(self) -> list[str]:
         lines = [self.snapshot.caption(), *self._proof()]
+        lines += waits(self.preview)
+        if self._untagged is not None:
+            needed = [f"{number:,} {why}" for why, number in self._untagged.value_counts().items()]
+            lines.append(f"untagged and kept: {listed(needed, REASONS_SHOWN) or 'none'}")
         if self.garbage_bytes:
             lines.append(f"{human_bytes(self.garbage_bytes)} are garbage already: no name needs to be dropped for them")
+            if self.snapshot.store.revisions and self.snapshot.rule.by_name:
+                lines.append("untagged manifests are garbage too: blobkit untagged drops those that nothing needs")
         if self.preview.also_untagged:
             lines.append(f"also untagged: {listed(self.preview.also_untagged)}")
         lines += self.notices[:NOTICES_SHOWN]
@@ -202,6 +229,8 @@ def plan(  # noqa: PLR0913 (what is wanted is keyword-only)
     cost: pd.Series | None = None,
     policy: str | None = None,
     time_limit: float = SECONDS,
+    untagged: bool = False,
+    groups: Targets = (),
 ) -> Plan:
     """Return the names that cost least to drop, so that at least `free` bytes go, or at most `until` stay stored.
 
@@ -213,25 +242,67 @@ def plan(  # noqa: PLR0913 (what is wanted is keyword-only)
     `repo@digest`; a digest keeps the names on it, or where there are none all that reach it); what is not `older_than`
     ("30d", a timedelta) by `modified` at the snapshot's time; the `keep_last` of each repository. What was modified at
     an unknown time is spared by both. Where revisions hold, what a spared index lists is spared too.
+    `keep_last` counts images, whatever number of names they have; a name whose image another one keeps is spared.
     `cost`: a Series by name, from 0 up; else each name costs 1. Only what goes for sure is counted.
+    `untagged`: instead of names, the manifests that no tag names and nothing needs (see `untagged_frame`), of all
+    repositories or of `groups`; beside it only `keep` and `groups` may be given.
 
     Proven to cost least where `gap` is 0; the search ends after about `time_limit` seconds. The answer is the same each
     time, unless that limit is met. Errors: what `scan` and `simulate_deref` raise, SizeError, AgeError, PlanError,
     InfeasiblePlanError (says how much is possible, and what each rule costs). Cost: as `usage` by tag, and the search.
     """
     snapshot = as_snapshot(x)
+    if untagged:
+        goals = {"free": free, "until": until, "older_than": older_than, "keep_last": keep_last, "cost": cost}
+        only_groups(snapshot, policy, goals)
+        return _of_untagged(snapshot, keep, groups)
+    if tuple(flattened(groups)):
+        msg = "groups picks repositories of untagged manifests: give untagged=True with it, or keep=[...] without"
+        raise PlanError(msg)
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)
     needed = _needed(snapshot, free, until, ruled=older_than is not None or keep_last is not None)
     found = rules(snapshot, keep, older_than, keep_last)
-    made = _cover(found, costs(found.names, found.candidates, cost))
+    made = cover_of(found, costs(found.names, found.candidates, cost))
+    keepers = found.keepers()
     if needed is None:
-        choice = Choice(found.candidates, 0.0)
+        choice = Choice(found.candidates & (keepers < 0), 0.0)
     elif needed <= made.possible:
         choice = cheapest(made, needed, time_limit)
     else:
-        raise InfeasiblePlanError(_infeasible(found, needed, made.possible), possible=made.possible, needed=needed)
+        raise InfeasiblePlanError(infeasible(found, needed, made.possible), possible=made.possible, needed=needed)
     tags = tuple(found.names.frame.index[choice.dropped])
-    return Plan(snapshot, tags, needed, choice.gap, _preview(snapshot, tags), found, made, choice.dropped)
+    return Plan(snapshot, tags, needed, choice.gap, _preview(snapshot, tags), found, made, choice.dropped, keepers)
+
+
+def _of_untagged(snapshot: Snapshot, keep: Targets, groups: Targets) -> Plan:
+    """Return the plan that drops what no tag names and nothing needs."""
+    found = rules(revisions_view(snapshot), keep, None, None)
+    names, kept = found.names, ~found.candidates
+    known = repositories(names.snapshot)
+    pairs = known.pairs(names.rows)
+    judged = Untagged(names.snapshot, MIN_AGE, pairs[np.repeat(kept, np.diff(names.start))])
+    dropped = dropped_untagged(judged, groups)
+    place = names.frame.index.get_indexer(pd.Index(texts(names.snapshot, judged.row), dtype="str"))
+    why = np.full(len(names.frame), "a tag names it, or it is not stored", object)
+    why[place] = np.where(judged.needed_by == "", "not in these repositories", judged.needed_by)
+    goes = names.frame.index.isin(dropped.names)
+    reasons = pd.Series(why[~goes & ~kept], index=np.flatnonzero(~goes & ~kept))
+    for reason, which in reasons.groupby(reasons).groups.items():
+        found.spare(str(reason), np.asarray(which))
+    made = cover_of(found, costs(names, found.candidates, None))
+    preview = preview_of(names.snapshot, dropped)
+    needed_by = pd.Series(judged.needed_by[(judged.needed_by != "") & in_groups(judged, groups)], dtype="str")
+    nobody = np.full(len(kept), -1)
+    return Plan(names.snapshot, dropped.names, None, 0.0, preview, found, made, goes, nobody, needed_by)
+
+
+def _kept_by(frame: pd.DataFrame, keepers: NDArray[np.int64]) -> list[str]:
+    """Return the reason of each name that frees nothing: the name that keeps its image, short in its repository."""
+    name, repo = frame.index.to_numpy(), frame["repo"].to_numpy()
+    kept = np.flatnonzero(keepers >= 0)
+    pairs = zip(name[keepers[kept]], repo[keepers[kept]], repo[kept], strict=True)
+    brief = (one.removeprefix(f"{home}:") if home and home == own else one for one, home, own in pairs)
+    return [f"frees nothing: {one} keeps it" for one in brief]
 
 
 def _needed(snapshot: Snapshot, free: Size | None, until: Size | None, *, ruled: bool) -> int | None:
@@ -255,53 +326,10 @@ def _garbage(snapshot: Snapshot) -> int:
     return 0 if len(unknown(graph)) else int(graph.size[graph.blob & ~live(graph)].sum())
 
 
-def _cover(found: Rules, cost: NDArray[np.float64]) -> Cover:
-    """Return the cover of the candidates; names that are spared are in no class."""
-    names, candidates = found.names, found.candidates
-    graph = conservative_graph(found.names.snapshot)
-    number = np.where(candidates, np.diff(names.start), 0)
-    start = np.concatenate((np.zeros(1, np.int64), np.cumsum(number)))
-    return cover(graph, _alone(found, candidates), start, names.roots_of(candidates), cost)
-
-
-def _alone(found: Rules, dropped: Bools) -> Bools:
-    """Return the nodes that nothing holds but these names."""
-    snapshot = found.names.snapshot
-    pins = snapshot.pins
-    nameless = snapshot.holding & (numbers(pins["count"]) > 0) & np.asarray(pins["name"].is_null())
-    held = [found.names.roots_of(~dropped), ids(pins["node"])[nameless], np.flatnonzero(leaked(snapshot.graph))]
-    return closure(conservative_graph(snapshot), np.unique(np.concatenate(held)).astype(np.int32)) < 0
-
-
 def _preview(snapshot: Snapshot, tags: tuple[str, ...]) -> Preview:
     """Return what `simulate_deref` says of these names; a name that looks like a digest is forced to be one."""
     texts = [f"tag:{tag}" if is_digest(tag) else tag for tag in tags]
     return preview_of(snapshot, resolve(snapshot, texts) if texts else Dropped())
-
-
-def _infeasible(found: Rules, needed: int, possible: int) -> str:
-    """Say how much is possible, and how much more without each of the rules that cost most."""
-    held = [(_more(found, reason, possible), reason) for reason in list(found.spared)[:REASONS_TRIED]]
-    costly = [f"{human_bytes(more)} more without '{cut(why, NAME_SHOWN)}'" for more, why in sorted(held)[::-1] if more]
-    freely = _possible(found, np.ones(len(found.names.frame), np.bool_))
-    spared = [f"{human_bytes(freely)} if nothing were spared"] if found.spared else []
-    but = f"; {listed([*costly[:REASONS_SHOWN], *spared])}" if costly or spared else ""
-    asked, can = (f"{human_bytes(size)} ({size:,} bytes)" for size in (needed, possible))
-    return f"{asked} cannot be freed: {can} can{but}"
-
-
-def _more(found: Rules, reason: str, possible: int) -> int:
-    only = np.intersect1d(found.spared[reason], np.flatnonzero(found.number == 1))
-    dropped = found.candidates
-    dropped[only] = True
-    return _possible(found, dropped) - possible
-
-
-def _possible(found: Rules, dropped: Bools) -> int:
-    """Return the bytes that go for sure when all these names are dropped."""
-    graph = conservative_graph(found.names.snapshot)
-    goes = _alone(found, dropped) & (closure(graph, np.unique(found.names.roots_of(dropped))) >= 0)
-    return int(graph.size[goes].sum())
 
 
 def _day(moment: pd.Timestamp) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,16 +11,24 @@ import pandas as pd
 
 from blobkit.analysis.certainty import certainly_freed
 from blobkit.analysis.collectors import would_abort
-from blobkit.analysis.reach import closure, live, unknown
+from blobkit.analysis.reach import closure, unknown
 from blobkit.analysis.referrers import Holding
 from blobkit.analysis.removal import drop_pins
+from blobkit.analysis.repositories import repositories
 from blobkit.protocols import as_snapshot, written
 from blobkit.questions.aftermath import additional, broken
 from blobkit.questions.asking.targets import resolve
+from blobkit.questions.collecting import Collected, Collection, collected, collection_of, waiting
 from blobkit.questions.columns import categories, keys, tags
-from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
+from blobkit.questions.deletion import Deletion
+from blobkit.questions.headline import headline, told
+from blobkit.questions.shown import NAME_SHOWN, ROWS_SHOWN, Shown
+from blobkit.questions.summary import records
+from blobkit.questions.untagged import MIN_AGE, Untagged, dropped_untagged, only_groups, revisions_view
 from blobkit.render import count, cut, human_bytes, listed, short
-from blobkit.snapshot.tables import ids
+from blobkit.snapshot.pins import named, rows_on
+from blobkit.snapshot.roles import NAMES
+from blobkit.snapshot.tables import codes, ids
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +44,6 @@ __all__ = ["Preview", "preview_of", "simulate_deref"]
 
 HOLDERS_KEPT = 100
 NAMES_ADVISED = 20
-NOTICES_SHOWN = 3
 TAGS_SHOWN = 60
 
 
@@ -106,13 +113,42 @@ class Preview(Shown):
         return frame
 
     @cached_property
-    def also_drop(self) -> pd.DataFrame:
-        """The names that keep the biggest kept blobs: name, bytes, blobs, digest, together; at most 20, the best first.
+    def collected(self) -> Collected:
+        """What is really done: what the script of the default tool, and the collector after it, free.
 
-        `bytes` and `blobs` go in addition when that one name is dropped together with the targets; `together`: the
-        bytes that do when all names that keep the blob `digest` are, the biggest one that this name keeps.
+        Beyond what the collector would free anyway. Where no tool fits, `tool` is "" and `bytes` 0. Where the
+        collector stops, or is not run because it would take what is needed, `bytes` is 0 and `stops` says why.
+        Cost: as the preview, under the collector's policy.
         """
-        return additional(self.snapshot, self.dropped, self._after, self._stays[1], NAMES_ADVISED)
+        return collected(self)
+
+    @cached_property
+    def waiting(self) -> pd.DataFrame:
+        """One row a blob that the policy promises and that is not collected (index `digest`), biggest first.
+
+        `size`: bytes; `held_by`: a tuple of what keeps it, nearest first, at most 100; `reason`: why, in words.
+        """
+        return waiting(self)
+
+    @cached_property
+    def same_image(self) -> tuple[str, ...]:
+        """The other names, in all repositories, of what the targets name, sorted."""
+        nodes = np.unique(repositories(self.snapshot).blob[list(self.dropped.rows)])
+        pins = self.snapshot.pins
+        rows = np.array([row for node in nodes.tolist() for row in rows_on(self.snapshot, node)], np.int64)
+        rows = rows[(rows < named(self.snapshot)) & NAMES[codes(pins["kind"])[rows]]]
+        dropped = set(pins["name"].take(list(self.dropped.rows)).to_pylist())
+        return tuple(sorted(set(pins["name"].take(rows).to_pylist()) - dropped))
+
+    @cached_property
+    def also_drop(self) -> pd.DataFrame:
+        """The names that free more together with the targets than alone: at most 20, the greatest `extra` first.
+
+        `tag`; `bytes` that go in addition when it is dropped together with the targets; `alone`: bytes that go when it
+        alone is dropped; `extra`: `bytes` - `alone`; `digest`: the biggest blob that only both together free. Beside
+        them `blobs`, and the older names `name` (= `tag`) and `together` (= `bytes`). Of the 1,000 biggest kept blobs.
+        """
+        return additional(self.snapshot, self.dropped, self._after, self.stays)
 
     @cached_property
     def breaks(self) -> tuple[str, ...]:
@@ -131,6 +167,27 @@ class Preview(Shown):
     def dropping(self, snapshot: Snapshot, dropped: Dropped) -> Preview:
         """Return the same preview of these pins, under the policy of `snapshot`."""
         return preview_of(snapshot, dropped)
+
+    @cached_property
+    def deletion(self) -> Deletion:
+        """What the script of the default tool deletes."""
+        return Deletion.of(self.snapshot, self.dropped)
+
+    @cached_property
+    def collection(self) -> Collection:
+        """What the collector does after it."""
+        return collection_of(self)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether something that was named stays stored."""
+        nodes = np.unique(repositories(self.snapshot).blob[list(self.dropped.rows)])
+        return bool(self.snapshot.graph.blob[np.setdiff1d(nodes, self.removal.nodes)].any())
+
+    @property
+    def stays(self) -> NDArray[np.int32]:
+        """The nodes of the blobs that the targets reach and that stay, biggest first."""
+        return self._stays[1]
 
     @cached_property
     def _after(self) -> Holding:
@@ -181,6 +238,9 @@ class Preview(Shown):
             "targets": list(self.targets),
             "also_untagged": list(self.also_untagged),
             "breaks": list(self.breaks),
+            "same_image": list(self.same_image),
+            "collected": {**asdict(self.collected), "digests": list(self.collected.digests)},
+            "waiting": records(self.waiting),
             "also_drop": self.also_drop.to_dict("records"),
             "bytes": self.bytes,
             "blobs": len(self),
@@ -193,40 +253,17 @@ class Preview(Shown):
         }
 
     def title(self) -> str:
-        """Return the answer in one line."""
-        what = f"{count(len(self), 'blob')}, {human_bytes(self.bytes)}"
-        free = f"frees {what}" if self.exact else f"frees at most {what}, {human_bytes(self.certain_bytes)} for sure"
-        return f"Dropping {listed([cut(short(target), NAME_SHOWN) for target in self.targets], 3)} {free}"
+        """Return the answer in one line: first what is really done, then what the policy promises."""
+        noun = self.dropped.noun
+        names = listed([cut(short(target), NAME_SHOWN) for target in self.targets], 3)
+        return headline(self, f"Dropping {count(len(self.targets), noun) if noun else names}")
+
+    def lines(self) -> list[str]:
+        """Return what else a reader must know, line by line."""
+        return told(self)
 
     def _lines(self) -> list[str]:
-        lines = [self.snapshot.caption()]
-        kept = self._stays[1]
-        kept = kept[live(self.snapshot.graph)[kept]]
-        if len(kept):
-            size = human_bytes(int(self.snapshot.graph.size[kept].sum()))
-            lines.append(f"{count(len(kept), 'blob')} below, {size}, would stay: something else needs them")
-        if self.also_untagged:
-            lines.append(f"also untagged: {listed(self.also_untagged)}")
-        lines += self._advice()
-        if not self.exact:
-            lines.append(f"not exact: what these link to is unknown: {listed([short(d) for d in self.opaque], 3)}")
-        lines += self.notices[:NOTICES_SHOWN]
-        if len(self.notices) > NOTICES_SHOWN:
-            lines.append(f"and {count(len(self.notices) - NOTICES_SHOWN, 'more notice')}: see .notices")
-        return [cut(line, LINE_SHOWN) for line in lines]
-
-    def _advice(self) -> list[str]:
-        """Return what breaks, and what more would go with one more name, or with a few."""
-        lines = [f"these tags would no longer pull: {listed(self.breaks)}"] if self.breaks else []
-        best = self.also_drop[self.also_drop["bytes"] > 0].head(3)
-        at_most = "" if self.exact else "at most "
-        if len(best):
-            more = [
-                f"{cut(short(name), NAME_SHOWN)} ({at_most}{human_bytes(size)} more)"
-                for name, size in zip(best["name"], best["bytes"], strict=True)
-            ]
-            lines.append(f"also drop {' or '.join(more)}")
-        return lines
+        return self.lines()
 
     def _table(self) -> Cells:
         """Return the biggest blobs that would go, as cells."""
@@ -248,17 +285,24 @@ def simulate_deref(
     *targets: Targets,
     groups: Targets = (),
     all_pins: bool = False,
+    untagged: bool = False,
     policy: str | None = None,
 ) -> Preview:
     """Return what would go if these references were dropped together; nothing is written anywhere.
 
     `targets` are names, digests, patterns with `*`, unique prefixes of a digest, or lists, Indexes or Series of them;
     `groups` are repositories of which every pin is dropped. A digest means one anonymous pin of it (where it has none
-    and the store is marked and swept: every name on it); `all_pins` drops all pins on what is named. Errors: what
-    `scan` raises, UnknownTargetError, AmbiguousTargetError, InvalidDigestError, BlobNotFoundError, NotPinnedError.
+    and the store is marked and swept: every name on it); `all_pins` drops all pins on what is named. `untagged` drops
+    the manifests that no tag names and nothing needs, as `untagged_frame` says, of all repositories or of `groups`; no
+    target and no other policy may be given beside it. Errors: what `scan` raises, UnknownTargetError,
+    AmbiguousTargetError, InvalidDigestError, BlobNotFoundError, NotPinnedError, UnknownPolicyError, PlanError.
     Cost: what goes and its links, once the snapshot was asked before.
     """
     snapshot = as_snapshot(x)
+    if untagged:
+        only_groups(snapshot, policy, {"a target": targets, "all_pins": all_pins})
+        found = Untagged(revisions_view(snapshot), MIN_AGE, np.empty(0, np.int64))
+        return preview_of(found.snapshot, dropped_untagged(found, groups))
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)
     return preview_of(snapshot, resolve(snapshot, targets, groups=groups, all_pins=all_pins))
 

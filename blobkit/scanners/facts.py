@@ -2,7 +2,7 @@
 
 A blob is read whole only up to `DOCUMENT_LIMIT`, and its hash is checked whenever that happens; a path is built
 from checked digests only; what is a symbolic link that leaves the store, no regular file, or not readable is
-said in a notice and never followed.
+said in a notice and never followed. A ledger counts all files on the way (`blobkit.scanners.leftovers`).
 """
 
 from __future__ import annotations
@@ -11,24 +11,25 @@ import hashlib
 import os
 import re
 import stat
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blobkit.access import is_denied, reason
 from blobkit.digest import of, split
 from blobkit.oci.documents import DOCUMENT_LIMIT, Document, read_document
 from blobkit.oci.untrusted import DocumentError
 from blobkit.render import clean
-from blobkit.snapshot.notices import upload
+from blobkit.snapshot.notices import not_followed
 from blobkit.snapshot.snapshot import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from blobkit.digest import Digest
+    from blobkit.scanners.leftovers import Ledger
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["Facts", "Files", "listing", "micros", "read", "visible", "within"]
+__all__ = ["Facts", "Files", "is_directory", "listing", "micros", "read", "reason", "visible", "within"]
 
 SMALL = 64 << 10
 """Bytes: blobs up to this size are verified in passing; larger ones on request only."""
@@ -73,31 +74,31 @@ def listing(path: str, facts: Facts) -> list[os.DirEntry[str]]:
     """Return the entries of a directory in sorted order; none, and a notice unless it is absent, where it can't be."""
     try:
         with os.scandir(path) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
+            found = sorted(entries, key=lambda entry: entry.name)
     except FileNotFoundError:
         return []
     except OSError as error:
-        facts.notice("unreadable", f"{os.path.basename(path)}/ cannot be listed ({error.strerror})", "", path)
+        facts.unreadable(f"{os.path.basename(path)}/ cannot be listed", error, path)
+        facts.unseen(path)
         return []
+    if facts.ledger:
+        facts.ledger.listed(path, found)
+    return found
 
 
-def _regular_files(path: str) -> Iterator[os.stat_result]:
-    """Yield what is known of the regular files at and below a path; what cannot be looked at is passed over."""
-    todo = [path]
-    while todo:
-        one = todo.pop()
-        with suppress(OSError):
-            info = os.lstat(one)
-            if stat.S_ISDIR(info.st_mode):
-                todo += [f"{one}/{name}" for name in os.listdir(one)]
-            elif stat.S_ISREG(info.st_mode):
-                yield info
+def is_directory(entry: os.DirEntry[str]) -> bool:
+    """Return whether this is a directory, or leads to one; also where that is barred, for `listing` to say so."""
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        return is_denied(error)
 
 
 class Facts:
-    """The facts of one store while it is scanned; `snapshot` makes the picture of them."""
+    """The facts of one store while it is scanned; `snapshot` makes the picture of them. `ledger` counts its files."""
 
-    def __init__(self) -> None:
+    def __init__(self, ledger: Ledger | None = None) -> None:
+        self.ledger = ledger
         self.ids: dict[str, int] = {}
         self.size: list[int] = []
         self.kind: list[str] = []
@@ -172,14 +173,19 @@ class Facts:
         """Record something unreadable, unknown or odd; `message` is one line that names it."""
         self.notices.append((code, key, clean(path), clean(message)))
 
-    def leftover(self, path: str) -> None:
-        """Record a file or directory that holds no blobs and takes space where blobs or their names are kept.
+    def unreadable(self, what: str, error: OSError, path: str, key: str = "") -> None:
+        """Record that something could not be read, and who may read it; `what` ends in "cannot be ..."."""
+        self.notice("unreadable", f"{what} ({reason(error, path)})", key, path)
 
-        Its bytes are those of the regular files in it, each inode once; symbolic links are not followed.
-        """
-        files = {(info.st_dev, info.st_ino): info for info in _regular_files(path)}.values()
-        size, newest = sum(info.st_size for info in files), max(map(micros, files), default=-1)
-        self.notice("leftover", upload(os.path.basename(path), size, newest), "", path)
+    def not_followed(self, what: str, path: str, key: str = "") -> None:
+        """Record a symbolic link that is not followed, and where it leads to; what lies there is unknown."""
+        self.notice("symlink", not_followed(what, os.path.realpath(path)), key, path)
+        self.unseen(path)
+
+    def unseen(self, path: str) -> None:
+        """Record that blobs may be at or below a path that nobody can look at: they are not known to be missing."""
+        if self.ledger:
+            self.ledger.refused(path)
 
     def describe(self, digest: Digest, kind: str, media_type: str, platform: str = "") -> int:
         """Record what a descriptor says of a blob; what was known before stays."""
@@ -191,6 +197,7 @@ class Facts:
 
     def snapshot(self, kind: str, address: str, policy: str | None) -> Snapshot:
         """Return the picture of all facts recorded."""
+        disk = self.ledger.close(self) if self.ledger else None
         pins = list(zip(*self.pins, strict=True)) or [()] * len(PIN_COLUMNS)
         source, target, link_kind = self.links
         return build(
@@ -211,6 +218,7 @@ class Facts:
             pins=dict(zip(PIN_COLUMNS, map(list, pins), strict=True)),
             notices=self.notices,
             policy=policy,
+            disk=disk,
         )
 
 
@@ -225,20 +233,27 @@ class Files:
         """Record the stored blob behind a directory entry, or say why it is none."""
         try:
             info = entry.stat(follow_symlinks=False)
-            if stat.S_ISLNK(info.st_mode):
+            linked = stat.S_ISLNK(info.st_mode)
+            if linked:
                 info = self._linked(digest, entry)
-            if not stat.S_ISREG(info.st_mode):
-                self.facts.notice("junk", f"{digest} is no regular file", digest, entry.path)
-                return
         except OSError as error:
-            self.facts.notice("unreadable", f"{digest} cannot be looked at ({error.strerror})", digest, entry.path)
+            self.facts.unreadable(f"{digest} cannot be looked at", error, entry.path, digest)
+            if is_denied(error):
+                self.facts.unseen(entry.path)
+            return
+        if stat.S_ISLNK(info.st_mode):
+            return  # it leads out of the store
+        if not stat.S_ISREG(info.st_mode):
+            self.facts.notice("junk", f"{digest} is no regular file", digest, entry.path)
             return
         self.facts.blob(digest, info.st_size, micros(info))
+        if self.facts.ledger:
+            self.facts.ledger.blob(digest, entry.path, info, linked=linked)
 
     def _linked(self, digest: Digest, entry: os.DirEntry[str]) -> os.stat_result:
         """Return the target of a symbolic link; of the link itself (no regular file) where it leaves the store."""
         if not within(self.path(digest), self.root):
-            self.facts.notice("symlink", f"{digest} is a symbolic link that leaves the store: not followed", digest)
+            self.facts.not_followed(str(digest), entry.path, digest)
             return entry.stat(follow_symlinks=False)
         self.facts.notice("symlink", f"{digest} is a symbolic link: removing it frees no content", digest, entry.path)
         return entry.stat()
@@ -254,7 +269,7 @@ class Files:
         try:
             data = read(self.path(digest), facts.size[facts.ids[digest]] + 1)
         except OSError as error:
-            facts.notice("unreadable", f"{digest} cannot be read ({error.strerror})", digest, self.path(digest))
+            facts.unreadable(f"{digest} cannot be read", error, self.path(digest), digest)
             return None
         self._check(digest, of(data, split(digest)[0]))
         return data
@@ -284,7 +299,7 @@ class Files:
                     label = split(digest)[0]
                     self._check(digest, f"{label}:{hashlib.file_digest(file, label).hexdigest()}")
             except OSError as error:
-                self.facts.notice("unreadable", f"{digest} cannot be read ({error.strerror})", digest)
+                self.facts.unreadable(f"{digest} cannot be read", error, self.path(digest), digest)
 
     def small(self) -> Iterator[Digest]:
         """Yield the stored blobs that are verified in passing."""

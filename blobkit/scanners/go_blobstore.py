@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+from blobkit.access import is_denied
 from blobkit.digest import Digest, is_digest
 from blobkit.errors import UnreadableStoreError
 from blobkit.oci.documents import DOCUMENT_LIMIT, kind_of
@@ -23,6 +24,8 @@ from blobkit.oci.untrusted import DocumentError, Json, Odd, parse_json, text_of
 from blobkit.progress import watched
 from blobkit.render import count, printable
 from blobkit.scanners.facts import Facts, Files, listing, micros, read, within
+from blobkit.scanners.leftovers import Ledger
+from blobkit.scanners.places import GO_BLOBSTORE
 from blobkit.snapshot.notices import upload
 
 if TYPE_CHECKING:
@@ -82,7 +85,7 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
     if not within(blobs, os.fspath(root)) or not os.path.isdir(blobs):
         msg = f"{printable(os.fspath(root))} holds no store of the Go package: looked for the directory blobs in it"
         raise UnreadableStoreError(msg)
-    facts = Facts()
+    facts = Facts(Ledger(os.fspath(root), GO_BLOBSTORE))
     files = Files(facts, os.fspath(root), path_of(root))
     infos: dict[Digest, Info] = {}
     for digest, entry in watched(_directories(blobs, facts), "listing", show=progress):
@@ -129,7 +132,12 @@ def _read_blob(digest: Digest, entry: os.DirEntry[str], files: Files) -> Info | 
         _damaged(facts, digest, str(error), f"{entry.path}/info.json")
         return None
     except OSError as error:
-        _damaged(facts, digest, f"it cannot be read ({error.strerror})", f"{entry.path}/info.json")
+        if is_denied(error):
+            _keep(facts, digest)
+            why = reason(error, f"{entry.path}/info.json")
+            facts.notice("damaged", f"the info.json of {digest} cannot be read ({why})", digest, entry.path)
+        else:
+            _damaged(facts, digest, f"it cannot be read ({error.strerror})", f"{entry.path}/info.json")
         return None
     _describe(facts, digest, info, entry.path)
     return info
@@ -187,6 +195,13 @@ def _links(names: list[object]) -> tuple[tuple[Digest, ...], tuple[str, ...]]:
 
 
 def _damaged(facts: Facts, digest: Digest, why: str, path: str) -> None:
+    """Keep a blob of which the info.json is damaged, and say why."""
+    _keep(facts, digest)
+    message = f"the info.json of {digest} is damaged ({why}): the blob is kept, and what it links to is unknown"
+    facts.notice("damaged", message, digest, path)
+
+
+def _keep(facts: Facts, digest: Digest) -> None:
     """Keep a blob of which the count and the links are unknown.
 
     A virtual node that holds itself holds it: no pin that can be dropped is the last reference.
@@ -197,8 +212,6 @@ def _damaged(facts: Facts, digest: Digest, why: str, path: str) -> None:
     facts.pin(holder, None, "pin")
     facts.link(holder, holder, "link")
     facts.link(holder, node, "link")
-    message = f"the info.json of {digest} is damaged ({why}): the blob is kept, and what it links to is unknown"
-    facts.notice("damaged", message, digest, path)
 
 
 def _describe(facts: Facts, digest: Digest, info: Info, path: str) -> None:

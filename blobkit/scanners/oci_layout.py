@@ -15,7 +15,9 @@ from blobkit.oci.documents import Reference, repository
 from blobkit.oci.index import ADVICE, load_index
 from blobkit.progress import watched
 from blobkit.scanners.documents import Documents
-from blobkit.scanners.facts import Facts, Files, listing, within
+from blobkit.scanners.facts import Facts, Files, is_directory, listing, within
+from blobkit.scanners.leftovers import Ledger
+from blobkit.scanners.places import LAYOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,7 +44,7 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
 
     Nothing is written, no symbolic link that leaves `root` is followed. `verify` hashes every blob.
     """
-    facts = Facts()
+    facts = Facts(Ledger(os.fspath(root), LAYOUT))
     files = Files(facts, os.fspath(root), path_of(root))
     roots = _read_index(root, facts)
     for digest, entry in watched(_blob_entries(root, facts), "listing", show=progress):
@@ -85,13 +87,13 @@ def _folders(root: Path, facts: Facts) -> Iterator[os.DirEntry[str]]:
     """Yield the directories of algorithms; one that leads out of the store is not followed."""
     blobs = os.fspath(root / "blobs")
     if not within(blobs, os.fspath(root)):
-        facts.notice("symlink", "blobs is a symbolic link that leaves the store: not followed", "", blobs)
+        facts.not_followed("blobs", blobs)
         return
     for folder in listing(blobs, facts):
-        if not os.path.isdir(folder.path):
+        if not is_directory(folder):
             facts.notice("junk", f"{folder.name} in blobs/ is no directory", "", folder.path)
         elif folder.is_symlink() and not within(folder.path, os.fspath(root)):
-            facts.notice("symlink", f"blobs/{folder.name} is a symbolic link that leaves the store: not followed")
+            facts.not_followed(f"blobs/{folder.name}", folder.path)
         else:
             yield folder
 

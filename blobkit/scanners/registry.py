@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blobkit.access import reason
 from blobkit.digest import Digest, is_digest, split
 from blobkit.errors import UnreadableStoreError
 from blobkit.oci.documents import Reference
@@ -19,6 +20,8 @@ from blobkit.progress import watched
 from blobkit.render import clean
 from blobkit.scanners.documents import Documents
 from blobkit.scanners.facts import Facts, Files, listing, micros, read, visible, within
+from blobkit.scanners.leftovers import Ledger
+from blobkit.scanners.places import registry as place
 from blobkit.snapshot.notices import upload
 
 if TYPE_CHECKING:
@@ -82,7 +85,7 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
         if not within(os.fspath(part), os.fspath(root)):
             msg = f"{part} leads out of {root} by a symbolic link, which is not followed: scan where it leads to"
             raise UnreadableStoreError(msg)
-    facts = Facts()
+    facts = Facts(Ledger(os.fspath(root), place("" if storage == root else os.fspath(BELOW))))
     blobs = os.fspath(storage / "blobs")
     files = Files(facts, os.fspath(storage), path_of(root))
     for digest, entry in watched(_blob_entries(blobs, facts), "listing", show=progress):
@@ -169,7 +172,7 @@ def _read_link(path: str, noun: str, name: str, facts: Facts) -> tuple[Digest, i
             facts.notice("damaged-tag", f"the tag {name} has no current link", name, path)
         return None
     except OSError as error:
-        facts.notice(f"damaged-{noun}", f"the {noun} {name} cannot be read ({error.strerror})", name, path)
+        facts.notice(f"damaged-{noun}", f"the {noun} {name} cannot be read ({reason(error, path)})", name, path)
         facts.hide(path, ANY)
         return None
     if is_digest(content):
@@ -246,7 +249,7 @@ def _directories(path: str, facts: Facts, *, hides: bool = False) -> list[os.Dir
         if entry.is_dir(follow_symlinks=False):
             found.append(entry)
         elif entry.is_symlink():
-            facts.notice("symlink", f"{entry.name} is a symbolic link: not followed", "", entry.path)
+            facts.not_followed(entry.name, entry.path)
     if hides and len(facts.notices) > told:
         facts.hide(path, ANY)
     return found

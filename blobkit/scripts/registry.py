@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from blobkit.digest import is_digest
+from blobkit.render import printable
 from blobkit.scripts.shell import SKIP, call, comment, said, skipped
 
 if TYPE_CHECKING:
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     from blobkit.questions.deletion import Drop
 
 __all__ = ["with_api"]
-
-_REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 _REGISTRY = """
 REGISTRY=${REGISTRY:?set it to the host and port of the registry}
@@ -33,12 +31,14 @@ at() { # REPOSITORY TAG-OR-DIGEST: how the tool writes it
     esac
 }
 
+changed= # the repositories in which something is not as in the snapshot
 unchanged() { # REPOSITORY DIGEST NAME...: whether each name, a tag or the digest itself, still names the digest
     repository=$1 digest=$2
     shift 2
     for name; do
         now=$(digest_of "$repository" "$name") || now=
         if [ "$now" != "$digest" ]; then
+            changed="$changed $repository "
             skip "$(at "$repository" "$name")" "it names ${now:-nothing} now, not $digest"
             return 1
         fi
@@ -52,6 +52,13 @@ drop() { # REPOSITORY DIGEST TAG...: delete the manifest, and with it these tags
         unchanged "$@" "$2" || return 0
     fi
     delete "$1" "$2" || { echo "stopped: cannot delete $1@$2 (does the registry allow it?)" >&2; exit 1; }
+}
+
+drop_child() { # REPOSITORY DIGEST: delete what only manifests contain that were deleted before it
+    case $changed in
+    *" $1 "*) skip "$(at "$1" "$2")" "what contains it may still be there" ;;
+    *) drop "$1" "$2" ;;
+    esac
 }
 
 drop_tag() { # REPOSITORY DIGEST TAG: delete the tag alone, because the manifest stays
@@ -141,18 +148,34 @@ _COLLECT = """
 echo "$skipped skipped" >&2
 command -v registry > /dev/null || registry() { docker-registry "$@"; } # as Debian calls it"""
 
+_LEAVE = """
+# The collector is not run: it would take what is needed. What was deleted takes space until it can be run.
+echo "$skipped skipped" >&2"""
 
-def with_api(tool: str, wanted: Iterable[Drop], collector: str) -> list[str]:
-    """Return the commands that delete manifests and tags by a registry's API, and run the registry's collector."""
+
+def with_api(tool: str, wanted: Iterable[Drop], collector: str, why_not: str = "") -> list[str]:
+    """Return the commands that delete manifests and tags by a registry's API, and run the registry's collector.
+
+    `why_not`: why the collector is not run, "" where it is.
+    """
     local, commands = _TOOLS[tool]
     lines = ["set -eu", *(_REGISTRY % local).split("\n")[1:], *(SKIP + "\n" + _API + "\n" + commands).split("\n")]
     for drop in wanted:
-        lines += ["", comment(said(drop))]
-        tags = [name.removeprefix(f"{drop.group}:") for name in drop.names]
-        if not _REPOSITORY.fullmatch(drop.group) or not all(map(_TAG.fullmatch, tags)):
-            lines.append(skipped(drop, "no registry takes such a name: remove it where the registry keeps its files"))
-        elif drop.whole:
-            lines.append(call("drop", drop.group, drop.digest, *tags))
-        else:
-            lines += [call("drop_tag", drop.group, drop.digest, tag) for tag in tags]
+        lines += ["", comment(said(drop)), *_dropped(drop)]
+    if why_not:
+        return [*lines, *_LEAVE.split("\n"), call("echo", f"not collected: {printable(why_not)}") + " >&2"]
     return [*lines, *_COLLECT.split("\n"), f'{collector} "$CONFIG"']
+
+
+def _dropped(drop: Drop) -> list[str]:
+    """Return the calls for one manifest."""
+    tags = [name.removeprefix(f"{drop.group}:") for name in drop.names]
+    if drop.skip or not drop.group:
+        return [skipped(drop, f"{drop.skip or 'it is in no repository'}: remove it where the registry keeps its files")]
+    if not is_digest(drop.digest):
+        return [skipped(drop, "that is no digest")]
+    if drop.child:
+        return [call("drop_child", drop.group, drop.digest)]
+    if drop.whole:
+        return [call("drop", drop.group, drop.digest, *tags)]
+    return [call("drop_tag", drop.group, drop.digest, tag) for tag in tags]

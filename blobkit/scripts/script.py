@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from blobkit.analysis.collectors import would_abort
 from blobkit.errors import UnknownToolError
-from blobkit.questions.deletion import collected_as, drops
+from blobkit.questions.aftermath import broken
+from blobkit.questions.deletion import drops
 from blobkit.render import count, human_bytes, listed
 from blobkit.scripts.blobkit import with_blobkit
 from blobkit.scripts.oci import by_hand, with_umoci
@@ -16,9 +16,7 @@ from blobkit.scripts.shell import comment
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from blobkit.questions.deletion import Drop
     from blobkit.questions.preview import Preview
-    from blobkit.snapshot.kinds import Policy
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["script"]
@@ -34,24 +32,19 @@ def script(preview: Preview, tool: str | None = None, *, heading: Sequence[str] 
     name the digest of the snapshot, and is skipped where they do not; the last one is the collector.
     """
     tool = _fitting(preview.snapshot, tool)
-    wanted = drops(preview)
+    wanted, found = drops(preview.deletion), preview.collection
     lines = ["#!/bin/sh", *map(comment, [*heading, *_heading(preview)])]
-    if tool == "rm":
+    if tool == "blobkit":
+        return "\n".join([*lines, *with_blobkit(preview.snapshot.address, wanted)]) + "\n"
+    if tool != "rm":
+        lines += map(comment, _otherwise(preview))
+    if tool == "rm" or found.by_hand:
         lines += by_hand(preview, wanted)
     elif tool == "umoci":
-        lines += [*_otherwise(preview, "strong", wanted), *with_umoci(preview.snapshot.address, wanted)]
-    elif tool == "blobkit":
-        lines += with_blobkit(preview.snapshot.address, wanted)
+        lines += with_umoci(preview.snapshot.address, wanted)
     else:
-        policy = _collected_under(preview.snapshot)
-        lines += [*_otherwise(preview, policy.name, wanted), *with_api(tool, wanted, policy.tool)]
+        lines += with_api(tool, wanted, found.command, found.why_not if len(found.harmed) else "")
     return "\n".join(lines) + "\n"
-
-
-def _collected_under(snapshot: Snapshot) -> Policy:
-    """Return the policy that describes the collector with which scripts end under the policy in force."""
-    collector = snapshot.store.collected_by[snapshot.policy]
-    return next(p for p in snapshot.store.policies if p.collector and p.collector.name == collector)
 
 
 def _fitting(snapshot: Snapshot, tool: str | None) -> str:
@@ -68,7 +61,9 @@ def _fitting(snapshot: Snapshot, tool: str | None) -> str:
 
 def _heading(preview: Preview) -> list[str]:
     """Return what the script is about, line by line."""
-    lines = [preview.snapshot.caption(), f"{preview.title()} ({preview.bytes} bytes)"]
+    done = preview.collected.bytes
+    size = f"{preview.bytes} bytes" if done == preview.bytes else f"{done} bytes of {preview.bytes} bytes"
+    lines = [preview.snapshot.caption(), f"{preview.title()} ({size})"]
     if not preview.exact:
         lines.append(f"not exact: {preview.certain_bytes} bytes go for sure")
     if preview.also_untagged:
@@ -78,19 +73,19 @@ def _heading(preview: Preview) -> list[str]:
     return [*lines, *preview.notices[:NAMES_SHOWN]]
 
 
-def _otherwise(preview: Preview, policy: str, wanted: list[Drop]) -> list[str]:
-    """Say what the collector at the end does otherwise than the preview, where its own policy is another one."""
-    snapshot = preview.snapshot.with_policy(policy)
-    if snapshot is preview.snapshot:
-        return []
-    really = preview.dropping(snapshot, collected_as(preview, policy, wanted))
-    lines = list(would_abort(snapshot, really.removal.nodes.tolist()))
-    if set(really.digests) != set(preview.digests):
-        size = f"{human_bytes(really.bytes)} ({really.bytes} bytes)"
-        what = f"frees {count(len(really), 'blob')}, {size}, beyond what it would collect already"
-        lines.append(
-            f"NOTE: {snapshot.rule.tool} works as policy {policy} says, not {preview.snapshot.policy}: it {what}"
-        )
-    if really.breaks:
-        lines.append(f"these tags will no longer pull: {listed(really.breaks, NAMES_SHOWN)}")
-    return list(map(comment, lines))
+def _otherwise(preview: Preview) -> list[str]:
+    """Say what the collector at the end does otherwise than the preview, or why it is not run."""
+    found, done, policy = preview.collection, preview.collected, preview.snapshot.policy
+    if found.by_hand:
+        return [f"NOTE: files are removed by hand, as policy {policy} says: {found.why_not}"]
+    if done.stops:
+        return [f"NOTE: nothing is collected: {done.stops}"]
+    lines = []
+    if set(done.digests) != set(preview.digests):
+        size = f"{human_bytes(done.bytes)} ({done.bytes} bytes)"
+        what = f"frees {count(len(done.digests), 'blob')}, {size}, beyond what it would collect already"
+        lines.append(f"NOTE: {found.command} works as policy {found.snapshot.policy} says, not {policy}: it {what}")
+    breaks = broken(found.snapshot, preview.dropped, found.removal.nodes)
+    if breaks and breaks != preview.breaks:
+        lines.append(f"these tags will no longer pull: {listed(breaks, NAMES_SHOWN)}")
+    return lines

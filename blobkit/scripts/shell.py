@@ -49,4 +49,5 @@ def call(*words: str) -> str:
 def skipped(drop: Drop, why: str) -> str:
     """Return the call that says that a drop is skipped, and why."""
     name = listed(drop.names, NAMES_SHOWN) or f"{drop.group}@{drop.digest}".lstrip("@")
-    return call("skip", printable(name), why)
+    shown = printable(name)
+    return call("skip", f"'{shown}'" if shown.startswith("-") else shown, why)

@@ -81,7 +81,7 @@ def check_schema(table: str, schema: pa.Schema) -> None:
     for name, column in TABLES[table].items():
         found = schema.get_all_field_indices(name)
         if len(found) != 1:
-            msg = f"{table} has {'no' if not found else len(found)} column {name}"
+            msg = f"{table} has {f'{len(found)} columns' if found else 'no column'} {name}"
             raise SnapshotFormatError(msg)
         kind = schema.field(found[0]).type
         if not column.fits(kind):
@@ -111,17 +111,17 @@ def check_ids(ids: pa.ChunkedArray) -> None:
         raise SnapshotFormatError(msg)
 
 
-def check_keys(columns: Columns, key_form: str) -> None:
+def check_keys(key: pa.ChunkedArray, stored: pa.ChunkedArray, key_form: str) -> None:
     """Raise SnapshotFormatError where the key of a blob is neither a digest nor of the form that its kind has.
 
     `key_form` is that form, "" where there is none. A virtual node may have any key without control characters.
     """
-    keys = flat(columns["key"])
+    keys = flat(key)
     rest = np.flatnonzero(~_matches(keys, rf"\A(?:{FORM})\z"))
     if not len(rest):
         return
     keys = keys.take(rest)
-    virtual = np.asarray(pc.equal(flat(columns["stored"]).take(rest).cast(pa.string()), "virtual"))
+    virtual = np.asarray(pc.equal(flat(stored).take(rest).cast(pa.string()), "virtual"))
     right = virtual.copy()
     if key_form:
         right |= _matches(keys, rf"\A(?:{key_form})\z") & ~_matches(keys, _STEP_UP)

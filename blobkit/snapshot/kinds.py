@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from blobkit.errors import SnapshotFormatError, UnknownPolicyError
+from blobkit.snapshot.dropping import Dropping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +45,7 @@ class LinkKind:
     `contains`: a pull of the source needs the target. `needs`: the source is damaged where the target is absent.
     `by_digest`: the source holds the digest of the target, so the target cannot link back. `opens`: a collector that
     counts this link reads the target and follows its links. `stands_for`: the source is a virtual node for the target.
+    `refers`: the source is about the target, as a signature is.
     """
 
     name: str
@@ -52,6 +54,7 @@ class LinkKind:
     by_digest: bool = False
     opens: bool = True
     stands_for: bool = False
+    refers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ LINKS = (
     LinkKind("config", contains=True, needs=True, by_digest=True),
     LinkKind("layer", contains=True, needs=True, by_digest=True),
     LinkKind("child", contains=True, needs=True, by_digest=True),
-    LinkKind("subject", by_digest=True),
+    LinkKind("subject", by_digest=True, refers=True),
     LinkKind("referrer"),
     LinkKind("link"),
     LinkKind("revision", needs=True, stands_for=True),
@@ -168,6 +171,9 @@ class Policy:
         return self.collector.codes if self.collector else frozenset()
 
 
+_NO_LIMITS = Dropping()
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of store.
@@ -176,7 +182,10 @@ class Kind:
     `collected_by` maps each policy to the name of the collector that scripts end with. `key_form`: a regular expression
     for keys of nodes that are no digests. `revisions`: the policy under which each manifest of a repository is held by
     a link of its own, "" where manifests have none. `advice` is about garbage; `note` a line of every audit.
+    `leftovers` is advice about files that are no blobs.
     `shown`: what a collector sees that reads index.json in this store's directory, None where there is no such thing.
+    `dropping`: what the first tool cannot drop. `by_hand`: the tool whose scripts remove files one by one, "" for none;
+    it is used instead of a collector that would take what is needed.
     """
 
     name: str
@@ -188,7 +197,10 @@ class Kind:
     revisions: str = ""
     advice: str = ""
     note: str = ""
+    leftovers: str = ""
     shown: Policy | None = None
+    dropping: Dropping = _NO_LIMITS
+    by_hand: str = ""
 
     @property
     def collectors(self) -> tuple[Collector, ...]:
@@ -204,6 +216,8 @@ _BODY = frozenset(kind.name for kind in LINKS if kind.contains)
 _ENTRIES = frozenset({"entry", "referrer-entry"})
 _REVISIONS = frozenset({"revision", "unseen-revision"})
 _MARKED = frozenset({"revision", "mark"})
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REPOSITORY = rf"{_COMPONENT}(?:/{_COMPONENT})*"
 
 UMOCI = Collector(
     "umoci",
@@ -242,6 +256,7 @@ BLOBKIT = Kind(
     (Policy("blobkit", "counts", frozenset({"pin", "tag"}), _BODY | {"subject", "link"}, counting=True),),
     tools=("blobkit",),
     advice="blobkit fsck says why they are here",
+    leftovers="blobkit fsck --repair moves them to quarantine, blobkit fsck --purge empties that",
     note="read from its index: content, twins and what images claim are not looked at (blobkit fsck reads content)",
     shown=Policy("blobkit", "shown", frozenset({"tag"}), _BODY | {"subject"}, sources=OCI_TYPES, collector=UMOCI),
 )
@@ -255,6 +270,13 @@ OCI = Kind(
     ),
     tools=("umoci", "rm"),
     collected_by={"dependent": "umoci", "strong": "umoci", "ignore": "umoci"},
+    dropping=Dropping(
+        takes=r"\A(?:[^\pC\pZ]| )*\z",
+        refused="umoci takes no such name",
+        nameless="umoci drops names only",
+        partly="umoci drops all entries of a name",
+    ),
+    by_hand="rm",
     advice="umoci gc removes what its own rules call garbage: --policy strong shows that",
 )
 REGISTRIES = Kind(
@@ -269,6 +291,11 @@ REGISTRIES = Kind(
     tools=("curl", "crane", "skopeo", "regctl"),
     collected_by={"tags": "registry", "revisions": "registry", "gc": "registry", "gc-m": "registry-m"},
     revisions="revisions",
+    dropping=Dropping(
+        takes=rf"\A{_REPOSITORY}(?::[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}}|@.*)\z",
+        refused="no registry takes such a name",
+        alone="docker-registry 2.8.2 cannot delete {} alone (HTTP 400)",
+    ),
     advice="garbage-collect removes what its own rules call garbage: --policy gc or gc-m shows that",
 )
 GO_BLOBSTORE = Kind(

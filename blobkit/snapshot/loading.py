@@ -43,9 +43,10 @@ def load(files: Mapping[str, IO[bytes]], size: int, key_form: str) -> Tables:
     budget = _Budget(FREE + RATIO * size, size)
     found = {table: _open(files[table], table, budget) for table in TABLES}
     columns = {table: _read(file, table, budget) for table, file in found.items()}
-    check_keys(columns["nodes"], key_form)
+    tables = make(columns["nodes"], columns["links"], columns["pins"], columns["notices"])
+    check_keys(tables.nodes["key"], tables.nodes["stored"], key_form)
     check_ids(columns["nodes"]["id"])
-    return make(columns["nodes"], columns["links"], columns["pins"], columns["notices"])
+    return tables
 
 
 class _Budget:

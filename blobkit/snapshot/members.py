@@ -12,7 +12,7 @@ from blobkit.errors import SnapshotFormatError
 
 __all__ = ["member"]
 
-_PACKED_LIMIT = 16 << 20
+_PACKED_LIMIT = 4 << 20
 """Bytes: what other programs packed once more is unpacked up to this size, in memory."""
 _NAME_LENGTH, _HEADER = 26, 30
 """Where a member's header says how long its name and its extra field are, its length without them (APPNOTE 4.3.7)."""

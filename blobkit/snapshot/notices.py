@@ -10,16 +10,30 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from blobkit.access import Denial
 from blobkit.digest import is_digest
 from blobkit.render import human_bytes, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["recompressed", "recompressed_in", "upload", "upload_in"]
+__all__ = [
+    "denied_in",
+    "leftover",
+    "not_followed",
+    "not_followed_in",
+    "recompressed",
+    "recompressed_in",
+    "shared",
+    "shared_in",
+    "upload",
+    "upload_in",
+]
 
 LISTED = 1000
 _UPLOAD = re.compile(r"\((\d{1,18}) bytes\)(?:, last written (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ))?\Z", re.ASCII)
+_DENIED = re.compile(r"\(no permission: (.*) belongs to (.*), mode (0[0-7]+|unknown); this is user (\S+)\)\Z", re.ASCII)
+_LINK = re.compile(r" is a symbolic link to (.*): not followed\Z")
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -52,3 +66,36 @@ def upload_in(message: str) -> tuple[int, datetime | None]:
         return int(found[1]), datetime.strptime(found[2] or "", _TIME).replace(tzinfo=UTC)
     except ValueError:
         return int(found[1]), None
+
+
+leftover = upload
+"""Return that something which is no part of a store takes so many bytes; `upload_in` reads it."""
+
+
+def denied_in(message: str) -> Denial | None:
+    """Return who may read what could not be read for want of permission; None where the message says nothing of it."""
+    found = _DENIED.search(message)
+    return Denial(*found.groups()) if found else None
+
+
+def not_followed(what: str, target: str) -> str:
+    """Return that a symbolic link is not followed."""
+    return f"{what} is a symbolic link to {target}: not followed"
+
+
+def not_followed_in(message: str) -> str | None:
+    """Return where that link leads to; None where the message is another one."""
+    found = _LINK.search(message)
+    return found[1] if found else None
+
+
+def shared(digests: Sequence[str]) -> str:
+    """Return that the files of these blobs have other names."""
+    noun = "blob is a file" if len(digests) == 1 else "blobs are files"
+    return f"{len(digests):,} {noun} with other names (hard links): {listed(digests, LISTED)}"
+
+
+def shared_in(message: str) -> list[str]:
+    """Return the blobs of that message; at most LISTED are in it."""
+    _, _, blobs = message.partition(" with other names (hard links): ")
+    return [name for name in blobs.split(", ") if is_digest(name)]

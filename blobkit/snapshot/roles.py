@@ -6,12 +6,13 @@ import numpy as np
 
 from blobkit.snapshot.kinds import LINKS, PINS
 
-__all__ = ["BY_DIGEST", "CONTAINS", "GOES_ALONG", "IS_REVISION", "NAMES", "NEEDS", "OPENS", "STANDS_FOR"]
+__all__ = ["BY_DIGEST", "CONTAINS", "GOES_ALONG", "IS_REVISION", "NAMES", "NEEDS", "OPENS", "REFERS", "STANDS_FOR"]
 
 CONTAINS = np.array([kind.contains for kind in LINKS])
 NEEDS = np.array([kind.needs for kind in LINKS])
 BY_DIGEST = np.array([kind.by_digest for kind in LINKS])
 OPENS = np.array([kind.opens for kind in LINKS])
+REFERS = np.array([kind.refers for kind in LINKS])
 STANDS_FOR = np.array([kind.stands_for for kind in LINKS])
 
 NAMES = np.array([kind.names for kind in PINS])

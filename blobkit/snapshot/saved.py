@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from blobkit.errors import SnapshotFormatError, UnknownPolicyError
 from blobkit.render import clean, cut, printable
+from blobkit.snapshot.disk import Disk
 from blobkit.snapshot.kinds import STORES, policy_of
 from blobkit.snapshot.loading import load
 from blobkit.snapshot.members import member
@@ -58,12 +59,13 @@ _DAMAGE = (
 
 
 class Meta(NamedTuple):
-    """What a snapshot is of: the kind and address of the store, the time, the policy in force."""
+    """What a snapshot is of: kind and address of the store, the time, the policy in force, the bytes of all files."""
 
     kind: str
     address: str
     time: datetime
     rule: Policy
+    disk: Disk | None = None
 
 
 def write_directory(directory: Path, tables: Tables, meta: Mapping[str, object]) -> None:
@@ -151,7 +153,7 @@ def _meta(data: bytes) -> Meta:
         raise SnapshotFormatError(msg)
     kind, address, policy, moment = (_said(found, field) for field in ("kind", "address", "policy", "time"))
     try:
-        return Meta(kind, clean(address), _time(moment), policy_of(kind, policy))
+        return Meta(kind, clean(address), _time(moment), policy_of(kind, policy), Disk.of_meta(found.get("disk")))
     except UnknownPolicyError as error:
         msg = f"no policy {cut(policy, _SHOWN)!r} for {kind} stores: it needs a newer blobkit"
         raise SnapshotFormatError(msg) from error

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from blobkit.snapshot.disk import Disk
     from blobkit.snapshot.graph import ReferenceGraph
     from blobkit.snapshot.kinds import Kind, Policy
     from blobkit.snapshot.saved import Meta
@@ -50,6 +51,8 @@ class Snapshot:
     address: str
     time: datetime
     rule: Policy
+    disk: Disk | None = None
+    """The bytes of all files below the store's root, None where they were not counted."""
 
     @property
     def nodes(self) -> pa.Table:
@@ -151,11 +154,17 @@ class Snapshot:
         return cls._restore(*read_directory(Path(directory)))
 
     def _meta(self) -> dict[str, object]:
-        return {"kind": self.kind, "address": self.address, "time": self.time.isoformat(), "policy": self.policy}
+        return {
+            "kind": self.kind,
+            "address": self.address,
+            "time": self.time.isoformat(),
+            "policy": self.policy,
+            **({} if self.disk is None else {"disk": self.disk.to_meta()}),
+        }
 
     @classmethod
     def _restore(cls, tables: Tables, meta: Meta) -> Snapshot:
-        return cls(tables, meta.kind, meta.address, meta.time, meta.rule)
+        return cls(tables, meta.kind, meta.address, meta.time, meta.rule, meta.disk)
 
     @property
     def blobs(self) -> int:
@@ -201,10 +210,11 @@ def build(  # noqa: PLR0913 (the four fact tables, and what they are of)
     notices: Sequence[Notice] = (),
     policy: str | None = None,
     time: datetime | None = None,
+    disk: Disk | None = None,
 ) -> Snapshot:
     """Return the snapshot of a store of this kind with these facts (`blobkit.snapshot.tables.make` has the columns).
 
     `time` is now where not given; `policy` the kind's default. SnapshotFormatError where facts contradict each other.
     """
     rule = policy_of(kind, policy or "")
-    return Snapshot(make(nodes, links, pins, notices), kind, address, time or datetime.now(UTC), rule)
+    return Snapshot(make(nodes, links, pins, notices), kind, address, time or datetime.now(UTC), rule, disk)

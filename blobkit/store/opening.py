@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NoReturn
 
-from blobkit.errors import NotAdoptedError, NotAStoreError, StoreDamagedError
+from blobkit.access import refusal
+from blobkit.errors import NotAdoptedError, NotAStoreError, StoreDamagedError, UnreadableStoreError
 from blobkit.index.schema import check_version
 from blobkit.store.mounts import check_disk
 
@@ -34,9 +35,12 @@ def check_root(root: Path, *, create: bool, adopt: bool, layout: Layout) -> None
     """Check that `root` is a store or, with `create`, can become one: it is missing, empty, or was being made.
 
     NotAStoreError, NotAdoptedError for an OCI layout unless `adopt`, StoreTooNewError, StoreDamagedError where blobs
-    have no index; UnreadableStoreError where the layout that is to be adopted has no readable index.json; StoreError
-    on a network file system.
+    have no index; UnreadableStoreError where this user may not read it, or the layout that is to be adopted has no
+    readable index.json; StoreError on a network file system.
     """
+    why = refusal(root, index_path(root))
+    if why:
+        raise UnreadableStoreError(why)
     check_disk(root)
     if root.is_symlink() and not root.exists():
         msg = f"{root} is a symbolic link that leads nowhere: give the directory of a store"

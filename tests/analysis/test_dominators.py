@@ -95,6 +95,7 @@ def test_cycles_are_seen_only_where_they_are_reached() -> None:
     assert is_cyclic(counted(Graph([1] * 4, [1, 0, 0, 0], links), counting=True))
 
 
+@pytest.mark.slow
 def test_a_chain_and_a_hub_of_a_hundred_thousand() -> None:
     n = 100_000
     chain = counted(Graph([1] * n, [1, *[0] * (n - 1)], {(i, i + 1) for i in range(n - 1)}))
@@ -104,6 +105,7 @@ def test_a_chain_and_a_hub_of_a_hundred_thousand() -> None:
     assert frees(hub).tolist() == [0, *[1] * (n - 1)]
 
 
+@pytest.mark.slow
 def test_a_ring_of_a_hundred_thousand_in_both_directions() -> None:
     n = 100_000
     links = {(i, i + 1) for i in range(n - 1)} | {(i + 1, i) for i in range(n - 1)}

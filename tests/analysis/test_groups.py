@@ -172,6 +172,7 @@ def test_what_would_explode_is_not_listed(case: tuple[Graph, Roots], most: int) 
     assert isinstance(found, Listed if sum(map(len, sets(graph, roots))) <= most else Batched)
 
 
+@pytest.mark.slow
 def test_a_long_chain_of_roots_is_bounded_and_exact() -> None:
     n = 30_000
     graph = counted(Graph([1] * n, [1] * n, {(i, i + 1) for i in range(n - 1)}))

@@ -78,7 +78,7 @@ def test_costs_that_are_nearly_the_same() -> None:
     assert (np.flatnonzero(choice.dropped).tolist(), choice.gap) == ([1, 4], 0)
 
 
-@pytest.mark.parametrize("seed", range(0, 600, 60))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(60, 600, 60))])
 def test_no_subset_of_the_names_costs_less(seed: int) -> None:
     for one in range(seed, seed + 60):
         found, classes, need = drawn(one)
@@ -180,6 +180,7 @@ def large(seed: int, names: int = 400) -> tuple[Cover, int]:
     return found, int(found.possible * random.uniform(0.1, 0.9))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_without_time_the_choice_is_right_and_its_gap_is_told(seed: int) -> None:
     found, need = large(seed)
@@ -192,6 +193,7 @@ def test_without_time_the_choice_is_right_and_its_gap_is_told(seed: int) -> None
     assert (cheapest(found, need, SECONDS).dropped == proven.dropped).all()
 
 
+@pytest.mark.slow
 def test_too_much_for_the_solver_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     found, need = large(5)
     proven = cheapest(found, need, SECONDS)

@@ -42,6 +42,7 @@ def near(graph: Graph, names: dict[int, list[str]], node: int) -> list[tuple[int
     return sorted((far, name) for name, far in found.items())
 
 
+@pytest.mark.slow
 @given(named(), st.sampled_from([1, 2, 3, 100]), st.booleans())
 def test_the_nearest_names_of_each_node(
     case: tuple[Graph, dict[int, list[str]]],
@@ -106,6 +107,7 @@ def star(n: int) -> Snapshot:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("made", "blobs"),
     [(lambda: line(100_000, [0, 0, 5]), 100_000), (lambda: star(200_000), 1)],
@@ -128,6 +130,7 @@ def test_kept_is_linear_where_graphs_are_deep_or_wide(made: Callable[[], Snapsho
         assert (needed[4], needed[99_999]) == (("t000001",), ("t000001", "t000002"))
 
 
+@pytest.mark.slow
 @given(graphs(cyclic=True), st.data())
 def test_kernels_agree_with_what_they_are_compiled_from(graph: Graph, data: st.DataObject) -> None:
     counted = snapshot_of(graph, counting=False).graph

@@ -106,6 +106,7 @@ def test_stand_ins_take_no_level(graph: Graph) -> None:
         assert gone(counted(graph), drops) == graph.levels(graph.swept(drops))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("counting", [False, True])
 def test_a_chain_of_a_hundred_thousand(counting: bool) -> None:  # noqa: FBT001 (a parameter)
     n = 100_000
@@ -114,6 +115,7 @@ def test_a_chain_of_a_hundred_thousand(counting: bool) -> None:  # noqa: FBT001 
     assert found.level.tolist() == list(range(n))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cycle", [set(), {(0, 1)}])
 def test_a_hub_of_a_hundred_thousand(cycle: set[tuple[int, int]]) -> None:
     n = 100_000

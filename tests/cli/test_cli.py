@@ -63,6 +63,7 @@ def test_demo_builds_a_store_audits_it_and_previews_a_deref(tmp_path: Path) -> N
     assert "Try next:" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_commands_that_demo_suggests_work(store: str) -> None:
     for words, shown in ((("simulate", store, "shop/web:*"), "shop/web:2.0"), (("tags", store), "data/etl:1")):
         done = run(*words)
@@ -77,6 +78,7 @@ def test_demo_leaves_a_directory_alone_that_is_not_empty(tmp_path: Path, store: 
     assert "already" in refused("demo", store)
 
 
+@pytest.mark.slow
 def test_simulate_says_what_the_real_deletion_then_frees(tmp_path: Path) -> None:
     with blobkit.LocalStore(tmp_path / "s", durability="off") as made:
         demo.fill(made)
@@ -86,6 +88,7 @@ def test_simulate_says_what_the_real_deletion_then_frees(tmp_path: Path) -> None
     assert told["exact"] is True
 
 
+@pytest.mark.slow
 def test_simulate_prints_the_script_that_does_it(tmp_path: Path) -> None:
     with blobkit.LocalStore(tmp_path / "s", durability="off") as made:
         demo.fill(made)
@@ -100,6 +103,7 @@ def test_simulate_prints_the_script_that_does_it(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_plan_says_what_to_drop_and_prints_the_script_that_does_it(tmp_path: Path) -> None:
     with blobkit.LocalStore(tmp_path / "s", durability="off") as made:
         demo.fill(made)
@@ -220,6 +224,7 @@ def after(code: str, *arguments: str, **environment: str) -> subprocess.Complete
     )
 
 
+@pytest.mark.slow
 def test_nobody_else_prints_amid_the_answer(store: str) -> None:
     """The solver of plans, which is written in C, prints lines of its own now and then."""
     noisy = """
@@ -237,6 +242,7 @@ optimize.milp = milp
     assert after(noisy.replace("os.write(1", "os.write(2"), "plan", store, "--free", "1").stderr == "noise"
 
 
+@pytest.mark.slow
 def test_what_a_terminal_cannot_show_is_escaped_but_for_scripts(tmp_path: Path) -> None:
     Layout(tmp_path).image("日本", "content")
     latin = {"PYTHONIOENCODING": "latin-1"}
@@ -244,6 +250,7 @@ def test_what_a_terminal_cannot_show_is_escaped_but_for_scripts(tmp_path: Path) 
     assert "'日本'" in after("", "plan", str(tmp_path), "--free", "1", "--script", "umoci", **latin).stdout
 
 
+@pytest.mark.slow
 def test_streams_that_are_closed_lead_nowhere(store: str, tmp_path: Path) -> None:
     closed = "import os, sys\nos.close(1)\nsys.stdout = None\n"
     done = after(closed, "ls", store)

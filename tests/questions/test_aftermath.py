@@ -39,55 +39,57 @@ def test_each_name_frees_so_much_more(case: tuple[Graph, dict[int, list[str]], l
 
     preview = blobkit.simulate_deref(snapshot_of(graph, counting=counting, names=names), chosen)
     base = gone(set(chosen))
-    kept = preview.kept.set_index("digest")
     frame = preview.also_drop
-    assert list(frame) == ["name", "bytes", "blobs", "digest", "together"]
+    assert list(frame) == ["tag", "bytes", "alone", "extra", "digest", "name", "blobs", "together"]
+    others = {name for found in names.values() for name in found} - set(chosen)
+    extra = {n: graph.bytes(gone({*chosen, n}) - base) - graph.bytes(gone({n})) for n in others}
+    assert {row.tag: row.extra for row in frame.itertuples()} == {n: more for n, more in extra.items() if more > 0}
+    assert frame["extra"].is_monotonic_decreasing
     for row in frame.itertuples(index=False):
-        more = gone({*chosen, str(row.name)}) - base
+        more = gone({*chosen, str(row.tag)}) - base
         assert (row.bytes, row.blobs) == (graph.bytes(more), len(more))
-        needed = kept.loc[str(row.digest), "still_needed_by"]
-        assert row.name in needed
-        assert row.together == graph.bytes(gone({*chosen, *needed}) - base)
-        bigger = [d for d in kept.index if row.name in kept.loc[d, "still_needed_by"]]
-        assert graph.sizes[node_of(str(row.digest))] == max(graph.sizes[node_of(str(d))] for d in bigger)
-    if len(kept) <= 10:
-        assert set(frame["name"]) == {name for needed in kept["still_needed_by"] for name in needed}
+        assert (row.name, row.together, row.alone) == (row.tag, row.bytes, graph.bytes(gone({str(row.tag)})))
+        only_both = more - gone({str(row.tag)})
+        assert graph.sizes[node_of(str(row.digest))] == max(graph.sizes[node] for node in only_both)
     assert preview.breaks == ()
 
 
-def test_what_an_anonymous_pin_keeps_is_no_advice() -> None:
+def test_what_frees_no_more_together_than_alone_is_no_advice() -> None:
     graph = Graph([1, 10, 5, 7], [1, 1, 0, 1], {(0, 2), (1, 2), (0, 3)})
     snapshot = snapshot_of(graph, counting=True, names={0: ["a"], 3: ["b"]})
     preview = blobkit.simulate_deref(snapshot, "a")
     assert preview.kept["digest"].tolist() == [key(3), key(2)]
     assert preview.also_drop.to_dict("records") == [
-        {"name": "b", "bytes": 7, "blobs": 1, "digest": key(3), "together": 7}
+        {"tag": "b", "bytes": 7, "alone": 0, "extra": 7, "digest": key(3), "name": "b", "blobs": 1, "together": 7}
     ]
-    assert "also drop b (7 B more)" in str(preview)
-    assert "also drop b" in preview._repr_html_()
-    assert json.loads(json.dumps(preview.to_dict()))["also_drop"][0]["together"] == 7
+    said = "together with one of these more goes: b (7 B more, 0 B if dropped alone)"
+    assert said in str(preview)
+    assert said in preview._repr_html_()
+    assert json.loads(json.dumps(preview.to_dict()))["also_drop"][0]["extra"] == 7
+    graph = Graph([1, 10, 5, 7], [1, 1, 0, 1], {(0, 2), (1, 2)})
+    preview = blobkit.simulate_deref(snapshot_of(graph, counting=True, names={0: ["a"], 3: ["b"]}), "a")
+    assert preview.also_drop.empty
+    assert "together" not in str(preview)
 
 
 def test_more_goes_at_most_while_a_manifest_in_use_cannot_be_read(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     layout.image("a", "shared", "a's")
     layout.image("b", "shared", "b's")
-    assert "also drop b (at" not in str(blobkit.simulate_deref(layout.scan(), "a"))
+    assert "more goes: b (" in str(blobkit.simulate_deref(layout.scan(), "a"))
     layout.add(layout.blob("no index"), "broken", INDEX)
-    assert "also drop b (at most " in str(blobkit.simulate_deref(layout.scan(), "a"))
+    assert "more goes: b (at most " in str(blobkit.simulate_deref(layout.scan(), "a"))
 
 
-def test_a_name_alone_may_free_nothing_and_all_together_much(tmp_path: Path) -> None:
+def test_what_two_more_names_keep_is_no_advice_for_one(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     for name in "abc":
         registry.push("app", name, "a base layer that is big" * 100, name)
-    preview = blobkit.simulate_deref(registry.scan(), "app:a")
-    frame = preview.also_drop.set_index("name")
-    assert sorted(frame.index) == ["app:b", "app:c"]
+    assert blobkit.simulate_deref(registry.scan(), "app:a").also_drop.empty
+    preview = blobkit.simulate_deref(registry.scan(), "app:a", "app:b")
+    assert preview.also_drop["tag"].tolist() == ["app:c"]
     every = blobkit.simulate_deref(registry.scan(), "app:a", "app:b", "app:c").bytes
-    assert set(frame["together"]) == {every - preview.bytes}
-    both = blobkit.simulate_deref(registry.scan(), "app:a", "app:b").bytes
-    assert frame.loc["app:b", "bytes"] == both - preview.bytes < every - preview.bytes
+    assert preview.also_drop["bytes"].tolist() == [every - preview.bytes]
 
 
 @pytest.fixture

@@ -116,6 +116,7 @@ def reach(below: dict[int, set[int]], node: int) -> set[int]:
     return {node}.union(*(reach(below, target) for target in below.get(node, ())))
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(registries(), st.booleans())
 def test_any_registry(case: tuple[Snapshot, dict], untagged: bool) -> None:  # type: ignore[type-arg]  # noqa: FBT001 (hypothesis gives it)
@@ -265,6 +266,7 @@ def test_an_empty_store(tmp_path: Path) -> None:
     check(answer)
 
 
+@pytest.mark.slow
 def test_compiled_is_as_plain(monkeypatch: pytest.MonkeyPatch) -> None:
     from blobkit.analysis import kernels  # noqa: PLC0415 (its constant is changed)
 

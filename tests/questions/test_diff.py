@@ -101,6 +101,7 @@ def named(draw: st.DrawFn, sizes: list[int]) -> tuple[Graph, dict[int, list[str]
     return graph, {node: draw(few)[: graph.pins[node]] for node in graph.pinned()}
 
 
+@pytest.mark.slow
 @given(st.data(), st.booleans())
 def test_brute_force(data: st.DataObject, counting: bool) -> None:  # noqa: FBT001 (drawn)
     sizes = data.draw(st.lists(st.integers(0, 1000), min_size=12, max_size=12))

@@ -66,6 +66,7 @@ def every_subset(graph: Graph, names: Names, *, counting: bool) -> dict[frozense
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(stores(), st.data())
 def test_no_subset_of_the_names_costs_less(case: tuple[Graph, Names, bool], data: st.DataObject) -> None:
@@ -87,6 +88,7 @@ def test_no_subset_of_the_names_costs_less(case: tuple[Graph, Names, bool], data
     assert sorted([*plan.spared["tag"], *plan.tags]) == sorted(every)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(stores(), st.data())
 def test_kept_names_stay_and_what_is_impossible_is_told(case: tuple[Graph, Names, bool], data: st.DataObject) -> None:
@@ -120,6 +122,7 @@ def test_until_so_little_is_stored(case: tuple[Graph, Names, bool], part: float)
     assert len(plan) == min(len(some) for some, size in frees.items() if left - size <= until)
 
 
+@pytest.mark.slow
 def test_the_deletion_frees_what_was_promised(tmp_path: Path) -> None:
     """On copies of a store: every name of the plan is untagged, and the bytes that go are those of the plan."""
     with blobkit.LocalStore(tmp_path / "store") as store:

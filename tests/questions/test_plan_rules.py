@@ -88,6 +88,44 @@ def test_the_last_of_each_repository() -> None:
             blobkit.plan(snapshot, keep_last=wrong)  # type: ignore[arg-type]  # what a user may give
 
 
+def test_the_last_images_whatever_number_of_names_they_have(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    for number, names in enumerate((("old",), ("1", "stable"), ("2", "latest", "prod"))):
+        image = registry.push("app", names[0], "base", names[0])
+        for name in names:
+            os.utime(registry.link(f"app/_manifests/tags/{name}/current/link", image), (number * 1000, number * 1000))
+    two = blobkit.plan(registry.scan(), keep_last=2)
+    assert two.tags == ("app:old",)
+    assert set(why(two).values()) == {"among the last 2 of its repository"}
+    assert blobkit.plan(registry.scan(), keep_last=1).tags == ("app:1", "app:old", "app:stable")
+
+
+@pytest.mark.parametrize("policy", ["tags", "gc-m"])
+def test_a_name_whose_image_stays_anyway_is_spared(tmp_path: Path, policy: str) -> None:
+    registry = Registry(tmp_path)
+    image = registry.push("app", "latest", "base", "one")
+    registry.tag("app", "1.0", image)
+    registry.push("app", "0.9", "base", "two")
+    plan = blobkit.plan(registry.scan(policy), keep="app:latest", keep_last=0)
+    assert plan.tags == ("app:0.9",)
+    assert why(plan) == {"app:latest": "keep app:latest", "app:1.0": "frees nothing: latest keeps it"}
+    plan = blobkit.plan(registry.scan(policy), keep="app:latest", free=1)
+    assert plan.tags == ("app:0.9",)
+    assert why(plan)["app:1.0"] == "frees nothing: latest keeps it"
+    assert blobkit.plan(registry.scan(policy), keep_last=0).tags == ("app:0.9", "app:1.0", "app:latest")
+
+
+def test_the_name_that_keeps_an_image_may_be_above_it_or_in_another_repository(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    platform = registry.push("app", "amd64", "amd")
+    registry.tag("app", "multi", registry.revision("app", registry.index(platform)))
+    registry.tag("mirror/app", "amd64", registry.revision("mirror/app", platform))
+    plan = blobkit.plan(registry.scan(), keep="app:multi", keep_last=0)
+    assert plan.tags == ()
+    assert why(plan)["app:amd64"] == "frees nothing: multi keeps it"
+    assert why(plan)["mirror/app:amd64"] == "frees nothing: app:multi keeps it"
+
+
 def test_rules_together() -> None:
     plan = blobkit.plan(aged(a_1=1, a_2=20, a_3=30, b_1=90), keep="a:3", older_than="10d", keep_last=1)
     assert plan.tags == ("a:2",)

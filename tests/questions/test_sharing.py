@@ -51,6 +51,7 @@ def check(answer: Sharing) -> None:
     assert answer.pairs.index.tolist() == answer.pairs.columns.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("counting", [False, True])
 @pytest.mark.parametrize("listed", [1 << 18, 0])
 @given(named_graphs())

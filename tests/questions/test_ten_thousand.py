@@ -67,6 +67,7 @@ def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tu
     return images(10_000), facts()[1]
 
 
+@pytest.mark.slow
 def test_previews_of_tags_alone_and_together(store: tuple[blobkit.Snapshot, Counters]) -> None:
     snapshot, plain = store
     rng = random.Random(3)  # noqa: S311 (no secret)
@@ -91,6 +92,7 @@ def test_what_each_tag_frees_alone(store: tuple[blobkit.Snapshot, Counters]) -> 
     assert len(exclusive) > 1000
 
 
+@pytest.mark.slow
 def test_what_each_blob_keeps_and_frees_and_who_reaches_it(store: tuple[blobkit.Snapshot, Counters]) -> None:
     snapshot, plain = store
     frame = blobkit.to_frame(snapshot)
@@ -105,6 +107,7 @@ def test_what_each_blob_keeps_and_frees_and_who_reaches_it(store: tuple[blobkit.
     assert set(frame.index[frame["status"] == "garbage"]) == set(frame.index) - live
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("percent", [1, 30, 90])
 def test_a_plan_frees_what_it_says(store: tuple[blobkit.Snapshot, Counters], percent: int) -> None:
     snapshot, plain = store

@@ -82,6 +82,7 @@ def check(answer: Usage) -> None:
     assert (frame["split"] <= frame["closure"]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("counting", [False, True])
 @pytest.mark.parametrize("listed", [1 << 18, 0])
 @given(named_graphs())
@@ -104,6 +105,7 @@ def test_every_figure(
         assert answer.frame.loc[group or "(other)", "exclusive"] == freed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("counting", [False, True])
 @given(named_graphs())
 def test_by_tag_each_name_is_a_group(
@@ -344,6 +346,7 @@ def test_what_nothing_can_be_grouped_by(by: object, said: str) -> None:
         assert isinstance(caught.value, ValueError)
 
 
+@pytest.mark.slow
 def test_exclusive_is_what_a_store_really_frees(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     with blobkit.LocalStore(whole, durability="off") as made:

@@ -44,6 +44,7 @@ def test_every_pin_that_reaches_a_blob_and_a_shortest_way_from_each(
         assert len(way) - 1 == graph.depths([way[0]])[blob]
 
 
+@pytest.mark.slow
 @given(graphs())
 def test_dropping_all_that_reaches_a_blob_lets_it_go(graph: Graph) -> None:
     names = {node: [f"n{node}-{i}" for i in range(graph.pins[node])] for node in graph.pinned()}
@@ -55,6 +56,7 @@ def test_dropping_all_that_reaches_a_blob_lets_it_go(graph: Graph) -> None:
         assert preview.digests == blobkit.simulate_deref(snapshot, *found.tags).digests
 
 
+@pytest.mark.slow
 def test_ways_are_found_when_they_are_asked_for() -> None:
     """All ways down a deep chain, from a name on every node, would be five billion steps."""
     n = 100_000

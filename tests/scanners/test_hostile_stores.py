@@ -204,6 +204,7 @@ FIELDS = (
 DOCUMENTS = st.dictionaries(st.sampled_from(FIELDS), JSON | st.sampled_from((MANIFEST, INDEX, 2)), max_size=6)
 
 
+@pytest.mark.slow
 @given(DOCUMENTS, st.sampled_from(("", MANIFEST, INDEX)))
 def test_documents_of_any_shape_are_read_or_refused(body: dict[str, object], media_type: str) -> None:
     data = json.dumps(body).encode()

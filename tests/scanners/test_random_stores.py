@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -155,6 +156,7 @@ def test_random_layouts(documents: list[tuple[str, list[int], int | None]], data
             check_freed(blobkit.simulate_deref(chosen, name), plan, before, after)
 
 
+@pytest.mark.slow
 @settings(max_examples=80)
 @given(contents(subjects=True), st.data())
 def test_random_registries(documents: list[tuple[str, list[int], int | None]], data: st.DataObject) -> None:

@@ -69,6 +69,7 @@ def syntax(script: str, where: Path, severity: str = "style") -> None:
         assert found.stdout == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", ["curl", "skopeo"])
 @pytest.mark.parametrize(
     ("policy", "targets"),
@@ -106,6 +107,7 @@ def test_a_registry_frees_what_the_preview_said(
     assert rules[policy] in text.splitlines()[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", ["curl", "skopeo"])
 def test_a_tag_that_names_something_else_by_now_is_skipped(served: Served, tmp_path: Path, tool: str) -> None:
     preview = blobkit.simulate_deref(served.scan(), "app:2", "team/deep:1.0")
@@ -122,6 +124,7 @@ def test_a_tag_that_names_something_else_by_now_is_skipped(served: Served, tmp_p
     assert "app:2" in served.scan().pins["name"].to_pylist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["tags", "gc-m"])
 @pytest.mark.parametrize("tool", ["curl", "skopeo"])
 def test_a_manifest_that_has_another_name_stays(served: Served, tool: str, policy: str) -> None:

@@ -86,6 +86,41 @@ BROKEN = {
 }
 
 
+GUESSED = {
+    "half a size": {"nodes": {"size": [1.5, 2]}},
+    "a size as text": {"nodes": {"size": ["1", "2"]}},
+    "a size unknown": {"nodes": {"size": pa.array([1, None])}},
+    "a flag as text": {"nodes": {"opaque": ["false", "true"]}},
+    "a flag as number": {"nodes": {"opaque": [0, 1]}},
+    "a flag unknown": {"nodes": {"opaque": pa.array([True, None])}},
+    "half a node": {"links": {"target": [0.9]}},
+    "half a pin": {"pins": {"count": [1.5]}},
+    "a pin as truth": {"pins": {"count": [True]}},
+    "sizes over int64": {"nodes": {"size": [1 << 62, 1 << 62]}},
+    "counts over int64": {"pins": {"count": [(1 << 63) - 1]}},  # and a link
+}
+
+
+@pytest.mark.parametrize("guessed", GUESSED)
+def test_facts_that_would_have_to_be_guessed_are_refused(guessed: str) -> None:
+    with pytest.raises(SnapshotFormatError):
+        facts(**GUESSED[guessed])
+
+
+def test_words_that_are_unknown_are_empty() -> None:
+    twice = pa.DictionaryArray.from_arrays(pa.array([0, 2]), pa.array(["x", None, "x"]))
+    found = facts(nodes={"media_type": pa.array(["x", None]), "platform": twice})
+    assert found.nodes["media_type"].to_pylist() == ["", "x"]
+    assert found.nodes["platform"].to_pylist() == ["x", "x"]
+    assert len(found.nodes["platform"].combine_chunks().dictionary) == 1
+
+
+def test_times_that_no_calendar_has_are_unknown() -> None:
+    found = facts(nodes={"modified": [253_402_300_800_000_000, 253_402_300_799_999_999], "created": [-1, 0]})
+    assert found.nodes["modified"].is_null().to_pylist() == [False, True]
+    assert found.nodes["created"].is_null().to_pylist() == [False, True]
+
+
 @pytest.mark.parametrize("broken", BROKEN)
 def test_facts_that_contradict_each_other_are_refused(broken: str) -> None:
     changes, message = BROKEN[broken]

@@ -222,6 +222,7 @@ print(len(where))
 INTERRUPTS = 1200
 
 
+@pytest.mark.slow
 def test_an_interrupt_at_any_moment_leaves_a_store_that_works(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, os.fspath(tmp_path / "store"), str(INTERRUPTS)],

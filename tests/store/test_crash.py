@@ -170,7 +170,12 @@ print(json.dumps({"points": points, "done": sorted(done)}))
 
 @pytest.mark.parametrize(
     ("task", "durability", "least"),
-    [("move", "full", 25), ("move", "off", 25), ("adopt", "full", 50), ("become", "off", 50)],
+    [
+        ("move", "full", 25),
+        pytest.param("move", "off", 25, marks=pytest.mark.slow),
+        pytest.param("adopt", "full", 50, marks=pytest.mark.slow),
+        pytest.param("become", "off", 50, marks=pytest.mark.slow),
+    ],
 )
 def test_killed_at_any_system_call(quick_path: Path, task: str, durability: str, least: int) -> None:
     if shutil.which("strace") is None:

@@ -76,6 +76,7 @@ def test_an_image_is_exported_whole(
     assert done.notices == ()
 
 
+@pytest.mark.slow
 def test_other_tools_read_it(store: LocalStore, tmp_path: Path) -> None:
     demo.fill(store)
     digest = store.tags()[demo.TARGET]

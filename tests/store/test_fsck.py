@@ -120,6 +120,7 @@ def test_each_kind_of_damage_is_found_and_repaired(planted: Planted, template: P
             assert damage.healthy(before) == damage.healthy(after)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", PLANTS)
 def test_any_two_kinds_of_damage_together(planted: Planted, first: str) -> None:
     for second in list(PLANTS)[list(PLANTS).index(first) + 1 :]:

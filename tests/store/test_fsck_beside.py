@@ -88,6 +88,7 @@ def await_rounds(rounds: Callable[[], list[int]], number: int) -> None:
     until(lambda: all(done >= due for done, due in zip(rounds(), wanted, strict=True)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("durability", ["off", "full"])
 @pytest.mark.parametrize("opened", ["for writing", "for reading"])
 def test_living_writers_cause_no_finding(
@@ -133,6 +134,7 @@ def lasting(root: Path, seconds: float = HANG) -> float:
     return time.perf_counter() - begun
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["repair", "rebuild"])
 def test_what_was_killed_half_way_is_done_by_the_next(
     quick_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str

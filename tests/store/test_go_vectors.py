@@ -35,6 +35,7 @@ def test_in_memory(vectors: list[Vector]) -> None:
     assert len(vectors) == 223
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(2))
 def test_in_a_directory(vectors: list[Vector], quick_path: Path, part: int) -> None:
     for number, vector in enumerate(vectors[part::2]):

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
@@ -79,6 +80,7 @@ def rare() -> dict[str, int]:
     return {case: seen[case] for case, number in LEAST.items() if seen[case] < number}
 
 
+@pytest.mark.slow
 def test_in_memory_and_the_histories_reach_the_hard_cases() -> None:
     seen.clear()
     for number in range(ROUNDS):
@@ -142,6 +144,7 @@ def play_batch(store: Store, model: Model, history: list[Step], *, undone: bool)
 parts = st.lists(st.tuples(histories(8), st.sampled_from([False, False, True])), max_size=6)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(parts)
 def test_in_batches(batches: list[tuple[list[Step], bool]]) -> None:

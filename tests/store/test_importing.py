@@ -541,6 +541,7 @@ def test_a_pin_of_an_unfinished_import_that_was_used_up_is_not_dropped_again(
 # Stores of blobkit.
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("chunk")
 def test_a_store_of_blobkit_is_the_same_afterwards(store: Store, tmp_path: Path) -> None:
     with LocalStore(tmp_path / "theirs", durability="off") as theirs:
@@ -613,6 +614,7 @@ with as_source(sys.argv[1]) as source, blobkit.LocalStore(sys.argv[2], durabilit
 """
 
 
+@pytest.mark.slow
 def test_a_killed_import_is_completed_by_the_next_one(tmp_path: Path, go_store: Dataset) -> None:
     root, said = go_store("go-store-shared")
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}

@@ -74,6 +74,7 @@ def fill(store: Store, links: Iterable[tuple[int, int]], count: int) -> list[Dig
     return blobs
 
 
+@pytest.mark.slow
 def test_a_chain_of_20000_goes_in_one_deref(store: Store) -> None:
     blobs = fill(store, ((i, i + 1) for i in range(DEPTH - 1)), DEPTH)
     freed = store.deref(blobs[0])
@@ -82,6 +83,7 @@ def test_a_chain_of_20000_goes_in_one_deref(store: Store) -> None:
     assert len(store) == 0
 
 
+@pytest.mark.slow
 def test_a_fan_of_20000_goes_at_once_and_stays_for_its_second_holder(store: Store) -> None:
     fan = [(0, i) for i in range(2, DEPTH)] + [(1, i) for i in range(2, DEPTH)]
     blobs = fill(store, fan, DEPTH)

@@ -74,6 +74,7 @@ def killed(root: Path, point: int, durability: str = "off") -> list[list[str]]:
     return [line.split() for line in done.stdout.splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(2))
 def test_killed_at_any_point_nothing_acknowledged_is_lost(quick_path: Path, part: int) -> None:
     points = 0

@@ -73,6 +73,7 @@ def test_sparse_files(store: LocalStore, tmp_path: Path) -> None:
     assert of(store.get(digest).read()) == digest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["grows", "shrinks", "changes"])
 def test_a_file_that_changes_meanwhile_is_never_torn(store: LocalStore, tmp_path: Path, change: str) -> None:
     """Whatever was read of it, the blob is what its digest says."""

@@ -42,6 +42,7 @@ with LocalStore(sys.argv[1], durability="off") as store:
 """
 
 
+@pytest.mark.slow
 def test_processes_that_put_and_remove_the_same_content(tmp_path: Path) -> None:
     root = tmp_path / "store"
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}

@@ -8,6 +8,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -113,6 +114,7 @@ def state(store: Store) -> dict[str, tuple[int, int, tuple[str, ...], tuple[str,
     return {digest: (b.refcount, b.pins, tuple(b.links), b.tags) for digest, b in blobs.items()}
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(foreign, mine(), st.integers(1, 5))
 def test_whatever_is_imported_the_store_is_sound_and_holds_what_it_can(
@@ -137,6 +139,7 @@ def test_whatever_is_imported_the_store_is_sound_and_holds_what_it_can(
             assert after[KEYS[node]][1] >= number + (before[KEYS[node]][1] if KEYS[node] in before else 0)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(foreign.filter(Foreign.is_sound), st.integers(1, 5))
 def test_a_sound_source_is_the_same_afterwards(source: Foreign, chunk: int) -> None:
@@ -159,6 +162,7 @@ def test_a_sound_source_is_the_same_afterwards(source: Foreign, chunk: int) -> N
     assert done.tags == len(source.names)
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(foreign, st.integers(1, 5))
 def test_an_import_that_was_cut_short_is_completed(source: Foreign, chunk: int) -> None:

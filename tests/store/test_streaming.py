@@ -234,6 +234,7 @@ def test_a_source_that_breaks_leaves_nothing(store: LocalStore, error: type[Base
     assert store.list() == []
 
 
+@pytest.mark.slow
 def test_an_interrupt_at_any_moment_leaves_nothing_and_stops_nothing(store: LocalStore, tmp_path: Path) -> None:
     path, chance, hits = tmp_path / "data", random.Random(3), 0  # noqa: S311 (moments, not a secret)
     path.write_bytes(LARGE)
@@ -372,6 +373,7 @@ def test_only_a_few_pieces_wait_to_be_hashed() -> None:
     assert (waiting, len(handed)) == (BEHIND, 20)
 
 
+@pytest.mark.slow
 def test_memory_stays_flat(tmp_path: Path) -> None:
     script = (
         "import resource, sys, blobkit\n"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Driven = Callable[..., dict[str, dict[str, int]]]
 
 
+@pytest.mark.slow
 def test_eight_processes_end_with_exact_counts(tmp_path: Path, driven: Driven, more: int) -> None:
     how = ("--crew", 8, "--steps", 80, "--rounds", 2 * more, "--durability", "off", "--seed", 8)
     figures = driven("killing.py", tmp_path, *how)["figures"]
@@ -79,6 +80,7 @@ def test_eight_threads_share_one_store(tmp_path: Path, durability: str, more: in
     assert check(tmp_path / "s", tmp_path) > 400
 
 
+@pytest.mark.slow
 def test_a_fork_in_the_middle_of_threads_goes_on_in_both(tmp_path: Path, more: int) -> None:
     troubles: list[BaseException] = []
     with LocalStore(tmp_path / "s", durability="off", timeout=HANG) as store:

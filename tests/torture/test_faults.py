@@ -87,7 +87,12 @@ CALLS = [
 ]
 
 
-@pytest.mark.parametrize("failure", CALLS, ids=str)
+FAST = {("fsync", "EIO", 1), ("rename", "ENOSPC", 1), ("unlink", "EIO", 1), ("pwrite64", "ENOSPC", 3)}
+
+
+@pytest.mark.parametrize(
+    "failure", [pytest.param(call, marks=[] if call in FAST else pytest.mark.slow, id=str(call)) for call in CALLS]
+)
 def test_one_failure_is_one_error_and_nothing_is_half_done(
     before: Path, pictures: dict[str, list[Picture]], tmp_path: Path, failure: tuple[str, str, int]
 ) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     Driven = Callable[..., dict[str, dict[str, int]]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("durability", "seed"), [("full", 1), ("full", 2), ("normal", 3), ("off", 4), ("off", 5)])
 def test_killed_writers_lose_nothing(  # noqa: PLR0913, PLR0917 (fixtures)
     tmp_path: Path, memory: Path, driven: Driven, more: int, durability: str, seed: int

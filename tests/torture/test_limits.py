@@ -118,13 +118,15 @@ def short_files(size: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
+FAST = {"put-tagged", "batch", "deref-cascade"}
+EACH = [pytest.param(verb, marks=[] if verb in FAST else pytest.mark.slow) for verb in failing.VERBS]
 LIMITS = {
     **{f"{free} descriptors": no_descriptors(free) for free in range(9)},
     **{f"{size} bytes a file": short_files(size) for size in (3, 3000, 9000, 20_000, 70_000, 140_000, 1 << 20)},
 }
 
 
-@pytest.mark.parametrize("verb", failing.VERBS)
+@pytest.mark.parametrize("verb", EACH)
 def test_limits_of_a_process(tmp_path: Path, before: Path, verb: str) -> None:
     pictures, failed = expected(before, tmp_path / "clean", verb), 0
     for name, limit in LIMITS.items():
@@ -147,7 +149,7 @@ def fill(place: Path, free: int = 0) -> Path:
 
 
 @root_only
-@pytest.mark.parametrize("verb", failing.VERBS)
+@pytest.mark.parametrize("verb", EACH)
 def test_a_disk_that_is_full_at_any_point_of_a_verb(tmp_path: Path, before: Path, tiny: Path, verb: str) -> None:
     pictures, failed = expected(before, tmp_path / "clean", verb), 0
     for free in (0, 1, 2, 4, 8, 9, 10, 12, 16, 24, 40):

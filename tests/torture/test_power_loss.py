@@ -18,6 +18,7 @@ def wrong_after_crashes(place: Path, levels: str, *bugs: str, seed: int = 1, ima
     return outage.cut(place, calls, seed, images, levels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("levels", ["full", "normal", "off,full", "off,normal"])
 def test_what_was_acknowledged_survives(tmp_path: Path, more: int, levels: str, seed: int) -> None:
@@ -30,6 +31,7 @@ def test_a_commit_of_a_stronger_store_seals_what_a_weaker_one_wrote(tmp_path: Pa
     assert list(wrong_after_crashes(tmp_path, "off+full")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("levels", "bug", "harm"),
     [

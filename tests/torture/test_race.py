@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     Driven = Callable[..., dict[str, int]]
 
 
+@pytest.mark.slow
 def test_what_comes_back_is_there(memory: Path, driven: Driven, more: int) -> None:
     figures = driven("racing.py", memory, "--cycles", 8000 * more)
     assert figures["cycles"] == 8000 * more

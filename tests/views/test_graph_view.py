@@ -148,12 +148,14 @@ def check(snapshot: Snapshot) -> None:
     same(view, real)
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(snapshots())
 def test_a_view_of_any_graph_is_as_the_real_graph(snapshot: Snapshot) -> None:
     check(snapshot)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dev-oci-layout", "dev-registry"])
 def test_a_view_of_a_real_store_is_as_the_real_graph_under_every_policy(name: str, dataset: Dataset) -> None:
     snapshot = blobkit.scan(dataset(name)[0])

@@ -39,9 +39,17 @@ HOSTILE = (
 )
 
 
+class Made(dict[int, "Snapshot"]):
+    """A snapshot of images for each size that is asked for."""
+
+    def __missing__(self, size: int) -> Snapshot:
+        self[size] = images(size)
+        return self[size]
+
+
 @pytest.fixture(scope="module")
 def stores() -> dict[int, Snapshot]:
-    return {size: images(size) for size in SIZES}
+    return Made()
 
 
 def first_repository(snapshot: Snapshot) -> Preview:
@@ -88,7 +96,7 @@ def legible(axes: Axes) -> None:
     assert min(text.get_fontsize() for text in axes.texts) >= 6
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [*SIZES[:-1], pytest.param(SIZES[-1], marks=pytest.mark.slow)])
 def test_every_picture_of_every_size_is_drawn_and_legible(size: int, stores: dict[int, Snapshot]) -> None:
     for axes in pictures(stores[size]):
         legible(axes)
@@ -97,6 +105,7 @@ def test_every_picture_of_every_size_is_drawn_and_legible(size: int, stores: dic
         assert 1 < height < 16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dev-oci-layout", "dev-registry"])
 def test_real_stores_are_drawn_and_legible_under_every_policy(name: str, dataset: Dataset) -> None:
     snapshot = blobkit.scan(dataset(name)[0])
@@ -109,7 +118,7 @@ def test_real_stores_are_drawn_and_legible_under_every_policy(name: str, dataset
             plt.close("all")
 
 
-@pytest.mark.parametrize("size", [60, 200, 20_000])
+@pytest.mark.parametrize("size", [60, 200, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_given_axes_are_legible_and_keep_their_place(size: int, stores: dict[int, Snapshot]) -> None:
     figure, grid = plt.subplots(1, 2, figsize=(13, 4.5), layout="constrained")
     preview = first_repository(stores[size])

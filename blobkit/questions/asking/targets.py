@@ -44,6 +44,7 @@ class Dropped:
     """What targets (`names`) and `groups` stand for: rows of the pin table, with how many pins of each are dropped.
 
     `also_untagged` are names that the deletion takes along; `notices` say what was understood where that is in doubt.
+    `noun`: how the names are counted where they are not to be listed.
     """
 
     names: tuple[str, ...] = ()
@@ -51,6 +52,7 @@ class Dropped:
     rows: dict[int, int] = field(default_factory=dict)
     also_untagged: set[str] = field(default_factory=set)
     notices: list[str] = field(default_factory=list)
+    noun: str = ""
 
     def add(self, rows: Iterable[int], number: dict[int, int] | int) -> None:
         """Drop these rows too: all of `number` (a count for each row, or the same for all), the most asked for."""

@@ -11,6 +11,7 @@ from blobkit.analysis.collectors import would_abort
 from blobkit.analysis.dominators import dominators, leaked, retained
 from blobkit.analysis.reach import closure, live, live_without, unknown
 from blobkit.questions.columns import keys, times
+from blobkit.questions.findings.files import described, unseen, unseen_places
 from blobkit.questions.findings.finding import MEANING, Finding, about
 from blobkit.questions.findings.noticed import noticed
 from blobkit.questions.frame import status_codes
@@ -51,14 +52,18 @@ def _unreached(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
 
 
 def _opaque(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
+    """Find what cannot be read and may hold anything; what nobody can look at has a finding of its own."""
     nodes = unknown(snapshot.graph)
+    nodes = nodes[~unseen(snapshot)[nodes]]
     virtual = codes(snapshot.nodes["stored"])[nodes] == STORED.index("virtual")
-    yield about("opaque", snapshot, nodes[~virtual], keys(snapshot, nodes[virtual]).tolist())
+    hidden = unseen_places(snapshot)
+    names = [name for name in keys(snapshot, nodes[virtual]).tolist() if name not in hidden]
+    yield about("opaque", snapshot, nodes[~virtual], names)
 
 
 def _absent(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
     """Find what is named as content by what is in use and is not stored; anything else that is named is dangling."""
-    absent = codes(snapshot.nodes["stored"]) == STORED.index("missing")
+    absent = (codes(snapshot.nodes["stored"]) == STORED.index("missing")) & ~unseen(snapshot)
     source, target = ids(snapshot.links["source"]), ids(snapshot.links["target"])
     needed, content = live(snapshot.graph)[source] & absent[target], NEEDS[codes(snapshot.links["kind"])]
     missing = (snapshot.graph.pins > 0) & absent
@@ -73,7 +78,7 @@ def _tags(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
     """Find the names of what is not stored."""
     pins = snapshot.pins
     node = ids(pins["node"])
-    empty = codes(snapshot.nodes["stored"])[node] == STORED.index("missing")
+    empty = (codes(snapshot.nodes["stored"]) == STORED.index("missing"))[node] & ~unseen(snapshot)[node]
     rows = np.flatnonzero(empty & NAMES[codes(pins["kind"])] & np.asarray(pins["name"].is_valid()))
     yield about("tag-without-content", snapshot, node[rows], pins["name"].take(rows).to_pylist())
 
@@ -137,4 +142,5 @@ _CHECKS: tuple[Callable[[Snapshot, timedelta], Iterator[Finding]], ...] = (
     _unprotected,
     _suspects,
     _aborting,
+    described,
 )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blobkit.questions.findings.files import leftovers, orphans, outside, shared, split, unreadable, unseen
 from blobkit.questions.findings.finding import MEANING, Finding, about
 from blobkit.snapshot.notices import recompressed_in, upload_in
 from blobkit.snapshot.tables import STORED, codes, places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import timedelta
 
     from blobkit.snapshot.snapshot import Snapshot
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     """Key, path, message, and the node of the key (-1: none), of the notices of one code."""
 
 __all__ = ["noticed"]
+
+_REPOSITORY = re.compile(r"(?:\A|/)repositories/(.+)/_layers(?:/|\Z)")
 
 CODES = {
     "digest-mismatch": "damaged",
@@ -36,21 +40,27 @@ CODES = {
 }
 """The finding that a notice belongs to, where it is not called the same; what is unknown here is `odd`."""
 
-ASIDE = frozenset({"opaque", "dangling", "dangling-subject", "upload", "recompressed"})
-"""Notices of which the graph under the policy, or the message, says more than the key."""
+ASIDE = frozenset({"opaque", "dangling", "dangling-subject", "unseen"})
+"""Notices of which the graph under the policy says more than the key."""
+
+BESIDE = frozenset({"damaged", "junk"})
+"""Notices of what stands in the place of a blob; they say how many bytes it has."""
 
 
 def noticed(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
     """Yield what was noticed, one finding a code of notice. Cost: the notices."""
-    notices = _by_code(snapshot)
-    yield from _uploads(snapshot, notices.get("upload", []), min_age)
-    yield from _twins(snapshot, notices.get("recompressed", []))
+    denied, links, notices = split(_by_code(snapshot))
+    yield unreadable(snapshot, denied)
+    yield outside(snapshot, links)
     for code, rows in notices.items():
-        if code not in ASIDE:
+        if code in SPECIAL:
+            yield from SPECIAL[code](snapshot, rows, min_age)
+        elif code not in ASIDE:
             finding = CODES.get(code, code if code in MEANING else "odd")
             nodes = np.array([node for _, _, _, node in rows if node >= 0], np.int32)
             names = dict.fromkeys(key or path or message for key, path, message, node in rows if node < 0)
-            yield about(finding, snapshot, nodes, names)
+            beside = sum(upload_in(message)[0] for _, _, message, _ in rows) if code in BESIDE else 0
+            yield about(finding, snapshot, nodes, names).with_bytes(beside)
 
 
 def _by_code(snapshot: Snapshot) -> dict[str, Notices]:
@@ -78,7 +88,22 @@ def _uploads(snapshot: Snapshot, rows: Notices, min_age: timedelta) -> Iterator[
         yield Finding(code, nothing, sum(size for _, size in uploads), tuple(path for path, _ in uploads))
 
 
-def _twins(snapshot: Snapshot, rows: Notices) -> Iterator[Finding]:
+def _missing(snapshot: Snapshot, rows: Notices, _: timedelta) -> Iterator[Finding]:
+    """Yield what is named and not stored, without what may lie where nobody can look."""
+    nodes = np.array([node for _, _, _, node in rows if node >= 0], np.int32)
+    names = dict.fromkeys(key or path or message for key, path, message, node in rows if node < 0)
+    yield about("missing", snapshot, nodes[~unseen(snapshot)[nodes]], names)
+
+
+def _unlinked(snapshot: Snapshot, rows: Notices, _: timedelta) -> Iterator[Finding]:
+    """Yield the layers without a link in their repository, as `repository@digest`."""
+    nodes = np.array([node for _, _, _, node in rows if node >= 0], np.int32)
+    found = ((_REPOSITORY.search(path), key, message) for key, path, message, _ in rows)
+    names = dict.fromkeys(f"{repository[1]}@{key}" if repository else message for repository, key, message in found)
+    yield about("unlinked-layer", snapshot, nodes, names)
+
+
+def _twins(snapshot: Snapshot, rows: Notices, _min_age: timedelta) -> Iterator[Finding]:
     """Yield the layers that are one content; their bytes are those of all but the smallest of each content."""
     found, saved = [np.empty(0, np.int32)], 0
     for key, _, message, _ in rows:
@@ -87,3 +112,15 @@ def _twins(snapshot: Snapshot, rows: Notices) -> Iterator[Finding]:
         saved += int(sizes.sum() - sizes.min(initial=sizes.sum()))
         found.append(np.array(nodes, np.int32))
     yield Finding("twins", np.unique(np.concatenate(found)), saved)
+
+
+SPECIAL: Mapping[str, Callable[[Snapshot, Notices, timedelta], Iterator[Finding]]] = {
+    "layer-unlinked": _unlinked,
+    "leftover": leftovers,
+    "missing": _missing,
+    "orphan": orphans,
+    "recompressed": _twins,
+    "shared-inode": shared,
+    "upload": _uploads,
+}
+"""Notices of which the message, or the path, says more than the key."""

@@ -11,12 +11,15 @@ import numpy as np
 import pandas as pd
 
 from blobkit.analysis.reach import closure, closure_up
+from blobkit.analysis.referrers import Holding
+from blobkit.analysis.repositories import members, repositories, spread
 from blobkit.digest import is_digest
 from blobkit.errors import NotPinnedError, PlanError
 from blobkit.questions.asking.ages import parse_age
 from blobkit.questions.asking.targets import blob_of, flattened, resolve
 from blobkit.questions.columns import keys, times
 from blobkit.render import printable
+from blobkit.snapshot.pins import first_of_name
 from blobkit.snapshot.roles import GOES_ALONG, IS_REVISION
 from blobkit.snapshot.tables import codes, ids, numbers
 
@@ -146,6 +149,29 @@ class Rules:
             found[which] = reason
         return found
 
+    def keepers(self) -> NDArray[np.int64]:
+        """Return for each name that may be dropped a spared one that keeps all that it names, -1 where none does."""
+        names, snapshot = self.names, self.names.snapshot
+        found = np.full(len(names.frame), -1)
+        spared = ~self.candidates
+        if not spared.any() or spared.all():
+            return found
+        of_root = np.repeat(np.arange(len(spared)), np.diff(names.start))
+        held = np.zeros(snapshot.pins.num_rows, np.bool_)
+        held[names.rows[spared[of_root]]] = True
+        name_of = np.full(snapshot.pins.num_rows, -1)
+        name_of[first_of_name(snapshot)[names.rows]] = of_root
+        roots = names.roots_of(self.candidates)
+        reached = closure(snapshot.graph, names.roots_of(spared)) >= 0
+        mine = of_root[~spared[of_root]]
+        idle = np.zeros(len(spared), np.bool_)
+        idle[mine] = True
+        idle[mine[~reached[roots]]] = False
+        first = names.roots[names.start[:-1][idle]]
+        above = Holding(snapshot, reached, held).reaching(first, 1)
+        found[idle] = name_of[above.rows]
+        return found
+
 
 def rules(snapshot: Snapshot, keep: Targets, older_than: Age | None, keep_last: int | None) -> Rules:
     """Return the names of a snapshot, and which of them are spared.
@@ -252,18 +278,18 @@ def _spare_last(found: Rules, keep_last: int) -> None:
     frame = found.names.frame
     found.spare(UNDATED, np.flatnonzero(frame["modified"].isna()))
     newest = frame.dropna(subset="modified").sort_values(["modified", "tag"], ascending=False)
-    last = newest.groupby("repo").head(keep_last).index
-    found.spare(f"among the last {keep_last} of its repository", np.flatnonzero(frame.index.isin(last)))
+    image = ["repo", "digest"]
+    last = pd.MultiIndex.from_frame(newest.drop_duplicates(image).groupby("repo").head(keep_last)[image])
+    is_last = pd.MultiIndex.from_frame(frame[image]).isin(last)
+    found.spare(f"among the last {keep_last} of its repository", np.flatnonzero(is_last))
 
 
 def _spare_parts(found: Rules) -> None:
     """Spare the revisions that a spared one of the same repository needs to be pulled: an index needs its images."""
-    names = found.names
-    kept = ~found.candidates
-    if "revision" not in names.snapshot.rule.pins or not kept.any():
+    names, kept = found.names, ~found.candidates
+    if not names.snapshot.rule.by_revision or not kept.any():
         return
-    frame, facts = names.frame, names.snapshot.with_policy("tags")
-    nodes = np.array([facts.find(digest) for digest in frame["digest"]], np.int32)
-    needed = closure(facts.graph, nodes[kept]) >= 0
-    same_repo = frame["repo"].isin(frame["repo"][kept]).to_numpy(bool)
-    found.spare("part of what is spared", np.flatnonzero(needed[nodes] & same_repo & ~kept))
+    pairs = repositories(names.snapshot).pairs(names.rows)
+    needed = spread(pairs[np.repeat(kept, np.diff(names.start))], members(names.snapshot))[0]
+    parts = names.with_any(np.isin(pairs, needed))
+    found.spare("part of what is spared", parts[~kept[parts]])

@@ -1,0 +1,158 @@
+"""Reach within a repository: a registry serves a manifest from the repositories only that link to it.
+
+A pair is a repository (its number, see `Repositories.names`) and a node, packed into one int64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.analysis.kernels import reverse
+from blobkit.analysis.reach import gathered
+from blobkit.cache import memoized
+from blobkit.snapshot.pins import revisions
+from blobkit.snapshot.roles import CONTAINS, IS_REVISION, REFERS
+from blobkit.snapshot.tables import DOCUMENTS, KINDS, codes, flat, ids
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from blobkit.snapshot.snapshot import Snapshot
+
+    Pairs = NDArray[np.int64]
+    Rows = tuple[NDArray[np.int64], NDArray[np.int32]]
+    """Links in compressed sparse row form."""
+
+__all__ = ["Repositories", "levels", "members", "nodes_of", "pack", "referrers", "repositories", "spread", "step"]
+
+NESTED = 64
+"""Indexes of indexes: what is nested deeper is in no particular order."""
+_BITS = 32
+_DOCUMENTS = np.array([kind in DOCUMENTS for kind in KINDS])
+
+
+@dataclass(frozen=True, eq=False)
+class Repositories:
+    """The repositories of a snapshot.
+
+    `names` by number; `of` is the number for each pin, -1 where it has none; `blob` the node that each pin is about
+    (for a virtual node the one it stands for). `pair` (sorted) are the manifests of each repository, `row` their pins.
+    """
+
+    names: list[str]
+    of: NDArray[np.int64]
+    blob: NDArray[np.int32]
+    pair: Pairs
+    row: NDArray[np.int64]
+
+    def pairs(self, rows: NDArray[np.integer]) -> Pairs:
+        """Return the pairs that these pins are about."""
+        return pack(self.of[rows], self.blob[rows])
+
+    def rows_of(self, pairs: Pairs) -> NDArray[np.int64]:
+        """Return the pin of the manifest that each pair is, -1 where the repository has no such manifest."""
+        if not len(self.pair):
+            return np.full(len(pairs), -1)
+        at = np.minimum(np.searchsorted(self.pair, pairs), len(self.pair) - 1)
+        return np.where(self.pair[at] == pairs, self.row[at], -1)
+
+
+@memoized
+def repositories(snapshot: Snapshot) -> Repositories:
+    """Return the repositories of a snapshot. Cost: a pass over pins and links."""
+    coded = flat(snapshot.pins["group"]).dictionary_encode()
+    of = np.asarray(coded.indices.fill_null(-1)).astype(np.int64)
+    node = ids(snapshot.pins["node"])
+    links = revisions(snapshot)
+    stands_for = np.arange(snapshot.nodes.num_rows, dtype=np.int32)
+    stands_for[links.source] = links.target
+    blob = stands_for[node]
+    rows = np.flatnonzero(IS_REVISION[codes(snapshot.pins["kind"])] & (blob != node))
+    pair, first = np.unique(pack(of[rows], blob[rows]), return_index=True)
+    return Repositories(coded.dictionary.to_pylist(), of, blob, pair, rows[first])
+
+
+def pack(group: NDArray[np.integer], node: NDArray[np.integer]) -> Pairs:
+    """Return the pairs of these repositories and nodes."""
+    return group.astype(np.int64) << _BITS | node
+
+
+def nodes_of(pairs: Pairs) -> NDArray[np.int32]:
+    """Return the node of each pair."""
+    return (pairs & ((1 << _BITS) - 1)).astype(np.int32)
+
+
+@memoized
+def members(snapshot: Snapshot) -> Rows:
+    """Return the manifests that each document contains, whether or not the policy counts it. Cost: links."""
+    links = snapshot.links
+    is_document = _DOCUMENTS[codes(snapshot.nodes["kind"])]
+    is_document[revisions(snapshot).target] = True
+    inside = CONTAINS[codes(links["kind"])] & is_document[ids(links["target"])]
+    return _starts(snapshot, ids(links["source"])[inside]), ids(links["target"])[inside]
+
+
+@memoized
+def referrers(snapshot: Snapshot) -> Rows:
+    """Return the documents that are about each blob. Cost: links."""
+    about = REFERS[codes(snapshot.links["kind"])]
+    source, target = (ids(snapshot.links[end])[about] for end in ("source", "target"))
+    return reverse(_starts(snapshot, source), target)
+
+
+def spread(seeds: Pairs, *ways: Rows, within: Pairs | None = None) -> tuple[Pairs, NDArray[np.int64]]:
+    """Return the pairs that these reach by some ways, seeds first, and from which seed (its place) each is reached.
+
+    Where several reach a pair it is the nearest, of these the first. `within`: no other pairs are passed. Cost: what is
+    reached, sorted once a level.
+    """
+    front, origin = np.unique(seeds, return_index=True)
+    found, origins = [front], [origin]
+    seen = front
+    while len(front):
+        steps = [step(front, origin, way) for way in ways]
+        front, origin = (np.concatenate(part) for part in zip(*steps, strict=True))
+        order = np.lexsort((origin, front))
+        front, first = np.unique(front[order], return_index=True)
+        origin = origin[order][first]
+        new = ~np.isin(front, seen) & (np.isin(front, within) if within is not None else True)
+        front, origin = front[new], origin[new]
+        seen = np.union1d(seen, front)
+        found.append(front)
+        origins.append(origin)
+    return np.concatenate(found), np.concatenate(origins)
+
+
+def levels(pairs: Pairs, way: Rows) -> NDArray[np.int64]:
+    """Return for each pair the most steps from a pair that no other contains: parents come before children."""
+    level = np.zeros(len(pairs), np.int64)
+    if not len(pairs):
+        return level
+    target, source = step(pairs, np.arange(len(pairs)), way)
+    order = np.argsort(pairs)
+    at = np.minimum(np.searchsorted(pairs, target, sorter=order), len(pairs) - 1)
+    inside = pairs[order[at]] == target
+    source, target = source[inside], order[at[inside]]
+    for _ in range(NESTED):
+        before = level.copy()
+        np.maximum.at(level, target, level[source] + 1)
+        if (level == before).all():
+            break
+    return level
+
+
+def step(front: Pairs, origin: NDArray[np.int64], way: Rows) -> tuple[Pairs, NDArray[np.int64]]:
+    """Return the pairs one step on, each as often as it is reached, with the origin of the pair before it."""
+    start, targets = way
+    nodes = nodes_of(front)
+    number = start[nodes + 1] - start[nodes]
+    return pack(np.repeat(front >> _BITS, number), gathered(start, targets, nodes)), np.repeat(origin, number)
+
+
+def _starts(snapshot: Snapshot, source: NDArray[np.int32]) -> NDArray[np.int64]:
+    start = np.zeros(snapshot.nodes.num_rows + 1, np.int64)
+    np.cumsum(np.bincount(source, minlength=snapshot.nodes.num_rows), out=start[1:])
+    return start

@@ -1,0 +1,211 @@
+"""What a script and the collector at its end really free, and why the rest of what a policy promises stays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from blobkit.analysis.collectors import would_abort
+from blobkit.analysis.reach import live
+from blobkit.analysis.referrers import Holding
+from blobkit.analysis.removal import drop_pins
+from blobkit.analysis.repositories import referrers, repositories
+from blobkit.cache import memoized
+from blobkit.questions.columns import keys
+from blobkit.render import count, cut, listed, short
+from blobkit.snapshot.pins import named
+from blobkit.snapshot.roles import IS_REVISION
+from blobkit.snapshot.tables import codes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from blobkit.analysis.removal import Removal
+    from blobkit.questions.deletion import Deletion
+    from blobkit.questions.preview import Preview
+    from blobkit.snapshot.snapshot import Snapshot
+
+    Nodes = NDArray[np.int32]
+
+__all__ = [
+    "Collected",
+    "Collection",
+    "collection_of",
+    "collector_view",
+    "needed_by_names",
+    "waiting",
+    "who_needs",
+    "would_take",
+]
+
+HOLDERS_TOLD = 100
+NAME_SHOWN = 60
+REASONS = (
+    "an untagged manifest of the repository needs it",
+    "a referrer that no tag names needs it",
+    "an entry without a name needs it",
+    "another repository needs it",
+    "a name that the script has to leave needs it",
+    "the collector finds it in use",
+)
+UNTAGGED, REFERRER, NAMELESS, ELSEWHERE, LEFT, IN_USE = range(len(REASONS))
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What the script of `tool` (a store's default, "" where none fits) and the collector after it free.
+
+    `bytes` and `digests` (sorted) go beyond what the collector would free anyway. `stops` says why nothing is
+    collected, "" where something may be.
+    """
+
+    bytes: int
+    digests: tuple[str, ...]
+    tool: str
+    stops: str
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """The collection that follows a deletion, under the rules of the collector (`snapshot`).
+
+    `removal` is what goes beyond what would go anyway. `aborts`: why the collector stops. `harmed`: blobs that it would
+    take although what stays needs them under the policy in force; then it is not run.
+    """
+
+    snapshot: Snapshot
+    deletion: Deletion
+    removal: Removal
+    aborts: tuple[str, ...]
+    harmed: Nodes
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether files are removed one by one instead: all that is dropped goes, by the policy in force."""
+        return bool(len(self.harmed) and self.deletion.snapshot.store.by_hand)
+
+    @property
+    def stops(self) -> str:
+        """Why nothing is collected, "" where something may be."""
+        if self.by_hand:
+            return ""
+        return self.why_not if len(self.harmed) else listed(self.aborts, 3)
+
+    @property
+    def command(self) -> str:
+        """The collector's command."""
+        return self.snapshot.rule.tool
+
+    @cached_property
+    def why_not(self) -> str:
+        """Why the collector is not run: what it would take, and the names that need it."""
+        what = count(len(self.harmed), "blob")
+        return f"{self.command} would take {what} that {who_needs(self.deletion.snapshot, self.harmed)} needs"
+
+
+def collection_of(preview: Preview) -> Collection:
+    """Return the collection that the script of a preview ends with. Cost: a removal, and what the collector reaches."""
+    deletion, snapshot = preview.deletion, collector_view(preview.snapshot)
+    rows, number = deletion.under(snapshot)
+    gone = drop_pins(snapshot, rows, number)
+    kept = preview.removal if deletion.done.all() else drop_pins(preview.snapshot, *deletion.under(preview.snapshot))
+    harmed = would_take(preview.snapshot, snapshot, kept.nodes, gone.nodes)
+    return Collection(snapshot, deletion, gone, would_abort(snapshot, gone.nodes.tolist()), harmed)
+
+
+@memoized
+def collector_view(snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot under the rules of the collector that scripts end with; itself where none has its own."""
+    store = snapshot.store
+    policy = store.policy_for(store.collected_by.get(snapshot.policy, ""))
+    return snapshot if policy is None else snapshot.with_policy(policy.name)
+
+
+def would_take(snapshot: Snapshot, collector: Snapshot, freed: Nodes, taken: Nodes) -> Nodes:
+    """Return the blobs that the collector takes (garbage too, and `taken`) and that are needed without `freed`."""
+    if collector.rule == snapshot.rule:
+        return taken[:0]
+    needed, left = live(snapshot.graph).copy(), live(collector.graph).copy()
+    needed[freed] = False
+    left[taken] = False
+    return np.flatnonzero(snapshot.graph.blob & needed & ~left).astype(np.int32)
+
+
+def needed_by_names(snapshot: Snapshot) -> Nodes:
+    """Return the blobs that the collector would take as things are, and that names, or the policy in force, need."""
+    collector = collector_view(snapshot)
+    views = (snapshot, snapshot.with_policy(snapshot.policies[0]))
+    nothing = np.empty(0, np.int32)
+    return np.unique(np.concatenate([would_take(view, collector, nothing, nothing) for view in views]))
+
+
+def collected(preview: Preview) -> Collected:
+    """Return what the script of the default tool and the collector after it free."""
+    tools, snapshot = preview.snapshot.store.tools, preview.snapshot
+    if not tools:
+        return Collected(0, (), "", "")
+    found = preview.collection
+    nodes = preview.sure if found.by_hand else found.removal.nodes
+    nodes = nodes[snapshot.graph.blob[nodes]] if not found.stops else nodes[:0]
+    digests = tuple(sorted(keys(snapshot, nodes).tolist()))
+    return Collected(int(snapshot.graph.size[nodes].sum()), digests, tools[0], found.stops)
+
+
+def waiting(preview: Preview) -> pd.DataFrame:
+    """Return what the policy promises and the collector leaves, biggest first (see `Preview.waiting`)."""
+    snapshot, found = preview.snapshot, preview.collection
+    done = found.removal.nodes if not found.stops else found.removal.nodes[:0]
+    nodes = np.setdiff1d(preview.nodes, preview.sure if found.by_hand else done).astype(np.int32)
+    size = snapshot.graph.size[nodes]
+    nodes = nodes[np.lexsort((nodes, -size))]
+    held, reason = _held(preview, nodes)
+    index = pd.Index(keys(snapshot, nodes), name="digest")
+    columns = {"size": snapshot.graph.size[nodes], "held_by": held, "reason": pd.array(reason, dtype="str")}
+    return pd.DataFrame(columns, index=index)
+
+
+def _held(preview: Preview, nodes: Nodes) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+    """Return what holds each of these blobs after the collection, nearest first, and the reason in words."""
+    found, held = preview.collection, np.empty(len(nodes), object)
+    held[:] = [()] * len(nodes)
+    if found.stops or not preview.snapshot.store.tools or found.by_hand:
+        why = found.stops or "what links to it cannot be read"
+        nobody = f"no program drops anything from a {preview.snapshot.kind} store in place"
+        return held, np.full(len(nodes), why if preview.snapshot.store.tools else nobody, object)
+    rows, number = found.deletion.under(found.snapshot)
+    after = Holding.after(found.snapshot, dict(zip(rows.tolist(), number.tolist(), strict=True)), found.removal.nodes)
+    names = after.reaching(nodes, HOLDERS_TOLD)
+    held[:] = names.tuples(nearest_first=True)
+    has = np.diff(names.start) > 0
+    code = np.full(len(nodes), IN_USE)
+    code[has] = _reasons(found, names.rows[names.start[:-1][has]])
+    return held, np.array(REASONS, object)[code]
+
+
+def _reasons(found: Collection, rows: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return why each of these pins stays, as places in REASONS."""
+    snapshot, deletion = found.snapshot, found.deletion
+    known = repositories(snapshot)
+    blob, pairs = known.blob[rows], known.pairs(rows)
+    about = referrers(snapshot)
+    is_referrer = np.zeros(snapshot.nodes.num_rows, np.bool_)
+    is_referrer[about[1]] = True
+    code = np.full(len(rows), IN_USE)
+    code[IS_REVISION[codes(snapshot.pins["kind"])[rows]]] = UNTAGGED
+    code[is_referrer[blob]] = REFERRER
+    code[rows >= named(snapshot)] = NAMELESS
+    code[~np.isin(known.of[rows], np.unique(deletion.pair >> 32))] = ELSEWHERE
+    left = deletion.rows[~deletion.done]
+    code[np.isin(pairs, known.pairs(left))] = LEFT
+    return code
+
+
+def who_needs(snapshot: Snapshot, nodes: Nodes) -> str:
+    """Return a few of the names that reach the biggest of these blobs."""
+    biggest = nodes[np.argmax(snapshot.graph.size[nodes])]
+    names = Holding.now(snapshot).names(int(biggest), 3)
+    return listed([cut(short(name), NAME_SHOWN) for name in names], 2) or "something"

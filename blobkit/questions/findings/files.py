@@ -1,0 +1,166 @@
+"""Findings about files: what cannot be read, what leads out of the store, what is no blob, what describes the store."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from blobkit.cache import memoized
+from blobkit.questions.columns import keys
+from blobkit.questions.findings.finding import Finding, about
+from blobkit.render import count, listed
+from blobkit.snapshot.notices import denied_in, not_followed_in, shared_in, upload_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import timedelta
+
+    from numpy.typing import NDArray
+
+    from blobkit.access import Denial
+    from blobkit.snapshot.snapshot import Snapshot
+
+    Row = tuple[str, str, str, int]
+    """Key, path, message, and the node of the key (-1: none), of one notice."""
+    Notices = Mapping[str, list[Row]]
+    """The notices by code."""
+
+__all__ = ["described", "leftovers", "orphans", "outside", "shared", "split", "unreadable", "unseen", "unseen_places"]
+
+DENIED = frozenset({"unreadable", "damaged", "damaged-revision", "damaged-tag"})
+"""Notices that may be for want of permission: then nothing is known to be damaged."""
+_REVISIONS = re.compile(r"/repositories/(.+)/_manifests(?:/revisions(?:/.*)?)?\Z")
+NOTHING = np.empty(0, np.int32)
+
+
+def split(notices: Notices) -> tuple[list[Row], list[Row], Notices]:
+    """Return the notices of what this user may not read, those of links that are not followed, and all others.
+
+    Left out is what only follows from them: a directory that seems empty, a tag whose revision link is not seen.
+    """
+    denied: list[Row] = []
+    links: list[Row] = []
+    rest: dict[str, list[Row]] = {}
+    for code, rows in notices.items():
+        for row in rows:
+            if code in DENIED and denied_in(row[2]):
+                denied.append(row)
+            elif code == "symlink" and not_followed_in(row[2]):
+                links.append(row)
+            else:
+                rest.setdefault(code, []).append(row)
+    barred = {path for _, path, _, _ in (*denied, *links)}
+    repositories = {found[1] for path in barred if (found := _REVISIONS.search(path))}
+    rest["junk"] = [row for row in rest.get("junk", ()) if row[1] not in barred]
+    tags = rest.get("tag-without-revision", ())
+    rest["tag-without-revision"] = [row for row in tags if row[0].rpartition(":")[0] not in repositories]
+    return denied, links, rest
+
+
+def unreadable(snapshot: Snapshot, rows: list[Row]) -> Finding:
+    """Return what this user may not read, named by the directories and files that bar the way, with their owners."""
+    barred = [denial for _, _, message, _ in rows if (denial := denied_in(message))]
+    names = dict.fromkeys(f"{_below(snapshot, one.path)} (of {one.owner}, mode {one.mode})" for one in barred)
+    return about("unreadable", snapshot, _nodes(rows), names, _permitted(snapshot, barred) if barred else "")
+
+
+def outside(snapshot: Snapshot, rows: list[Row]) -> Finding:
+    """Return the links that are not followed, with how to have what they lead to looked at."""
+    names = dict.fromkeys(_below(snapshot, path) if path else message for _, path, message, _ in rows)
+    more = ""
+    if rows:
+        _, path, message, _ = rows[0]
+        link, target = shlex.quote(path or "LINK"), shlex.quote(not_followed_in(message) or "TARGET")
+        copy = f"cp -aL {shlex.quote(snapshot.address)} COPY && blobkit audit {snapshot.kind}:COPY"
+        more = f"to audit it too, mount it in the place of the link (mount --bind {target} {link}), or a copy: {copy}"
+    return about("outside", snapshot, _nodes(rows), names, more)
+
+
+def leftovers(snapshot: Snapshot, rows: list[Row], min_age: timedelta) -> Iterator[Finding]:
+    """Yield the files and directories that are no blobs, with their bytes."""
+    sizes, times = zip(*(upload_in(message) for _, _, message, _ in rows), strict=True)
+    young = sum(time is not None and snapshot.time - time < min_age for time in times)
+    more = f"{count(young, 'name')} written within the given age: leave these alone" if young else ""
+    more = "; ".join(filter(None, (more, snapshot.store.leftovers)))
+    yield Finding("leftover", NOTHING, sum(sizes), tuple(path or message for _, path, message, _ in rows), more)
+
+
+def orphans(snapshot: Snapshot, rows: list[Row], _: timedelta) -> Iterator[Finding]:
+    """Yield the content that the index does not know, by its digests."""
+    size = sum(upload_in(message)[0] for _, _, message, _ in rows)
+    root = shlex.quote(snapshot.address)
+    more = (
+        f"blobkit fsck --repair {root} moves those that are older than an hour to quarantine, "
+        f"then blobkit fsck --purge {root} frees them"
+    )
+    yield Finding("orphan", NOTHING, size, tuple(key or message for key, _, message, _ in rows), more)
+
+
+def shared(snapshot: Snapshot, rows: list[Row], _: timedelta) -> Iterator[Finding]:
+    """Yield the blobs whose files have other names, here or in another layout."""
+    wanted = pd.Index([digest for _, _, message, _ in rows for digest in shared_in(message)], dtype="str")
+    known = pd.Index(keys(snapshot, np.arange(snapshot.nodes.num_rows, dtype=np.int32)))
+    nodes = known.get_indexer(wanted)
+    yield about("shared-inode", snapshot, nodes[nodes >= 0])
+
+
+def described(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
+    """Yield the files that describe the store."""
+    disk = snapshot.disk
+    if disk is not None and disk.described:
+        yield Finding("metadata", NOTHING, disk.metadata, disk.names)
+
+
+@memoized
+def unseen(snapshot: Snapshot) -> NDArray[np.bool_]:
+    """Return which nodes may lie where nobody can look: none of these is known to be missing.
+
+    Cost: two binary searches a notice.
+    """
+    found = np.zeros(snapshot.nodes.num_rows, np.bool_)
+    columns = (snapshot.notices[name].to_pylist() for name in ("code", "key", "message"))
+    names = snapshot.nodes["key"]
+    for start in {key for code, key, message in zip(*columns, strict=True) if _is_unseen(code, key, message)}:
+        end = f"{start}\U0010ffff"
+        found[bisect_left(names, start, key=str) : bisect_left(names, end, key=str)] = True
+    return found
+
+
+def unseen_places(snapshot: Snapshot) -> frozenset[str]:
+    """Return the paths that nobody can look at, though blobs may be there."""
+    columns = (snapshot.notices[name].to_pylist() for name in ("code", "path"))
+    return frozenset(path for code, path in zip(*columns, strict=True) if code == "unseen")
+
+
+def _is_unseen(code: str, key: str, message: str) -> bool:
+    """Return whether a notice says that nobody can look at the blobs whose digests start with its key."""
+    if code == "unseen":
+        return True
+    return bool(key) and code in DENIED | {"symlink"} and bool(denied_in(message) or not_followed_in(message))
+
+
+def _nodes(rows: list[Row]) -> NDArray[np.int32]:
+    return np.array([node for _, _, _, node in rows if node >= 0], np.int32)
+
+
+def _below(snapshot: Snapshot, path: str) -> str:
+    """Return a path relative to the root of the store, where it is below it."""
+    root = snapshot.address.rstrip("/") + "/"
+    return path[len(root) :] if path.startswith(root) and path != root else path
+
+
+def _permitted(snapshot: Snapshot, barred: list[Denial]) -> str:
+    """Return what to type so that all of it can be read."""
+    command = shlex.join(["blobkit", "audit", f"{snapshot.kind}:{snapshot.address}"])
+    owners = sorted({one.owner for one in barred})
+    mine = [one.path for one in barred if one.owner == one.user]
+    if mine:
+        return f"you own {listed(list(dict.fromkeys(mine)), 3)}: chmod -R u+rX {shlex.quote(mine[0])}"
+    if len(owners) == 1 and owners[0] not in ("root", "another user"):
+        return f"type: sudo -u {shlex.quote(owners[0])} {command}"
+    return f"type: sudo {command}"

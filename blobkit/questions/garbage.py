@@ -1,0 +1,60 @@
+"""The script that collects the garbage that is there already, and drops nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.analysis.collectors import would_abort
+from blobkit.analysis.reach import live
+from blobkit.errors import UnknownToolError
+from blobkit.protocols import written
+from blobkit.questions.asking.targets import Dropped
+from blobkit.questions.collecting import collector_view, needed_by_names, who_needs
+from blobkit.questions.preview import preview_of
+from blobkit.render import count, human_bytes
+
+if TYPE_CHECKING:
+    from blobkit.snapshot.snapshot import Snapshot
+
+__all__ = ["collector_script"]
+
+
+def collector_script(snapshot: Snapshot, tool: str | None = None) -> str:
+    """Return the POSIX shell script that runs the store's collector alone; it drops no name.
+
+    `tool` is one that fits the store, None its default. UnknownToolError where none fits, where nothing collects in
+    stores of this kind, or where the collector would take blobs that names or the policy in force need: it names them.
+    Cost: what the collector reaches.
+    """
+    store = snapshot.store
+    if store.tools and not store.collected_by:
+        msg = f"no program collects in a {snapshot.kind} store: {store.advice}"
+        raise UnknownToolError(msg)
+    by_hand = bool(store.by_hand) and tool == store.by_hand
+    if store.tools and not by_hand:
+        _refuse_harm(snapshot)
+    return written(preview_of(snapshot, Dropped(noun="name")), tool, [] if by_hand else _heading(snapshot))
+
+
+def _refuse_harm(snapshot: Snapshot) -> None:
+    """Raise where the collector would take what is needed."""
+    harmed, store = needed_by_names(snapshot), snapshot.store
+    if not len(harmed):
+        return
+    size = human_bytes(int(snapshot.graph.size[harmed].sum()))
+    needed = who_needs(snapshot.with_policy(snapshot.policies[0]), harmed)
+    instead = f"use {store.by_hand}, which removes file by file" if store.by_hand else "see blobkit compare-gc"
+    command = collector_view(snapshot).rule.tool
+    msg = f"{command} would take {count(len(harmed), 'blob')}, {size}, that {needed} needs: no script for it; {instead}"
+    raise UnknownToolError(msg)
+
+
+def _heading(snapshot: Snapshot) -> list[str]:
+    """Return what the collector takes, line by line."""
+    collector = collector_view(snapshot)
+    garbage = np.flatnonzero(snapshot.graph.blob & ~live(collector.graph))
+    size = int(snapshot.graph.size[garbage].sum())
+    what = f"{count(len(garbage), 'blob')}, {human_bytes(size)} ({size} bytes)"
+    return [f"garbage that is there already: {collector.rule.tool} takes {what}", *would_abort(collector)]

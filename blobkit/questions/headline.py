@@ -1,0 +1,138 @@
+"""A preview in words: what is done first, then what the policy promises, why the rest waits, what more would go."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from blobkit.analysis.reach import live
+from blobkit.questions.asking.targets import Dropped, untagged
+from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN
+from blobkit.render import count, cut, human_bytes, listed, short
+from blobkit.snapshot.pins import rows_of_names
+from blobkit.snapshot.tables import numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from blobkit.questions.preview import Preview
+    from blobkit.snapshot.snapshot import Snapshot
+
+__all__ = ["as_promised", "headline", "told", "waits", "with_names"]
+
+_LONG = re.compile(r"\b(sha\d{3}:[0-9a-f]{12})[0-9a-f]{52,}")
+NOTICES_SHOWN = 3
+WHY_SHOWN = 90
+ADVISED = 3
+
+
+def headline(preview: Preview, who: str) -> str:
+    """Return the answer in one line: what the script and the collector free, where that is not what is promised."""
+    done, promised = preview.collected, _promised(preview)
+    alone = _alone(preview)
+    if as_promised(preview):
+        return f"{who} frees {promised}{alone}"
+    if done.stops:
+        policy = f"{promised} would go under policy {preview.snapshot.policy}"
+        why = cut(_LONG.sub(r"\1", done.stops), WHY_SHOWN)
+        return f"{who} frees nothing: {why}; {policy}{alone}"
+    by = "the script, by hand," if preview.collection.by_hand else preview.collection.command or "the script"
+    does = f"{who}: {by} frees {_what(len(done.digests), done.bytes)}"
+    if not set(done.digests) <= set(preview.digests):
+        return f"{does}, not {promised} as policy {preview.snapshot.policy} says{alone}"
+    return f"{does}, of {promised}{_rest(preview)}{alone}"
+
+
+def as_promised(preview: Preview) -> bool:
+    """Return whether the collector frees exactly what the policy promises, or no tool is known."""
+    done = preview.collected
+    is_equal = preview.exact and not done.stops and done.digests == tuple(sorted(preview.digests))
+    return is_equal or not done.tool
+
+
+def told(preview: Preview) -> list[str]:
+    """Return what else a reader must know, line by line."""
+    lines = [preview.snapshot.caption(), *waits(preview), *_same_image(preview)]
+    kept = preview.stays[live(preview.snapshot.graph)[preview.stays]]
+    if len(kept):
+        size = human_bytes(int(preview.snapshot.graph.size[kept].sum()))
+        lines.append(f"kept: {count(len(kept), 'blob')} ({size}) that something else needs")
+    if preview.also_untagged:
+        lines.append(f"also untagged: {listed(preview.also_untagged)}")
+    lines += _advice(preview)
+    if not preview.exact:
+        lines.append(f"not exact: what these link to is unknown: {listed([short(d) for d in preview.opaque], 3)}")
+    lines += preview.notices[:NOTICES_SHOWN]
+    if len(preview.notices) > NOTICES_SHOWN:
+        lines.append(f"and {count(len(preview.notices) - NOTICES_SHOWN, 'more notice')}: see .notices")
+    return [cut(line, LINE_SHOWN) for line in lines]
+
+
+def with_names(snapshot: Snapshot, dropped: Dropped, names: Sequence[str]) -> Dropped:
+    """Return what is dropped, and these names with all their pins."""
+    rows, count_of = dict(dropped.rows), numbers(snapshot.pins["count"])
+    for name in names:
+        rows |= {row: int(count_of[row]) for row in rows_of_names(snapshot)[name]}
+    return untagged(snapshot, Dropped((*dropped.names, *names), dropped.groups, rows))
+
+
+def _what(blobs: int, size: int) -> str:
+    return f"{count(blobs, 'blob')}, {human_bytes(size)}"
+
+
+def _promised(preview: Preview) -> str:
+    what = _what(len(preview), preview.bytes)
+    return what if preview.exact else f"at most {what}, {human_bytes(preview.certain_bytes)} for sure"
+
+
+def _names(names: Sequence[str], most: int = 2) -> str:
+    return listed([cut(short(name), NAME_SHOWN) for name in names], most)
+
+
+def _alone(preview: Preview) -> str:
+    """Return that the tool cannot delete these names alone, as the end of a sentence."""
+    names, limit = preview.deletion.alone, preview.snapshot.store.dropping.alone
+    return f"; {limit.replace('{}', _names(names))}" if names and limit else ""
+
+
+def _rest(preview: Preview) -> str:
+    """Return what the rest waits for, as the end of a sentence: what holds the biggest blob of it."""
+    frame = preview.waiting
+    if frame.empty:
+        return ""
+    held, reason = frame["held_by"].iloc[0], frame["reason"].iloc[0]
+    return f"; the rest waits for {_names(held)}" if held else f"; the rest waits: {reason}"
+
+
+def waits(preview: Preview) -> list[str]:
+    """Return the reasons for which something waits, with the bytes that do."""
+    frame = preview.waiting
+    if frame.empty or preview.collected.stops or not preview.collected.tool:
+        return []
+    sums = frame.groupby("reason", sort=False)["size"].agg(["size", "sum"])
+    return [f"waits: {_what(int(blobs), int(size))}: {reason}" for reason, blobs, size in sums.itertuples()]
+
+
+def _same_image(preview: Preview) -> list[str]:
+    """Return which other names keep an image that is dropped, and what goes with them."""
+    if not preview.same_image or not preview.is_kept:
+        return []
+    names = preview.same_image
+    both = preview.dropping(preview.snapshot, with_names(preview.snapshot, preview.dropped, names))
+    size = human_bytes(both.collected.bytes if both.collected.tool else both.bytes)
+    verb = "names the same image and keeps it" if len(names) == 1 else "name the same image and keep it"
+    return [f"{_names(names, 3)} {verb}: dropping all of them together frees {size}"]
+
+
+def _advice(preview: Preview) -> list[str]:
+    """Return what breaks, and which name would free more together with what is dropped than alone."""
+    lines = [f"these tags would no longer pull: {listed(preview.breaks)}"] if preview.breaks else []
+    best = preview.also_drop.head(0 if preview.dropped.noun else ADVISED)
+    at_most = "" if preview.exact else "at most "
+    more = [
+        f"{cut(short(tag), NAME_SHOWN)} ({at_most}{human_bytes(size)} more, {human_bytes(alone)} if dropped alone)"
+        for tag, size, alone in zip(best["tag"], best["bytes"], best["alone"], strict=True)
+    ]
+    if more:
+        lines.append(f"together with one of these more goes: {' or '.join(more)}")
+    return lines

@@ -1,0 +1,71 @@
+"""What names free together: the cover of those that may be dropped, and why a goal cannot be reached."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.analysis.certainty import conservative_graph
+from blobkit.analysis.covers import cover
+from blobkit.analysis.dominators import leaked
+from blobkit.analysis.reach import closure
+from blobkit.questions.shown import NAME_SHOWN
+from blobkit.render import cut, human_bytes, listed
+from blobkit.snapshot.tables import ids, numbers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from blobkit.analysis.covers import Cover
+    from blobkit.questions.planning.candidates import Rules
+
+    Bools = NDArray[np.bool_]
+
+__all__ = ["cover_of", "infeasible"]
+
+REASONS_TRIED = 20
+REASONS_SHOWN = 3
+
+
+def cover_of(found: Rules, cost: NDArray[np.float64]) -> Cover:
+    """Return the cover of the candidates; names that are spared are in no class."""
+    names, candidates = found.names, found.candidates
+    graph = conservative_graph(found.names.snapshot)
+    number = np.where(candidates, np.diff(names.start), 0)
+    start = np.concatenate((np.zeros(1, np.int64), np.cumsum(number)))
+    return cover(graph, _alone(found, candidates), start, names.roots_of(candidates), cost)
+
+
+def _alone(found: Rules, dropped: Bools) -> Bools:
+    """Return the nodes that nothing holds but these names."""
+    snapshot = found.names.snapshot
+    pins = snapshot.pins
+    nameless = snapshot.holding & (numbers(pins["count"]) > 0) & np.asarray(pins["name"].is_null())
+    held = [found.names.roots_of(~dropped), ids(pins["node"])[nameless], np.flatnonzero(leaked(snapshot.graph))]
+    return closure(conservative_graph(snapshot), np.unique(np.concatenate(held)).astype(np.int32)) < 0
+
+
+def infeasible(found: Rules, needed: int, possible: int) -> str:
+    """Say how much is possible, and how much more without each of the rules that cost most."""
+    held = [(_more(found, reason, possible), reason) for reason in list(found.spared)[:REASONS_TRIED]]
+    costly = [f"{human_bytes(more)} more without '{cut(why, NAME_SHOWN)}'" for more, why in sorted(held)[::-1] if more]
+    freely = _possible(found, np.ones(len(found.names.frame), np.bool_))
+    spared = [f"{human_bytes(freely)} if nothing were spared"] if found.spared else []
+    but = f"; {listed([*costly[:REASONS_SHOWN], *spared])}" if costly or spared else ""
+    asked, can = (f"{human_bytes(size)} ({size:,} bytes)" for size in (needed, possible))
+    return f"{asked} cannot be freed: {can} can{but}"
+
+
+def _more(found: Rules, reason: str, possible: int) -> int:
+    only = np.intersect1d(found.spared[reason], np.flatnonzero(found.number == 1))
+    dropped = found.candidates
+    dropped[only] = True
+    return _possible(found, dropped) - possible
+
+
+def _possible(found: Rules, dropped: Bools) -> int:
+    """Return the bytes that go for sure when all these names are dropped."""
+    graph = conservative_graph(found.names.snapshot)
+    goes = _alone(found, dropped) & (closure(graph, np.unique(found.names.roots_of(dropped))) >= 0)
+    return int(graph.size[goes].sum())

@@ -1,0 +1,338 @@
+"""The regular files of a store, each inode once: which are blobs, which describe them, and which are neither.
+
+While a scanner lists directories it tells a `Ledger` what is in them; at the end the ledger walks the directories that
+the scanner had no reason to list. So no directory is listed twice, and every file below the root is counted.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from blobkit.access import reason
+from blobkit.render import clean, count
+from blobkit.snapshot.disk import Disk
+from blobkit.snapshot.notices import leftover, shared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from blobkit.scanners.facts import Facts
+    from blobkit.scanners.places import Place
+
+__all__ = ["Ledger"]
+
+TOLD = 1_000
+"""Leftovers that have a notice of their own, the largest ones; all others are told together."""
+NAMED = 9
+"""Names of files that describe a store which are told; `snapshot.disk` takes one more."""
+PACKED = 1_000
+"""Digests in one notice."""
+SAID = frozenset({"damaged", "junk"})
+"""Notices about what stands in the place of a blob: its bytes are told with them."""
+BARRED = frozenset({"damaged", "symlink", "unreadable"})
+"""Notices that say of a digest why its blob cannot be seen."""
+RANKS = ("leftover", "metadata", "upload", "blob")
+
+
+@dataclass(slots=True)
+class Inode:
+    """A file that has, or may have, several names: the best role of those that were seen, and how many these are."""
+
+    size: int
+    modified: int
+    links: int
+    role: str
+    path: str
+    names: int = 0
+    digests: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Group:
+    """A file or directory that is no part of the store: bytes, newest time, files, and why it could not be read."""
+
+    size: int = 0
+    modified: int = -1
+    files: int = 0
+    unread: str = ""
+
+
+class Ledger:
+    """Counts the files below `root`; paths are absolute, and those that lead through a symbolic link are passed over.
+
+    What such a path leads to is counted under its own path, if that is below the root.
+    """
+
+    def __init__(self, root: str, place: Place) -> None:
+        self.root, self.place = root.rstrip("/") or "/", place
+        self._base = self.root.rstrip("/") + "/"
+        self._real = os.path.realpath(root).rstrip("/") + "/"
+        self._listed: set[str] = set()
+        self._pending: set[str] = set()
+        self._counted: set[str] = set()
+        self._links: set[str] = set()
+        self._followed: set[str] = set()
+        self._aliases: dict[str, str] = {}
+        self._loose: list[tuple[str, os.stat_result]] = []
+        self._inodes: dict[tuple[int, int], Inode] = {}
+        self._groups: dict[str, Group] = {}
+        self._unseen: dict[str, str] = {}
+        self._uploads: set[str] = set()
+        self._said: dict[str, Group] = {}
+        self._denied: list[tuple[str, OSError]] = []
+        self._files = self._bytes = 0
+        self._metadata = 0
+        self._described: dict[str, tuple[int, str]] = {}
+
+    def listed(self, path: str, entries: Iterable[os.DirEntry[str]]) -> None:
+        """Take note of what a directory holds that a scanner has just listed."""
+        if not self._is_own(path):
+            return
+        if path in self._pending:
+            self._pending.discard(path)
+        else:
+            self._listed.add(path)
+        again = path in self._counted
+        for entry in entries:
+            with suppress(OSError):
+                self._entry(path, entry, again=again)
+
+    def refused(self, path: str) -> None:
+        """Take note that the blobs at or below a path cannot be seen."""
+        relative = path[len(self._base) :] if path.startswith(self._base) else ""
+        start = self.place.behind(relative)
+        if start is not None:
+            self._unseen.setdefault(start, relative)
+
+    def blob(self, digest: str, path: str, info: os.stat_result, *, linked: bool) -> None:
+        """Count the file of a blob; of one that is `linked` the file that the symbolic link at `path` leads to."""
+        if linked:
+            self._followed.add(path)
+            if self._role(self._target(path)) != "blob":  # else its own name counts it
+                self._inode(info, "blob", path).digests.append(digest)
+        elif info.st_nlink > 1:
+            inode = self._inode(info, "blob", path)
+            inode.names += 1
+            inode.digests.append(digest)
+        else:
+            self._files, self._bytes = self._files + 1, self._bytes + info.st_size
+
+    def close(self, facts: Facts) -> Disk:
+        """Walk the rest, record what is to be said as notices, and return the totals."""
+        self._uploads = {path for code, _, path, _ in facts.notices if code == "upload"}
+        self._said = {path: Group() for code, _, path, _ in facts.notices if code in SAID}
+        for path in self._unlisted():
+            self._walk(path)
+        for path, info in self._loose:
+            self._name(path, info)
+        for inode in self._inodes.values():
+            self._add(inode.role, inode.path, inode.size, inode.modified)
+        for path, error in self._denied:
+            facts.unreadable(f"{path[len(self._base) :]}/ cannot be listed", error, path)
+        self._complete(facts)
+        self._tell_leftovers(facts)
+        self._tell_shared(facts)
+        self._tell_unseen(facts)
+        described = self._described
+        names = (f"{many:,} files called {name}" if many > 1 else path for name, (many, path) in described.items())
+        number = sum(number for number, _ in described.values())
+        return Disk(self._files, self._bytes, number, self._metadata, tuple(map(clean, names)))
+
+    def _entry(self, path: str, entry: os.DirEntry[str], *, again: bool) -> None:
+        """Take note of one thing in a directory that a scanner lists; blobs are told by `blob`."""
+        if entry.is_dir(follow_symlinks=False):
+            self._pending.add(entry.path)
+        elif entry.is_symlink():
+            self._links.add(entry.path)
+        elif not again and (role := self._role(entry.path)) != "blob":
+            self._counted.add(path)
+            info = entry.stat(follow_symlinks=False)
+            if role == "metadata":
+                self._name(entry.path, info)
+            else:
+                self._loose.append((entry.path, info))  # a blob may turn out to be a link to it
+
+    def _is_own(self, path: str) -> bool:
+        """Return whether a directory is below the root, and reached through no symbolic link."""
+        if path == self.root:
+            return True
+        if not path.startswith(self._base):
+            return False
+        if path not in self._pending:  # nothing is known of the directories above it
+            self._links.update(above for above in self._above(path) if os.path.islink(above))
+        link = next((above for above in self._above(path) if above in self._links), "") if self._links else ""
+        if link:
+            self._followed.add(link)
+            self._aliases[self._target(link)] = link
+        return not link
+
+    def _target(self, link: str) -> str:
+        """Return the path below the root that a link leads to, "" where it leads out."""
+        real = os.path.realpath(link)
+        return self._base + real[len(self._real) :] if real.startswith(self._real) else ""
+
+    def _above(self, path: str) -> Iterator[str]:
+        """Yield a path and the directories above it, down from the root."""
+        while len(path) > len(self._base):
+            yield path
+            path = os.path.dirname(path)
+
+    def _role(self, path: str) -> str:
+        """Return what the file at a path is, as the store sees it: its directory may be linked from another place."""
+        if not path.startswith(self._base):
+            return "leftover"
+        role = self.place.role(path[len(self._base) :])
+        if role == "leftover" and self._aliases:
+            role = self.place.role(self._as_seen(path)[len(self._base) :])
+        return role
+
+    def _as_seen(self, path: str) -> str:
+        """Return the path under which the scanner sees a file or directory, where links lead there."""
+        real = next((above for above in self._above(path) if above in self._aliases), None)
+        return path if real is None else self._aliases[real] + path[len(real) :]
+
+    def _unlisted(self) -> Iterator[str]:
+        """Yield the directories that nobody listed, without those below another of them."""
+        if self.root not in self._listed:
+            yield self.root
+        pending = self._pending
+        for path in sorted(pending):
+            if pending.isdisjoint(self._above(os.path.dirname(path))):
+                yield path
+
+    def _walk(self, top: str) -> None:
+        """Count the files at and below a directory; other file systems and links are not entered."""
+        todo, device = [top], None
+        while todo:
+            path = todo.pop()
+            try:
+                here = os.stat(path, follow_symlinks=False).st_dev
+                device = here if device is None else device
+                if here != device:
+                    self._group(path).unread = "another file system"
+                    continue
+                with os.scandir(path) as entries:
+                    inside = list(entries)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                self._unread(path, error)
+                continue
+            todo += self._step(path, inside)
+
+    def _step(self, path: str, inside: list[os.DirEntry[str]]) -> list[str]:
+        """Count the files in one directory; return the directories in it that are to be walked too."""
+        found, again = [], path in self._counted
+        for entry in inside:
+            with suppress(OSError):
+                if entry.is_dir(follow_symlinks=False):
+                    found += [entry.path] * (entry.path not in self._listed)
+                elif entry.is_symlink():
+                    self._links.add(entry.path)
+                elif not again:
+                    self._name(entry.path, entry.stat(follow_symlinks=False))
+        return found
+
+    def _unread(self, path: str, error: OSError) -> None:
+        """Take note of a directory that could not be read; nobody needs to, where it is no part of the store."""
+        if self.place.is_part(self._as_seen(path)[len(self._base) :]):
+            self._denied.append((path, error))
+        else:
+            self._group(path).unread = reason(error, path)
+
+    def _inode(self, info: os.stat_result, role: str, path: str) -> Inode:
+        """Return the record of a file with several names, in the best role it has so far."""
+        key = info.st_dev, info.st_ino
+        inode = self._inodes.get(key)
+        if inode is None:
+            inode = self._inodes[key] = Inode(info.st_size, info.st_mtime_ns // 1000, info.st_nlink, role, path)
+        elif RANKS.index(role) > RANKS.index(inode.role):
+            inode.role, inode.path = role, path
+        return inode
+
+    def _name(self, path: str, info: os.stat_result) -> None:
+        """Count one name of a file that is no blob."""
+        role = self._role(path)
+        if not stat.S_ISREG(info.st_mode) or role == "blob":
+            return
+        if role == "upload" and clean(path) not in self._uploads:
+            role = "leftover"
+        if info.st_nlink > 1 or (self._inodes and (info.st_dev, info.st_ino) in self._inodes):
+            self._inode(info, role, path).names += 1
+        else:
+            self._add(role, path, info.st_size, info.st_mtime_ns // 1000)
+
+    def _add(self, role: str, path: str, size: int, modified: int) -> None:
+        """Add the bytes of one file to the totals."""
+        self._files, self._bytes = self._files + 1, self._bytes + size
+        if role == "metadata":
+            name = os.path.basename(path)
+            name = name if name in self._described or len(self._described) < NAMED else "otherwise"
+            number, first = self._described.get(name, (0, path[len(self._base) :]))
+            self._described[name] = number + 1, first
+            self._metadata += size
+        elif role == "leftover":
+            group = self._group(path)
+            group.size, group.files = group.size + size, group.files + 1
+            group.modified = max(group.modified, modified)
+
+    def _group(self, path: str) -> Group:
+        """Return the group of a leftover: the first directory above it that the format does not have, or itself.
+
+        Where a notice is about one of them already, that is the group.
+        """
+        if self._said:
+            said = next((above for above in self._above(path) if clean(above) in self._said), None)
+            if said is not None:
+                return self._said[clean(said)]
+        for above in reversed(list(self._above(path))):
+            if above != path and self.place.is_part(self._as_seen(above)[len(self._base) :]):
+                continue
+            return self._groups.setdefault(above[len(self._base) :], Group())
+        return self._groups.setdefault("", Group())
+
+    def _complete(self, facts: Facts) -> None:
+        """Add the bytes of what stands in the place of blobs to the notices about it."""
+        for at, (code, key, path, message) in enumerate(facts.notices):
+            group = self._said.get(path) if code in SAID else None
+            if group is not None and group.size:
+                facts.notices[at] = (code, key, path, leftover(f"{message}: it", group.size, group.modified))
+                del self._said[path]  # a second notice about it has no bytes
+
+    def _tell_leftovers(self, facts: Facts) -> None:
+        """Record a notice for each of the largest groups, and one for all others."""
+        told = ((path, group) for path, group in self._groups.items() if group.size or group.unread)
+        largest = sorted(told, key=lambda item: (-item[1].size, item[0]))
+        for path, group in largest[:TOLD]:
+            what = f"{path or '.'}, {count(group.files, 'file')}{group.unread and f' ({group.unread})'},"
+            facts.notice("leftover", leftover(what, group.size, group.modified), "", path or ".")
+        rest = [group for _, group in largest[TOLD:]]
+        if rest:
+            size, newest = sum(group.size for group in rest), max(group.modified for group in rest)
+            facts.notice("leftover", leftover(f"{len(rest):,} more files and directories", size, newest))
+
+    def _tell_shared(self, facts: Facts) -> None:
+        """Record which blobs are files with other names, here or outside."""
+        found = sorted(
+            digest for inode in self._inodes.values() if inode.links > 1 and inode.digests for digest in inode.digests
+        )
+        for at in range(0, len(found), PACKED):
+            facts.notice("shared-inode", shared(found[at : at + PACKED]))
+
+    def _tell_unseen(self, facts: Facts) -> None:
+        """Record where blobs may be that nobody sees, and that they may hold what nothing else does."""
+        for link in sorted(self._links - self._followed):
+            if os.path.isdir(link):
+                self.refused(link)
+        told = {key for code, key, _, _ in facts.notices if code in BARRED}
+        for start, path in sorted(self._unseen.items()):
+            if start not in told or not start:
+                message = f"the blobs in {path} cannot be seen: none of them is known to be missing, or to be free"
+                facts.notice("unseen", message, start, path)
+            node = facts.ids.get(start)
+            if self.place.holders and (node is None or facts.kind[node] == "unknown"):
+                facts.hide(path, self.place.holders)

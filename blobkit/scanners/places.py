@@ -1,0 +1,108 @@
+"""Which files of a store are blobs, which describe them, which are unfinished: by their paths, one record a kind.
+
+Paths are relative to the root of the store, with `/`. Sources: OCI image-spec 1.1 (`image-layout.md`), distribution
+2.8.2 (`registry/storage/paths.go`), the Go package `blobstore`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+__all__ = ["GO_BLOBSTORE", "LAYOUT", "Place", "registry"]
+
+_HEX = "[0-9a-f]"
+_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
+_LABEL = f"(?:{'|'.join(_DIGITS)})"
+_DATABASE = r"(?:\.blobkit/)?[^/]+\.(?:db|sqlite3?)(?:-wal|-shm|-journal)?"
+"""A database in the root of a store: zot's `cache.db`, the index of blobkit."""
+_REPOSITORY = "repositories/(?:[^/]+/)*"
+
+
+def _named(separator: str) -> str:
+    """Return the expression for a digest as a path: its label and its digits with this between them."""
+    return f"(?:{'|'.join(f'{label}{separator}{_HEX}{{{digits}}}' for label, digits in _DIGITS.items())})"
+
+
+def _fanned() -> str:
+    """Return the expression for a digest as a path below a directory that is called as its first two digits."""
+    return "|".join(
+        f"{label}/(?P<two_{label}>{_HEX}{{2}})/(?P=two_{label}){_HEX}{{{digits - 2}}}"
+        for label, digits in _DIGITS.items()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The paths of one kind of store.
+
+    `files` matches a file, with a group `blob`, `metadata` or `upload` for its role. `directories` matches those that
+    the format has. `area` matches where blobs are; its groups `label` and `hex` are how their digests start.
+    `holders`: kinds of pins that blobs may make which nobody sees. The paths of `files` and the others begin below
+    `prefix`; what is not below it is matched with a `/` before it.
+    """
+
+    files: re.Pattern[str]
+    directories: re.Pattern[str]
+    area: re.Pattern[str]
+    holders: tuple[str, ...] = ()
+    prefix: str = ""
+
+    def role(self, path: str) -> str:
+        """Return what a file is: blob, metadata, upload or leftover."""
+        found = self.files.fullmatch(self._below(path))
+        return "leftover" if found is None else next(k for k in ("blob", "metadata", "upload") if found[k] is not None)
+
+    def is_part(self, path: str) -> bool:
+        """Return whether a directory is one that the format has."""
+        return self.directories.fullmatch(self._below(path)) is not None
+
+    def behind(self, path: str) -> str | None:
+        """Return how the digests start of which the blobs are at or below a path; None where there are none."""
+        found = self.area.fullmatch(self._below(path))
+        if found is None:
+            return None
+        return f"{found['label']}:{found['hex'] or ''}" if found["label"] else ""
+
+    def _below(self, path: str) -> str:
+        if not self.prefix:
+            return path
+        return path[len(self.prefix) :] if path.startswith(self.prefix) else f"/{path}"
+
+
+LAYOUT = Place(
+    re.compile(f"(?P<blob>blobs/{_named('/')})|(?P<metadata>index\\.json|oci-layout|{_DATABASE})|(?P<upload>(?!))"),
+    re.compile(rf"|blobs|blobs/{_LABEL}|\.blobkit"),
+    re.compile(rf"blobs(?:/(?P<label>{_LABEL})(?:/(?P<hex>{_HEX}+))?)?"),
+    holders=("entry",),
+)
+"""An OCI image layout, also one that is a blobkit store."""
+
+_REGISTRY = Place(
+    re.compile(
+        f"(?P<blob>blobs/(?:{_fanned()})/data)"
+        rf"|(?P<metadata>{_REPOSITORY}_(?:manifests|layers)/(?:[^/]+/)*link"
+        rf"|{_REPOSITORY}_uploads/[^/]+/(?:startedat|hashstates/.+)|/?scheduler-state\.json|/?{_DATABASE})"
+        rf"|(?P<upload>{_REPOSITORY}_uploads/[^/]+/data)"
+    ),
+    re.compile(
+        rf"|/|/docker|/docker/registry|/docker/registry/v2|blobs(?:/{_LABEL}(?:/{_HEX}{{2}}(?:/{_HEX}+)?)?)?"
+        r"|repositories(?:/(?!_)[^/]+)*(?:/_(?:manifests|layers|uploads)(?:/.*)?)?"
+    ),
+    re.compile(rf"blobs(?:/(?P<label>{_LABEL})(?:(?:/{_HEX}{{2}})?/(?P<hex>{_HEX}+)(?:/data)?)?)?"),
+)
+
+GO_BLOBSTORE = Place(
+    re.compile(
+        f"(?P<blob>blobs/{_named(':')}/blob)"
+        f"|(?P<metadata>blobs/{_named(':')}/info\\.json|{_DATABASE})|(?P<upload>temp-blob-[^/]*)"
+    ),
+    re.compile(f"|blobs|blobs/{_named(':')}"),
+    re.compile(rf"blobs(?:/(?P<label>{_LABEL}):(?P<hex>{_HEX}+)(?:/.*)?)?"),
+)
+"""A store of the Go package."""
+
+
+def registry(below: str) -> Place:
+    """Return the paths of a registry whose `blobs` and `repositories` are in this directory, "" for the root."""
+    return replace(_REGISTRY, prefix=f"{below}/" if below else "")

@@ -1,0 +1,143 @@
+"""What `Preview.collected` says is what the default script frees, run for real against a registry and on layouts."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+import blobkit
+from layouts import garbage
+from served import Served, needs, serving, shell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from blobkit.snapshot.snapshot import Snapshot
+
+    Dataset = tuple[Path, dict[str, object]]
+
+FLOORS = {
+    ("team-a/web:1.1",): 1950,
+    ("library/hello:multi",): 75_037,
+    ("team-a/web:2.0", "team-a/web:prod", "team-a/web:nightly"): 2253,
+    ("team-b/tools:1", "team-b/tools:stable"): 554_280,
+}
+"""Bytes that real runs of the registry's collector freed."""
+
+
+class Copies:
+    """A running registry whose storage is a fresh copy for each run."""
+
+    def __init__(self, served: Served, root: Path) -> None:
+        self.served, self.root = served, root
+
+    def fresh(self) -> Snapshot:
+        shutil.rmtree(self.served.root)
+        shutil.copytree(self.root, self.served.root)
+        return self.served.scan()
+
+    def freed(self, preview: blobkit.Preview, tool: str | None = None) -> set[str]:
+        """Run the script; return what it removed beyond what the collector would have removed anyway."""
+        policy = preview.snapshot.store.policy_for(preview.snapshot.store.collected_by[preview.snapshot.policy])
+        assert policy is not None
+        before, already = self.served.stored(), garbage(preview.snapshot, policy.name)
+        done = self.served.run(preview.script(tool))
+        assert done.returncode == 0, done.stderr
+        return before - self.served.stored() - already
+
+
+@pytest.fixture(scope="module")
+def copies(dataset: Callable[[str], Dataset], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copies]:
+    root = dataset("dev-registry")[0]
+    with serving(tmp_path_factory.mktemp("served")) as served:
+        yield Copies(served, root)
+
+
+def test_every_tag_of_a_real_registry(copies: Copies) -> None:
+    tags = blobkit.tags_frame(copies.fresh()).index
+    assert len(tags) == 19
+    for tag in tags:
+        preview = blobkit.simulate_deref(copies.fresh(), tag)
+        gone = copies.freed(preview)
+        assert tuple(sorted(gone)) == preview.collected.digests, tag
+        assert (preview.collected.tool, preview.collected.stops) == ("curl", "")
+
+
+@pytest.mark.parametrize("names", FLOORS)
+def test_floors(copies: Copies, names: tuple[str, ...]) -> None:
+    snapshot = copies.fresh()
+    preview = blobkit.simulate_deref(snapshot, *names)
+    assert preview.collected.bytes == FLOORS[names]
+    gone = copies.freed(preview)
+    assert set(preview.collected.digests) == gone
+    assert int(blobkit.to_frame(snapshot)["size"].loc[sorted(gone)].sum()) == FLOORS[names]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("policy", ["tags", "revisions", "gc", "gc-m"])
+def test_sets_of_names_of_a_real_registry(copies: Copies, policy: str, seed: int) -> None:
+    draw = random.Random(seed)  # noqa: S311 (no secret)
+    snapshot = copies.fresh().with_policy(policy)
+    pins = [pin["name"] for pin, holds in zip(snapshot.pins.to_pylist(), snapshot.holding, strict=True) if holds]
+    names = draw.sample(sorted(set(pins)), draw.randint(2, 9))
+    preview = blobkit.simulate_deref(snapshot, names)
+    tool = draw.choice([None, "skopeo"])
+    assert copies.freed(preview, tool) == set(preview.collected.digests), names
+
+
+def test_a_whole_repository(copies: Copies) -> None:
+    for group in ("library/hello", "team-a/web", "library/python"):
+        preview = blobkit.simulate_deref(copies.fresh(), groups=[group])
+        assert copies.freed(preview) == set(preview.collected.digests)
+        assert preview.collected.bytes > 0
+        left = copies.served.scan("gc").pins
+        assert group not in left["group"].to_pylist()
+
+
+def test_what_waits(copies: Copies) -> None:
+    snapshot = copies.fresh()
+    for tag in blobkit.tags_frame(snapshot).index:
+        preview = blobkit.simulate_deref(snapshot, tag)
+        waiting = preview.waiting
+        assert set(waiting.index) == set(preview.digests) - set(preview.collected.digests)
+        assert list(waiting) == ["size", "held_by", "reason"]
+        assert (str(waiting.index.dtype), waiting.index.name, str(waiting["size"].dtype)) == ("str", "digest", "int64")
+        assert int(waiting["size"].sum()) == preview.bytes - preview.collected.bytes
+        left = blobkit.to_frame(snapshot.with_policy("gc"), columns=["status"])["status"]
+        assert set(waiting.index) <= set(left.index[left == "live"])
+        assert all(holders for holders in waiting["held_by"])
+    waiting = blobkit.simulate_deref(snapshot, "team-a/web:1.1").waiting
+    (row,) = waiting.to_dict("records")
+    assert row["size"] == 14_770
+    assert row["held_by"][0].startswith("team-a/web@sha256:")
+    assert row["reason"] == "an untagged manifest of the repository needs it"
+
+
+@pytest.mark.parametrize("policy", ["dependent", "strong", "ignore"])
+def test_every_tag_of_a_real_layout(dataset: Callable[[str], Dataset], tmp_path: Path, policy: str) -> None:
+    needs("umoci")
+    root = tmp_path / "layout"
+    shutil.copytree(dataset("dev-oci-layout")[0], root)
+    snapshot = blobkit.scan(f"oci:{root}", policy=policy, progress=False)
+    for tag in blobkit.tags_frame(snapshot).index:
+        shutil.rmtree(root)
+        shutil.copytree(dataset("dev-oci-layout")[0], root)
+        preview = blobkit.simulate_deref(snapshot, tag)
+        text = preview.script()
+        by_hand = "umoci gc --layout" not in text
+        already = garbage(snapshot, policy if by_hand else "strong")
+        before = stored(root)
+        done = shell(text, tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert before - stored(root) - already == set(preview.collected.digests), tag
+        assert preview.collected.bytes > 0
+        assert by_hand == (policy == "dependent")  # umoci gc would take referrers that no entry lists
+        assert by_hand == ("NOTE: files are removed by hand" in text)
+
+
+def stored(root: Path) -> set[str]:
+    return {f"sha256:{path.name}" for path in root.glob("blobs/sha256/*")}
