@@ -69,6 +69,7 @@ class Store(Bulk):
         self._refuse_closed()
         self._look()
         with batched(self._content, self._index, self._address, self._committing, self._retagged) as batch:
+            batch.shows_tags = self.shows_tags
             self._here.batch = ref(batch)
             yield batch
 
@@ -91,7 +92,7 @@ class Store(Bulk):
         """
         from blobkit.store.transfer.importing import Into, import_from  # noqa: PLC0415 (reads a snapshot, which needs numpy)
 
-        into = Into(self._content, self._index, self._changing, self._retagged, self.identity)
+        into = Into(self._content, self._index, self._changing, self._retagged, self.identity, self.shows_tags)
         with as_source(source) as opened:
             return import_from(opened, into, strict=strict, progress=progress)
 
