@@ -9,6 +9,7 @@ import numpy as np
 
 from blobkit.questions.findings.files import leftovers, orphans, outside, shared, split, unreadable, unseen
 from blobkit.questions.findings.finding import MEANING, Finding, about
+from blobkit.snapshot.kinds import STORES
 from blobkit.snapshot.notices import recompressed_in, upload_in
 from blobkit.snapshot.tables import STORED, codes, places
 
@@ -45,6 +46,9 @@ CODES = {
 ASIDE = frozenset({"opaque", "dangling", "dangling-subject", "unseen"})
 """Notices of which the graph under the policy says more than the key."""
 
+STOPS = frozenset(code for kind in STORES.values() for one in kind.collectors for code in one.codes)
+"""Notices that stop a collector: what has no finding of its own is told by `would-abort`."""
+
 
 def noticed(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
     """Yield what was noticed, one finding a code of notice. Cost: the notices."""
@@ -54,7 +58,7 @@ def noticed(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
     for code, rows in notices.items():
         if code in SPECIAL:
             yield from SPECIAL[code](snapshot, rows, min_age)
-        elif code not in ASIDE:
+        elif code not in ASIDE and (code in CODES or code in MEANING or code not in STOPS):
             finding = CODES.get(code, code if code in MEANING else "odd")
             yield about(finding, snapshot, *_named(rows))
 
