@@ -21,6 +21,7 @@ from blobkit.render import clean
 from blobkit.scanners.documents import Documents
 from blobkit.scanners.facts import Facts, Files, listing, micros, read, visible, within
 from blobkit.scanners.leftovers import Ledger
+from blobkit.scanners.links import led_out
 from blobkit.scanners.places import registry as place
 from blobkit.snapshot.notices import upload
 
@@ -83,8 +84,7 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
         raise UnreadableStoreError(msg)
     for part in (storage / "blobs", storage / "repositories"):
         if not within(os.fspath(part), os.fspath(root)):
-            msg = f"{part} leads out of {root} by a symbolic link, which is not followed: scan where it leads to"
-            raise UnreadableStoreError(msg)
+            raise UnreadableStoreError(led_out(part, root, "registry"))
     facts = Facts(Ledger(os.fspath(root), place("" if storage == root else os.fspath(BELOW))))
     blobs = os.fspath(storage / "blobs")
     files = Files(facts, os.fspath(storage), path_of(root))

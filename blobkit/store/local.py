@@ -46,6 +46,7 @@ class LocalStore(Store):
     """
 
     adopted: Adopted | None = None
+    shows_tags = True
 
     def __init__(
         self,

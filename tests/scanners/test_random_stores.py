@@ -35,7 +35,8 @@ class Plan:
             found[document] |= self.body[document] if "body" in kinds else set()
             if document in self.subject:
                 subject = self.subject[document]
-                found[document] |= {subject} if "subject" in kinds else set()
+                follows = "subject" in kinds and self.media_type[document] == MANIFEST  # umoci: not of an index
+                found[document] |= {subject} if follows else set()
                 found.setdefault(subject, set()).update({document} if "referrer" in kinds else set())
         return found
 

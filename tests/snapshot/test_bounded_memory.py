@@ -63,6 +63,7 @@ def manifest_of(layout: Layout, layers: int) -> None:
     layout.add(layout.blob('{"schemaVersion":2,"config":{},"layers":[' + "{}," * layers + "{}]}"), "x")
 
 
+@pytest.mark.slow
 def test_small_files_take_little_memory(tmp_path: Path) -> None:
     """Each within 100 MiB of what an honest file takes, one after the other in one process."""
     honest = archive(tmp_path / "honest", members(tables()))
@@ -115,6 +116,7 @@ def test_other_encodings_are_read(tmp_path: Path) -> None:
     assert Snapshot.load(archive(tmp_path / "x", {**members(tables()), "nodes.parquet": packed})).bytes == 1110
 
 
+@pytest.mark.slow
 def test_headers_that_are_none(tmp_path: Path) -> None:
     """Every byte of the first pages, changed: refused, or read as before."""
     files = members(tables())
@@ -138,6 +140,7 @@ def test_what_is_packed_once_more_is_unpacked_up_to_a_limit(tmp_path: Path, monk
     check_refused(packed, "store it as it is")
 
 
+@pytest.mark.slow
 def test_what_blobkit_saves_it_loads_however_alike_its_facts_are(tmp_path: Path) -> None:
     """300,000 files that are no blobs have almost the same name and a long path: too small a file would be refused."""
     n = 300_000
