@@ -21,6 +21,7 @@ from blobkit.render import clean
 from blobkit.scanners.documents import Documents
 from blobkit.scanners.facts import Facts, Files, listing, micros, read, visible, within
 from blobkit.scanners.leftovers import Ledger
+from blobkit.scanners.links import led_out
 from blobkit.scanners.places import registry as place
 from blobkit.snapshot.notices import upload
 
@@ -83,8 +84,7 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
         raise UnreadableStoreError(msg)
     for part in (storage / "blobs", storage / "repositories"):
         if not within(os.fspath(part), os.fspath(root)):
-            msg = f"{part} leads out of {root} by a symbolic link, which is not followed: scan where it leads to"
-            raise UnreadableStoreError(msg)
+            raise UnreadableStoreError(led_out(part, root, "registry"))
     facts = Facts(Ledger(os.fspath(root), place("" if storage == root else os.fspath(BELOW))))
     blobs = os.fspath(storage / "blobs")
     files = Files(facts, os.fspath(storage), path_of(root))
@@ -137,7 +137,7 @@ def _repositories(root: str, facts: Facts) -> Iterator[Repository]:
         below = {entry.name: entry.path for entry in _directories(path, facts, hides=True)}
         todo += [(inner, f"{name}/{own}".lstrip("/")) for own, inner in below.items() if not own.startswith("_")]
         if below.keys() & {"_manifests", "_layers", "_uploads"}:
-            repository = Repository(visible(name))
+            repository = Repository(clean(name))
             if "_manifests" in below:
                 _read_manifests(repository, below["_manifests"], facts)
             if "_layers" in below:
@@ -233,7 +233,9 @@ def _pin(facts: Facts, repository: Repository, marks: dict[int, list[int]]) -> N
     for name, digest, modified in repository.tags:
         facts.pin(facts.node(digest), name, "tag", repository.name, modified)
         if digest in repository.revisions:
-            facts.pin(facts.node(f"{repository.name}@{digest}"), name, "tagged-revision", repository.name, modified)
+            facts.pin(
+                facts.node(visible(f"{repository.name}@{digest}")), name, "tagged-revision", repository.name, modified
+            )
         else:
             message = f"the tag {name} names {digest}, whose revision link is gone: it cannot be pulled"
             facts.notice("tag-without-revision", message, name)

@@ -62,7 +62,7 @@ def test_what_frees_no_more_together_than_alone_is_no_advice() -> None:
     assert preview.also_drop.to_dict("records") == [
         {"tag": "b", "bytes": 7, "alone": 0, "extra": 7, "digest": key(3), "name": "b", "blobs": 1, "together": 7}
     ]
-    said = "together with one of these more goes: b (7 B more, 0 B if dropped alone)"
+    said = "together with b 7 B more (0 B if dropped alone)"
     assert said in str(preview)
     assert said in preview._repr_html_()
     assert json.loads(json.dumps(preview.to_dict()))["also_drop"][0]["extra"] == 7
@@ -76,9 +76,9 @@ def test_more_goes_at_most_while_a_manifest_in_use_cannot_be_read(tmp_path: Path
     layout = Layout(tmp_path)
     layout.image("a", "shared", "a's")
     layout.image("b", "shared", "b's")
-    assert "more goes: b (" in str(blobkit.simulate_deref(layout.scan(), "a"))
+    assert "together with b " in str(blobkit.simulate_deref(layout.scan(), "a"))
     layout.add(layout.blob("no index"), "broken", INDEX)
-    assert "more goes: b (at most " in str(blobkit.simulate_deref(layout.scan(), "a"))
+    assert "together with b at most " in str(blobkit.simulate_deref(layout.scan(), "a"))
 
 
 def test_what_two_more_names_keep_is_no_advice_for_one(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """From what a user hands over (names, digests, patterns, lists, Series) to the pins that would be dropped.
 
-Resolved in this order: a full digest, an exact name, a pattern with `*` over names, a unique prefix of a digest.
-Nothing is guessed: what names nothing, or several things, is an error that lists what was meant perhaps.
+Resolved in this order: a full digest of a blob that is there, an exact name, a pattern with `*` over names, a unique
+prefix of a digest. Nothing is guessed: what names nothing, or several things, is an error that lists the nearest ones.
 """
 
 from __future__ import annotations
@@ -30,13 +30,19 @@ if TYPE_CHECKING:
 
     Targets = str | Iterable["Targets"]
 
-__all__ = ["Dropped", "Targets", "blob_of", "flattened", "resolve", "untagged"]
+__all__ = ["Dropped", "PinName", "Targets", "blob_of", "flattened", "resolve", "untagged"]
 
 PREFIX_HEX = 6
 NAMES_COMPARED = 50_000
 NAMES_JUDGED = 100
 _DIGEST_LIKE = re.compile(rf"({'|'.join(ALGORITHMS)}):")
 _PREFIX = re.compile(rf"((?:{'|'.join(ALGORITHMS)}):)?([0-9a-f]{{{PREFIX_HEX},}})")
+
+
+class PinName(str):
+    """A name of a pin as an answer gives it: taken for nothing else where it is a target, even if it is a digest."""
+
+    __slots__ = ()
 
 
 @dataclass(slots=True)
@@ -128,10 +134,12 @@ class _Resolver:
 
     def target(self, text: str, *, all_pins: bool) -> None:
         """Drop what one target stands for."""
-        if is_digest(text):
+        rows = self._named(text)
+        if is_digest(text) and not (rows and self._is_name(text)):
+            if rows:
+                self.dropped.notices.append(f"{text} was taken as the digest, not as the name: tag:{text} is that")
             self._digest(text, all_pins=all_pins)
             return
-        rows = self._named(text)
         found = [] if text.startswith("tag:") else self._by_prefix(text.removeprefix("digest:"))
         if rows:
             if found:
@@ -148,7 +156,7 @@ class _Resolver:
 
     def blob(self, text: str) -> int:
         """Return the node of one blob."""
-        if is_digest(text):
+        if is_digest(text) and not (rows_named(self.snapshot, text) and self._is_name(text)):
             return self._found(text)
         named = [self.snapshot.key(node) for node in np.unique(self.node[self._named(text.removeprefix("tag:"))])]
         named = [key for key in named if is_digest(key)]
@@ -159,6 +167,11 @@ class _Resolver:
         if len(found) != 1:
             self._refuse(text, found)
         return self.snapshot.find(found[0])
+
+    def _is_name(self, text: str) -> bool:
+        """Return whether a text that is a digest, and a name too, stands for the name: no such blob is here."""
+        node = self.snapshot.find(text)
+        return isinstance(text, PinName) or node < 0 or not (self.snapshot.graph.blob[node] or self._holding_on(node))
 
     def group(self, text: str) -> None:
         """Drop every pin of a repository or namespace."""
