@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from blobkit.errors import SnapshotFormatError, UnknownPolicyError
+from blobkit.oci.names import UMOCI_NAME
 from blobkit.snapshot.dropping import Dropping
 
 if TYPE_CHECKING:
@@ -310,7 +311,7 @@ OCI = Kind(
     tools=("umoci", "rm"),
     collected_by={"dependent": "umoci", "strong": "umoci", "ignore": "umoci"},
     dropping=Dropping(
-        takes=r"\A(?:[^\pC\pZ]| )*\z",
+        takes=rf"\A(?:{UMOCI_NAME})\z",
         refused="umoci takes no such name",
         nameless="umoci drops names only",
         partly="umoci drops all entries of a name",
