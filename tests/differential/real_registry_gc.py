@@ -1,0 +1,109 @@
+"""The real `docker-registry garbage-collect` on a storage that is in memory: written, collected, looked at again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from random_registries import Link
+from served import PROGRAM
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from random_registries import Entry, Storage
+
+BELOW = "docker/registry/v2"
+CONFIG = "version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {root}}}\n"
+AS_ANYBODY = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+"""Runs a program without the rights of root, so that modes count."""
+LABELS = ("sha256", "sha384", "sha512")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the collector did: its exit code, what it said, the blobs it removed with their bytes, the links too."""
+
+    code: int
+    said: str
+    removed: dict[str, int]
+    links: frozenset[str]
+
+    @property
+    def stopped(self) -> bool:
+        return self.code != 0
+
+
+def write(storage: Storage, directory: Path) -> Path:
+    """Write a storage into a new directory, and return the root directory of the registry."""
+    shutil.rmtree(directory, ignore_errors=True)
+    root = directory / "registry"
+    _write(storage.settled(), os.fspath(root / BELOW))
+    _write(storage.outside, os.fspath(directory))
+    _lock(storage, directory)
+    return root
+
+
+def _lock(storage: Storage, directory: Path) -> None:
+    for path, mode in storage.modes.items():
+        full = directory / "registry" / BELOW / path
+        if full.exists():
+            full.chmod(mode)
+
+
+def _write(entries: Mapping[str, Entry], top: str) -> None:
+    os.makedirs(top, exist_ok=True)
+    for path, entry in entries.items():
+        full = f"{top}/{path}"
+        os.makedirs(full if entry is None else os.path.dirname(full), exist_ok=True)
+        if isinstance(entry, Link):
+            os.symlink(entry.target, full)
+        elif entry is not None:
+            with open(full, "wb") as file:
+                file.write(entry)
+
+
+def readable(storage: Storage, directory: Path) -> None:
+    """Give back the rights that `write` took away."""
+    for path in storage.modes:
+        full = directory / "registry" / BELOW / path
+        if full.exists():
+            full.chmod(0o755)
+
+
+def blobs(root: Path) -> dict[str, int]:
+    """The blobs that are stored, with their bytes."""
+    found = {}
+    for label in LABELS:
+        for path in (root / BELOW / "blobs" / label).glob("*/*/data"):
+            if path.is_file() and path.parts[-3] == path.parts[-2][:2]:
+                found[f"{label}:{path.parts[-2]}"] = path.stat().st_size
+    return found
+
+
+def _links(root: Path) -> frozenset[str]:
+    """The link files of revisions and tags."""
+    top = root / BELOW / "repositories"
+    walk = os.walk(top)
+    return frozenset(os.path.join(at, "link") for at, _, files in walk if "link" in files and "_layers" not in at)
+
+
+def collect(storage: Storage, directory: Path, *, untagged: bool) -> Run:
+    """Write a storage, run the collector on it (with -m where `untagged`), and return what it did."""
+    root = write(storage, directory)
+    readable(storage, directory)
+    before, links = blobs(root), _links(root)
+    _lock(storage, directory)
+    config = directory / "config.yml"
+    config.write_text(CONFIG.format(root=root))
+    rights = AS_ANYBODY if storage.modes else ()
+    command = [*rights, PROGRAM, "garbage-collect", *(["-m"] if untagged else []), os.fspath(config)]
+    ran = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace")
+    readable(storage, directory)
+    after = blobs(root)
+    removed = {digest: size for digest, size in before.items() if digest not in after}
+    return Run(ran.returncode, ran.stderr, removed, links - _links(root))
