@@ -26,8 +26,8 @@ from synthetic import image_store
 
 import blobkit
 from blobkit.analysis.groups import classes, reach, shares
-from blobkit.snapshot import Snapshot
-from blobkit.tables import ids
+from blobkit.snapshot.snapshot import Snapshot
+from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 FRESH = """
 import re, sys, time
 import blobkit
-from blobkit.snapshot import Snapshot
+from blobkit.snapshot.snapshot import Snapshot
 def memory(what):
     with open("/proc/self/status") as status:
         return 1024 * int(re.search(what + r":\\s+(\\d+)", status.read())[1])
 snapshot = Snapshot.load({path!r})
-snapshot.counted
+snapshot.graph
 with open("/proc/self/clear_refs", "w") as peak:
     peak.write("5")  # the peak so far is that of loading
 before, start, used = memory("VmRSS"), time.perf_counter(), time.process_time()
@@ -112,11 +112,11 @@ def warm(snapshot: Snapshot) -> None:
 
 
 def _steps(snapshot: Snapshot) -> Iterator[tuple[str, Work, Work, str]]:
-    graph, roots = snapshot.counted, _roots(snapshot)
+    graph, roots = snapshot.graph, _roots(snapshot)
     found, alone = _reach(snapshot, roots), np.ones(len(graph.size), np.bool_)
 
     def scan() -> object:
-        return np.bincount(graph.targets)
+        return np.bincount(graph.indices)
 
     against = "one pass over the links (numpy.bincount)"
     yield "what each tag reaches", lambda: _reach(snapshot, roots), scan, against
@@ -128,11 +128,11 @@ def _steps(snapshot: Snapshot) -> Iterator[tuple[str, Work, Work, str]]:
 def _peers(snapshot: Snapshot) -> Iterator[tuple[str, Work, Work, str]]:
     """Yield the closures of a sample of tags, ours and theirs; other peers are added here."""
     roots = _roots(snapshot)[:: max(1, snapshot.pins.num_rows // SAMPLE)]
-    graph = snapshot.counted
+    graph = snapshot.graph
     made: nx.DiGraph[int] = nx.DiGraph()
     made.add_nodes_from(range(len(graph.size)))
-    sources = np.repeat(np.arange(len(graph.size)), np.diff(graph.first))
-    made.add_edges_from(zip(sources.tolist(), graph.targets.tolist(), strict=True))
+    sources = np.repeat(np.arange(len(graph.size)), np.diff(graph.indptr))
+    made.add_edges_from(zip(sources.tolist(), graph.indices.tolist(), strict=True))
     size = graph.size.tolist()
 
     def by_networkx() -> list[int]:
@@ -152,7 +152,7 @@ def _roots(snapshot: Snapshot) -> np.ndarray:
 
 
 def _reach(snapshot: Snapshot, roots: np.ndarray) -> Reach:
-    return reach(snapshot.counted, np.arange(len(roots) + 1), roots)
+    return reach(snapshot.graph, np.arange(len(roots) + 1), roots)
 
 
 def _fresh(path: str, call: str) -> tuple[float, ...]:

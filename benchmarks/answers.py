@@ -22,7 +22,7 @@ import numpy as np
 from synthetic import image_store
 
 import blobkit
-from blobkit.snapshot import Snapshot
+from blobkit.snapshot.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ HERE = Path(__file__).resolve().parent
 FRESH = """
 import re, time
 import blobkit, pandas
-from blobkit.snapshot import Snapshot
+from blobkit.snapshot.snapshot import Snapshot
 snapshot = Snapshot.load({path!r})
 start = time.perf_counter()
 frame = blobkit.to_frame(snapshot)
@@ -108,7 +108,7 @@ def large_rows() -> None:
     blobkit.simulate_deref(snapshot, names[0])
     tag, scan = interleaved(
         lambda: [blobkit.simulate_deref(snapshot, name).bytes for name in names],
-        lambda: [np.bincount(snapshot.counted.targets) for _ in names],
+        lambda: [np.bincount(snapshot.graph.indices) for _ in names],
     )
     what = f"{blobs:,} blobs, {links:,} links"
     _row(

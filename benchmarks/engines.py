@@ -20,13 +20,15 @@ import blobkit
 from blobkit.analysis import dominators as tree
 from blobkit.analysis.reach import depth, holders
 from blobkit.analysis.removal import removal
-from blobkit.snapshot import Counted, build
-from blobkit.tables import LINK_KINDS, ids
+from blobkit.snapshot.kinds import LINK_KINDS
+from blobkit.snapshot.snapshot import build
+from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.graph import ReferenceGraph
+    from blobkit.snapshot.snapshot import Snapshot
 
     Work = Callable[[], object]
     Row = tuple[str, Work, Work, float]
@@ -45,7 +47,7 @@ VIEW = """
 import re, time
 import blobkit, networkx
 import blobkit.views.graph
-from blobkit.snapshot import Snapshot
+from blobkit.snapshot.snapshot import Snapshot
 def memory():
     with open("/proc/self/status") as status:
         return 1024 * int(re.search(r"VmRSS:\\s+(\\d+)", status.read())[1])
@@ -57,7 +59,7 @@ print(time.perf_counter() - start, memory() - before)
 """
 BIG = """
 import re, time
-from blobkit.snapshot import Snapshot
+from blobkit.snapshot.snapshot import Snapshot
 def peak():
     with open("/proc/self/status") as status:
         return 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", status.read())[1])
@@ -68,7 +70,7 @@ start, used = time.perf_counter(), time.process_time()
 from blobkit.analysis import dominators as tree
 from blobkit.analysis.reach import closure_sizes, depth, holders
 import numpy as np
-graph = snapshot.counted
+graph = snapshot.graph
 depth(graph), holders(graph), tree.retained(graph), tree.frees(graph)
 closure_sizes(graph, np.flatnonzero(graph.pins).astype(np.int32))
 print(time.perf_counter() - start, time.process_time() - used, peak())
@@ -85,36 +87,36 @@ def kernels(snapshot: Snapshot) -> None:
 
 
 def _kernels(snapshot: Snapshot) -> Iterator[Row]:
-    graph, n = snapshot.counted, len(snapshot.counted.size)
+    graph, n = snapshot.graph, len(snapshot.graph.size)
     source, target = (ids(snapshot.links[end]) for end in ("source", "target"))
     roots = np.flatnonzero(graph.pins).astype(np.int32)
     links_in = graph.links_in.astype(np.int32)
     yield (
         "build: what counts, by source",
-        lambda: replace(snapshot).counted,
+        lambda: replace(snapshot).graph,
         lambda: references.csr(n, source, target),
         1.6,
     )
-    yield "reach", lambda: depth(again(graph)), lambda: references.reach(graph.first, graph.targets, roots), 1.5
+    yield "reach", lambda: depth(again(graph)), lambda: references.reach(graph.indptr, graph.indices, roots), 1.5
     some = roots[::10].copy()
     drops, queue, left = graph.pins[some], np.empty(n, np.int32), (links_in + graph.pins).astype(np.int32)
     removal(graph, some, drops)
     yield (
         "cascade of a tenth of the roots",
         lambda: removal(graph, some, drops),
-        lambda: references.cascade(graph.first, graph.targets, graph.size, left, some, drops, queue),
+        lambda: references.cascade(graph.indptr, graph.indices, graph.size, left, some, drops, queue),
         1.5,
     )
 
     def dominators() -> object:
-        references.reach(graph.first, graph.targets, roots)
-        idom, order = references.dominators(graph.first, graph.targets, graph.pins, links_in.copy())
+        references.reach(graph.indptr, graph.indices, roots)
+        idom, order = references.dominators(graph.indptr, graph.indices, graph.pins, links_in.copy())
         return references.retained(idom, order, graph.size)
 
     yield "reach, dominators, retained bytes of all", lambda: tree.retained(again(graph)), dominators, 1.5
 
 
-def again(graph: Counted) -> Counted:
+def again(graph: ReferenceGraph) -> ReferenceGraph:
     """The same graph, of which nothing is known yet."""
     return replace(graph)
 
@@ -133,22 +135,22 @@ def in_turn(ours: Work, other: Work, rounds: int = ROUNDS) -> tuple[float, float
 def shapes(snapshot: Snapshot) -> None:
     """Print what a link costs in a chain 100,000 deep and at a hub of 1M links, against the image store."""
     print(f"\n{'CPU ns a link, nothing known before':42} {'image':>8} {'chain':>8} {'hub':>8}  target: 5 times")
-    graphs = [snapshot.counted, _chain(100_000).counted, _hub(1_000_000).counted]
+    graphs = [snapshot.graph, _chain(100_000).graph, _hub(1_000_000).graph]
     for what, work in _works():
         found = []
         for graph in graphs:
             work(again(graph))
-            found.append(statistics.median(_seconds(work, again(graph)) for _ in range(5)) / len(graph.targets) * 1e9)
+            found.append(statistics.median(_seconds(work, again(graph)) for _ in range(5)) / len(graph.indices) * 1e9)
         print(f"{what:42} {found[0]:8.1f} {found[1]:8.1f} {found[2]:8.1f}  {max(found) / found[0]:.1f} times")
 
 
-def _works() -> Iterator[tuple[str, Callable[[Counted], object]]]:
+def _works() -> Iterator[tuple[str, Callable[[ReferenceGraph], object]]]:
     yield "reach", depth
     yield "dominators, retained, frees", tree.frees
     yield "the links by target", holders
 
 
-def _seconds(work: Callable[[Counted], object], graph: Counted) -> float:
+def _seconds(work: Callable[[ReferenceGraph], object], graph: ReferenceGraph) -> float:
     start = time.thread_time()
     work(graph)
     return time.thread_time() - start
@@ -182,7 +184,7 @@ def views(snapshot: Snapshot, path: str) -> None:
     view, real = blobkit.graph_view(snapshot), nx.DiGraph()
     keys = snapshot.nodes["key"].to_pylist()
     real.add_nodes_from(keys)
-    ends = (np.repeat(np.arange(len(keys)), np.diff(snapshot.counted.first)), snapshot.counted.targets)
+    ends = (np.repeat(np.arange(len(keys)), np.diff(snapshot.graph.indptr)), snapshot.graph.indices)
     real.add_edges_from(zip(*([keys[node] for node in end.tolist()] for end in ends), strict=True))
     some = keys[:: max(1, len(keys) // SAMPLE)][:SAMPLE]
     work = [lambda graph=graph: [len(nx.descendants(graph, key)) for key in some] for graph in (view, real)]
@@ -217,19 +219,19 @@ def big(path: str) -> None:
 
 def peers(snapshot: Snapshot) -> None:
     """Print building a graph from pairs, and reach from all roots, in other libraries; once, as some are slow."""
-    graph = snapshot.counted
-    source = np.repeat(np.arange(len(graph.size)), np.diff(graph.first))
+    graph = snapshot.graph
+    source = np.repeat(np.arange(len(graph.size)), np.diff(graph.indptr))
     roots = np.flatnonzero(graph.pins)
     expected = int(np.count_nonzero(depth(graph) >= 0))
     print(f"\n{'once, CPU seconds':42} {'build':>8} {'reach':>8}")
     ours = replace(snapshot)
-    print(f"{'blobkit':42} {_timed(lambda: ours.counted)[0]:8.2f} {_timed(lambda: depth(ours.counted))[0]:8.2f}")
+    print(f"{'blobkit':42} {_timed(lambda: ours.graph)[0]:8.2f} {_timed(lambda: depth(ours.graph))[0]:8.2f}")
     for name, (make, walk) in PEERS.items():
         try:
             packages = installed(name)
             if packages not in sys.path:
                 sys.path.append(packages)  # behind what is there
-            built, made = _timed(lambda make=make: make(len(graph.size), source, graph.targets))
+            built, made = _timed(lambda make=make: make(len(graph.size), source, graph.indices))
             walked, found = _timed(lambda walk=walk, made=made: walk(made, roots.tolist()))
         except Exception as error:  # noqa: BLE001 (whatever a peer does, the others are measured)
             print(f"{name} is left out: {type(error).__name__}: {error}", file=sys.stderr)

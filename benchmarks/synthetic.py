@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.snapshot import build
+from blobkit.snapshot.snapshot import build
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 MANIFEST, CONFIG, INDEX, LAYER = 1, 2, 0, 3
 

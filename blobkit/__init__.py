@@ -53,9 +53,10 @@ from blobkit.errors import (
     WriterClosedError,
 )
 from blobkit.model import Descriptor, Freed
-from blobkit.protocols import open_addresses_with, open_sources_with
+from blobkit.protocols import open_addresses_with, open_sources_with, write_scripts_with
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from blobkit.connect import scan
@@ -69,7 +70,7 @@ if TYPE_CHECKING:
     from blobkit.questions.sharing import Sharing, sharing
     from blobkit.questions.usage import Usage, usage
     from blobkit.questions.why import Why, why
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
     from blobkit.store.batch import Batch
     from blobkit.store.blob import Blob
     from blobkit.store.fsck.report import Fsck
@@ -180,7 +181,7 @@ _HOMES = {
     "Plan": "blobkit.questions.plan",
     "Preview": "blobkit.questions.preview",
     "Sharing": "blobkit.questions.sharing",
-    "Snapshot": "blobkit.snapshot",
+    "Snapshot": "blobkit.snapshot.snapshot",
     "Store": "blobkit.store.store",
     "Usage": "blobkit.questions.usage",
     "Why": "blobkit.questions.why",
@@ -226,5 +227,10 @@ def _source(address: Address) -> AbstractContextManager[Source]:
     return import_module("blobkit.connect").source(address)  # type: ignore[no-any-return]
 
 
+def _script(preview: object, tool: str | None, *, heading: Sequence[str] = ()) -> str:
+    return import_module("blobkit.scripts.script").script(preview, tool, heading=heading)  # type: ignore[no-any-return]
+
+
 open_addresses_with(_open)
 open_sources_with(_source)
+write_scripts_with(_script)

@@ -15,7 +15,8 @@ from blobkit.errors import AddressError, SourceError
 from blobkit.render import listed, printable
 from blobkit.scanners import go_blobstore, oci_layout, registry
 from blobkit.scanners.foreign import ForeignStore
-from blobkit.snapshot import Snapshot
+from blobkit.snapshot.kinds import STORES
+from blobkit.snapshot.snapshot import Snapshot
 from blobkit.store.local import open_read_only
 
 if TYPE_CHECKING:
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["scan", "source"]
 
-LOOKED_FOR = (
-    "blobkit (.blobkit/index.sqlite), oci (oci-layout, or index.json and blobs/), "
-    "registry (docker/registry/v2/repositories), go-blobstore (blobs/<digest>/info.json), snapshot (snapshot.json)"
+LOOKED_FOR = ", ".join(
+    [*(f"{kind.name} ({kind.signs})" for kind in STORES.values()), "snapshot (snapshot.json)"],
 )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.model import Stamp
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
     Address = str | os.PathLike[str]
 
@@ -34,6 +34,8 @@ __all__ = [
     "as_source",
     "open_addresses_with",
     "open_sources_with",
+    "write_scripts_with",
+    "written",
 ]
 
 T = TypeVar("T")
@@ -49,6 +51,7 @@ class SupportsSnapshot(Protocol):
 
 
 _openers: list[Callable[[Address], Snapshot]] = []
+_writers: list[Callable[..., str]] = []
 
 
 def open_addresses_with(opener: Callable[[Address], Snapshot]) -> None:
@@ -67,6 +70,16 @@ def as_snapshot(x: SupportsSnapshot | Address) -> Snapshot:
         return x.snapshot()
     msg = f"a {type(x).__name__} cannot be audited: give a store, a snapshot or an address (a path, or kind:path)"
     raise TypeError(msg)
+
+
+def write_scripts_with(writer: Callable[..., str]) -> None:
+    """Make `writer` what turns a preview into a script; questions know no other way to one."""
+    _writers[:] = [writer]
+
+
+def written(preview: object, tool: str | None, heading: Sequence[str] = ()) -> str:
+    """Return the script that does with `tool` what a preview shows; the lines of `heading` come first."""
+    return _writers[0](preview, tool, heading=heading)
 
 
 @runtime_checkable

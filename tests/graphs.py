@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from hypothesis import strategies as st
 
-from blobkit.snapshot import build
+from blobkit.snapshot.snapshot import build
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from blobkit.snapshot import Counted, Snapshot
+    from blobkit.snapshot.graph import ReferenceGraph
+from blobkit.snapshot.snapshot import Snapshot
 
 
 @dataclass
@@ -84,7 +85,7 @@ class Graph:
             lost |= {target for node in more for target in self.out[node]}
 
     def levels(self, gone: Collection[int]) -> dict[int, int]:
-        """1 + the largest level of the freed blobs that held it, 0 where none did; stand-ins add nothing."""
+        """1 + the largest level of the freed blobs that held it, 0 where none did; virtual nodes add nothing."""
         level = dict.fromkeys(gone, 0)
         for _ in gone:
             for node in gone:
@@ -133,8 +134,8 @@ def snapshot_of(
     )
 
 
-def counted(graph: Graph, *, counting: bool = False) -> Counted:
-    return snapshot_of(graph, counting=counting).counted
+def counted(graph: Graph, *, counting: bool = False) -> ReferenceGraph:
+    return snapshot_of(graph, counting=counting).graph
 
 
 def same_facts(a: Snapshot, b: Snapshot) -> bool:
@@ -171,7 +172,7 @@ def graphs(draw: st.DrawFn, *, cyclic: bool = False, largest: int = 12) -> Graph
 
 @st.composite
 def named_graphs(draw: st.DrawFn) -> tuple[Graph, dict[int, list[str]], dict[str, str | None]]:
-    """A graph of which some pins are names and some nodes stand-ins, and the group of each name.
+    """A graph of which some pins are names and some nodes virtual nodes, and the group of each name.
 
     One name may be given to two nodes.
     """

@@ -14,7 +14,7 @@ import blobkit
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
     Descriptor = dict[str, object]
 

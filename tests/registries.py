@@ -7,12 +7,12 @@ import random
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from blobkit.snapshot import build
+from blobkit.snapshot.snapshot import build
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 TIME = datetime(2026, 1, 2, tzinfo=UTC)
 NAMES = ("web", "api", "db", "cache", "ml", "etl", "auth", "cron", "edge", "ui")

@@ -13,7 +13,7 @@ import pytest
 
 import blobkit.demo
 from blobkit.cli import cli
-from blobkit.snapshot import POLICIES
+from blobkit.snapshot.kinds import STORES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -34,7 +34,8 @@ def test_every_command_in_the_readme_exists() -> None:
 
 
 def test_every_policy_is_in_the_readme() -> None:
-    assert [policy.name for policy in POLICIES if f"`{policy.name}`" not in README] == []
+    policies = [policy.name for kind in STORES.values() for policy in kind.policies]
+    assert [name for name in policies if f"`{name}`" not in README] == []
 
 
 def test_the_store_example_runs(tmp_path: Path) -> None:

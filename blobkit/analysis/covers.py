@@ -17,7 +17,7 @@ from blobkit.analysis.groups import classes, reach
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from blobkit.snapshot import Counted
+    from blobkit.snapshot.graph import ReferenceGraph
 
     Bools = NDArray[np.bool_]
     Floats = NDArray[np.float64]
@@ -173,7 +173,7 @@ def _least(gains: Floats, costs: Floats, wanted: Floats) -> Floats:
     return np.where(at == 0, 0.0, np.where(at == len(gains), np.inf, on_line))
 
 
-def cover(graph: Counted, alone: Bools, start: Ints, roots: Ids, cost: Floats) -> Cover:
+def cover(graph: ReferenceGraph, alone: Bools, start: Ints, roots: Ids, cost: Floats) -> Cover:
     """Return the cover of names whose pins are on `roots[start[i]:start[i + 1]]`; `alone`: held by nothing else.
 
     Cost: as `blobkit.analysis.groups.reach` and `classes`.
@@ -189,12 +189,12 @@ def cover(graph: Counted, alone: Bools, start: Ints, roots: Ids, cost: Floats) -
     return Cover(cost, size, begin, member.astype(np.int64), int(made.bytes.sum() - size.sum()))
 
 
-def _within(graph: Counted, alone: Bools) -> Counted:
+def _within(graph: ReferenceGraph, alone: Bools) -> ReferenceGraph:
     """Return the graph with the links to these nodes only, which contain whatever reaches one of them."""
-    kept = alone[graph.targets]
-    first = _starts(kept)[graph.first]
+    kept = alone[graph.indices]
+    first = _starts(kept)[graph.indptr]
     blob = graph.blob & alone & (graph.size > 0)
-    return replace(graph, first=first, targets=graph.targets[kept], blob=blob)
+    return replace(graph, indptr=first, indices=graph.indices[kept], blob=blob)
 
 
 def _starts(number: Ints | Bools) -> Ints:

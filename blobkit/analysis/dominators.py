@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.analysis import kernels
-from blobkit.analysis.memory import kept
 from blobkit.analysis.reach import closure, holders, links_from, links_from_live, live, sources
+from blobkit.cache import memoized
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from blobkit.snapshot import Counted
+    from blobkit.snapshot.graph import ReferenceGraph
 
 __all__ = ["Dominators", "dominators", "frees", "is_cyclic", "leaked", "retained"]
 
@@ -36,8 +36,8 @@ class Dominators:
     stuck: NDArray[np.bool_]
 
 
-@kept
-def dominators(graph: Counted) -> Dominators:
+@memoized
+def dominators(graph: ReferenceGraph) -> Dominators:
     """Return the dominator tree. Cost: nodes + links * log(depth); on marked stores with cycles a few passes more.
 
     Marking: over what the roots reach. Counting: over all nodes; what is not reached, or lies on a cycle or below
@@ -47,7 +47,7 @@ def dominators(graph: Counted) -> Dominators:
     inside = np.ones_like(reached) if graph.counting else reached
     root = (graph.pins > 0) | (inside & ~reached)
     degree = links_from(graph, inside) if graph.counting else links_from_live(graph).copy()
-    idom, order = kernels.dominators(graph.first, graph.targets, root, inside, degree)
+    idom, order = kernels.dominators(graph.indptr, graph.indices, root, inside, degree)
     cyclic = len(order) < int(np.count_nonzero(inside))
     stuck = np.zeros(len(inside), np.bool_)
     if cyclic and graph.counting:
@@ -56,33 +56,33 @@ def dominators(graph: Counted) -> Dominators:
         idom[:-1][stuck] = len(inside)
         order = np.concatenate((np.flatnonzero(stuck).astype(np.int32), order))
     elif cyclic:
-        order = kernels.postorder(graph.first, graph.targets, root)[::-1].copy()
+        order = kernels.postorder(graph.indptr, graph.indices, root)[::-1].copy()
         idom = kernels.dominators_cyclic(*holders(graph), root, order)
     return Dominators(idom, order, cyclic, stuck)
 
 
-def is_cyclic(graph: Counted) -> bool:
+def is_cyclic(graph: ReferenceGraph) -> bool:
     """Return whether links that matter to the collector form a cycle."""
     return dominators(graph).cyclic
 
 
-@kept
-def leaked(graph: Counted) -> NDArray[np.bool_]:
+@memoized
+def leaked(graph: ReferenceGraph) -> NDArray[np.bool_]:
     """Return what no dropped pin frees on a counting store: garbage, cycles, and what either reaches; else nothing."""
     if not graph.counting:
         return np.zeros(len(graph.size), np.bool_)
     return closure(graph, np.flatnonzero(~live(graph) | dominators(graph).stuck).astype(np.int32)) >= 0
 
 
-@kept
-def retained(graph: Counted) -> NDArray[np.int64]:
+@memoized
+def retained(graph: ReferenceGraph) -> NDArray[np.int64]:
     """Return the bytes that only each node keeps, itself included; 0 for what no root reaches on a marked store."""
     tree = dominators(graph)
     return kernels.totals(tree.idom, tree.order, graph.size)[:-1]
 
 
-@kept
-def frees(graph: Counted) -> NDArray[np.int64]:
+@memoized
+def frees(graph: ReferenceGraph) -> NDArray[np.int64]:
     """Return the bytes that go when all pins on a node go: what it retains, if nothing else holds the node itself.
 
     What else may hold it: on a counting store any node that links to it; on a marked one any *reached* node, but
@@ -92,14 +92,14 @@ def frees(graph: Counted) -> NDArray[np.int64]:
         held = graph.links_in > 0
     elif is_cyclic(graph):
         source = sources(graph)
-        others = live(graph)[source] & ~_dominates(graph, graph.targets, source)
-        held = np.bincount(graph.targets[others], minlength=len(graph.size)) > 0
+        others = live(graph)[source] & ~_dominates(graph, graph.indices, source)
+        held = np.bincount(graph.indices[others], minlength=len(graph.size)) > 0
     else:
         held = links_from_live(graph) > 0
     return np.where((graph.pins > 0) & ~held, retained(graph), 0)
 
 
-def _dominates(graph: Counted, above: NDArray[np.int32], below: NDArray[np.int32]) -> NDArray[np.bool_]:
+def _dominates(graph: ReferenceGraph, above: NDArray[np.int32], below: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Return whether each node `above[i]` dominates `below[i]`: its interval in the tree holds that of the other."""
     tree = dominators(graph)
     n = len(graph.size)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from blobkit.snapshot import Counted
+    from blobkit.snapshot.graph import ReferenceGraph
 
     Bools = NDArray[np.bool_]
     Ids = NDArray[np.int32]
@@ -121,7 +121,7 @@ class Listed:
 class Batched:
     """The graph and the roots of the groups, from which any batch of pairs can be computed."""
 
-    graph: Counted
+    graph: ReferenceGraph
     start: Ints
     roots: Ids
 
@@ -182,7 +182,7 @@ class Batched:
 
     def _spread(self, start: Ints, roots: Ids) -> Ints:
         run = kernels.bits_spread.of(self._work)
-        return run(self.graph.first, self.graph.targets, self._component, self._order, start, roots)
+        return run(self.graph.indptr, self.graph.indices, self._component, self._order, start, roots)
 
     def _joined(self, batches: list[Ints]) -> Ints:
         whole: Ints = np.concatenate([np.empty(0, np.int64), *batches])[: len(self.start) - 1]
@@ -190,7 +190,7 @@ class Batched:
 
     @cached_property
     def _components(self) -> tuple[Ids, Ids]:
-        return kernels.components.of(self._work)(self.graph.first, self.graph.targets)
+        return kernels.components.of(self._work)(self.graph.indptr, self.graph.indices)
 
     @property
     def _component(self) -> Ids:
@@ -202,16 +202,16 @@ class Batched:
 
     @property
     def _work(self) -> int:
-        return (len(self.graph.size) + len(self.graph.targets)) * (1 + len(self.start) // BITS)
+        return (len(self.graph.size) + len(self.graph.indices)) * (1 + len(self.start) // BITS)
 
 
-def reach(graph: Counted, start: Ints, roots: Ids) -> Reach:
+def reach(graph: ReferenceGraph, start: Ints, roots: Ids) -> Reach:
     """Return what groups reach, whose roots are `roots[start[g]:start[g + 1]]`. Cost: what each reaches, and its links.
 
     Bounded: above four pairs for each node, link and root nothing is listed.
     """
-    most = max(LISTED_ALWAYS, LISTED_PER_LINK * (len(graph.size) + len(graph.targets) + len(roots)))
-    begin, found, whole = kernels.searched(graph.first, graph.targets, start, roots, most)
+    most = max(LISTED_ALWAYS, LISTED_PER_LINK * (len(graph.size) + len(graph.indices) + len(roots)))
+    begin, found, whole = kernels.searched(graph.indptr, graph.indices, start, roots, most)
     return Listed(begin, found, len(graph.size)) if whole else Batched(graph, start, roots)
 
 
@@ -225,7 +225,7 @@ class Shares:
     split: Ints
 
 
-def shares(graph: Counted, found: Reach, alone: Bools) -> Shares:
+def shares(graph: ReferenceGraph, found: Reach, alone: Bools) -> Shares:
     """Return the share of each group. `alone`: what is held by nothing beside the groups.
 
     `split` deals the bytes of each blob to the k groups that reach it: size // k each, and one more to the first
@@ -249,7 +249,7 @@ class Classes:
     bytes: Ints
 
 
-def classes(graph: Counted, found: Reach) -> Classes:
+def classes(graph: ReferenceGraph, found: Reach) -> Classes:
     """Return the classes of blobs that any group reaches, biggest first. Cost: a sort of the blobs.
 
     Two sets of groups are taken for one with a probability of 2**-128 for each pair of classes.
@@ -268,7 +268,7 @@ def classes(graph: Counted, found: Reach) -> Classes:
     return Classes(made.node[by_size], made.number[by_size], made.blobs[by_size], made.bytes[by_size])
 
 
-def pairs(graph: Counted, found: Reach, groups: Ids) -> Ints:
+def pairs(graph: ReferenceGraph, found: Reach, groups: Ids) -> Ints:
     """Return the bytes that each two of at most BITS groups both reach; on the diagonal, what each reaches."""
     marks, place = np.unique(found.marks(groups), return_inverse=True)
     size = np.zeros(len(marks), np.int64)

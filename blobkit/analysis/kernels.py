@@ -119,7 +119,7 @@ def remove(first: Ints, targets: Ids, blob: Bools, left: Ids, level: Ids, nodes:
     """Return what goes, and the level of each, when `drops[i]` references on `nodes[i]` are dropped.
 
     The least fixpoint over counts: `left` are the references that each node has, `level` zeros; both are
-    restored before it returns. A level counts the blobs on the longest way down from a dropped pin; stand-ins
+    restored before it returns. A level counts the blobs on the longest way down from a dropped pin; virtual nodes
     count nothing. Cost: what goes and its links.
     """
     queue = np.empty(len(left), np.int32)

@@ -8,12 +8,12 @@ import numpy as np
 
 from blobkit.analysis import kernels
 from blobkit.analysis.holder_kernels import links_to
-from blobkit.analysis.memory import kept
+from blobkit.cache import memoized
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from blobkit.snapshot import Counted
+    from blobkit.snapshot.graph import ReferenceGraph
 
     Number = TypeVar("Number", bound=np.integer)
 
@@ -33,28 +33,28 @@ __all__ = [
 ]
 
 
-@kept
-def depth(graph: Counted) -> NDArray[np.int32]:
+@memoized
+def depth(graph: ReferenceGraph) -> NDArray[np.int32]:
     """Return for each node the fewest links from any root: 0 for a root, -1 where none reaches it."""
-    return kernels.depths(graph.first, graph.targets, _roots(graph.pins))
+    return kernels.depths(graph.indptr, graph.indices, _roots(graph.pins))
 
 
-@kept
-def live(graph: Counted) -> NDArray[np.bool_]:
+@memoized
+def live(graph: ReferenceGraph) -> NDArray[np.bool_]:
     """Return which nodes the roots reach."""
     return depth(graph) >= 0
 
 
-@kept
-def unknown(graph: Counted) -> NDArray[np.int32]:
+@memoized
+def unknown(graph: ReferenceGraph) -> NDArray[np.int32]:
     """Return the opaque nodes that the roots reach: what hangs on them cannot be known."""
     return np.flatnonzero(graph.opaque & live(graph)).astype(np.int32)
 
 
-@kept
-def holders(graph: Counted) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+@memoized
+def holders(graph: ReferenceGraph) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Return the links by target: `sources[start[i]:start[i + 1]]` link to node i."""
-    return kernels.reverse(graph.first, graph.targets)
+    return kernels.reverse(graph.indptr, graph.indices)
 
 
 def gathered(start: NDArray[np.int64], values: NDArray[Number], nodes: NDArray[np.int32]) -> NDArray[Number]:
@@ -65,43 +65,43 @@ def gathered(start: NDArray[np.int64], values: NDArray[Number], nodes: NDArray[n
     return found
 
 
-def live_without(graph: Counted, pins: NDArray[np.int64]) -> NDArray[np.bool_]:
+def live_without(graph: ReferenceGraph, pins: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return which nodes are reached when only these pins hold."""
-    return kernels.depths(graph.first, graph.targets, _roots(pins)) >= 0
+    return kernels.depths(graph.indptr, graph.indices, _roots(pins)) >= 0
 
 
-def sources(graph: Counted) -> NDArray[np.int32]:
-    """Return the node that each link comes from, in the order of `graph.targets`."""
-    return np.repeat(np.arange(len(graph.size), dtype=np.int32), np.diff(graph.first))
+def sources(graph: ReferenceGraph) -> NDArray[np.int32]:
+    """Return the node that each link comes from, in the order of `graph.indices`."""
+    return np.repeat(np.arange(len(graph.size), dtype=np.int32), np.diff(graph.indptr))
 
 
-def links_from(graph: Counted, inside: NDArray[np.bool_]) -> NDArray[np.int32]:
+def links_from(graph: ReferenceGraph, inside: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Return how many links each node has from nodes inside a set. Cost: nodes + links."""
-    return links_to(graph.first, graph.targets, inside)
+    return links_to(graph.indptr, graph.indices, inside)
 
 
-@kept
-def links_from_live(graph: Counted) -> NDArray[np.int32]:
+@memoized
+def links_from_live(graph: ReferenceGraph) -> NDArray[np.int32]:
     """Return how many links each node has from what the roots reach."""
     found = links_from(graph, live(graph))
     found.flags.writeable = False
     return found
 
 
-def closure(graph: Counted, nodes: NDArray[np.int32]) -> NDArray[np.int32]:
+def closure(graph: ReferenceGraph, nodes: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return for each node the fewest links from any of `nodes`, -1 where none reaches it. Cost: nodes + links."""
-    return kernels.depths(graph.first, graph.targets, nodes)
+    return kernels.depths(graph.indptr, graph.indices, nodes)
 
 
-def closure_up(graph: Counted, node: int) -> NDArray[np.int32]:
+def closure_up(graph: ReferenceGraph, node: int) -> NDArray[np.int32]:
     """Return for each node the fewest links down to `node`, -1 where it does not reach it. Cost: nodes + links."""
     return kernels.depths(*holders(graph), np.array([node], np.int32))
 
 
-def closure_sizes(graph: Counted, nodes: NDArray[np.int32]) -> NDArray[np.int64]:
+def closure_sizes(graph: ReferenceGraph, nodes: NDArray[np.int32]) -> NDArray[np.int64]:
     """Return the bytes of the closure of each of `nodes`, which may repeat. Cost: the closures of different ones."""
     different, back = np.unique(nodes, return_inverse=True)
-    return kernels.closure_sizes(graph.first, graph.targets, graph.size, different)[back]
+    return kernels.closure_sizes(graph.indptr, graph.indices, graph.size, different)[back]
 
 
 def _roots(pins: NDArray[np.int64]) -> NDArray[np.int32]:

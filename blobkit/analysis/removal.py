@@ -15,22 +15,24 @@ import numpy as np
 
 from blobkit.analysis import kernels
 from blobkit.analysis.dominators import is_cyclic
-from blobkit.analysis.memory import kept
 from blobkit.analysis.reach import links_from, links_from_live, live, live_without
+from blobkit.cache import memoized
+from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from blobkit.snapshot import Counted
+    from blobkit.snapshot.graph import ReferenceGraph
+    from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["Removal", "removal"]
+__all__ = ["Removal", "drop_pins", "freed", "removal"]
 
 _ID_BITS = 32
 
 
 @dataclass(frozen=True, eq=False)
 class Removal:
-    """Nodes that go, by level and then key, stand-ins included, with the level of each."""
+    """Nodes that go, by level and then key, virtual nodes included, with the level of each."""
 
     nodes: NDArray[np.int32]
     level: NDArray[np.int32]
@@ -45,7 +47,7 @@ class _Scratch:
     lock: Lock = field(default_factory=Lock)
 
 
-def removal(graph: Counted, nodes: NDArray[np.int32], drops: NDArray[np.int64]) -> Removal:
+def removal(graph: ReferenceGraph, nodes: NDArray[np.int32], drops: NDArray[np.int64]) -> Removal:
     """Return what goes when `drops[i]` of the pins on `nodes[i]` (each node once) are dropped together.
 
     Cost: what goes and its links; where reached links form cycles and the store is marked, nodes + links.
@@ -58,24 +60,41 @@ def removal(graph: Counted, nodes: NDArray[np.int32], drops: NDArray[np.int64]) 
         scratch = _scratch(graph)
         with scratch.lock:
             gone, level = kernels.remove(
-                graph.first, graph.targets, graph.blob, scratch.left, scratch.level, nodes, once
+                graph.indptr, graph.indices, graph.blob, scratch.left, scratch.level, nodes, once
             )
     packed = level.astype(np.int64) << _ID_BITS | gone
     packed.sort()
     return Removal((packed & ((1 << _ID_BITS) - 1)).astype(np.int32), (packed >> _ID_BITS).astype(np.int32))
 
 
-@kept
-def _scratch(graph: Counted) -> _Scratch:
+def drop_pins(snapshot: Snapshot, rows: NDArray[np.integer], number: NDArray[np.integer]) -> Removal:
+    """Return what goes when `number[i]` of the pins in row `rows[i]` of the pin table are dropped together.
+
+    Pins that do not hold under the policy change nothing. Cost: as `removal`.
+    """
+    holds = snapshot.holding[rows] & (number > 0)
+    nodes, back = np.unique(ids(snapshot.pins["node"])[rows[holds]], return_inverse=True)
+    drops = np.zeros(len(nodes), np.int64)
+    np.add.at(drops, back, number[holds])
+    return removal(snapshot.graph, nodes, drops)
+
+
+def freed(graph: ReferenceGraph, nodes: NDArray[np.int32]) -> tuple[int, int]:
+    """Return how many of these nodes are blobs, and their bytes."""
+    return int(np.count_nonzero(graph.blob[nodes])), int(graph.size[nodes].sum())
+
+
+@memoized
+def _scratch(graph: ReferenceGraph) -> _Scratch:
     links = graph.links_in if graph.counting else links_from_live(graph)
     left = (links + (graph.pins > 0)).astype(np.int32)
     return _Scratch(left, np.zeros(len(left), np.int32))
 
 
-def _by_marking(graph: Counted, nodes: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _by_marking(graph: ReferenceGraph, nodes: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     pins = graph.pins.copy()
     pins[nodes] = 0
     gone = live(graph) & ~live_without(graph, pins)
-    level = kernels.levels_within(graph.first, graph.targets, graph.blob, gone, links_from(graph, gone))
+    level = kernels.levels_within(graph.indptr, graph.indices, graph.blob, gone, links_from(graph, gone))
     found = np.flatnonzero(gone).astype(np.int32)
     return found, level[found]

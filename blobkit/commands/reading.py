@@ -126,7 +126,7 @@ def sharing(address: str, by: str, policy: str | None, *, as_json: bool) -> None
 def compare_gc(address: str, tool: str, *, as_json: bool) -> None:
     """Show what the garbage collector of TOOL would remove, and what of it tags still need.
 
-    TOOL is umoci, registry, registry-m (garbage-collect -m) or containerd.
+    TOOL is umoci, registry or registry-m (garbage-collect -m).
     """
     answer = comparison_of(scanned(address, None), tool)
     click.echo(dumps(answer.to_dict()) if as_json else str(answer))

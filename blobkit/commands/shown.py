@@ -14,7 +14,7 @@ from blobkit.questions.summary import cells, records, table
 if TYPE_CHECKING:
     import pandas as pd
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["dumps", "json_option", "policy_option", "scanned", "show", "watched"]
 

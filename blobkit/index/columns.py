@@ -14,6 +14,7 @@ import numpy as np
 from blobkit.digest import ALGORITHMS, unpack
 from blobkit.errors import StoreDamagedError
 from blobkit.model import LINK_KINDS, Facts
+from blobkit.snapshot.packing import WIDTH, bits_for, sorted_links
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,14 +23,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.digest import Algorithm
+    from blobkit.snapshot.packing import Links
 
     Numbers = NDArray[np.int64]
 
 __all__ = ["facts"]
 
 SLICE = 25_000  # rows a text: memory that is used again, and near, is faster than memory that is new
-ID_BITS, KIND_BITS = 30, (len(LINK_KINDS) - 1).bit_length()
-"""A link in one number."""
+KIND_BITS = bits_for(len(LINK_KINDS))
+ID_BITS = (WIDTH - KIND_BITS) // 2
+"""Ids of so many bits travel as one number a link."""
 LOWER = 0x20  # the bit that makes a letter of a digest a small one; figures have it
 
 # The index over digests knows the ids, too; other columns in this order would be a look-up a blob.
@@ -57,7 +60,7 @@ def facts(db: sqlite3.Connection) -> Facts:
     digests, ids = _digests(db)
     places = _Places(ids)
     sizes, created, media_type, pins = _blobs(db, places, len(ids))
-    sources, targets, kinds = _links(db, places)
+    sources, targets, kinds = _links(db, places, len(ids))
     types = db.execute("SELECT id, name FROM media_types ORDER BY id").fetchall()
     expected = db.execute(EXPECTED).fetchall()
     tags = db.execute("SELECT blob_id, name FROM tags ORDER BY name").fetchall()
@@ -156,31 +159,17 @@ def _blobs(db: sqlite3.Connection, places: _Places, count: int) -> list[Numbers]
     return columns
 
 
-def _links(db: sqlite3.Connection, places: _Places) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int8]]:
-    """Return sources, targets (positions) and kinds, sorted: on the way a link is one number, which sorts fastest."""
+def _links(db: sqlite3.Connection, places: _Places, nodes: int) -> Links:
+    """Return sources, targets (positions) and kinds, sorted."""
     (count,) = db.execute("SELECT count(*) FROM links").fetchone()
-    links = np.empty(count, np.int64)
+    sources, targets, kinds = np.empty(count, np.int32), np.empty(count, np.int32), np.empty(count, np.int8)
     after = (0, 0)
     for start in range(0, count, SLICE):
         source, target, kind = _slice_of_links(db, after, packed=places.bits <= ID_BITS)
-        packed = links[start : start + SLICE]
-        np.left_shift(places.of(source), ID_BITS, out=packed, dtype=np.int64)
-        packed |= places.of(target)
-        packed <<= KIND_BITS
-        packed |= kind
+        rows = slice(start, start + len(source))
+        sources[rows], targets[rows], kinds[rows] = places.of(source), places.of(target), kind
         after = (int(source[-1]), int(target[-1]))
-    links.sort()
-    return _unpacked(links)
-
-
-def _unpacked(links: Numbers) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int8]]:
-    """Return the source, target and kind of links in one number each, piece by piece: no column is made twice."""
-    n = len(links)
-    sources, targets, kinds = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.int8)
-    for start in range(0, n, SLICE):
-        rows = slice(start, start + SLICE)
-        sources[rows], targets[rows], kinds[rows] = _parts(links[rows])
-    return sources, targets, kinds
+    return sorted_links((sources, targets, kinds), nodes, len(LINK_KINDS))
 
 
 def _parts(links: Numbers) -> tuple[Numbers, Numbers, Numbers]:

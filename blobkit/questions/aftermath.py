@@ -8,20 +8,23 @@ import numpy as np
 import pandas as pd
 
 from blobkit.analysis.kernels import depths, reverse
-from blobkit.analysis.memory import kept
 from blobkit.analysis.reach import gathered
-from blobkit.analysis.removal import removal
+from blobkit.analysis.removal import drop_pins, freed
+from blobkit.cache import memoized
 from blobkit.questions.columns import keys
-from blobkit.tables import LINK_KINDS, PIN_KINDS, codes, ids, numbers
+from blobkit.snapshot.kinds import LINKS, PINS
+from blobkit.snapshot.pins import named, rows_of_names
+from blobkit.snapshot.roles import CONTAINS, NAMES, STANDS_FOR
+from blobkit.snapshot.tables import codes, ids, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
+    from blobkit.analysis.referrers import Holding
     from blobkit.questions.asking.targets import Dropped
-    from blobkit.questions.holding import Holding
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["additional", "broken"]
 
@@ -30,9 +33,6 @@ BLOBS_LOOKED_AT = 1000
 NAMES_ASKED = 20
 WORK = 2_000_000
 """Blobs that go in all removals that are tried: where very much goes, fewer names are tried."""
-_BODY = ("config", "layer", "child")
-_NAMES = ("tag", "entry", "referrer-entry")
-_REVISION = LINK_KINDS.index("revision")
 
 
 def broken(snapshot: Snapshot, dropped: Dropped, gone: NDArray[np.int32]) -> tuple[str, ...]:
@@ -41,14 +41,16 @@ def broken(snapshot: Snapshot, dropped: Dropped, gone: NDArray[np.int32]) -> tup
     Nothing where references are counted, or where all that names contain holds under the policy. Cost: links.
     """
     rule = snapshot.rule
-    held = set(_BODY) <= rule.links and ("tag" in rule.pins or snapshot.kind == "oci")
+    names = {kind.name for kind in PINS if kind.names}
+    body = {kind.name for kind in LINKS if kind.contains}
+    held = body <= rule.links and not rule.sources and bool(rule.pins & names)
     if rule.counting or held or not len(gone):
         return ()
     kind, node = codes(snapshot.pins["kind"]), ids(snapshot.pins["node"])
     above = _body_holders(snapshot)
-    hit = depths(*above, gone[snapshot.counted.blob[gone]])[node] >= 0
+    hit = depths(*above, gone[snapshot.graph.blob[gone]])[node] >= 0
     hit |= _unlinked(snapshot, gone, above)
-    hit &= np.isin(kind, [PIN_KINDS.index(name) for name in _NAMES])
+    hit &= NAMES[kind]
     names = set(snapshot.pins["name"].take(np.flatnonzero(hit)).drop_null().to_pylist())
     dropped_names = set(snapshot.pins["name"].take(list(dropped.rows)).to_pylist())
     return tuple(sorted(names - dropped_names))
@@ -71,12 +73,12 @@ def additional(
     rows: dict[str, tuple[str, int, int, str, int]] = {}
     looked_at = blobs[:BLOBS_LOOKED_AT]
     reaching = after.reaching(looked_at, most + 1)
-    named = len(snapshot.pins["name"]) - snapshot.pins["name"].null_count
+    last = named(snapshot)
     digests = keys(snapshot, looked_at).tolist()
     seen: set[bytes] = set()
     for i, digest in enumerate(digests):
         found = reaching.of(i)
-        if not 0 < len(found) <= most or found.max() >= named or found.tobytes() in seen:
+        if not 0 < len(found) <= most or found.max() >= last or found.tobytes() in seen:
             continue
         seen.add(found.tobytes())
         names = [str(name) for name in snapshot.pins["name"].take(found).to_pylist()]
@@ -94,41 +96,25 @@ def additional(
 
 def _freed(snapshot: Snapshot, rows: NDArray[np.int64], number: NDArray[np.int64]) -> tuple[int, int]:
     """Return how many blobs, and bytes, go when so many of these pins are dropped."""
-    graph = snapshot.counted
-    holds = snapshot.holding[rows]
-    nodes, back = np.unique(ids(snapshot.pins["node"])[rows[holds]], return_inverse=True)
-    drops = np.zeros(len(nodes), np.int64)
-    np.add.at(drops, back, number[holds])
-    gone = removal(graph, nodes, drops).nodes
-    return int(np.count_nonzero(graph.blob[gone])), int(graph.size[gone].sum())
+    return freed(snapshot.graph, drop_pins(snapshot, rows, number).nodes)
 
 
 def _with(
     snapshot: Snapshot, rows: NDArray[np.int64], number: NDArray[np.int64], names: Iterable[str]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return these pins, and every pin of these names with its count."""
-    places = _places(snapshot)
+    places = rows_of_names(snapshot)
     more = np.array([row for name in names for row in places[name]], np.int64)
     count = numbers(snapshot.pins["count"])[more]
     others = ~np.isin(rows, more)
     return np.append(rows[others], more), np.append(number[others], count)
 
 
-@kept
-def _places(snapshot: Snapshot) -> dict[str, range]:
-    """Return which rows of the pin table have each name."""
-    names = snapshot.pins["name"]
-    texts = names.slice(0, len(names) - names.null_count).to_pandas().to_numpy()
-    first = np.flatnonzero(np.append(True, texts[1:] != texts[:-1])) if len(texts) else np.empty(0, np.int64)
-    ends = np.append(first[1:], len(texts))
-    return {texts[a]: range(a, b) for a, b in zip(first.tolist(), ends.tolist(), strict=True)}
-
-
-@kept
+@memoized
 def _body_holders(snapshot: Snapshot) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Return what contains each node, in CSR form: links by body, whether or not the policy counts them."""
     links = snapshot.links
-    body = np.isin(codes(links["kind"]), [LINK_KINDS.index(kind) for kind in _BODY])
+    body = CONTAINS[codes(links["kind"])]
     first = np.zeros(snapshot.nodes.num_rows + 1, np.int64)
     np.cumsum(np.bincount(ids(links["source"])[body], minlength=len(first) - 1), out=first[1:])
     return reverse(first, ids(links["target"])[body])
@@ -138,11 +124,11 @@ def _unlinked(
     snapshot: Snapshot, gone: NDArray[np.int32], above: tuple[NDArray[np.int64], NDArray[np.int32]]
 ) -> NDArray[np.bool_]:
     """Return which pins contain a manifest that their own repository no longer links to, though it may stay stored."""
-    links, graph = snapshot.links, snapshot.counted
+    links, graph = snapshot.links, snapshot.graph
     hit = np.zeros(snapshot.pins.num_rows, np.bool_)
-    stand_in = np.zeros(len(graph.size), np.bool_)
-    stand_in[gone[~graph.blob[gone]]] = True
-    ours = (codes(links["kind"]) == _REVISION) & stand_in[ids(links["source"])]
+    virtual_node = np.zeros(len(graph.size), np.bool_)
+    virtual_node[gone[~graph.blob[gone]]] = True
+    ours = STANDS_FOR[codes(links["kind"])] & virtual_node[ids(links["source"])]
     groups = snapshot.pins["group"]
     seen = np.full(len(graph.size), -1, np.int32)
     for turn, (group, lost) in enumerate(_by_group(snapshot, *(ids(links[end])[ours] for end in ("source", "target")))):
@@ -157,8 +143,8 @@ def _unlinked(
 
 
 def _by_group(
-    snapshot: Snapshot, stand_ins: NDArray[np.int32], targets: NDArray[np.int32]
+    snapshot: Snapshot, virtual_nodes: NDArray[np.int32], targets: NDArray[np.int32]
 ) -> list[tuple[str, NDArray[np.int32]]]:
-    """Return each repository with those of `targets` that its stand-ins stand for."""
-    group = pd.Series([key.rpartition("@")[0] for key in keys(snapshot, stand_ins).tolist()], dtype="str")
+    """Return each repository with those of `targets` that its virtual nodes stand for."""
+    group = pd.Series([key.rpartition("@")[0] for key in keys(snapshot, virtual_nodes).tolist()], dtype="str")
     return [(str(name), targets[rows]) for name, rows in group.groupby(group).indices.items()]

@@ -29,14 +29,11 @@ if TYPE_CHECKING:
     from blobkit.questions.asking.sizes import Size
     from blobkit.questions.findings.finding import Finding
     from blobkit.questions.shown import Cells
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Audit", "audit", "limits"]
 
 RIGHT = frozenset({"blobs", "bytes"})
-NOT_LOOKED_AT = (
-    "read from its index: content, twins and what images claim are not looked at (blobkit fsck reads content)"
-)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -118,8 +115,8 @@ class Audit(Shown):
 
     def _lines(self) -> list[str]:
         lines = self.summary.totalled()
-        if self.snapshot.kind == "blobkit":
-            lines.append(NOT_LOOKED_AT)
+        if self.snapshot.store.note:
+            lines.append(self.snapshot.store.note)
         return [cut(line, LINE_SHOWN) for line in lines]
 
     def _table(self) -> Cells:

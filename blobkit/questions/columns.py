@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from blobkit.tables import flat, ids
+from blobkit.snapshot.tables import flat, ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas.core.arrays.string_ import BaseStringArray as TextArray
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["categorical", "categories", "keys", "links_of", "tags", "times", "words"]
 
@@ -74,10 +74,10 @@ def tags(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_]:
 
 def links_of(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_]:
     """Return for each of these nodes the keys that it links to, sorted, as a tuple."""
-    graph = snapshot.counted
-    targets = keys(snapshot, graph.targets).to_numpy()
+    graph = snapshot.graph
+    targets = keys(snapshot, graph.indices).to_numpy()
     result = np.empty(len(nodes), object)
-    result[:] = [tuple(targets[graph.first[node] : graph.first[node + 1]]) for node in nodes.tolist()]
+    result[:] = [tuple(targets[graph.indptr[node] : graph.indptr[node + 1]]) for node in nodes.tolist()]
     return result
 
 

@@ -9,35 +9,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from blobkit.analysis.collectors import would_abort
 from blobkit.analysis.holder_kernels import links_within, losses
 from blobkit.analysis.kernels import depths
 from blobkit.analysis.reach import holders, live, unknown
+from blobkit.analysis.referrers import Holding
 from blobkit.errors import UnknownToolError
 from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categories, keys
-from blobkit.questions.holding import Holding
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
 from blobkit.questions.summary import records
-from blobkit.questions.trust import would_abort
 from blobkit.render import count, cut, human_bytes, listed, short
-from blobkit.snapshot import POLICIES
-from blobkit.tables import LINK_KINDS, PIN_KINDS, codes, ids
+from blobkit.snapshot.kinds import collectors
+from blobkit.snapshot.roles import IS_REVISION, STANDS_FOR
+from blobkit.snapshot.tables import codes, ids
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.shown import Cells
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Comparison", "compare_gc"]
 
-_TOOLS = {
-    "umoci": ("oci", "strong"),
-    "registry": ("registry", "gc"),
-    "registry-m": ("registry", "gc-m"),
-    "containerd": ("containerd", "containerd"),
-}
 NAMES_TOLD = 3
 NOTICES_SHOWN = 3
 
@@ -103,7 +98,7 @@ class Comparison(Shown):
     @cached_property
     def kept_bytes(self) -> int:
         """Bytes that it keeps though nothing needs them."""
-        return int(self.snapshot.counted.size[self._spared].sum())
+        return int(self.snapshot.graph.size[self._spared].sum())
 
     @property
     def aborts(self) -> tuple[str, ...]:
@@ -113,7 +108,7 @@ class Comparison(Shown):
     @cached_property
     def notices(self) -> tuple[str, ...]:
         """What a reader must know: first why the tool would stop."""
-        opaque = unknown(self.snapshot.counted)
+        opaque = unknown(self.snapshot.graph)
         if not len(opaque):
             return self.aborts
         what = listed([short(key) for key in keys(self.snapshot, opaque[:4]).tolist()], 3)
@@ -158,27 +153,27 @@ class Comparison(Shown):
 
     @cached_property
     def _needed(self) -> NDArray[np.bool_]:
-        return live(self.snapshot.counted)
+        return live(self.snapshot.graph)
 
     @cached_property
     def _removed(self) -> NDArray[np.int32]:
         """The nodes of the blobs that the tool removes."""
-        return np.flatnonzero(self.snapshot.counted.blob & ~live(self.collected.counted)).astype(np.int32)
+        return np.flatnonzero(self.snapshot.graph.blob & ~live(self.collected.graph)).astype(np.int32)
 
     @cached_property
     def _spared(self) -> NDArray[np.bool_]:
         """Whether each node is a blob that the tool keeps and nothing needs."""
-        return self.snapshot.counted.blob & live(self.collected.counted) & ~self._needed
+        return self.snapshot.graph.blob & live(self.collected.graph) & ~self._needed
 
     @cached_property
     def _unlinked(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """The repositories that lose the revision of each node: of the i-th, `owner[begin[i]:begin[i + 1]]`."""
         links, pins, n = self.snapshot.links, self.snapshot.pins, self.snapshot.nodes.num_rows
-        swept = codes(pins["kind"]) == PIN_KINDS.index("revision")
-        swept &= ~live(self.collected.counted)[ids(pins["node"])]
+        swept = IS_REVISION[codes(pins["kind"])]
+        swept &= ~live(self.collected.graph)[ids(pins["node"])]
         repository = np.full(n, -1, np.int32)
         repository[ids(pins["node"])[swept]] = self._repositories[swept]
-        is_revision = codes(links["kind"]) == LINK_KINDS.index("revision")
+        is_revision = STANDS_FOR[codes(links["kind"])]
         source, target = (ids(links[end])[is_revision] for end in ("source", "target"))
         source, target = source[repository[source] >= 0], target[repository[source] >= 0]
         begin = np.zeros(n + 1, np.int64)
@@ -208,12 +203,12 @@ class Comparison(Shown):
         lost = self._removed[self._needed[self._removed]]
         unlinked = np.flatnonzero((np.diff(self._unlinked[0]) > 0) & self._needed)
         lost = np.append(lost, unlinked).astype(np.int32)
-        return self._needed & (depths(*holders(self.snapshot.counted), lost) >= 0)
+        return self._needed & (depths(*holders(self.snapshot.graph), lost) >= 0)
 
     @cached_property
     def _losses(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Blobs, bytes and revisions that each name loses; how many names reach each node."""
-        graph = self.snapshot.counted
+        graph = self.snapshot.graph
         lost = np.zeros(len(graph.size), np.bool_)
         lost[self._removed] = True
         inside = links_within(*holders(graph), self._above)
@@ -221,13 +216,13 @@ class Comparison(Shown):
         return losses(*inside, graph.size, lost, start, nodes, repository, *self._unlinked)
 
     def _size(self, nodes: NDArray[np.int32]) -> int:
-        return int(self.snapshot.counted.size[nodes].sum())
+        return int(self.snapshot.graph.size[nodes].sum())
 
     def _told(self, nodes: NDArray[np.int32]) -> pd.DataFrame:
         return pd.DataFrame(
             {
                 "digest": keys(self.snapshot, nodes),
-                "size": self.snapshot.counted.size[nodes],
+                "size": self.snapshot.graph.size[nodes],
                 "kind": categories(self.snapshot, "kind", nodes),
             }
         )
@@ -266,30 +261,26 @@ class Comparison(Shown):
 def compare_gc(x: SupportsSnapshot | Address, tool: str) -> Comparison:
     """Return what the garbage collector of a tool removes, what of it a name still needs, which names would break.
 
-    `tool` is umoci (`umoci gc`), registry (`registry garbage-collect`), registry-m (the same with -m) or containerd.
+    `tool` is umoci (`umoci gc`), registry (`registry garbage-collect`) or registry-m (the same with -m).
     Needed is what the store's default policy holds. UnknownToolError where the tool is none of these or does not
     work on stores of this kind. Cost: nodes + links; `.frame` and `.broken`: the closures of what would break.
     """
     snapshot = as_snapshot(x)
-    if tool not in _TOOLS:
-        msg = f"no collector is known by the name {tool!r}: use one of {', '.join(_TOOLS)}"
+    if tool not in collectors():
+        msg = f"no collector is known by the name {tool!r}: use one of {', '.join(collectors())}"
         raise UnknownToolError(msg)
-    store, policy = _TOOLS[tool]
-    if snapshot.kind != store or policy not in snapshot.policies:
+    policy = snapshot.store.policy_for(tool)
+    if policy is None:
         raise UnknownToolError(_no_policy(snapshot, tool))
-    return Comparison(snapshot.with_policy(snapshot.policies[0]), snapshot.with_policy(policy), tool)
+    return Comparison(snapshot.with_policy(snapshot.policies[0]), snapshot.with_policy(policy.name), tool)
 
 
 def _no_policy(snapshot: Snapshot, tool: str) -> str:
     """Return why a tool cannot be compared on this store, and what can."""
-    known = [name for name, (store, policy) in _TOOLS.items() if (store, policy) in _policies(snapshot.kind)]
+    known = [one.name for one in snapshot.store.collectors]
     instead = f"use {' or '.join(known)}" if known else "no tool's collector is known for it"
-    layout = "; its directory is an OCI layout too: scan oci:PATH for umoci" if snapshot.kind == "blobkit" else ""
+    layout = "; its directory is an OCI layout too: scan oci:PATH for umoci" if snapshot.store.shown else ""
     return f"{tool} collects nothing in stores of the kind {snapshot.kind}: {instead}{layout}"
-
-
-def _policies(kind: str) -> set[tuple[str, str]]:
-    return {(policy.store, policy.name) for policy in POLICIES if policy.store == kind}
 
 
 def _needed_by(few: tuple[str, ...], names: int) -> str:

@@ -17,7 +17,8 @@ from blobkit.questions.columns import categorical, keys, tags, words
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, Shown
 from blobkit.questions.summary import records
 from blobkit.render import count, cut, human_bytes, listed
-from blobkit.tables import PIN_KINDS, codes, ids, places
+from blobkit.snapshot.roles import GOES_ALONG, IS_REVISION, NAMES
+from blobkit.snapshot.tables import codes, ids, places
 
 if TYPE_CHECKING:
     from typing import TypeVar
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.asking.grouping import By
     from blobkit.questions.shown import Cells
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
     Number = TypeVar("Number", np.int8, np.int64)
 
@@ -193,7 +194,7 @@ class Diff(Shown):
         if self.after.time < self.before.time:
             lines.append("after was taken before the other: are they given in the right order?")
         for name, snapshot in (("before", self.before), ("after", self.after)):
-            if len(unknown(snapshot.counted)):
+            if len(unknown(snapshot.graph)):
                 lines.append(f"{name}, a manifest in use cannot be read: what is called garbage may be held by it")
         damaged = int(np.count_nonzero((self.old.state > 0) & (self.new.state > 0) & (self._net != 0)))
         if damaged:
@@ -255,7 +256,7 @@ def _joined(old: Snapshot, new: Snapshot) -> tuple[NDArray[np.int32], NDArray[np
 
 def _side(snapshot: Snapshot, by: By, node: NDArray[np.int32]) -> _Side:
     """Return the state of these nodes (-1: none), which is 0 where they are not stored blobs."""
-    graph = snapshot.counted
+    graph = snapshot.graph
     groups = held(snapshot, by).reach.number
     state = np.where(live(graph), np.where(groups > 1, 3, 2), 1).astype(np.int8)
     state[~graph.blob] = 0
@@ -286,8 +287,7 @@ def _tags(side: _Side, rows: NDArray[np.int64]) -> NDArray[np.object_]:
 def _names(snapshot: Snapshot) -> pd.Series:
     """Return the digests that each name names, as one text, by name."""
     pins = snapshot.pins
-    is_name = np.asarray(pins["name"].is_valid()) & (codes(pins["kind"]) != PIN_KINDS.index("revision"))
-    is_name &= codes(pins["kind"]) != PIN_KINDS.index("tagged-revision")
+    is_name = np.asarray(pins["name"].is_valid()) & (NAMES | ~(IS_REVISION | GOES_ALONG))[codes(pins["kind"])]
     rows = np.flatnonzero(is_name)
     name = pd.Index(pins["name"].take(rows).to_pandas().astype("str"), name="tag")
     digest = pd.Series(keys(snapshot, ids(pins["node"])[rows]), index=name)

@@ -9,11 +9,13 @@ import pandas as pd
 
 from blobkit.analysis.dominators import frees, retained
 from blobkit.analysis.reach import closure_sizes, depth, live, unknown
-from blobkit.analysis.removal import removal
+from blobkit.analysis.removal import drop_pins, freed
 from blobkit.protocols import as_snapshot
 from blobkit.questions.asking.ages import parse_age
 from blobkit.questions.columns import categorical, categories, keys, links_of, tags, times, words
-from blobkit.tables import LINK_KINDS, PIN_KINDS, STORED, codes, flat, ids, numbers
+from blobkit.snapshot.kinds import LINK_KINDS
+from blobkit.snapshot.roles import GOES_ALONG, NAMES
+from blobkit.snapshot.tables import STORED, codes, flat, ids, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.asking.ages import Age
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
     Column = Callable[[Snapshot, NDArray[np.int32]], object]
 
@@ -53,8 +55,8 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
       datetime64[us, UTC], NaT unknown; `tags`: tuple of the names that name it, sorted
 
     `columns` picks one or some (only these are computed), `links` adds `links`: a tuple of the digests linked to.
-    `absent` adds nodes that are linked to and not stored, `virtual` stand-ins; both add the column `stored`. An answer
-    gives its own main table. Cost: nodes + links; 1M blobs and 8M links take about a second.
+    `absent` adds nodes that are linked to and not stored, `virtual` virtual nodes; both add the column `stored`.
+    An answer gives its own main table. Cost: nodes + links; 1M blobs and 8M links take about a second.
     """
     frame = getattr(x, "frame", None)
     if isinstance(frame, pd.DataFrame):
@@ -90,7 +92,7 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
     snapshot = as_snapshot(x)
     pins = snapshot.pins
     kind = codes(pins["kind"])
-    is_tag = np.isin(kind, [PIN_KINDS.index(name) for name in ("tag", "entry", "referrer-entry")])
+    is_tag = NAMES[kind]
     rows = np.flatnonzero(is_tag & ~np.asarray(pins["name"].is_null()))
     node = ids(pins["node"])[rows]
     names = pins["name"].take(rows).to_pandas().astype("str")
@@ -104,7 +106,7 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
             "platforms": _platforms(snapshot, node),
             "created": times(snapshot, "created", node),
             "modified": _modified(snapshot, rows, node),
-            "closure": closure_sizes(snapshot.counted, _reaching(snapshot, names.tolist(), node)),
+            "closure": closure_sizes(snapshot.graph, _reaching(snapshot, names.tolist(), node)),
             "exclusive": _exclusive(snapshot, names.tolist()),
             "same_digest": (names.groupby(node).transform("nunique") - 1).to_numpy(np.int64),
         },
@@ -116,12 +118,12 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
 def links_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
     """Return one row a link that counts under the policy: `source`, `target` (keys, str), `kind` (categorical).
 
-    Stand-ins are among the sources where the policy counts their links. A blob that another names in two positions
+    Virtual nodes are among the sources where the policy counts their links. A blob that another names in two positions
     (as config and as layer) has a row for each. Sorted by source, target, kind. Cost: links.
     """
     snapshot = as_snapshot(x)
     kind = codes(snapshot.links["kind"])
-    counts = np.array([name in snapshot.rule.links for name in LINK_KINDS])[kind]
+    counts = snapshot.counted
     source, target = (ids(snapshot.links[end])[counts] for end in ("source", "target"))
     return pd.DataFrame(
         {
@@ -137,7 +139,7 @@ def status_codes(snapshot: Snapshot, nodes: NDArray[np.int32], min_age: Age | No
 
     What is not reached is unknown while something reached is unreadable.
     """
-    graph = snapshot.counted
+    graph = snapshot.graph
     status = np.where(live(graph)[nodes], 0, 3 if len(unknown(graph)) else 1)
     if min_age is not None:
         oldest = pd.Timestamp(snapshot.time) - parse_age(min_age)
@@ -150,15 +152,15 @@ def _stored(snapshot: Snapshot, nodes: NDArray[np.int32]) -> pd.Categorical[str]
 
 
 _COLUMNS: dict[str, Column] = {
-    "size": lambda snapshot, nodes: snapshot.counted.size[nodes],
-    "refcount": lambda snapshot, nodes: (snapshot.counted.pins + snapshot.counted.links_in)[nodes],
-    "pins": lambda snapshot, nodes: snapshot.counted.pins[nodes],
-    "links_in": lambda snapshot, nodes: snapshot.counted.links_in[nodes],
-    "links_out": lambda snapshot, nodes: np.diff(snapshot.counted.first)[nodes],
-    "retained": lambda snapshot, nodes: retained(snapshot.counted)[nodes],
-    "frees": lambda snapshot, nodes: frees(snapshot.counted)[nodes],
-    "reachable": lambda snapshot, nodes: live(snapshot.counted)[nodes],
-    "depth": lambda snapshot, nodes: depth(snapshot.counted)[nodes],
+    "size": lambda snapshot, nodes: snapshot.graph.size[nodes],
+    "refcount": lambda snapshot, nodes: (snapshot.graph.pins + snapshot.graph.links_in)[nodes],
+    "pins": lambda snapshot, nodes: snapshot.graph.pins[nodes],
+    "links_in": lambda snapshot, nodes: snapshot.graph.links_in[nodes],
+    "links_out": lambda snapshot, nodes: np.diff(snapshot.graph.indptr)[nodes],
+    "retained": lambda snapshot, nodes: retained(snapshot.graph)[nodes],
+    "frees": lambda snapshot, nodes: frees(snapshot.graph)[nodes],
+    "reachable": lambda snapshot, nodes: live(snapshot.graph)[nodes],
+    "depth": lambda snapshot, nodes: depth(snapshot.graph)[nodes],
     "kind": lambda snapshot, nodes: categories(snapshot, "kind", nodes),
     "platform": lambda snapshot, nodes: words(snapshot, "platform", nodes),
     "media_type": lambda snapshot, nodes: words(snapshot, "media_type", nodes),
@@ -170,12 +172,12 @@ _COLUMNS: dict[str, Column] = {
 
 def _platforms(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_]:
     """Return the platforms of each tagged blob: its own, and those of its children."""
-    graph = snapshot.counted
+    graph = snapshot.graph
     platform = flat(snapshot.nodes["platform"])
     code, vocabulary = np.asarray(platform.indices), platform.dictionary.to_pylist()
     own: dict[int, tuple[str, ...]] = {}
     for node in np.unique(nodes).tolist():
-        found = {code[node], *code[graph.targets[graph.first[node] : graph.first[node + 1]]].tolist()}
+        found = {code[node], *code[graph.indices[graph.indptr[node] : graph.indptr[node + 1]]].tolist()}
         own[node] = tuple(sorted({name for name in map(vocabulary.__getitem__, found) if name}))
     result = np.empty(len(nodes), object)
     result[:] = [own[node] for node in nodes.tolist()]
@@ -189,13 +191,14 @@ def _modified(snapshot: Snapshot, rows: NDArray[np.int64], node: NDArray[np.int3
 
 
 def _reaching(snapshot: Snapshot, names: list[str], node: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return the node that each tag reaches from: the stand-in where the policy lets it hold that, else its digest."""
-    rows = np.flatnonzero(snapshot.holding & (codes(snapshot.pins["kind"]) == PIN_KINDS.index("tagged-revision")))
+    """Return the node that each tag reaches from: a virtual node where the policy lets it hold one, else its digest."""
+    on_virtual = (GOES_ALONG & ~NAMES)[codes(snapshot.pins["kind"])]
+    rows = np.flatnonzero(snapshot.holding & on_virtual)
     if not len(rows):
         return node
     held = zip(snapshot.pins["name"].take(rows).to_pylist(), ids(snapshot.pins["node"])[rows].tolist(), strict=True)
-    stand_ins = dict(held)
-    return np.array([stand_ins.get(name, own) for name, own in zip(names, node.tolist(), strict=True)], np.int32)
+    virtual_nodes = dict(held)
+    return np.array([virtual_nodes.get(name, own) for name, own in zip(names, node.tolist(), strict=True)], np.int32)
 
 
 def _exclusive(snapshot: Snapshot, names: list[str]) -> NDArray[np.int64]:
@@ -204,7 +207,7 @@ def _exclusive(snapshot: Snapshot, names: list[str]) -> NDArray[np.int64]:
     A name that is the only pin of one node frees what that node frees; what shares its node with another pin frees
     nothing; only names of several nodes need a cascade of their own.
     """
-    graph, pins = snapshot.counted, snapshot.pins
+    graph, pins = snapshot.graph, snapshot.pins
     holds = np.flatnonzero(snapshot.holding & ~np.asarray(pins["name"].is_null()))
     node, count = ids(pins["node"])[holds], numbers(pins["count"])[holds]
     alone = np.where(graph.pins[node] == count, frees(graph)[node], 0)
@@ -214,7 +217,5 @@ def _exclusive(snapshot: Snapshot, names: list[str]) -> NDArray[np.int64]:
     result = {name: int(alone[at[0]]) if len(at) == 1 else 0 for name, at in by_name.items()}
     for name, at in by_name.items():
         if len(at) > 1:
-            nodes, back = np.unique(node[at], return_inverse=True)
-            drops = np.bincount(back, weights=count[at]).astype(np.int64)
-            result[name] = int(graph.size[removal(graph, nodes, drops).nodes].sum())
+            result[name] = freed(graph, drop_pins(snapshot, holds[at], count[at]).nodes)[1]
     return np.array([result.get(name, 0) for name in names], np.int64)

@@ -9,24 +9,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from blobkit.analysis.certainty import conservative_graph
 from blobkit.analysis.covers import cover
 from blobkit.analysis.dominators import leaked
 from blobkit.analysis.planning import Choice, cheapest
 from blobkit.analysis.reach import closure, live, unknown
 from blobkit.digest import is_digest
 from blobkit.errors import InfeasiblePlanError, PlanError
-from blobkit.protocols import as_snapshot
+from blobkit.protocols import as_snapshot, written
 from blobkit.questions.asking.sizes import parse_size
 from blobkit.questions.asking.targets import Dropped, resolve
 from blobkit.questions.planning.candidates import Rules, costs, rules
-from blobkit.questions.planning.doubt import doubted
 from blobkit.questions.planning.verified import Verified, verified
 from blobkit.questions.preview import Preview, preview_of
-from blobkit.questions.scripts.script import script
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
 from blobkit.questions.summary import records
 from blobkit.render import count, cut, human_bytes, listed, short
-from blobkit.tables import ids, numbers
+from blobkit.snapshot.tables import ids, numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from blobkit.questions.asking.sizes import Size
     from blobkit.questions.asking.targets import Targets
     from blobkit.questions.shown import Cells
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
     Bools = NDArray[np.bool_]
 
@@ -115,7 +114,7 @@ class Plan(Shown):
 
     def script(self, tool: str | None = None) -> str:
         """Return the commands that carry the plan out with a tool, as `Preview.script` does."""
-        return script(self.preview, tool, heading=[self.title(), *self._proof()])
+        return written(self.preview, tool, [self.title(), *self._proof()])
 
     def verify(self, after: SupportsSnapshot | Address) -> Verified:
         """Return what was promised against what happened, blob for blob; `after` is the same store, read later."""
@@ -252,14 +251,14 @@ def _needed(snapshot: Snapshot, free: Size | None, until: Size | None, *, ruled:
 
 
 def _garbage(snapshot: Snapshot) -> int:
-    graph = snapshot.counted
+    graph = snapshot.graph
     return 0 if len(unknown(graph)) else int(graph.size[graph.blob & ~live(graph)].sum())
 
 
 def _cover(found: Rules, cost: NDArray[np.float64]) -> Cover:
     """Return the cover of the candidates; names that are spared are in no class."""
     names, candidates = found.names, found.candidates
-    graph = doubted(found.names.snapshot)
+    graph = conservative_graph(found.names.snapshot)
     number = np.where(candidates, np.diff(names.start), 0)
     start = np.concatenate((np.zeros(1, np.int64), np.cumsum(number)))
     return cover(graph, _alone(found, candidates), start, names.roots_of(candidates), cost)
@@ -270,8 +269,8 @@ def _alone(found: Rules, dropped: Bools) -> Bools:
     snapshot = found.names.snapshot
     pins = snapshot.pins
     nameless = snapshot.holding & (numbers(pins["count"]) > 0) & np.asarray(pins["name"].is_null())
-    held = [found.names.roots_of(~dropped), ids(pins["node"])[nameless], np.flatnonzero(leaked(snapshot.counted))]
-    return closure(doubted(snapshot), np.unique(np.concatenate(held)).astype(np.int32)) < 0
+    held = [found.names.roots_of(~dropped), ids(pins["node"])[nameless], np.flatnonzero(leaked(snapshot.graph))]
+    return closure(conservative_graph(snapshot), np.unique(np.concatenate(held)).astype(np.int32)) < 0
 
 
 def _preview(snapshot: Snapshot, tags: tuple[str, ...]) -> Preview:
@@ -300,7 +299,7 @@ def _more(found: Rules, reason: str, possible: int) -> int:
 
 def _possible(found: Rules, dropped: Bools) -> int:
     """Return the bytes that go for sure when all these names are dropped."""
-    graph = doubted(found.names.snapshot)
+    graph = conservative_graph(found.names.snapshot)
     goes = _alone(found, dropped) & (closure(graph, np.unique(found.names.roots_of(dropped))) >= 0)
     return int(graph.size[goes].sum())
 

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from blobkit.analysis.certainty import certainly_freed
+from blobkit.analysis.collectors import would_abort
 from blobkit.analysis.reach import closure, live, unknown
-from blobkit.analysis.removal import removal
-from blobkit.protocols import as_snapshot
+from blobkit.analysis.referrers import Holding
+from blobkit.analysis.removal import drop_pins
+from blobkit.protocols import as_snapshot, written
 from blobkit.questions.aftermath import additional, broken
 from blobkit.questions.asking.targets import resolve
 from blobkit.questions.columns import categories, keys, tags
-from blobkit.questions.holding import Holding
-from blobkit.questions.scripts.script import script
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
-from blobkit.questions.trust import certain, would_abort
 from blobkit.render import count, cut, human_bytes, listed, short
-from blobkit.tables import ids
+from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.asking.targets import Dropped, Targets
     from blobkit.questions.shown import Cells
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Preview", "preview_of", "simulate_deref"]
 
@@ -63,13 +63,13 @@ class Preview(Shown):
     @cached_property
     def bytes(self) -> int:
         """Bytes that would go; an upper bound where not `exact`."""
-        return int(self.snapshot.counted.size[self.nodes].sum())
+        return int(self.snapshot.graph.size[self.nodes].sum())
 
     @cached_property
     def levels(self) -> tuple[Level, ...]:
         """(blobs, bytes) for each level: 0 for what a dropped pin was on, else one more than what held it."""
         sizes = np.zeros(int(self._level.max(initial=-1)) + 1, np.int64)
-        np.add.at(sizes, self._level, self.snapshot.counted.size[self.nodes])
+        np.add.at(sizes, self._level, self.snapshot.graph.size[self.nodes])
         return tuple(zip(np.bincount(self._level).tolist(), sizes.tolist(), strict=True))
 
     @property
@@ -85,7 +85,7 @@ class Preview(Shown):
     @cached_property
     def certain_bytes(self) -> int:
         """Bytes that go for sure, whatever the unreadable documents link to."""
-        return int(self.snapshot.counted.size[self.sure].sum())
+        return int(self.snapshot.graph.size[self.sure].sum())
 
     @cached_property
     def freed(self) -> pd.DataFrame:
@@ -122,11 +122,11 @@ class Preview(Shown):
     def script(self, tool: str | None = None) -> str:
         """Return a POSIX shell script that drops the same with `tool`, and collects; None: what fits the store.
 
-        crane, skopeo, regctl and curl fit registries; umoci and rm (by hand) OCI layouts, ctr containerd, blobkit its
-        own stores. Each command checks first that the names still name the digest of the snapshot, and is skipped
-        where they do not. UnknownToolError names what fits.
+        crane, skopeo, regctl and curl fit registries; umoci and rm (by hand) OCI layouts, blobkit its own stores.
+        Each command checks first that the names still name the digest of the snapshot, and is skipped where they do
+        not. UnknownToolError names what fits.
         """
-        return script(self, tool)
+        return written(self, tool)
 
     def dropping(self, snapshot: Snapshot, dropped: Dropped) -> Preview:
         """Return the same preview of these pins, under the policy of `snapshot`."""
@@ -139,7 +139,7 @@ class Preview(Shown):
     @cached_property
     def _stays(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """The distance of every node from the targets, and the blobs that stay, biggest first."""
-        graph = self.snapshot.counted
+        graph = self.snapshot.graph
         distance = closure(graph, np.unique(ids(self.snapshot.pins["node"])[list(self.dropped.rows)]))
         stays = (distance >= 0) & graph.blob
         stays[self.removal.nodes] = False
@@ -154,20 +154,20 @@ class Preview(Shown):
     @cached_property
     def nodes(self) -> NDArray[np.int32]:
         """The nodes of the blobs that would go, in the order of `digests`."""
-        return self.removal.nodes[self.snapshot.counted.blob[self.removal.nodes]]
+        return self.removal.nodes[self.snapshot.graph.blob[self.removal.nodes]]
 
     @cached_property
     def sure(self) -> NDArray[np.int32]:
         """The nodes of the blobs that go for sure."""
-        return self.nodes if self.exact else certain(self.snapshot, self.nodes, self._unknown)
+        return self.nodes if self.exact else certainly_freed(self.snapshot, self.nodes, self._unknown)
 
     @cached_property
     def _level(self) -> NDArray[np.int32]:
-        return self.removal.level[self.snapshot.counted.blob[self.removal.nodes]]
+        return self.removal.level[self.snapshot.graph.blob[self.removal.nodes]]
 
     @cached_property
     def _unknown(self) -> NDArray[np.int32]:
-        return np.setdiff1d(unknown(self.snapshot.counted), self.removal.nodes)
+        return np.setdiff1d(unknown(self.snapshot.graph), self.removal.nodes)
 
     def __len__(self) -> int:
         """Return the number of blobs that would go."""
@@ -201,9 +201,9 @@ class Preview(Shown):
     def _lines(self) -> list[str]:
         lines = [self.snapshot.caption()]
         kept = self._stays[1]
-        kept = kept[live(self.snapshot.counted)[kept]]
+        kept = kept[live(self.snapshot.graph)[kept]]
         if len(kept):
-            size = human_bytes(int(self.snapshot.counted.size[kept].sum()))
+            size = human_bytes(int(self.snapshot.graph.size[kept].sum()))
             lines.append(f"{count(len(kept), 'blob')} below, {size}, would stay: something else needs them")
         if self.also_untagged:
             lines.append(f"also untagged: {listed(self.also_untagged)}")
@@ -268,10 +268,7 @@ def preview_of(snapshot: Snapshot, dropped: Dropped) -> Preview:
     rows = np.fromiter(dropped.rows, np.int64, len(dropped.rows))
     number = np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows))
     holds = snapshot.holding[rows] & (number > 0)
-    nodes, back = np.unique(ids(snapshot.pins["node"])[rows[holds]], return_inverse=True)
-    drops = np.zeros(len(nodes), np.int64)
-    np.add.at(drops, back, number[holds])
-    gone = removal(snapshot.counted, nodes, drops)
+    gone = drop_pins(snapshot, rows, number)
     names = tuple(dict.fromkeys((*dropped.names, *(f"{group}/*" for group in dropped.groups))))
     return Preview(
         snapshot=snapshot,
@@ -294,7 +291,7 @@ def _frame(snapshot: Snapshot, nodes: NDArray[np.int32], level: NDArray[np.int32
     return pd.DataFrame(
         {
             "digest": keys(snapshot, nodes),
-            "size": snapshot.counted.size[nodes],
+            "size": snapshot.graph.size[nodes],
             "level": level.astype(np.int64),
             "kind": categories(snapshot, "kind", nodes),
             "tags": tags(snapshot, nodes),

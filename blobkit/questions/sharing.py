@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.asking.grouping import By, Held
     from blobkit.questions.shown import Cells
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Sharing", "sharing"]
 
@@ -118,7 +118,7 @@ def sharing(x: SupportsSnapshot | Address, by: By = "repo", *, policy: str | Non
 
 def _sets(snapshot: Snapshot, found: Held) -> Iterator[pd.DataFrame]:
     """Yield the sets of groups, biggest first, as long as their names fit; then all others as one."""
-    made = classes(snapshot.counted, found.reach)
+    made = classes(snapshot.graph, found.reach)
     most = int(np.searchsorted(np.cumsum(made.number), NAMES_LISTED, "right"))
     start, groups = found.reach.members(made.node[:most])
     names = found.names.to_numpy(object)[groups]
@@ -148,10 +148,10 @@ def _sorted(parts: list[pd.DataFrame]) -> pd.DataFrame:
 
 def _pairs(snapshot: Snapshot, found: Held) -> pd.DataFrame:
     """Return the matrix of the groups that reach most, those first."""
-    (closure,) = found.reach.sums(snapshot.counted.size)
+    (closure,) = found.reach.sums(snapshot.graph.size)
     top = np.argsort(-closure, kind="stable")[:PAIRED].astype(np.int32)
     index = found.names[top].rename("group")
-    return pd.DataFrame(pairs(snapshot.counted, found.reach, top), index=index, columns=index.rename("with"))
+    return pd.DataFrame(pairs(snapshot.graph, found.reach, top), index=index, columns=index.rename("with"))
 
 
 def _diagonal(parts: pd.DataFrame) -> pd.DataFrame:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from blobkit.analysis.collectors import would_abort
 from blobkit.protocols import as_snapshot
 from blobkit.questions.frame import STATUS, tags_frame, to_frame
 from blobkit.questions.shown import LINE_SHOWN
-from blobkit.questions.trust import would_abort
 from blobkit.render import count, cut, html_card, html_table, human_bytes, listed, short, text_table
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.asking.ages import Age
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Summary", "cells", "records", "summary", "table"]
 

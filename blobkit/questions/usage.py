@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.asking.grouping import By
     from blobkit.questions.shown import Cells
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Usage", "usage"]
 
@@ -65,7 +65,7 @@ class Usage(Shown):
         lines = [cut(self.snapshot.caption(), LINE_SHOWN)]
         if self.frame.loc[UNKNOWN, "blobs"]:
             lines.append("unknown: a manifest in use cannot be read, so nothing unreachable is safe to delete")
-        if self.by not in OF_BLOBS and len(unknown(self.snapshot.counted)):
+        if self.by not in OF_BLOBS and len(unknown(self.snapshot.graph)):
             lines.append("exclusive is an upper bound: a manifest in use cannot be read, and may hold some of it")
         return lines
 
@@ -105,7 +105,7 @@ def usage(x: SupportsSnapshot | Address, by: By = "tag", *, policy: str | None =
 
 def _of_pins(snapshot: Snapshot, by: By) -> pd.DataFrame:
     found = held(snapshot, by)
-    share = shares(snapshot.counted, found.reach, found.alone)
+    share = shares(snapshot.graph, found.reach, found.alone)
     columns = {"blobs": share.blobs, "closure": share.closure, "exclusive": share.exclusive}
     columns |= {"shared": share.closure - share.exclusive, "split": share.split}
     groups = pd.DataFrame(columns, index=found.names)

@@ -14,14 +14,16 @@ import pandas as pd
 from blobkit.analysis.dominators import leaked
 from blobkit.analysis.holder_kernels import links_within
 from blobkit.analysis.reach import closure_up, holders
+from blobkit.analysis.referrers import Holding
 from blobkit.protocols import as_snapshot
 from blobkit.questions.asking.targets import Dropped, blob_of, untagged
 from blobkit.questions.columns import categorical, keys
-from blobkit.questions.holding import Holding
 from blobkit.questions.preview import Preview, preview_of
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
 from blobkit.render import count, cut, human_bytes, short
-from blobkit.tables import PIN_KINDS, codes, ids, numbers
+from blobkit.snapshot.kinds import PIN_KINDS
+from blobkit.snapshot.roles import IS_REVISION
+from blobkit.snapshot.tables import codes, ids, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.shown import Cells
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Why", "why"]
 
@@ -84,7 +86,7 @@ class Why(Shown):
     @property
     def releasable(self) -> bool:
         """Whether dropping all of `tags` lets the blob go: nothing else reaches it, and it is not leaked."""
-        return not self.others and not leaked(self.snapshot.counted)[self._node]
+        return not self.others and not leaked(self.snapshot.graph)[self._node]
 
     @cached_property
     def holders(self) -> tuple[str, ...]:
@@ -140,7 +142,7 @@ class Why(Shown):
 
     def title(self) -> str:
         """Return the answer in one line."""
-        size = human_bytes(int(self.snapshot.counted.size[self._node]))
+        size = human_bytes(int(self.snapshot.graph.size[self._node]))
         if not self:
             return f"Nothing holds {short(self.digest)} ({size})"
         more = f" and {count(len(self.others), 'other pin')}" if self.others else ""
@@ -152,7 +154,7 @@ class Why(Shown):
 
     @cached_property
     def _distance(self) -> NDArray[np.int32]:
-        return closure_up(self.snapshot.counted, self._node)
+        return closure_up(self.snapshot.graph, self._node)
 
     @cached_property
     def _rows(self) -> NDArray[np.int64]:
@@ -170,7 +172,7 @@ class Why(Shown):
     def _named(self) -> NDArray[np.bool_]:
         """Whether each of the rows is a name that one would call a tag."""
         pins = self.snapshot.pins
-        is_tag: NDArray[np.bool_] = codes(pins["kind"])[self._rows] != PIN_KINDS.index("revision")
+        is_tag: NDArray[np.bool_] = ~IS_REVISION[codes(pins["kind"])[self._rows]]
         is_tag &= np.asarray(pins["name"].take(self._rows).is_valid())
         return is_tag
 
@@ -178,7 +180,7 @@ class Why(Shown):
     def _below(self) -> NDArray[np.int32]:
         """The next node on a shortest way down to the blob, -1 for the blob itself. Cost: nodes + links above it."""
         distance = self._distance
-        first, targets = links_within(*holders(self.snapshot.counted), distance >= 0)
+        first, targets = links_within(*holders(self.snapshot.graph), distance >= 0)
         source = np.repeat(np.arange(len(distance), dtype=np.int32), np.diff(first))
         nearer = np.flatnonzero(distance[targets] == distance[source] - 1)[::-1]
         below = np.full(len(distance), -1, np.int32)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from blobkit.media import (
+from blobkit.oci.documents import (
     IMAGE_CONFIG_TYPES,
     Config,
     Document,
@@ -18,8 +18,8 @@ from blobkit.media import (
     read_config,
     read_document,
 )
-from blobkit.strangers import DocumentError
-from blobkit.wording import recompressed
+from blobkit.oci.untrusted import DocumentError
+from blobkit.snapshot.notices import recompressed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,20 +10,22 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blobkit.digest import of
-from blobkit.media import DOCUMENT_LIMIT, Document, read_document
+from blobkit.oci.documents import DOCUMENT_LIMIT, Document, read_document
+from blobkit.oci.untrusted import DocumentError
 from blobkit.render import clean
-from blobkit.snapshot import build
-from blobkit.strangers import DocumentError
+from blobkit.snapshot.notices import upload
+from blobkit.snapshot.snapshot import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from blobkit.digest import Digest
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Facts", "Files", "listing", "micros", "read", "within"]
 
@@ -71,6 +73,19 @@ def listing(path: str, facts: Facts) -> list[os.DirEntry[str]]:
         return []
 
 
+def _regular_files(path: str) -> Iterator[os.stat_result]:
+    """Yield what is known of the regular files at and below a path; what cannot be looked at is passed over."""
+    todo = [path]
+    while todo:
+        one = todo.pop()
+        with suppress(OSError):
+            info = os.lstat(one)
+            if stat.S_ISDIR(info.st_mode):
+                todo += [f"{one}/{name}" for name in os.listdir(one)]
+            elif stat.S_ISREG(info.st_mode):
+                yield info
+
+
 class Facts:
     """The facts of one store while it is scanned; `snapshot` makes the picture of them."""
 
@@ -108,7 +123,7 @@ class Facts:
         node = self.node(digest)
         self.size[node], self.modified[node], self.stored[node] = size, modified, "yes"
 
-    def stand_in(self, key: str, modified: int) -> int:
+    def virtual_node(self, key: str, modified: int) -> int:
         """Record a node that is no blob, and return it."""
         node = self.node(key)
         self.modified[node], self.stored[node] = modified, "virtual"
@@ -139,8 +154,8 @@ class Facts:
         self.pins.append((node, name, kind, group, modified, count))
 
     def hide(self, what: str, kinds: Iterable[str]) -> None:
-        """Pin, by pins of these kinds, a stand-in for what cannot be read: all that nothing else reaches is unknown."""
-        node = self.stand_in(clean(what), -1)
+        """Pin a virtual node, by pins of these kinds, for what cannot be read: what nothing else reaches is unknown."""
+        node = self.virtual_node(clean(what), -1)
         self.opaque[node] = True
         for kind in kinds:
             self.pin(node, None, kind)
@@ -148,6 +163,15 @@ class Facts:
     def notice(self, code: str, message: str, key: str = "", path: str = "") -> None:
         """Record something unreadable, unknown or odd; `message` is one line that names it."""
         self.notices.append((code, key, clean(path), clean(message)))
+
+    def leftover(self, path: str) -> None:
+        """Record a file or directory that holds no blobs and takes space where blobs or their names are kept.
+
+        Its bytes are those of the regular files in it, each inode once; symbolic links are not followed.
+        """
+        files = {(info.st_dev, info.st_ino): info for info in _regular_files(path)}.values()
+        size, newest = sum(info.st_size for info in files), max(map(micros, files), default=-1)
+        self.notice("leftover", upload(os.path.basename(path), size, newest), "", path)
 
     def describe(self, digest: Digest, kind: str, media_type: str, platform: str = "") -> int:
         """Record what a descriptor says of a blob; what was known before stays."""

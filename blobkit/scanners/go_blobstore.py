@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 from blobkit.digest import Digest, is_digest
 from blobkit.errors import UnreadableStoreError
-from blobkit.media import DOCUMENT_LIMIT, kind_of
+from blobkit.oci.documents import DOCUMENT_LIMIT, kind_of
+from blobkit.oci.untrusted import DocumentError, Json, parse_json, text_of
 from blobkit.progress import watched
 from blobkit.render import count, printable
 from blobkit.scanners.facts import Facts, Files, listing, micros, read, within
-from blobkit.strangers import DocumentError, Json, parse_json, spelled, text_of
-from blobkit.wording import upload
+from blobkit.snapshot.notices import upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["is_store", "path_of", "scan"]
 
@@ -146,7 +146,7 @@ def parse(data: bytes, digest: Digest) -> Info:
     if len(data) > DOCUMENT_LIMIT:
         msg = f"it is larger than {DOCUMENT_LIMIT >> 20} MiB"
         raise DocumentError(msg)
-    body = spelled(parse_json(data), FIELDS)
+    body = parse_json(data, FIELDS)
     if _typed(body, "digest", str, "") not in ("", digest):
         msg = f"it is of another blob ({body['digest']!r:.100})"
         raise DocumentError(msg)
@@ -184,11 +184,11 @@ def _links(names: list[object]) -> tuple[tuple[Digest, ...], tuple[str, ...]]:
 def _damaged(facts: Facts, digest: Digest, why: str, path: str) -> None:
     """Keep a blob of which the count and the links are unknown.
 
-    A stand-in that holds itself holds it: no pin that can be dropped is the last reference.
+    A virtual node that holds itself holds it: no pin that can be dropped is the last reference.
     """
     node = facts.node(digest)
     facts.opaque[node] = True
-    holder = facts.stand_in(f"info.json@{digest}", -1)
+    holder = facts.virtual_node(f"info.json@{digest}", -1)
     facts.pin(holder, None, "pin")
     facts.link(holder, holder, "link")
     facts.link(holder, node, "link")

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest, is_digest
 from blobkit.errors import UnreadableStoreError
-from blobkit.media import Reference, entries, repository
+from blobkit.oci.documents import Reference, entries, repository
+from blobkit.oci.untrusted import DocumentError, Json, parse_json
 from blobkit.progress import watched
 from blobkit.scanners.documents import Documents
 from blobkit.scanners.facts import Facts, Files, listing, within
-from blobkit.strangers import DocumentError, Json, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["is_layout", "path_of", "scan"]
 

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest, is_digest
 from blobkit.errors import UnreadableStoreError
-from blobkit.media import Reference
+from blobkit.oci.documents import Reference
 from blobkit.progress import watched
 from blobkit.render import clean
 from blobkit.scanners.documents import Documents
 from blobkit.scanners.facts import Facts, Files, listing, micros, read, within
-from blobkit.wording import upload
+from blobkit.snapshot.notices import upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["is_registry", "path_of", "scan", "storage_of"]
 
@@ -217,14 +217,14 @@ def _body_links(facts: Facts) -> dict[int, list[int]]:
 
 
 def _pin(facts: Facts, repository: Repository, marks: dict[int, list[int]]) -> None:
-    """Record the revision links of a repository as stand-ins, and its tags."""
+    """Record the revision links of a repository as virtual nodes, and its tags."""
     for digest, modified in repository.revisions.items():
         key = f"{repository.name}@{digest}"
-        stand_in, target = facts.stand_in(key, modified), facts.node(digest)
-        facts.link(stand_in, target, "revision")
+        virtual_node, target = facts.virtual_node(key, modified), facts.node(digest)
+        facts.link(virtual_node, target, "revision")
         for node in marks.get(target, ()):
-            facts.link(stand_in, node, "mark")
-        facts.pin(stand_in, key, "revision", repository.name, modified)
+            facts.link(virtual_node, node, "mark")
+        facts.pin(virtual_node, key, "revision", repository.name, modified)
         if facts.opaque[target]:
             facts.notice("opaque-revision", f"the manifest of {key} cannot be read", key)
     for name, digest, modified in repository.tags:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from blobkit.digest import parse_all
 from blobkit.errors import MediaTypeConflictError
-from blobkit.media import DOCUMENT_LIMIT, is_document, read_document
 from blobkit.model import Arrival, Descriptor, Link
+from blobkit.oci.documents import DOCUMENT_LIMIT, is_document, read_document
+from blobkit.oci.untrusted import DocumentError
 from blobkit.render import clean, printable
 from blobkit.store import rules
 from blobkit.store.layout.names import check_name
 from blobkit.store.writer import bytes_of
-from blobkit.strangers import DocumentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from blobkit.digest import Digest
-    from blobkit.media import Reference
     from blobkit.model import Record
+    from blobkit.oci.documents import Reference
     from blobkit.protocols import Content
     from blobkit.transactions import Reading, Writing
 

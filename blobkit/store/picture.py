@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.media import kind_of, repository
 from blobkit.model import LINK_KINDS
-from blobkit.snapshot import build
-from blobkit.tables import KINDS, PIN_KINDS, STORED
-from blobkit.tables import LINK_KINDS as ALL_LINK_KINDS
+from blobkit.oci.documents import kind_of, repository
+from blobkit.snapshot.kinds import LINK_KINDS as ALL_LINK_KINDS
+from blobkit.snapshot.kinds import PIN_KINDS
+from blobkit.snapshot.snapshot import build
+from blobkit.snapshot.tables import KINDS, STORED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from blobkit.model import Facts
-    from blobkit.snapshot import Snapshot
-    from blobkit.tables import Columns
+    from blobkit.snapshot.snapshot import Snapshot
+    from blobkit.snapshot.tables import Columns
 
 __all__ = ["picture"]
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from blobkit.protocols import Address, Inspected, Source
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
     from blobkit.store.batch import Batch
     from blobkit.store.fsck.report import Fsck
     from blobkit.store.transfer.exported import Exported

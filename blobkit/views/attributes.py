@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.questions.frame import to_frame
-from blobkit.tables import LINK_KINDS, codes, flat, ids
+from blobkit.snapshot.kinds import LINK_KINDS
+from blobkit.snapshot.tables import codes, flat, ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
     Row = Iterator[tuple[str, object]]
     Column = tuple[NDArray[np.generic], list[str] | None]
@@ -74,11 +75,11 @@ def kind_sets() -> list[str]:
 
 
 def kinds(snapshot: Snapshot) -> NDArray[np.uint8]:
-    """Return for each link of `snapshot.counted` the set of kinds that it has, as bits."""
+    """Return for each link of `snapshot.graph` the set of kinds that it has, as bits."""
     kind = codes(snapshot.links["kind"])
-    counts = np.array([name in snapshot.rule.links for name in LINK_KINDS])[kind]
+    counts = snapshot.counted
     bits: NDArray[np.uint8] = (np.uint8(1) << kind.view(np.uint8))[counts]
-    if len(bits) == len(snapshot.counted.targets):
+    if len(bits) == len(snapshot.graph.indices):
         return bits
     source, target = (ids(snapshot.links[end])[counts] for end in ("source", "target"))
     new = np.flatnonzero(np.append(True, (source[1:] != source[:-1]) | (target[1:] != target[:-1])))

@@ -30,7 +30,7 @@ COLOURS = {
     "blob": "#66BBDD",
     "snapshot": "#CC6688",
     "unknown": "#B08050",
-    "stand-in": "#8888CC",
+    "virtual node": "#8888CC",
     "absent": "#DD4444",
 }
 """A colour for each mark: told apart by colour-blind readers, seen on white and on black."""

@@ -11,13 +11,14 @@ import pandas as pd
 from blobkit.analysis import kernels
 from blobkit.analysis.dominators import retained
 from blobkit.render import listed
-from blobkit.tables import ids
+from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from blobkit.questions.holding import Holding
-    from blobkit.snapshot import Counted, Snapshot
+    from blobkit.analysis.referrers import Holding
+    from blobkit.snapshot.graph import ReferenceGraph
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Families", "families"]
 
@@ -44,7 +45,7 @@ class Families:
 def families(before: Holding, after: Holding) -> Families:
     """Return which families reach each node by the pins that hold before and after. Cost: 16 closures, or 32."""
     snapshot = before.snapshot
-    graph = snapshot.counted
+    graph = snapshot.graph
     rows = np.flatnonzero(before.rows)
     node = ids(snapshot.pins["node"])[rows]
     code, known = pd.factorize(_family(snapshot, rows))
@@ -60,12 +61,12 @@ def families(before: Holding, after: Holding) -> Families:
     return Families(tuple(names), reach, reach if after is before else _reach(graph, node[stay], top[stay]))
 
 
-def _reach(graph: Counted, node: NDArray[np.int32], family: NDArray[np.int64]) -> NDArray[np.int32]:
+def _reach(graph: ReferenceGraph, node: NDArray[np.int32], family: NDArray[np.int64]) -> NDArray[np.int32]:
     """Return in bit i of each node whether the pinned nodes of family i reach it."""
     reach = np.zeros(len(graph.size), np.int32)
     for i in np.unique(family).tolist():
         pinned = np.unique(node[family == i])
-        reach |= (kernels.depths(graph.first, graph.targets, pinned) >= 0).astype(np.int32) << i
+        reach |= (kernels.depths(graph.indptr, graph.indices, pinned) >= 0).astype(np.int32) << i
     return reach
 
 

@@ -116,7 +116,7 @@ def _biggest(scene: Scene) -> Ints:
 
 def _faint(scene: Scene) -> NDArray[np.bool_]:
     """Return what is not worth telling apart by family: kinds that link nowhere and have few of the bytes in all."""
-    leaf = np.diff(scene.snapshot.counted.first)[scene.nodes] == 0
+    leaf = np.diff(scene.snapshot.graph.indptr)[scene.nodes] == 0
     number = np.bincount(scene.mark, scene.size, minlength=len(MARKS))
     found: NDArray[np.bool_] = leaf & (number * SMALL < number.sum())[scene.mark]
     return found
@@ -124,12 +124,12 @@ def _faint(scene: Scene) -> NDArray[np.bool_]:
 
 def _holders(scene: Scene) -> Ints:
     """Return a number for each node, equal where the same living nodes link to it; a pinned node has its own."""
-    graph = scene.snapshot.counted
+    graph = scene.snapshot.graph
     random = np.random.default_rng(0).integers(1 << 62, size=len(graph.size))
     source = sources(graph)
     counts = live(graph)[source]
     held = np.where(graph.pins > 0, random, 0)
-    np.add.at(held, graph.targets[counts], random[source[counts]])
+    np.add.at(held, graph.indices[counts], random[source[counts]])
     return held[scene.nodes]
 
 
@@ -152,10 +152,10 @@ def _folded(scene: Scene, key: Ints, known: Families | None) -> Folded:
 
 def _links(scene: Scene, group: Ints, number: int) -> tuple[tuple[int, int, int], ...]:
     """Return how many links lead from each group to each other one."""
-    graph = scene.snapshot.counted
+    graph = scene.snapshot.graph
     where = np.full(len(graph.size), -1)
     where[scene.nodes] = group
-    source, target = where[sources(graph)], where[graph.targets]
+    source, target = where[sources(graph)], where[graph.indices]
     between = (source >= 0) & (target >= 0) & (source != target)
     pairs, count = np.unique(source[between] * number + target[between], return_counts=True)
     ends = (divmod(pair, number) for pair in pairs.tolist())

@@ -14,7 +14,7 @@ import numpy as np
 
 from blobkit.analysis.reach import holders
 from blobkit.protocols import as_snapshot
-from blobkit.tables import flat
+from blobkit.snapshot.tables import flat
 from blobkit.views.attributes import Attributes, kind_sets, kinds, plain
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["graph_view", "to_graph"]
 
@@ -45,8 +45,9 @@ else:
 def to_graph(x: SupportsSnapshot | Address) -> nx.DiGraph[str]:
     """Return what counts under the policy as a directed graph from each blob to what it links to.
 
-    Nodes are keys: every stored blob, and whatever else a counted link or pin touches (absent blobs, stand-ins). Their
-    attributes are those of `to_frame`, as plain int, bool and str, so that `nx.write_graphml` and `json` take them:
+    Nodes are keys: every stored blob, and whatever else a counted link or pin touches (absent blobs, virtual
+    nodes). Their attributes are those of `to_frame`, as plain int, bool and str, so that `nx.write_graphml` and
+    `json` take them:
 
     - `size retained frees` (bytes), `refcount pins depth`: int; `reachable`: bool
     - `kind media_type platform status`, `stored` (yes, missing, foreign, inline, virtual): str, "" unknown
@@ -180,14 +181,14 @@ class _Arrays:
     """The nodes of the graph and the links among them, renumbered where some nodes of the snapshot are left out."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        graph = snapshot.counted
-        wanted = graph.blob | (graph.pins > 0) | (graph.links_in > 0) | (np.diff(graph.first) > 0)
+        graph = snapshot.graph
+        wanted = graph.blob | (graph.pins > 0) | (graph.links_in > 0) | (np.diff(graph.indptr) > 0)
         self.snapshot = snapshot
         self.nodes = np.flatnonzero(wanted).astype(np.int32)
         self._rank = None if wanted.all() else (np.cumsum(wanted) - 1).astype(np.int32)
         column = flat(snapshot.nodes["key"])
         self.keys = _Keys(column if self._rank is None else column.take(self.nodes))
-        self.first, self.targets = self._among(graph.first, graph.targets)
+        self.first, self.targets = self._among(graph.indptr, graph.indices)
         self._kinds = kinds(snapshot)
         self._attributes = Attributes(snapshot)
 
@@ -200,7 +201,7 @@ class _Arrays:
     @cached_property
     def sources(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """The links by target."""
-        return self._among(*holders(self.snapshot.counted))
+        return self._among(*holders(self.snapshot.graph))
 
     def link(self, source: int, target: int) -> int:
         """Return the position of a link; -1 where there is none."""

@@ -9,27 +9,28 @@ import numpy as np
 
 from blobkit.analysis import kernels
 from blobkit.analysis.reach import closure, holders, live, sources
+from blobkit.analysis.referrers import Holding
 from blobkit.errors import NotPinnedError
 from blobkit.protocols import as_snapshot
 from blobkit.questions.asking.targets import resolve
-from blobkit.questions.holding import Holding
 from blobkit.questions.preview import Preview
 from blobkit.render import count, human_bytes, listed, short
-from blobkit.tables import KINDS, STORED, codes, ids
+from blobkit.snapshot.tables import KINDS, STORED, codes, ids
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.asking.targets import Targets
-    from blobkit.snapshot import Counted, Snapshot
+    from blobkit.snapshot.graph import ReferenceGraph
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["MARKS", "STATES", "Scene", "scene"]
 
 STATES = ("live", "freed", "kept", "garbage")
 """What becomes of a node: in a preview it is freed or kept; else it is live or garbage."""
 
-MARKS = (*KINDS, "stand-in", "absent")
+MARKS = (*KINDS, "virtual node", "absent")
 """What a node is drawn as: the kind of a stored blob, or why it is none."""
 
 LAYERS = 7
@@ -56,12 +57,12 @@ class Scene:
     @property
     def size(self) -> NDArray[np.int64]:
         """Bytes of each node."""
-        return self.snapshot.counted.size[self.nodes]
+        return self.snapshot.graph.size[self.nodes]
 
     @property
     def blob(self) -> NDArray[np.bool_]:
         """Whether each node is a stored blob."""
-        return self.snapshot.counted.blob[self.nodes]
+        return self.snapshot.graph.blob[self.nodes]
 
     @property
     def unnamed(self) -> str:
@@ -89,19 +90,19 @@ def scene(x: SupportsSnapshot | Address | Preview, target: Targets | None, polic
 def _preview(preview: Preview) -> Scene:
     snapshot, gone = preview.snapshot, preview.removal.nodes
     dropped = np.unique(ids(snapshot.pins["node"])[list(preview.dropped.rows)])
-    inside = closure(snapshot.counted, dropped) >= 0
+    inside = closure(snapshot.graph, dropped) >= 0
     freed = np.zeros(len(inside), np.bool_)
     freed[gone] = True
     state = np.where(freed, STATES.index("freed"), STATES.index("kept"))
     after = Holding.after(snapshot, preview.dropped.rows, gone)
-    stay = snapshot.counted.blob & inside & ~freed
+    stay = snapshot.graph.blob & inside & ~freed
     title = f"{preview.title()}, leaves {_amount(snapshot, stay)}"
     return _scene(snapshot, inside, state, dropped, title, after)
 
 
 def _around(snapshot: Snapshot, target: Targets) -> Scene:
     """Return what the targets reach and what reaches them."""
-    graph = snapshot.counted
+    graph = snapshot.graph
     nodes = _found(snapshot, target)
     below = closure(graph, nodes) >= 0
     inside = below | (kernels.depths(*holders(graph), nodes) >= 0)
@@ -114,7 +115,7 @@ def _around(snapshot: Snapshot, target: Targets) -> Scene:
 
 
 def _whole(snapshot: Snapshot) -> Scene:
-    graph = snapshot.counted
+    graph = snapshot.graph
     inside = np.ones(len(graph.size), np.bool_)
     reached = live(graph)
     title = f"What the pins reach: {_amount(snapshot, graph.blob & reached)}"
@@ -143,13 +144,13 @@ def _scene(  # noqa: PLR0913, PLR0917 (the fields of a scene, of which the rest 
     title: str,
     after: Holding | None = None,
 ) -> Scene:
-    inside = inside & _matters(snapshot.counted)
+    inside = inside & _matters(snapshot.graph)
     nodes = np.flatnonzero(inside).astype(np.int32)
     before = Holding.now(snapshot)
     return Scene(
         snapshot=snapshot,
         nodes=nodes,
-        layer=LAYERS - 1 - np.minimum(_height(snapshot.counted, inside)[nodes], LAYERS - 1),
+        layer=LAYERS - 1 - np.minimum(_height(snapshot.graph, inside)[nodes], LAYERS - 1),
         state=state[nodes].astype(np.int8),
         mark=_marks(snapshot)[nodes],
         targets=targets,
@@ -159,28 +160,28 @@ def _scene(  # noqa: PLR0913, PLR0917 (the fields of a scene, of which the rest 
     )
 
 
-def _matters(graph: Counted) -> NDArray[np.bool_]:
+def _matters(graph: ReferenceGraph) -> NDArray[np.bool_]:
     """Return which nodes are stored blobs, or are touched by what counts under the policy."""
-    found: NDArray[np.bool_] = graph.blob | (graph.links_in > 0) | (graph.pins > 0) | (np.diff(graph.first) > 0)
+    found: NDArray[np.bool_] = graph.blob | (graph.links_in > 0) | (graph.pins > 0) | (np.diff(graph.indptr) > 0)
     return found
 
 
-def _height(graph: Counted, inside: NDArray[np.bool_]) -> NDArray[np.int32]:
+def _height(graph: ReferenceGraph, inside: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Return the most links from each node of a set to one that links to nothing in it."""
-    ends = inside[sources(graph)] & inside[graph.targets]
+    ends = inside[sources(graph)] & inside[graph.indices]
     degree = np.bincount(sources(graph)[ends], minlength=len(inside)).astype(np.int32)
     return kernels.levels_within(*holders(graph), np.ones_like(inside), inside, degree)
 
 
 def _marks(snapshot: Snapshot) -> NDArray[np.int8]:
     stored, kind = codes(snapshot.nodes["stored"]), codes(snapshot.nodes["kind"])
-    other = np.where(stored == STORED.index("virtual"), MARKS.index("stand-in"), MARKS.index("absent"))
-    return np.where(snapshot.counted.blob, kind, other).astype(np.int8)
+    other = np.where(stored == STORED.index("virtual"), MARKS.index("virtual node"), MARKS.index("absent"))
+    return np.where(snapshot.graph.blob, kind, other).astype(np.int8)
 
 
 def _alive(snapshot: Snapshot) -> NDArray[np.int64]:
-    return np.where(live(snapshot.counted), STATES.index("live"), STATES.index("garbage"))
+    return np.where(live(snapshot.graph), STATES.index("live"), STATES.index("garbage"))
 
 
 def _amount(snapshot: Snapshot, blobs: NDArray[np.bool_]) -> str:
-    return f"{count(int(np.count_nonzero(blobs)), 'blob')}, {human_bytes(int(snapshot.counted.size[blobs].sum()))}"
+    return f"{count(int(np.count_nonzero(blobs)), 'blob')}, {human_bytes(int(snapshot.graph.size[blobs].sum()))}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.render import human_bytes, printable, short
-from blobkit.tables import KINDS, codes
+from blobkit.snapshot.tables import KINDS, codes
 from blobkit.views.folding import plural
 from blobkit.views.scene import scene
 
@@ -58,26 +58,26 @@ def steps(preview: Preview) -> list[Step]:
 
 
 def _freed(preview: Preview) -> Iterator[Step]:
-    level = preview.removal.level[preview.snapshot.counted.blob[preview.removal.nodes]]
+    level = preview.removal.level[preview.snapshot.graph.blob[preview.removal.nodes]]
     depth = np.minimum(level, LEVELS)
     for one in np.unique(depth).tolist():
         name = f"level {one}" if one < LEVELS or level.max() == LEVELS else f"levels {LEVELS} to {level.max()}"
         for kind, nodes in _by_kind(preview, preview.nodes[depth == one]):
-            size = int(preview.snapshot.counted.size[nodes].sum())
+            size = int(preview.snapshot.graph.size[nodes].sum())
             text = f"{plural(len(nodes), kind)}, {human_bytes(size)} freed"
             yield Step(f"{name}, {kind}", "freed", kind, 0, len(nodes), size, text)
 
 
 def _kept(found: Scene) -> Iterator[Step]:
     for kind, nodes in _by_kind(found, found.only("kept")):
-        size = int(found.snapshot.counted.size[nodes].sum())
+        size = int(found.snapshot.graph.size[nodes].sum())
         text = f"{plural(len(nodes), kind)}, {human_bytes(size)} {_why(found, nodes)}"
         yield Step(f"kept, {kind}", "kept", kind, 0, len(nodes), size, text)
 
 
 def _by_kind(x: Preview | Scene, nodes: NDArray[np.int32]) -> Iterator[tuple[str, NDArray[np.int32]]]:
     """Yield the nodes of each kind, most bytes first."""
-    size, kind = x.snapshot.counted.size[nodes], codes(x.snapshot.nodes["kind"])[nodes]
+    size, kind = x.snapshot.graph.size[nodes], codes(x.snapshot.nodes["kind"])[nodes]
     total = np.bincount(kind, size, minlength=len(KINDS))
     for one in sorted(np.unique(kind).tolist(), key=lambda code: -total[code]):
         yield KINDS[one], nodes[kind == one]
@@ -85,7 +85,7 @@ def _by_kind(x: Preview | Scene, nodes: NDArray[np.int32]) -> Iterator[tuple[str
 
 def _why(found: Scene, nodes: NDArray[np.int32]) -> str:
     """Return who needs most of these blobs; only the biggest ones are asked."""
-    size = found.snapshot.counted.size[nodes]
+    size = found.snapshot.graph.size[nodes]
     names: Counter[str] = Counter()
     asked = np.argsort(-size, kind="stable")[:BLOBS_ASKED]
     for at, reaching in zip(asked.tolist(), found.after.reaching(nodes[asked], NAMES_ASKED).tuples(), strict=True):

@@ -189,7 +189,7 @@ def test_components(graph: Graph) -> None:
     made = nx.DiGraph(list(graph.links))
     made.add_nodes_from(range(len(graph)))
     found = counted(graph)
-    component, order = group_kernels.components(found.first, found.targets)
+    component, order = group_kernels.components(found.indptr, found.indices)
     together: dict[int, set[int]] = {}
     for node, number in enumerate(component.tolist()):
         together.setdefault(number, set()).add(node)
@@ -205,19 +205,19 @@ def test_compiled_kernels_agree_with_plain_ones(case: tuple[Graph, Roots]) -> No
     graph, roots = case
     found = counted(graph)
     start, root = csr(roots)
-    component, order = group_kernels.components.plain(found.first, found.targets)
-    same(group_kernels.components, found.first, found.targets)
+    component, order = group_kernels.components.plain(found.indptr, found.indices)
+    same(group_kernels.components, found.indptr, found.indices)
     for most in (1, 1000):
-        same(group_kernels.searched, found.first, found.targets, start, root, np.int64(most))
-    begin, reached, _ = group_kernels.searched.plain(found.first, found.targets, start, root, 1000)
+        same(group_kernels.searched, found.indptr, found.indices, start, root, np.int64(most))
+    begin, reached, _ = group_kernels.searched.plain(found.indptr, found.indices, start, root, 1000)
     items = found.size % 7
     same(group_kernels.dealt, items, begin, reached)
     asked = list(range(len(graph)))[::-2]
     place = array(asked.index(node) if node in asked else -1 for node in range(len(graph)))
     number = np.bincount(reached, minlength=len(graph))[asked]
     same(group_kernels.placed, place, np.concatenate(([0], np.cumsum(number))), begin, reached)
-    same(group_kernels.bits_spread, found.first, found.targets, component, order, start, root)
-    bits = group_kernels.bits_spread.plain(found.first, found.targets, component, order, start, root)
+    same(group_kernels.bits_spread, found.indptr, found.indices, component, order, start, root)
+    bits = group_kernels.bits_spread.plain(found.indptr, found.indices, component, order, start, root)
     bits[0] = group_kernels.FULL
     same(group_kernels.bits_summed, component, bits, found.size)
     same(group_kernels.bits_dealt, component, bits, items)

@@ -17,12 +17,12 @@ from graphs import Graph, array, counted, graphs
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from blobkit.snapshot import Counted
+    from blobkit.snapshot.graph import ReferenceGraph
 
 DIAMOND = Graph([1, 2, 4, 8], [1, 0, 0, 0], {(0, 1), (0, 2), (1, 3), (2, 3)})
 
 
-def gone(found: Counted, drops: Mapping[int, int]) -> dict[int, int]:
+def gone(found: ReferenceGraph, drops: Mapping[int, int]) -> dict[int, int]:
     """The nodes that go, with the level of each; asked twice, the answer is the same."""
     first, again = (removal(found, array(drops), np.array([*drops.values()], np.int64)) for _ in range(2))
     assert first.nodes.tolist() == again.nodes.tolist()
@@ -148,7 +148,7 @@ def test_compiled_and_plain_remove_agree(graph: Graph) -> None:
     answers = []
     for run in (kernels.remove.plain, kernels.remove.compiled):
         left, level = (found.links_in + found.pins).astype("int32"), (found.pins * 0).astype("int32")
-        went, levels = run(found.first, found.targets, found.blob, left, level, nodes, drops)
+        went, levels = run(found.indptr, found.indices, found.blob, left, level, nodes, drops)
         assert (left == found.links_in + found.pins).all()
         assert not level.any()
         answers.append((went.tolist(), levels.tolist()))

@@ -14,6 +14,7 @@ import pytest
 import blobkit
 from blobkit import AgeError, ThresholdError
 from blobkit.questions.findings.finding import MEANING, SEVERITIES
+from blobkit.snapshot.snapshot import build
 from graphs import Graph, key, snapshot_of
 from layouts import INDEX, MANIFEST, GoStore, Layout, Registry, nowhere, sha
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from blobkit.questions.audit import Audit
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 HOUR = 3600
 
@@ -299,7 +300,7 @@ def test_oddities_have_findings_of_their_own(layout: Layout) -> None:
 
 
 def test_what_a_newer_scanner_notices_is_odd() -> None:
-    snapshot = blobkit.snapshot.build(
+    snapshot = build(
         "oci",
         "x",
         nodes={"key": [], "size": []},

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 NAMES = ("a", "b", "c", "r:1", "r:2")
 ABSENT, GARBAGE, ONE, SEVERAL = "absent", "garbage", "live in one group", "live in several"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import blobkit
 from blobkit import demo
-from blobkit.snapshot import build
+from blobkit.snapshot.snapshot import build
 from graphs import Graph, graphs, snapshot_of
 from layouts import INDEX, Layout, Registry, nowhere, sha
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
     Names = dict[int, list[str]]
     Dataset = tuple[Path, dict[str, object]]
@@ -45,7 +45,7 @@ def stores(draw: st.DrawFn) -> tuple[Graph, Names, bool]:
 
 @st.composite
 def images(draw: st.DrawFn) -> Graph:
-    """Images that share layers; some of them stand-ins, some listed by an index; now and then garbage."""
+    """Images that share layers; some of them virtual nodes, some listed by an index; now and then garbage."""
     n, layers = draw(st.integers(2, 8)), draw(st.integers(1, 8))
     links = {(i, n + layer) for i in range(n) for layer in draw(st.sets(st.integers(0, layers - 1), max_size=4))}
     links |= {(0, i) for i in draw(st.sets(st.integers(1, n - 1), max_size=2))}

@@ -12,13 +12,13 @@ import pytest
 
 import blobkit
 from blobkit.questions.asking.sizes import parse_size
-from blobkit.snapshot import build
+from blobkit.snapshot.snapshot import build
 from layouts import Registry, nowhere, sha
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 UNKNOWN = "when it was modified is unknown"

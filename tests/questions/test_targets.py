@@ -15,7 +15,7 @@ from blobkit.errors import (
     NotPinnedError,
     UnknownTargetError,
 )
-from blobkit.snapshot import Snapshot, build
+from blobkit.snapshot.snapshot import Snapshot, build
 from layouts import Layout, Registry, sha
 
 if TYPE_CHECKING:

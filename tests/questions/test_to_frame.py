@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 
 import blobkit
-from blobkit.snapshot import build
+from blobkit.snapshot.snapshot import build
 from graphs import Graph, graphs, key, node_of, snapshot_of
 from layouts import Layout, Registry
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 KINDS = ["index", "manifest", "config", "layer", "artifact", "blob", "snapshot", "unknown"]
 STATUS = ["live", "garbage", "fresh", "unknown"]
@@ -44,7 +44,7 @@ def layout(tmp_path: Path) -> Layout:
 
 @pytest.fixture
 def picture() -> Snapshot:
-    """A live blob, its absent child, a stand-in, and garbage of three ages at noon."""
+    """A live blob, its absent child, a virtual node, and garbage of three ages at noon."""
     noon = 12 * 3600 * 1_000_000
     nodes = {
         "key": [*map(key, range(5)), "repo@" + key(0)],
@@ -100,9 +100,9 @@ def test_refcount_is_what_counts_under_each_policy(tmp_path: Path, policy: str) 
     registry.tag("r", "2", image)
     frame = blobkit.to_frame(registry.scan(policy), virtual=True)
     assert (frame["refcount"] == frame["pins"] + frame["links_in"]).all()
-    row, stand_in = frame.loc[image], frame.loc[f"r@{image}"]
+    row, virtual_node = frame.loc[image], frame.loc[f"r@{image}"]
     want = {"tags": (2, 0, 0), "revisions": (0, 1, 1), "gc": (0, 1, 1), "gc-m": (0, 1, 2)}[policy]
-    assert (row["pins"], row["links_in"], stand_in["pins"]) == want
+    assert (row["pins"], row["links_in"], virtual_node["pins"]) == want
     assert row["links_out"] == (0 if policy.startswith("gc") else 3)
 
 

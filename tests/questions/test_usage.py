@@ -17,7 +17,7 @@ import blobkit
 from blobkit import demo
 from blobkit.analysis import groups as analysis
 from blobkit.cli import cli
-from blobkit.snapshot import build
+from blobkit.snapshot.snapshot import build
 from graphs import Graph, key, named_graphs, snapshot_of
 from layouts import Layout, Registry
 from registries import images

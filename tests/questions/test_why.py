@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import blobkit
-from blobkit.snapshot import build
+from blobkit.snapshot.snapshot import build
 from graphs import Graph, graphs, key, node_of, snapshot_of
 from layouts import Registry, sha
 

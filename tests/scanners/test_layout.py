@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import blobkit
-from blobkit.questions.trust import would_abort
+from blobkit.analysis.collectors import would_abort
 from layouts import (
     ARTIFACT,
     CONFIG,
@@ -31,7 +31,7 @@ from layouts import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
     Oracle = dict[str, Any]
     Dataset = Callable[[str], tuple[Path, Oracle]]
@@ -115,7 +115,7 @@ def test_scan_leaves_no_trace(dataset: Dataset) -> None:
 
 def test_what_a_repository_reaches_and_what_others_reach_too(real: tuple[Snapshot, Oracle]) -> None:
     snapshot, oracle = real
-    graph = snapshot.with_policy("revisions").counted
+    graph = snapshot.with_policy("revisions").graph
     pins = snapshot.pins.to_pandas().query("kind == 'revision'")
     reached = {name: closure(graph, group.to_numpy()) >= 0 for name, group in pins.groupby("group")["node"]}
     for name, want in oracle["repos"].items():

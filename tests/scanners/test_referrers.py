@@ -24,7 +24,7 @@ from layouts import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 
 @pytest.fixture

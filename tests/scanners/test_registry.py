@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import blobkit
+from blobkit.analysis.collectors import would_abort
 from blobkit.errors import UnreadableStoreError
-from blobkit.questions.trust import would_abort
 from layouts import INDEX, MANIFEST, SCHEMA1, Registry, codes, freed, garbage, noticed, nowhere, sha
 
 if TYPE_CHECKING:

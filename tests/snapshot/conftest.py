@@ -11,7 +11,7 @@ from layouts import Layout, nowhere
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 
 import blobkit
 from blobkit.errors import SnapshotFormatError
-from blobkit.snapshot import Snapshot, build
+from blobkit.snapshot.snapshot import Snapshot, build
 from graphs import same_facts
 from layouts import Layout, Registry, freed, garbage
 

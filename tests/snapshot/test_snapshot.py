@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 
 import blobkit
-from blobkit import snapshot as waist
-from blobkit import tables
 from blobkit.errors import SnapshotFormatError, UnknownPolicyError
-from blobkit.snapshot import POLICIES, Snapshot, build
+from blobkit.snapshot import snapshot as waist
+from blobkit.snapshot import tables
+from blobkit.snapshot.kinds import LINK_KINDS, PIN_KINDS, STORES
+from blobkit.snapshot.snapshot import Snapshot, build
 from graphs import Graph, graphs, key, same_facts, snapshot_of
 
 TIME = pa.timestamp("us", tz="UTC")
@@ -63,7 +64,7 @@ def test_columns_and_their_types(snapshot: Snapshot) -> None:
 def test_the_same_link_twice_is_one_and_in_two_positions_counts_once() -> None:
     found = facts(links={"source": [0, 0, 0], "target": [1, 1, 1], "kind": ["layer", "layer", "config"]})
     assert found.links.num_rows == 2
-    assert found.counted.links_in.tolist() == [1, 0]
+    assert found.graph.links_in.tolist() == [1, 0]
 
 
 BROKEN = {
@@ -71,7 +72,7 @@ BROKEN = {
     "no key": ({"nodes": {"key": ["a", None]}}, "a node has no key"),
     "negative size": ({"nodes": {"size": [-1, 2]}}, "the node b has an impossible size"),
     "bytes of what is missing": ({"nodes": {"stored": ["missing", "yes"]}}, "the node b has an impossible size"),
-    "bytes of a stand-in": ({"nodes": {"stored": ["virtual", "yes"]}}, "impossible size"),
+    "bytes of a virtual node": ({"nodes": {"stored": ["virtual", "yes"]}}, "impossible size"),
     "bytes of what is elsewhere": ({"nodes": {"stored": ["foreign", "yes"]}}, "impossible size"),
     "link from nowhere": ({"links": {"source": [2]}}, "a link names a node that is not there"),
     "link to nowhere": ({"links": {"target": [-1]}}, "a link names a node that is not there"),
@@ -98,15 +99,15 @@ def test_a_store_of_an_unknown_kind_is_refused() -> None:
 
 
 def test_every_kind_of_store_has_a_default_policy_of_known_kinds() -> None:
-    assert {p.store: p.name for p in reversed(POLICIES)} == {
+    assert {name: kind.policies[0].name for name, kind in STORES.items()} == {
         "blobkit": "counts",
         "go-blobstore": "counts",
         "oci": "dependent",
         "registry": "tags",
     }
-    for policy in POLICIES:
-        assert policy.pins <= set(tables.PIN_KINDS)
-        assert policy.links <= set(tables.LINK_KINDS)
+    for policy in (policy for kind in STORES.values() for policy in kind.policies):
+        assert policy.pins <= set(PIN_KINDS)
+        assert policy.links <= set(LINK_KINDS)
 
 
 def test_policies_choose_among_the_same_facts(snapshot: Snapshot) -> None:
@@ -115,26 +116,26 @@ def test_policies_choose_among_the_same_facts(snapshot: Snapshot) -> None:
     other = snapshot.with_policy("strong")
     assert other.tables is snapshot.tables
     assert (other.policy, snapshot.policy) == ("strong", "dependent")
-    assert other.with_policy("dependent").counted.targets.tolist() == snapshot.counted.targets.tolist()
+    assert other.with_policy("dependent").graph.indices.tolist() == snapshot.graph.indices.tolist()
     with pytest.raises(UnknownPolicyError, match="no policy 'gc' for oci stores: use one of dependent, strong, ignore"):
         snapshot.with_policy("gc")
 
 
 def test_the_arrays_cannot_be_changed(snapshot: Snapshot) -> None:
-    graph = snapshot.counted
-    for array in (graph.first, graph.targets, graph.pins, graph.size, graph.blob, graph.opaque):
+    graph = snapshot.graph
+    for array in (graph.indptr, graph.indices, graph.pins, graph.size, graph.blob, graph.opaque):
         with pytest.raises(ValueError, match="read-only"):
             array[:1] = 0
 
 
 @given(graphs(cyclic=True))
 def test_the_arrays_are_the_graph(graph: Graph) -> None:
-    found = snapshot_of(graph, counting=False).counted
+    found = snapshot_of(graph, counting=False).graph
     assert found.size.tolist() == graph.sizes
     assert found.pins.tolist() == graph.pins
-    out = [set(found.targets[found.first[i] : found.first[i + 1]].tolist()) for i in range(len(graph))]
+    out = [set(found.indices[found.indptr[i] : found.indptr[i + 1]].tolist()) for i in range(len(graph))]
     assert out == graph.out
-    assert len(found.targets) == len(graph.links)
+    assert len(found.indices) == len(graph.links)
 
 
 def test_find_is_exact(snapshot: Snapshot) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from blobkit.content.memory import MemoryContent
 from blobkit.index.memory import MemoryIndex
-from blobkit.snapshot import build
+from blobkit.snapshot.snapshot import build
 from blobkit.store.store import Store
 from blobkit.store.transfer import importing
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from blobkit.digest import Digest
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 BLOBS = [b"%d" % number for number in range(8)]
 KEYS = [f"sha256:{hashlib.sha256(blob).hexdigest()}" for blob in BLOBS]

@@ -79,7 +79,7 @@ def test_counts_of_the_snapshot_are_those_of_the_store(store: Store) -> None:
     low = [store.put(b"%d" % number).digest for number in range(6)]
     for number in range(4):
         store.put(json.dumps(number).encode() * 3, links=low[number : number + 3])
-    counted = store.snapshot().counted
+    counted = store.snapshot().graph
     keys = store.snapshot().nodes["key"].to_pylist()
     counts = dict(zip(keys, (counted.pins + counted.links_in).tolist(), strict=True))
     assert counts == {digest: store.get(digest).refcount for digest in store}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import blobkit
-from blobkit.snapshot import build
+from blobkit.snapshot.snapshot import build
 from blobkit.views.folding import fold
 from blobkit.views.layers import columns, stacked
 from blobkit.views.scene import STATES, scene
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from blobkit.questions.preview import Preview
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 
 @pytest.fixture(scope="module", params=[20, 60, 200, 2_000, 20_000])
@@ -147,7 +147,7 @@ def test_what_links_nowhere_stands_in_the_last_layer_and_holders_before_it(store
     layer = dict(zip(found.nodes.tolist(), found.layer.tolist(), strict=True))
     for source, target in zip(*(store.links[end].to_pylist() for end in ("source", "target")), strict=True):
         assert layer[source] < layer[target]
-    leaves = np.flatnonzero(np.diff(store.counted.first) == 0).tolist()
+    leaves = np.flatnonzero(np.diff(store.graph.indptr) == 0).tolist()
     assert {layer[leaf] for leaf in leaves} == {6}
 
 

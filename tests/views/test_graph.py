@@ -10,7 +10,7 @@ import networkx as nx
 import pytest
 
 import blobkit
-from blobkit.snapshot import build
+from blobkit.snapshot.snapshot import build
 from blobkit.views.graph import to_graph
 from registries import images
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
     Row = dict[str, object]
     Dataset = Callable[[str], tuple[Path, dict[str, object]]]
@@ -129,7 +129,7 @@ def test_a_graph_is_what_the_facts_of_a_made_store_say() -> None:
 
 
 def small(**nodes: object) -> Snapshot:
-    """A manifest, a blob that it names twice, an absent layer, garbage, a stand-in that only `gc` counts."""
+    """A manifest, a blob that it names twice, an absent layer, garbage, a virtual node that only `gc` counts."""
     return build(
         "registry",
         "demo",

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import blobkit
-from blobkit.snapshot import build
+from blobkit.snapshot.snapshot import build
 from blobkit.views import graph as graph_module
 from blobkit.views.graph import graph_view, to_graph
 from registries import images
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
     Dataset = Callable[[str], tuple[Path, dict[str, object]]]
 
@@ -32,7 +32,7 @@ KINDS = ("config", "layer", "child", "revision", "mark")
 
 @st.composite
 def snapshots(draw: st.DrawFn) -> Snapshot:
-    """Facts of any shape: cycles, self links, several kinds between two nodes, absent and isolated nodes, stand-ins."""
+    """Facts of any shape: cycles, self links, several kinds between two nodes; absent, isolated and virtual nodes."""
     n = draw(st.integers(1, 9))
     node = st.integers(0, n - 1)
     links = draw(st.lists(st.tuples(node, node, st.sampled_from(KINDS)), max_size=25))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from blobkit.questions.preview import Preview
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
     Dataset = Callable[[str], tuple[Path, dict[str, object]]]
 
@@ -259,7 +259,7 @@ def test_stand_ins_that_do_not_count_are_not_drawn(dataset: Dataset) -> None:
     snapshot = blobkit.scan(dataset("dev-registry")[0])
     preview = blobkit.simulate_deref(snapshot, groups="library/hello")
     for policy, axes in (("tags", plots.reachability(preview)), ("gc", plots.reachability(snapshot, policy="gc"))):
-        assert any("stand-in" in text for text in texts(axes)) == (policy == "gc")
+        assert any("virtual node" in text for text in texts(axes)) == (policy == "gc")
 
 
 def test_a_target_may_be_a_blob_that_only_links_hold(stores: dict[int, Snapshot]) -> None:

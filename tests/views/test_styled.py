@@ -14,7 +14,7 @@ from blobkit.views.styled import human
 from registries import Images, images
 
 if TYPE_CHECKING:
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 
 EVIL = '<script>alert("1")</script>&amp;\x1b[31m'

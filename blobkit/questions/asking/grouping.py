@@ -21,7 +21,7 @@ from blobkit.errors import GroupingError
 from blobkit.questions.columns import categories, times, words
 from blobkit.questions.shown import NAME_SHOWN
 from blobkit.render import cut
-from blobkit.tables import ids, numbers
+from blobkit.snapshot.tables import ids, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.analysis.groups import Reach
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
     Mapped = Callable[[str], object] | pd.Series | Mapping[str, object]
     By = str | Mapped
@@ -78,19 +78,19 @@ def partition(snapshot: Snapshot, by: By) -> pd.DataFrame | None:
     """Return `blobs` and `bytes` by what the stored blobs are; None where pins are grouped, not blobs."""
     if not isinstance(by, str) or by not in OF_BLOBS:
         return None
-    nodes = np.flatnonzero(snapshot.counted.blob).astype(np.int32)
+    nodes = np.flatnonzero(snapshot.graph.blob).astype(np.int32)
     return _totals(snapshot, nodes, _usable(_words(snapshot, by, nodes)).fillna(OTHER))
 
 
 def beside(snapshot: Snapshot, found: Held) -> pd.DataFrame:
     """Return `blobs` and `bytes` of what no group reaches, by the rows beside the groups."""
-    nodes = np.flatnonzero(snapshot.counted.blob & (found.reach.number == 0)).astype(np.int32)
+    nodes = np.flatnonzero(snapshot.graph.blob & (found.reach.number == 0)).astype(np.int32)
     return _totals(snapshot, nodes, pd.Series(UNTAGGED, range(len(nodes)), "str"))
 
 
 def _totals(snapshot: Snapshot, nodes: NDArray[np.int32], group: pd.Series) -> pd.DataFrame:
     """Return `blobs` and `bytes` by group, where what no pin reaches is garbage, or unknown."""
-    graph = snapshot.counted
+    graph = snapshot.graph
     group = group.mask(~live(graph)[nodes], UNKNOWN if len(unknown(graph)) else GARBAGE)
     sizes = pd.DataFrame({"group": group.array, "bytes": graph.size[nodes]}).groupby("group")["bytes"]
     return pd.DataFrame({"blobs": sizes.size(), "bytes": sizes.sum()})
@@ -98,7 +98,7 @@ def _totals(snapshot: Snapshot, nodes: NDArray[np.int32], group: pd.Series) -> p
 
 def held(snapshot: Snapshot, by: By) -> Held:
     """Return what the groups of pins reach. Cost: as `blobkit.analysis.groups.reach`."""
-    pins, graph = snapshot.pins, snapshot.counted
+    pins, graph = snapshot.pins, snapshot.graph
     rows = np.flatnonzero(snapshot.holding & (numbers(pins["count"]) > 0))
     node = ids(pins["node"])[rows]
     code, names = pd.factorize(_of_pins(snapshot, by, rows), sort=True)

@@ -16,25 +16,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from blobkit.analysis.memory import kept
 from blobkit.analysis.reach import live
+from blobkit.analysis.referrers import Holding
 from blobkit.digest import ALGORITHMS, is_digest, parse
 from blobkit.errors import AmbiguousTargetError, BlobNotFoundError, NotPinnedError, UnknownTargetError
-from blobkit.questions.holding import Holding
 from blobkit.render import count, listed, printable, short
-from blobkit.tables import LINK_KINDS, PIN_KINDS, codes, flat, ids, matching, numbers
+from blobkit.snapshot.pins import named, revisions, rows_named, rows_on
+from blobkit.snapshot.roles import GOES_ALONG, IS_REVISION
+from blobkit.snapshot.tables import codes, flat, ids, matching, numbers
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
     Targets = str | Iterable["Targets"]
 
 __all__ = ["Dropped", "Targets", "blob_of", "flattened", "resolve", "untagged"]
 
 PREFIX_HEX = 6
-_TAGS = frozenset(PIN_KINDS.index(kind) for kind in ("tag", "tagged-revision"))
 NAMES_COMPARED = 50_000
 NAMES_JUDGED = 100
 _DIGEST_LIKE = re.compile(rf"({'|'.join(ALGORITHMS)}):")
@@ -114,36 +112,6 @@ def flattened(targets: Targets) -> Iterable[str]:
             raise UnknownTargetError(msg)
 
 
-@dataclass(frozen=True, slots=True)
-class _Revisions:
-    """The revision links of a registry, by stand-in and by blob, so that each is found by a binary search."""
-
-    source: NDArray[np.int32]
-    target: NDArray[np.int32]
-    sorted_target: NDArray[np.int32]
-    source_of: NDArray[np.int32]
-
-    def targets(self, stand_in: int) -> list[int]:
-        """Return the blob that a stand-in stands for; nothing for any other node."""
-        found: list[int] = self.target[slice(*np.searchsorted(self.source, [stand_in, stand_in + 1]))].tolist()
-        return found
-
-    def stand_ins(self, blob: int) -> list[int]:
-        """Return what stands in for a blob."""
-        at = slice(*np.searchsorted(self.sorted_target, [blob, blob + 1]))
-        found: list[int] = self.source_of[at].tolist()
-        return found
-
-
-@kept
-def _revisions(snapshot: Snapshot) -> _Revisions:
-    links = snapshot.links
-    is_one = codes(links["kind"]) == LINK_KINDS.index("revision")
-    source, target = ids(links["source"])[is_one], ids(links["target"])[is_one]
-    order = np.argsort(target, kind="stable")
-    return _Revisions(source, target, target[order], source[order])
-
-
 class _Resolver:
     """Resolves targets against one snapshot; every look-up is a binary search or one pass over the pins."""
 
@@ -151,7 +119,7 @@ class _Resolver:
         self.snapshot, self.dropped = snapshot, dropped
         pins = snapshot.pins
         self.names = flat(pins["name"])
-        self.named = len(self.names) - self.names.null_count
+        self.named = named(snapshot)
         self.node = ids(pins["node"])
         self.count = numbers(pins["count"])
         self.kind = codes(pins["kind"])
@@ -161,12 +129,12 @@ class _Resolver:
         if is_digest(text):
             self._digest(text, all_pins=all_pins)
             return
-        rows = self._rows_named(text)
+        rows = rows_named(self.snapshot, text)
         found = [] if text.startswith("tag:") else self._by_prefix(text.removeprefix("digest:"))
         if rows:
             if found:
                 self.dropped.notices.append(f"{text} was taken as the name, not as the start of {short(found[0])}")
-            self._name_rows(rows, all_pins=all_pins)
+            self._name_rows(list(rows), all_pins=all_pins)
         elif text.startswith(("tag:", "digest:")):
             self._forced(*text.split(":", 1), all_pins=all_pins)
         elif "*" in text:
@@ -180,7 +148,7 @@ class _Resolver:
         """Return the node of one blob."""
         if is_digest(text):
             return self._found(text)
-        named = [self.snapshot.key(node) for node in np.unique(self.node[self._rows_named(text)])]
+        named = [self.snapshot.key(node) for node in np.unique(self.node[rows_named(self.snapshot, text)])]
         found = [key for key in named if is_digest(key)] or self._by_prefix(text)
         if len(found) != 1:
             self._refuse(text, found)
@@ -196,12 +164,12 @@ class _Resolver:
         self._drop(rows.tolist())
 
     def _forced(self, what: str, text: str, *, all_pins: bool) -> None:
-        rows = self._rows_named(text) if what == "tag" else []
+        rows = rows_named(self.snapshot, text) if what == "tag" else []
         found = self._by_prefix(text) if what == "digest" else []
         if is_digest(text) and what == "digest":
             self._digest(text, all_pins=all_pins)
         elif rows:
-            self._name_rows(rows, all_pins=all_pins)
+            self._name_rows(list(rows), all_pins=all_pins)
         elif len(found) == 1:
             self._digest(found[0], all_pins=all_pins)
         else:
@@ -217,13 +185,6 @@ class _Resolver:
         nearest = _hint(text, self.names[: min(self.named, NAMES_COMPARED)].to_pylist())
         msg = f"nothing here is named {text!r}, and no digest starts so{nearest}"
         raise UnknownTargetError(msg)
-
-    def _rows_named(self, name: str) -> list[int]:
-        at = bisect_left(self.names, name, 0, self.named, key=str)
-        end = at
-        while end < self.named and str(self.names[end]) == name:
-            end += 1
-        return list(range(at, end))
 
     def _rows_like(self, pattern: str) -> list[int]:
         """Return the rows whose name matches a pattern in which only `*` is special."""
@@ -259,18 +220,18 @@ class _Resolver:
     def untag(self) -> None:
         """Drop with each revision every tag of its repository on that digest: once all targets are known."""
         rows = np.fromiter(self.dropped.rows, np.int64, len(self.dropped.rows))
-        for row in rows[self.kind[rows] == PIN_KINDS.index("revision")].tolist():
+        for row in rows[IS_REVISION[self.kind[rows]]].tolist():
             self._untag(row)
 
     def _untag(self, row: int) -> None:
         """Drop the tags that a registry drops with a manifest: those of the same repository on its digest."""
-        stand_in = int(self.node[row])
+        virtual_node = int(self.node[row])
         group = self.snapshot.pins["group"][row]
         rows = [
             other
-            for node in (stand_in, *_revisions(self.snapshot).targets(stand_in))
-            for other in self._rows_on(node)
-            if self.kind[other] in _TAGS and self.snapshot.pins["group"][other] == group
+            for node in (virtual_node, *revisions(self.snapshot).blobs(virtual_node))
+            for other in rows_on(self.snapshot, node)
+            if GOES_ALONG[self.kind[other]] and self.snapshot.pins["group"][other] == group
         ]
         self.dropped.also_untagged.update(str(self.names[other]) for other in rows if other not in self.dropped.rows)
         self._drop(rows)
@@ -300,19 +261,14 @@ class _Resolver:
             names = [printable(str(self.names[row])) for row in on_it]
             msg = f"{short(digest)} has no anonymous pin: {listed(names)} holds it; give the name, or all_pins=True"
             raise NotPinnedError(msg, digest=digest)
-        stand_ins = _revisions(self.snapshot).stand_ins(node)
-        rows = on_it or [row for stand_in in stand_ins for row in self._holding_on(stand_in)]
+        virtual_nodes = revisions(self.snapshot).virtual_nodes(node)
+        rows = on_it or [row for virtual_node in virtual_nodes for row in self._holding_on(virtual_node)]
         if not rows:
             raise NotPinnedError(_not_pinned(self.snapshot, digest, node), digest=digest)
-        self._name_rows(rows, all_pins=False)
-
-    def _rows_on(self, node: int) -> list[int]:
-        start, rows = self.snapshot.pins_of
-        found: list[int] = rows[start[node] : start[node + 1]].tolist()
-        return found
+        self._name_rows(list(rows), all_pins=False)
 
     def _holding_on(self, node: int) -> list[int]:
-        return [row for row in self._rows_on(node) if self.snapshot.holding[row]]
+        return [row for row in rows_on(self.snapshot, node) if self.snapshot.holding[row]]
 
     def _drop(self, rows: list[int]) -> None:
         self.dropped.add(rows, {row: int(self.count[row]) for row in rows})
@@ -320,7 +276,7 @@ class _Resolver:
 
 def _not_pinned(snapshot: Snapshot, digest: str, node: int) -> str:
     """Return what to say of a blob that has no pin of its own."""
-    if not live(snapshot.counted)[node]:
+    if not live(snapshot.graph)[node]:
         return f"{short(digest)} is held by nothing under policy {snapshot.policy}: there is no pin to drop"
     found = Holding.now(snapshot).names(node, NAMES_JUDGED)
     names = listed([printable(short(name)) for name in found], 3)

@@ -7,34 +7,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blobkit.analysis.collectors import would_abort
 from blobkit.analysis.dominators import dominators, leaked, retained
 from blobkit.analysis.reach import closure, live, live_without, unknown
 from blobkit.questions.columns import keys, times
 from blobkit.questions.findings.finding import MEANING, Finding, about
 from blobkit.questions.findings.noticed import noticed
 from blobkit.questions.frame import status_codes
-from blobkit.questions.trust import would_abort
-from blobkit.tables import LINK_KINDS, PIN_KINDS, STORED, codes, ids, numbers
+from blobkit.snapshot.roles import NAMES, NEEDS
+from blobkit.snapshot.tables import STORED, codes, ids, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import timedelta
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["findings"]
 
 SUSPECT = 10
 """What keeps one part in so many of the stored bytes is suspicious."""
-
-_CONTENT = np.array([kind in {"config", "layer", "child", "revision", "mark"} for kind in LINK_KINDS])
-_NAMING = np.array([kind in {"tag", "entry", "referrer-entry"} for kind in PIN_KINDS])
-_COLLECTED_BY = {
-    "oci": "umoci gc removes what its own rules call garbage: --policy strong shows that",
-    "registry": "garbage-collect removes what its own rules call garbage: --policy gc or gc-m shows that",
-    "blobkit": "blobkit fsck says why they are here",
-    "go-blobstore": "no program removes them: take away their directories",
-}
 
 
 def findings(snapshot: Snapshot, min_age: timedelta) -> tuple[Finding, ...]:
@@ -49,17 +41,17 @@ def findings(snapshot: Snapshot, min_age: timedelta) -> tuple[Finding, ...]:
 
 def _unreached(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
     """Find garbage, what of it is young, and what may be none."""
-    nodes = np.flatnonzero(snapshot.counted.blob).astype(np.int32)
+    nodes = np.flatnonzero(snapshot.graph.blob).astype(np.int32)
     status = status_codes(snapshot, nodes, min_age)
     tool = snapshot.rule.tool
-    more = f"{tool} removes them" if tool else _COLLECTED_BY.get(snapshot.kind, "")
+    more = f"{tool} removes them" if tool else snapshot.store.advice
     yield about("garbage", snapshot, nodes[status == 1], more=more)
     yield about("fresh", snapshot, nodes[status == 2])  # noqa: PLR2004 (the codes of STATUS)
     yield about("unknown", snapshot, nodes[status == 3])  # noqa: PLR2004 (the codes of STATUS)
 
 
 def _opaque(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
-    nodes = unknown(snapshot.counted)
+    nodes = unknown(snapshot.graph)
     virtual = codes(snapshot.nodes["stored"])[nodes] == STORED.index("virtual")
     yield about("opaque", snapshot, nodes[~virtual], keys(snapshot, nodes[virtual]).tolist())
 
@@ -68,8 +60,8 @@ def _absent(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
     """Find what is named as content by what is in use and is not stored; anything else that is named is dangling."""
     absent = codes(snapshot.nodes["stored"]) == STORED.index("missing")
     source, target = ids(snapshot.links["source"]), ids(snapshot.links["target"])
-    needed, content = live(snapshot.counted)[source] & absent[target], _CONTENT[codes(snapshot.links["kind"])]
-    missing = (snapshot.counted.pins > 0) & absent
+    needed, content = live(snapshot.graph)[source] & absent[target], NEEDS[codes(snapshot.links["kind"])]
+    missing = (snapshot.graph.pins > 0) & absent
     missing[target[needed & content]] = True
     yield about("missing", snapshot, missing)
     dangling = np.zeros_like(absent)
@@ -82,7 +74,7 @@ def _tags(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
     pins = snapshot.pins
     node = ids(pins["node"])
     empty = codes(snapshot.nodes["stored"])[node] == STORED.index("missing")
-    rows = np.flatnonzero(empty & _NAMING[codes(pins["kind"])] & np.asarray(pins["name"].is_valid()))
+    rows = np.flatnonzero(empty & NAMES[codes(pins["kind"])] & np.asarray(pins["name"].is_valid()))
     yield about("tag-without-content", snapshot, node[rows], pins["name"].take(rows).to_pylist())
 
 
@@ -91,7 +83,7 @@ def _leaked(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
 
     Garbage that nothing counts is no leak: it is what a collector left behind.
     """
-    graph = snapshot.counted
+    graph = snapshot.graph
     counted = graph.pins + graph.links_in > 0
     opaque = unknown(graph)
     doubtful = closure(graph, opaque) >= 0
@@ -102,7 +94,7 @@ def _leaked(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
 
 def _anonymous(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
     """Find what is held by pins without a name only, and how old it is."""
-    graph, pins = snapshot.counted, snapshot.pins
+    graph, pins = snapshot.graph, snapshot.pins
     named = np.zeros(len(graph.size), np.int64)
     holds = snapshot.holding & (numbers(pins["count"]) > 0) & np.asarray(pins["name"].is_valid())
     named[ids(pins["node"])[holds]] = 1
@@ -115,15 +107,15 @@ def _anonymous(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
 
 def _unprotected(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
     """Find what a program that knows index.json only takes for garbage: links between raw blobs are not in it."""
-    if snapshot.kind == "blobkit":
-        graph = snapshot.counted
-        shown = replace(snapshot.rule, pins=frozenset({"tag"}), links=snapshot.rule.links - {"link"})
-        yield about("unprotected", snapshot, live(graph) & ~live(replace(snapshot, rule=shown).counted) & graph.blob)
+    shown = snapshot.store.shown
+    if shown:
+        graph = snapshot.graph
+        yield about("unprotected", snapshot, live(graph) & ~live(replace(snapshot, rule=shown).graph) & graph.blob)
 
 
 def _suspects(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
     """Find what keeps a large part of all; bytes count once what one of them keeps through another."""
-    graph, share = snapshot.counted, retained(snapshot.counted)
+    graph, share = snapshot.graph, retained(snapshot.graph)
     large = (share * SUSPECT >= snapshot.bytes) & (share > 0) & live(graph)
     above = dominators(graph).idom[:-1]
     top = large & ((above < 0) | (above >= len(large)) | ~large[np.minimum(above, len(large) - 1)])

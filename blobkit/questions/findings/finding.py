@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["MEANING", "SEVERITIES", "Finding", "about"]
 
@@ -91,4 +91,4 @@ def about(
 ) -> Finding:
     """Return the finding about these nodes (a mask of all, or ids), with the bytes stored for them."""
     found = np.flatnonzero(nodes) if nodes.dtype == np.bool_ else np.unique(nodes)
-    return Finding(code, found.astype(np.int32), int(snapshot.counted.size[found].sum()), tuple(names), more)
+    return Finding(code, found.astype(np.int32), int(snapshot.graph.size[found].sum()), tuple(names), more)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.questions.findings.finding import MEANING, Finding, about
-from blobkit.tables import STORED, codes, places
-from blobkit.wording import recompressed_in, upload_in
+from blobkit.snapshot.notices import recompressed_in, upload_in
+from blobkit.snapshot.tables import STORED, codes, places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import timedelta
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
     Notices = list[tuple[str, str, str, int]]
     """Key, path, message, and the node of the key (-1: none), of the notices of one code."""
@@ -54,11 +54,11 @@ def noticed(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
 
 
 def _by_code(snapshot: Snapshot) -> dict[str, Notices]:
-    """Return the notices by code; a stand-in is a name, no node."""
+    """Return the notices by code; a virtual node is a name, no node."""
     table = snapshot.notices
     node = places(table["key"], snapshot.nodes["key"])
-    stand_in = codes(snapshot.nodes["stored"]) == STORED.index("virtual")
-    node = np.where(np.append(stand_in, True)[node], -1, node)
+    virtual_node = codes(snapshot.nodes["stored"]) == STORED.index("virtual")
+    node = np.where(np.append(virtual_node, True)[node], -1, node)
     columns = (table[name].to_pylist() for name in ("code", "key", "path", "message"))
     found: dict[str, Notices] = {}
     for code, key, path, message, at in zip(*columns, node.tolist(), strict=True):
@@ -83,7 +83,7 @@ def _twins(snapshot: Snapshot, rows: Notices) -> Iterator[Finding]:
     found, saved = [np.empty(0, np.int32)], 0
     for key, _, message, _ in rows:
         nodes = [node for node in map(snapshot.find, recompressed_in(key, message)) if node >= 0]
-        sizes = snapshot.counted.size[nodes]
+        sizes = snapshot.graph.size[nodes]
         saved += int(sizes.sum() - sizes.min(initial=sizes.sum()))
         found.append(np.array(nodes, np.int32))
     yield Finding("twins", np.unique(np.concatenate(found)), saved)

@@ -17,14 +17,15 @@ from blobkit.questions.asking.ages import parse_age
 from blobkit.questions.asking.targets import blob_of, flattened, resolve
 from blobkit.questions.columns import keys, times
 from blobkit.render import printable
-from blobkit.tables import PIN_KINDS, codes, ids, numbers
+from blobkit.snapshot.roles import GOES_ALONG, IS_REVISION
+from blobkit.snapshot.tables import codes, ids, numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.questions.asking.ages import Age
     from blobkit.questions.asking.targets import Targets
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
     Places = NDArray[np.int64]
     """Positions in the frame of names."""
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["Names", "Rules", "costs", "rules"]
 
 UNDATED = "when it was modified is unknown"
-_REVISION = PIN_KINDS.index("revision")
-_TAGS = [PIN_KINDS.index(kind) for kind in ("tag", "tagged-revision")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,10 +83,10 @@ class Names:
     def _taken(self) -> pd.DataFrame:
         """The tags that go with each revision: columns tag (the revision), taken (the tag), repo, modified."""
         kind = codes(self.snapshot.pins["kind"])
-        revisions = self._pins[kind[self.rows] == _REVISION]
+        revisions = self._pins[IS_REVISION[kind[self.rows]]]
         if not len(revisions):
             return pd.DataFrame({"tag": [], "taken": [], "repo": [], "modified": []})
-        tags = _pins(self.snapshot, np.flatnonzero(np.isin(kind, _TAGS))).rename(columns={"tag": "taken"})
+        tags = _pins(self.snapshot, np.flatnonzero(GOES_ALONG[kind])).rename(columns={"tag": "taken"})
         tags = tags.drop_duplicates(["taken", "repo", "digest"])
         merged: pd.DataFrame = revisions[["tag", "repo", "digest"]].merge(tags, on=["repo", "digest"])
         return merged[["tag", "taken", "repo", "modified"]]
@@ -114,7 +113,7 @@ class Names:
     def on_digest(self, node: int) -> Places:
         """Return the names that name this blob; where none does, all that reach it."""
         named = self.with_any((self._pins["digest"] == self.snapshot.key(node)).to_numpy(bool))
-        return named if len(named) else self.with_any(closure_up(self.snapshot.counted, node)[self.roots] >= 0)
+        return named if len(named) else self.with_any(closure_up(self.snapshot.graph, node)[self.roots] >= 0)
 
 
 @dataclass(slots=True)
@@ -265,6 +264,6 @@ def _spare_parts(found: Rules) -> None:
         return
     frame, facts = names.frame, names.snapshot.with_policy("tags")
     nodes = np.array([facts.find(digest) for digest in frame["digest"]], np.int32)
-    needed = closure(facts.counted, nodes[kept]) >= 0
+    needed = closure(facts.graph, nodes[kept]) >= 0
     same_repo = frame["repo"].isin(frame["repo"][kept]).to_numpy(bool)
     found.spare("part of what is spared", np.flatnonzero(needed[nodes] & same_repo & ~kept))

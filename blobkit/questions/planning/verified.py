@@ -18,7 +18,7 @@ from blobkit.render import count, cut, human_bytes, listed, short
 if TYPE_CHECKING:
     from blobkit.questions.preview import Preview
     from blobkit.questions.shown import Cells
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Verified", "verified"]
 
@@ -118,14 +118,14 @@ def verified(preview: Preview, tags: tuple[str, ...], after: Snapshot) -> Verifi
     if before.kind != after.kind:
         msg = f"{before.caption()} cannot be compared with {after.caption()}: give the same store, read later"
         raise PlanError(msg)
-    blobs = np.flatnonzero(before.counted.blob & live(before.counted)).astype(np.int32)
+    blobs = np.flatnonzero(before.graph.blob & live(before.graph)).astype(np.int32)
     blobs = np.setdiff1d(blobs, np.setdiff1d(preview.nodes, preview.sure))
     promised = np.isin(blobs, preview.sure)
     digest = pd.Series(keys(before, blobs), name="digest")
-    there = digest.isin(keys(after, np.flatnonzero(after.counted.blob).astype(np.int32))).to_numpy(bool)
+    there = digest.isin(keys(after, np.flatnonzero(after.graph.blob).astype(np.int32))).to_numpy(bool)
     state = np.where(promised, np.where(there, 1, 0), np.where(there, -1, 2))
     said = state >= 0
-    columns = {"size": before.counted.size[blobs[said]], "state": categorical(state[said], STATES)}
+    columns = {"size": before.graph.size[blobs[said]], "state": categorical(state[said], STATES)}
     frame = pd.DataFrame(columns, index=pd.Index(digest[said]))
     left = set(after.pins["name"].drop_null().to_pylist())
     return Verified(before, after, preview.certain_bytes, tuple(tag for tag in tags if tag in left), frame)

@@ -6,18 +6,18 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from blobkit.errors import UnreadableStoreError
-from blobkit.media import DOCUMENT_LIMIT, is_document, read_document
+from blobkit.oci.documents import DOCUMENT_LIMIT, is_document, read_document
+from blobkit.oci.untrusted import DocumentError
 from blobkit.store.fsck.subject import Outside, Suspect
 from blobkit.store.layout.indexfile import load
 from blobkit.store.layout.projection import Kept
-from blobkit.strangers import DocumentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
     from blobkit.digest import Digest
-    from blobkit.media import Reference
+    from blobkit.oci.documents import Reference
     from blobkit.protocols import Content
     from blobkit.store.layout.indexfile import IndexFile
     from blobkit.store.layout.layout import Layout

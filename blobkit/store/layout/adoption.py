@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from blobkit.digest import Digest
-    from blobkit.media import Reference
     from blobkit.model import Record
+    from blobkit.oci.documents import Reference
+    from blobkit.oci.untrusted import Json
     from blobkit.protocols import Content
     from blobkit.store.layout.demand import Demand
     from blobkit.store.layout.indexfile import Entry, IndexFile
     from blobkit.store.layout.layout import Layout
-    from blobkit.strangers import Json
     from blobkit.transactions import Index, Transaction, Writing
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from blobkit.digest import Digest
-    from blobkit.media import Reference
+    from blobkit.oci.documents import Reference
     from blobkit.store.layout.indexfile import Entry, IndexFile
     from blobkit.transactions import Reading
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blobkit.errors import InvalidTagError, UnreadableStoreError
-from blobkit.media import Reference, entries
+from blobkit.oci.documents import Reference, entries
+from blobkit.oci.untrusted import DocumentError, Json, parse_json
 from blobkit.render import printable
 from blobkit.store.layout.names import check_name
-from blobkit.strangers import DocumentError, Json, parse_json, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,7 @@ def _read(path: Path) -> IndexFile:
     if len(data) > LIMIT:
         msg = f"larger than {LIMIT >> 20} MiB"
         raise DocumentError(msg)
-    body = spelled(parse_json(data))
+    body = parse_json(data)
     if not isinstance(body.get("manifests", 0), list | None):
         msg = "it has no list of manifests"
         raise DocumentError(msg)
@@ -116,7 +116,7 @@ def _entries(body: Json) -> Iterator[Entry]:
             yield Entry(item, None)
         else:
             target, name = found
-            yield Entry(spelled(item), target, name, _is_legal(name))
+            yield Entry(item, target, name, _is_legal(name))
 
 
 def _is_legal(name: str) -> bool:

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 from blobkit.content.syncing import sync_directory
 from blobkit.content.temporary import locked_file
 from blobkit.errors import NotAdoptedError
+from blobkit.oci.untrusted import DocumentError, parse_json
 from blobkit.store.layout.indexfile import REF_NAME, load
 from blobkit.store.layout.projection import rendered
-from blobkit.strangers import DocumentError, parse_json
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.model import Change, Record
-    from blobkit.strangers import Json
+    from blobkit.oci.untrusted import Json
     from blobkit.transactions import Reading, Writing
 
 __all__ = ["SOURCE", "UNKNOWN_TYPE", "Kept", "digest_of", "is_shown", "rendered", "without_name"]

@@ -12,9 +12,9 @@ import stat
 from typing import TYPE_CHECKING
 
 from blobkit.digest import of, read_through
-from blobkit.media import DOCUMENT_LIMIT, read_document
+from blobkit.oci.documents import DOCUMENT_LIMIT, read_document
+from blobkit.oci.untrusted import DocumentError
 from blobkit.progress import watched
-from blobkit.strangers import DocumentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from blobkit.digest import Digest
-    from blobkit.media import Reference
+    from blobkit.oci.documents import Reference
 
 __all__ = ["Closure"]
 

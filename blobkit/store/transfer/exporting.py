@@ -22,19 +22,19 @@ from typing import TYPE_CHECKING
 from blobkit.content.syncing import sync_directory, sync_files
 from blobkit.digest import Digest, is_digest, parse
 from blobkit.errors import BlobkitError, ContentMissingError, ExportError, TagNotFoundError
-from blobkit.media import DOCUMENT_LIMIT, is_document, read_document
+from blobkit.oci.documents import DOCUMENT_LIMIT, is_document, read_document
+from blobkit.oci.untrusted import DocumentError, objects, parse_json
 from blobkit.render import printable, short
 from blobkit.store import rules
 from blobkit.store.transfer.exported import Exported
-from blobkit.strangers import DocumentError, objects, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import BinaryIO, Self
 
-    from blobkit.media import Document
     from blobkit.model import Record
-    from blobkit.strangers import Json
+    from blobkit.oci.documents import Document
+    from blobkit.oci.untrusted import Json
     from blobkit.transactions import Index, Reading
 
 __all__ = ["export"]

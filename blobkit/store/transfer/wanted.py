@@ -16,14 +16,14 @@ from blobkit.digest import Digest
 from blobkit.errors import InvalidTagError
 from blobkit.model import LINK_KINDS, Link
 from blobkit.render import count, printable
+from blobkit.snapshot.kinds import LINK_KINDS as ALL_LINK_KINDS
+from blobkit.snapshot.tables import STORED, codes, ids
 from blobkit.store.layout.names import check_name
-from blobkit.tables import LINK_KINDS as ALL_LINK_KINDS
-from blobkit.tables import STORED, codes, ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["BODY", "Plan", "Wanted"]
 
@@ -131,9 +131,8 @@ class Plan:
     @cached_property
     def _counted(self) -> tuple[list[int], list[int], list[int]]:
         """The links that count: those of node i are `target[start[i]:start[i + 1]]`, with their kinds."""
-        table, rule = self.snapshot.links, self.snapshot.rule
+        table, counts = self.snapshot.links, self.snapshot.counted
         kind = codes(table["kind"])
-        counts = np.array([name in rule.links for name in ALL_LINK_KINDS])[kind]
         start = np.zeros(len(self._key) + 1, np.int64)
         np.cumsum(np.bincount(ids(table["source"])[counts], minlength=len(self._key)), out=start[1:])
         return start.tolist(), ids(table["target"])[counts].tolist(), kind[counts].tolist()
@@ -147,7 +146,7 @@ class Plan:
         return found
 
     def _read_pins(self) -> None:
-        """Count the pins that hold, by blob: those on a stand-in are on what it stands for."""
+        """Count the pins that hold, by blob: those on a virtual node are on what it stands for."""
         pins = self.snapshot.pins
         taken: set[str] = set()
         rows = zip(*(pins[name].to_pylist() for name in ("node", "name", "count")), self.snapshot.holding, strict=True)
@@ -177,7 +176,7 @@ class Plan:
 
         Depth first from what is pinned, so that a link that is dropped is never the one by which a blob is reached.
         """
-        graph = self.snapshot.counted
+        graph = self.snapshot.graph
         state = bytearray(len(self._key))
         order: list[int] = []
         self._descend(sorted({*self._pins, *self._names}), state, order)

@@ -1,4 +1,4 @@
-"""What was found out is kept as long as what it is about lives, so that every question after the first is cheap."""
+"""Memoise an analysis for the lifetime of the graph or snapshot that it is computed from."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["kept"]
+__all__ = ["memoized"]
 
 K = TypeVar("K")
 T = TypeVar("T")
 
 
-def kept(analysis: Callable[[K], T]) -> Callable[[K], T]:
+def memoized(analysis: Callable[[K], T]) -> Callable[[K], T]:
     """Return the analysis of a graph or snapshot, which answers from memory for one that it has seen."""
     found: WeakKeyDictionary[K, T] = WeakKeyDictionary()
 

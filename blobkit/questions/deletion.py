@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.analysis.reach import gathered, holders
-from blobkit.analysis.removal import removal
+from blobkit.analysis.referrers import Holding
+from blobkit.analysis.removal import drop_pins, freed
 from blobkit.questions.asking.targets import Dropped
-from blobkit.questions.holding import Holding
-from blobkit.tables import KINDS, LINK_KINDS, PIN_KINDS, codes, ids
+from blobkit.snapshot.kinds import policy_of
+from blobkit.snapshot.roles import IS_REVISION, NAMES, STANDS_FOR
+from blobkit.snapshot.tables import DOCUMENTS, KINDS, codes, ids
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.questions.preview import Preview
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Drop", "collected_as", "drops"]
 
-_TAGS = ("tag", "entry", "referrer-entry")
-_DOCUMENTS = np.array([kind in ("index", "manifest", "artifact") for kind in KINDS])
+_DOCUMENTS = np.array([kind in DOCUMENTS for kind in KINDS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +64,28 @@ def drops(preview: Preview) -> list[Drop]:
 def collected_as(preview: Preview, policy: str, wanted: list[Drop]) -> Dropped:
     """Return the same drops for another policy: a registry deletes manifests too, whose revision links are dropped."""
     snapshot = preview.snapshot
-    if snapshot.kind != "registry" or policy != "gc":
+    if not policy_of(snapshot.kind, policy).by_revision:
         return preview.dropped
     rows = [_revision(snapshot, drop) for drop in wanted if drop.whole]
     return Dropped(preview.targets, rows=preview.dropped.rows | {row: 1 for row in rows if row >= 0})
 
 
 def _place(snapshot: Snapshot, row: int) -> tuple[str, str]:
-    """Return group and digest that a pin is about; a stand-in's key ends in the digest that it stands for."""
-    group = snapshot.pins["group"][row].as_py() if snapshot.kind == "registry" else None
+    """Return group and digest that a pin is about; a virtual node's key ends in the digest that it stands for."""
+    group = snapshot.pins["group"][row].as_py() if snapshot.store.revisions else None
     return group or "", snapshot.key(snapshot.pins["node"][row].as_py()).rpartition("@")[2]
 
 
 def _drop(preview: Preview, place: tuple[str, str], rows: list[int], after: Holding) -> Drop:
     snapshot = preview.snapshot
     pins, kind = snapshot.pins, codes(snapshot.pins["kind"])
-    names = {pins["name"][row].as_py() for row in rows if PIN_KINDS[kind[row]] != "revision"}
+    names = {pins["name"][row].as_py() for row in rows if not IS_REVISION[kind[row]]}
     node = snapshot.find(place[1])
     start, on = snapshot.pins_of
     others = {
         pins["name"][row].as_py()
         for row in on[start[node] : start[node + 1]].tolist()
-        if PIN_KINDS[kind[row]] in _TAGS and _place(snapshot, row) == place
+        if NAMES[kind[row]] and _place(snapshot, row) == place
     }
     also = tuple(sorted(others - names - {None}))
     return Drop(
@@ -100,21 +101,18 @@ def _drop(preview: Preview, place: tuple[str, str], rows: list[int], after: Hold
 def _alone(preview: Preview, rows: list[int]) -> int:
     """Return the bytes that go when only these pins are dropped."""
     snapshot = preview.snapshot
-    rows = [row for row in rows if snapshot.holding[row]]
-    nodes, back = np.unique(ids(snapshot.pins["node"])[rows], return_inverse=True)
-    number = np.zeros(len(nodes), np.int64)
-    np.add.at(number, back, [preview.dropped.rows[row] for row in rows])
-    return int(snapshot.counted.size[removal(snapshot.counted, nodes, number).nodes].sum())
+    number = np.array([preview.dropped.rows[row] for row in rows], np.int64)
+    return freed(snapshot.graph, drop_pins(snapshot, np.array(rows, np.int64), number).nodes)[1]
 
 
 def _is_whole(snapshot: Snapshot, group: str, node: int, rows: list[int], after: Holding) -> bool:
     """Return whether a manifest may be deleted: its revision is dropped, or no tag that stays in its group needs it."""
     kind = codes(snapshot.pins["kind"])
-    if snapshot.kind != "registry" or snapshot.policy == "gc-m":
+    if not snapshot.store.revisions or not (snapshot.rule.by_revision or snapshot.rule.by_name):
         return True
-    if any(PIN_KINDS[kind[row]] == "revision" for row in rows):
+    if IS_REVISION[kind[rows]].any():
         return True
-    return snapshot.policy == "tags" and not _is_needed(snapshot, group, node, after)
+    return snapshot.rule.by_name and not _is_needed(snapshot, group, node, after)
 
 
 def _is_needed(snapshot: Snapshot, group: str, node: int, after: Holding) -> bool:
@@ -125,7 +123,7 @@ def _is_needed(snapshot: Snapshot, group: str, node: int, after: Holding) -> boo
         if group in snapshot.pins["group"].take(rows[after.rows[rows]]).to_pylist():
             return True
         seen = np.union1d(seen, front)
-        above = gathered(*holders(snapshot.counted), front)
+        above = gathered(*holders(snapshot.graph), front)
         front = np.setdiff1d(above[after.alive[above]], seen)
     return False
 
@@ -133,12 +131,12 @@ def _is_needed(snapshot: Snapshot, group: str, node: int, after: Holding) -> boo
 def _children(preview: Preview) -> list[tuple[str, str]]:
     """Return the revision links to manifests that go, as (repository, digest), where tags alone hold."""
     snapshot = preview.snapshot
-    if snapshot.kind != "registry" or snapshot.policy != "tags":
+    if not snapshot.store.revisions or not snapshot.rule.by_name:
         return []
     links = snapshot.links
     gone = np.zeros(snapshot.nodes.num_rows, np.bool_)
     gone[preview.nodes[_DOCUMENTS[codes(snapshot.nodes["kind"])[preview.nodes]]]] = True
-    ours = (codes(links["kind"]) == LINK_KINDS.index("revision")) & gone[ids(links["target"])]
+    ours = STANDS_FOR[codes(links["kind"])] & gone[ids(links["target"])]
     parts = (snapshot.key(node).rpartition("@") for node in _sources(snapshot, ours).tolist())
     return [(group, digest) for group, _, digest in parts]
 
@@ -156,4 +154,4 @@ def _revision(snapshot: Snapshot, drop: Drop) -> int:
     start, rows = snapshot.pins_of
     kind = codes(snapshot.pins["kind"])
     on = rows[start[node] : start[node + 1]].tolist()
-    return next((row for row in on if PIN_KINDS[kind[row]] == "revision"), -1)
+    return next((row for row in on if IS_REVISION[kind[row]]), -1)

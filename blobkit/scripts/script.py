@@ -4,39 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from blobkit.analysis.collectors import would_abort
 from blobkit.errors import UnknownToolError
-from blobkit.questions.scripts.drops import collected_as, drops
-from blobkit.questions.scripts.layouts import by_hand, with_umoci
-from blobkit.questions.scripts.registries import with_api
-from blobkit.questions.scripts.shell import comment, with_blobkit, with_ctr
-from blobkit.questions.trust import would_abort
+from blobkit.questions.deletion import collected_as, drops
 from blobkit.render import count, human_bytes, listed
+from blobkit.scripts.blobkit import with_blobkit
+from blobkit.scripts.oci import by_hand, with_umoci
+from blobkit.scripts.registry import with_api
+from blobkit.scripts.shell import comment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from blobkit.questions.deletion import Drop
     from blobkit.questions.preview import Preview
-    from blobkit.questions.scripts.drops import Drop
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.kinds import Policy
+    from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["TOOLS", "script"]
+__all__ = ["script"]
 
-TOOLS = {
-    "registry": ("curl", "crane", "skopeo", "regctl"),
-    "oci": ("umoci", "rm"),
-    "containerd": ("ctr",),
-    "blobkit": ("blobkit",),
-}
-"""The tools that fit each kind of store, the one for `None` first."""
-
-COLLECTORS = {"gc": "registry garbage-collect", "gc-m": "registry garbage-collect -m"}
 NAMES_SHOWN = 12
 
 
 def script(preview: Preview, tool: str | None = None, *, heading: Sequence[str] = ()) -> str:
     """Return a POSIX shell script that does with `tool` what the preview shows; the lines of `heading` come first.
 
-    `tool` is crane, skopeo, regctl, curl, umoci, rm, ctr or blobkit; None takes what fits the kind of store.
+    `tool` is crane, skopeo, regctl, curl, umoci, rm or blobkit; None takes what fits the kind of store.
     UnknownToolError where it does not fit, which names those that do. Every command checks first that the names still
     name the digest of the snapshot, and is skipped where they do not; the last one is the collector.
     """
@@ -47,18 +40,22 @@ def script(preview: Preview, tool: str | None = None, *, heading: Sequence[str] 
         lines += by_hand(preview, wanted)
     elif tool == "umoci":
         lines += [*_otherwise(preview, "strong", wanted), *with_umoci(preview.snapshot.address, wanted)]
-    elif tool == "ctr":
-        lines += with_ctr(wanted)
     elif tool == "blobkit":
         lines += with_blobkit(preview.snapshot.address, wanted)
     else:
-        policy = "gc-m" if preview.snapshot.policy == "gc-m" else "gc"
-        lines += [*_otherwise(preview, policy, wanted), *with_api(tool, wanted, COLLECTORS[policy])]
+        policy = _collected_under(preview.snapshot)
+        lines += [*_otherwise(preview, policy.name, wanted), *with_api(tool, wanted, policy.tool)]
     return "\n".join(lines) + "\n"
 
 
+def _collected_under(snapshot: Snapshot) -> Policy:
+    """Return the policy that describes the collector with which scripts end under the policy in force."""
+    collector = snapshot.store.collected_by[snapshot.policy]
+    return next(p for p in snapshot.store.policies if p.collector and p.collector.name == collector)
+
+
 def _fitting(snapshot: Snapshot, tool: str | None) -> str:
-    fit = TOOLS.get(snapshot.kind, ())
+    fit = snapshot.store.tools
     if not fit:
         more = "import it into a blobkit store (blobkit import SOURCE STORE) and drop there"
         msg = f"no tool drops anything from a {snapshot.kind} store in place: {more}"

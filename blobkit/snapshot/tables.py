@@ -1,6 +1,6 @@
 """The fact tables of a snapshot as Arrow tables: their columns, their order, what must hold of them.
 
-Beside `blobkit.saved` the only file that imports pyarrow. Facts of 10M blobs stay in columns; no row is ever a
+Beside `blobkit.snapshot.saved` the only file that imports pyarrow. Facts of 10M blobs stay in columns; no row is ever a
 Python object here.
 """
 
@@ -15,6 +15,8 @@ import pyarrow.compute as pc
 
 from blobkit.errors import SnapshotFormatError
 from blobkit.render import clean
+from blobkit.snapshot.kinds import LINK_KINDS, PIN_KINDS
+from blobkit.snapshot.packing import sorted_links
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,9 +28,8 @@ if TYPE_CHECKING:
     Columns = Mapping[str, ArrayLike | Words]
 
 __all__ = [
+    "DOCUMENTS",
     "KINDS",
-    "LINK_KINDS",
-    "PIN_KINDS",
     "STORED",
     "Notice",
     "Tables",
@@ -40,16 +41,15 @@ __all__ = [
     "matching",
     "numbers",
     "places",
+    "same_as_before",
 ]
 
+DOCUMENTS = frozenset({"index", "manifest", "artifact"})
+"""The kinds of nodes that are manifests of any sort: a registry deletes these by digest."""
 KINDS = ("index", "manifest", "config", "layer", "artifact", "blob", "snapshot", "unknown")
 STORED = ("yes", "missing", "foreign", "inline", "virtual")
-LINK_KINDS = ("config", "layer", "child", "subject", "referrer", "link", "revision", "mark")
-PIN_KINDS = ("pin", "tag", "entry", "referrer-entry", "revision", "tagged-revision")
 
-_ID_BITS, _KIND_BITS = 30, (len(LINK_KINDS) - 1).bit_length()
-"""A link in one number."""
-NODE_LIMIT = 1 << _ID_BITS
+NODE_LIMIT = 1 << 30
 _PIECE = 1 << 16
 _TIME = pa.timestamp("us", tz="UTC")
 _TEXT = pa.large_string()
@@ -131,6 +131,13 @@ def matching(column: pa.ChunkedArray, expression: str) -> NDArray[np.int64]:
     return np.flatnonzero(np.asarray(matches))
 
 
+def same_as_before(column: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """Return whether each text equals the one before it; the first one does not."""
+    whole = flat(column)
+    again = np.asarray(pc.equal(whole[1:], whole[:-1])) if len(whole) > 1 else np.empty(0, np.bool_)
+    return np.append(np.zeros(min(1, len(whole)), np.bool_), again)
+
+
 def places(keys: pa.ChunkedArray, among: pa.ChunkedArray) -> NDArray[np.int32]:
     """Return for each key its row in a column of different keys, -1 where it is not there. Cost: a look-up a key."""
     return np.asarray(pc.index_in(flat(keys), value_set=flat(among)).fill_null(-1))
@@ -183,7 +190,7 @@ def _links(columns: Columns, rank: NDArray[np.int32], *, in_order: bool) -> pa.T
         msg = f"{len(source):,} link sources and {len(target):,} targets"
         raise SnapshotFormatError(msg)
     if not _ascending(source, target, kind):
-        source, target, kind = _sorted(source, target, kind)
+        source, target, kind = sorted_links((source, target, kind), len(rank), len(LINK_KINDS))
     return pa.table({"source": pa.array(source), "target": pa.array(target), "kind": _dictionary(kind, LINK_KINDS)})
 
 
@@ -195,31 +202,6 @@ def _ascending(source: NDArray[np.int32], target: NDArray[np.int32], kind: NDArr
         if not ((s[1:] > s[:-1]) | ((s[1:] == s[:-1]) & after)).all():
             return False
     return True
-
-
-def _sorted(
-    source: NDArray[np.int32], target: NDArray[np.int32], kind: NDArray[np.int8]
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int8]]:
-    """Return the links as a sorted set; sorting one number a link is several times faster than three columns."""
-    packed = source.astype(np.int64)
-    packed <<= _ID_BITS
-    packed |= target
-    packed <<= _KIND_BITS
-    packed |= kind
-    packed.sort()
-    again = packed[1:] == packed[:-1]
-    return _unpacked(packed[np.concatenate(([True], ~again))] if again.any() else packed)
-
-
-def _unpacked(packed: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int8]]:
-    """Return the source, target and kind of links in one number each, which is used up."""
-    n = len(packed)
-    source, target, kind = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.int8)
-    np.bitwise_and(packed, (1 << _KIND_BITS) - 1, out=kind, casting="unsafe")
-    packed >>= _KIND_BITS
-    np.bitwise_and(packed, NODE_LIMIT - 1, out=target, casting="unsafe")
-    np.right_shift(packed, _ID_BITS, out=source, casting="unsafe")
-    return source, target, kind
 
 
 def _pins(columns: Columns, rank: NDArray[np.int32]) -> pa.Table:

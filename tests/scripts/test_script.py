@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import blobkit
-from blobkit.questions.scripts.drops import Drop
-from blobkit.questions.scripts.script import TOOLS
-from blobkit.questions.scripts.shell import with_ctr
+from blobkit.questions.deletion import Drop
+from blobkit.scripts.containerd import with_ctr
+from blobkit.snapshot.kinds import STORES
 from layouts import INDEX, GoStore, Layout, Registry, garbage, sha
 from served import Served, needs, serving, shell
 
@@ -356,7 +356,7 @@ def test_hostile_names_in_a_layout(tmp_path: Path, name: str, tool: str) -> None
 
 
 @pytest.mark.parametrize("name", [name for name in HOSTILE if "/" not in name])
-@pytest.mark.parametrize("tool", TOOLS["registry"])
+@pytest.mark.parametrize("tool", STORES["registry"].tools)
 def test_hostile_names_in_a_registry(tmp_path: Path, name: str, tool: str) -> None:
     registry = Registry(tmp_path / "r")
     registry.push("app", name, "content")
@@ -371,7 +371,7 @@ def test_hostile_names_in_a_registry(tmp_path: Path, name: str, tool: str) -> No
     assert "\x1b" not in done.stderr
 
 
-@pytest.mark.parametrize("tool", TOOLS["registry"])
+@pytest.mark.parametrize("tool", STORES["registry"].tools)
 def test_scripts_name_no_host_and_are_sound(tmp_path: Path, tool: str) -> None:
     registry = Registry(tmp_path / "r")
     registry.push("app", "1", "a base layer", "one")

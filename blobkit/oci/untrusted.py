@@ -1,8 +1,9 @@
-"""JSON of strangers: any part may have the wrong type, be nested absurdly, or be spelled in another case."""
+"""JSON of strangers: any part may have the wrong type, be nested absurdly, or be canonical_case in another case."""
 
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from blobkit.render import clean
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["DocumentError", "Json", "objects", "parse_json", "parse_time", "spelled", "text_of"]
+__all__ = ["DocumentError", "Json", "objects", "parse_json", "parse_time", "text_of"]
 
 Json = dict[str, object]
 
@@ -43,10 +44,18 @@ class DocumentError(ValueError):
     """The bytes are no document that can be read: why, in a few words."""
 
 
-def parse_json(data: bytes) -> Json:
-    """Return the JSON object in `data`; DocumentError where there is none or it is nested absurdly."""
+def parse_json(data: bytes, fields: frozenset[str] = FIELDS) -> Json:
+    """Return the JSON object in `data`, read as programs in Go read it; DocumentError where there is none.
+
+    Bytes that are no UTF-8 are replaced. Names of `fields` match in any case, and of a name given twice the last value
+    counts; the keys of annotations stay as they are. A byte order mark, UTF-16, NaN, bytes after the end and
+    absurd nesting are refused.
+    """
+    others = _other_spelling(fields)
+    hook = _Pairs if others.search(data) else None
     try:
-        value = json.loads(data)
+        value = json.loads(data.decode("utf-8", "replace"), object_pairs_hook=hook, parse_constant=_refused)
+        value = _canonical(value, {_folded(field): field for field in fields}) if hook else value
     except RecursionError:
         msg = "JSON nested too deeply"
         raise DocumentError(msg) from None
@@ -59,26 +68,39 @@ def parse_json(data: bytes) -> Json:
     return value
 
 
-def spelled(body: Json, fields: frozenset[str] = FIELDS) -> Json:
-    """Return the object with the fields that matter spelled as in the specification.
+class _Pairs(list[tuple[str, object]]):
+    """The members of an object in their order, names as often as they are given."""
 
-    Programs in Go match names of fields in any case, so that `Layers` holds what it lists. DocumentError where a field
-    is there in two spellings: programs differ in which one they take.
-    """
-    canonical = _canonical(fields)
-    others = [name for name in body if name not in fields and name.lower() in canonical]
-    if not others:
-        return body
-    renamed = {canonical[name.lower()]: body[name] for name in others}
-    if len(renamed) < len(others) or renamed.keys() & body.keys():
-        msg = f"one field in two spellings ({', '.join(sorted(others))})"
-        raise DocumentError(msg)
-    return {**{name: value for name, value in body.items() if name not in others}, **renamed}
+
+def _refused(constant: str) -> object:
+    msg = f"{constant} is no JSON"
+    raise ValueError(msg)
 
 
 @cache
-def _canonical(fields: frozenset[str]) -> dict[str, str]:
-    return {field.lower(): field for field in fields}
+def _other_spelling(fields: frozenset[str]) -> re.Pattern[bytes]:
+    """Return what matches documents that may spell one of these fields otherwise: most do not, and are read faster."""
+    names = "|".join(sorted(fields))
+    otherwise = f'"(?!(?:{names})")(?i:{names})"'
+    return re.compile(otherwise.encode() + rb"|\\u00|\xc5\xbf|\xe2\x84\xaa")  # escapes, and letters that Go folds
+
+
+def _folded(name: str) -> str:
+    """Return a name as Go compares it: in lower case, with the long s and the sign of Kelvin as letters."""
+    return name.replace("\u017f", "s").replace("\u212a", "k").lower()
+
+
+def _canonical(value: object, fields: dict[str, str], *, verbatim: bool = False) -> object:
+    """Return a parsed value with the names of fields spelled as the specification does; the last of a name counts."""
+    if isinstance(value, _Pairs):
+        found: Json = {}
+        for name, inner in value:
+            own = name if verbatim else fields.get(_folded(name), name)
+            found[own] = _canonical(inner, fields, verbatim=own == "annotations")
+        return found
+    if isinstance(value, list):
+        return [_canonical(inner, fields) for inner in value]
+    return value
 
 
 def objects(value: object, field: str, odd: list[str]) -> Iterator[Json]:

@@ -1,4 +1,4 @@
-"""Who holds a blob: the links and pins that keep it, now or after some were dropped."""
+"""Incoming references: the links and pins that hold a blob, now or after some were dropped."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ import numpy as np
 
 from blobkit.analysis.holder_kernels import first_sources, links_within, nearest
 from blobkit.analysis.kernels import depths
-from blobkit.analysis.memory import kept
 from blobkit.analysis.reach import gathered, holders, live
-from blobkit.questions.columns import keys
-from blobkit.tables import ids
+from blobkit.snapshot.pins import first_of_name, texts
+from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Holding", "Names"]
 
@@ -47,16 +46,16 @@ class Names:
     def tuples(self, *, nearest_first: bool = False) -> list[tuple[str, ...]]:
         """Return the names of each node, sorted unless `nearest_first`; equal tuples are one object."""
         different, place = np.unique(self.rows, return_inverse=True)
-        texts = _texts(self.snapshot, different)
+        names = texts(self.snapshot, different)
         if not nearest_first:
-            order = np.array(sorted(range(len(texts)), key=texts.__getitem__), np.int64)
+            order = np.array(sorted(range(len(names)), key=names.__getitem__), np.int64)
             rank = np.empty_like(order)
             rank[order] = np.arange(len(order))
             place = rank[place]
             owner = np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
             place = place[np.lexsort((place, owner))]
-            texts = [texts[i] for i in order.tolist()]
-        return list(_shared(texts, place, self.start))
+            names = [names[i] for i in order.tolist()]
+        return list(_shared(names, place, self.start))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +69,12 @@ class Holding:
     @classmethod
     def now(cls, snapshot: Snapshot) -> Holding:
         """Return what holds as things are."""
-        return cls(snapshot, live(snapshot.counted), snapshot.holding)
+        return cls(snapshot, live(snapshot.graph), snapshot.holding)
 
     @classmethod
     def after(cls, snapshot: Snapshot, dropped: dict[int, int], gone: NDArray[np.int32]) -> Holding:
         """Return what holds once these pins (rows, with how many of each) are dropped and these nodes are gone."""
-        alive, rows = live(snapshot.counted).copy(), snapshot.holding.copy()
+        alive, rows = live(snapshot.graph).copy(), snapshot.holding.copy()
         alive[gone] = False
         count = snapshot.pins["count"]
         rows[[row for row, number in dropped.items() if number >= count[row].as_py()]] = False
@@ -87,7 +86,7 @@ class Holding:
         Cost: what is above these nodes and its links, for each of the few names that are told; no more is held at
         once than `ROOM` says, if need be by telling fewer names.
         """
-        above = holders(self.snapshot.counted)
+        above = holders(self.snapshot.graph)
         inside = self.alive & (depths(*above, nodes) >= 0)
         first, targets = links_within(*above, inside)
         while True:
@@ -105,8 +104,8 @@ class Holding:
 
     def directly(self, nodes: NDArray[np.int32], most: int) -> list[tuple[str, ...]]:
         """Return up to `most` keys and names of what holds each node directly: first links, then pins, each sorted."""
-        start, above = first_sources(*holders(self.snapshot.counted), self.alive, nodes, most)
-        links = list(_shared(keys(self.snapshot, above).tolist(), np.arange(len(above)), start))
+        start, above = first_sources(*holders(self.snapshot.graph), self.alive, nodes, most)
+        links = list(_shared(self.snapshot.keys(above), np.arange(len(above)), start))
         inside = np.zeros(len(self.alive), np.bool_)
         inside[nodes] = True
         pins = self._names(nodes, *self._pinned(inside, most)).tuples()
@@ -120,7 +119,7 @@ class Holding:
         """Return (node, row) for up to `most` names on each node of a set, by row."""
         every = ids(self.snapshot.pins["node"])
         rows = np.flatnonzero(self.rows & inside[every])
-        node, label = every[rows], _same_name(self.snapshot)[rows]
+        node, label = every[rows], first_of_name(self.snapshot)[rows]
         crowded = np.bincount(node, minlength=len(inside))[node] > 1
         if crowded.any():
             few, some = _fewer(node[crowded], label[crowded], most)
@@ -146,27 +145,6 @@ def _fewer(node: NDArray[np.int32], label: NDArray[np.int64], most: int) -> tupl
     on = pairs >> 32
     pairs = pairs[np.arange(len(pairs)) - np.searchsorted(on, on) < most]
     return (pairs >> 32).astype(np.int32), pairs & 0xFFFFFFFF
-
-
-@kept
-def _same_name(snapshot: Snapshot) -> NDArray[np.int64]:
-    """Return for each pin the first one of the same name, or the first anonymous one on the same node."""
-    names = snapshot.pins["name"]
-    named = len(names) - names.null_count
-    text = names.slice(0, named).to_pandas()
-    first = np.arange(len(names))
-    first[:named][(text == text.shift()).to_numpy(np.bool_)] = 0
-    np.maximum.accumulate(first[:named], out=first[:named])
-    _, at, back = np.unique(ids(snapshot.pins["node"])[named:], return_index=True, return_inverse=True)
-    first[named:] = named + at[back]
-    return first
-
-
-def _texts(snapshot: Snapshot, rows: NDArray[np.int32]) -> list[str]:
-    """Return what each of these pins is called."""
-    named = snapshot.pins["name"].take(rows).to_pylist()
-    on = keys(snapshot, ids(snapshot.pins["node"])[rows]).tolist()
-    return [key if name is None else name for name, key in zip(named, on, strict=True)]
 
 
 def _shared(texts: list[str], place: NDArray[np.integer], start: NDArray[np.int64]) -> Iterator[tuple[str, ...]]:

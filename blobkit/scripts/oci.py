@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.questions.frame import to_frame
-from blobkit.questions.scripts.shell import SKIP, call, comment, said, skipped
 from blobkit.render import count, human_bytes, printable
-from blobkit.tables import ids
+from blobkit.scripts.shell import SKIP, call, comment, said, skipped
+from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from blobkit.questions.deletion import Drop
     from blobkit.questions.preview import Preview
-    from blobkit.questions.scripts.drops import Drop
-    from blobkit.snapshot import Snapshot
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["by_hand", "with_umoci"]
 
@@ -101,7 +101,7 @@ def by_hand(preview: Preview, wanted: Iterable[Drop]) -> list[str]:
     status = to_frame(snapshot, columns=["status"], min_age=FRESH)["status"]
     garbage = [snapshot.find(digest) for digest in status.index[status == "garbage"]]
     gone = np.union1d(preview.sure, np.array(garbage, np.int32))
-    size = human_bytes(int(snapshot.counted.size[garbage].sum()))
+    size = human_bytes(int(snapshot.graph.size[garbage].sum()))
     lines = [comment(said(drop)) for drop in wanted]
     lines.append(comment(f"{count(len(garbage), 'blob')}, {size}, that nothing holds already, go as well"))
     lines += ["set -eu", f"LAYOUT={shlex.quote(snapshot.address)}", 'cd -- "$LAYOUT"', "python3 - <<'END'"]

@@ -1,4 +1,4 @@
-"""What may hang on what cannot be read: the graph in which an unreadable document links to all that it could."""
+"""Certainty in spite of documents that cannot be read: they may link to every blob that does not contain them."""
 
 from __future__ import annotations
 
@@ -7,25 +7,52 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.analysis.reach import live, sources, unknown
-from blobkit.questions.trust import OPAQUE_LOOKED_AT, certain
+from blobkit.analysis.kernels import depths
+from blobkit.analysis.reach import closure, live, sources, unknown
+from blobkit.snapshot.roles import BY_DIGEST
+from blobkit.snapshot.tables import STORED, codes, ids
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from blobkit.snapshot import Counted, Snapshot
+    from blobkit.snapshot.graph import ReferenceGraph
+    from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["doubted"]
+__all__ = ["certainly_freed", "conservative_graph"]
+
+OPAQUE_LOOKED_AT = 64
 
 
-def doubted(snapshot: Snapshot) -> Counted:
+def certainly_freed(snapshot: Snapshot, nodes: NDArray[np.int32], opaque: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return those of the blobs `nodes` that no opaque node can hold.
+
+    They contain, through digests, every one of them: a document cannot link to what contains its own digest. And they
+    hang on nothing else that it may link to, as a referrer hangs on its subject. Cost: links, for each of at most 64
+    opaque nodes; with more of them nothing is certain.
+    """
+    if len(opaque) > OPAQUE_LOOKED_AT:
+        return nodes[:0]
+    links = snapshot.links
+    contained = BY_DIGEST[codes(links["kind"])]
+    source, target = ids(links["source"])[contained], ids(links["target"])[contained]
+    order = np.argsort(target, kind="stable")
+    start = np.zeros(snapshot.nodes.num_rows + 1, np.int64)
+    np.cumsum(np.bincount(target, minlength=snapshot.nodes.num_rows), out=start[1:])
+    linkable = np.zeros(snapshot.nodes.num_rows, np.bool_)
+    for one in opaque:
+        linkable |= depths(start, source[order], np.array([one], np.int32)) < 0
+    linkable &= codes(snapshot.nodes["stored"]) != STORED.index("virtual")
+    return nodes[closure(snapshot.graph, np.flatnonzero(linkable).astype(np.int32))[nodes] < 0]
+
+
+def conservative_graph(snapshot: Snapshot) -> ReferenceGraph:
     """Return the graph of what counts, where what goes is sure to go.
 
     Each document in use that is unreadable links to every live blob that does not contain it; with more than
     OPAQUE_LOOKED_AT of them, to every live blob. Nodes without bytes stand between. Cost: none where all is readable;
     else a sort of the links for each of the unreadable.
     """
-    graph = snapshot.counted
+    graph = snapshot.graph
     opaque = unknown(graph)
     if not len(opaque):
         return graph
@@ -37,7 +64,7 @@ def doubted(snapshot: Snapshot) -> Counted:
         np.nonzero(unlike) if len(opaque) <= OPAQUE_LOOKED_AT else np.indices((len(opaque), 1)).reshape(2, -1)
     )
     source = np.concatenate((sources(graph), opaque[document], between[sort]))
-    target = np.concatenate((graph.targets, between[kind], blobs))
+    target = np.concatenate((graph.indices, between[kind], blobs))
     return _widened(graph, source, target, len(marks))
 
 
@@ -46,12 +73,12 @@ def _containing(snapshot: Snapshot, blobs: NDArray[np.int32], opaque: NDArray[np
     marks = np.zeros(len(blobs), np.uint64)
     if len(opaque) <= OPAQUE_LOOKED_AT:
         for bit, one in enumerate(opaque):
-            inside = certain(snapshot, blobs, np.array([one], np.int32))
+            inside = certainly_freed(snapshot, blobs, np.array([one], np.int32))
             marks[np.isin(blobs, inside)] |= np.uint64(1 << bit)
     return marks
 
 
-def _widened(graph: Counted, source: NDArray[np.int32], target: NDArray[np.int32], more: int) -> Counted:
+def _widened(graph: ReferenceGraph, source: NDArray[np.int32], target: NDArray[np.int32], more: int) -> ReferenceGraph:
     """Return the graph with these links instead, and so many nodes more that hold nothing."""
     n = len(graph.size) + more
     order = np.argsort(source, kind="stable")
@@ -60,8 +87,8 @@ def _widened(graph: Counted, source: NDArray[np.int32], target: NDArray[np.int32
     nothing = np.zeros(more, np.int64)
     return replace(
         graph,
-        first=first,
-        targets=target[order],
+        indptr=first,
+        indices=target[order],
         pins=np.concatenate((graph.pins, nothing)),
         size=np.concatenate((graph.size, nothing)),
         blob=np.concatenate((graph.blob, nothing > 0)),

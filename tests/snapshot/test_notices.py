@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blobkit.wording import recompressed, recompressed_in, upload, upload_in
+from blobkit.snapshot.notices import recompressed, recompressed_in, upload, upload_in
 from layouts import nowhere
 
 MOST = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp())

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import blobkit
+from blobkit.analysis import referrers
 from blobkit.analysis.holder_kernels import first_sources, links_within, nearest
-from blobkit.questions import holding
-from blobkit.questions.holding import Holding
-from blobkit.snapshot import Snapshot, build
+from blobkit.analysis.referrers import Holding
+from blobkit.snapshot.snapshot import Snapshot, build
 from graphs import Graph, array, graphs, key, snapshot_of
 
 
@@ -71,12 +71,12 @@ def test_what_holds_each_node_directly(case: tuple[Graph, dict[int, list[str]]],
 
 
 def test_with_little_room_fewer_names_are_told_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holding, "ROOM", 1)
+    monkeypatch.setattr(referrers, "ROOM", 1)
     n, most = 600, 100
     graph = Graph([1] * n, [most] + [0] * (n - 1), {(i, i + 1) for i in range(n - 1)})
     names = [f"n{i:03}" for i in range(most)]
     found = Holding.now(snapshot_of(graph, counting=False, names={0: names})).reaching(array([0, n - 1]), most)
-    assert found.tuples(nearest_first=True) == [tuple(names[: holding.FEWEST])] * 2
+    assert found.tuples(nearest_first=True) == [tuple(names[: referrers.FEWEST])] * 2
 
 
 def line(n: int, pins: list[int]) -> Snapshot:
@@ -119,13 +119,13 @@ def test_kept_is_linear_where_graphs_are_deep_or_wide(snapshot: Snapshot, blobs:
 
 @given(graphs(cyclic=True), st.data())
 def test_kernels_agree_with_what_they_are_compiled_from(graph: Graph, data: st.DataObject) -> None:
-    counted = snapshot_of(graph, counting=False).counted
+    counted = snapshot_of(graph, counting=False).graph
     inside = np.array(data.draw(st.lists(st.booleans(), min_size=len(graph), max_size=len(graph))), np.bool_)
     nodes = np.flatnonzero(inside).astype(np.int32)
     for kernel, args in (
-        (links_within, (counted.first, counted.targets, inside)),
-        (first_sources, (counted.first, counted.targets, inside, nodes, 2)),
-        (nearest, (counted.first, counted.targets, nodes, nodes, 2, 1 << 20)),
+        (links_within, (counted.indptr, counted.indices, inside)),
+        (first_sources, (counted.indptr, counted.indices, inside, nodes, 2)),
+        (nearest, (counted.indptr, counted.indices, nodes, nodes, 2, 1 << 20)),
     ):
         for ours, plain in zip(kernel.compiled(*args), kernel.plain(*args), strict=True):
             assert np.array_equal(ours, plain)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from blobkit.digest import Digest, is_digest, of
-from blobkit.strangers import DocumentError, Json, objects, parse_json, parse_time, spelled, text_of
+from blobkit.oci.untrusted import DocumentError, Json, objects, parse_json, parse_time, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +141,7 @@ def read_document(data: bytes, media_type: str = "") -> Document:
     if len(data) > DOCUMENT_LIMIT:
         msg = f"larger than {DOCUMENT_LIMIT >> 20} MiB"
         raise DocumentError(msg)
-    body = spelled(parse_json(data))
+    body = parse_json(data)
     own_type = guess_type(body)
     media_type = media_type or own_type
     if not is_document(media_type):
@@ -174,10 +174,10 @@ def guess_type(body: Json) -> str:
 
 def entries(body: Json, odd: list[str]) -> Iterator[tuple[Reference, str]]:
     """Yield each entry of an OCI layout's index.json with its name ("" where it has none)."""
-    for item in objects(spelled(body).get("manifests"), "manifests", odd):
+    for item in objects(body.get("manifests"), "manifests", odd):
         found = _reference(item, "entry", "manifests", odd)
         if found:
-            yield found, text_of(_annotations(spelled(item)), "org.opencontainers.image.ref.name")
+            yield found, text_of(_annotations(item), "org.opencontainers.image.ref.name")
 
 
 def read_config(data: bytes) -> Config:
@@ -234,7 +234,7 @@ def _references(body: Json, media_type: str, odd: list[str]) -> Iterator[Referen
 
 def _schema1(body: Json, odd: list[str]) -> Iterator[Reference]:
     for item in objects(body.get("fsLayers"), "fsLayers", odd):
-        found = _reference({"digest": spelled(item).get("blobSum")}, "layer", "fsLayers", odd)
+        found = _reference({"digest": item.get("blobSum")}, "layer", "fsLayers", odd)
         if found:
             yield found
 
@@ -243,7 +243,7 @@ def _reference(item: object, kind: str, field: str, odd: list[str]) -> Reference
     """Return a descriptor as a Reference; None, and an entry in `odd`, where it has no valid digest."""
     if item is None:
         return None
-    item = spelled(item) if isinstance(item, dict) else {}
+    item = item if isinstance(item, dict) else {}
     digest = item.get("digest")
     if not is_digest(digest):
         odd.append(f"{field}: a descriptor without a valid digest ({str(digest)[:80]!r})")

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from blobkit.errors import SnapshotFormatError
-from blobkit.tables import Tables, make
+from blobkit.snapshot.tables import Tables, make
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from blobkit.questions.scripts.shell import SKIP, call, comment, said, skipped
+from blobkit.scripts.shell import SKIP, call, comment, said, skipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from blobkit.questions.scripts.drops import Drop
+    from blobkit.questions.deletion import Drop
 
 __all__ = ["with_api"]
 

@@ -1,0 +1,52 @@
+"""Shell scripts as text: POSIX sh, variables first, strangers' names quoted, no host named."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from blobkit.render import human_bytes, listed, printable
+
+if TYPE_CHECKING:
+    from blobkit.questions.deletion import Drop
+
+__all__ = ["SKIP", "call", "comment", "said", "skipped"]
+
+NAMES_SHOWN = 12
+COMMENT_SHOWN = 1000
+
+SKIP = """
+skipped=0
+skip() { # NAME REASON
+    printf 'skipped %s: %s\\n' "$1" "$2" >&2
+    skipped=$((skipped + 1))
+}"""
+"""A function of the shell that says what is skipped, and counts it."""
+
+
+def comment(text: str) -> str:
+    """Return a text as a comment: one line, whatever is in it."""
+    shown = printable(text[:COMMENT_SHOWN])
+    return f"# {shown}{'...' * (len(text) > COMMENT_SHOWN)}"
+
+
+def said(drop: Drop) -> str:
+    """Return what a comment says of a drop: names, bytes, co-tags."""
+    what = listed(drop.names, NAMES_SHOWN) or f"{drop.group}@{drop.digest}".lstrip("@")
+    if drop.child:
+        return f"{what}: goes because nothing that stays needs it"
+    alone = f"{what}: alone frees {human_bytes(drop.bytes)} ({drop.bytes} bytes)"
+    if len(drop.names) > 1:
+        alone += ", all of them together"
+    return f"{alone}; the same digest stays as {listed(drop.also, NAMES_SHOWN)}" if drop.also else alone
+
+
+def call(*words: str) -> str:
+    """Return a command whose words the shell takes as they are."""
+    return " ".join([words[0], *map(shlex.quote, words[1:])])
+
+
+def skipped(drop: Drop, why: str) -> str:
+    """Return the call that says that a drop is skipped, and why."""
+    name = listed(drop.names, NAMES_SHOWN) or f"{drop.group}@{drop.digest}".lstrip("@")
+    return call("skip", printable(name), why)

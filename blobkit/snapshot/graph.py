@@ -1,0 +1,116 @@
+"""The references that count under one policy, in compressed sparse row form: the input of every analysis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.snapshot.kinds import LINK_KINDS, PIN_KINDS
+from blobkit.snapshot.roles import OPENS
+from blobkit.snapshot.tables import STORED, codes, flags, flat, ids, numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from blobkit.snapshot.kinds import Policy
+    from blobkit.snapshot.tables import Tables
+
+__all__ = ["ReferenceGraph", "build_graph", "counted_links", "holding_pins", "of_kinds"]
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceGraph:
+    """The pins that hold and the links that count under one policy, as arrays over all n nodes (by key).
+
+    The links of node i go to `indices[indptr[i]:indptr[i + 1]]` (sorted, each target once). `pins` are the pins that
+    hold, `size` bytes stored, `blob` whether the node is a stored blob, `opaque` whether its links are unknown
+    though the policy would follow them. `counting`: references are counted; else the store is marked and swept.
+    All arrays are read-only: analyses keep what they found beside the graph.
+    """
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    pins: NDArray[np.int64]
+    size: NDArray[np.int64]
+    blob: NDArray[np.bool_]
+    opaque: NDArray[np.bool_]
+    counting: bool
+
+    @cached_property
+    def links_in(self) -> NDArray[np.int64]:
+        """How many nodes link to each node."""
+        return np.bincount(self.indices, minlength=len(self.size)).astype(np.int64, copy=False)
+
+
+def build_graph(tables: Tables, policy: Policy) -> ReferenceGraph:
+    """Return what counts under a policy. Cost: one pass over links and pins."""
+    n = tables.nodes.num_rows
+    counts = counted_links(tables, policy)
+    source, target = ids(tables.links["source"]), ids(tables.links["target"])
+    pins = np.zeros(n, np.int64)
+    holding = holding_pins(tables, policy)
+    np.add.at(pins, ids(tables.pins["node"])[holding], numbers(tables.pins["count"])[holding])
+    opened = np.zeros(n, np.bool_)
+    opened[target[counts & OPENS[codes(tables.links["kind"])]]] = True
+    indptr, indices = _rows(source, target, counts, n)
+    arrays = {
+        "indptr": indptr,
+        "indices": indices,
+        "pins": pins,
+        "size": numbers(tables.nodes["size"]),
+        "blob": codes(tables.nodes["stored"]) == STORED.index("yes"),
+        "opaque": flags(tables.nodes["opaque"]) & ((pins > 0) | opened),
+    }
+    for array in arrays.values():
+        array.flags.writeable = False
+    return ReferenceGraph(**arrays, counting=policy.counting)
+
+
+def counted_links(tables: Tables, policy: Policy) -> NDArray[np.bool_]:
+    """Return whether each link counts under a policy. Cost: a pass over the links for each kind that counts."""
+    counts = of_kinds(codes(tables.links["kind"]), policy.links, LINK_KINDS)
+    if policy.sources:
+        column = flat(tables.nodes["media_type"])
+        wanted = np.array([name in policy.sources for name in column.dictionary.to_pylist()], np.bool_)
+        counts &= wanted[np.asarray(column.indices)][ids(tables.links["source"])]
+    return counts
+
+
+def holding_pins(tables: Tables, policy: Policy) -> NDArray[np.bool_]:
+    """Return whether each pin holds under a policy; one that counts nothing holds nothing."""
+    return of_kinds(codes(tables.pins["kind"]), policy.pins, PIN_KINDS) & (numbers(tables.pins["count"]) > 0)
+
+
+def of_kinds(kind: NDArray[np.int8], names: Iterable[str], vocabulary: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Return whether each code is one of these names: a pass for each name takes less than one with look-ups."""
+    found = np.zeros(len(kind), np.bool_)
+    for name in names:
+        found |= kind == vocabulary.index(name)
+    return found
+
+
+def _rows(
+    source: NDArray[np.int32], target: NDArray[np.int32], counts: NDArray[np.bool_], n: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the links that count, each pair once, in compressed sparse row form."""
+    if not counts.all():
+        source, target = source[counts], target[counts]
+    again = (source[1:] == source[:-1]) & (target[1:] == target[:-1])
+    if again.any():
+        once = np.concatenate(([True], ~again))
+        source, target = source[once], target[once]
+    return _starts(source, n), target
+
+
+def _starts(source: NDArray[np.int32], n: int) -> NDArray[np.int64]:
+    """Return where the links of each of n nodes begin, from sources in order; counting them takes four times that."""
+    begin = np.flatnonzero(source[1:] != source[:-1]) + 1
+    begin = np.concatenate(([0], begin, [len(source)])) if len(source) else np.zeros(1, np.int64)
+    first = np.zeros(n + 1, np.int64)
+    first[source[begin[:-1]] + 1] = np.diff(begin)
+    return np.cumsum(first, out=first)

@@ -1,0 +1,308 @@
+"""The kinds of stores: one frozen record each. No other file knows a kind, a policy or a tool by name.
+
+(A kind's scanner and its script file are the exceptions.) A record says how a store is recognised, which policies it
+has, which tools collect in it and when these stop, which tools can drop references, and the advice to give. Pins and
+links have kinds too, with the roles that analyses ask for. All of it is data; it also compiles to a filter in SQL.
+
+To add a policy, a stop rule or a tool: add a row here. To add a kind: add a record here, a scanner, and a script file.
+Sources: the OCI image and distribution specifications (1.1); distribution 2.8.2, `registry/storage/garbagecollect.go`;
+umoci 0.4.7, `oci/casext/gc.go`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from blobkit.errors import SnapshotFormatError, UnknownPolicyError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "LINKS",
+    "LINK_KINDS",
+    "PINS",
+    "PIN_KINDS",
+    "STORES",
+    "Collector",
+    "Kind",
+    "LinkKind",
+    "PinKind",
+    "Policy",
+    "StopRule",
+    "collector",
+    "collectors",
+    "policy_of",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkKind:
+    """A kind of link and its roles.
+
+    `contains`: a pull of the source needs the target. `needs`: the source is damaged where the target is absent.
+    `by_digest`: the source holds the digest of the target, so the target cannot link back. `opens`: a collector that
+    counts this link reads the target and follows its links. `stands_for`: the source is a virtual node for the target.
+    """
+
+    name: str
+    contains: bool = False
+    needs: bool = False
+    by_digest: bool = False
+    opens: bool = True
+    stands_for: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PinKind:
+    """A kind of pin and its roles.
+
+    `names`: people gave its name to the node. `is_revision`: it is a manifest's own link in a repository, which goes
+    when the manifest is deleted by its digest. `goes_along`: it goes when a revision of its repository does.
+    """
+
+    name: str
+    names: bool = False
+    is_revision: bool = False
+    goes_along: bool = False
+
+
+LINKS = (
+    LinkKind("config", contains=True, needs=True, by_digest=True),
+    LinkKind("layer", contains=True, needs=True, by_digest=True),
+    LinkKind("child", contains=True, needs=True, by_digest=True),
+    LinkKind("subject", by_digest=True),
+    LinkKind("referrer"),
+    LinkKind("link"),
+    LinkKind("revision", needs=True, stands_for=True),
+    LinkKind("mark", needs=True, opens=False),
+    LinkKind("stored-as", contains=True, needs=True, opens=False),
+)
+"""Every kind of link: config, layer, child and subject are positions in a manifest, referrer is subject reversed; link
+is set by hand; revision leads from `repository@digest` to the manifest, mark to what the registry's collector marks for
+it; stored-as from a sha512 digest to the sha256 blob with its bytes. Saved snapshots name them by text."""
+
+PINS = (
+    PinKind("pin"),
+    PinKind("tag", names=True, goes_along=True),
+    PinKind("entry", names=True),
+    PinKind("referrer-entry", names=True),
+    PinKind("revision", is_revision=True),
+    PinKind("tagged-revision", goes_along=True),
+    PinKind("unseen-revision", is_revision=True),
+    PinKind("unseen-tagged-revision", goes_along=True),
+)
+"""Every kind of pin: pin is anonymous; entry and referrer-entry are entries of an index.json; tagged-revision is a tag
+on the virtual node of its revision; the unseen ones are of repositories that the registry's collector passes over."""
+
+LINK_KINDS = tuple(kind.name for kind in LINKS)
+PIN_KINDS = tuple(kind.name for kind in PINS)
+
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_TYPES = frozenset({OCI_INDEX, OCI_MANIFEST})
+
+
+@dataclass(frozen=True, slots=True)
+class StopRule:
+    """A reason for which a collector stops: a notice with this `code` about what it looks at, and what it says.
+
+    `late`: it stops only when it gets there, so that what sorts before is removed already.
+    """
+
+    code: str
+    reason: str
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """A tool's garbage collection: its `name` in questions, the `command`, the `version` of the rules, its stops."""
+
+    name: str
+    command: str
+    version: str
+    stops: tuple[StopRule, ...] = ()
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """The codes of the notices that stop it."""
+        return frozenset(rule.code for rule in self.stops)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The pins that hold and the links that count, and how unreferenced blobs are found.
+
+    `sources`: media types of the documents whose links count, all where it is empty. `counting`: references are
+    counted; else the store is marked and swept. `collector`: the tool whose rules these are, None for none.
+    """
+
+    store: str
+    name: str
+    pins: frozenset[str]
+    links: frozenset[str]
+    counting: bool = False
+    sources: frozenset[str] = frozenset()
+    collector: Collector | None = None
+
+    @property
+    def by_name(self) -> bool:
+        """Whether names that people gave hold what they name."""
+        return any(kind.names for kind in PINS if kind.name in self.pins)
+
+    @property
+    def by_revision(self) -> bool:
+        """Whether each manifest of a repository is held by a link of its own."""
+        return any(kind.is_revision for kind in PINS if kind.name in self.pins)
+
+    @property
+    def tool(self) -> str:
+        """The command of the collector that this describes, "" for none."""
+        return self.collector.command if self.collector else ""
+
+    @property
+    def aborts(self) -> frozenset[str]:
+        """The codes of the notices that stop this collector."""
+        return self.collector.codes if self.collector else frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of store.
+
+    `signs` tells how it is recognised. `policies`: the default first. `tools` can drop references, the default first.
+    `collected_by` maps each policy to the name of the collector that scripts end with. `key_form`: a regular expression
+    for keys of nodes that are no digests. `revisions`: the policy under which each manifest of a repository is held by
+    a link of its own, "" where manifests have none. `advice` is about garbage; `note` a line of every audit.
+    `shown`: what a collector sees that reads index.json in this store's directory, None where there is no such thing.
+    """
+
+    name: str
+    signs: str
+    policies: tuple[Policy, ...]
+    tools: tuple[str, ...] = ()
+    collected_by: Mapping[str, str] = field(default_factory=dict)
+    key_form: str = ""
+    revisions: str = ""
+    advice: str = ""
+    note: str = ""
+    shown: Policy | None = None
+
+    @property
+    def collectors(self) -> tuple[Collector, ...]:
+        """The tools that collect in stores of this kind."""
+        return tuple(policy.collector for policy in self.policies if policy.collector)
+
+    def policy_for(self, collector: str) -> Policy | None:
+        """Return the policy that describes this collector (by name), None where it does not collect here."""
+        return next((p for p in self.policies if p.collector and p.collector.name == collector), None)
+
+
+_BODY = frozenset(kind.name for kind in LINKS if kind.contains)
+_ENTRIES = frozenset({"entry", "referrer-entry"})
+_REVISIONS = frozenset({"revision", "unseen-revision"})
+_MARKED = frozenset({"revision", "mark"})
+
+UMOCI = Collector(
+    "umoci",
+    "umoci gc",
+    "0.4.7",
+    (
+        StopRule("missing", "it reaches a blob that is not stored"),
+        StopRule("foreign", "it reaches a layer that is stored elsewhere"),
+        StopRule("inline", "it reaches a blob that only its descriptor carries"),
+        StopRule("dangling-subject", "it reaches a subject that is not stored"),
+        StopRule("algorithm", "it reaches a blob of another algorithm than sha256"),
+        StopRule("opaque", "it reaches a document that it cannot read"),
+        StopRule("digest-mismatch", "it reaches a blob with other content than its digest says"),
+        StopRule("junk", "a file in blobs/sha256 is not named like a blob", late=True),
+    ),
+)
+REGISTRY = Collector(
+    "registry",
+    "registry garbage-collect",
+    "2.8.2",
+    (
+        StopRule("opaque-revision", "a manifest cannot be read"),
+        StopRule("damaged-revision", "a revision link holds no digest"),
+    ),
+)
+REGISTRY_M = Collector(
+    "registry-m",
+    "registry garbage-collect -m",
+    "2.8.2",
+    (*REGISTRY.stops, StopRule("damaged-tag", "the current link of a tag holds no digest")),
+)
+
+BLOBKIT = Kind(
+    "blobkit",
+    ".blobkit/index.sqlite",
+    (Policy("blobkit", "counts", frozenset({"pin", "tag"}), _BODY | {"subject", "link"}, counting=True),),
+    tools=("blobkit",),
+    advice="blobkit fsck says why they are here",
+    note="read from its index: content, twins and what images claim are not looked at (blobkit fsck reads content)",
+    shown=Policy("blobkit", "shown", frozenset({"tag"}), _BODY | {"subject"}, sources=OCI_TYPES, collector=UMOCI),
+)
+OCI = Kind(
+    "oci",
+    "oci-layout, or index.json and blobs/",
+    (
+        Policy("oci", "dependent", frozenset({"entry"}), _BODY | {"referrer"}),
+        Policy("oci", "strong", _ENTRIES, _BODY | {"subject"}, sources=OCI_TYPES, collector=UMOCI),
+        Policy("oci", "ignore", _ENTRIES, _BODY),
+    ),
+    tools=("umoci", "rm"),
+    collected_by={"dependent": "umoci", "strong": "umoci", "ignore": "umoci"},
+    advice="umoci gc removes what its own rules call garbage: --policy strong shows that",
+)
+REGISTRIES = Kind(
+    "registry",
+    "docker/registry/v2/repositories",
+    (
+        Policy("registry", "tags", frozenset({"tag"}), _BODY),
+        Policy("registry", "revisions", _REVISIONS, _BODY | {"revision"}),
+        Policy("registry", "gc", frozenset({"revision"}), _MARKED, collector=REGISTRY),
+        Policy("registry", "gc-m", frozenset({"tagged-revision"}), _MARKED, collector=REGISTRY_M),
+    ),
+    tools=("curl", "crane", "skopeo", "regctl"),
+    collected_by={"tags": "registry", "revisions": "registry", "gc": "registry", "gc-m": "registry-m"},
+    revisions="revisions",
+    advice="garbage-collect removes what its own rules call garbage: --policy gc or gc-m shows that",
+)
+GO_BLOBSTORE = Kind(
+    "go-blobstore",
+    "blobs/<digest>/info.json",
+    (Policy("go-blobstore", "counts", frozenset({"pin"}), frozenset({"link"}), counting=True),),
+    advice="no program removes them: take away their directories",
+)
+
+STORES = {kind.name: kind for kind in (BLOBKIT, OCI, REGISTRIES, GO_BLOBSTORE)}
+"""Every kind of store, by name."""
+
+
+def policy_of(store: str, name: str) -> Policy:
+    """Return the policy of this name ("" the default) for a kind of store.
+
+    SnapshotFormatError where the kind is not known, UnknownPolicyError where it has no such policy.
+    """
+    if store not in STORES:
+        msg = f"no policy is known for stores of the kind {store!r}: it needs a newer blobkit"
+        raise SnapshotFormatError(msg)
+    policies = STORES[store].policies
+    for policy in policies:
+        if name in (policy.name, ""):
+            return policy
+    msg = f"no policy {name!r} for {store} stores: use one of {', '.join(policy.name for policy in policies)}"
+    raise UnknownPolicyError(msg)
+
+
+def collectors() -> tuple[str, ...]:
+    """Return the names of all collectors."""
+    return tuple(dict.fromkeys(one.name for kind in STORES.values() for one in kind.collectors))
+
+
+def collector(name: str) -> Collector:
+    """Return the collector of this name; KeyError where there is none."""
+    return {one.name: one for kind in STORES.values() for one in kind.collectors}[name]

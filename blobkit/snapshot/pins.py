@@ -1,0 +1,103 @@
+"""The pins of a snapshot by name, by node and by repository. Pins with a name come first, in the order of names."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.cache import memoized
+from blobkit.snapshot.roles import STANDS_FOR
+from blobkit.snapshot.tables import codes, flat, ids, same_as_before
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from blobkit.snapshot.snapshot import Snapshot
+
+__all__ = ["Revisions", "first_of_name", "named", "revisions", "rows_named", "rows_of_names", "rows_on", "texts"]
+
+
+def named(snapshot: Snapshot) -> int:
+    """Return how many pins have a name: these are the first rows of the pin table."""
+    names = snapshot.pins["name"]
+    return len(names) - int(names.null_count)
+
+
+def rows_named(snapshot: Snapshot, name: str) -> range:
+    """Return the rows of the pins with this name. Cost: a binary search."""
+    names, end = flat(snapshot.pins["name"]), named(snapshot)
+    at = bisect_left(names, name, 0, end, key=str)
+    last = at
+    while last < end and str(names[last]) == name:
+        last += 1
+    return range(at, last)
+
+
+def rows_on(snapshot: Snapshot, node: int) -> list[int]:
+    """Return the rows of the pins on a node, by name."""
+    start, rows = snapshot.pins_of
+    found: list[int] = rows[start[node] : start[node + 1]].tolist()
+    return found
+
+
+def texts(snapshot: Snapshot, rows: NDArray[np.integer]) -> list[str]:
+    """Return the name of each of these pins; of an anonymous one the key of its node."""
+    names = snapshot.pins["name"].take(rows).to_pylist()
+    on = snapshot.keys(ids(snapshot.pins["node"])[rows])
+    return [key if name is None else name for name, key in zip(names, on, strict=True)]
+
+
+@memoized
+def rows_of_names(snapshot: Snapshot) -> dict[str, range]:
+    """Return the rows of the pin table for each name. Cost: a pass over the names."""
+    names = snapshot.pins["name"].slice(0, named(snapshot))
+    first = np.flatnonzero(~same_as_before(names))
+    ends = np.append(first[1:], len(names))
+    found = names.take(first).to_pylist()
+    return {name: range(a, b) for name, a, b in zip(found, first.tolist(), ends.tolist(), strict=True)}
+
+
+@memoized
+def first_of_name(snapshot: Snapshot) -> NDArray[np.int64]:
+    """Return for each pin the first one of the same name, or the first anonymous one on the same node."""
+    names, end = snapshot.pins["name"], named(snapshot)
+    first = np.arange(len(names))
+    first[:end][same_as_before(names.slice(0, end))] = 0
+    np.maximum.accumulate(first[:end], out=first[:end])
+    _, at, back = np.unique(ids(snapshot.pins["node"])[end:], return_index=True, return_inverse=True)
+    first[end:] = end + at[back]
+    return first
+
+
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """The links from virtual nodes to the blobs that they stand for; each is found by a binary search."""
+
+    source: NDArray[np.int32]
+    target: NDArray[np.int32]
+    sorted_target: NDArray[np.int32]
+    source_of: NDArray[np.int32]
+
+    def blobs(self, virtual_node: int) -> list[int]:
+        """Return the blob that a virtual node stands for; nothing for any other node."""
+        found: list[int] = self.target[slice(*np.searchsorted(self.source, [virtual_node, virtual_node + 1]))].tolist()
+        return found
+
+    def virtual_nodes(self, blob: int) -> list[int]:
+        """Return the virtual nodes that stand for a blob."""
+        at = slice(*np.searchsorted(self.sorted_target, [blob, blob + 1]))
+        found: list[int] = self.source_of[at].tolist()
+        return found
+
+
+@memoized
+def revisions(snapshot: Snapshot) -> Revisions:
+    """Return the links of virtual nodes to what they stand for. Cost: a pass over the links."""
+    links = snapshot.links
+    is_one = STANDS_FOR[codes(links["kind"])]
+    source, target = ids(links["source"])[is_one], ids(links["target"])[is_one]
+    order = np.argsort(target, kind="stable")
+    return Revisions(source, target, target[order], source[order])

@@ -1,0 +1,19 @@
+"""The roles of pins and links as arrays over their kinds: `CONTAINS[codes(links["kind"])]` is a mask of links."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from blobkit.snapshot.kinds import LINKS, PINS
+
+__all__ = ["BY_DIGEST", "CONTAINS", "GOES_ALONG", "IS_REVISION", "NAMES", "NEEDS", "OPENS", "STANDS_FOR"]
+
+CONTAINS = np.array([kind.contains for kind in LINKS])
+NEEDS = np.array([kind.needs for kind in LINKS])
+BY_DIGEST = np.array([kind.by_digest for kind in LINKS])
+OPENS = np.array([kind.opens for kind in LINKS])
+STANDS_FOR = np.array([kind.stands_for for kind in LINKS])
+
+NAMES = np.array([kind.names for kind in PINS])
+IS_REVISION = np.array([kind.is_revision for kind in PINS])
+GOES_ALONG = np.array([kind.goes_along for kind in PINS])

@@ -1,0 +1,217 @@
+"""The waist: an immutable picture of a store's facts at one moment, and the policies that choose among them.
+
+Makers (stores, scanners) make snapshots, readers read them; neither knows the other. A snapshot holds facts
+(nodes, links, pins, notices); a policy says which pins and links count, and how the store's collector works.
+Changing the policy reads nothing from the store.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.errors import SnapshotFormatError
+from blobkit.render import count, html_card, html_table, human_bytes, printable
+from blobkit.snapshot.graph import build_graph, counted_links, holding_pins
+from blobkit.snapshot.kinds import STORES, policy_of
+from blobkit.snapshot.saved import read_archive, read_directory, write_archive, write_directory
+from blobkit.snapshot.tables import Notice, Tables, ids, make, numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from blobkit.snapshot.graph import ReferenceGraph
+    from blobkit.snapshot.kinds import Kind, Policy
+    from blobkit.snapshot.tables import Columns
+
+__all__ = ["Snapshot", "build"]
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """An immutable picture of a store: `kind` and `address` of the store, the `time` (UTC) it was taken, its facts.
+
+    `nodes`, `links`, `pins` and `notices` are Arrow tables that pandas, polars and duckdb read without a copy; their
+    columns are told in `blobkit.snapshot.tables.Tables`. Made by `blobkit.scan`, `store.snapshot()`, `Snapshot.load`.
+    """
+
+    tables: Tables
+    kind: str
+    address: str
+    time: datetime
+    rule: Policy
+
+    @property
+    def nodes(self) -> pa.Table:
+        """The blobs and virtual nodes, by key."""
+        return self.tables.nodes
+
+    @property
+    def links(self) -> pa.Table:
+        """The links, by source and target (node ids)."""
+        return self.tables.links
+
+    @property
+    def pins(self) -> pa.Table:
+        """The pins, by name."""
+        return self.tables.pins
+
+    @property
+    def notices(self) -> pa.Table:
+        """What was unreadable, unknown or odd."""
+        return self.tables.notices
+
+    @property
+    def policy(self) -> str:
+        """The name of the policy in force."""
+        return self.rule.name
+
+    @property
+    def store(self) -> Kind:
+        """The record of this kind of store: its policies, collectors and tools."""
+        return STORES[self.kind]
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """The names of all policies that this kind of store has, the default first."""
+        return tuple(policy.name for policy in self.store.policies)
+
+    def snapshot(self) -> Snapshot:
+        """Return this snapshot itself, so that whatever takes a store takes a snapshot."""
+        return self
+
+    def with_policy(self, name: str) -> Snapshot:
+        """Return the same facts under another policy; UnknownPolicyError names those that there are. Cost: none."""
+        return self if name == self.policy else replace(self, rule=policy_of(self.kind, name))
+
+    @cached_property
+    def graph(self) -> ReferenceGraph:
+        """The references that count under the policy, as arrays. Cost: one pass over links and pins."""
+        return build_graph(self.tables, self.rule)
+
+    @cached_property
+    def holding(self) -> NDArray[np.bool_]:
+        """Whether each pin holds under the policy; one that counts nothing holds nothing."""
+        return holding_pins(self.tables, self.rule)
+
+    @cached_property
+    def counted(self) -> NDArray[np.bool_]:
+        """Whether each link counts under the policy."""
+        return counted_links(self.tables, self.rule)
+
+    @cached_property
+    def pins_of(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The pins by node: `rows[start[i]:start[i + 1]]` of the pin table, by name, are on node i."""
+        node = ids(self.pins["node"])
+        start = np.zeros(self.nodes.num_rows + 1, np.int64)
+        np.cumsum(np.bincount(node, minlength=self.nodes.num_rows), out=start[1:])
+        return start, np.argsort(node, kind="stable")
+
+    def key(self, node: int) -> str:
+        """Return the key of a node: its digest, or the name of a virtual node."""
+        return str(self.nodes["key"][int(node)])
+
+    def keys(self, nodes: NDArray[np.integer]) -> list[str]:
+        """Return the keys of these nodes."""
+        found: list[str] = self.nodes["key"].take(nodes).to_pylist()
+        return found
+
+    def find(self, key: str) -> int:
+        """Return the node with this key, -1 where there is none. Cost: a binary search."""
+        keys = self.nodes["key"]
+        at = bisect_left(keys, key, key=str)
+        return at if at < len(keys) and str(keys[at]) == key else -1
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all facts into one file (a zip of parquet files), whole or not at all."""
+        write_archive(Path(path), self.tables, self._meta())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Snapshot:
+        """Return the snapshot that `save` wrote; SnapshotFormatError where the file is none or is damaged."""
+        return cls._restore(*read_archive(Path(path)), where=path)
+
+    def to_parquet(self, directory: str | os.PathLike[str]) -> None:
+        """Write one parquet file a table into `directory`; links and pins name nodes by their `id`."""
+        write_directory(Path(directory), self.tables, self._meta())
+
+    @classmethod
+    def from_parquet(cls, directory: str | os.PathLike[str]) -> Snapshot:
+        """Return the snapshot that `to_parquet` wrote; SnapshotFormatError where it is none or is damaged."""
+        return cls._restore(*read_directory(Path(directory)), where=directory)
+
+    def _meta(self) -> dict[str, object]:
+        return {"kind": self.kind, "address": self.address, "time": self.time.isoformat(), "policy": self.policy}
+
+    @classmethod
+    def _restore(cls, tables: Tables, meta: Mapping[str, object], *, where: str | os.PathLike[str]) -> Snapshot:
+        try:
+            kind, address, policy = (str(meta[field]) for field in ("kind", "address", "policy"))
+            time = datetime.fromisoformat(str(meta["time"])).astimezone(UTC)
+            rule = policy_of(kind, policy)
+        except (KeyError, ValueError, OverflowError) as error:
+            msg = f"{os.fspath(where)} is a damaged snapshot, or of a newer blobkit (snapshot.json: {error})"
+            raise SnapshotFormatError(msg) from error
+        return cls(tables, kind, address, time, rule)
+
+    @property
+    def blobs(self) -> int:
+        """The number of stored blobs."""
+        return int(np.count_nonzero(self.graph.blob))
+
+    @property
+    def bytes(self) -> int:
+        """The total size of the stored blobs."""
+        return int(numbers(self.nodes["size"]).sum())
+
+    def caption(self) -> str:
+        """Return one line that names the store, the time and the policy: every answer carries it."""
+        return f"{self.kind}:{printable(self.address)} at {self.time:%Y-%m-%d %H:%M:%S} UTC, policy {self.policy}"
+
+    def __str__(self) -> str:
+        """Return two lines: what it is of, and how much."""
+        return f"{self.caption()}\n{count(self.blobs, 'blob')}, {human_bytes(self.bytes)}"
+
+    def __repr__(self) -> str:
+        """Return the same in one line."""
+        return f"<Snapshot of {self.caption()}: {self.blobs:,} blobs, {self.bytes:,} bytes>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("stored blobs", f"{self.blobs:,}"),
+            ("stored bytes", human_bytes(self.bytes)),
+            ("links", f"{self.links.num_rows:,}"),
+            ("pins", f"{self.pins.num_rows:,}"),
+            ("notices", f"{self.notices.num_rows:,}"),
+            ("policies", ", ".join(self.policies)),
+        ]
+        return html_card("Snapshot", [self.caption()], html_table(("fact", "value"), rows))
+
+
+def build(  # noqa: PLR0913 (the four fact tables, and what they are of)
+    kind: str,
+    address: str,
+    *,
+    nodes: Columns,
+    links: Columns,
+    pins: Columns,
+    notices: Sequence[Notice] = (),
+    policy: str | None = None,
+    time: datetime | None = None,
+) -> Snapshot:
+    """Return the snapshot of a store of this kind with these facts (`blobkit.snapshot.tables.make` has the columns).
+
+    `time` is now where not given; `policy` the kind's default. SnapshotFormatError where facts contradict each other.
+    """
+    rule = policy_of(kind, policy or "")
+    return Snapshot(make(nodes, links, pins, notices), kind, address, time or datetime.now(UTC), rule)
