@@ -38,6 +38,17 @@ def test_every_policy_is_in_the_readme() -> None:
     assert [name for name in policies if f"`{name}`" not in README] == []
 
 
+@pytest.mark.parametrize("kind", ["containerd", "ctr", "podman", "ollama", "huggingface"])
+def test_no_kind_is_promised_that_cannot_be_scanned(kind: str) -> None:
+    promises = (
+        README
+        + "".join(str(cli.get_command(None, name).help) for name in cli.list_commands(None))
+        + str(blobkit.compare_gc.__doc__)
+    )
+    promises += str(blobkit.Preview.script.__doc__)
+    assert kind in STORES or not re.search(rf"\b{kind}\b", "".join(promises))
+
+
 def test_the_store_example_runs(tmp_path: Path) -> None:
     (example,) = (block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "LocalStore(" in block)
     subprocess.run([sys.executable, "-c", f"import blobkit\n{example}"], cwd=tmp_path, check=True)

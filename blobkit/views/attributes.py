@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Column = tuple[NDArray[np.generic], list[str] | None]
     """An array, or codes with the words that they stand for."""
 
-__all__ = ["Attributes", "kind_sets", "kinds", "plain"]
+__all__ = ["Attributes", "kind_names", "kinds", "plain"]
 
 _NUMBERS = ("size", "refcount", "pins", "retained", "frees", "reachable", "depth")
 _WORDS = ("kind", "media_type", "platform", "status", "stored")
@@ -68,22 +68,22 @@ class Attributes:
         ]
 
 
-def kind_sets() -> list[str]:
-    """Return for each set of link kinds, as bits, the kinds joined by commas."""
-    kinds = range(1 << len(LINK_KINDS))
-    return [",".join(kind for bit, kind in enumerate(LINK_KINDS) if bits >> bit & 1) for bits in kinds]
+def kind_names(bits: int) -> str:
+    """Return the kinds of links in a set, given as bits, joined by commas."""
+    return ",".join(kind for bit, kind in enumerate(LINK_KINDS) if bits >> bit & 1)
 
 
-def kinds(snapshot: Snapshot) -> NDArray[np.uint8]:
+def kinds(snapshot: Snapshot) -> NDArray[np.unsignedinteger]:
     """Return for each link of `snapshot.graph` the set of kinds that it has, as bits."""
     kind = codes(snapshot.links["kind"])
     counts = snapshot.counted
-    bits: NDArray[np.uint8] = (np.uint8(1) << kind.view(np.uint8))[counts]
+    wide = np.min_scalar_type((1 << len(LINK_KINDS)) - 1).type
+    bits: NDArray[np.unsignedinteger] = wide(1) << kind[counts].astype(wide)
     if len(bits) == len(snapshot.graph.indices):
         return bits
     source, target = (ids(snapshot.links[end])[counts] for end in ("source", "target"))
     new = np.flatnonzero(np.append(True, (source[1:] != source[:-1]) | (target[1:] != target[:-1])))
-    joined: NDArray[np.uint8] = np.bitwise_or.reduceat(bits, new)
+    joined: NDArray[np.unsignedinteger] = np.bitwise_or.reduceat(bits, new)
     return joined
 
 

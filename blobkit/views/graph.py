@@ -6,7 +6,7 @@ from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import ItemsView, Mapping, ValuesView
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import networkx as nx
@@ -15,7 +15,7 @@ import numpy as np
 from blobkit.analysis.reach import holders
 from blobkit.protocols import as_snapshot
 from blobkit.snapshot.tables import flat
-from blobkit.views.attributes import Attributes, kind_sets, kinds, plain
+from blobkit.views.attributes import Attributes, kind_names, kinds, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -211,7 +211,7 @@ class _Arrays:
 
     def kind(self, at: int) -> _Fixed:
         """Return the attributes of the link at a position: shared by all that have the same."""
-        return _KIND_SETS[int(self._kinds[at])]
+        return _fixed_kind(int(self._kinds[at]))
 
     def attributes(self, nodes: slice) -> Iterator[_Fixed]:
         """Yield the attributes of these nodes."""
@@ -331,5 +331,9 @@ class _Row(_Table[_Fixed]):
         return self.arrays.link(self._node, other) if self._down else self.arrays.link(other, self._node)
 
 
-_KIND_SETS = [_Fixed(kind=kind) for kind in kind_sets()]
+@cache
+def _fixed_kind(bits: int) -> _Fixed:
+    return _Fixed(kind=kind_names(bits))
+
+
 """The attributes of an edge for each set of link kinds."""
