@@ -21,6 +21,7 @@ from blobkit.scanners.registry_blobs import Blobs
 from blobkit.scanners.registry_collector import Collector, Manifests
 from blobkit.scanners.registry_look import Look
 from blobkit.scanners.registry_repositories import repositories
+from blobkit.scanners.registry_served import tell_unserved
 from blobkit.scanners.registry_tree import Tree
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
     _read_documents(facts, files, known, progress=progress)
     collector = Collector(look, files)
     collector.go(known, blobs.elsewhere)
+    tell_unserved(facts, known)
     for repository in known:
         _pin(facts, repository, collector.ingested.get(repository.name, {}) if repository.seen else {})
     files.verify(iter(watched(list(files.stored() if verify else files.small()), "verifying", show=progress)))
@@ -105,20 +107,22 @@ def _store(facts: Facts, digest: Digest, place: Place) -> None:
 
 
 def _read_documents(facts: Facts, files: Manifests, known: list[Repository], *, progress: bool) -> None:
-    """Follow what the tags and revisions name."""
+    """Follow what the tags and revisions name. A layer that is stored under another digest is not missing."""
     files.wanted = {link.digest for repository in known for link in repository.links}
-    for digest, stored_as in ((one, to) for repository in known for one, to in repository.stored_as.items()):
-        if not facts.is_stored(digest):
-            facts.link(facts.virtual_node(digest, -1), facts.node(stored_as), "stored-as")
     documents = Documents(facts, files, always=("revision", "tag"))
     documents.follow(Reference(tag.digest, "tag") for repository in known for _, tag in repository.tags)
     documents.follow(Reference(link.digest, "revision") for repository in known for link in repository.links)
     documents.look_into(watched(list(files.stored()), "looking", show=progress), referrers=False)
     documents.finish()
+    named = {one: to for repository in known for one, to in repository.stored_as.items() if not facts.is_stored(one)}
+    for digest, stored_as in named.items():
+        facts.link(facts.virtual_node(digest, -1), facts.node(stored_as), "stored-as")
+    if named:
+        facts.notices = [one for one in facts.notices if not (one[0] == "missing" and one[1] in named)]
 
 
 def _pin(facts: Facts, repository: Repository, ingested: dict[Digest, list[str]]) -> None:
-    """Record the revision links of a repository as virtual nodes, and its tags; `ingested` is what is marked for each."""
+    """Record the revision links of a repository as virtual nodes, and its tags; `ingested`: what is marked for each."""
     revisions = {link.digest: link.modified for link in repository.links}
     for digest, modified in revisions.items():
         key = f"{repository.name}@{digest}"

@@ -45,8 +45,10 @@ class Blobs:
                 fits = is_regular and _fits((*names, entry.name))
                 if is_regular and not fits:
                     look.facts.leftover(entry.path)
-                if entry.is_directory:
+                if entry.kind is Is.DIRECTORY:
                     todo.append((entry, (*names, entry.name), fits))
+                    if not fits and len(names) == DEEP - 1:
+                        self._junk(entry, names)
                 elif entry.kind is not Is.FILE:
                     look.off(entry)
                 elif entry.name == "data":
@@ -72,6 +74,10 @@ class Blobs:
             self.elsewhere.setdefault(Digest(digest), entry.path)
         else:
             self.look.stop("data", f"{self.look.named(entry.path)} is no blob, and is named like one")
+
+    def _junk(self, entry: Place, names: tuple[str, ...]) -> None:
+        digest = f"{names[0]}:{entry.name}"
+        self.look.facts.notice("junk", f"{digest} below blobs/ is not named like a blob", digest, entry.path)
 
     def _has_data(self, directory: Place, names: tuple[str, ...]) -> None:
         path, digest = f"{directory.path}/data", f"{names[0]}:{names[2]}"

@@ -66,8 +66,8 @@ class Manifests(Files):
 class Collector:
     """Goes through the repositories as the collector does, and records where it stops.
 
-    `ingested`: the manifests that it comes to, of each repository; `marked` and `tagged`: the digests that it marks, and
-    that it marks with -m.
+    `ingested`: the manifests that it comes to, of each repository, with what each lists; `marked`: the digests that it
+    marks; `tagged`: those that it marks with -m.
     """
 
     def __init__(self, look: Look, files: Manifests) -> None:
@@ -105,11 +105,18 @@ class Collector:
             else:
                 untagged.append((repository, link))
         if found:
-            for code, message in repository.stops:
-                self.facts.notice(code, message)
+            self._look_at_tags(repository)
         if untagged and not repository.has_tags:
             self.look.by(UNTAGGED).stop("no-tags", f"the repository {repository.name} has manifests and no tags")
         return untagged
+
+    def _look_at_tags(self, repository: Repository) -> None:
+        """Record what -m meets in the tags of a repository, now that it looks at them."""
+        for code, what in repository.stops:
+            if code:
+                self.facts.notice(code, what)
+            else:
+                self.facts.hide(what, ("tagged-revision",))
 
     def _source(self, repository: Repository, link: LinkFile) -> Digest | None:
         """Return the digest whose content is read for a link; None where it leads to nothing."""
@@ -183,5 +190,3 @@ class Collector:
         look = self.look.by(ALWAYS if digest not in self.marked else UNTAGGED, ())
         if digest not in self.tagged and not os.path.exists(os.path.dirname(self.files.path(digest))):
             look.stop("elsewhere", f"{look.named(path)} is a blob that nothing marks, at a place where none can be")
-
-

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from blobkit.digest import Digest, is_digest
 from blobkit.render import clean
 from blobkit.scanners.facts import micros, read
-from blobkit.scanners.registry_look import ALWAYS, ANY, KIND, NEVER, TAGS, UNTAGGED
+from blobkit.scanners.registry_look import ALWAYS, ANY, KIND, NEVER, UNTAGGED
 from blobkit.scanners.registry_tree import Is
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class Repository:
     """What one repository directory holds.
 
     `seen`: the collector comes here. `tag_paths`: the directories of all tags. `layers`: the digests that it has links
-    of, None where it has no `_layers`; `stored_as`: what it stores others as. `stops`: what -m stops at in its tags.
+    of, None where it has no `_layers`; `shows_layers`: these can be seen. `stored_as`: what it stores others as.
+    `stops`: what -m stops at in its tags.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Repository:
     has_tags: bool = False
     tag_paths: list[str] = field(default_factory=list)
     layers: set[str] | None = None
+    shows_layers: bool = True
     stored_as: dict[Digest, Digest] = field(default_factory=dict)
     stops: list[tuple[str, str]] = field(default_factory=list)
 
@@ -87,7 +89,7 @@ def read_manifests(repository: Repository, place: Place, look: Look) -> None:
     if revisions:
         _revisions(repository, revisions, look)
     if tags:
-        _tags(repository, tags, replace(look.by(UNTAGGED, TAGS), later=repository.stops))
+        _tags(repository, tags, replace(look.by(UNTAGGED, ("tag",)), later=repository.stops))
 
 
 def _revisions(repository: Repository, top: Place, look: Look) -> None:
@@ -95,9 +97,9 @@ def _revisions(repository: Repository, top: Place, look: Look) -> None:
     todo: list[tuple[Place, tuple[str, ...]]] = [(top, ())]
     while todo:
         place, names = todo.pop()
-        if place.is_directory or not names:
+        if place.kind is Is.DIRECTORY:
             todo += [(one, (*names, one.name)) for one in reversed(look.entries(place))]
-        elif place.kind is not Is.FILE:
+        elif place.kind is not Is.FILE or not names:
             look.off(place)
         elif place.name == "link":
             _revision(repository, place, names, look)

@@ -17,13 +17,12 @@ if TYPE_CHECKING:
     from blobkit.scanners.facts import Facts
     from blobkit.scanners.registry_tree import Place, Tree
 
-__all__ = ["ALWAYS", "ANY", "KIND", "NEVER", "TAGS", "UNTAGGED", "Look"]
+__all__ = ["ALWAYS", "ANY", "KIND", "NEVER", "UNTAGGED", "Look"]
 
 ALWAYS, UNTAGGED, NEVER = "gc", "gc-m", ""
 """Rules about what the collector looks at always, with -m only, never."""
 KIND = ("tag", "unseen-revision")
 """The kinds of pins that hold under the policies that no tool is named after."""
-TAGS = ("tag", "tagged-revision")
 ANY = (*KIND, "revision", "tagged-revision")
 
 _REASONS = {
@@ -32,14 +31,15 @@ _REASONS = {
     errno.ELOOP: "loop",
     errno.ENAMETOOLONG: "loop",
 }
-_KINDS = {Is.LOOP: "loop", Is.DENIED: "unreadable", Is.FILE: "file"}
+_KINDS = {Is.CIRCLE: "loop", Is.LOOP: "loop", Is.DENIED: "unreadable", Is.FILE: "file"}
 
 
 @dataclass(frozen=True)
 class Look:
-    """Looks at places below `root`. `family`: of the rules by which the collector stops there, "" for none.
+    """Looks at places below `root`.
 
-    `kinds`: the pins that what cannot be looked at may have made. `later`: where stops are kept that may not count.
+    `family`: of the rules by which the collector stops there, "" for none. `kinds`: of the pins that what cannot be
+    looked at may have made. `later`: where stops are kept that may not count, and (without a code) what is hidden then.
     """
 
     tree: Tree
@@ -83,6 +83,8 @@ class Look:
         """Hide what may be there: nothing that it may hold is known to be garbage."""
         if self.kinds:
             self.facts.hide(what, self.kinds)
+        if self.later is not None:
+            self.later.append(("", what))
 
     def entries(self, place: Place) -> list[Place]:
         """Return what is in a directory, without links that lead nowhere; nothing where it cannot be listed."""

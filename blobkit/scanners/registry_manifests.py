@@ -10,13 +10,13 @@ import math
 from typing import TYPE_CHECKING, cast
 
 from blobkit.oci.documents import DOCUMENT_LIMIT
-from blobkit.oci.typed import WrongTypeError, each, fields, integer, numbers, parse, text, texts
 from blobkit.oci.untrusted import DocumentError
+from blobkit.scanners.registry_json import WrongTypeError, each, fields, integer, numbers, parse, text, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from blobkit.oci.typed import Shape
+    from blobkit.scanners.registry_json import Shape
 
 __all__ = ["UnreadError", "marked"]
 

@@ -1,8 +1,7 @@
 """The repositories of a registry's storage, in the order in which the collector of docker-registry 2.8.2 finds them.
 
 It takes a directory for a repository where it has `_layers`, and a file whose name begins with `_` ends its way through
-a directory (`registry/storage/catalog.go`, `driver/walk.go`). The API serves others, too: a policy that no tool is named
-after holds what they hold.
+a directory (`registry/storage/catalog.go`, `driver/walk.go`). The API serves the others, too.
 """
 
 from __future__ import annotations
@@ -61,9 +60,9 @@ def _inner(entries: list[tuple[Place, bool]], look: Look) -> Iterator[tuple[Plac
     """Yield the directories in which there may be repositories; say what else there is."""
     for entry, found in entries:
         hidden = entry.name.startswith("_")
-        if entry.is_directory and not hidden:
+        if entry.kind is Is.DIRECTORY and not hidden:
             yield entry, found
-        elif entry.kind in (Is.LOOP, Is.DENIED):
+        elif entry.kind in (Is.LOOP, Is.DENIED) or (entry.kind is Is.CIRCLE and not hidden):
             look.by(ALWAYS if found else NEVER).off(entry)
         elif entry.kind is Is.AWAY:
             look.by(NEVER, () if hidden else ANY).off(entry)
@@ -92,6 +91,7 @@ def _check_name(repository: Repository, name: str, look: Look) -> None:
 def _layers(repository: Repository, place: Place, look: Look) -> None:
     """List which layers a repository has links of; those that lead nowhere are told."""
     repository.layers = set()
+    repository.shows_layers = place.is_directory and os.access(place.path, os.R_OK | os.X_OK)
     for label in look.entries(place):
         for layer in look.entries(label) if label.is_directory else ():
             digest = f"{label.name}:{layer.name}"

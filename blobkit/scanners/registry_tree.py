@@ -24,7 +24,8 @@ class Is(Enum):
     DIRECTORY = "a directory"
     FILE = "a file"
     NOTHING = "a symbolic link that leads nowhere"
-    LOOP = "a symbolic link that leads in a circle"
+    CIRCLE = "a symbolic link to a directory above itself"
+    LOOP = "a symbolic link that leads to no end"
     DENIED = "a symbolic link that nobody may follow"
     AWAY = "a symbolic link that leaves the store: not followed"
 
@@ -33,8 +34,8 @@ class Is(Enum):
 class Place:
     """One entry of a directory: its name, its path as the collector forms it, what it is.
 
-    `is_link`: it is a symbolic link itself. `real`: its path without links. `start` and `above` tell which directories the way here led through: all from
-    `start` down to `real`, and `above` from before the last link.
+    `is_link`: it is a symbolic link itself. `real`: its path without links. `start` and `above` tell which directories
+    the way here led through: all from `start` down to `real`, and `above` from before the last link.
     """
 
     name: str
@@ -47,8 +48,8 @@ class Place:
 
     @property
     def is_directory(self) -> bool:
-        """Whether it can be listed."""
-        return self.kind is Is.DIRECTORY
+        """Whether it can be listed; whoever goes through all below a CIRCLE comes to no end."""
+        return self.kind in (Is.DIRECTORY, Is.CIRCLE)
 
 
 class Tree:
@@ -104,7 +105,7 @@ class Tree:
         self._followed += 1
         self.targets.add(real)
         if real in through:
-            kind = Is.LOOP
+            kind = Is.CIRCLE
         elif self._followed > FOLLOWED:
             kind = Is.AWAY
         return Place(name, path, kind, real, real, through, is_link=True)

@@ -1,4 +1,4 @@
-"""JSON read into typed fields, as `encoding/json` of Go reads it (seen with Go 1.19): what a tool refuses, and what it sees.
+"""JSON read into typed fields, as `encoding/json` of Go reads it (seen with Go 1.19).
 
 `parse` returns a value as it is written: an object is a tuple of its members in order, names as often as they are
 given; an array is a list; a number is bytes. A `Shape` says which type Go expects there, takes what an earlier field
@@ -29,6 +29,21 @@ _INT64 = range(-(1 << 63), 1 << 63)
 _STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
 _NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 _TOKEN = re.compile(rf"[ \t\n\r]*({_STRING}|{_NUMBER}|true|false|null|[\[\]{{}},:])")
+_OPENS, _CLOSES, _SIGNS = frozenset("[{"), {"]": "[", "}": "{"}, frozenset("[]{}:,")
+_VALUES = {"[": "first value", "{": "first name", "text": "next", "word": "next"}
+_GRAMMAR = {
+    **{("value", kind): after for kind, after in _VALUES.items()},
+    **{("first value", kind): after for kind, after in _VALUES.items()},
+    ("first value", "]"): "next",
+    ("first name", "text"): ":",
+    ("first name", "}"): "next",
+    ("name", "text"): ":",
+    (":", ":"): "value",
+    (",", ","): "more",
+    (",", "]"): "next",
+    (",", "}"): "next",
+}
+"""What is expected after each kind of part, by what was expected before it."""
 _END = re.compile(r"[ \t\n\r]*\Z")
 
 
@@ -64,50 +79,34 @@ def _refused(constant: str) -> object:
 
 
 def _shallow(written: str) -> Iterator[str]:
-    """Yield the tokens of a deeply nested value that matter; DocumentError where it is no JSON or nested too deeply."""
-    open_, expected = "", "value"
-    at = 0
+    """Yield what matters of a deeply nested value; DocumentError where it is no JSON or nested too deeply."""
+    brackets: list[str] = []
+    expected, at = "value", 0
     while expected != "end":
         found = _TOKEN.match(written, at)
-        if found is None:
-            break
-        token, at = found[1], found.end()
-        depth = len(open_) if token in "]}" else len(open_) + (token in "[{")
-        open_, expected = _next(token, open_, expected)
-        if depth <= SHALLOW or (depth == SHALLOW + 1 and token in "[]{}"):
-            yield token
-    if expected != "end" or _END.match(written, at) is None:
-        msg = f"not JSON (at character {at:,})"
+        part = found[1] if found else ""
+        expected = _after(part, expected, brackets)
+        at = found.end() if found else at
+        if len(brackets) + (part in _CLOSES) <= SHALLOW + (part in _OPENS or part in _CLOSES):
+            yield part
+    if _END.match(written, at) is None:
+        msg = f"not JSON (more after character {at:,})"
         raise DocumentError(msg)
 
 
-def _next(token: str, open_: str, expected: str) -> tuple[str, str]:
-    """Return which brackets are open after a token, and what may come next."""
-    kind = token if token in "[]{}:," else "name" if token[0] == '"' else "scalar"
-    if expected in ("value", "value or ]") and kind in "[{":
-        if len(open_) >= DEPTH:
-            msg = "JSON nested too deeply"
-            raise DocumentError(msg)
-        return open_ + kind, "value or ]" if kind == "[" else "name or }"
-    if expected in ("value", "value or ]") and kind in ("name", "scalar"):
-        return open_, _after(open_)
-    if (kind, expected) in (("]", "value or ]"), ("}", "name or }")) or (expected == ", or end" and _closes(kind, open_)):
-        return open_[:-1], _after(open_[:-1])
-    for before, wanted, after in (("name or }", "name", ":"), ("name", "name", ":"), (":", ":", "value")):
-        if (before, wanted) == (expected, kind):
-            return open_, after
-    if (expected, kind) == (", or end", ","):
-        return open_, "value" if open_[-1] == "[" else "name"
-    msg = f"not JSON ({token[:20]} where {expected} was expected)"
-    raise DocumentError(msg)
-
-
-def _after(open_: str) -> str:
-    return ", or end" if open_ else "end"
-
-
-def _closes(kind: str, open_: str) -> bool:
-    return (kind, open_[-1]) in (("]", "["), ("}", "{"))
+def _after(part: str, expected: str, brackets: list[str]) -> str:
+    """Return what may come after a part of a value, where another thing was `expected`, and note the brackets."""
+    kind = part if part in _SIGNS else "text" if part[:1] == '"' else "word" if part else ""
+    wanted = _GRAMMAR.get((expected, kind), "")
+    if kind in _OPENS:
+        brackets.append(kind)
+    is_wrong = not wanted or (kind in _CLOSES and brackets.pop() != _CLOSES[kind])
+    if is_wrong or len(brackets) > DEPTH:
+        msg = "JSON nested too deeply" if len(brackets) > DEPTH else f"not JSON ({part[:20]!r} in it)"
+        raise DocumentError(msg)
+    if wanted == "next":
+        return "," if brackets else "end"
+    return "value" if wanted == "more" and brackets[-1] == "[" else "name" if wanted == "more" else wanted
 
 
 def text(value: object, held: object) -> object:
