@@ -16,7 +16,7 @@ K = TypeVar("K", bound="Hashable")
 
 
 class References(Protocol[K]):
-    """What a cascade must know; both questions are asked once a level, for all blobs concerned."""
+    """The two questions of a cascade; each is asked once a level, for all blobs concerned."""
 
     def counts(self, blobs: Collection[K]) -> Mapping[K, int]:
         """Return the reference count that each of the blobs has now (before the cascade)."""

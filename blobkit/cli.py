@@ -89,7 +89,7 @@ def _own_stdout() -> None:
 
 
 def _failed(error: Exception) -> int:
-    """Say in one line what went wrong, and return the exit code; a bare `blobkit` shows the help."""
+    """Print in one line what went wrong, and return the exit code; a bare `blobkit` shows the help."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return 2

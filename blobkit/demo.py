@@ -34,7 +34,7 @@ KIB = 1 << 10
 
 
 class Puts(Protocol):
-    """What the demo needs of a store."""
+    """The verbs that the demo needs of a store."""
 
     def put(self, data: bytes, *, media_type: str = ..., tag: str | None = ...) -> Descriptor:
         """Store content; afterwards `tag` names it."""

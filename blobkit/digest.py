@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALGORITHMS",
+    "FORM",
     "Algorithm",
     "Digest",
     "algorithm",
+    "blob_path",
     "hash_for_label",
     "is_digest",
     "of",
@@ -54,7 +56,9 @@ ALGORITHMS = {
 }
 _CODES = {a.label: bytes((a.code,)) for a in ALGORITHMS.values()}
 _PREFIXES = {a.code: f"{a.label}:" for a in ALGORITHMS.values()}
-_PATTERN = re.compile("|".join(f"{a.label}:[0-9a-f]{{{2 * a.size}}}" for a in ALGORITHMS.values()))
+FORM = "|".join(f"{a.label}:[0-9a-f]{{{2 * a.size}}}" for a in ALGORITHMS.values())
+"""A regular expression for exactly one digest, for those who look through whole columns."""
+_PATTERN = re.compile(FORM)
 
 
 def hash_for_label(label: str) -> Algorithm | None:
@@ -82,6 +86,17 @@ def parse(text: object) -> Digest:
         return Digest(text)
     msg = f"{text!r:.100} is no digest: expected sha256:, sha384: or sha512: and 64, 96 or 128 lower-case hex digits"
     raise InvalidDigestError(msg)
+
+
+def blob_path(text: object) -> str:
+    """Return the path of a digest's blob in an OCI layout, `blobs/<algorithm>/<hex>`; InvalidDigestError for no digest.
+
+    Nothing but a checked digest may become a path: whoever made a snapshot, its keys come from a stranger.
+
+    >>> blob_path("sha256:" + "0" * 64) == "blobs/sha256/" + "0" * 64
+    True
+    """
+    return f"blobs/{parse(text).replace(':', '/')}"
 
 
 def parse_all(texts: Iterable[object]) -> list[Digest]:

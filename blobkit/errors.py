@@ -209,7 +209,7 @@ class ExportError(BlobkitError, ValueError):
 
 
 class SourceError(BlobkitError, ValueError):
-    """What cannot be imported: it is not sound, it is the store itself, or it has no content."""
+    """The source cannot be imported: it is not sound, it is the store itself, or it has no content."""
 
 
 class UnreadableStoreError(BlobkitError, OSError):
@@ -221,7 +221,7 @@ class UnknownPolicyError(BlobkitError, ValueError):
 
 
 class GroupingError(BlobkitError, ValueError):
-    """What nothing can be grouped by: an unknown word, or a Series that is not about the tags."""
+    """Nothing can be grouped by this: an unknown word, or a Series that is not about the tags."""
 
 
 class AgeError(BlobkitError, ValueError):
@@ -233,7 +233,7 @@ class SizeError(BlobkitError, ValueError):
 
 
 class PlanError(BlobkitError, ValueError):
-    """What nothing can be planned from: no goal or two, a cost that is missing or none, a rule that is none."""
+    """No plan can be made: no goal or two, a missing or impossible cost, an unknown rule."""
 
 
 class InfeasiblePlanError(PlanError):

@@ -45,7 +45,7 @@ Level = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """What a store knows of a blob; `refcount` is always `pins` plus the number of links to it.
+    """The facts that a store has of a blob; `refcount` is always `pins` plus the number of links to it.
 
     `size` in bytes; `pins` counts anonymous pins and tags; `links` and `tags` are sorted;
     `media_type` is "" where unknown; `created` is the moment (UTC) of the first commit here.
@@ -63,7 +63,7 @@ class Descriptor:
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """What a removal freed, or a dry run would free: falsy when nothing went.
+    """The blobs that a removal freed, or a dry run would free: falsy when nothing went.
 
     `digests` are ordered by level of the cascade, then by digest; `bytes` is their total size;
     `levels` has (blobs, bytes) for each level.
@@ -113,7 +113,7 @@ class Link(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """What an index sees wrong with itself: what kind of fault, the blob concerned if any, a word about it."""
+    """A fault that an index finds in itself: its kind, the blob concerned if any, a word about it."""
 
     code: str
     digest: Digest | None
@@ -121,7 +121,7 @@ class Fault(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """What is recorded of the references to a blob (refcount, pins), and what is really there (links, tags)."""
+    """The recorded references to a blob (refcount, pins), and those that are really there (links, tags)."""
 
     refcount: int
     pins: int
@@ -130,7 +130,7 @@ class Tally(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """What changes when the content of a blob is replaced: its size, when it came (seconds since 1970), which it is.
+    """The signature of a file, which changes with its content: size, time of arrival (seconds since 1970), identity.
 
     `regular` says whether these are plain bytes (no symlink, no directory), `mode` who may do what with them.
     """
@@ -143,7 +143,7 @@ class Stamp(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """What is left to do in a store: the flags `unsynced` and `layout_dirty`, are there tombstones, expected links."""
+    """Work that is left to do in a store: the flags `unsynced` and `layout_dirty`, tombstones, expected links."""
 
     unsynced: str | None = None
     dirty: str | None = None
@@ -163,7 +163,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What an index holds of one blob, without its links and names; `tags` is how many pins are tags."""
+    """The row of one blob in an index, without its links and names; `tags` is the number of pins that are tags."""
 
     size: int
     refcount: int

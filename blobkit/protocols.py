@@ -84,7 +84,7 @@ def written(preview: object, tool: str | None, heading: Sequence[str] = ()) -> s
 
 @runtime_checkable
 class Source(Protocol):
-    """What can be imported: facts and content. Where it has an `identity` (text), that is what it is remembered by.
+    """A store that can be imported: facts and content. Where it has an `identity` (text), it is remembered by that.
 
     Else it is remembered by the kind and address of its snapshot.
     """
@@ -127,7 +127,7 @@ class Staged(Protocol):
 
     @property
     def token(self) -> str:
-        """What `publish` knows these bytes by."""
+        """The name by which `publish` knows these bytes."""
         ...
 
     def write(self, data: memoryview) -> None:

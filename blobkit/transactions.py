@@ -206,7 +206,7 @@ class Index(Protocol):
 
 
 class Transaction(Protocol):
-    """What takes the write lock of a store and, at the end of its block, commits."""
+    """A context manager that takes the write lock of a store and, at the end of its block, commits."""
 
     def __call__(self, *, durable: bool) -> AbstractContextManager[Writing]:
         """Return the transaction; `durable` whatever the store promises otherwise."""
@@ -214,7 +214,7 @@ class Transaction(Protocol):
 
 
 class Retagged(Protocol):
-    """What a store does, inside a transaction, once tags or what they show changed."""
+    """A call that a store makes, inside a transaction, once tags or what they show changed."""
 
     def __call__(self, rows: Writing, /, *, durable: bool) -> None:
         """Do it; `durable` says whether the transaction is."""

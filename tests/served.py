@@ -6,13 +6,13 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 import blobkit
+from patience import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +79,11 @@ def shell(script: str, where: Path, **settings: str) -> subprocess.CompletedProc
     return subprocess.run(["sh", path], cwd=where, env=environment, check=False, capture_output=True, text=True)
 
 
+def answers(host: str, port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex((host, port)) == 0
+
+
 @contextmanager
 def serving(directory: Path) -> Iterator[Served]:
     """Run a registry in a directory until the block ends."""
@@ -88,11 +93,8 @@ def serving(directory: Path) -> Iterator[Served]:
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen([PROGRAM, "serve", served.config], stdout=log, stderr=log)
         try:
-            for _ in range(200):
-                with socket.socket() as one:
-                    if one.connect_ex((host, int(port))) == 0:
-                        break
-                time.sleep(0.05)
+            until(lambda: process.poll() is not None or answers(host, int(port)), pause=0.02)
+            assert process.poll() is None, (directory / "log").read_text()
             yield served
         finally:
             process.kill()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import blobkit
+from patience import HANG
 
 PROGRAM = """
 import gzip
@@ -50,5 +51,5 @@ def test_programs_of_users_are_typed(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
     command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", str(tmp_path / "program.py")]
     root = Path(blobkit.__file__).parents[1]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=HANG)
     assert (done.stdout, done.returncode) == ("", 0), done.stderr

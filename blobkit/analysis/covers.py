@@ -1,4 +1,4 @@
-"""What goes together: names, what each costs to drop, and the bytes that go once all names of a class are dropped.
+"""Names with the cost of dropping each, and the bytes that go once all names of a class are dropped.
 
 Every question about dropping names is about these few classes: a store of a million blobs has tens of thousands.
 """
@@ -50,7 +50,7 @@ class Cover:
 
     @cached_property
     def number(self) -> Ints:
-        """How many names each class has."""
+        """The number of names in each class."""
         return np.diff(self.start)
 
     @cached_property
@@ -137,7 +137,7 @@ class Cover:
 
 @dataclass(frozen=True, eq=False)
 class Bound:
-    """What freeing so many bytes costs at least, over all and with each name dropped or not dropped."""
+    """The least cost of freeing so many bytes, over all and with each name dropped or not dropped."""
 
     least: float
     dropped: Floats

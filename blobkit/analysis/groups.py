@@ -43,7 +43,7 @@ class Reach(Protocol):
 
     @property
     def number(self) -> Ints:
-        """How many groups reach each node."""
+        """The number of groups that reach each node."""
         ...
 
     def sums(self, *weights: Ints) -> list[Ints]:
@@ -80,7 +80,7 @@ class Listed:
 
     @cached_property
     def number(self) -> Ints:
-        """How many groups reach each node."""
+        """The number of groups that reach each node."""
         return np.bincount(self.found, minlength=self.n)
 
     def sums(self, *weights: Ints) -> list[Ints]:
@@ -127,7 +127,7 @@ class Batched:
 
     @cached_property
     def number(self) -> Ints:
-        """How many groups reach each node."""
+        """The number of groups that reach each node."""
         number = np.zeros(len(self.graph.size), np.int64)
         for bits in self._batches():
             number += np.bitwise_count(bits).sum(axis=1, dtype=np.int64)[self._component]

@@ -1,4 +1,4 @@
-"""What the roots reach, how far down it is, and what a node reaches."""
+"""Reachability: the nodes that the roots reach, their depth, and the closure of a node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes when pins are dropped, exactly, under either collector.
+"""Removal of pins: the nodes that go, exactly, under either kind of collection.
 
 Counting: a node goes with the last reference to it, so what garbage or a cycle holds stays. Marking: a node goes
 when no root reaches it. Without cycles both are the same cascade over counts of *reached* holders, whose cost is

@@ -1,4 +1,4 @@
-"""What commands share: options that mean the same everywhere, and how results are printed."""
+"""Options that mean the same in every command, and the printing of results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where what was found damaged goes: `.blobkit/quarantine/` of a directory store. Nothing there is ever overwritten.
+"""The quarantine of a directory store, `.blobkit/quarantine/`: damaged files go there, and none is ever overwritten.
 
 Names say what was moved and what happened to it; only `purge` deletes.
 """

@@ -1,4 +1,4 @@
-"""What the SQLite index can see of itself: rows that name nothing, counts that do not add up, damage of the file.
+"""Faults that the SQLite index finds in itself: dangling rows, counts that do not add up, a damaged file.
 
 Few statements over whole tables, each of them one scan: a check asks them once, however many blobs there are.
 """

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         path: Path
 
     class Leaver(Protocol):
-        """What has databases open."""
+        """An object that has databases open."""
 
         def leave(self) -> None:
             """Close all that is not in use, before a fork."""
@@ -50,7 +50,7 @@ _spoiled: set[Path] = set()
 
 
 class _Gate:
-    """Who is inside, by thread. The lock is taken by plain `with`, between whose steps no interrupt comes.
+    """The threads that are inside. The lock is taken by plain `with`, between whose steps no interrupt comes.
 
     A plain dict of references: a WeakKeyDictionary is Python code, and would cost as much again as all of this.
     """

@@ -1,4 +1,4 @@
-"""What an index in memory can see of itself, and how it forgets what names nothing: a part of `index.memory`."""
+"""Faults that an index in memory finds in itself, and their removal: a part of `index.memory`."""
 
 from __future__ import annotations
 

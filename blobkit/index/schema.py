@@ -127,7 +127,7 @@ def create(db: sqlite3.Connection) -> None:
 
 
 def check_version(path: Path, db: sqlite3.Connection | None = None) -> None:
-    """Hold that the index at `path` is of this version; StoreTooNewError where it is newer.
+    """Check that the index at `path` is of this version; StoreTooNewError where it is newer.
 
     Without a connection the header of the file is read, so that a newer store is not even opened; what a WAL
     has not given to the file yet shows only in the connection.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from blobkit.digest import Digest, is_digest, of
-from blobkit.oci.untrusted import DocumentError, Json, objects, parse_json, parse_time, text_of
+from blobkit.oci.untrusted import DocumentError, Json, Odd, objects, parse_json, parse_time, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,11 +150,11 @@ def read_document(data: bytes, media_type: str = "") -> Document:
     if not any(field in body for field in _fields(media_type)):
         msg = f"without {' or '.join(_fields(media_type))}"
         raise DocumentError(msg)
-    odd: list[str] = []
+    odd = Odd()
     references = tuple(_references(body, media_type, odd))
     subject = None if media_type in SCHEMA1_TYPES else _reference(body.get("subject"), "subject", "subject", odd)
     created = parse_time(_annotations(body).get("org.opencontainers.image.created"))
-    return Document(_document_kind(body, media_type), media_type, references, subject, created, tuple(odd), own_type)
+    return Document(_document_kind(body, media_type), media_type, references, subject, created, odd.told(), own_type)
 
 
 def guess_type(body: Json) -> str:
@@ -246,7 +246,8 @@ def _reference(item: object, kind: str, field: str, odd: list[str]) -> Reference
     item = item if isinstance(item, dict) else {}
     digest = item.get("digest")
     if not is_digest(digest):
-        odd.append(f"{field}: a descriptor without a valid digest ({str(digest)[:80]!r})")
+        said = digest[:80] if isinstance(digest, str) else type(digest).__name__
+        odd.append(f"{field}: a descriptor without a valid digest ({said!r})")
         return None
     media_type = text_of(item, "mediaType")
     size = item.get("size")

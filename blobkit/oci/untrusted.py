@@ -1,4 +1,7 @@
-"""JSON of strangers: any part may have the wrong type, be nested absurdly, or be canonical_case in another case."""
+"""JSON of strangers: any part may have the wrong type, be nested absurdly, or be spelled in another case.
+
+Small bytes can also become much memory: what is parsed is bounded by its length.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from blobkit.render import clean
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["DocumentError", "Json", "objects", "parse_json", "parse_time", "text_of"]
+__all__ = ["DocumentError", "Json", "Odd", "objects", "parse_json", "parse_time", "text_of"]
 
 Json = dict[str, object]
 
@@ -40,8 +43,36 @@ FIELDS = frozenset(
 """Fields that say what a document links to."""
 
 
+ODD_KEPT = 10
+"""Odd parts of one document that are told one by one."""
+
+_FREE, _RATIO = 48 << 20, 8
+"""The memory that a parsed document may take: bytes, and in addition bytes for each byte of it."""
+_CONTAINER, _PAIRS, _ELEMENT = 200, 350, 64
+"""Bytes of memory that an object or list takes, the same where names are matched in any case, and one element."""
+
+
 class DocumentError(ValueError):
     """The bytes are no document that can be read: why, in a few words."""
+
+
+class Odd(list[str]):
+    """A list of what is odd in a document: it keeps the first few things, and counts the others in `more`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.more = 0
+
+    def append(self, thing: str) -> None:
+        """Keep one more thing, or count it."""
+        if len(self) < ODD_KEPT:
+            super().append(thing)
+        else:
+            self.more += 1
+
+    def told(self) -> tuple[str, ...]:
+        """Return the things that are kept and, where there are others, their number."""
+        return (*self, f"{self.more:,} more things like these") if self.more else tuple(self)
 
 
 def parse_json(data: bytes, fields: frozenset[str] = FIELDS) -> Json:
@@ -49,10 +80,11 @@ def parse_json(data: bytes, fields: frozenset[str] = FIELDS) -> Json:
 
     Bytes that are no UTF-8 are replaced. Names of `fields` match in any case, and of a name given twice the last value
     counts; the keys of annotations stay as they are. A byte order mark, UTF-16, NaN, bytes after the end and
-    absurd nesting are refused.
+    absurd nesting are refused, and more elements than a document of that length has.
     """
     others = _other_spelling(fields)
     hook = _Pairs if others.search(data) else None
+    _bound(data, _PAIRS if hook else _CONTAINER)
     try:
         value = json.loads(data.decode("utf-8", "replace"), object_pairs_hook=hook, parse_constant=_refused)
         value = _canonical(value, {_folded(field): field for field in fields}) if hook else value
@@ -66,6 +98,18 @@ def parse_json(data: bytes, fields: frozenset[str] = FIELDS) -> Json:
         msg = f"a JSON {type(value).__name__} where an object was expected"
         raise DocumentError(msg)
     return value
+
+
+def _bound(data: bytes, container: int) -> None:
+    """Raise DocumentError where parsing would take far more memory than data of that length justifies.
+
+    A descriptor has about a hundred bytes, so that no index of images comes near the limit. Characters in texts are
+    counted like others.
+    """
+    unpacked = container * (data.count(b"{") + data.count(b"[")) + _ELEMENT * data.count(b",")
+    if unpacked > _FREE + _RATIO * len(data):
+        msg = f"more elements than {len(data):,} bytes of JSON can be expected to hold"
+        raise DocumentError(msg)
 
 
 class _Pairs(list[tuple[str, object]]):

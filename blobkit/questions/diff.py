@@ -1,4 +1,4 @@
-"""What changed between two snapshots: every blob with its cause, and the bytes that it adds or takes away."""
+"""Changes between two snapshots: every blob with its cause, and the bytes that it adds or takes away."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class _Side:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Diff(Shown):
-    """What changed from `before` to `after`; falsy where no blob and no name did.
+    """The changes from `before` to `after`; falsy where no blob and no name changed.
 
     Each blob has one state in each snapshot: absent (not stored), garbage (not reached: what is `fresh` or `unknown`
     too), live in one group, live in several; groups are those of `by`, and what pins without a name hold alone is in

@@ -1,4 +1,4 @@
-"""What is shared by whom: bytes by the exact set of groups that reach them."""
+"""Sharing: bytes by the exact set of groups that reach them."""
 
 from __future__ import annotations
 

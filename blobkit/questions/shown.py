@@ -1,4 +1,4 @@
-"""How an answer shows itself: a title, lines and its main table, the same as text and as HTML."""
+"""Rendering of answers: a title, lines and the main table, the same as text and as HTML."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class Summary:
 
     @cached_property
     def notices(self) -> tuple[str, ...]:
-        """What was unreadable, unknown or odd, and why a collector would stop."""
+        """Notices of unreadable, unknown or odd things, and the reasons for which a collector would stop."""
         return (*would_abort(self.snapshot), *self.snapshot.notices["message"].to_pylist())
 
     def __repr__(self) -> str:

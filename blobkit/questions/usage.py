@@ -1,4 +1,4 @@
-"""What uses the space: bytes by tag, repository, kind or any other group, each blob paid for once."""
+"""Use of space: bytes by tag, repository, kind or any other group, each blob paid for once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["Usage", "usage"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Usage(Shown):
-    """What uses the space under the snapshot's policy: the groups by name, then four rows beside them.
+    """The use of space under the snapshot's policy: the groups by name, then four rows beside them.
 
     `frame`, int64, index `group`: `blobs` and `closure` (bytes) that the group reaches; `exclusive`: bytes that go if
     all its pins are dropped; `shared` = closure - exclusive; `split`: its share of the bytes, where each blob is dealt

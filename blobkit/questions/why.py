@@ -1,4 +1,4 @@
-"""Why a blob is still there: every pin that reaches it, and the way from each."""
+"""The reasons why a blob is still there: every pin that reaches it, and the way from each."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Paths(Mapping[str, tuple[str, ...]]):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Why(Shown):
-    """What holds the blob `digest` under the snapshot's policy; falsy when nothing does."""
+    """The pins that hold the blob `digest` under the snapshot's policy; falsy when nothing does."""
 
     snapshot: Snapshot
     digest: str
@@ -80,7 +80,7 @@ class Why(Shown):
 
     @cached_property
     def others(self) -> tuple[str, ...]:
-        """What else reaches it, sorted: anonymous pins by the digest that they are on, revisions as `repo@digest`."""
+        """The other pins that reach it, sorted: anonymous ones by their digest, revisions as `repo@digest`."""
         return tuple(sorted(set(self.frame.loc[~self._named, "name"].tolist())))
 
     @property
@@ -90,7 +90,7 @@ class Why(Shown):
 
     @cached_property
     def holders(self) -> tuple[str, ...]:
-        """What holds the blob directly: digests that link to it and names of pins on it."""
+        """The direct holders of the blob: digests that link to it and names of pins on it."""
         return tuple(Holding.now(self.snapshot).direct(self._node, len(self._distance) + self.snapshot.pins.num_rows))
 
     @cached_property

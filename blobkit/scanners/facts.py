@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
     from blobkit.digest import Digest
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["Facts", "Files", "listing", "micros", "read", "within"]
+__all__ = ["Facts", "Files", "listing", "micros", "read", "visible", "within"]
 
 SMALL = 64 << 10
 """Bytes: blobs up to this size are verified in passing; larger ones on request only."""
 GLANCE = 16 << 10
 """Bytes read first of a blob that may be a document; most documents are no longer."""
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 PIN_COLUMNS = ("node", "name", "kind", "group", "modified", "count")
 
@@ -40,6 +43,11 @@ PIN_COLUMNS = ("node", "name", "kind", "group", "modified", "count")
 def micros(info: os.stat_result) -> int:
     """Return the time of last modification in microseconds since 1970."""
     return info.st_mtime_ns // 1000
+
+
+def visible(name: str) -> str:
+    """Return a name as valid UTF-8 in which control characters are escaped, as the key of a node must be."""
+    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", clean(name))
 
 
 def within(path: str, root: str) -> bool:
@@ -124,7 +132,7 @@ class Facts:
         self.size[node], self.modified[node], self.stored[node] = size, modified, "yes"
 
     def virtual_node(self, key: str, modified: int) -> int:
-        """Record a node that is no blob, and return it."""
+        """Record a node that is no blob, and return it; `key` has no control characters (see `visible`)."""
         node = self.node(key)
         self.modified[node], self.stored[node] = modified, "virtual"
         return node
@@ -155,7 +163,7 @@ class Facts:
 
     def hide(self, what: str, kinds: Iterable[str]) -> None:
         """Pin a virtual node, by pins of these kinds, for what cannot be read: what nothing else reaches is unknown."""
-        node = self.virtual_node(clean(what), -1)
+        node = self.virtual_node(visible(what), -1)
         self.opaque[node] = True
         for kind in kinds:
             self.pin(node, None, kind)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 from blobkit.digest import Digest, is_digest
 from blobkit.errors import UnreadableStoreError
 from blobkit.oci.documents import DOCUMENT_LIMIT, kind_of
-from blobkit.oci.untrusted import DocumentError, Json, parse_json, text_of
+from blobkit.oci.untrusted import DocumentError, Json, Odd, parse_json, text_of
 from blobkit.progress import watched
 from blobkit.render import count, printable
 from blobkit.scanners.facts import Facts, Files, listing, micros, read, within
@@ -44,7 +44,7 @@ LOOKED_AT = 100
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What one info.json says; `size` is -1 where it says none."""
+    """The content of one info.json; `size` is -1 where it has none."""
 
     refcount: int
     links: tuple[Digest, ...]
@@ -175,10 +175,15 @@ def _links(names: list[object]) -> tuple[tuple[Digest, ...], tuple[str, ...]]:
     if not all(isinstance(name, str) for name in names):
         msg = "linksTo holds what is no text"
         raise DocumentError(msg)
-    often = Counter(map(str, names))
-    odd = [f"links to {name[:80]!r}, which is no digest" for name in often if not is_digest(name)]
-    odd += [f"links to {name} {number} times: counted once" for name, number in often.items() if number > 1]
-    return tuple(Digest(name) for name in often if is_digest(name)), tuple(odd)
+    often = Counter(Digest(str(name)) for name in names if is_digest(name))
+    odd = Odd()
+    for name in names:
+        if name not in often:
+            odd.append(f"links to {str(name)[:80]!r}, which is no digest")
+    for digest, number in often.items():
+        if number > 1:
+            odd.append(f"links to {digest} {number} times: counted once")
+    return tuple(often), odd.told()
 
 
 def _damaged(facts: Facts, digest: Digest, why: str, path: str) -> None:
@@ -226,7 +231,7 @@ def _link(facts: Facts, infos: dict[Digest, Info]) -> None:
 
 
 def _temporary_files(root: Path, facts: Facts) -> None:
-    """Say which files were begun and not committed: they take space, and nothing removes them."""
+    """Record the files that were begun and not committed: they take space, and nothing removes them."""
     for entry in listing(os.fspath(root), facts):
         if entry.name.startswith("temp-blob-") and entry.is_file(follow_symlinks=False):
             with suppress(FileNotFoundError):  # it may have been committed meanwhile

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from blobkit.digest import Digest, is_digest
 from blobkit.errors import UnreadableStoreError
 from blobkit.oci.documents import Reference, entries, repository
-from blobkit.oci.untrusted import DocumentError, Json, parse_json
+from blobkit.oci.untrusted import DocumentError, Json, Odd, parse_json
 from blobkit.progress import watched
 from blobkit.scanners.documents import Documents
 from blobkit.scanners.facts import Facts, Files, listing, within
@@ -95,9 +95,9 @@ def _load(root: Path, path: Path) -> Json:
 
 
 def _entries(body: Json, facts: Facts) -> list[tuple[Reference, str]]:
-    odd: list[str] = []
+    odd = Odd()
     found = list(entries(body, odd))
-    for message in odd:
+    for message in odd.told():
         facts.notice("odd", f"index.json: {message}", "", "index.json")
     if odd:
         facts.hide("index.json", ("entry",))

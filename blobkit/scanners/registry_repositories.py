@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest, is_digest
 from blobkit.render import clean
-from blobkit.scanners.facts import micros
+from blobkit.scanners.facts import micros, visible
 from blobkit.scanners.registry_links import AwayError, Repository, content, read_manifests
 from blobkit.scanners.registry_look import ALWAYS, ANY, NEVER
 from blobkit.scanners.registry_tree import Is
@@ -44,7 +44,7 @@ def repositories(top: str, look: Look) -> Iterator[Repository]:
         parts = {one.name: one for one, _ in entries if one.name in _PARTS}
         layers = next((found for one, found in entries if one.name == "_layers"), False)
         if layers or any(part.is_directory for part in parts.values()):
-            repository = Repository(clean(name), place, layers)
+            repository = Repository(visible(name), place, layers)
             _read(repository, name, parts, look)
             yield repository
 

@@ -43,7 +43,7 @@ class ReferenceGraph:
 
     @cached_property
     def links_in(self) -> NDArray[np.int64]:
-        """How many nodes link to each node."""
+        """The number of nodes that link to each node."""
         return np.bincount(self.indices, minlength=len(self.size)).astype(np.int64, copy=False)
 
 

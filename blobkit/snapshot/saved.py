@@ -8,25 +8,62 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 import tempfile
 import zipfile
 import zlib
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from blobkit.errors import SnapshotFormatError
-from blobkit.snapshot.tables import Tables, make
+from blobkit.errors import SnapshotFormatError, UnknownPolicyError
+from blobkit.render import clean, cut, printable
+from blobkit.snapshot.kinds import STORES, policy_of
+from blobkit.snapshot.loading import load
+from blobkit.snapshot.members import member
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-__all__ = ["read_archive", "read_directory", "write_archive", "write_directory"]
+    from blobkit.snapshot.kinds import Policy
+    from blobkit.snapshot.tables import Tables
+
+__all__ = ["Meta", "read_archive", "read_directory", "write_archive", "write_directory"]
 
 FORMAT = "blobkit-snapshot/1"
 NAMES = ("nodes", "links", "pins", "notices")
+_MEMBERS = ("snapshot.json", *(f"{name}.parquet" for name in NAMES))
+_META_LIMIT = 1 << 20
+_SHOWN = 100
+_EASY, _DENSE = 2 << 20, 50
+"""Bytes of facts that may get as small as they can, and how many times smaller others may get: `load` takes more."""
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    pa.ArrowException,
+    OSError,
+    LookupError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+)
+"""What libraries raise at files that are damaged, or made up."""
+
+
+class Meta(NamedTuple):
+    """What a snapshot is of: the kind and address of the store, the time, the policy in force."""
+
+    kind: str
+    address: str
+    time: datetime
+    rule: Policy
 
 
 def write_directory(directory: Path, tables: Tables, meta: Mapping[str, object]) -> None:
@@ -47,69 +84,98 @@ def write_archive(path: Path, tables: Tables, meta: Mapping[str, object]) -> Non
         write_directory(Path(scratch) / "t", tables, meta)
         whole = Path(scratch) / "whole"
         with zipfile.ZipFile(whole, "w") as archive:
-            for name in (*(f"{name}.parquet" for name in NAMES), "snapshot.json"):
+            for name in (*_MEMBERS[1:], _MEMBERS[0]):
                 archive.write(Path(scratch) / "t" / name, name)
         os.replace(whole, path)  # noqa: PTH105 (the call whose atomicity POSIX promises)
 
 
-def read_directory(directory: Path) -> tuple[Tables, dict[str, object]]:
+def read_directory(directory: Path) -> tuple[Tables, Meta]:
     """Return the tables and the meta data of a directory that `write_directory` wrote, checked like new ones."""
-    if directory.is_dir() and not (directory / "snapshot.json").exists():
+    directory.stat()
+    if not (directory / "snapshot.json").exists():
         msg = f"{directory} is no saved snapshot (it has no snapshot.json)"
         raise SnapshotFormatError(msg)
-    with (directory / "snapshot.json").open("rb") as file:
-        meta = _meta(file, directory)
-    return _read({name: directory / f"{name}.parquet" for name in NAMES}, directory), meta
+    with _refusing(directory), ExitStack() as opened:
+        files = {path.stem: opened.enter_context(_open(path)) for path in (directory / name for name in _MEMBERS)}
+        size = sum(os.fstat(file.fileno()).st_size for file in files.values())
+        return _read(files, size)
 
 
-def read_archive(path: Path) -> tuple[Tables, dict[str, object]]:
+def read_archive(path: Path) -> tuple[Tables, Meta]:
     """Return the tables and the meta data of a file that `write_archive` wrote, checked like new ones."""
-    with path.open("rb") as whole:
-        try:
-            with zipfile.ZipFile(whole) as archive:
-                return _unpacked(archive, path)
-        except SnapshotFormatError:
-            raise
-        except (zipfile.BadZipFile, zlib.error, OSError, LookupError, RuntimeError, EOFError, ValueError) as error:
-            msg = f"{path} is no saved snapshot ({error})"
-            raise SnapshotFormatError(msg) from error
+    with _open(path) as whole, _refusing(path), zipfile.ZipFile(whole) as archive:
+        files = {Path(name).stem: member(archive, whole, name) for name in _MEMBERS}
+        return _read(files, os.fstat(whole.fileno()).st_size)
 
 
-def _unpacked(archive: zipfile.ZipFile, path: Path) -> tuple[Tables, dict[str, object]]:
-    with archive.open("snapshot.json") as file:
-        meta = _meta(file, path)
-    return _read({name: pa.PythonFile(archive.open(f"{name}.parquet")) for name in NAMES}, path), meta
+def _open(path: Path) -> BinaryIO:
+    """Open a regular file; SnapshotFormatError for a pipe or a device, which may never end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        msg = f"{path} is no saved snapshot (it is no regular file)"
+        raise SnapshotFormatError(msg)
+    return path.open("rb")
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """Turn whatever damaged files make libraries raise into one error that names the path."""
+    try:
+        yield
+    except SnapshotFormatError as error:
+        msg = str(error) if str(path) in str(error) else f"{path} cannot be read as a snapshot ({error})"
+        raise SnapshotFormatError(msg) from error
+    except _DAMAGE as error:
+        reason = str(error).split("\n", maxsplit=1)[0]
+        msg = f"{path} is a damaged snapshot, or none ({printable(reason)})"
+        raise SnapshotFormatError(msg) from error
+
+
+def _read(files: Mapping[str, IO[bytes]], size: int) -> tuple[Tables, Meta]:
+    """Return what is in these files, which have `size` bytes altogether."""
+    meta = _meta(files["snapshot"].read(_META_LIMIT))
+    tables = load(files, size, STORES[meta.kind].key_form)
+    pa.default_memory_pool().release_unused()  # reading takes twice what the facts do, and would keep it
+    return tables, meta
+
+
+def _meta(data: bytes) -> Meta:
+    """Return the meta data; a megabyte is far more than any snapshot has."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        msg = f"snapshot.json is no JSON: {error}"
+        raise SnapshotFormatError(msg) from error
+    said = found.get("format") if isinstance(found, dict) else None
+    if said != FORMAT:
+        msg = f"it is not in the format {FORMAT}, but in {cut(str(said), _SHOWN)}: it needs a newer blobkit"
+        raise SnapshotFormatError(msg)
+    kind, address, policy, moment = (_said(found, field) for field in ("kind", "address", "policy", "time"))
+    try:
+        return Meta(kind, clean(address), _time(moment), policy_of(kind, policy))
+    except UnknownPolicyError as error:
+        msg = f"no policy {cut(policy, _SHOWN)!r} for {kind} stores: it needs a newer blobkit"
+        raise SnapshotFormatError(msg) from error
+
+
+def _said(meta: Mapping[str, object], field: str) -> str:
+    value = meta.get(field)
+    if not isinstance(value, str):
+        msg = f"snapshot.json says no {field}"
+        raise SnapshotFormatError(msg)
+    return value
+
+
+def _time(moment: str) -> datetime:
+    time = datetime.fromisoformat(moment[:64]).astimezone(UTC)
+    if time.year < 1970:  # noqa: PLR2004 (as all times of snapshots; the last is that of Python too)
+        msg = f"it is of the year {time.year}"
+        raise SnapshotFormatError(msg)
+    return time
 
 
 def _write_parquet(table: pa.Table, path: Path) -> None:
+    """Write one table; what gets so small that a reader would suspect it is packed less tightly (21 times at most)."""
     few = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
     pq.write_table(table, path, compression="zstd", use_dictionary=few)
-
-
-def _meta(file: IO[bytes], path: Path) -> dict[str, object]:
-    """Return the meta data; a megabyte is far more than any snapshot has."""
-    try:
-        meta = json.loads(file.read(1 << 20))
-    except (ValueError, RecursionError) as error:
-        msg = f"{path} is no saved snapshot (snapshot.json: {error})"
-        raise SnapshotFormatError(msg) from error
-    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-        found = meta.get("format") if isinstance(meta, dict) else None
-        msg = f"{path} is not in the format {FORMAT} (found {found!r}): write it again, or use a newer blobkit"
-        raise SnapshotFormatError(msg)
-    return meta
-
-
-def _read(sources: Mapping[str, object], path: Path) -> Tables:
-    try:
-        raw = [pq.read_table(sources[name], pre_buffer=False) for name in NAMES]  # local: a buffer is one more copy
-        nodes, links, pins, notices = ({name: table[name] for name in table.column_names} for table in raw)
-        rows = zip(*(notices[name].to_pylist() for name in ("code", "key", "path", "message")), strict=True)
-        tables = make(nodes, links, pins, list(rows))
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
-        reason = str(error).split("\n", maxsplit=1)[0]
-        msg = f"{path} is a damaged snapshot ({reason})"
-        raise SnapshotFormatError(msg) from error
-    del raw, nodes, links, pins
-    pa.default_memory_pool().release_unused()  # reading takes twice what the facts do, and would keep it
-    return tables
+    if table.nbytes > _EASY + _DENSE * path.stat().st_size:
+        pq.write_table(table, path, compression="snappy", use_dictionary=few)

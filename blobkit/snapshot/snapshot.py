@@ -7,7 +7,6 @@ Changing the policy reads nothing from the store.
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.errors import SnapshotFormatError
 from blobkit.render import count, html_card, html_table, human_bytes, printable
 from blobkit.snapshot.graph import build_graph, counted_links, holding_pins
 from blobkit.snapshot.kinds import STORES, policy_of
@@ -25,13 +23,15 @@ from blobkit.snapshot.saved import read_archive, read_directory, write_archive, 
 from blobkit.snapshot.tables import Notice, Tables, ids, make, numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    import os
+    from collections.abc import Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from blobkit.snapshot.graph import ReferenceGraph
     from blobkit.snapshot.kinds import Kind, Policy
+    from blobkit.snapshot.saved import Meta
     from blobkit.snapshot.tables import Columns
 
 __all__ = ["Snapshot", "build"]
@@ -68,7 +68,7 @@ class Snapshot:
 
     @property
     def notices(self) -> pa.Table:
-        """What was unreadable, unknown or odd."""
+        """The notices of unreadable, unknown or odd things."""
         return self.tables.notices
 
     @property
@@ -139,7 +139,7 @@ class Snapshot:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Snapshot:
         """Return the snapshot that `save` wrote; SnapshotFormatError where the file is none or is damaged."""
-        return cls._restore(*read_archive(Path(path)), where=path)
+        return cls._restore(*read_archive(Path(path)))
 
     def to_parquet(self, directory: str | os.PathLike[str]) -> None:
         """Write one parquet file a table into `directory`; links and pins name nodes by their `id`."""
@@ -148,21 +148,14 @@ class Snapshot:
     @classmethod
     def from_parquet(cls, directory: str | os.PathLike[str]) -> Snapshot:
         """Return the snapshot that `to_parquet` wrote; SnapshotFormatError where it is none or is damaged."""
-        return cls._restore(*read_directory(Path(directory)), where=directory)
+        return cls._restore(*read_directory(Path(directory)))
 
     def _meta(self) -> dict[str, object]:
         return {"kind": self.kind, "address": self.address, "time": self.time.isoformat(), "policy": self.policy}
 
     @classmethod
-    def _restore(cls, tables: Tables, meta: Mapping[str, object], *, where: str | os.PathLike[str]) -> Snapshot:
-        try:
-            kind, address, policy = (str(meta[field]) for field in ("kind", "address", "policy"))
-            time = datetime.fromisoformat(str(meta["time"])).astimezone(UTC)
-            rule = policy_of(kind, policy)
-        except (KeyError, ValueError, OverflowError) as error:
-            msg = f"{os.fspath(where)} is a damaged snapshot, or of a newer blobkit (snapshot.json: {error})"
-            raise SnapshotFormatError(msg) from error
-        return cls(tables, kind, address, time, rule)
+    def _restore(cls, tables: Tables, meta: Meta) -> Snapshot:
+        return cls(tables, meta.kind, meta.address, meta.time, meta.rule)
 
     @property
     def blobs(self) -> int:

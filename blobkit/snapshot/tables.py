@@ -1,11 +1,12 @@
 """The fact tables of a snapshot as Arrow tables: their columns, their order, what must hold of them.
 
-Beside `blobkit.snapshot.saved` the only file that imports pyarrow. Facts of 10M blobs stay in columns; no row is ever a
-Python object here.
+pyarrow is imported here and by its neighbours (columns, checks, loading, saved) only. Facts of 10M blobs stay in
+columns; no row is ever a Python object here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from blobkit.errors import SnapshotFormatError
-from blobkit.render import clean
+from blobkit.render import clean, cut
+from blobkit.snapshot.columns import TEXT, coded, dictionary, flags_of, flat, text, times, whole_numbers, words
 from blobkit.snapshot.kinds import LINK_KINDS, PIN_KINDS
 from blobkit.snapshot.packing import sorted_links
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -51,8 +53,9 @@ STORED = ("yes", "missing", "foreign", "inline", "virtual")
 
 NODE_LIMIT = 1 << 30
 _PIECE = 1 << 16
-_TIME = pa.timestamp("us", tz="UTC")
-_TEXT = pa.large_string()
+_SHOWN = 200
+_MOST = (1 << 63) - 1
+"""The largest sum of sizes, and of counts: all sums that answers make stay within int64."""
 
 Notice = tuple[str, str, str, str]
 """What a maker noticed: (code, key or name concerned or "", path or "", message)."""
@@ -76,33 +79,25 @@ class Tables:
     notices: pa.Table
 
 
-def make(nodes: Columns, links: Columns, pins: Columns, notices: Sequence[Notice] = ()) -> Tables:
+def make(nodes: Columns, links: Columns, pins: Columns, notices: Sequence[Notice] | Columns = ()) -> Tables:
     """Return the fact tables of these columns, which may come in any order; SnapshotFormatError says what is wrong.
 
     Columns are lists, numpy or Arrow arrays; those that are absent get their unknown value. Links and pins name
     nodes by position. Links are a set: the same link twice is one. Cost: a sort of the keys and of the links.
     """
-    key = _text(nodes["key"])
+    key = text(nodes["key"])
     order = _order(key)
     rank = np.arange(len(key), dtype=np.int32)
     if order is not None:
         rank[order] = np.arange(len(key), dtype=np.int32)
-    return Tables(
+    tables = Tables(
         _nodes(nodes, key, order),
         _links(links, rank, in_order=order is None),
         _pins(pins, rank),
-        pa.table(
-            {
-                name: pa.array([clean(notice[i]) for notice in notices], _TEXT)
-                for i, name in enumerate(("code", "key", "path", "message"))
-            }
-        ),
+        _notices(notices),
     )
-
-
-def flat(column: pa.ChunkedArray) -> pa.Array:
-    """Return a column in one piece; no copy where it is in one already (`combine_chunks` would make one)."""
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    _check_counts(tables)
+    return tables
 
 
 def numbers(column: pa.ChunkedArray) -> NDArray[np.int64]:
@@ -151,14 +146,14 @@ def _nodes(columns: Columns, key: pa.Array, order: NDArray[np.int64] | None) -> 
     table = pa.table(
         {
             "key": key,
-            "size": pa.array(np.asarray(columns["size"], np.int64)),
-            "kind": _coded(columns.get("kind", "unknown"), KINDS, "kind", n),
-            "media_type": _words(columns.get("media_type"), n),
-            "platform": _words(columns.get("platform"), n),
-            "created": _times(columns.get("created"), n),
-            "modified": _times(columns.get("modified"), n),
-            "stored": _coded(columns.get("stored", "yes"), STORED, "stored", n),
-            "opaque": pa.array(np.broadcast_to(np.asarray(columns.get("opaque", False), np.bool_), n)),
+            "size": pa.array(whole_numbers(columns["size"], "a size").astype(np.int64, copy=False)),
+            "kind": coded(columns.get("kind", "unknown"), KINDS, "kind", n),
+            "media_type": words(columns.get("media_type"), n),
+            "platform": words(columns.get("platform"), n),
+            "created": times(columns.get("created"), n),
+            "modified": times(columns.get("modified"), n),
+            "stored": coded(columns.get("stored", "yes"), STORED, "stored", n),
+            "opaque": pa.array(flags_of(columns.get("opaque", False), n, "opaque")),
         }
     )
     if order is not None:
@@ -169,29 +164,55 @@ def _nodes(columns: Columns, key: pa.Array, order: NDArray[np.int64] | None) -> 
 
 
 def _check_nodes(table: pa.Table) -> None:
-    """Hold the invariants: every key once, no negative size, no bytes for what is not stored."""
+    """Hold the invariants: every key once, no negative size, no bytes for what is not stored, a total that fits."""
     key, size = flat(table["key"]), numbers(table["size"])
     same = np.flatnonzero(np.asarray(pc.equal(key[1:], key[:-1]))) if len(key) > 1 else np.empty(0, np.int64)
     if len(same):
-        msg = f"the node {key[int(same[0])].as_py()} is listed twice"
+        msg = f"the node {cut(key[int(same[0])].as_py(), _SHOWN)} is listed twice"
         raise SnapshotFormatError(msg)
     wrong = np.flatnonzero((size < 0) | ((size > 0) & (codes(table["stored"]) != STORED.index("yes"))))
     if len(wrong):
-        msg = f"the node {key[int(wrong[0])].as_py()} has an impossible size ({size[wrong[0]]:,} bytes)"
+        shown = cut(key[int(wrong[0])].as_py(), _SHOWN)
+        msg = f"the node {shown} has an impossible size ({size[wrong[0]]:,} bytes)"
         raise SnapshotFormatError(msg)
+    if (total := _sum(size)) > _MOST:
+        msg = f"the sizes sum to {total:,} bytes, more than can be counted ({_MOST:,}): look for large sparse files"
+        raise SnapshotFormatError(msg)
+
+
+def _sum(numbers: NDArray[np.int64]) -> int:
+    """Return the exact sum of numbers that are not negative, also where it is over int64."""
+    if float(np.sum(numbers, dtype=np.float64)) < 1 << 62:
+        return int(numbers.sum())
+    return (int((numbers >> 32).sum()) << 32) + int((numbers & 0xFFFF_FFFF).sum())
+
+
+def _check_counts(tables: Tables) -> None:
+    """Hold that pins and links can be counted together."""
+    if (total := _sum(numbers(tables.pins["count"])) + tables.links.num_rows) > _MOST:
+        msg = f"the pins and links are {total:,} references, more than can be counted ({_MOST:,})"
+        raise SnapshotFormatError(msg)
+
+
+def _notices(notices: Sequence[Notice] | Columns) -> pa.Table:
+    names = ("code", "key", "path", "message")
+    if isinstance(notices, Mapping):
+        return pa.table({name: text(notices[name]) for name in names})
+    columns = ([clean(notice[i]) for notice in notices] for i in range(len(names)))
+    return pa.table({name: pa.array(column, TEXT) for name, column in zip(names, columns, strict=True)})
 
 
 def _links(columns: Columns, rank: NDArray[np.int32], *, in_order: bool) -> pa.Table:
     """Return the links as a sorted set."""
     source = _positions(columns["source"], rank, "link", in_order=in_order)
     target = _positions(columns["target"], rank, "link", in_order=in_order)
-    kind = np.asarray(_coded(columns.get("kind", "link"), LINK_KINDS, "link kind", len(source)).indices)
+    kind = np.asarray(coded(columns.get("kind", "link"), LINK_KINDS, "link kind", len(source)).indices)
     if len(source) != len(target):
         msg = f"{len(source):,} link sources and {len(target):,} targets"
         raise SnapshotFormatError(msg)
     if not _ascending(source, target, kind):
         source, target, kind = sorted_links((source, target, kind), len(rank), len(LINK_KINDS))
-    return pa.table({"source": pa.array(source), "target": pa.array(target), "kind": _dictionary(kind, LINK_KINDS)})
+    return pa.table({"source": pa.array(source), "target": pa.array(target), "kind": dictionary(kind, LINK_KINDS)})
 
 
 def _ascending(source: NDArray[np.int32], target: NDArray[np.int32], kind: NDArray[np.int8]) -> bool:
@@ -207,18 +228,18 @@ def _ascending(source: NDArray[np.int32], target: NDArray[np.int32], kind: NDArr
 def _pins(columns: Columns, rank: NDArray[np.int32]) -> pa.Table:
     node = _positions(columns["node"], rank, "pin")
     n = len(node)
-    count = np.broadcast_to(np.asarray(columns.get("count", 1), np.int64), n)
+    count = np.broadcast_to(whole_numbers(columns.get("count", 1), "a count").astype(np.int64, copy=False), n)
     if (count < 0).any():
         msg = "a pin has a negative count"
         raise SnapshotFormatError(msg)
     table = pa.table(
         {
             "node": pa.array(node),
-            "name": _text(columns.get("name", [None] * n)),
-            "kind": _coded(columns.get("kind", "pin"), PIN_KINDS, "pin kind", n),
-            "group": _text(columns.get("group", [None] * n)),
+            "name": text(columns.get("name", [None] * n)),
+            "kind": coded(columns.get("kind", "pin"), PIN_KINDS, "pin kind", n),
+            "group": text(columns.get("group", [None] * n)),
             "count": pa.array(count),
-            "modified": _times(columns.get("modified"), n),
+            "modified": times(columns.get("modified"), n),
         }
     )
     return table.take(_order_of_pins(table))
@@ -237,11 +258,7 @@ def _positions(
     values: ArrayLike | Words, rank: NDArray[np.int32], noun: str, *, in_order: bool = False
 ) -> NDArray[np.int32]:
     """Return the sorted node ids of these positions: the same, without a look-up, where the nodes are in order."""
-    position = np.asarray(_flat(values))
-    if (
-        position.dtype.kind != "i"
-    ):  # narrow integers stay as they are: a copy of many links takes longer than the look-up
-        position = position.astype(np.int64)
+    position = whole_numbers(values, f"a node of a {noun}")
     if len(position) and not (position.min() >= 0 and position.max() < len(rank)):
         msg = f"a {noun} names a node that is not there"
         raise SnapshotFormatError(msg)
@@ -256,73 +273,3 @@ def _order(key: pa.Array) -> NDArray[np.int64] | None:
     if len(key) < 2 or pc.all(pc.less(key[:-1], key[1:])).as_py():  # noqa: PLR2004 (nothing to compare)
         return None
     return np.asarray(pc.sort_indices(key)).astype(np.int64)
-
-
-def _flat(values: object) -> pa.Array:
-    return flat(values) if isinstance(values, pa.ChunkedArray) else values
-
-
-def _text(values: pa.Array | ArrayLike) -> pa.Array:
-    """Return a column of text as it is; what is no valid UTF-8 is cleaned, which only strangers' names need."""
-    values = _flat(values)
-    if isinstance(values, pa.Array):
-        return values.cast(_TEXT)
-    if isinstance(values, np.ndarray) and values.dtype.kind == "S":
-        return _ascii(values)
-    try:
-        return pa.array(values, _TEXT)
-    except UnicodeEncodeError:
-        return pa.array([value if value is None else clean(str(value)) for value in np.asarray(values, object)], _TEXT)
-
-
-def _ascii(values: NDArray[np.bytes_]) -> pa.Array:
-    """Return a column of ASCII; without a copy where all are of one length, as digests of one algorithm are."""
-    width, n = values.itemsize, len(values)
-    letters = np.ascontiguousarray(values).view(np.uint8).reshape(n, width)
-    if not n or not letters[:, -1].all() or letters.max() > 0x7F:  # noqa: PLR2004 (the last ASCII code)
-        return pa.array(values, pa.large_binary()).cast(_TEXT)
-    starts = np.arange(0, (n + 1) * width, width)
-    return pa.Array.from_buffers(_TEXT, n, [None, pa.py_buffer(starts), pa.py_buffer(letters)])
-
-
-def _words(values: object, n: int) -> pa.Array:
-    """Return a column of few different words, or of (codes, words), as a dictionary column; "" where unknown."""
-    if values is None:
-        return pa.DictionaryArray.from_arrays(np.zeros(n, np.int32), pa.array([""]))
-    if isinstance(values, tuple):
-        return pa.DictionaryArray.from_arrays(values[0], pa.array(values[1], pa.string()))
-    values = _flat(values)
-    words = values if isinstance(values, pa.DictionaryArray) else _text(values).dictionary_encode()
-    return pa.DictionaryArray.from_arrays(words.indices, words.dictionary.cast(pa.string()))
-
-
-def _coded(values: object, vocabulary: tuple[str, ...], noun: str, n: int) -> pa.Array:
-    """Return a dictionary column over a fixed vocabulary, of words, of their codes (int8), or of one word for all."""
-    values = _flat(values)
-    if isinstance(values, np.ndarray) and values.dtype == np.int8:
-        return _dictionary(values, vocabulary)
-    words = pa.array([values]) if isinstance(values, str) else values
-    encoded = words if isinstance(words, pa.DictionaryArray) else _text(words).dictionary_encode()
-    found = encoded.dictionary.to_pylist()
-    odd = [str(word) for word in found if word not in vocabulary]
-    if odd or encoded.null_count:
-        msg = f"unknown {noun} {', '.join(odd) or 'null'}: it needs a newer blobkit"
-        raise SnapshotFormatError(msg)
-    table = np.array([vocabulary.index(word) for word in found], np.int8)
-    index = np.asarray(encoded.indices)
-    return _dictionary(np.broadcast_to(table[index], n) if isinstance(values, str) else table[index], vocabulary)
-
-
-def _dictionary(index: NDArray[np.integer], vocabulary: tuple[str, ...]) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int8, copy=False)), pa.array(vocabulary))
-
-
-def _times(values: object, n: int) -> pa.Array:
-    """Return microseconds since 1970 (-1 or None: unknown), or timestamps, as a column of UTC times."""
-    if values is None:
-        return pa.nulls(n, _TIME)
-    values = _flat(values)
-    if isinstance(values, pa.Array) and pa.types.is_timestamp(values.type):
-        return values.cast(_TIME)
-    since = pa.array(values, pa.int64())
-    return pc.if_else(pc.greater_equal(since, 0), since, pa.scalar(None, pa.int64())).cast(_TIME)

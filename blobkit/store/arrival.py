@@ -1,4 +1,4 @@
-"""What comes in: where bytes are read from, what they link to, and how a blob is recorded."""
+"""Arrival of blobs: the source of the bytes, their links, and the recording of the blob."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is wanted of a blob beside its bytes: links to `targets`, those that its content names, a tag."""
+    """Options of a put: links to `targets`, links that the content names, a tag."""
 
     targets: tuple[Digest, ...] = ()
     derived: tuple[Reference, ...] = ()
@@ -146,7 +146,7 @@ def _pin(
 
 
 def check_text(media_type: object) -> None:
-    """Hold that a media type is text that can be shown and stored; TypeError."""
+    """Check that a media type is text that can be shown and stored; TypeError."""
     if not isinstance(media_type, str) or clean(media_type) != media_type:
         msg = f"media_type {media_type!r:.100} is no text: give the type of the content, or nothing"
         raise TypeError(msg)

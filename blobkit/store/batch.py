@@ -195,7 +195,7 @@ class _Held:
         return self._owner == (os.getpid(), threading.get_ident())
 
     def check(self) -> None:
-        """Hold that the batch goes on, and is this thread's."""
+        """Check that the batch is open and belongs to this thread."""
         if self._over:
             raise BatchError(OVER.format(self._over))
         if not self.is_here():

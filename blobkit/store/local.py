@@ -134,7 +134,7 @@ class LocalStore(Store):
         return rows.meta("unsynced") is not None, self._layout.is_due(rows), bool(rows.tombstones(1))
 
     def _check_adopted(self) -> None:
-        """Hold that index.json was not there before the store: one that was is never overwritten, nor taken for empty.
+        """Check that index.json was not there before the store: an older one is never overwritten, nor taken for empty.
 
         Its presence is looked at first: whoever makes the store announces its index.json before writing it.
         """

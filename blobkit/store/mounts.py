@@ -1,4 +1,4 @@
-"""Where a store cannot be: on file systems of other machines, whose processes share no memory with ours."""
+"""File systems of other machines, where a store cannot be: their processes share no memory with ours."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ LINE = re.compile(rb"^(?:\S+ ){4}(\S+) .*? - (\S+)", re.MULTILINE)
 
 
 def check_disk(root: Path) -> None:
-    """Hold that `root`, or where it would be made, is not on a network file system; StoreError.
+    """Check that `root`, or where it would be made, is not on a network file system; StoreError.
 
     The write-ahead log of the index lives on memory that processes share, and flock has to hold for all of them. Where
     the system lists no mounts, only SQLite itself can refuse. Cost: reads the list of mounts.

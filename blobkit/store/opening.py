@@ -1,4 +1,4 @@
-"""What a directory is before it is opened as a store; nothing is written to one that is something else."""
+"""Checks of a directory before it is opened as a store; nothing is written to one that is something else."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def index_path(root: Path) -> Path:
 
 
 def refuse_layout(root: Path) -> NoReturn:
-    """Say what can be done with a layout that no store owns."""
+    """Return the advice for a layout that no store owns."""
     msg = (
         f"{root} is an OCI image layout, no store: blobkit.LocalStore({str(root)!r}, adopt=True) makes it one, "
         f"blobkit.scan({str(root)!r}) reads it as it is"
@@ -31,7 +31,7 @@ def refuse_layout(root: Path) -> NoReturn:
 
 
 def check_root(root: Path, *, create: bool, adopt: bool, layout: Layout) -> None:
-    """Hold that `root` is a store or, with `create`, can become one: it is missing, empty, or was being made.
+    """Check that `root` is a store or, with `create`, can become one: it is missing, empty, or was being made.
 
     NotAStoreError, NotAdoptedError for an OCI layout unless `adopt`, StoreTooNewError, StoreDamagedError where blobs
     have no index; UnreadableStoreError where the layout that is to be adopted has no readable index.json; StoreError
@@ -63,7 +63,7 @@ def check_root(root: Path, *, create: bool, adopt: bool, layout: Layout) -> None
 
 
 def _check_index(root: Path, *, create: bool, begun: Layout | Literal[False]) -> None:
-    """Hold that the index is there and not too new; a store that was only being made has neither index nor blobs.
+    """Check that the index is there and not too new; a store that was only being made has neither index nor blobs.
 
     Where an adoption had only `begun` there are blobs and no index, and it begins again.
     """

@@ -190,7 +190,7 @@ def _freed(rows: Reading, levels: list[list[Digest]]) -> Freed:
 
 
 def _check_pinned(rows: Reading, wanted: Mapping[Digest, int], act: str) -> None:
-    """Hold that each blob has as many anonymous pins as are wanted."""
+    """Check that each blob has as many anonymous pins as are wanted."""
     records = held(rows, wanted)
     for digest, number in wanted.items():
         if records[digest].anonymous < number:
@@ -198,7 +198,7 @@ def _check_pinned(rows: Reading, wanted: Mapping[Digest, int], act: str) -> None
 
 
 def _refuse(rows: Reading, digest: Digest, record: Record, wanted: int, act: str) -> NoReturn:
-    """Say who holds the blob and what to type instead."""
+    """Return a message that names who holds the blob and what to type instead."""
     if record.anonymous > 0:
         msg = f"{digest} has {count(record.anonymous, 'anonymous pin')} and not {wanted} to {act}"
         raise NotPinnedError(msg, digest=digest)

@@ -72,7 +72,7 @@ class Store(Bulk):
 
     @property
     def identity(self) -> str:
-        """What other stores remember this one by, wherever it is opened from."""
+        """The identity by which other stores remember this one, wherever it is opened from."""
         return f"blobkit:{self._index.read(lambda rows: rows.meta('uuid')) or id(self._index)}"
 
     def open(self, digest: str) -> BinaryIO:

@@ -45,7 +45,7 @@ PAGE = 10_000
 
 
 class Verbs(ABC):
-    """What can be done with blobs, over transactions that a store or a batch gives."""
+    """The verbs on blobs, over transactions that a store or a batch gives."""
 
     def __init__(self, content: Content, index: Index, address: str) -> None:
         self._content = content
@@ -212,7 +212,7 @@ class Verbs(ABC):
         return self._content.stage()
 
     def _refuse_closed(self) -> None:
-        """Hold that the store is open, before anything is staged in it; StoreClosedError."""
+        """Check that the store is open, before anything is staged in it; StoreClosedError."""
         if self._index.closed:
             self._index.read(lambda _: None)
 

@@ -1,1 +1,1 @@
-"""What a backend must pass: suites to subclass, independent oracles, hypothesis strategies."""
+"""Suites for a backend to subclass and pass, independent oracles, hypothesis strategies."""

@@ -1,4 +1,4 @@
-"""What every store must do about names and arrivals: tags, put, manifests (rules 7, 8). Part of `StoreSuite`."""
+"""Tests of names and arrivals in every store: tags, put, manifests (rules 7, 8). Part of `StoreSuite`."""
 # ruff: noqa: D102, PLR2004, S101 (the names of the tests say what they prove; a suite asserts)
 
 from __future__ import annotations

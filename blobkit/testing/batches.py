@@ -1,4 +1,4 @@
-"""What every store must do with a batch, and in bulk."""
+"""Tests of batches and bulk verbs in every store."""
 # ruff: noqa: D102, PLR2004, PT012, S101 (the names of the tests say what they prove; a suite asserts)
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `fsck` must find over any backends: subclass `CheckSuite` and give it empty ones, `content` and `index`."""
+"""Tests of `fsck` over any backends: subclass `CheckSuite` and give it empty ones, `content` and `index`."""
 # ruff: noqa: D102, PLR2004, S101 (the names of the tests say what they prove; a suite asserts)
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def blob(number: int) -> Digest:
 
 
 def mended(store: Store, *codes: str) -> Fsck:
-    """Hold that just this is found, repaired, and that a second repair finds nothing to do; return the repair."""
+    """Check that just this is found, repaired, and that a second repair finds nothing to do; return the repair."""
     assert store.fsck(progress=False).counts.keys() == set(codes) - (
         {"content-missing"} if len(codes) > 1 else set()
     ), str(store.fsck(progress=False))

@@ -1,4 +1,4 @@
-"""What every content must do: subclass `ContentSuite` and give it the fixture `content`, an empty one."""
+"""Tests of every content: subclass `ContentSuite` and give it the fixture `content`, an empty one."""
 # ruff: noqa: D102, PLR2004, S101 (the names of the tests say what they prove; a suite asserts)
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every index must do: subclass `IndexSuite` and give it the fixture `index`, an empty one."""
+"""Tests of every index: subclass `IndexSuite` and give it the fixture `index`, an empty one."""
 # ruff: noqa: D102, PLR2004, PT012, S101 (the names of the tests say what they prove; a suite asserts)
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def fill(index: Index, count: int, links: Iterable[tuple[int, int]] = ()) -> lis
 
 
 class IndexSuite:
-    """What is written in a transaction is read by the next, in bulk; what fails leaves nothing."""
+    """Rows written in a transaction are read by the next, in bulk; a failed one leaves nothing."""
 
     @pytest.fixture
     def index(self) -> Index:

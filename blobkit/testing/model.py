@@ -28,7 +28,7 @@ TAG_NOT_FOUND = "TagNotFoundError"
 
 @dataclass
 class Model:
-    """What a store must hold: blobs with their anonymous pins, links, tags, and links to blobs that are absent."""
+    """A model of a store: blobs with their anonymous pins, links, tags, and links to blobs that are absent."""
 
     anonymous: dict[str, int] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What every store must do about references: pins, links, cascades (rules 2 to 5). Part of `StoreSuite`."""
+"""Tests of references in every store: pins, links, cascades (rules 2 to 5). Part of `StoreSuite`."""
 # ruff: noqa: D102, PLR2004, S101 (the names of the tests say what they prove; a suite asserts)
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every store must do: subclass `StoreSuite` and give it the fixture `store`, an empty one."""
+"""Tests of every store: subclass `StoreSuite` and give it the fixture `store`, an empty one."""
 # ruff: noqa: D102, PLR2004, PT012, S101 (the names of the tests say what they prove; a suite asserts)
 
 from __future__ import annotations

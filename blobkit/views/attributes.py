@@ -1,4 +1,4 @@
-"""What a graph says of its nodes and links: plain int, bool and str, which JSON and GraphML can hold."""
+"""Attributes of the nodes and links of a graph: plain int, bool and str, which JSON and GraphML can hold."""
 
 from __future__ import annotations
 

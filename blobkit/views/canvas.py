@@ -143,7 +143,7 @@ class Canvas:
         self.ax.set_title(shown, loc="left", fontsize=size, parse_math=False, usetex=False, color=self.text_colour)
 
     def sentence(self, text: str) -> None:
-        """Say in the middle why there is nothing to draw."""
+        """Write in the middle why there is nothing to draw."""
         if self.own:
             self.resize(420, 90)
         shown = self.fitted(text, self.width)

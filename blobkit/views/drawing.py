@@ -1,4 +1,4 @@
-"""Where everything of a picture goes, in points: marks with labels in columns, bars with labels in rows."""
+"""Layout of a picture, in points: marks with labels in columns, bars with labels in rows."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ class _Column:
 
     @property
     def text(self) -> float:
-        """Where labels start."""
+        """The place where labels start."""
         return self.x + self.dot + GAP
 
     @property
     def end(self) -> float:
-        """Where labels end."""
+        """The place where labels end."""
         return self.text + self.label
 
 

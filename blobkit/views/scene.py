@@ -1,4 +1,4 @@
-"""What a picture of reachability is of: the nodes to show, how deep each is, and what becomes of it. Plain arrays."""
+"""The subject of a picture of reachability: the nodes to show, their depth and state. Plain arrays."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Scene:
 
     @property
     def unnamed(self) -> str:
-        """Why something stays that no name reaches."""
+        """The reason why something stays that no name reaches."""
         return "held by leaked references" if self.snapshot.rule.counting else "garbage already"
 
     def only(self, state: str) -> NDArray[np.int32]:

@@ -13,13 +13,14 @@ from blobkit.analysis.cover_kernels import balanced, peeled
 from blobkit.analysis.covers import Cover, bound, cover
 from blobkit.analysis.planning import cheapest
 from graphs import Graph, counted
+from patience import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-SECONDS = 30.0
+SECONDS = HANG
 
 
 def made(cost: Iterable[float], *classes: tuple[int, Iterable[int]], rest: int = 0) -> Cover:

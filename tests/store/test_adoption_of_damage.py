@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +16,7 @@ from blobkit.store.layout.adopted import Adopted
 from blobkit.store.local import LocalStore
 from foreign import Foreign, check, names
 from layouts import NAME, nowhere, sha
+from patience import Clock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,26 +150,27 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("text", UNREADABLE)
-def test_an_index_json_that_cannot_be_read_never_means_no_tags(store: LocalStore, other: Foreign, text: str) -> None:
+def test_an_index_json_that_cannot_be_read_never_means_no_tags(
+    store: LocalStore, other: Foreign, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
     blob = store.put(b"x", tag="t").digest
     (other.root / "index.json").write_bytes(UNREADABLE[text])
-    start = time.monotonic()
+    clock = Clock(monkeypatch)
     with pytest.raises(UnreadableStoreError, match="cannot be read as an image index"):
         store.adopt()
-    assert 1 <= time.monotonic() - start < 5
+    assert 1 <= clock.now < 1.1, "seconds that were waited for"
     assert store.tags() == {"t": blob}
     assert (other.root / "index.json").read_bytes() == UNREADABLE[text]
 
 
-def test_half_an_index_json_is_waited_for(store: LocalStore, other: Foreign) -> None:
+def test_half_an_index_json_is_waited_for(store: LocalStore, other: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
     image = other.image("a", b"one")
     other.write(other.entry(image, "t"))
     whole = (other.root / "index.json").read_bytes()
     (other.root / "index.json").write_bytes(whole[:30])
-    timer = threading.Timer(0.3, lambda: (other.root / "index.json").write_bytes(whole))
-    timer.start()
+    clock = Clock(monkeypatch, 0.3, lambda: (other.root / "index.json").write_bytes(whole))
     assert store.adopt().tags == ("t",)
-    timer.join()
+    assert 0.3 <= clock.now < 0.4
 
 
 def test_a_change_while_it_is_read_is_seen(store: LocalStore, other: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,6 +207,7 @@ def test_a_file_that_goes_after_it_was_verified_is_not_recorded(
 
 
 def test_one_that_never_rests_is_busy(store: LocalStore, other: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
+    Clock(monkeypatch)
     monkeypatch.setattr(store._layout, "hash", lambda: "never the same")
     other.add(other.entry(other.image("a"), "t"))
     with pytest.raises(StoreBusyError, match="changes all the time"):

@@ -16,6 +16,7 @@ import pytest
 from blobkit.digest import of
 from blobkit.errors import BatchError, StoreBusyError, StoreClosedError, StoreError
 from blobkit.store.local import LocalStore
+from patience import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,8 +90,10 @@ def test_readers_do_not_wait_for_a_batch_and_writers_of_this_process_do(tmp_path
     with LocalStore(tmp_path / "store") as store:
         digest = store.put(b"here").digest
         seen: list[object] = []
+        begun = threading.Event()
 
         def write() -> None:
+            begun.set()
             seen.append(store.ref(digest).pins)
 
         def look() -> None:
@@ -100,12 +103,13 @@ def test_readers_do_not_wait_for_a_batch_and_writers_of_this_process_do(tmp_path
             batch.ref(digest)
             reader, writer = threading.Thread(target=look), threading.Thread(target=write)
             reader.start()
-            reader.join(10)
+            reader.join(HANG)
             assert seen == [(1, [digest], 1)]
             writer.start()
-            time.sleep(0.1)
+            begun.wait(HANG)
+            time.sleep(0.1)  # it would be done, if it did not wait
             assert len(seen) == 1
-        writer.join(10)
+        writer.join(HANG)
         assert seen[1:] == [3]
 
 
@@ -123,7 +127,7 @@ def test_a_thread_waits_no_longer_than_it_is_told(tmp_path: Path) -> None:
             batch.tags()
             writer = threading.Thread(target=write)
             writer.start()
-            writer.join(10)
+            writer.join(HANG)
         assert "another thread" in str(caught[0])
         assert store.put(b"x").pins == 1
 
@@ -156,11 +160,11 @@ def test_a_store_that_is_closed_by_another_thread_closes_all_its_connections(tmp
     inside, go_on = threading.Event(), threading.Event()
 
     def look() -> None:
-        store._index.read(lambda _: (inside.set(), go_on.wait(10)))
+        store._index.read(lambda _: (inside.set(), go_on.wait(HANG)))
 
     reader = threading.Thread(target=look)
     reader.start()
-    inside.wait(10)
+    inside.wait(HANG)
     store.close()
     with pytest.raises(StoreClosedError):
         store.list()
@@ -170,30 +174,40 @@ def test_a_store_that_is_closed_by_another_thread_closes_all_its_connections(tmp
 
 
 INTERRUPTED = """
-import random, signal, sys, threading, time
+import os, random, signal, sys, time, traceback
 from blobkit.store.local import LocalStore
 
 sys.unraisablehook = lambda _: None
-signal.signal(signal.SIGALRM, signal.default_int_handler)
-rng = random.Random(7)
-store = LocalStore(sys.argv[1], durability="off", timeout=1)
-until, interrupts = time.monotonic() + 4, 0
-while time.monotonic() < until:
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.0002 + rng.random() * 0.002, 0.05)
-        while True:
-            len(store)
-            store.put(b"1")
-            with store.batch() as batch:
-                batch.put(b"2")
-                batch.tags()
-    except KeyboardInterrupt:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        interrupts += 1
-    store.put(b"3")
-    if interrupts % 25 == 0:
-        import os
+rng, fired, where = random.Random(7), 0, set()
+store = LocalStore(sys.argv[1], durability="off", timeout=5)
 
+def interrupt(*_):
+    global fired
+    fired += 1
+    raise KeyboardInterrupt
+
+def work():
+    len(store)
+    store.put(b"1")
+    with store.batch() as batch:
+        batch.put(b"2")
+        batch.tags()
+
+begun = time.perf_counter()
+for _ in range(20):
+    work()
+once = (time.perf_counter() - begun) / 20  # moments are parts of the work, however long that takes here
+signal.signal(signal.SIGALRM, interrupt)
+while fired < int(sys.argv[2]):
+    before = fired
+    try:
+        signal.setitimer(signal.ITIMER_REAL, once * rng.uniform(0.1, 1.5))
+        while fired == before:  # one that is swallowed in a finalizer raises nothing here
+            work()
+    except KeyboardInterrupt as error:
+        where.update(frame.name for frame in traceback.extract_tb(error.__traceback__) if "blobkit" in frame.filename)
+    store.put(b"3")
+    if fired % 25 == 0:
         child = os.fork()
         if child == 0:
             try:
@@ -202,16 +216,21 @@ while time.monotonic() < until:
             finally:
                 os._exit(1)
         assert os.waitpid(child, 0)[1] == 0
-print(interrupts)
+print(len(where))
 """
+
+INTERRUPTS = 1200
 
 
 def test_an_interrupt_at_any_moment_leaves_a_store_that_works(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, os.fspath(tmp_path / "store")], capture_output=True, text=True, check=False
+        [sys.executable, "-c", INTERRUPTED, os.fspath(tmp_path / "store"), str(INTERRUPTS)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert int(done.stdout) > 100
+    assert int(done.stdout) > 40, "functions in which an interrupt was raised, or which it went through"
     with LocalStore(tmp_path / "store") as store:
         assert not store.fsck(progress=False)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 import time
 import warnings
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from blobkit.store.layout.adopted import Adopted
 from blobkit.store.local import LocalStore, open_read_only
 from foreign import Foreign, check, names
 from layouts import nowhere
+from patience import Clock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,15 +71,16 @@ def test_an_opening_says_it_and_adopt_true_needs_no_word(root: Path, other: Fore
         assert store.tags() == {"t": image}
 
 
-def test_one_that_cannot_be_read_is_waited_for_and_then_said(root: Path, other: Foreign) -> None:
+def test_one_that_cannot_be_read_is_waited_for_and_then_said(
+    root: Path, other: Foreign, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with LocalStore(root, durability="off") as store:
         store.put(b"x", tag="x")
         ours = (root / "index.json").read_bytes()
         (root / "index.json").write_bytes(ours[:20])
-        timer = threading.Timer(0.3, lambda: (root / "index.json").write_bytes(ours))
-        timer.start()
+        clock = Clock(monkeypatch, 0.3, lambda: (root / "index.json").write_bytes(ours))
         store.put(b"y")  # no word: it was only being written
-        timer.join()
+        assert 0.3 <= clock.now < 0.4
         (root / "index.json").write_bytes(ours[:20])
         with pytest.warns(LayoutChangedWarning, match="cannot be read as an image index"):
             store.put(b"z")
@@ -133,7 +134,8 @@ def test_adopt_true_makes_a_store_where_nothing_is_but_not_of_anything_else(root
 
 
 @pytest.mark.parametrize("fault", ["half", "missing", "version", "blobs", "folder"])
-def test_what_cannot_be_adopted_is_left_as_it_is(plain: Foreign, fault: str) -> None:
+def test_what_cannot_be_adopted_is_left_as_it_is(plain: Foreign, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+    Clock(monkeypatch)
     index = plain.root / "index.json"
     if fault == "half":
         index.write_bytes(b'{"manif')

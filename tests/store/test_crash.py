@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from patience import HANG
+
 REPOSITORY = Path(__file__).parents[2]
 
 DRIVER = '''
@@ -170,12 +172,12 @@ print(json.dumps({"points": points, "done": sorted(done)}))
     ("task", "durability", "least"),
     [("move", "full", 25), ("move", "off", 25), ("adopt", "full", 50), ("become", "off", 50)],
 )
-def test_killed_at_any_system_call(tmp_path: Path, task: str, durability: str, least: int) -> None:
+def test_killed_at_any_system_call(quick_path: Path, task: str, durability: str, least: int) -> None:
     if shutil.which("strace") is None:
         pytest.skip("strace is not here: apt install strace")
-    command = [sys.executable, "-W", "error", "-c", DRIVER, task, str(tmp_path), durability]
+    command = [sys.executable, "-W", "error", "-c", DRIVER, task, str(quick_path), durability]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=HANG)
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     if "skip" in figures:

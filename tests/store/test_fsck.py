@@ -15,6 +15,7 @@ import pytest
 import damage
 from blobkit.digest import of
 from blobkit.errors import ReadOnlyStoreError
+from blobkit.index import readonly
 from blobkit.store.fsck import subject
 from blobkit.store.fsck.check import check
 from blobkit.store.fsck.directory import fsck_directory, purge_quarantine
@@ -48,14 +49,15 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def planted(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planted:
+def planted(template: Path, quick_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planted:
     """A function that plants damage in a fresh copy of a store. Nothing is too young, and nobody else is there."""
     monkeypatch.setattr(subject, "GRACE", -60.0)
     monkeypatch.setattr(subject, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(readonly, "TICK", 0.0)
     numbers = itertools.count()
 
     def plant(names: Iterable[str]) -> Place:
-        place = Place(tmp_path / str(next(numbers)))
+        place = Place(quick_path / str(next(numbers)))
         shutil.copytree(template, place.root, symlinks=True)
         for name in names:
             PLANTS[name][1](place)

@@ -7,7 +7,10 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,17 +19,21 @@ from blobkit.errors import StoreBusyError
 from blobkit.store.fsck import subject
 from blobkit.store.fsck.directory import fsck_directory
 from blobkit.store.local import LocalStore
+from patience import HANG, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 REPOSITORY = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
 
 WRITER = """
-import sys, time
+import os, sys
 from blobkit.store.local import LocalStore
-with LocalStore(sys.argv[1], durability=sys.argv[3]) as store:
-    until = time.monotonic() + 9
+rounds = os.open(sys.argv[4], os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+with LocalStore(sys.argv[1], durability=sys.argv[3], timeout=1000) as store:
     number = 0
-    while time.monotonic() < until:
+    while not os.path.exists(sys.argv[5]):
         number += 1
         child = store.put(b"child %s %d" % (sys.argv[2].encode(), number % 7)).digest
         store.put(b"own %s %d" % (sys.argv[2].encode(), number), links=[child], tag="p" + sys.argv[2], move=True)
@@ -36,83 +43,120 @@ with LocalStore(sys.argv[1], durability=sys.argv[3]) as store:
                 new = [batch.put(b"batch %s %d" % (sys.argv[2].encode(), i), tag=f"b{i}", move=True) for i in range(40)]
             for i in range(40):
                 store.untag(f"b{i}") if f"b{i}" in store.tags() and sys.argv[2] == "0" else None
+        os.write(rounds, b"r")
 """
+
+KILLS = 10
 
 REPAIR = """
 import sys
 from blobkit.store.fsck import subject
 from blobkit.store.fsck.directory import fsck_directory
 from blobkit.store.loops import loops
-subject.GRACE, subject.PAUSES = -60.0, (0.0,)
+subject.GRACE, subject.PAUSES, subject.CHUNK = -60.0, (0.0,), 100
 print("begun", flush=True)
 fsck_directory(sys.argv[1], repair=True, content=True, progress=False)
 """
 
 
+@contextmanager
+def writers(root: Path, durability: str) -> Iterator[Callable[[], list[int]]]:
+    """Let two writers work until the block ends; yield what tells how many rounds each has done."""
+    logs, stop = [root.with_name(f"rounds{n}") for n in range(2)], root.with_name("stop")
+    command = [sys.executable, "-W", "error", "-c", WRITER, str(root)]
+    running = [
+        subprocess.Popen([*command, str(n), durability, str(log), str(stop)], env=ENVIRONMENT)
+        for n, log in enumerate(logs)
+    ]
+
+    def rounds() -> list[int]:
+        assert [process.poll() for process in running] == [None, None]
+        return [log.stat().st_size if log.exists() else 0 for log in logs]
+
+    try:
+        until(lambda: min(rounds()))
+        yield rounds
+    finally:
+        stop.touch()
+        codes = [process.wait(HANG) for process in running]
+    assert codes == [0, 0]
+
+
+def await_rounds(rounds: Callable[[], list[int]], number: int) -> None:
+    """Wait until each writer has done so many more rounds."""
+    wanted = [done + number for done in rounds()]
+    until(lambda: all(done >= due for done, due in zip(rounds(), wanted, strict=True)))
+
+
 @pytest.mark.parametrize("durability", ["off", "full"])
 @pytest.mark.parametrize("opened", ["for writing", "for reading"])
-def test_living_writers_cause_no_finding(tmp_path: Path, opened: str, durability: str) -> None:
-    root = tmp_path / "store"
+def test_living_writers_cause_no_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: str, durability: str
+) -> None:
+    """A pause of the check lasts until each writer has finished what it began, however long that takes here."""
+    root, beside = tmp_path / "store", 0
     LocalStore(root).close()
-    command = [sys.executable, "-W", "error", "-c", WRITER, str(root)]
-    running = [subprocess.Popen([*command, str(n), durability], env=ENVIRONMENT) for n in range(2)]
-    checks = 0
-    try:
-        time.sleep(0.5)
-        while any(process.poll() is None for process in running):
+    with writers(root, durability) as rounds:
+
+        def pause(seconds: float) -> None:
+            await_rounds(rounds, 2 if seconds else 0)
+
+        monkeypatch.setattr(subject, "time", SimpleNamespace(sleep=pause, monotonic=time.monotonic))
+        monkeypatch.setattr(subject, "PATIENCE", HANG)
+        while beside < 5 or min(rounds()) < 30:
+            before = rounds()
             if opened == "for reading":
                 found = fsck_directory(root, repair=False, content=True, progress=False)
             else:
                 with LocalStore(root) as store:
                     found = store.fsck(progress=False)
             assert not found, str(found)
-            checks += 1
-    finally:
-        codes = [process.wait(100) for process in running]
-    assert codes == [0, 0]
-    assert checks >= 2
+            beside += all(after > then for after, then in zip(rounds(), before, strict=True))
     assert not fsck_directory(root, repair=False, content=True, progress=False)
 
 
-def kill_after(root: Path, seconds: float) -> bool:
-    """Repair in a process of its own that is killed after that time; return whether it was done before."""
+def lasting(root: Path, seconds: float = HANG) -> float:
+    """Repair in a process of its own that is killed after that time; return how long it took, 0 where it was killed."""
     command = [sys.executable, "-c", REPAIR, str(root)]
     process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
+    begun = time.perf_counter()
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
         process.wait()
-        return False
+        return 0.0
     finally:
         process.stdout.close()
-    return True
+    return time.perf_counter() - begun
 
 
 @pytest.mark.parametrize("kind", ["repair", "rebuild"])
 def test_what_was_killed_half_way_is_done_by_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    quick_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.setattr(subject, "GRACE", -60.0)
     monkeypatch.setattr(subject, "PAUSES", (0.0,))
-    root = tmp_path / "store"
+    root = quick_path / "store"
     damage.build(root)
     with LocalStore(root, durability="off") as store, store.batch() as batch:
-        for number in range(1500):
+        for number in range(400):
             batch.put(b"one of many %d" % number)
     place = damage.Place(root)
     index = (root / ".blobkit/index.sqlite").read_bytes()
     repairable = [name for name in damage.PLANTS if not damage.is_about_index_json(name) and name != "no-digest"]
-    for step in range(12):
+    whole, step, killed = HANG, 0, 0
+    while killed < KILLS:
         (root / ".blobkit/index.sqlite").write_bytes(index)
         for name in repairable if kind == "repair" and step == 0 else ("orphan", "truncated", "refcount"):
             damage.PLANTS[name][1](place)
         if kind == "rebuild":
             (root / ".blobkit/index.sqlite").write_bytes(b"no database" * 1000)
         before = set(damage.contents(root)) - {damage.name_of(damage.GRAVE)}
-        kill_after(root, step * 0.03)
+        took = lasting(root, whole * killed / KILLS if step > 1 else HANG)
+        step, whole, killed = step + 1, took or whole, killed + (not took)
         assert before <= set(damage.contents(root))
         fsck_directory(root, repair=True, content=True, progress=False)
         assert before <= set(damage.contents(root))

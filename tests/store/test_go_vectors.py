@@ -36,9 +36,9 @@ def test_in_memory(vectors: list[Vector]) -> None:
 
 
 @pytest.mark.parametrize("part", range(2))
-def test_in_a_directory(vectors: list[Vector], tmp_path: Path, part: int) -> None:
+def test_in_a_directory(vectors: list[Vector], quick_path: Path, part: int) -> None:
     for number, vector in enumerate(vectors[part::2]):
-        with LocalStore(tmp_path / str(number), durability="off") as store:
+        with LocalStore(quick_path / str(number), durability="off") as store:
             assert replayed(store, vector) == vector["sound"]
 
 

@@ -12,6 +12,7 @@ import pytest
 from blobkit.digest import of
 from blobkit.errors import LayoutChangedWarning
 from blobkit.store.local import LocalStore, open_read_only
+from patience import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,7 +148,10 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("change", FOREIGN)
-def test_a_foreign_change_is_not_overwritten_nothing_is_unlinked_and_it_is_said(root: Path, change: str) -> None:
+def test_a_foreign_change_is_not_overwritten_nothing_is_unlinked_and_it_is_said(
+    root: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    Clock(monkeypatch)
     with LocalStore(root, durability="off") as store:
         keep = store.put(b"keep", tag="v1").digest
         gone = store.put(b"gone").digest
@@ -173,7 +177,8 @@ def test_a_foreign_change_is_not_overwritten_nothing_is_unlinked_and_it_is_said(
         assert [notice["code"] for notice in frozen.snapshot().notices.to_pylist()] == ["layout-changed"]
 
 
-def test_what_was_not_unlinked_goes_once_index_json_is_ours_again(root: Path) -> None:
+def test_what_was_not_unlinked_goes_once_index_json_is_ours_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Clock(monkeypatch)
     with LocalStore(root, durability="off") as store:
         gone = store.put(b"gone").digest
         ours = (root / "index.json").read_bytes()
@@ -185,7 +190,10 @@ def test_what_was_not_unlinked_goes_once_index_json_is_ours_again(root: Path) ->
         assert not (root / "blobs/sha256" / gone[7:]).exists()
 
 
-def test_a_blob_that_returns_while_its_file_is_still_there_keeps_it(root: Path) -> None:
+def test_a_blob_that_returns_while_its_file_is_still_there_keeps_it(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Clock(monkeypatch)
     with LocalStore(root, durability="off") as store:
         digest = store.put(b"x").digest
         ours = (root / "index.json").read_bytes()

@@ -75,10 +75,10 @@ def killed(root: Path, point: int, durability: str = "off") -> list[list[str]]:
 
 
 @pytest.mark.parametrize("part", range(2))
-def test_killed_at_any_point_nothing_acknowledged_is_lost(tmp_path: Path, part: int) -> None:
+def test_killed_at_any_point_nothing_acknowledged_is_lost(quick_path: Path, part: int) -> None:
     points = 0
     for point in range(1 + part, 200, 2):
-        root = tmp_path / str(point)
+        root = quick_path / str(point)
         said = killed(root, point)
         check(root, said)
         shutil.rmtree(root, ignore_errors=True)

@@ -19,6 +19,7 @@ from blobkit.index import forking
 from blobkit.index.memory import MemoryIndex
 from blobkit.store.local import LocalStore
 from blobkit.store.store import Store
+from patience import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -46,7 +47,7 @@ def test_processes_that_put_and_remove_the_same_content(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     command = [sys.executable, "-W", "error", "-c", CYCLE, str(root)]
     running = [subprocess.Popen([*command, str(number)], env=environment) for number in range(3)]
-    assert [process.wait(100) for process in running] == [0, 0, 0]
+    assert [process.wait(HANG) for process in running] == [0, 0, 0]
     with LocalStore(root, durability="off") as store:
         assert sorted(store.tags()) == ["p0", "p1", "p2"]
         same = store.get(of(b"the same content"))
@@ -140,7 +141,7 @@ class Forgotten:
 def test_a_fork_waits_for_who_is_inside_unless_he_was_forgotten(
     monkeypatch: pytest.MonkeyPatch, *, is_forgotten: bool
 ) -> None:
-    monkeypatch.setattr(forking, "PATIENCE", 0.5)
+    monkeypatch.setattr(forking, "PATIENCE", HANG if is_forgotten else 0.5)
     visits = [Forgotten()]
     thread = threading.Thread(target=lambda: forking.enter(visits[0]))
     thread.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ import damage
 from blobkit.cli import cli
 from blobkit.digest import of
 from blobkit.errors import NotAStoreError, StoreDamagedError, StoreTooNewError
+from blobkit.store.fsck import subject
 from blobkit.store.fsck.directory import fsck_directory
 from blobkit.store.local import LocalStore
 
@@ -65,12 +67,26 @@ def tear_one_page(root: Path) -> None:
 BREAKS = (overwrite, tear, empty, remove, drop_a_table, tear_one_page)
 
 
-@pytest.mark.parametrize("break_it", BREAKS, ids=lambda one: one.__name__)
-def test_a_store_of_images_comes_back_as_it_was(tmp_path: Path, break_it: Callable[[Path], None]) -> None:
-    root = tmp_path / "store"
-    with LocalStore(root) as store:
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("images") / "store"
+    with LocalStore(root, durability="off") as store:
         blobkit.demo.fill(store)
         store.put(b"nothing names me")
+    return root
+
+
+@pytest.fixture
+def _nobody_else_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is suspect needs no second look after a while."""
+    monkeypatch.setattr(subject, "PAUSES", (0.0,))
+
+
+@pytest.mark.usefixtures("_nobody_else_is_there")
+@pytest.mark.parametrize("break_it", BREAKS, ids=lambda one: one.__name__)
+def test_a_store_of_images_comes_back_as_it_was(tmp_path: Path, images: Path, break_it: Callable[[Path], None]) -> None:
+    root = tmp_path / "store"
+    shutil.copytree(images, root)
     before = facts(root)
     break_it(root)
     files = damage.contents(root)
@@ -107,6 +123,7 @@ def test_what_index_json_does_not_know_is_pinned_and_what_is_damaged_moved(tmp_p
     assert damage.faults(root) == set()
 
 
+@pytest.mark.usefixtures("_nobody_else_is_there")
 def test_without_a_readable_index_json_every_blob_is_pinned(tmp_path: Path) -> None:
     root = tmp_path / "store"
     damage.build(root)
@@ -151,6 +168,7 @@ def test_a_newer_store_is_not_touched(tmp_path: Path) -> None:
         fsck_directory(root, repair=True, content=True, progress=False)
 
 
+@pytest.mark.usefixtures("_nobody_else_is_there")
 def test_the_command_says_what_is_left(tmp_path: Path) -> None:
     root = tmp_path / "store"
     damage.build(root)

@@ -16,6 +16,7 @@ from blobkit.digest import of
 from blobkit.errors import ContentMissingError, LayoutChangedWarning
 from blobkit.store.local import LocalStore
 from foreign import check
+from patience import HANG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,7 @@ def umoci(*arguments: object) -> str:
 
 
 def run(*command: object) -> str:
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, timeout=HANG)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -312,7 +313,7 @@ def test_writers_at_once_lose_one_another_but_no_tag_of_the_store(root: Path, el
         command = ["skopeo", "--insecure-policy", "copy", "--quiet", source]
         writers = [subprocess.Popen([*command, f"oci:{root}:t{i}"]) for i in range(6)]
         # one that reads an index.json which another is in the middle of writing gives up
-        assert 0 in [writer.wait(timeout=60) for writer in writers]
+        assert 0 in [writer.wait(timeout=HANG) for writer in writers]
         survived = {name for name, _ in shown(root)} - {"a"}
         assert survived
         assert set(store.adopt().tags) == survived

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from blobkit.store.local import LocalStore
 from labour import SHARED, SHARED_DIGESTS, Labourer, digest_of
 from ledger import REFUSALS, Effect, UndoneError
+from patience import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def work(job: Job, base: Seen, steps: int | None = None) -> None:
     """Open the store, work until all is done or for ever, close it."""
-    with LocalStore(job.root, durability=job.durability) as store:
+    with LocalStore(job.root, durability=job.durability, timeout=HANG) as store:
         toil(Labourer(job, store, base), steps)
 
 

@@ -1,6 +1,8 @@
 """Kill writers at random moments, round after round, and look at what they leave. Prints its figures as JSON.
 
 python tests/torture/killing.py ROOT --rounds 1000 --seed 7
+
+Moments are counted in what the writers do, not in seconds: a slow machine kills them in the middle of as much.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ import os
 import random
 import shutil
 import signal
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -20,10 +21,15 @@ import witness
 from blobkit.store.local import LocalStore
 from chores import work
 from labour import Job, forked, fsck
+from patience import until
 from plant import BUGS
 
-ROWS = 1500
+ROWS = 400
 """A store of more blobs is replaced by a new one, else the checks take longer than the work."""
+LINES = 30
+"""A writer writes up to so many lines, two a verb, before the next one is killed."""
+LOOKS = 300
+"""Up to so many looks at a file later, which take about as long as a verb, it is killed."""
 
 
 def play(place: Path, seed: int, durability: str, crew: int, steps: int | None) -> tuple[Counter[str], list[str]]:
@@ -37,9 +43,9 @@ def play(place: Path, seed: int, durability: str, crew: int, steps: int | None) 
     jobs = [Job(root, place / f"log{n}", choice.getrandbits(32), n, crew, durability) for n in range(crew)]
     errors = [place / f"error{n}" for n in range(crew)]
     pids = [forked(lambda job=job: work(job, base, steps), job.log.with_name(f"error{job.number}")) for job in jobs]
-    for pid in choice.sample(pids, crew if steps is None else 0):
-        time.sleep(choice.uniform(0.01, 0.1))
-        os.kill(pid, signal.SIGKILL)
+    for number in choice.sample(range(crew), crew if steps is None else 0):
+        await_work(jobs[number].log, errors[number], choice)
+        os.kill(pids[number], signal.SIGKILL)
     ends = Counter(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids)
     logs = [ledger.read(job.log.read_bytes()) if job.log.exists() else [] for job in jobs]
     figures, problems = inspect(root, base, logs)
@@ -47,6 +53,18 @@ def play(place: Path, seed: int, durability: str, crew: int, steps: int | None) 
     figures += Counter(rounds=1, kills=ends[-signal.SIGKILL], ended=ends[0])
     figures += Counter(acknowledged=states["done"], refused=states["refused"], under_way=states["begun"])
     return figures, [error.read_text() for error in errors if error.exists()] + problems
+
+
+def await_work(log: Path, error: Path, choice: random.Random) -> None:
+    """Return when a writer has written some more lines of its log, or has failed, at any moment of its next verb."""
+    wanted = lines(log) + choice.randint(0, LINES)
+    until(lambda: lines(log) >= wanted or error.exists(), pause=0.0005)
+    for _ in range(choice.randrange(LOOKS)):
+        log.exists()
+
+
+def lines(log: Path) -> int:
+    return log.read_bytes().count(b"\n") if log.exists() else 0
 
 
 def inspect(root: Path, base: witness.Seen, logs: list[list[ledger.Effect]]) -> tuple[Counter[str], list[str]]:

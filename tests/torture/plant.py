@@ -47,6 +47,12 @@ def no_durable_commits() -> None:
     SqliteIndex.writing = weak
 
 
+def as_long_again(start: float | None) -> None:
+    """Wait for as long as it is since then: others do as much meanwhile on a slow machine as on a fast one."""
+    if start is not None:
+        time.sleep(time.monotonic() - start)
+
+
 def no_seal() -> None:
     """Let a stronger store trust what a weaker one wrote."""
     DirectoryContent.sync = lambda _: None
@@ -62,9 +68,10 @@ def unlinking_without_the_lock() -> None:
 
     @contextmanager
     def writing(index: SqliteIndex, *, durable: bool = False) -> Iterator[Writing]:
+        start = time.monotonic()
         with real_writing(index, durable=durable) as rows:
             yield rows
-        time.sleep(0.0005 if due else 0)
+        as_long_again(start if due else None)
         for content, digests in due.values():
             real_delete(content, digests)
         due.clear()
@@ -78,9 +85,10 @@ def publishing_after_the_commit() -> None:
 
     @contextmanager
     def writing(index: SqliteIndex, *, durable: bool = False) -> Iterator[Writing]:
+        start = time.monotonic()
         with real_writing(index, durable=durable) as rows:
             yield rows
-        time.sleep(0.001 if due else 0)
+        as_long_again(start if due else None)
         while due:
             real_publish(*due.pop())
 

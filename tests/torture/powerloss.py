@@ -60,20 +60,20 @@ def decoded(text: str) -> bytes:
 
 def paths(arguments: str) -> list[str]:
     """Return the paths among the arguments, each from its directory descriptor or the working directory on."""
-    part = r"((?:\\x..)*)"
+    part = r"([\\x0-9a-f]*)"
     found = re.findall(rf'(?:(?:AT_FDCWD|\d+)<{part}>(?:\(deleted\))?, )?"{part}"', arguments)
     return [os.path.normpath(Path(*(os.fsdecode(decoded(part)) for part in pair))) for pair in found]
 
 
 def on_descriptor(arguments: str) -> tuple[int, str]:
     """Return the number and the path of the first argument."""
-    found = re.match(r"(\d+)<((?:\\x..)*)>", arguments)
+    found = re.match(r"(\d+)<([\\x0-9a-f]*)>", arguments)
     return (int(found[1]), os.fsdecode(decoded(found[2]))) if found else (-1, "")
 
 
 def described(arguments: str) -> list[str]:
     """Return the paths of all descriptors among the arguments."""
-    return [os.fsdecode(decoded(path)) for path in re.findall(r"\b\d+<((?:\\x..)*)>", arguments)]
+    return [os.fsdecode(decoded(path)) for path in re.findall(r"\b\d+<([\\x0-9a-f]*)>", arguments)]
 
 
 @dataclass(eq=False)
@@ -171,7 +171,8 @@ class Disk:
 
     def apply(self, call: Call) -> None:
         """Let one call have its effect; NotImplementedError where it changes files in a way that is not modelled."""
-        touched = [*described(call.arguments), *paths(call.arguments)]
+        writes = call.name in {"write", "pwrite64"}  # what they write is long, and no path
+        touched = [on_descriptor(call.arguments)[1]] if writes else [*described(call.arguments), *paths(call.arguments)]
         if f"{self.log}" in touched and call.name == "write":
             self.heard += _strings(call.arguments)[0]
         elif call.name in ACTS:
@@ -286,7 +287,7 @@ class Disk:
 
 
 def _strings(arguments: str) -> list[bytes]:
-    return [decoded(text) for text in re.findall(r'"((?:\\x..)*)"', arguments)]
+    return [decoded(text) for text in re.findall(r'"([\\x0-9a-f]*)"', arguments)]
 
 
 ACTS: dict[str, Callable[[Disk, Call], None]] = {

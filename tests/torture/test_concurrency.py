@@ -15,6 +15,7 @@ from blobkit.errors import BatchError, StoreBusyError, StoreError
 from blobkit.store.local import LocalStore
 from chores import toil
 from labour import Job, Labourer, forked
+from patience import HANG, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +52,11 @@ def at_work(workers: list[Labourer], steps: int, troubles: list[BaseException]) 
     return threads
 
 
+def written(workers: list[Labourer]) -> int:
+    """Return how many lines are in their logs."""
+    return sum(worker.job.log.read_bytes().count(b"\n") for worker in workers)
+
+
 def check(root: Path, place: Path) -> int:
     """Hold that the store is what the logs say, exactly; return how many effects there were."""
     logs = [ledger.read(path.read_bytes()) for path in sorted(place.glob("log?"))]
@@ -66,7 +72,7 @@ def check(root: Path, place: Path) -> int:
 @pytest.mark.parametrize("durability", ["off", "full"])
 def test_eight_threads_share_one_store(tmp_path: Path, durability: str, more: int) -> None:
     troubles: list[BaseException] = []
-    with LocalStore(tmp_path / "s", durability=durability) as store:
+    with LocalStore(tmp_path / "s", durability=durability, timeout=HANG) as store:
         for thread in at_work(hands(store, tmp_path, range(8), 8), 60 * more, troubles):
             thread.join()
     assert not troubles
@@ -75,13 +81,14 @@ def test_eight_threads_share_one_store(tmp_path: Path, durability: str, more: in
 
 def test_a_fork_in_the_middle_of_threads_goes_on_in_both(tmp_path: Path, more: int) -> None:
     troubles: list[BaseException] = []
-    with LocalStore(tmp_path / "s", durability="off") as store:
+    with LocalStore(tmp_path / "s", durability="off", timeout=HANG) as store:
         *crew, parent, child, late = hands(store, tmp_path, range(6), 6)
         toil(parent, 20)
-        threads = at_work(crew, 60 * more, troubles)
+        threads = at_work(crew, 80 * more, troubles)
         pids = []
         for number, worker in enumerate((child, late)):
-            time.sleep(0.05)
+            done = written(crew) + 30
+            until(lambda done=done: written(crew) >= done or troubles)
             pids.append(forked(lambda worker=worker: (toil(worker, 40), store.close()), tmp_path / f"error{number}"))
             toil(parent, 20)
         for thread in threads:
@@ -102,7 +109,7 @@ def test_waiting_for_the_lock_is_bounded_and_loses_nothing(tmp_path: Path) -> No
                 start = time.monotonic()
                 with pytest.raises(StoreBusyError, match="another process is writing") as refused:
                     verb()
-                assert 0.4 < time.monotonic() - start < 5
+                assert 0.4 < time.monotonic() - start < HANG
                 assert "\n" not in str(refused.value)
             assert other.get(kept).refcount == 1
         assert other.get(kept).refcount == 2
@@ -119,8 +126,7 @@ def in_child(act: Callable[[], object], place: Path) -> int:
     """Return the process id of a child that acts once `place`/go is there."""
 
     def act_later() -> None:
-        while not (place / "go").exists():
-            time.sleep(0.005)
+        until((place / "go").exists)
         act()
 
     return forked(act_later, place / "error")

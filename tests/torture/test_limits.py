@@ -9,7 +9,6 @@ import resource
 import shutil
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ import witness
 from blobkit.errors import ReadOnlyStoreError
 from blobkit.store.local import LocalStore, open_read_only
 from labour import forked, fsck
+from patience import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,8 +105,10 @@ def no_descriptors(free: int) -> Callable[[], None]:
     """Return what leaves a process so many file descriptors."""
 
     def limit() -> None:
-        used = max(int(path.name) for path in Path("/proc/self/fd").iterdir())
-        resource.setrlimit(resource.RLIMIT_NOFILE, (used + free, used + free))
+        lowest = [os.open(os.devnull, os.O_RDONLY) for _ in range(free + 1)]  # what was inherited may leave gaps
+        for fd in lowest:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest[-1], lowest[-1]))
 
     return limit
 
@@ -225,17 +227,11 @@ def held_open(root: Path, place: Path) -> int:
         with LocalStore(root) as store:
             store.ref(failing.TOP)
             (place / "ready").touch()
-            await_file(place / "end")
+            until((place / "end").exists)
 
     pid = forked(hold, place / "error")
-    await_file(place / "ready")
+    until(lambda: (place / "ready").exists() or (place / "error").exists())
     return pid
-
-
-def await_file(path: Path) -> None:
-    until = time.monotonic() + 60
-    while not path.exists() and time.monotonic() < until:
-        time.sleep(0.005)
 
 
 @root_only

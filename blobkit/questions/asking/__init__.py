@@ -1,1 +1,1 @@
-"""What a user hands over, made into what the answers work with: names, groups, ages, sizes."""
+"""Arguments of users (names, groups, ages, sizes), made into values that answers work with."""

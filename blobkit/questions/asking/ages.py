@@ -1,4 +1,4 @@
-"""How long something is, from what a user writes: "24h", "7d", "1d12h", a timedelta, 0."""
+"""Ages as users write them: "24h", "7d", "1d12h", a timedelta, 0."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ OF_PINS, OF_BLOBS = ("tag", "repo"), ("kind", "media_type", "platform", "month")
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """What groups of pins, by sorted name, reach under the policy.
+    """The nodes that groups of pins reach under the policy, by sorted name of the group.
 
     `alone` are nodes that nothing holds beside the groups: no pin without a name, no garbage that counts.
     """

@@ -1,4 +1,4 @@
-"""How many bytes something is, from what a user writes: "20GiB", "20GB", "1.5 TiB", 500."""
+"""Sizes as users write them, in bytes: "20GiB", "20GB", "1.5 TiB", 500."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a check found, and what was done about it."""
+"""Findings of a check, and what was done about them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Finding:
 
 
 class Checked(NamedTuple):
-    """How much a check looked at: `blobs` in all, `bytes` of content that were read and hashed."""
+    """The extent of a check: `blobs` in all, `bytes` of content that were read and hashed."""
 
     blobs: int = 0
     bytes: int = 0
@@ -45,7 +45,7 @@ UNCHECKED = Checked()
 
 @dataclass(frozen=True)
 class Fsck:
-    """What a check of a store found: falsy when it found nothing. `left` are the findings that still stand.
+    """The findings of a check of a store: falsy when there is none. `left` are the findings that still stand.
 
     `notes` are no damage, but good to know. `pandas.DataFrame(fsck.findings)` has a row for each finding.
     """

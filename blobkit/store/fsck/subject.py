@@ -1,4 +1,4 @@
-"""What is checked: the parts of a store, and what is around it."""
+"""The subject of a check: the parts of a store, and its surroundings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     """Which of the suspects are so still."""
 
     class Question(Protocol):
-        """What answers questions about an index."""
+        """An object that answers questions about an index."""
 
         def __call__(self, question: Callable[[Reading], T]) -> T:
             """Return the answer."""
@@ -59,7 +59,7 @@ class Suspect(NamedTuple):
 
 @dataclass
 class Seen:
-    """What a check saw."""
+    """The observations of a check."""
 
     suspects: list[Suspect] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -67,7 +67,7 @@ class Seen:
 
 
 class Outside:
-    """What is around a store in memory: nothing."""
+    """The surroundings of a store in memory: none."""
 
     def faults(self, rows: Reading) -> list[Suspect]:  # noqa: ARG002 (others look)
         """Return what is wrong with how the tags are shown to other programs."""

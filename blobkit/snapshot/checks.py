@@ -1,0 +1,136 @@
+"""The columns of a saved snapshot, which may come from a stranger: what types, values and keys they must have.
+
+What is checked here is what every answer relies on; `blobkit.snapshot.tables.make` checks how the tables fit together.
+All of it is column by column: no row becomes a Python object. Cost: a few passes over the columns of text.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from blobkit.digest import FORM
+from blobkit.errors import SnapshotFormatError
+from blobkit.render import cut
+from blobkit.snapshot.columns import flat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Columns = Mapping[str, pa.ChunkedArray]
+
+__all__ = ["TABLES", "check_ids", "check_keys", "check_schema", "check_values", "is_coded"]
+
+_SHOWN = 100
+_CONTROLS = r"[\x00-\x1f\x7f-\x{9f}]"
+_STEP_UP = r"(^|/)\.\.(/|$)"
+
+
+class Column(NamedTuple):
+    """A column: whether a type is right for it, what it holds, whether that may be unknown (null)."""
+
+    fits: Callable[[pa.DataType], bool]
+    holds: str
+    nullable: bool = False
+
+
+def is_coded(kind: pa.DataType) -> bool:
+    """Return whether this type is words by their codes."""
+    return bool(pa.types.is_dictionary(kind) and _is_text(kind.value_type))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _is_time(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(kind) and kind.tz is not None) or bool(pa.types.is_null(kind))
+
+
+_NUMBER = Column(pa.types.is_integer, "integers")
+_FLAG = Column(pa.types.is_boolean, "booleans")
+_TEXT = Column(lambda kind: _is_text(kind) or is_coded(kind), "text")
+_NAME = Column(lambda kind: _TEXT.fits(kind) or pa.types.is_null(kind), "text", nullable=True)
+_TIME = Column(_is_time, "times with a zone", nullable=True)
+
+TABLES: Mapping[str, Mapping[str, Column]] = {
+    "nodes": {
+        "id": _NUMBER,
+        "key": _TEXT,
+        "size": _NUMBER,
+        "kind": _TEXT,
+        "media_type": _TEXT,
+        "platform": _TEXT,
+        "created": _TIME,
+        "modified": _TIME,
+        "stored": _TEXT,
+        "opaque": _FLAG,
+    },
+    "links": {"source": _NUMBER, "target": _NUMBER, "kind": _TEXT},
+    "pins": {"node": _NUMBER, "name": _NAME, "kind": _TEXT, "group": _NAME, "count": _NUMBER, "modified": _TIME},
+    "notices": {"code": _TEXT, "key": _TEXT, "path": _TEXT, "message": _TEXT},
+}
+"""The columns of each table; a file may have others, which are not read."""
+
+
+def check_schema(table: str, schema: pa.Schema) -> None:
+    """Raise SnapshotFormatError where a column is absent, there twice, or of another type."""
+    for name, column in TABLES[table].items():
+        found = schema.get_all_field_indices(name)
+        if len(found) != 1:
+            msg = f"{table} has {'no' if not found else len(found)} column {name}"
+            raise SnapshotFormatError(msg)
+        kind = schema.field(found[0]).type
+        if not column.fits(kind):
+            msg = f"the column {name} of {table} holds {cut(str(kind), _SHOWN)} instead of {column.holds}"
+            raise SnapshotFormatError(msg)
+
+
+def check_values(table: str, columns: Columns) -> None:
+    """Raise SnapshotFormatError for nulls, invalid UTF-8, and codes without a word."""
+    for name, column in columns.items():
+        if column.null_count and not TABLES[table][name].nullable:
+            msg = f"the column {name} of {table} has {column.null_count:,} nulls"
+            raise SnapshotFormatError(msg)
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid as error:
+            reason = cut(str(error).split("\n", maxsplit=1)[0], _SHOWN)
+            msg = f"the column {name} of {table} is not valid ({reason})"
+            raise SnapshotFormatError(msg) from error
+
+
+def check_ids(ids: pa.ChunkedArray) -> None:
+    """Raise SnapshotFormatError where the ids of nodes are not their rows: links would mean others to others."""
+    found = np.asarray(flat(ids))
+    if not np.array_equal(found, np.arange(len(found))):
+        msg = "the ids of the nodes are not their rows, so that links and pins could mean other nodes"
+        raise SnapshotFormatError(msg)
+
+
+def check_keys(columns: Columns, key_form: str) -> None:
+    """Raise SnapshotFormatError where the key of a blob is neither a digest nor of the form that its kind has.
+
+    `key_form` is that form, "" where there is none. A virtual node may have any key without control characters.
+    """
+    keys = flat(columns["key"])
+    rest = np.flatnonzero(~_matches(keys, rf"\A(?:{FORM})\z"))
+    if not len(rest):
+        return
+    keys = keys.take(rest)
+    virtual = np.asarray(pc.equal(flat(columns["stored"]).take(rest).cast(pa.string()), "virtual"))
+    right = virtual.copy()
+    if key_form:
+        right |= _matches(keys, rf"\A(?:{key_form})\z") & ~_matches(keys, _STEP_UP)
+    right &= ~_matches(keys, _CONTROLS) & ~_matches(keys, r"\A\z")
+    if not right.all():
+        shown = cut(keys[int(np.argmin(right))].as_py(), _SHOWN)
+        msg = f"the key {shown!r} is neither a digest nor another name that such a store gives to what it holds"
+        raise SnapshotFormatError(msg)
+
+
+def _matches(texts: pa.Array, expression: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    return np.asarray(pc.match_substring_regex(texts, expression))

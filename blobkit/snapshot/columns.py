@@ -1,0 +1,140 @@
+"""Arrow columns of what makers and saved files give: lists, numpy or Arrow arrays, words or their codes.
+
+A column is refused (SnapshotFormatError) where its values would have to be guessed: 4.9 is no number of a node, the
+text "false" no flag.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from blobkit.errors import SnapshotFormatError
+from blobkit.render import clean, cut, listed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["TEXT", "TIME", "coded", "dictionary", "flags_of", "flat", "text", "times", "whole_numbers", "words"]
+
+TIME = pa.timestamp("us", tz="UTC")
+TEXT = pa.large_string()
+_SHOWN = 40
+_LATEST = (datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(
+    microseconds=1
+)
+
+
+def flat(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column in one piece; no copy where it is in one already (`combine_chunks` would make one)."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def whole(values: object) -> object:
+    """Return values in one piece, whatever they are in."""
+    return flat(values) if isinstance(values, pa.ChunkedArray) else values
+
+
+def whole_numbers(values: object, noun: str) -> NDArray[np.integer]:
+    """Return integers as they are, narrow ones too: a copy of many takes longer than most that is done with them."""
+    found = np.asarray(whole(values))
+    if found.dtype.kind not in "iu" and found.size:
+        msg = f"{noun} is no whole number, or unknown ({found.dtype} instead of integers)"
+        raise SnapshotFormatError(msg)
+    return found if found.dtype.kind == "i" else found.astype(np.int64)
+
+
+def flags_of(values: object, n: int, noun: str) -> NDArray[np.bool_]:
+    """Return n booleans, of one for all too."""
+    found = np.asarray(whole(values))
+    if found.dtype.kind != "b" and found.size:
+        msg = f"{noun} is neither true nor false ({found.dtype} instead of booleans)"
+        raise SnapshotFormatError(msg)
+    return np.broadcast_to(found.astype(np.bool_, copy=False), n)
+
+
+def text(values: object) -> pa.Array:
+    """Return a column of text as it is; what is no valid UTF-8 is cleaned, which only strangers' names need."""
+    values = whole(values)
+    if isinstance(values, pa.Array):
+        return values.cast(TEXT)
+    if isinstance(values, np.ndarray) and values.dtype.kind == "S":
+        return _ascii(values)
+    try:
+        return pa.array(values, TEXT)
+    except UnicodeEncodeError:
+        return pa.array([value if value is None else clean(str(value)) for value in np.asarray(values, object)], TEXT)
+
+
+def _ascii(values: NDArray[np.bytes_]) -> pa.Array:
+    """Return a column of ASCII; without a copy where all are of one length, as digests of one algorithm are."""
+    width, n = values.itemsize, len(values)
+    letters = np.ascontiguousarray(values).view(np.uint8).reshape(n, width)
+    if not n or not letters[:, -1].all() or letters.max() > 0x7F:  # noqa: PLR2004 (the last ASCII code)
+        return pa.array(values, pa.large_binary()).cast(TEXT)
+    starts = np.arange(0, (n + 1) * width, width)
+    return pa.Array.from_buffers(TEXT, n, [None, pa.py_buffer(starts), pa.py_buffer(letters)])
+
+
+def words(values: object, n: int) -> pa.Array:
+    """Return a column of few different words, or of (codes, words), as a dictionary column; "" where unknown."""
+    if values is None:
+        return pa.DictionaryArray.from_arrays(np.zeros(n, np.int32), pa.array([""]))
+    if isinstance(values, tuple):
+        return pa.DictionaryArray.from_arrays(values[0], pa.array(values[1], pa.string()))
+    found = whole(values)
+    if not isinstance(found, pa.DictionaryArray) or not _is_sound(found):
+        found = text(found).fill_null("").dictionary_encode()
+    return pa.DictionaryArray.from_arrays(found.indices, found.dictionary.cast(pa.string()))
+
+
+def _is_sound(values: pa.DictionaryArray) -> bool:
+    """Return whether each word is there once and none is unknown; what strangers save need not be so."""
+    known = not values.null_count and not values.dictionary.null_count
+    return known and len(values.dictionary.unique()) == len(values.dictionary)
+
+
+def coded(values: object, vocabulary: tuple[str, ...], noun: str, n: int) -> pa.Array:
+    """Return a dictionary column over a fixed vocabulary, of words, of their codes (int8), or of one word for all."""
+    values = whole(values)
+    if isinstance(values, np.ndarray) and values.dtype == np.int8:
+        return dictionary(values, vocabulary)
+    some = pa.array([values]) if isinstance(values, str) else values
+    encoded = some if isinstance(some, pa.DictionaryArray) else text(some).dictionary_encode()
+    found = encoded.dictionary.to_pylist()
+    odd = [str(word) for word in found if word not in vocabulary]
+    if odd or encoded.null_count:
+        msg = f"unknown {noun} {listed([cut(word, _SHOWN) for word in odd]) or 'null'}: it needs a newer blobkit"
+        raise SnapshotFormatError(msg)
+    table = np.array([vocabulary.index(word) for word in found], np.int8)
+    index = np.asarray(encoded.indices)
+    return dictionary(np.broadcast_to(table[index], n) if isinstance(values, str) else table[index], vocabulary)
+
+
+def dictionary(index: NDArray[np.integer], vocabulary: tuple[str, ...]) -> pa.Array:
+    """Return a dictionary column of these codes."""
+    return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int8, copy=False)), pa.array(vocabulary))
+
+
+def times(values: object, n: int) -> pa.Array:
+    """Return microseconds since 1970, or timestamps, as a column of UTC times; unknown where not in 1970 to 9999."""
+    if values is None:
+        return pa.nulls(n, TIME)
+    values = whole(values)
+    if isinstance(values, pa.Array) and pa.types.is_timestamp(values.type):
+        since = values.cast(TIME).cast(pa.int64())
+    else:
+        since = pa.array(values, pa.int64())
+    if not _all_within(since):
+        within = pc.and_(pc.greater_equal(since, 0), pc.less_equal(since, _LATEST))
+        since = pc.if_else(within, since, pa.scalar(None, pa.int64()))
+    return since.cast(TIME)
+
+
+def _all_within(since: pa.Array) -> bool:
+    ends = pc.min_max(since).as_py()
+    return ends["min"] is None or (ends["min"] >= 0 and ends["max"] <= _LATEST)

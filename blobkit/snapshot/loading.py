@@ -1,0 +1,121 @@
+"""Parquet files of strangers as fact tables: no more memory than the files justify, nothing that is not checked.
+
+A few kilobytes of parquet can unpack to any number of rows. So the rows and pages of each file are counted before
+they are read, by their own headers, and what stands in dictionaries before it is spread out.
+"""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from blobkit.errors import SnapshotFormatError
+from blobkit.render import human_bytes
+from blobkit.snapshot.checks import TABLES, check_ids, check_keys, check_schema, check_values, is_coded
+from blobkit.snapshot.columns import TEXT
+from blobkit.snapshot.pages import DICTIONARY_PAGE, PREFIX_SHARING, pages
+from blobkit.snapshot.tables import make
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from blobkit.snapshot.tables import Tables
+
+__all__ = ["FREE", "RATIO", "load"]
+
+FREE, RATIO = 24 << 20, 100
+"""The memory that facts may take: bytes, and in addition bytes for each byte of the files."""
+_WIDTH = 8
+"""Bytes that a value takes, beside the letters of a text."""
+_FEW = ("kind", "media_type", "platform", "stored")
+"""Columns that stay words by their codes."""
+
+
+def load(files: Mapping[str, IO[bytes]], size: int, key_form: str) -> Tables:
+    """Return the fact tables in these parquet files (by table) of `size` bytes altogether, checked.
+
+    SnapshotFormatError where they are none or unpack to more than `FREE` + `RATIO` bytes for each byte. `key_form` is
+    that of the kind of store.
+    """
+    budget = _Budget(FREE + RATIO * size, size)
+    found = {table: _open(files[table], table, budget) for table in TABLES}
+    columns = {table: _read(file, table, budget) for table, file in found.items()}
+    check_keys(columns["nodes"], key_form)
+    check_ids(columns["nodes"]["id"])
+    return make(columns["nodes"], columns["links"], columns["pins"], columns["notices"])
+
+
+class _Budget:
+    """The bytes of memory that may still be taken."""
+
+    def __init__(self, allowed: int, size: int) -> None:
+        self.left, self.allowed, self.size = allowed, allowed, size
+
+    def take(self, amount: int) -> None:
+        self.left -= amount
+        if self.left < 0:
+            msg = (
+                f"its {human_bytes(self.size)} unpack to more than {human_bytes(self.allowed)}, "
+                "which no snapshot that blobkit saves does: scan the store again"
+            )
+            raise SnapshotFormatError(msg)
+
+
+def _open(file: IO[bytes], table: str, budget: _Budget) -> pq.ParquetFile:
+    """Return a file that may be read: its columns have the right types, and its pages the memory that they take."""
+    parquet = pq.ParquetFile(file, pre_buffer=False)  # local files: a buffer would be one more copy
+    check_schema(table, parquet.schema_arrow)
+    spread = {
+        chunk.path_in_schema
+        for chunk in _chunks(parquet.metadata, TABLES[table].keys())
+        if _weigh(chunk, file, budget) and chunk.physical_type == "BYTE_ARRAY"
+    }
+    return pq.ParquetFile(file, pre_buffer=False, read_dictionary=sorted(spread), metadata=parquet.metadata)
+
+
+def _chunks(metadata: pq.FileMetaData, names: Collection[str]) -> Iterator[pq.ColumnChunkMetaData]:
+    """Yield each of these columns in each row group; nested columns, of which none is read, may stand between."""
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        for place in range(group.num_columns):
+            chunk = group.column(place)
+            if chunk.path_in_schema in names:
+                if not 0 <= chunk.num_values == group.num_rows:
+                    msg = f"{chunk.path_in_schema} has {chunk.num_values:,} values in {group.num_rows:,} rows"
+                    raise SnapshotFormatError(msg)
+                yield chunk
+
+
+def _weigh(chunk: pq.ColumnChunkMetaData, file: IO[bytes], budget: _Budget) -> bool:
+    """Take from the budget what a column needs when it is read; return whether it has a dictionary."""
+    budget.take(chunk.num_values * _WIDTH)
+    start = min(filter(None, (chunk.dictionary_page_offset, chunk.data_page_offset)), default=0)
+    types = set()
+    for page in pages(file, start, chunk.total_compressed_size):
+        if page.encoding == PREFIX_SHARING:
+            msg = f"{chunk.path_in_schema} is in an encoding (DELTA_BYTE_ARRAY) that unpacks to any length"
+            raise SnapshotFormatError(msg)
+        budget.take(page.unpacked)
+        types.add(page.type)
+    return DICTIONARY_PAGE in types
+
+
+def _read(parquet: pq.ParquetFile, table: str, budget: _Budget) -> dict[str, pa.ChunkedArray]:
+    """Return the columns of a table, valid one by one."""
+    raw = parquet.read(columns=list(TABLES[table]))
+    columns = {name: raw[name] for name in TABLES[table]}
+    check_values(table, columns)
+    for name, column in columns.items():
+        if is_coded(column.type) and name not in _FEW:
+            budget.take(sum(map(_spread, column.chunks)))
+            columns[name] = column.cast(TEXT)
+    return columns
+
+
+def _spread(column: pa.DictionaryArray) -> int:
+    """Return the bytes that the words of a dictionary column take when each stands in its row."""
+    lengths = pc.binary_length(column.dictionary).take(column.indices)
+    return (pc.sum(lengths).as_py() or 0) + _WIDTH * len(column)
