@@ -116,7 +116,8 @@ def _read_documents(facts: Facts, files: Manifests, known: list[Repository], *, 
     documents.finish()
     named = {one: to for repository in known for one, to in repository.stored_as.items() if not facts.is_stored(one)}
     for digest, stored_as in named.items():
-        facts.link(facts.virtual_node(digest, -1), facts.node(stored_as), "stored-as")
+        node = facts.virtual_node(digest, -1)
+        facts.link(node, facts.describe(stored_as, facts.kind[node], facts.media_type[node]), "stored-as")
     if named:
         facts.notices = [one for one in facts.notices if not (one[0] == "missing" and one[1] in named)]
 

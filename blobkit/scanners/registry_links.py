@@ -122,7 +122,7 @@ def _revision(repository: Repository, place: Place, names: tuple[str, ...], look
 def _tags(repository: Repository, place: Place, look: Look) -> None:
     """Read the tags. What -m stops at is kept: it looks here only where there is a manifest."""
     repository.has_tags = True
-    for tag in look.entries(place):
+    for tag in look.names(place):
         name = f"{repository.name}:{clean(tag.name)}"
         repository.tag_paths.append(tag.path)
         if unfit(tag.name):
@@ -134,7 +134,7 @@ def _tags(repository: Repository, place: Place, look: Look) -> None:
         elif tag.kind is Is.FILE:
             look.by(UNTAGGED, ()).off(tag)
             look.facts.leftover(tag.path)
-        else:
+        elif tag.kind is not Is.NOTHING:
             look.off(tag)
 
 

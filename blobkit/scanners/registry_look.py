@@ -88,13 +88,17 @@ class Look:
 
     def entries(self, place: Place) -> list[Place]:
         """Return what is in a directory, without links that lead nowhere; nothing where it cannot be listed."""
+        return [one for one in self.names(place) if one.kind is not Is.NOTHING]
+
+    def names(self, place: Place) -> list[Place]:
+        """Return what is in a directory; nothing where it cannot be listed."""
         if place.kind is Is.NOTHING:
             return []
         if not place.is_directory:
             self.off(place)
             return []
         try:
-            return [one for one in self.tree.entries(place) if one.kind is not Is.NOTHING]
+            return self.tree.entries(place)
         except OSError as error:
             self.failed(place.path, error)
             return []

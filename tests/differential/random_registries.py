@@ -66,6 +66,16 @@ def tag_of(repository: str, tag: str) -> str:
     return f"{REPOSITORIES}/{repository}/_manifests/tags/{tag}"
 
 
+def settled(entries: dict[str, Entry]) -> dict[str, Entry]:
+    """What of these can be written: nothing below a file or a link, no file in the place of a directory."""
+    found: dict[str, Entry] = {}
+    for path in sorted(entries):
+        above = path.split("/")[:-1]
+        if all(found.get("/".join(above[: n + 1])) is None for n in range(len(above))):
+            found[path] = entries[path]
+    return found
+
+
 @dataclass
 class Storage:
     """What lies below `docker/registry/v2`, by path; `outside`: beside the root directory; `modes`: to be set last."""
@@ -132,15 +142,6 @@ class Storage:
         for one in self.below(path):
             self.outside[to + one[len(path) :]] = self.entries.pop(one)
         self.entries[path] = Link(f"{'../' * (path.count('/') + 4)}{to}")
-
-    def settled(self) -> dict[str, Entry]:
-        """What can be written: nothing below a file or a link, no file in the place of a directory."""
-        found: dict[str, Entry] = {}
-        for path in sorted(self.entries):
-            above = path.split("/")[:-1]
-            if all(found.get("/".join(above[: n + 1])) is None for n in range(len(above))):
-                found[path] = self.entries[path]
-        return found
 
     def repositories(self) -> list[str]:
         """The names of what has `_layers`, sorted."""

@@ -8,14 +8,14 @@ import shutil
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from random_registries import Link
+from random_registries import Link, settled
 from served import PROGRAM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+    from pathlib import Path
 
     from random_registries import Entry, Storage
 
@@ -47,8 +47,8 @@ def write(storage: Storage, directory: Path) -> Path:
     """Write a storage into a new directory, and return the root directory of the registry."""
     shutil.rmtree(directory, ignore_errors=True)
     root = directory / "registry"
-    _write(storage.settled(), os.fspath(root / BELOW))
-    _write(storage.outside, os.fspath(directory))
+    _write(storage.entries, root / BELOW)
+    _write(storage.outside, directory)
     _lock(storage, directory)
     return root
 
@@ -60,16 +60,15 @@ def _lock(storage: Storage, directory: Path) -> None:
             full.chmod(mode)
 
 
-def _write(entries: Mapping[str, Entry], top: str) -> None:
-    os.makedirs(top, exist_ok=True)
-    for path, entry in entries.items():
-        full = f"{top}/{path}"
-        os.makedirs(full if entry is None else os.path.dirname(full), exist_ok=True)
+def _write(entries: dict[str, Entry], top: Path) -> None:
+    top.mkdir(parents=True, exist_ok=True)
+    for name, entry in settled(entries).items():
+        path = top / name
+        (path if entry is None else path.parent).mkdir(parents=True, exist_ok=True)
         if isinstance(entry, Link):
-            os.symlink(entry.target, full)
+            path.symlink_to(entry.target)
         elif entry is not None:
-            with open(full, "wb") as file:
-                file.write(entry)
+            path.write_bytes(entry)
 
 
 def readable(storage: Storage, directory: Path) -> None:
@@ -112,8 +111,7 @@ def blobs(root: Path) -> dict[str, int]:
 def _links(root: Path) -> frozenset[str]:
     """The link files of revisions and tags."""
     top = root / BELOW / "repositories"
-    walk = os.walk(top)
-    return frozenset(os.path.join(at, "link") for at, _, files in walk if "link" in files and "_layers" not in at)
+    return frozenset(f"{at}/link" for at, _, files in os.walk(top) if "link" in files and "_layers" not in at)
 
 
 def collect(storage: Storage, directory: Path, *, untagged: bool) -> Run:
@@ -122,12 +120,29 @@ def collect(storage: Storage, directory: Path, *, untagged: bool) -> Run:
     readable(storage, directory)
     before, links = blobs(root), _links(root)
     _lock(storage, directory)
+    ran = run(root, directory, untagged=untagged, rights=not storage.modes)
+    readable(storage, directory)
+    return _done(ran, root, before, links)
+
+
+def collect_copy(root: Path, directory: Path, *, untagged: bool) -> Run:
+    """Run the collector on a copy of a registry's root directory, and return what it did there."""
+    copy = directory / f"copy{'-m' * untagged}"
+    subprocess.run(["cp", "-a", root, copy], check=True)
+    before, links = blobs(copy), _links(copy)
+    return _done(run(copy, directory, untagged=untagged), copy, before, links)
+
+
+def run(root: Path, directory: Path, *, untagged: bool, rights: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run the collector; without `rights` as somebody who is not root."""
     config = directory / "config.yml"
     config.write_text(CONFIG.format(root=root))
-    rights = AS_ANYBODY if storage.modes and os.geteuid() == 0 else ()
-    command = [*rights, PROGRAM, "garbage-collect", *(["-m"] if untagged else []), os.fspath(config)]
-    ran = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace")
-    readable(storage, directory)
+    without = () if rights or os.geteuid() != 0 else AS_ANYBODY
+    command = [*without, PROGRAM, "garbage-collect", *(["-m"] if untagged else []), os.fspath(config)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, errors="replace")
+
+
+def _done(ran: subprocess.CompletedProcess[str], root: Path, before: dict[str, int], links: frozenset[str]) -> Run:
     after = blobs(root)
     removed = {digest: size for digest, size in before.items() if digest not in after}
     return Run(ran.returncode, ran.stderr, removed, links - _links(root))

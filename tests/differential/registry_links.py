@@ -31,7 +31,9 @@ def _content(name: str, choose: Callable[[Random, Storage], str], end: str) -> d
     return {
         f"{name}-with-newline": of(choose, _holds(end, lambda right: (right + "\n",))),
         f"{name}-empty": of(choose, _holds(end, lambda _: ("",))),
-        f"{name}-no-digest": of(choose, _holds(end, lambda right: (*NO_DIGESTS, right.upper(), right[:-1], f" {right}"))),
+        f"{name}-no-digest": of(
+            choose, _holds(end, lambda right: (*NO_DIGESTS, right.upper(), right[:-1], f" {right}"))
+        ),
     }
 
 
@@ -94,7 +96,9 @@ def link_in_two_steps(rng: Random, storage: Storage) -> bool:
     repository, digest, other = _other(rng, storage)
     if digest:
         storage.put(f"{revision_of(repository, digest)}/link", other)
-        storage.put(f"{revision_of(repository, other)}/link", storage.blob(f'{{"schemaVersion": 2, "n": {rng.random()}}}'))
+        storage.put(
+            f"{revision_of(repository, other)}/link", storage.blob(f'{{"schemaVersion": 2, "n": {rng.random()}}}')
+        )
     return bool(digest)
 
 

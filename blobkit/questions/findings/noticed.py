@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.questions.findings.finding import MEANING, Finding, about
+from blobkit.snapshot.kinds import STORES
 from blobkit.snapshot.notices import recompressed_in, upload_in
 from blobkit.snapshot.tables import STORED, codes, places
 
@@ -36,6 +37,9 @@ CODES = {
 }
 """The finding that a notice belongs to, where it is not called the same; what is unknown here is `odd`."""
 
+STOPS = frozenset(code for kind in STORES.values() for one in kind.collectors for code in one.codes)
+"""What stops a collector, whatever the policy."""
+
 ASIDE = frozenset({"opaque", "dangling", "dangling-subject", "upload", "recompressed"})
 """Notices of which the graph under the policy, or the message, says more than the key."""
 
@@ -47,7 +51,7 @@ def noticed(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
     yield from _twins(snapshot, notices.get("recompressed", []))
     for code, rows in notices.items():
         if code not in ASIDE:
-            finding = CODES.get(code, code if code in MEANING else "odd")
+            finding = CODES.get(code, code if code in MEANING else "would-abort" if code in STOPS else "odd")
             nodes = np.array([node for _, _, _, node in rows if node >= 0], np.int32)
             names = dict.fromkeys(key or path or message for key, path, message, node in rows if node < 0)
             yield about(finding, snapshot, nodes, names)
