@@ -9,6 +9,7 @@ import stat
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from blobkit.access import is_denied
 from blobkit.digest import Digest, is_digest
 from blobkit.render import clean
 from blobkit.scanners.facts import micros, read
@@ -141,13 +142,14 @@ def _read(path: str, noun: str, name: str, look: Look) -> LinkFile | None:
     try:
         text, modified = content(path, look.tree)
     except AwayError:
-        look.facts.notice("symlink", f"the {noun} {name} is {Is.AWAY.value}", "", path)
+        look.facts.not_followed(f"the {noun} {name}", path)
         look.hide(path)
     except FileNotFoundError:
         if noun == "tag":
             look.facts.notice("damaged-tag", f"the tag {name} has no current link", name, path)
     except OSError as error:
-        look.facts.notice(f"damaged-{noun}", f"the {noun} {name} cannot be read ({error.strerror})", name, path)
+        if not is_denied(error):
+            look.facts.notice(f"damaged-{noun}", f"the {noun} {name} cannot be read ({error.strerror})", name, path)
         look.failed(path, error)
     else:
         if is_digest(text):

@@ -68,6 +68,7 @@ class Look:
         """Record that something cannot be listed or read: the stop, and whatever it holds is hidden."""
         why = error.strerror or str(error)
         self.facts.unreadable(f"{self.named(path)} cannot be read", error, path)
+        self.facts.unseen(path)
         self.stop(_REASONS.get(error.errno or 0, "unreadable"), f"{self.named(path)}: {why}")
         self.hide(path)
 
