@@ -154,7 +154,7 @@ def test_what_describes_a_registry(registry: Registry) -> None:
     audit = audited(registry.scan(), registry.root)
     assert sizes(audit)["upload"] == 4321
     assert sizes(audit)["metadata"] == 30 + 5 * len(nowhere(1))
-    assert "4 files called link" in names(audit, "metadata")
+    assert "5 files called link" in names(audit, "metadata")
     assert "leftover" not in sizes(audit)
 
 
