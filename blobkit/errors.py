@@ -35,7 +35,8 @@
 
     UserWarning
     |-- LayoutChangedWarning                    another program wrote into the layout of a store
-    `-- LayoutBehindWarning                     index.json could not be written: it does not show the tags yet
+    |-- LayoutBehindWarning                     index.json could not be written: it does not show the tags yet
+    `-- LayoutTypeWarning                       an image of docker's media types gets a name: skopeo cannot read it
 
 Each message is one line that names the thing and says what to do next.
 """
@@ -59,6 +60,7 @@ __all__ = [
     "InvalidTagError",
     "LayoutBehindWarning",
     "LayoutChangedWarning",
+    "LayoutTypeWarning",
     "LinkCycleError",
     "MediaTypeConflictError",
     "NotAStoreError",
@@ -84,6 +86,11 @@ __all__ = [
     "UnreadableStoreError",
     "WriterClosedError",
 ]
+
+
+def moved(root: object) -> str:
+    """Return the message for a store whose directory is not at its path any more."""
+    return f"{root} was moved, removed or replaced while it was open as a store: open it again where it is now"
 
 
 class BlobkitError(Exception):
@@ -280,3 +287,7 @@ class LayoutChangedWarning(UserWarning):
 
 class LayoutBehindWarning(UserWarning):
     """The verb is done, but index.json could not be written: it shows the tags with the next change or opening."""
+
+
+class LayoutTypeWarning(UserWarning):
+    """An image of docker's media types gets a name: the store keeps it, and skopeo cannot read it in the layout."""

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from blobkit.access import reason
 from blobkit.errors import UnreadableStoreError
-from blobkit.oci.documents import annotations_of, entry_of
+from blobkit.oci.documents import OCI_MANIFEST, annotations_of, entry_of, is_document
 from blobkit.oci.names import IMAGE_NAME, REF_NAME, Named, names_of
 from blobkit.oci.untrusted import DocumentError, Odd, objects, parse_json
-from blobkit.render import clean, printable
+from blobkit.render import clean, listed, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -41,6 +41,7 @@ __all__ = [
     "IndexFile",
     "check_writable",
     "entry_for",
+    "hidden_images",
     "is_named",
     "load_index",
     "name_of",
@@ -193,6 +194,21 @@ def without_name(raw: T) -> T | Json:
     others = {key: value for key, value in annotations_of(raw).items() if key not in (REF_NAME, IMAGE_NAME)}
     rest = {key: value for key, value in raw.items() if key != "annotations"}
     return {**rest, "annotations": others} if others else rest
+
+
+def hidden_images(names: Iterable[tuple[str, str]]) -> str:
+    """Return which of these (name, media type) are images that skopeo cannot read in a layout, "" where none is.
+
+    skopeo 1.9.3 looks for entries of the two OCI types only: "no descriptor found for reference".
+    """
+    types = {name: kind for name, kind in names if is_document(kind) and kind not in (OCI_MANIFEST, INDEX_TYPE)}
+    if not types:
+        return ""
+    images = [f"{name} ({kind})" for name, kind in sorted(types.items())]
+    return (
+        f"skopeo cannot read {listed(images, 3)} in an OCI image layout, as it looks for OCI media types only: "
+        f"convert the image first, with skopeo copy --format oci, where skopeo is to read it here"
+    )
 
 
 def ref_of(raw: object) -> str:

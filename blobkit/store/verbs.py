@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from functools import partial
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, NoReturn
 from blobkit.digest import algorithm as algorithm_of
 from blobkit.digest import is_digest, parse
 from blobkit.digest import of as digest_of
-from blobkit.errors import ContentMissingError
+from blobkit.errors import ContentMissingError, LayoutTypeWarning
+from blobkit.oci.index import hidden_images
 from blobkit.store import rules
 from blobkit.store.arrival import (
     NOTHING,
@@ -25,6 +27,7 @@ from blobkit.store.arrival import (
     wish_of,
 )
 from blobkit.store.blob import Blob
+from blobkit.store.layout.guard import to_caller
 from blobkit.store.layout.projection import is_shown
 from blobkit.store.writer import SMALL, BlobWriter
 
@@ -45,7 +48,12 @@ PAGE = 10_000
 
 
 class Verbs(ABC):
-    """The verbs on blobs, over transactions that a store or a batch gives."""
+    """The verbs on blobs, over transactions that a store or a batch gives.
+
+    `shows_tags` says that other programs see the tags, in index.json.
+    """
+
+    shows_tags = False
 
     def __init__(self, content: Content, index: Index, address: str) -> None:
         self._content = content
@@ -117,9 +125,10 @@ class Verbs(ABC):
         Afterwards the blob has one anonymous pin more or, with `tag`, that name (TagExistsError where it names another
         blob, unless `move`). It links to `links` or, where none are given, to what a manifest or index names; each
         target gives up one anonymous pin if it has one. Targets that a manifest names and that are not here are linked
-        when they arrive. MediaTypeConflictError, LinkCycleError.
+        when they arrive. MediaTypeConflictError, LinkCycleError; LayoutTypeWarning for a `tag` that skopeo cannot read.
         """
         wish, source = wish_of(data, media_type=media_type, links=links, tag=tag, move=move)
+        self._warn_of(tag, media_type)
         if isinstance(source, bytes) and len(source) <= SMALL:
             return self._put_small(source, algorithm, media_type, wish)
         with self._writer(algorithm, media_type, wish) as writer:
@@ -132,9 +141,17 @@ class Verbs(ABC):
         """Make `name` name the blob: a pin of its own or, with `transfer`, the caller's anonymous one.
 
         TagExistsError where it names another blob, unless `move`; what nothing holds then is returned. InvalidTagError.
-        Cost: what goes and, where index.json shows the tags, all of them; a batch of changes writes it once.
+        LayoutTypeWarning where skopeo cannot read what it names. Cost: what goes and, where index.json shows the tags,
+        all of them; a batch of changes writes it once.
         """
-        plan = partial(rules.tag, name=name, digest=parse(digest), move=move, transfer=transfer)
+        key = parse(digest)
+
+        def plan(rows: Reading) -> Change:
+            change = rules.tag(rows, name, key, move=move, transfer=transfer)
+            if change.named and not dry_run:
+                self._warn_of(name, rows.records([key])[key].media_type)
+            return change
+
         return self._change(plan, dry_run=dry_run)
 
     def untag(self, name: str, *, dry_run: bool = False) -> Freed:
@@ -191,6 +208,12 @@ class Verbs(ABC):
                 self._retagged(rows, durable=True)
         return change.freed
 
+    def _warn_of(self, name: str | None, media_type: str) -> None:
+        """Warn of a name that other programs will not find in index.json; as an error it leaves nothing done."""
+        text = hidden_images([(name, media_type)]) if name is not None and self.shows_tags else ""
+        if text:
+            warnings.warn(text, LayoutTypeWarning, stacklevel=to_caller())
+
     def _writer(self, algorithm: str, media_type: str, wish: Wish) -> BlobWriter[Descriptor]:
         check_text(media_type)
         return BlobWriter(algorithm_of(algorithm), media_type, self._stage, partial(self._commit, wish))
@@ -244,6 +267,9 @@ class Verbs(ABC):
             return plain
         return described_all(rows, [new.digest for new in came])
 
+    def _check_place(self) -> None:  # noqa: B027 (a store in memory has no place)
+        """Check that what was opened is still in its place."""
+
     @abstractmethod
     def _changing(self, *, durable: bool = False) -> AbstractContextManager[Writing]:
         """Return a transaction that may write; `durable` whatever the store promises otherwise."""
@@ -278,6 +304,7 @@ class Verbs(ABC):
                     return self._content.open(digest)
             except FileNotFoundError:
                 continue
+        self._check_place()
         msg = f"the content of {digest} is gone or truncated in {self._address}: put it again to heal it"
         raise ContentMissingError(msg, digest=digest)
 

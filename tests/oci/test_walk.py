@@ -75,10 +75,11 @@ def test_one_blob_is_read_once_as_each_type_that_it_is_called(shop: Shop) -> Non
     assert {step.reference.digest for step in found[1]} == {sha(b"child"), sha(b"layer")}
 
 
-def test_a_document_that_says_its_own_type_is_not_read_again_as_that_type(shop: Shop) -> None:
+@pytest.mark.parametrize("types", [("", MANIFEST), (MANIFEST, "")])
+def test_a_document_that_says_its_own_type_is_not_read_again_as_that_type(shop: Shop, types: tuple[str, str]) -> None:
     one = image(shop, 1)
     walk = Walk(shop.read, lambda reference: reference.media_type)
-    found = next(walk.levels([start(one, ""), start(one, MANIFEST)]))
+    found = next(walk.levels([start(one, media_type) for media_type in types]))
     assert [bool(step.document) for step in found] == [True, False]
     assert walk.has_read(one)
     assert walk.has_read(one, MANIFEST)

@@ -5,15 +5,28 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import warnings
 from typing import TYPE_CHECKING
 
 import pytest
 
 import blobkit
-from blobkit.errors import ExportError
+from blobkit.errors import ExportError, LayoutTypeWarning
 from blobkit.oci import index
 from blobkit.store.local import LocalStore
-from layouts import CONFIG, INDEX, MANIFEST, NAME, Layout, fingerprint, nowhere, sha
+from layouts import (
+    CONFIG,
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    INDEX,
+    LAYER,
+    MANIFEST,
+    NAME,
+    Layout,
+    fingerprint,
+    nowhere,
+    sha,
+)
 from patience import HANG
 
 if TYPE_CHECKING:
@@ -179,3 +192,69 @@ def test_what_cannot_be_read_behind_such_an_entry_keeps_all(store: LocalStore, t
     done = store.import_(theirs.root, progress=False)
     assert set(store.list()) == {entry, other}
     assert any("that it may hold" in notice for notice in done.notices)
+
+
+TYPES = {
+    MANIFEST: (CONFIG, LAYER),
+    DOCKER_MANIFEST: ("application/vnd.docker.container.image.v1+json", "application/vnd.docker.image.rootfs.diff.tar"),
+}
+
+
+def typed_image(theirs: Layout, media_type: str) -> str:
+    """An image whose manifest, config and layer have these types, in index.json under that name."""
+    config, layer = TYPES.get(media_type, TYPES[MANIFEST])
+    parts = {"config": theirs.to(theirs.config(), config), "layers": [theirs.to(theirs.blob("layer"), layer)]}
+    image = theirs.json({"schemaVersion": 2, "mediaType": media_type, **parts})
+    if media_type in (INDEX, DOCKER_LIST):
+        child = theirs.to(image, MANIFEST if media_type == INDEX else DOCKER_MANIFEST)
+        image = theirs.json({"schemaVersion": 2, "mediaType": media_type, "manifests": [child]})
+    return theirs.add(image, "app:1", media_type)
+
+
+def is_read(root: Path) -> bool:
+    """Whether skopeo finds the image app:1 in a layout."""
+    try:
+        return bool(skopeo("inspect", "--raw", f"oci:{root}:app:1"))
+    except subprocess.CalledProcessError as error:
+        assert "no descriptor found for reference" in error.stderr  # noqa: PT017 (what skopeo said)
+        return False
+
+
+@pytest.mark.parametrize("media_type", [MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER_LIST])
+def test_what_skopeo_cannot_read_is_said_and_nothing_else(theirs: Layout, tmp_path: Path, media_type: str) -> None:
+    content = theirs.path(typed_image(theirs, media_type)).read_bytes()
+    said: dict[str, bool] = {}
+    for verb in ("put", "batch", "tag", "import", "export", "adopt"):
+        root = theirs.root if verb == "adopt" else tmp_path / verb
+        with LocalStore(root, durability="off", adopt=True) as store, warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            done: object = store.adopted
+            if verb == "put":
+                store.put(content, media_type=media_type, tag="app:1")
+            elif verb == "batch":
+                with store.batch() as batch:
+                    batch.put(content, media_type=media_type, tag="app:1")
+            elif verb == "tag":
+                store.tag("app:1", store.put(content, media_type=media_type).digest)
+            elif verb != "adopt":
+                done = store.import_(theirs.root, progress=False)
+            if verb == "export":
+                done = store.export("app:1", root := tmp_path / "out")
+        said[verb] = "skopeo cannot read app:1" in "".join([str(done), *(str(one.message) for one in caught)])
+        assert {one.category for one in caught} <= {LayoutTypeWarning}
+        assert all(one.filename == __file__ for one in caught)
+        assert is_read(root) != said[verb]
+    assert set(said.values()) == {media_type in (DOCKER_MANIFEST, DOCKER_LIST)}
+
+
+def test_a_warning_that_is_an_error_leaves_nothing_done(store: LocalStore, theirs: Layout) -> None:
+    content = theirs.path(typed_image(theirs, DOCKER_MANIFEST)).read_bytes()
+    with pytest.raises(LayoutTypeWarning, match="skopeo cannot read app:1 "):
+        store.put(content, media_type=DOCKER_MANIFEST, tag="app:1")
+    assert store.list() == []
+    digest = store.put(content, media_type=DOCKER_MANIFEST).digest
+    with pytest.raises(LayoutTypeWarning):
+        store.tag("app:1", digest)
+    assert store.tags() == {}
+    assert not store.tag("app:1", digest, dry_run=True)
+    store.put(b"any bytes", media_type="text/plain", tag="plain")

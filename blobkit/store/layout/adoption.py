@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from blobkit.errors import LinkCycleError, StoreBusyError
 from blobkit.model import Arrival, Link
 from blobkit.oci.documents import annotations_of
-from blobkit.oci.index import entry_for, name_of, without_name
+from blobkit.oci.index import entry_for, hidden_images, name_of, without_name
 from blobkit.oci.names import REF_NAME
 from blobkit.render import short
 from blobkit.store import rules
@@ -134,11 +134,12 @@ class _Adoption:
 
     def result(self) -> Adopted:
         """Return what was done."""
-        names = {entry.name for entry, _ in self.taken if self._is_name(entry)} - {name for name, _, _ in self.moved}
+        names = {name for name, _ in self._named()} - {name for name, _, _ in self.moved}
         damaged = [(entry.name or target.digest, self.closure.bad[target.digest]) for entry, target in self._damaged()]
         taken = {target.digest for _, target in self.taken}
         odd_names = [text for digest, text in self.demand.notices if digest in taken]
         odd_names += [self._untyped(target) for _, target in self.taken if not target.media_type]
+        hidden = hidden_images((name, self.closure.types.get(target.digest, "")) for name, target in self._named())
         odd = [(f"an entry of index.json ({str(entry.raw)[:80]})", "it names no blob") for entry in self.demand.odd]
         return Adopted(
             tags=tuple(sorted(names)),
@@ -148,7 +149,7 @@ class _Adoption:
             damaged=(*damaged, *odd),
             blobs=tuple(sorted(self.new)),
             bytes=self.closure.bytes,
-            notices=tuple(dict.fromkeys((*odd_names, *self.notices))),
+            notices=tuple(dict.fromkeys((*odd_names, *self.notices, *([hidden] if hidden else ())))),
         )
 
     def _untyped(self, target: Reference) -> str:
@@ -156,6 +157,10 @@ class _Adoption:
         found = self.closure.types.get(target.digest, "")
         read = f"read as {found}, as its content says" if found else "held as bytes that name nothing"
         return f"{short(target.digest)} has no media type in index.json: {read}"
+
+    def _named(self) -> list[tuple[str, Reference]]:
+        """Return the new tags, each with what it names."""
+        return [(entry.name, target) for entry, target in self.taken if self._is_name(entry)]
 
     def _is_name(self, entry: Entry) -> bool:
         return self.demand.names.get(entry.name) is entry
@@ -213,7 +218,7 @@ class _Adoption:
 
     def _pin(self) -> None:
         """Give tags and recorded pins; new blobs that something holds then lose the pin that they came with."""
-        names = {entry.name: target.digest for entry, target in self.taken if self._is_name(entry)}
+        names = {name: target.digest for name, target in self._named()}
         before = self.demand.before
         self.moved = [(name, before[name], blob) for name, blob in names.items() if name in before]
         old = Counter(blob for _, blob, _ in self.moved)  # their tags' pins are anonymous ones from now on

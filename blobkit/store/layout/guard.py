@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Mark = tuple[int, int, int] | None
 
-__all__ = ["Guard", "notice"]
+__all__ = ["Guard", "notice", "to_caller"]
 
 
 class Guard:
@@ -41,7 +41,7 @@ class Guard:
         self._seen = mark
         if is_foreign and (now := self._layout.hash()) != self._said:
             self._said = now
-            warnings.warn(notice(self._layout, is_whole=is_whole), LayoutChangedWarning, stacklevel=_to_caller())
+            warnings.warn(notice(self._layout, is_whole=is_whole), LayoutChangedWarning, stacklevel=to_caller())
 
     def _mark(self) -> Mark:
         try:
@@ -72,8 +72,8 @@ def notice(layout: Layout, *, is_whole: bool = True) -> str:
     )
 
 
-def _to_caller() -> int:
-    """Return how many frames above the caller of this is the first one that is not blobkit's."""
+def to_caller() -> int:
+    """Return how many frames above the caller of this is the first one that is not blobkit's: a `stacklevel`."""
     level, frame = 1, sys._getframe(1)  # noqa: SLF001 (there is no other way before Python 3.12)
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in ("blobkit", "contextlib"):
         level, frame = level + 1, frame.f_back

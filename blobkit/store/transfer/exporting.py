@@ -23,7 +23,16 @@ from blobkit.content.syncing import sync_directory, sync_files
 from blobkit.digest import Digest, is_digest, parse, read_through, split
 from blobkit.errors import BlobkitError, ContentMissingError, ExportError, TagNotFoundError, UnreadableStoreError
 from blobkit.oci.documents import DOCUMENT_LIMIT, is_document, read_document
-from blobkit.oci.index import LAYOUT, IndexFile, check_writable, entry_for, load_index, name_of, render_index
+from blobkit.oci.index import (
+    LAYOUT,
+    IndexFile,
+    check_writable,
+    entry_for,
+    hidden_images,
+    load_index,
+    name_of,
+    render_index,
+)
 from blobkit.oci.untrusted import DocumentError
 from blobkit.oci.walk import levels
 from blobkit.render import printable, short
@@ -105,8 +114,9 @@ class _Job:
         return entry_for(self.name, self.digest, record.size, media_type)
 
     def notices(self) -> tuple[str, ...]:
-        """Return which blobs the manifests in it name, and are not in it though an image stores them."""
-        found: dict[str, None] = {}
+        """Return that skopeo cannot read it, and which blobs its manifests name that an image stores and it lacks."""
+        hidden = hidden_images([(self.name or self.digest, str(self.entry()["mediaType"]))])
+        found = {hidden: None} if hidden else {}
         for digest, record in sorted(self.records.items()):
             document = self._document(digest) if is_document(record.media_type) or digest == self.digest else None
             for named in document.references if document else ():

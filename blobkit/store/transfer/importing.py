@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from blobkit.digest import read_through
 from blobkit.errors import BlobNotFoundError, SourceError
 from blobkit.model import Arrival
+from blobkit.oci.index import hidden_images
 from blobkit.progress import watched
 from blobkit.render import count, listed, printable, short
 from blobkit.store import rules
@@ -43,13 +44,14 @@ CHUNK = 1_000
 
 @dataclass(frozen=True)
 class Into:
-    """The store that an import writes to."""
+    """The store that an import writes to; `shows_tags` where other programs see its tags in index.json."""
 
     content: Content
     index: Index
     changing: Transaction
     retagged: Retagged
     identity: str
+    shows_tags: bool = False
 
 
 def import_from(source: Source, into: Into, *, strict: bool, progress: bool) -> Imported:
@@ -115,6 +117,7 @@ class _Import:
     done: Counter[str] = field(default_factory=Counter)
     notices: list[str] = field(default_factory=list)
     unheld: set[Digest] = field(default_factory=set)
+    named: dict[str, str] = field(default_factory=dict)
 
     @property
     def unfinished(self) -> str:
@@ -125,7 +128,9 @@ class _Import:
         """Return what was done."""
         missing = [f"{self.plan.key(node)} is pinned there, and has no content: skipped" for node in self.plan.missing]
         self.done["skipped"] += len(missing)
-        notices = dict.fromkeys([*self.plan.noticed(), *self.plan.notices, *missing, *self.notices])
+        hidden = hidden_images(self.named.items()) if self.into.shows_tags else ""
+        hidden_ones = [hidden] if hidden else []
+        notices = dict.fromkeys([*self.plan.noticed(), *self.plan.notices, *missing, *self.notices, *hidden_ones])
         return Imported(source=self.plan.snapshot.caption(), notices=tuple(notices), **self.done)
 
     def take(self, chunk: Sequence[Wanted]) -> None:
@@ -214,6 +219,8 @@ class _Chunk:
         self._release(new, {link.target for link in (*plain, *doubtful)})
         if named or retyped:
             run.into.retagged(rows, durable=durable)
+        types = {wanted.digest: wanted.media_type for wanted in self.taken}
+        run.named.update({name: types[digest] for name, digest in named.items()})
         run.into.content.publish({digest: token for digest, (token, _) in self.staged.items()})
         run.done.update(
             blobs=len(new),
