@@ -108,9 +108,15 @@ def test_facts_that_would_have_to_be_guessed_are_refused(guessed: str) -> None:
 
 
 def test_words_that_are_unknown_are_empty() -> None:
-    twice = pa.DictionaryArray.from_arrays(pa.array([0, 2]), pa.array(["x", None, "x"]))
-    found = facts(nodes={"media_type": pa.array(["x", None]), "platform": twice})
-    assert found.nodes["media_type"].to_pylist() == ["", "x"]
+    null = pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array(["x", None]))
+    for unknown in (pa.array(["x", None]), null, pa.array(["x", None]).dictionary_encode()):
+        found = facts(nodes={"media_type": unknown})
+        assert found.nodes["media_type"].to_pylist() == ["", "x"]
+        assert found.nodes["media_type"].null_count == 0
+
+
+def test_words_that_are_said_twice_are_one() -> None:
+    found = facts(nodes={"platform": pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array(["x", "x"]))})
     assert found.nodes["platform"].to_pylist() == ["x", "x"]
     assert len(found.nodes["platform"].combine_chunks().dictionary) == 1
 
