@@ -34,7 +34,7 @@ def check_layout(root: Path, facts: Facts) -> None:
     why = _refusal(os.fspath(root / "oci-layout"))
     if why:
         facts.notice("layout-file", f"oci-layout {why}", "", os.fspath(root / "oci-layout"))
-    if not (root / "blobs").is_dir():
+    if not os.path.isdir(root / "blobs"):
         facts.notice("layout-file", "blobs is no directory", "", os.fspath(root / "blobs"))
 
 
@@ -73,8 +73,8 @@ def _is_empty(path: str) -> bool:
 
 def is_swept(root: Path) -> bool:
     """Return whether umoci lists blobs/sha256."""
-    own = root / "blobs" / "sha256"
-    return own.is_dir() and not own.is_symlink()
+    own = os.fspath(root / "blobs" / "sha256")
+    return os.path.isdir(own) and not os.path.islink(own)
 
 
 def keep_unswept(root: Path, facts: Facts) -> None:

@@ -56,7 +56,8 @@ def build_graph(tables: Tables, policy: Policy) -> ReferenceGraph:
     holding = holding_pins(tables, policy)
     np.add.at(pins, ids(tables.pins["node"])[holding], numbers(tables.pins["count"])[holding])
     opened = np.zeros(n, np.bool_)
-    opened[target[counts & OPENS[codes(tables.links["kind"])]]] = True
+    if not policy.complete:
+        opened[target[counts & OPENS[codes(tables.links["kind"])]]] = True
     indptr, indices = _rows(source, target, counts, n)
     arrays = {
         "indptr": indptr,

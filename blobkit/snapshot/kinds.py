@@ -161,7 +161,7 @@ class Policy:
 
     `sources`: media types of the documents whose links count and that can be opaque, all where it is empty.
     `counting`: references are counted; else the store is marked and swept. `collector`: the tool whose rules these are,
-    None for none.
+    None for none. `complete`: the links that count are all that the tool itself reads, so that no document hides more.
     """
 
     store: str
@@ -171,6 +171,7 @@ class Policy:
     counting: bool = False
     sources: frozenset[str] = frozenset()
     collector: Collector | None = None
+    complete: bool = False
 
     @property
     def by_name(self) -> bool:
@@ -271,15 +272,40 @@ REGISTRY = Collector(
     "registry garbage-collect",
     "2.8.2",
     (
-        StopRule("opaque-revision", "a manifest cannot be read"),
-        StopRule("damaged-revision", "a revision link holds no digest"),
+        StopRule("gc-name", "a directory with _layers has a path that is no name of a repository"),
+        StopRule("gc-path", "a link file has a path that the program refuses (blanks, colons, other letters)"),
+        StopRule("gc-link", "a revision link holds no digest"),
+        StopRule("gc-file", "a file lies where it lists a directory, or a directory where it reads a file"),
+        StopRule("gc-loop", "symbolic links lead in a circle, or one through another more than 40 times"),
+        StopRule("gc-unreadable", "a directory or file may not be read"),
+        StopRule("gc-manifest-json", "a manifest is no JSON object"),
+        StopRule("gc-manifest-version", "a manifest has a schemaVersion other than 1 and 2"),
+        StopRule("gc-manifest-type", "a manifest says a media type that it does not know"),
+        StopRule("gc-manifest-field", "a field of a manifest has another type than it expects"),
+        StopRule("gc-manifest-crash", "manifests has a wrong type in a manifest without a media type: it crashes"),
+        StopRule("gc-manifest-size", "a manifest is larger than 4 MiB"),
+        StopRule("gc-manifest-unread", "a manifest may not be read"),
+        StopRule("gc-no-blobs", "there is no directory blobs"),
+        StopRule("gc-data", "a file named data below blobs/ has a path that is no digest's"),
+        StopRule("gc-data-crash", "a file named data lies below a name of one character: it crashes"),
+        StopRule("gc-elsewhere", "a blob to remove is not where blobs of its digest are", late=True),
     ),
 )
 REGISTRY_M = Collector(
     "registry-m",
     "registry garbage-collect -m",
     "2.8.2",
-    (*REGISTRY.stops, StopRule("damaged-tag", "the current link of a tag holds no digest")),
+    (
+        *REGISTRY.stops,
+        StopRule("gc-m-no-tags", "a repository has a manifest and no directory tags"),
+        StopRule("gc-m-path", "a tag has a name that the program refuses"),
+        StopRule("gc-m-link", "the current link of a tag holds no digest"),
+        StopRule("gc-m-file", "a file lies where a directory of tags is, or a directory where a link is"),
+        StopRule("gc-m-loop", "symbolic links among the tags lead in a circle"),
+        StopRule("gc-m-unreadable", "a directory or link of tags may not be read"),
+        StopRule("gc-m-gone", "an untagged manifest has no directory any more when its turn comes to be removed"),
+        StopRule("gc-m-elsewhere", "a blob to remove is not where blobs of its digest are", late=True),
+    ),
 )
 
 BLOBKIT = Kind(
@@ -324,8 +350,8 @@ REGISTRIES = Kind(
     (
         Policy("registry", "tags", frozenset({"tag"}), _BODY),
         Policy("registry", "revisions", _REVISIONS, _BODY | {"revision"}),
-        Policy("registry", "gc", frozenset({"revision"}), _MARKED, collector=REGISTRY),
-        Policy("registry", "gc-m", frozenset({"tagged-revision"}), _MARKED, collector=REGISTRY_M),
+        Policy("registry", "gc", frozenset({"revision"}), _MARKED, collector=REGISTRY, complete=True),
+        Policy("registry", "gc-m", frozenset({"tagged-revision"}), _MARKED, collector=REGISTRY_M, complete=True),
     ),
     tools=("curl", "crane", "skopeo", "regctl"),
     collected_by={"tags": "registry", "revisions": "registry", "gc": "registry", "gc-m": "registry-m"},

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from layout_damage import BODIES, DESCRIPTORS, LABELS, TEXTS, TOPS
-from random_fields import random_fields
-
 from layouts import CONFIG, DOCKER_MANIFEST, INDEX, LAYER, MANIFEST, NAME, Layout
+from random_fields import random_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

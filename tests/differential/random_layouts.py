@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from file_damage import FILES
 from layout_builder import DOCUMENTS, OF_TEXTS, RANDOM_FIELDS, Builder, Case
 from layout_damage import BODIES, DESCRIPTORS, LABELS, LAYOUT_FILES, TEXTS, TOPS
-
 from layouts import ARTIFACT, CONFIG, DOCKER_LIST, DOCKER_MANIFEST, INDEX, LAYER, MANIFEST, SCHEMA1
 
 if TYPE_CHECKING:

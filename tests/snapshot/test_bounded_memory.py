@@ -12,7 +12,7 @@ import pytest
 from blobkit.errors import SnapshotFormatError
 from blobkit.snapshot import members as zips
 from blobkit.snapshot.snapshot import Snapshot, build
-from crafted import LINKS, PINS, TEXT, TIME, archive, directory, members, parquet, tables
+from crafted import LINKS, PINS, TEXT, TIME, archive, changed, directory, members, parquet, tables
 from graphs import same_facts
 from layouts import Layout, nowhere
 from peak import peaks
@@ -91,6 +91,17 @@ def test_small_files_take_little_memory(tmp_path: Path) -> None:
 def check_refused(path: Path, why: str) -> None:
     with pytest.raises(SnapshotFormatError, match=why):
         Snapshot.load(path)
+
+
+def test_few_long_texts_and_words_are_weighed(tmp_path: Path) -> None:
+    long = pa.array(["y" * (1 << 20)] * 60, TEXT)
+    texts = {**tables(), "notices": pa.table(dict.fromkeys(EACH, long))}
+    check_refused(archive(tmp_path / "x", members(texts, use_dictionary=False)), "unpack to more")
+    words = pa.array([f"{number}{'y' * (1 << 20)}" for number in range(60)])
+    vocabulary = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, 3], pa.int32()), words)
+    check_refused(
+        archive(tmp_path / "x", members(changed(tables(), "nodes", "platform", vocabulary))), "unpack to more"
+    )
 
 
 def test_texts_that_repeat_the_start_of_the_one_before(tmp_path: Path) -> None:
