@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blobkit.content.descriptors import Descriptor, opened
 from blobkit.content.quarantine import PRIVATE, move_aside, quarantine, stamp, strays
 from blobkit.content.syncing import sync_directory, sync_file_system
 from blobkit.content.temporary import StagedFile, StagingArea, abandoned, reclaim
@@ -89,7 +90,7 @@ class DirectoryContent:
     def open(self, digest: Digest) -> BinaryIO:
         """Return the file, open to read; FileNotFoundError where there is none."""
         try:
-            return os.fdopen(os.open(self._path(digest), READ), "rb")
+            return opened(self._path(digest), READ)
         except OSError as error:
             if error.errno != errno.ELOOP:
                 raise
@@ -104,11 +105,8 @@ class DirectoryContent:
         if size > SMALL:
             return None
         try:
-            fd = os.open(self._path(digest), READ)
-            try:
-                content = os.read(fd, size + 1)
-            finally:
-                os.close(fd)
+            with Descriptor().open(self._path(digest), READ) as descriptor:
+                content = os.read(descriptor.fileno(), size + 1)
         except OSError:
             return None
         return content if len(content) == size else None
@@ -134,12 +132,9 @@ class DirectoryContent:
 
     def sync(self) -> None:
         """Make every file of this file system durable, in one call where the system has `syncfs`."""
-        fd = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            if not sync_file_system(fd):
+        with Descriptor().open(self._root, os.O_RDONLY | os.O_DIRECTORY) as descriptor:
+            if not sync_file_system(descriptor.fileno()):
                 os.sync()
-        finally:
-            os.close(fd)
 
     def reclaim(self) -> int:
         """Remove the temporary files and areas of dead writers; return how many there were."""

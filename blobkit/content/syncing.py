@@ -10,6 +10,8 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING
 
+from blobkit.content.descriptors import Descriptor
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
@@ -63,8 +65,5 @@ def _syncfs() -> Callable[[int], int] | None:
 
 
 def _sync_path(path: str | Path, flags: int = 0) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    with Descriptor().open(path, os.O_RDONLY | flags) as descriptor:
+        os.fsync(descriptor.fileno())
