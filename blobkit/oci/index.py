@@ -6,6 +6,7 @@ An index.json that cannot be read never means that there are no images.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from blobkit.access import reason
 from blobkit.errors import UnreadableStoreError
+from blobkit.filehandle import FileHandle
 from blobkit.oci.documents import OCI_MANIFEST, annotations_of, entry_of, is_document
 from blobkit.oci.names import IMAGE_NAME, REF_NAME, Named, names_of
 from blobkit.oci.untrusted import DocumentError, Odd, objects, parse_json
@@ -240,9 +242,13 @@ def _entries(body: Json, odd: list[str]) -> Iterator[Entry]:
 
 def _bytes(path: Path) -> bytes:
     """Return the bytes of a regular file, without waiting where a pipe is in its place."""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(fd, "rb") as file:  # noqa: PTH123 (a descriptor)
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            msg = "no regular file"
-            raise DocumentError(msg)
+    handle = FileHandle(path, os.O_RDONLY | os.O_NONBLOCK)
+    mode = os.fstat(handle.fileno()).st_mode
+    if not stat.S_ISREG(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) if stat.S_ISDIR(mode) else _irregular()
+    with handle.file() as file:
         return file.read(INDEX_LIMIT + 1)
+
+
+def _irregular() -> DocumentError:
+    return DocumentError("no regular file")
