@@ -54,14 +54,14 @@ from blobkit.errors import (
     WriterClosedError,
 )
 from blobkit.model import Descriptor, Freed
-from blobkit.protocols import open_addresses_with, open_sources_with, write_scripts_with
+from blobkit.protocols import open_addresses_with, open_sources_with, survey_with, write_scripts_with
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from blobkit.connect import scan
-    from blobkit.protocols import Address, Source
+    from blobkit.protocols import Address, Source, SupportsSnapshot
     from blobkit.questions.audit import Audit, audit
     from blobkit.questions.collecting import Collected
     from blobkit.questions.comparison import Comparison, compare_gc
@@ -228,7 +228,7 @@ def __dir__() -> list[str]:
 
 
 def _open(address: Address) -> Snapshot:
-    return import_module("blobkit.connect").scan(address)  # type: ignore[no-any-return]
+    return import_module("blobkit.connect").facts(address)  # type: ignore[no-any-return]
 
 
 def _source(address: Address) -> AbstractContextManager[Source]:
@@ -239,6 +239,11 @@ def _script(preview: object, tool: str | None, *, heading: Sequence[str] = ()) -
     return import_module("blobkit.scripts.script").script(preview, tool, heading=heading)  # type: ignore[no-any-return]
 
 
+def _survey(x: SupportsSnapshot | Address) -> Snapshot:
+    return import_module("blobkit.connect").surveyed(x)  # type: ignore[no-any-return]
+
+
 open_addresses_with(_open)
+survey_with(_survey)
 open_sources_with(_source)
 write_scripts_with(_script)

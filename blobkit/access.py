@@ -1,4 +1,4 @@
-"""Who may read a path: told in one line, so that a user knows what to type."""
+"""What bars the way to a path, a mode or a symbolic link: told in one line, so that a user knows what to type."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Denial", "denial", "is_denied", "reason", "refusal", "user_name"]
+__all__ = ["Denial", "denial", "is_denied", "reason", "refusal", "to_follow", "user_name"]
 
 DENIED = frozenset({errno.EACCES, errno.EPERM})
 
@@ -71,6 +71,20 @@ def refusal(*paths: Path) -> str:
                 f"run blobkit as a user who may read it: sudo -u {shlex.quote(owner)} blobkit ..."
             )
     return ""
+
+
+def to_follow(link: str, target: str, kind: str, root: str) -> str:
+    """Return what to type so that a store is scanned with what a symbolic link in it leads to.
+
+    Where it leads to a directory, that can also be mounted; `target` is "" where it leads to a file.
+    """
+    copy = f"scan a copy that has it (cp -aL {shlex.quote(root)} COPY && blobkit audit {kind}:COPY)"
+    if not target:
+        return copy
+    link, target = shlex.quote(link), shlex.quote(target)
+    return (
+        f"{copy}, or put a mount in the place of the link (rm {link} && mkdir {link} && mount --bind {target} {link})"
+    )
 
 
 def _is_barred(path: Path, *, inside: bool) -> bool:

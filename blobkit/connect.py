@@ -13,20 +13,22 @@ from typing import TYPE_CHECKING
 
 from blobkit.access import refusal
 from blobkit.errors import AddressError, SourceError, UnreadableStoreError
+from blobkit.protocols import as_snapshot
 from blobkit.render import listed, printable
 from blobkit.scanners import go_blobstore, oci_layout, registry
 from blobkit.scanners.foreign import ForeignStore
+from blobkit.scanners.survey import survey
 from blobkit.snapshot.kinds import STORES
 from blobkit.snapshot.snapshot import Snapshot
-from blobkit.store.local import open_read_only
+from blobkit.store.local import LocalStore, ReadOnlyStore, open_read_only
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from blobkit.digest import Digest
-    from blobkit.protocols import Address, Source
+    from blobkit.protocols import Address, Source, SupportsSnapshot
 
-__all__ = ["scan", "source"]
+__all__ = ["facts", "scan", "source", "surveyed"]
 
 LOOKED_FOR = ", ".join(
     [*(f"{kind.name} ({kind.signs})" for kind in STORES.values()), "snapshot (snapshot.json)"],
@@ -53,13 +55,31 @@ def scan(
     if storage_options:
         msg = f"storage_options are given ({listed(sorted(storage_options))}), and {os.fspath(address)} is a local path"
         raise AddressError(msg)
+    kind, path = _located(address)
+    if kind == "blobkit":
+        return _scan_blobkit(path, policy, verify=verify, files=True)
+    return _MAKERS[kind](path, policy, progress, verify)
+
+
+def facts(address: Address, *, policy: str | None = None, progress: bool = True) -> Snapshot:
+    """Return a snapshot as `scan` does, but of a blobkit store what its index says: no look at each file.
+
+    Only an audit asks for more.
+    """
+    kind, path = _located(address)
+    if kind == "blobkit":
+        return _scan_blobkit(path, policy, verify=False, files=False)
+    return _MAKERS[kind](path, policy, progress, False)  # noqa: FBT003 (private)
+
+
+def _located(address: Address) -> tuple[str, Path]:
+    """Return the kind of store at an address, and its path; AddressError, UnreadableStoreError."""
     if not os.fspath(address):
         msg = "the address is empty: give the path of a store, or kind:path"
         raise AddressError(msg)
     kind, path = parse(os.fspath(address))
     _check_permission(path)
-    kind = kind or recognise(path)
-    return _MAKERS[kind](path, policy, progress, verify)
+    return kind or recognise(path), path
 
 
 @contextmanager
@@ -68,9 +88,7 @@ def source(address: Address) -> Iterator[Source]:
 
     SourceError for a saved snapshot, which has no content; AddressError as in `scan`.
     """
-    kind, path = parse(os.fspath(address))
-    _check_permission(path)
-    kind = kind or recognise(path)
+    kind, path = _located(address)
     if kind == "blobkit":
         with open_read_only(_directory(path)) as store:
             yield store
@@ -85,15 +103,13 @@ def source(address: Address) -> Iterator[Source]:
 def parse(address: str) -> tuple[str, Path]:
     """Return the kind ("" where none is given) and the path of an address; AddressError for a kind unknown."""
     kind, colon, rest = address.partition(":")
-    if colon and kind in _MAKERS:
+    if colon and kind in _KINDS:
         if not rest:
             msg = f"the path of the address {address!r} is empty: give kind:path"
             raise AddressError(msg)
         return kind, Path(rest)
     if re.fullmatch(r"[a-z][a-z-]+:.*", address) and not Path(address).exists():
-        msg = (
-            f"{printable(address)}: the kind {kind!r} is not known (use {', '.join(_MAKERS)}), and no such path exists"
-        )
+        msg = f"{printable(address)}: the kind {kind!r} is not known (use {', '.join(_KINDS)}), and no such path exists"
         raise AddressError(msg)
     return "", Path(address)
 
@@ -139,13 +155,28 @@ def _directory(path: Path) -> Path:
     return path.absolute()
 
 
-def _scan_blobkit(path: Path, policy: str | None, _progress: bool, verify: bool) -> Snapshot:  # noqa: FBT001 (private)
+def surveyed(x: SupportsSnapshot | Address) -> Snapshot:
+    """Return the snapshot of a store, a snapshot or an address; of a store on a disk with all its files counted."""
+    if isinstance(x, str | os.PathLike):
+        return scan(x)
+    return _with_files(x) if isinstance(x, LocalStore | ReadOnlyStore) else as_snapshot(x)
+
+
+def _with_files(store: LocalStore | ReadOnlyStore) -> Snapshot:
+    """Return the snapshot of a store with what its files say; what is recorded meanwhile is no orphan."""
+    orphans = store.orphans()
+    snapshot = store.snapshot()
+    left = {digest: stamp for digest, stamp in orphans.items() if snapshot.find(digest) < 0}
+    return snapshot.with_files(*survey(store.root, left))
+
+
+def _scan_blobkit(path: Path, policy: str | None, *, verify: bool, files: bool) -> Snapshot:
     if verify:
         shown = printable(os.fspath(path))
         msg = f"{shown} is a blobkit store, of which only the index is read: verify its blobs as oci:{shown}"
         raise AddressError(msg)
     with open_read_only(_directory(path)) as store:
-        snapshot = store.snapshot()
+        snapshot = _with_files(store) if files else store.snapshot()
     return snapshot if policy is None else snapshot.with_policy(policy)
 
 
@@ -170,7 +201,6 @@ def _load_snapshot(path: Path, policy: str | None, _progress: bool, _verify: boo
 
 
 _MAKERS: dict[str, Callable[[Path, str | None, bool, bool], Snapshot]] = {
-    "blobkit": _scan_blobkit,
     "oci": _scan_oci,
     "registry": _scan_registry,
     "go-blobstore": _scan_go,
@@ -178,6 +208,7 @@ _MAKERS: dict[str, Callable[[Path, str | None, bool, bool], Snapshot]] = {
 }
 _NEEDED = (".blobkit/index.sqlite", "index.json", registry.BELOW)
 """Paths in a directory without which nothing is known of the store in it."""
+_KINDS = ("blobkit", *_MAKERS)
 _PATHS: dict[str, Callable[[Path], Callable[[Digest], str]]] = {
     "oci": oci_layout.path_of,
     "registry": registry.path_of,

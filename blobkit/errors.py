@@ -88,6 +88,11 @@ __all__ = [
 ]
 
 
+def moved(root: object) -> str:
+    """Return the message for a store whose directory is not at its path any more."""
+    return f"{root} was moved, removed or replaced while it was open as a store: open it again where it is now"
+
+
 class BlobkitError(Exception):
     """Root of all errors of blobkit; `digest` is the blob concerned, or "" where there is none.
 

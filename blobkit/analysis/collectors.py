@@ -1,8 +1,11 @@
-"""The garbage collection that a tool does by its own rules: whether it stops, and why."""
+"""The garbage collection that a tool does by its own rules: whether it stops, why, and what it removed by then."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from blobkit.analysis.reach import live
 from blobkit.cache import memoized
@@ -10,26 +13,72 @@ from blobkit.cache import memoized
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from numpy.typing import NDArray
+
+    from blobkit.snapshot.kinds import StopRule
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["would_abort"]
+__all__ = ["removed_before_stop", "would_abort"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """What stops a tool: the rule, the node that it has to reach (-1: none), and what the notice says and is about."""
+
+    rule: StopRule
+    node: int
+    message: str
+    key: str
 
 
 def would_abort(snapshot: Snapshot, gone: Iterable[int] = ()) -> tuple[str, ...]:
-    """Return why the tool that the policy is named after would stop; empty where it would not.
+    """Return why the tool that the policy is named after would stop, first what stops it first; empty where none does.
 
     Only what the tool looks at can stop it: things without a key (a stray file), names, and blobs that it reaches; not
-    the nodes `gone`, which it reaches no more.
+    the nodes `gone`, which it reaches no more. What blobkit does not see is told too, as not known.
     """
+    tool = snapshot.rule.tool
+    return tuple(
+        f"what {tool} does is not known: {stop.message}" if stop.rule.unsure else f"{tool} would abort: {stop.message}"
+        for stop in sorted(_passed(snapshot, gone), key=lambda stop: stop.rule.late)
+    )
+
+
+def removed_before_stop(snapshot: Snapshot, gone: Iterable[int] = ()) -> NDArray[np.int32]:
+    """Return the nodes of the blobs that the tool has removed by the time it stops, by digest; none where it does not.
+
+    It removes what it does not reach, in the order of digests, once it has looked at all that it reaches.
+    """
+    stops = _passed(snapshot, gone)
+    if not stops or not all(stop.rule.late for stop in stops):
+        return np.empty(0, np.int32)
+    last = min(stop.key for stop in stops)
+    removed = snapshot.graph.blob & ~live(snapshot.graph)
+    removed[list(gone)] = snapshot.graph.blob[list(gone)]
+    nodes = np.flatnonzero(removed).astype(np.int32)
+    return nodes[: int(np.searchsorted(np.array(snapshot.keys(nodes), object), last, "right"))]
+
+
+def _passed(snapshot: Snapshot, gone: Iterable[int]) -> list[_Stop]:
+    """Return what stops the tool when these nodes are gone."""
     found = _stops(snapshot)
-    passed = set(gone) if found else ()
-    return tuple(f"{snapshot.rule.tool} would abort: {message}" for node, message in found if node not in passed)
+    without = set(gone) if found else ()
+    return [stop for stop in found if stop.node not in without]
 
 
 @memoized
-def _stops(snapshot: Snapshot) -> tuple[tuple[int, str], ...]:
-    """Return what stops the tool: the node, -1 where it is about none, and the message."""
-    notices, reached = snapshot.notices, live(snapshot.graph)
+def _stops(snapshot: Snapshot) -> tuple[_Stop, ...]:
+    """Return what stops the tool now."""
+    collector = snapshot.rule.collector
+    rules = {rule.code: rule for rule in collector.stops} if collector else {}
+    reached = live(snapshot.graph) if rules else np.empty(0, np.bool_)
+    notices = snapshot.notices
     rows = zip(*(notices[column].to_pylist() for column in ("code", "key", "message")), strict=True)
-    found = ((snapshot.find(key), message) for code, key, message in rows if code in snapshot.rule.aborts)
-    return tuple((node, message) for node, message in found if node < 0 or reached[node])
+    found = (
+        _Stop(rules[code], -1 if rules[code].late else snapshot.find(key), message, key)
+        for code, key, message in rows
+        if code in rules
+    )
+    met = [stop for stop in found if (reached[stop.node] if stop.node >= 0 else not stop.rule.keyed)]
+    unsure = {stop.key for stop in met if stop.rule.unsure}
+    return tuple(stop for stop in met if stop.rule.unsure or unsure.isdisjoint((stop.key, "")))

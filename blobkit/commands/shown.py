@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from blobkit.connect import scan
+from blobkit.connect import facts
 from blobkit.questions.summary import cells, records, table
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ json_option = click.option(
 
 def scanned(address: str, policy: str | None) -> Snapshot:
     """Return the snapshot at an address."""
-    return scan(address, policy=policy, progress=watched())
+    return facts(address, policy=policy, progress=watched())
 
 
 def watched() -> bool:

@@ -15,6 +15,7 @@ from blobkit.content.quarantine import PRIVATE, move_aside, quarantine, stamp, s
 from blobkit.content.syncing import sync_directory, sync_file_system
 from blobkit.content.temporary import StagedFile, StagingArea, abandoned, reclaim
 from blobkit.digest import ALGORITHMS, Digest, is_digest, split
+from blobkit.errors import StoreError, moved
 from blobkit.filehandle import FileHandle, open_into
 
 if TYPE_CHECKING:
@@ -57,12 +58,18 @@ class DirectoryContent:
                 sync_directory(made)
 
     def stage(self) -> StagedFile:
-        """Return a new temporary file, locked by this process for as long as it is staged."""
-        return StagedFile(self._tmp, sync=self._sync)
+        """Return a new temporary file, locked by this process for as long as it is staged; StoreError where moved."""
+        try:
+            return StagedFile(self._tmp, sync=self._sync)
+        except FileNotFoundError as error:
+            raise self._moved(error) from error
 
     def area(self) -> StagingArea:
-        """Return a new directory of temporary files, locked by this process for as long as it is there."""
-        return StagingArea(self._tmp, sync=self._sync)
+        """Return a new directory of temporary files, locked by this process while it is there; StoreError as above."""
+        try:
+            return StagingArea(self._tmp, sync=self._sync)
+        except FileNotFoundError as error:
+            raise self._moved(error) from error
 
     def publish(self, staged: Mapping[Digest, str]) -> None:
         """Rename the files with these tokens to their digests, then make the directories durable."""
@@ -169,6 +176,10 @@ class DirectoryContent:
 
     def close(self) -> None:
         """Do nothing: no file stays open between calls."""
+
+    def _moved(self, error: OSError) -> OSError:
+        """Return the error that says so where the directories of the store are gone, else the same error."""
+        return error if Path(self._tmp).is_dir() else StoreError(moved(self._root))
 
     def _path(self, digest: Digest) -> str:
         label, hexa = split(digest)

@@ -243,12 +243,14 @@ def _entries(body: Json, odd: list[str]) -> Iterator[Entry]:
 def _bytes(path: Path) -> bytes:
     """Return the bytes of a regular file, without waiting where a pipe is in its place."""
     handle = FileHandle(path, os.O_RDONLY | os.O_NONBLOCK)
-    mode = os.fstat(handle.fileno()).st_mode
-    if not stat.S_ISREG(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) if stat.S_ISDIR(mode) else _irregular()
+    info = os.fstat(handle.fileno())
+    if stat.S_ISDIR(info.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(info.st_mode):
+        msg = "no regular file"
+        raise DocumentError(msg)
+    if info.st_size > INDEX_LIMIT:  # a file without content may say so too: nothing of it is read
+        msg = f"larger than {INDEX_LIMIT >> 20} MiB"
+        raise DocumentError(msg)
     with handle.file() as file:
         return file.read(INDEX_LIMIT + 1)
-
-
-def _irregular() -> DocumentError:
-    return DocumentError("no regular file")

@@ -9,14 +9,24 @@ import json
 import re
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from blobkit.render import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["DocumentError", "Json", "Odd", "objects", "parse_json", "parse_time", "text_of"]
+__all__ = [
+    "DocumentError",
+    "Json",
+    "Odd",
+    "objects",
+    "parse_json",
+    "parse_time",
+    "read_integer",
+    "refuse_constant",
+    "text_of",
+]
 
 Json = dict[str, object]
 
@@ -42,6 +52,9 @@ FIELDS = frozenset(
 )
 """Fields that say what a document links to."""
 
+
+LONGEST_INTEGER = 20
+"""Characters of the longest integer that has 64 bits."""
 
 ODD_KEPT = 10
 """Odd parts of one document that are told one by one."""
@@ -86,7 +99,8 @@ def parse_json(data: bytes, fields: frozenset[str] = FIELDS) -> Json:
     hook = _Pairs if others.search(data) else None
     _bound(data, _PAIRS if hook else _CONTAINER)
     try:
-        value = json.loads(data.decode("utf-8", "replace"), object_pairs_hook=hook, parse_constant=_refused)
+        text = data.decode("utf-8", "replace")
+        value = json.loads(text, object_pairs_hook=hook, parse_int=read_integer, parse_constant=refuse_constant)
         value = _canonical(value, {_folded(field): field for field in fields}) if hook else value
     except RecursionError:
         msg = "JSON nested too deeply"
@@ -116,9 +130,15 @@ class _Pairs(list[tuple[str, object]]):
     """The members of an object in their order, names as often as they are given."""
 
 
-def _refused(constant: str) -> object:
+def refuse_constant(constant: str) -> NoReturn:
+    """Raise ValueError: NaN and Infinity, which Python reads, are no JSON."""
     msg = f"{constant} is no JSON"
     raise ValueError(msg)
+
+
+def read_integer(digits: str) -> int | float:
+    """Return an integer; one that fits into no field as a float, so that its length costs nothing."""
+    return int(digits) if len(digits) <= LONGEST_INTEGER else float("inf")
 
 
 @cache

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from blobkit.errors import ThresholdError
-from blobkit.protocols import as_snapshot
+from blobkit.protocols import as_surveyed
 from blobkit.questions.asking.ages import parse_age
 from blobkit.questions.asking.sizes import parse_size
 from blobkit.questions.columns import categorical, keys, times
@@ -150,7 +150,7 @@ class Audit(Shown):
         parts = {"blobs": self.snapshot.bytes, **size, "metadata": disk.metadata}
         twice = sum(parts.values()) - disk.bytes
         told = [f"{human_bytes(number)} {what}" for what, number in parts.items() if number]
-        told += [f"less {human_bytes(twice)} in files with several names"] if twice > 0 else []
+        told += [f"less {human_bytes(twice)} that is there once for several names, or not there"] if twice > 0 else []
         return [f"{count(disk.files, 'file')} in all, {human_bytes(disk.bytes)}: {', '.join(told)}"] if told else []
 
     @property
@@ -212,7 +212,7 @@ def audit(x: SupportsSnapshot | Address, *, min_age: Age = "24h", top: int = 10,
     never advised to be deleted. `top` is the number of rows in the tables of the text. Errors: what `scan` raises,
     AgeError. Cost: as `to_frame`.
     """
-    snapshot = as_snapshot(x)
+    snapshot = as_surveyed(x)
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)
     age = parse_age(min_age)
     return Audit(snapshot, age, top, findings(snapshot, age))

@@ -93,7 +93,7 @@ class Collection:
         """Why nothing is collected, "" where something may be."""
         if self.by_hand:
             return ""
-        return self.why_not if len(self.harmed) else listed(self.aborts, 3)
+        return listed(self.aborts, 3) or (self.why_not if len(self.harmed) else "")
 
     @property
     def command(self) -> str:
@@ -103,8 +103,11 @@ class Collection:
     @cached_property
     def why_not(self) -> str:
         """Why the collector is not run: what it would take, and the names that need it."""
-        what = count(len(self.harmed), "blob")
-        return f"{self.command} would take {what} that {who_needs(self.deletion.snapshot, self.harmed)} needs"
+        snapshot = self.deletion.snapshot
+        rows, number = self.deletion.under(snapshot)
+        gone = drop_pins(snapshot, rows, number).nodes
+        after = Holding.after(snapshot, dict(zip(rows.tolist(), number.tolist(), strict=True)), gone)
+        return f"{self.command} would take {count(len(self.harmed), 'blob')} needed by {who_needs(after, self.harmed)}"
 
 
 def collection_of(preview: Preview) -> Collection:
@@ -158,7 +161,7 @@ def collected(preview: Preview) -> Collected:
 def waiting(preview: Preview) -> pd.DataFrame:
     """Return what the policy promises and the collector leaves, biggest first (see `Preview.waiting`)."""
     snapshot, found = preview.snapshot, preview.collection
-    done = found.removal.nodes if not found.stops else found.removal.nodes[:0]
+    done = found.removal.nodes[: None if snapshot.store.tools and not found.stops else 0]
     nodes = np.setdiff1d(preview.nodes, preview.sure if found.by_hand else done).astype(np.int32)
     size = snapshot.graph.size[nodes]
     nodes = nodes[np.lexsort((nodes, -size))]
@@ -204,8 +207,8 @@ def _reasons(found: Collection, rows: NDArray[np.int32]) -> NDArray[np.int64]:
     return code
 
 
-def who_needs(snapshot: Snapshot, nodes: Nodes) -> str:
+def who_needs(holding: Holding, nodes: Nodes) -> str:
     """Return a few of the names that reach the biggest of these blobs."""
-    biggest = nodes[np.argmax(snapshot.graph.size[nodes])]
-    names = Holding.now(snapshot).names(int(biggest), 3)
+    biggest = nodes[np.argmax(holding.snapshot.graph.size[nodes])]
+    names = holding.names(int(biggest), 3)
     return listed([cut(short(name), NAME_SHOWN) for name in names], 2) or "something"

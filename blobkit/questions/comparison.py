@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from blobkit.analysis.collectors import would_abort
+from blobkit.analysis.collectors import removed_before_stop, would_abort
 from blobkit.analysis.holder_kernels import links_within, losses
 from blobkit.analysis.kernels import depths
 from blobkit.analysis.reach import holders, live, unknown
@@ -42,7 +42,8 @@ class Comparison(Shown):
     """What the collector of `tool` removes (falsy: nothing), against what the store's default policy still needs.
 
     `snapshot` is under the default policy, `collected` the same under the tool's. Where the tool would abort, the
-    figures are what it would remove once that is mended; `aborts` says why it would.
+    figures are what it would remove once that is mended; `aborts` says why it would, and `removed_before_stop` what is
+    removed by then.
     """
 
     snapshot: Snapshot
@@ -102,8 +103,13 @@ class Comparison(Shown):
 
     @property
     def aborts(self) -> tuple[str, ...]:
-        """Why the tool would stop and remove nothing."""
+        """Why the tool would stop, or why that is not known; empty where it would not."""
         return would_abort(self.collected)
+
+    @cached_property
+    def removed_before_stop(self) -> tuple[str, ...]:
+        """The digests that the tool has removed by the time it stops, sorted; empty where it does not stop."""
+        return tuple(keys(self.collected, removed_before_stop(self.collected)).tolist())
 
     @cached_property
     def notices(self) -> tuple[str, ...]:
@@ -130,6 +136,7 @@ class Comparison(Shown):
             "policy": self.snapshot.policy,
             "tool": self.tool,
             "aborts": list(self.aborts),
+            "removed_before_stop": list(self.removed_before_stop),
             "blobs": len(self),
             "bytes": self.bytes,
             "needed_blobs": int(self._needed[self._removed].sum()),
@@ -144,7 +151,9 @@ class Comparison(Shown):
     def title(self) -> str:
         """Return the answer in one line."""
         needed = int(self._needed[self._removed].sum())
-        does = "would abort; else it" if self.aborts else "would"
+        by_then = count(len(self.removed_before_stop), "blob")
+        after = f" after removing {by_then}" if self.removed_before_stop else ""
+        does = f"would abort{after}; else it" if self.aborts else "would"
         removes = f"remove{'s' if self.aborts else ''} {count(len(self), 'blob')}, {human_bytes(self.bytes)}"
         wrongly = (
             f"{count(needed, 'blob')}, {human_bytes(self.needed_bytes)}, of it needed" if needed else "none needed"
@@ -157,8 +166,11 @@ class Comparison(Shown):
 
     @cached_property
     def _removed(self) -> NDArray[np.int32]:
-        """The nodes of the blobs that the tool removes."""
-        return np.flatnonzero(self.snapshot.graph.blob & ~live(self.collected.graph)).astype(np.int32)
+        """The nodes of the blobs that the tool removes; none where it reads more than blobkit may look at."""
+        graph = self.collected.graph
+        if (self.collected.rule.complete and len(unknown(graph))) and not self.aborts:
+            return np.empty(0, np.int32)
+        return np.flatnonzero(graph.blob & ~live(graph)).astype(np.int32)
 
     @cached_property
     def _spared(self) -> NDArray[np.bool_]:

@@ -13,8 +13,8 @@ import numpy as np
 
 from blobkit.analysis.removal import drop_pins, freed
 from blobkit.analysis.repositories import levels, members, nodes_of, repositories, spread
-from blobkit.snapshot.pins import first_of_name, named, texts
-from blobkit.snapshot.roles import IS_REVISION, NAMES
+from blobkit.snapshot.pins import first_of_name, named, rows_of_names, texts
+from blobkit.snapshot.roles import IS_ALIAS, IS_REVISION, NAMES
 from blobkit.snapshot.tables import codes, matching, numbers
 
 if TYPE_CHECKING:
@@ -99,14 +99,27 @@ class Deletion:
         return found
 
     def _is_partly(self) -> Bools:
-        """Return for each row whether another pin of its name stays."""
-        same, pins = first_of_name(self.snapshot), self.snapshot.pins
-        stays = numbers(pins["count"]) > 0
+        """Return for each row whether another pin stays that the tool calls by the same name."""
+        pins, kind = self.snapshot.pins, codes(self.snapshot.pins["kind"])
+        stays = (numbers(pins["count"]) > 0) & NAMES[kind]
         stays[self.rows] = False
+        called = self._called
         left = np.zeros(len(stays), np.bool_)
-        left[same[np.flatnonzero(stays)]] = True
-        partly: Bools = left[same[self.rows]]
+        left[called[np.flatnonzero(stays)]] = True
+        partly: Bools = left[called[self.rows]]
         return partly
+
+    @property
+    def _called(self) -> NDArray[np.int64]:
+        """What the tool calls each pin: the first pin of its name, or of its other name where it has one."""
+        snapshot, kind = self.snapshot, codes(self.snapshot.pins["kind"])
+        called = first_of_name(snapshot).copy()
+        for row in np.flatnonzero(IS_ALIAS[kind]).tolist():
+            name, _, digest = snapshot.key(snapshot.pins["node"][row].as_py()).rpartition("@")
+            node = snapshot.find(digest)
+            same = [other for other in rows_of_names(snapshot).get(name, ()) if NAMES[kind[other]]]
+            called[[other for other in same if repositories(snapshot).blob[other] == node]] = called[row]
+        return called
 
     @property
     def by_manifest(self) -> bool:

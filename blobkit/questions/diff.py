@@ -17,7 +17,7 @@ from blobkit.questions.columns import categorical, keys, tags, words
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, Shown
 from blobkit.questions.summary import records
 from blobkit.render import count, cut, human_bytes, listed
-from blobkit.snapshot.roles import GOES_ALONG, IS_REVISION, NAMES
+from blobkit.snapshot.roles import GOES_ALONG, IS_ALIAS, IS_REVISION, IS_TWIN, NAMES
 from blobkit.snapshot.tables import codes, ids, places
 
 if TYPE_CHECKING:
@@ -287,7 +287,10 @@ def _tags(side: _Side, rows: NDArray[np.int64]) -> NDArray[np.object_]:
 def _names(snapshot: Snapshot) -> pd.Series:
     """Return the digests that each name names, as one text, by name."""
     pins = snapshot.pins
-    is_name = np.asarray(pins["name"].is_valid()) & (NAMES | ~(IS_REVISION | GOES_ALONG))[codes(pins["kind"])]
+    is_name = (
+        np.asarray(pins["name"].is_valid())
+        & (NAMES | ~(IS_REVISION | GOES_ALONG | IS_ALIAS | IS_TWIN))[codes(pins["kind"])]
+    )
     rows = np.flatnonzero(is_name)
     name = pd.Index(pins["name"].take(rows).to_pandas().astype("str"), name="tag")
     digest = pd.Series(keys(snapshot, ids(pins["node"])[rows]), index=name)

@@ -130,9 +130,9 @@ def _advice(preview: Preview) -> list[str]:
     best = preview.also_drop.head(0 if preview.dropped.noun else ADVISED)
     at_most = "" if preview.exact else "at most "
     more = [
-        f"{cut(short(tag), NAME_SHOWN)} ({at_most}{human_bytes(size)} more, {human_bytes(alone)} if dropped alone)"
+        f"with {cut(short(tag), NAME_SHOWN)} {at_most}{human_bytes(size)} more ({human_bytes(alone)} if dropped alone)"
         for tag, size, alone in zip(best["tag"], best["bytes"], best["alone"], strict=True)
     ]
     if more:
-        lines.append(f"together with one of these more goes: {' or '.join(more)}")
+        lines.append(f"together {', or '.join(more)}")
     return lines

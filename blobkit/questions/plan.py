@@ -184,7 +184,8 @@ class Plan(Shown):
         lines = [self.snapshot.caption(), *self._proof()]
         lines += waits(self.preview)
         if self._untagged is not None:
-            needed = [f"{number:,} {why}" for why, number in self._untagged.value_counts().items()]
+            counts = self._untagged.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+            needed = [f"{number:,} {why}" for why, number in counts.items()]
             lines.append(f"untagged and kept: {listed(needed, REASONS_SHOWN) or 'none'}")
         if self.garbage_bytes:
             lines.append(f"{human_bytes(self.garbage_bytes)} are garbage already: no name needs to be dropped for them")

@@ -164,12 +164,16 @@ def revisions_view(snapshot: Snapshot) -> Snapshot:
 
 def only_groups(snapshot: Snapshot, policy: str | None, given: Mapping[str, object]) -> None:
     """Raise PlanError, a ValueError, where something is given that cannot be beside `untagged`."""
-    odd = [name for name, value in given.items() if value is not None and value != () and value is not False]
+    odd = [name for name, value in given.items() if not (value is None or value is False or _is_empty(value))]
     if policy is not None and policy != revisions_view(snapshot).policy:
         odd.append(f"policy {policy}")
     if odd:
         msg = f"untagged manifests are judged by rules of their own: give no {' and no '.join(odd)} beside untagged"
         raise PlanError(msg)
+
+
+def _is_empty(value: object) -> bool:
+    return isinstance(value, tuple) and not value
 
 
 def dropped_untagged(found: Untagged, groups: Targets = ()) -> Dropped:

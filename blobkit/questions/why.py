@@ -16,7 +16,7 @@ from blobkit.analysis.holder_kernels import links_within
 from blobkit.analysis.reach import closure_up, holders
 from blobkit.analysis.referrers import Holding
 from blobkit.protocols import as_snapshot
-from blobkit.questions.asking.targets import Dropped, blob_of, untagged
+from blobkit.questions.asking.targets import Dropped, PinName, blob_of, untagged
 from blobkit.questions.columns import categorical, keys
 from blobkit.questions.preview import Preview, preview_of
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
@@ -75,8 +75,8 @@ class Why(Shown):
 
     @cached_property
     def tags(self) -> tuple[str, ...]:
-        """All names that reach the blob, sorted."""
-        return tuple(sorted(set(self.frame.loc[self._named, "name"].tolist())))
+        """All names that reach the blob, sorted; as targets they stay names, also where one is a digest."""
+        return tuple(map(PinName, sorted(set(self.frame.loc[self._named, "name"].tolist()))))
 
     @cached_property
     def others(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from blobkit.filehandle import open_into
 from blobkit.oci.documents import DOCUMENT_LIMIT, Document, read_document
 from blobkit.oci.untrusted import DocumentError
 from blobkit.render import clean
+from blobkit.scanners.links import store_around
 from blobkit.snapshot.notices import not_followed
 from blobkit.snapshot.snapshot import build
 
@@ -114,6 +115,7 @@ class Facts:
         self.links: tuple[list[int], list[int], list[str]] = ([], [], [])
         self.pins: list[tuple[int, str | None, str, str | None, int, int]] = []
         self.notices: list[tuple[str, str, str, str]] = []
+        self.behind_links: set[str] = set()
 
     def node(self, key: str) -> int:
         """Return the node of this key, made as a missing one where it is new."""
@@ -136,10 +138,14 @@ class Facts:
         self.size[node], self.modified[node], self.stored[node] = size, modified, "yes"
 
     def virtual_node(self, key: str, modified: int) -> int:
-        """Record a node that is no blob, and return it; `key` has no control characters (see `visible`)."""
-        node = self.node(key)
+        """Record a node that is no blob, and return it; control characters in its key are escaped."""
+        node = self.node(visible(key))
         self.modified[node], self.stored[node] = modified, "virtual"
         return node
+
+    def is_behind_link(self, digest: str) -> bool:
+        """Return whether a blob, its algorithm or all blobs are symbolic links that leave the store: not followed."""
+        return not self.behind_links.isdisjoint((digest, digest.partition(":")[0], ""))
 
     def is_stored(self, digest: str) -> bool:
         """Return whether this blob is stored here."""
@@ -167,7 +173,7 @@ class Facts:
 
     def hide(self, what: str, kinds: Iterable[str]) -> None:
         """Pin a virtual node, by pins of these kinds, for what cannot be read: what nothing else reaches is unknown."""
-        node = self.virtual_node(visible(what), -1)
+        node = self.virtual_node(what, -1)
         self.opaque[node] = True
         for kind in kinds:
             self.pin(node, None, kind)
@@ -182,7 +188,9 @@ class Facts:
 
     def not_followed(self, what: str, path: str, key: str = "") -> None:
         """Record a symbolic link that is not followed, and where it leads to; what lies there is unknown."""
-        self.notice("symlink", not_followed(what, os.path.realpath(path)), key, path)
+        target = os.path.realpath(path)
+        self.notice("symlink", not_followed(what, target, store_around(os.path.dirname(target))), key, path)
+        self.behind_links.update([key] if key else ())
         self.unseen(path)
 
     def unseen(self, path: str) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from blobkit.access import is_denied
+from blobkit.access import is_denied, reason
 from blobkit.digest import Digest, is_digest
 from blobkit.errors import UnreadableStoreError
 from blobkit.oci.documents import DOCUMENT_LIMIT, kind_of
@@ -25,6 +25,7 @@ from blobkit.progress import watched
 from blobkit.render import count, printable
 from blobkit.scanners.facts import Facts, Files, listing, micros, read, within
 from blobkit.scanners.leftovers import Ledger
+from blobkit.scanners.links import led_out
 from blobkit.scanners.places import GO_BLOBSTORE
 from blobkit.snapshot.notices import upload
 
@@ -82,7 +83,9 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
     that leaves `root` is followed. `verify` hashes every blob.
     """
     blobs = os.fspath(root / "blobs")
-    if not within(blobs, os.fspath(root)) or not os.path.isdir(blobs):
+    if not within(blobs, os.fspath(root)):
+        raise UnreadableStoreError(led_out(root / "blobs", root, "go-blobstore"))
+    if not os.path.isdir(blobs):
         msg = f"{printable(os.fspath(root))} holds no store of the Go package: looked for the directory blobs in it"
         raise UnreadableStoreError(msg)
     facts = Facts(Ledger(os.fspath(root), GO_BLOBSTORE))

@@ -64,10 +64,12 @@ class Group:
 class Ledger:
     """Counts the files below `root`; paths are absolute, and those that lead through a symbolic link are passed over.
 
-    What such a path leads to is counted under its own path, if that is below the root.
+    What such a path leads to is counted under its own path, if that is below the root. `blobs`: no scanner tells of
+    blobs, so that the ledger counts their files too.
     """
 
-    def __init__(self, root: str, place: Place) -> None:
+    def __init__(self, root: str, place: Place, *, blobs: bool = False) -> None:
+        self._blobs = blobs
         self.root, self.place = root.rstrip("/") or "/", place
         self._base = self.root.rstrip("/") + "/"
         self._real = os.path.realpath(root).rstrip("/") + "/"
@@ -257,12 +259,14 @@ class Ledger:
     def _name(self, path: str, info: os.stat_result) -> None:
         """Count one name of a file that is no blob."""
         role = self._role(path)
-        if not stat.S_ISREG(info.st_mode) or role == "blob":
+        if not stat.S_ISREG(info.st_mode) or (role == "blob" and not self._blobs):
             return
         if role == "upload" and clean(path) not in self._uploads:
             role = "leftover"
         if info.st_nlink > 1 or (self._inodes and (info.st_dev, info.st_ino) in self._inodes):
-            self._inode(info, role, path).names += 1
+            inode = self._inode(info, role, path)
+            inode.names += 1
+            inode.digests += [self.place.behind(path[len(self._base) :]) or ""] * (role == "blob")
         else:
             self._add(role, path, info.st_size, info.st_mtime_ns // 1000)
 

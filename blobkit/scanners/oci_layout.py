@@ -7,15 +7,22 @@ verified in passing, all others on request.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from blobkit.digest import Digest, is_digest
 from blobkit.errors import UnreadableStoreError
-from blobkit.oci.documents import Reference, repository
+from blobkit.oci.documents import Reference, annotations_of, entry_of, repository
 from blobkit.oci.index import ADVICE, load_index
+from blobkit.oci.names import Named, names_of
+from blobkit.oci.spec import decode_index
+from blobkit.oci.untrusted import DocumentError, Json, Odd
 from blobkit.progress import watched
+from blobkit.render import clean
 from blobkit.scanners.documents import Documents
 from blobkit.scanners.facts import Facts, Files, is_directory, listing, within
+from blobkit.scanners.layout_collector import Marking
+from blobkit.scanners.layout_sweep import check_layout, check_path, is_swept, keep_unswept, swept
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.places import LAYOUT
 
@@ -26,6 +33,9 @@ if TYPE_CHECKING:
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["is_layout", "path_of", "scan"]
+
+KEPT = 32 << 20
+"""Bytes of documents that are kept while umoci's way through them is followed."""
 
 
 def is_layout(root: Path) -> bool:
@@ -45,37 +55,101 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
     Nothing is written, no symbolic link that leaves `root` is followed. `verify` hashes every blob.
     """
     facts = Facts(Ledger(os.fspath(root), LAYOUT))
-    files = Files(facts, os.fspath(root), path_of(root))
-    roots = _read_index(root, facts)
+    files = _Files(facts, os.fspath(root), path_of(root))
+    top = _read_index(root)
     for digest, entry in watched(_blob_entries(root, facts), "listing", show=progress):
         files.add(digest, entry)
+    roots = _roots(top, facts)
     documents = Documents(facts, files)
-    documents.follow(reference for reference, _ in watched(roots, "manifests", show=progress, unit=" entries"))
+    documents.follow(one.reference for one in watched(roots, "manifests", show=progress, unit=" entries"))
     documents.look_into(watched(list(files.stored()), "looking", show=progress))
     _pin(facts, roots, documents)
     documents.finish()
     files.verify(iter(watched(list(files.stored() if verify else files.small()), "verifying", show=progress)))
+    _collected(root, facts, files, top)
     return facts.snapshot("oci", os.fspath(root), policy)
 
 
-def _read_index(root: Path, facts: Facts) -> list[tuple[Reference, str]]:
-    """Return the entries of index.json with their names."""
+class _Root(NamedTuple):
+    """An entry of index.json that names a blob: what it says of it, and its names."""
+
+    reference: Reference
+    named: Named
+
+
+@dataclass(frozen=True, slots=True)
+class _Top:
+    """The entries of index.json, and why a program in Go cannot decode them ("" where it can)."""
+
+    entries: tuple[Json, ...]
+    odd: tuple[str, ...] = ()
+    undecoded: str = ""
+
+
+class _Files(Files):
+    """Blobs whose documents are asked for again, soon after they were read."""
+
+    def __init__(self, facts: Facts, root: str, path: Callable[[Digest], str]) -> None:
+        super().__init__(facts, root, path)
+        self.kept: dict[Digest, bytes | None] = {}
+        self.room = KEPT
+
+    def whole(self, digest: Digest) -> bytes | None:
+        """Return the content of a document as before; what was read lately is not read again."""
+        if digest in self.kept:
+            return self.kept[digest]
+        data = super().whole(digest)
+        if len(data or b"") <= self.room:
+            self.kept[digest] = data
+            self.room -= len(data or b"")
+        return data
+
+
+def _read_index(root: Path) -> _Top:
+    """Return the entries of index.json as programs in Go decode them; as they can be made out where these cannot."""
     path = root / "index.json"
     if os.path.lexists(path) and not within(os.fspath(path), os.fspath(root)):
         msg = f"{path} cannot be read as an image index (it is no file in the store): {ADVICE}"
         raise UnreadableStoreError(msg)
     index = load_index(path)
-    for message in index.odd:
+    try:
+        return _Top(tuple(decode_index(index.data)))
+    except DocumentError as error:
+        found = tuple(entry.raw for entry in index.entries if isinstance(entry.raw, dict))
+        return _Top(found, index.odd[: len(index.entries) - len(found)], str(error))
+
+
+def _roots(top: _Top, facts: Facts) -> list[_Root]:
+    """Return the entries that name a blob; what else is there may hold anything."""
+    odd = Odd()
+    found = [(entry_of(entry, odd), names_of(annotations_of(entry))) for entry in top.entries]
+    messages = (*top.odd, *odd.told())
+    for message in messages:
         facts.notice("odd", f"index.json: {message}", "", "index.json")
-    if index.odd:
+    if messages:
         facts.hide("index.json", ("entry",))
-    return [(entry.target, entry.name) for entry in index.entries if entry.target]
+    return [_Root(target, Named(*map(clean, named))) for target, named in found if target]
+
+
+def _collected(root: Path, facts: Facts, files: Files, top: _Top) -> None:
+    """Record what umoci does with this layout."""
+    check_layout(root, facts)
+    check_path(os.path.abspath(root), facts)
+    if top.undecoded:
+        facts.notice("index-undecoded", f"index.json cannot be decoded: {top.undecoded}", "", "index.json")
+    else:
+        entries = [(entry, clean(names_of(annotations_of(entry)).name)) for entry in top.entries]
+        Marking(facts, files, is_swept=is_swept(root)).record(entries)
+    keep_unswept(root, facts)
 
 
 def _blob_entries(root: Path, facts: Facts) -> Iterator[tuple[Digest, os.DirEntry[str]]]:
     """Yield the entries below blobs/ that are named like a digest; a notice says what else is there."""
     for folder in _folders(root, facts):
-        for entry in listing(folder.path, facts):
+        names = listing(folder.path, facts)
+        if folder.name == "sha256":
+            swept(names, facts)
+        for entry in names:
             digest = f"{folder.name}:{entry.name}"
             if is_digest(digest):
                 yield Digest(digest), entry
@@ -88,26 +162,34 @@ def _folders(root: Path, facts: Facts) -> Iterator[os.DirEntry[str]]:
     blobs = os.fspath(root / "blobs")
     if not within(blobs, os.fspath(root)):
         facts.not_followed("blobs", blobs)
+        facts.behind_links.add("")
+        facts.notice("behind-link", "all blobs lie behind a symbolic link that leaves the store", "", blobs)
         return
     for folder in listing(blobs, facts):
         if not is_directory(folder):
             facts.notice("junk", f"{folder.name} in blobs/ is no directory", "", folder.path)
         elif folder.is_symlink() and not within(folder.path, os.fspath(root)):
             facts.not_followed(f"blobs/{folder.name}", folder.path)
+            facts.behind_links.add(folder.name)
+            where = f"blobs/{folder.name} lies behind a symbolic link that leaves the store"
+            facts.notice("behind-link", where, "", folder.path)
         else:
             yield folder
 
 
-def _pin(facts: Facts, roots: list[tuple[Reference, str]], documents: Documents) -> None:
+def _pin(facts: Facts, roots: list[_Root], documents: Documents) -> None:
     """Record a pin for each entry; an unnamed one of a referrer whose subject is stored is marked as such."""
     names: dict[str, Digest] = {}
-    for reference, name in roots:
-        subject = documents.subjects.get(reference.digest)
+    for (digest, *_), (name, ref) in roots:
+        subject = documents.subjects.get(digest)
         dependent = not name and subject is not None and facts.is_stored(subject)
-        kind = "referrer-entry" if dependent else "entry"
-        facts.pin(facts.node(reference.digest), name or None, kind, repository(name))
-        if name and names.setdefault(name, reference.digest) != reference.digest:
-            message = f"the name {name} is given to {names[name]} and to {reference.digest}"
+        first = names.setdefault(name, digest) if name else digest
+        kind = "referrer-entry" if dependent else "entry" if first == digest else "later-entry"
+        facts.pin(facts.node(digest), name or None, kind, repository(name))
+        if ref not in (name, ""):
+            facts.pin(facts.virtual_node(f"{name}@{digest}", -1), ref, "ref-name")
+        if first != digest:
+            message = f"the name {name} is given to {first} and to {digest}"
             facts.notice("duplicate-name", message, name, "index.json")
-        if not reference.digest.startswith("sha256:"):
-            facts.notice("algorithm", f"{reference.digest} in index.json: many tools know sha256 only", name)
+        if not digest.startswith("sha256:"):
+            facts.notice("algorithm", f"{digest} in index.json: many tools know sha256 only", name)

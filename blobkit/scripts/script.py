@@ -43,7 +43,7 @@ def script(preview: Preview, tool: str | None = None, *, heading: Sequence[str] 
     elif tool == "umoci":
         lines += with_umoci(preview.snapshot.address, wanted)
     else:
-        lines += with_api(tool, wanted, found.command, found.why_not if len(found.harmed) else "")
+        lines += with_api(tool, wanted, found.command, found.stops if len(found.harmed) else "")
     return "\n".join(lines) + "\n"
 
 

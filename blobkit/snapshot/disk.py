@@ -32,6 +32,12 @@ class Disk:
     metadata: int = 0
     names: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse what no sum could hold: sparse files may claim any size."""
+        if self.bytes >= MOST:
+            msg = f"the files of the store have {self.bytes:,} bytes, more than can be counted: look for sparse files"
+            raise SnapshotFormatError(msg)
+
     def to_meta(self) -> dict[str, object]:
         """Return it as plain values that JSON can hold."""
         return {**asdict(self), "names": list(self.names)}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.snapshot.kinds import LINK_KINDS, PIN_KINDS
-from blobkit.snapshot.roles import OPENS
+from blobkit.snapshot.kinds import LINK_KINDS, PIN_KINDS, PINS
+from blobkit.snapshot.roles import BY_DIGEST, OPENS
 from blobkit.snapshot.tables import STORED, codes, flags, flat, ids, numbers
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def build_graph(tables: Tables, policy: Policy) -> ReferenceGraph:
     holding = holding_pins(tables, policy)
     np.add.at(pins, ids(tables.pins["node"])[holding], numbers(tables.pins["count"])[holding])
     opened = np.zeros(n, np.bool_)
-    opened[target[counts & OPENS[codes(tables.links["kind"])]]] = True
+    if not policy.complete:
+        opened[target[counts & OPENS[codes(tables.links["kind"])]]] = True
     indptr, indices = _rows(source, target, counts, n)
     arrays = {
         "indptr": indptr,
@@ -64,7 +65,7 @@ def build_graph(tables: Tables, policy: Policy) -> ReferenceGraph:
         "pins": pins,
         "size": numbers(tables.nodes["size"]),
         "blob": codes(tables.nodes["stored"]) == STORED.index("yes"),
-        "opaque": flags(tables.nodes["opaque"]) & ((pins > 0) | opened),
+        "opaque": flags(tables.nodes["opaque"]) & ((pins > 0) | opened) & _is_source(tables, policy),
     }
     for array in arrays.values():
         array.flags.writeable = False
@@ -75,10 +76,21 @@ def counted_links(tables: Tables, policy: Policy) -> NDArray[np.bool_]:
     """Return whether each link counts under a policy. Cost: a pass over the links for each kind that counts."""
     counts = of_kinds(codes(tables.links["kind"]), policy.links, LINK_KINDS)
     if policy.sources:
-        column = flat(tables.nodes["media_type"])
-        wanted = np.array([name in policy.sources for name in column.dictionary.to_pylist()], np.bool_)
-        counts &= wanted[np.asarray(column.indices)][ids(tables.links["source"])]
+        in_documents = BY_DIGEST[codes(tables.links["kind"])]
+        counts &= _is_source(tables, policy)[ids(tables.links["source"])] | ~in_documents
     return counts
+
+
+def _is_source(tables: Tables, policy: Policy) -> NDArray[np.bool_]:
+    """Return whether each node is a document that a policy follows."""
+    if not policy.sources:
+        return np.ones(tables.nodes.num_rows, np.bool_)
+    column = flat(tables.nodes["media_type"])
+    wanted = np.array([name in policy.sources for name in column.dictionary.to_pylist()], np.bool_)
+    found: NDArray[np.bool_] = wanted[np.asarray(column.indices)]
+    alone = frozenset(kind.name for kind in PINS if kind.is_alone) & policy.pins
+    found[ids(tables.pins["node"])[of_kinds(codes(tables.pins["kind"]), alone, PIN_KINDS)]] = False
+    return found
 
 
 def holding_pins(tables: Tables, policy: Policy) -> NDArray[np.bool_]:

@@ -63,12 +63,18 @@ class PinKind:
 
     `names`: people gave its name to the node. `is_revision`: it is a manifest's own link in a repository, which goes
     when the manifest is deleted by its digest. `goes_along`: it goes when a revision of its repository does.
+    `is_alias`: it is another name for the pins that its virtual node `name@digest` tells, and holds nothing.
+    `is_twin`: it is one with the pin of the same name on what its virtual node stands for. `is_alone`: the links of the
+    node that it is on do not count, and no one can drop it.
     """
 
     name: str
     names: bool = False
     is_revision: bool = False
     goes_along: bool = False
+    is_alias: bool = False
+    is_twin: bool = False
+    is_alone: bool = False
 
 
 LINKS = (
@@ -81,10 +87,12 @@ LINKS = (
     LinkKind("revision", needs=True, stands_for=True),
     LinkKind("mark", needs=True, opens=False),
     LinkKind("stored-as", contains=True, needs=True, opens=False),
+    LinkKind("index-subject", by_digest=True, refers=True),
 )
 """Every kind of link: config, layer, child and subject are positions in a manifest, referrer is subject reversed; link
-is set by hand; revision leads from `repository@digest` to the manifest, mark to what the registry's collector marks for
-it; stored-as from a sha512 digest to the sha256 blob with its bytes. Saved snapshots name them by text."""
+is set by hand; revision leads from a virtual node (`repository@digest`) to the manifest that it stands for, mark to
+what a collector marks for it; stored-as from a sha512 digest to the sha256 blob with its bytes; index-subject is the
+subject of an index, which umoci does not look at. Saved snapshots name them by text."""
 
 PINS = (
     PinKind("pin"),
@@ -95,9 +103,18 @@ PINS = (
     PinKind("tagged-revision", goes_along=True),
     PinKind("unseen-revision", is_revision=True),
     PinKind("unseen-tagged-revision", goes_along=True),
+    PinKind("later-entry", names=True),
+    PinKind("read-entry", is_twin=True),
+    PinKind("unread", is_alone=True),
+    PinKind("unswept", is_alone=True),
+    PinKind("ref-name", is_alias=True),
 )
-"""Every kind of pin: pin is anonymous; entry and referrer-entry are entries of an index.json; tagged-revision is a tag
-on the virtual node of its revision; the unseen ones are of repositories that the registry's collector passes over."""
+"""Every kind of pin: pin is anonymous; entry, referrer-entry and later-entry are entries of an index.json, the last one
+with a name that an earlier entry gives to another blob; tagged-revision is a tag on the virtual node of its revision;
+the unseen ones are of repositories that the registry's collector passes over. read-entry is an entry on the virtual
+node `entry-N@digest`, where umoci does not follow the links of documents; unread (of count 0, so that it holds nothing)
+is on each of these documents, unswept on a blob that a collector never removes and does not follow. ref-name is the
+reference name of an entry that has a whole name too: it holds nothing, and is on the virtual node `name@digest`."""
 
 LINK_KINDS = tuple(kind.name for kind in LINKS)
 PIN_KINDS = tuple(kind.name for kind in PINS)
@@ -111,12 +128,16 @@ OCI_TYPES = frozenset({OCI_INDEX, OCI_MANIFEST})
 class StopRule:
     """A reason for which a collector stops: a notice with this `code` about what it looks at, and what it says.
 
-    `late`: it stops only when it gets there, so that what sorts before is removed already.
+    A notice with the key of a node stops it where it reaches this node, one without a key always; `keyed`: only those
+    with a key count. `late`: it stops only when it gets there; the key is the last digest that it may have removed by
+    then, "" for none. `unsure`: what it does is not known, because blobkit does not see what the tool sees.
     """
 
     code: str
     reason: str
     late: bool = False
+    keyed: bool = False
+    unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +159,9 @@ class Collector:
 class Policy:
     """The pins that hold and the links that count, and how unreferenced blobs are found.
 
-    `sources`: media types of the documents whose links count, all where it is empty. `counting`: references are
-    counted; else the store is marked and swept. `collector`: the tool whose rules these are, None for none.
+    `sources`: media types of the documents whose links count and that can be opaque, all where it is empty.
+    `counting`: references are counted; else the store is marked and swept. `collector`: the tool whose rules these are,
+    None for none. `complete`: the links that count are all that the tool itself reads, so that no document hides more.
     """
 
     store: str
@@ -149,6 +171,7 @@ class Policy:
     counting: bool = False
     sources: frozenset[str] = frozenset()
     collector: Collector | None = None
+    complete: bool = False
 
     @property
     def by_name(self) -> bool:
@@ -213,7 +236,8 @@ class Kind:
 
 
 _BODY = frozenset(kind.name for kind in LINKS if kind.contains)
-_ENTRIES = frozenset({"entry", "referrer-entry"})
+_NAMED = frozenset({"entry", "later-entry"})
+_ENTRIES = _NAMED | {"referrer-entry"}
 _REVISIONS = frozenset({"revision", "unseen-revision"})
 _MARKED = frozenset({"revision", "mark"})
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -224,14 +248,23 @@ UMOCI = Collector(
     "umoci gc",
     "0.4.7",
     (
+        StopRule("layout-file", "oci-layout is absent or not of version 1.0.0, or blobs is no directory"),
+        StopRule("index-undecoded", "it cannot decode index.json"),
+        StopRule("undecoded", "it reaches a document that it cannot decode"),
+        StopRule("no-digest", "it reaches a descriptor without a digest"),
+        StopRule("other-algorithm", "it reaches a blob of another algorithm than sha256"),
+        StopRule("other-size", "it reaches a blob of another size than the descriptor says"),
         StopRule("missing", "it reaches a blob that is not stored"),
         StopRule("foreign", "it reaches a layer that is stored elsewhere"),
         StopRule("inline", "it reaches a blob that only its descriptor carries"),
         StopRule("dangling-subject", "it reaches a subject that is not stored"),
-        StopRule("algorithm", "it reaches a blob of another algorithm than sha256"),
-        StopRule("opaque", "it reaches a document that it cannot read"),
+        StopRule("unopened", "it reaches a blob that is no readable file"),
+        StopRule("unreadable", "it reaches a blob that cannot be read", keyed=True),
         StopRule("digest-mismatch", "it reaches a blob with other content than its digest says"),
-        StopRule("junk", "a file in blobs/sha256 is not named like a blob", late=True),
+        StopRule("too-large", "it reaches a document that is too large for blobkit to follow", unsure=True),
+        StopRule("behind-link", "it reaches a blob behind a symbolic link that leaves the store", unsure=True),
+        StopRule("sweep", "a name in blobs/sha256 is not that of a blob", late=True),
+        StopRule("path", "the path of the layout is no valid pattern of names", late=True),
     ),
 )
 REGISTRY = Collector(
@@ -239,15 +272,40 @@ REGISTRY = Collector(
     "registry garbage-collect",
     "2.8.2",
     (
-        StopRule("opaque-revision", "a manifest cannot be read"),
-        StopRule("damaged-revision", "a revision link holds no digest"),
+        StopRule("gc-name", "a directory with _layers has a path that is no name of a repository"),
+        StopRule("gc-path", "a link file has a path that the program refuses (blanks, colons, other letters)"),
+        StopRule("gc-link", "a revision link holds no digest"),
+        StopRule("gc-file", "a file lies where it lists a directory, or a directory where it reads a file"),
+        StopRule("gc-loop", "symbolic links lead in a circle, or one through another more than 40 times"),
+        StopRule("gc-unreadable", "a directory or file may not be read"),
+        StopRule("gc-manifest-json", "a manifest is no JSON object"),
+        StopRule("gc-manifest-version", "a manifest has a schemaVersion other than 1 and 2"),
+        StopRule("gc-manifest-type", "a manifest says a media type that it does not know"),
+        StopRule("gc-manifest-field", "a field of a manifest has another type than it expects"),
+        StopRule("gc-manifest-crash", "manifests has a wrong type in a manifest without a media type: it crashes"),
+        StopRule("gc-manifest-size", "a manifest is larger than 4 MiB"),
+        StopRule("gc-manifest-unread", "a manifest may not be read"),
+        StopRule("gc-no-blobs", "there is no directory blobs"),
+        StopRule("gc-data", "a file named data below blobs/ has a path that is no digest's"),
+        StopRule("gc-data-crash", "a file named data lies below a name of one character: it crashes"),
+        StopRule("gc-elsewhere", "a blob to remove is not where blobs of its digest are", late=True),
     ),
 )
 REGISTRY_M = Collector(
     "registry-m",
     "registry garbage-collect -m",
     "2.8.2",
-    (*REGISTRY.stops, StopRule("damaged-tag", "the current link of a tag holds no digest")),
+    (
+        *REGISTRY.stops,
+        StopRule("gc-m-no-tags", "a repository has a manifest and no directory tags"),
+        StopRule("gc-m-path", "a tag has a name that the program refuses"),
+        StopRule("gc-m-link", "the current link of a tag holds no digest"),
+        StopRule("gc-m-file", "a file lies where a directory of tags is, or a directory where a link is"),
+        StopRule("gc-m-loop", "symbolic links among the tags lead in a circle"),
+        StopRule("gc-m-unreadable", "a directory or link of tags may not be read"),
+        StopRule("gc-m-gone", "an untagged manifest has no directory any more when its turn comes to be removed"),
+        StopRule("gc-m-elsewhere", "a blob to remove is not where blobs of its digest are", late=True),
+    ),
 )
 
 BLOBKIT = Kind(
@@ -264,8 +322,15 @@ OCI = Kind(
     "oci",
     "oci-layout, or index.json and blobs/",
     (
-        Policy("oci", "dependent", frozenset({"entry"}), _BODY | {"referrer"}),
-        Policy("oci", "strong", _ENTRIES, _BODY | {"subject"}, sources=OCI_TYPES, collector=UMOCI),
+        Policy("oci", "dependent", _NAMED, _BODY | {"referrer"}),
+        Policy(
+            "oci",
+            "strong",
+            _ENTRIES | {"read-entry", "unread", "unswept"},
+            _BODY | _MARKED | {"subject"},
+            sources=OCI_TYPES,
+            collector=UMOCI,
+        ),
         Policy("oci", "ignore", _ENTRIES, _BODY),
     ),
     tools=("umoci", "rm"),
@@ -285,8 +350,8 @@ REGISTRIES = Kind(
     (
         Policy("registry", "tags", frozenset({"tag"}), _BODY),
         Policy("registry", "revisions", _REVISIONS, _BODY | {"revision"}),
-        Policy("registry", "gc", frozenset({"revision"}), _MARKED, collector=REGISTRY),
-        Policy("registry", "gc-m", frozenset({"tagged-revision"}), _MARKED, collector=REGISTRY_M),
+        Policy("registry", "gc", frozenset({"revision"}), _MARKED, collector=REGISTRY, complete=True),
+        Policy("registry", "gc-m", frozenset({"tagged-revision"}), _MARKED, collector=REGISTRY_M, complete=True),
     ),
     tools=("curl", "crane", "skopeo", "regctl"),
     collected_by={"tags": "registry", "revisions": "registry", "gc": "registry", "gc-m": "registry-m"},

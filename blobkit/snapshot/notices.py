@@ -33,7 +33,7 @@ __all__ = [
 LISTED = 1000
 _UPLOAD = re.compile(r"\((\d{1,18}) bytes\)(?:, last written (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ))?\Z", re.ASCII)
 _DENIED = re.compile(r"\(no permission: (.*) belongs to (.*), mode (0[0-7]+|unknown); this is user (\S+)\)\Z", re.ASCII)
-_LINK = re.compile(r" is a symbolic link to (.*): not followed\Z")
+_LINK = re.compile(r" is a symbolic link to (.*?)(?: in the store (\S+))?: not followed\Z")
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -78,15 +78,15 @@ def denied_in(message: str) -> Denial | None:
     return Denial(*found.groups()) if found else None
 
 
-def not_followed(what: str, target: str) -> str:
-    """Return that a symbolic link is not followed."""
-    return f"{what} is a symbolic link to {target}: not followed"
+def not_followed(what: str, target: str, store: str = "") -> str:
+    """Return that a symbolic link is not followed, and in which store (its address) it leads to, if in one."""
+    return f"{what} is a symbolic link to {target}{store and f' in the store {store}'}: not followed"
 
 
-def not_followed_in(message: str) -> str | None:
-    """Return where that link leads to; None where the message is another one."""
+def not_followed_in(message: str) -> tuple[str, str] | None:
+    """Return where that link leads to, and the address of the store there; None where the message is another one."""
     found = _LINK.search(message)
-    return found[1] if found else None
+    return (found[1], found[2] or "") if found else None
 
 
 def shared(digests: Sequence[str]) -> str:

@@ -6,7 +6,20 @@ import numpy as np
 
 from blobkit.snapshot.kinds import LINKS, PINS
 
-__all__ = ["BY_DIGEST", "CONTAINS", "GOES_ALONG", "IS_REVISION", "NAMES", "NEEDS", "OPENS", "REFERS", "STANDS_FOR"]
+__all__ = [
+    "BY_DIGEST",
+    "CONTAINS",
+    "GOES_ALONG",
+    "IS_ALIAS",
+    "IS_ALONE",
+    "IS_REVISION",
+    "IS_TWIN",
+    "NAMES",
+    "NEEDS",
+    "OPENS",
+    "REFERS",
+    "STANDS_FOR",
+]
 
 CONTAINS = np.array([kind.contains for kind in LINKS])
 NEEDS = np.array([kind.needs for kind in LINKS])
@@ -18,3 +31,6 @@ STANDS_FOR = np.array([kind.stands_for for kind in LINKS])
 NAMES = np.array([kind.names for kind in PINS])
 IS_REVISION = np.array([kind.is_revision for kind in PINS])
 GOES_ALONG = np.array([kind.goes_along for kind in PINS])
+IS_ALIAS = np.array([kind.is_alias for kind in PINS])
+IS_TWIN = np.array([kind.is_twin for kind in PINS])
+IS_ALONE = np.array([kind.is_alone for kind in PINS])

@@ -20,7 +20,7 @@ from blobkit.render import count, html_card, html_table, human_bytes, printable
 from blobkit.snapshot.graph import build_graph, counted_links, holding_pins
 from blobkit.snapshot.kinds import STORES, policy_of
 from blobkit.snapshot.saved import read_archive, read_directory, write_archive, write_directory
-from blobkit.snapshot.tables import Notice, Tables, ids, make, numbers
+from blobkit.snapshot.tables import Notice, Tables, ids, make, numbers, with_notices
 
 if TYPE_CHECKING:
     import os
@@ -96,6 +96,10 @@ class Snapshot:
     def with_policy(self, name: str) -> Snapshot:
         """Return the same facts under another policy; UnknownPolicyError names those that there are. Cost: none."""
         return self if name == self.policy else replace(self, rule=policy_of(self.kind, name))
+
+    def with_files(self, notices: Sequence[Notice], disk: Disk) -> Snapshot:
+        """Return the same facts with the totals of all files, and with what was noticed while these were counted."""
+        return replace(self, tables=with_notices(self.tables, notices), disk=disk)
 
     @cached_property
     def graph(self) -> ReferenceGraph:

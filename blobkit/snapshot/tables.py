@@ -7,7 +7,7 @@ columns; no row is ever a Python object here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,6 +44,7 @@ __all__ = [
     "numbers",
     "places",
     "same_as_before",
+    "with_notices",
 ]
 
 DOCUMENTS = frozenset({"index", "manifest", "artifact"})
@@ -98,6 +99,11 @@ def make(nodes: Columns, links: Columns, pins: Columns, notices: Sequence[Notice
     )
     _check_counts(tables)
     return tables
+
+
+def with_notices(tables: Tables, notices: Sequence[Notice]) -> Tables:
+    """Return the same tables with more notices."""
+    return replace(tables, notices=pa.concat_tables([tables.notices, _notices(notices)]))
 
 
 def numbers(column: pa.ChunkedArray) -> NDArray[np.int64]:

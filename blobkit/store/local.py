@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.content.directory import DirectoryContent
 from blobkit.content.readonly import ReadOnlyContent
-from blobkit.errors import NotAStoreError, ReadOnlyStoreError
+from blobkit.errors import NotAStoreError, ReadOnlyStoreError, StoreError, moved
 from blobkit.index.readonly import ReadOnlyIndex
 from blobkit.index.sqlite import SqliteIndex
 from blobkit.render import cut
@@ -77,6 +77,7 @@ class LocalStore(Store):
             address=str(self.root),
         )
         self._guard = Guard(self._layout, self._index)
+        self._opened_at = _identity(self.root)
         try:
             if adopt:
                 self.adopted = self.adopt()
@@ -143,7 +144,16 @@ class LocalStore(Store):
             refuse_layout(self.root)
 
     def _look(self) -> None:
+        self._check_place()
         self._guard.look()
+
+    def _check_place(self) -> None:
+        """Check that the directory is the one that was opened; StoreError where it was moved, removed or replaced.
+
+        Else content would go to one store and its rows to another. Cost: one `stat`.
+        """
+        if _identity(self.root) != self._opened_at:
+            raise StoreError(moved(self.root))
 
     def _admit(self, rows: Writing) -> bool:
         """Return whether this transaction may write. What a weaker store wrote is made durable first.
@@ -217,6 +227,15 @@ class ReadOnlyStore(Store):
     def _refuse(self) -> None:
         msg = f"{self.root} is open for reading only: open it with blobkit.LocalStore to write"
         raise ReadOnlyStoreError(msg)
+
+
+def _identity(root: Path) -> tuple[int, int] | None:
+    """Return what tells the index of a store from any other file, None where it is gone."""
+    try:
+        info = index_path(root).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return info.st_dev, info.st_ino
 
 
 def open_read_only(root: str | os.PathLike[str]) -> ReadOnlyStore:

@@ -23,11 +23,13 @@ from blobkit.store.fsck.subject import Outside, Subject
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
     from typing import BinaryIO
 
+    from blobkit.digest import Digest
+    from blobkit.model import Stamp
     from blobkit.protocols import Address, Inspected, Source
     from blobkit.snapshot.snapshot import Snapshot
     from blobkit.store.batch import Batch
@@ -127,6 +129,15 @@ class Store(Bulk):
 
         facts, notices = self._index.read(lambda rows: (rows.facts(), self._notices(rows)))
         return picture(facts, self._address, notices)
+
+    def orphans(self) -> Mapping[Digest, Stamp]:
+        """Return the content that the index does not know, as killed writers leave it: `fsck` moves it away.
+
+        Cost: a look-up for every file of content.
+        """
+        from blobkit.store.fsck.files import orphans  # noqa: PLC0415 (rarely needed)
+
+        return orphans(self._subject())
 
     def fsck(self, *, repair: bool = False, content: bool = True, progress: bool = True) -> Fsck:
         """Return every kind of damage that is found in the index, the content and what is around them.

@@ -267,6 +267,9 @@ class Verbs(ABC):
             return plain
         return described_all(rows, [new.digest for new in came])
 
+    def _check_place(self) -> None:  # noqa: B027 (a store in memory has no place)
+        """Check that what was opened is still in its place."""
+
     @abstractmethod
     def _changing(self, *, durable: bool = False) -> AbstractContextManager[Writing]:
         """Return a transaction that may write; `durable` whatever the store promises otherwise."""
@@ -301,6 +304,7 @@ class Verbs(ABC):
                     return self._content.open(digest)
             except FileNotFoundError:
                 continue
+        self._check_place()
         msg = f"the content of {digest} is gone or truncated in {self._address}: put it again to heal it"
         raise ContentMissingError(msg, digest=digest)
 

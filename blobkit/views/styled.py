@@ -31,6 +31,8 @@ BYTES = frozenset(
         "net",
         "gap",
         "together",
+        "alone",
+        "extra",
         "bytes",
         "certain_bytes",
         "garbage_bytes",

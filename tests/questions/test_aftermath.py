@@ -62,7 +62,7 @@ def test_what_frees_no_more_together_than_alone_is_no_advice() -> None:
     assert preview.also_drop.to_dict("records") == [
         {"tag": "b", "bytes": 7, "alone": 0, "extra": 7, "digest": key(3), "name": "b", "blobs": 1, "together": 7}
     ]
-    said = "together with one of these more goes: b (7 B more, 0 B if dropped alone)"
+    said = "together with b 7 B more (0 B if dropped alone)"
     assert said in str(preview)
     assert said in preview._repr_html_()
     assert json.loads(json.dumps(preview.to_dict()))["also_drop"][0]["extra"] == 7
@@ -70,15 +70,19 @@ def test_what_frees_no_more_together_than_alone_is_no_advice() -> None:
     preview = blobkit.simulate_deref(snapshot_of(graph, counting=True, names={0: ["a"], 3: ["b"]}), "a")
     assert preview.also_drop.empty
     assert "together" not in str(preview)
+    graph = Graph([1, 10, 5, 0], [1, 1, 0, 0], {(0, 3), (1, 3), (1, 2)})  # only an empty blob goes with both
+    preview = blobkit.simulate_deref(snapshot_of(graph, counting=True, names={0: ["a"], 1: ["b"]}), "a")
+    assert preview.kept["digest"].tolist() == [key(3)]
+    assert preview.also_drop.empty
 
 
 def test_more_goes_at_most_while_a_manifest_in_use_cannot_be_read(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     layout.image("a", "shared", "a's")
     layout.image("b", "shared", "b's")
-    assert "more goes: b (" in str(blobkit.simulate_deref(layout.scan(), "a"))
+    assert "together with b " in str(blobkit.simulate_deref(layout.scan(), "a"))
     layout.add(layout.blob("no index"), "broken", INDEX)
-    assert "more goes: b (at most " in str(blobkit.simulate_deref(layout.scan(), "a"))
+    assert "together with b at most " in str(blobkit.simulate_deref(layout.scan(), "a"))
 
 
 def test_what_two_more_names_keep_is_no_advice_for_one(tmp_path: Path) -> None:

@@ -123,6 +123,26 @@ def test_advice_names_the_collector_of_the_policy(layout: Layout, registry: Regi
     assert advice["gc-m"].endswith("registry garbage-collect -m removes them")
 
 
+def test_garbage_that_can_be_pulled_by_digest_is_named_first(layout: Layout, registry: Registry) -> None:
+    old = registry.manifest(registry.blob("old"), config=registry.config("old"))
+    registry.revision("app", old)
+    registry.revision("other", old)
+    registry.revision("app", registry.manifest(registry.blob("older"), config=registry.config("old")))
+    registry.manifest(registry.blob("deleted"), config=registry.config("old"))
+    for policy in ("tags", "gc-m"):
+        advice = row(blobkit.audit(registry.scan(policy), min_age=0), "garbage")["advice"]
+        told = (
+            f"2 manifests of these can still be pulled by digest: blobkit untagged registry:{registry.root} lists them"
+        )
+        assert told in advice
+    assert "pulled" not in row(blobkit.audit(registry.scan("gc"), min_age=0), "garbage")["advice"]
+    image(layout, None, "sbom")
+    assert "garbage" not in found(layout.scan(), min_age=0)  # an entry without a name holds
+    layout.image(None, "referrer", subject=layout.manifest(layout.blob("base")))
+    advice = row(blobkit.audit(layout.scan(), min_age=0), "garbage")["advice"]
+    assert "1 manifest of these can still be pulled by digest; umoci gc" in advice
+
+
 def test_missing_content_and_names_of_nothing(layout: Layout) -> None:
     layer = layout.drop(layout.blob("layer 0003" * 100))
     gone = layout.drop(image(layout, "gone:1", "whatever"))

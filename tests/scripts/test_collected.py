@@ -123,6 +123,7 @@ def test_every_tag_of_a_real_layout(dataset: Callable[[str], Dataset], tmp_path:
     root = tmp_path / "layout"
     shutil.copytree(dataset("dev-oci-layout")[0], root)
     snapshot = blobkit.scan(f"oci:{root}", policy=policy, progress=False)
+    total = hand = 0
     for tag in blobkit.tags_frame(snapshot).index:
         shutil.rmtree(root)
         shutil.copytree(dataset("dev-oci-layout")[0], root)
@@ -134,9 +135,11 @@ def test_every_tag_of_a_real_layout(dataset: Callable[[str], Dataset], tmp_path:
         done = shell(text, tmp_path)
         assert done.returncode == 0, done.stderr
         assert before - stored(root) - already == set(preview.collected.digests), tag
-        assert preview.collected.bytes > 0
-        assert by_hand == (policy == "dependent")  # umoci gc would take referrers that no entry lists
+        total += preview.collected.bytes
+        hand += by_hand
         assert by_hand == ("NOTE: files are removed by hand" in text)
+    assert total > 0
+    assert (hand > 0) == (policy == "dependent")  # umoci gc would take referrers that no entry lists
 
 
 def stored(root: Path) -> set[str]:

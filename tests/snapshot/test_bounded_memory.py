@@ -12,7 +12,7 @@ import pytest
 from blobkit.errors import SnapshotFormatError
 from blobkit.snapshot import members as zips
 from blobkit.snapshot.snapshot import Snapshot, build
-from crafted import LINKS, PINS, TEXT, TIME, archive, directory, members, parquet, tables
+from crafted import LINKS, PINS, TEXT, TIME, archive, changed, directory, members, parquet, tables
 from graphs import same_facts
 from layouts import Layout, nowhere
 from peak import peaks
@@ -63,6 +63,7 @@ def manifest_of(layout: Layout, layers: int) -> None:
     layout.add(layout.blob('{"schemaVersion":2,"config":{},"layers":[' + "{}," * layers + "{}]}"), "x")
 
 
+@pytest.mark.slow
 def test_small_files_take_little_memory(tmp_path: Path) -> None:
     """Each within 100 MiB of what an honest file takes, one after the other in one process."""
     honest = archive(tmp_path / "honest", members(tables()))
@@ -92,6 +93,17 @@ def check_refused(path: Path, why: str) -> None:
         Snapshot.load(path)
 
 
+def test_few_long_texts_and_words_are_weighed(tmp_path: Path) -> None:
+    long = pa.array(["y" * (1 << 20)] * 60, TEXT)
+    texts = {**tables(), "notices": pa.table(dict.fromkeys(EACH, long))}
+    check_refused(archive(tmp_path / "x", members(texts, use_dictionary=False)), "unpack to more")
+    words = pa.array([f"{number}{'y' * (1 << 20)}" for number in range(60)])
+    vocabulary = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, 3], pa.int32()), words)
+    check_refused(
+        archive(tmp_path / "x", members(changed(tables(), "nodes", "platform", vocabulary))), "unpack to more"
+    )
+
+
 def test_texts_that_repeat_the_start_of_the_one_before(tmp_path: Path) -> None:
     found = tables()
     packed = parquet(found["notices"], use_dictionary=False, column_encoding=dict.fromkeys(EACH, "DELTA_BYTE_ARRAY"))
@@ -115,6 +127,7 @@ def test_other_encodings_are_read(tmp_path: Path) -> None:
     assert Snapshot.load(archive(tmp_path / "x", {**members(tables()), "nodes.parquet": packed})).bytes == 1110
 
 
+@pytest.mark.slow
 def test_headers_that_are_none(tmp_path: Path) -> None:
     """Every byte of the first pages, changed: refused, or read as before."""
     files = members(tables())
@@ -138,6 +151,7 @@ def test_what_is_packed_once_more_is_unpacked_up_to_a_limit(tmp_path: Path, monk
     check_refused(packed, "store it as it is")
 
 
+@pytest.mark.slow
 def test_what_blobkit_saves_it_loads_however_alike_its_facts_are(tmp_path: Path) -> None:
     """300,000 files that are no blobs have almost the same name and a long path: too small a file would be refused."""
     n = 300_000

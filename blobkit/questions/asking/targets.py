@@ -1,7 +1,7 @@
 """From what a user hands over (names, digests, patterns, lists, Series) to the pins that would be dropped.
 
-Resolved in this order: a full digest, an exact name, a pattern with `*` over names, a unique prefix of a digest.
-Nothing is guessed: what names nothing, or several things, is an error that lists what was meant perhaps.
+Resolved in this order: a full digest of a blob that is there, an exact name, a pattern with `*` over names, a unique
+prefix of a digest. Nothing is guessed: what names nothing, or several things, is an error that lists the nearest ones.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from blobkit.digest import ALGORITHMS, is_digest, parse
 from blobkit.errors import AmbiguousTargetError, BlobNotFoundError, NotPinnedError, UnknownTargetError
 from blobkit.render import count, listed, printable, short
 from blobkit.snapshot.pins import named, revisions, rows_named, rows_on
-from blobkit.snapshot.roles import GOES_ALONG, IS_REVISION
+from blobkit.snapshot.roles import GOES_ALONG, IS_ALIAS, IS_ALONE, IS_REVISION, IS_TWIN, NAMES
 from blobkit.snapshot.tables import codes, flat, ids, matching, numbers
 
 if TYPE_CHECKING:
@@ -30,13 +30,19 @@ if TYPE_CHECKING:
 
     Targets = str | Iterable["Targets"]
 
-__all__ = ["Dropped", "Targets", "blob_of", "flattened", "resolve", "untagged"]
+__all__ = ["Dropped", "PinName", "Targets", "blob_of", "flattened", "resolve", "untagged"]
 
 PREFIX_HEX = 6
 NAMES_COMPARED = 50_000
 NAMES_JUDGED = 100
 _DIGEST_LIKE = re.compile(rf"({'|'.join(ALGORITHMS)}):")
 _PREFIX = re.compile(rf"((?:{'|'.join(ALGORITHMS)}):)?([0-9a-f]{{{PREFIX_HEX},}})")
+
+
+class PinName(str):
+    """A name of a pin as an answer gives it: taken for nothing else where it is a target, even if it is a digest."""
+
+    __slots__ = ()
 
 
 @dataclass(slots=True)
@@ -128,15 +134,17 @@ class _Resolver:
 
     def target(self, text: str, *, all_pins: bool) -> None:
         """Drop what one target stands for."""
-        if is_digest(text):
+        rows = self._named(text)
+        if is_digest(text) and not (rows and self._is_name(text)):
+            if rows:
+                self.dropped.notices.append(f"{text} was taken as the digest, not as the name: tag:{text} is that")
             self._digest(text, all_pins=all_pins)
             return
-        rows = rows_named(self.snapshot, text)
         found = [] if text.startswith("tag:") else self._by_prefix(text.removeprefix("digest:"))
         if rows:
             if found:
                 self.dropped.notices.append(f"{text} was taken as the name, not as the start of {short(found[0])}")
-            self._name_rows(list(rows), all_pins=all_pins)
+            self._by_name(text, rows, all_pins=all_pins)
         elif text.startswith(("tag:", "digest:")):
             self._forced(*text.split(":", 1), all_pins=all_pins)
         elif "*" in text:
@@ -148,13 +156,22 @@ class _Resolver:
 
     def blob(self, text: str) -> int:
         """Return the node of one blob."""
-        if is_digest(text):
+        if is_digest(text) and not (rows_named(self.snapshot, text) and self._is_name(text)):
             return self._found(text)
-        named = [self.snapshot.key(node) for node in np.unique(self.node[rows_named(self.snapshot, text)])]
-        found = [key for key in named if is_digest(key)] or self._by_prefix(text)
+        named = [self.snapshot.key(node) for node in np.unique(self.node[self._named(text.removeprefix("tag:"))])]
+        named = [key for key in named if is_digest(key)]
+        if len(named) > 1:
+            msg = f"{text} names {count(len(named), 'blob')}: give the digest of one: {listed(named, 4)}"
+            raise AmbiguousTargetError(msg)
+        found = named or self._by_prefix(text)
         if len(found) != 1:
             self._refuse(text, found)
         return self.snapshot.find(found[0])
+
+    def _is_name(self, text: str) -> bool:
+        """Return whether a text that is a digest, and a name too, stands for the name: no such blob is here."""
+        node = self.snapshot.find(text)
+        return isinstance(text, PinName) or node < 0 or not (self.snapshot.graph.blob[node] or self._holding_on(node))
 
     def group(self, text: str) -> None:
         """Drop every pin of a repository or namespace."""
@@ -166,16 +183,39 @@ class _Resolver:
         self._drop(rows.tolist())
 
     def _forced(self, what: str, text: str, *, all_pins: bool) -> None:
-        rows = rows_named(self.snapshot, text) if what == "tag" else []
+        rows = self._named(text) if what == "tag" else []
         found = self._by_prefix(text) if what == "digest" else []
         if is_digest(text) and what == "digest":
             self._digest(text, all_pins=all_pins)
         elif rows:
-            self._name_rows(list(rows), all_pins=all_pins)
+            self._by_name(text, rows, all_pins=all_pins)
         elif len(found) == 1:
             self._digest(found[0], all_pins=all_pins)
         else:
             self._refuse(text, found)
+
+    def _named(self, text: str) -> list[int]:
+        """Return the rows that have a name, else those that it is another name of: of one image only."""
+        rows = list(rows_named(self.snapshot, text))
+        own = [row for row in rows if not IS_ALIAS[self.kind[row]]]
+        keys = [] if own else [self.snapshot.key(self.node[row]) for row in rows]
+        names = sorted({key.rpartition("@")[0] for key in keys})
+        if len(names) > 1:
+            msg = f"{text} is the reference name of {count(len(names), 'image')}: give one of {listed(names, 4)}"
+            raise AmbiguousTargetError(msg)
+        nodes = [self.snapshot.find(key.rpartition("@")[2]) for key in keys]
+        meant = [row for name in names for row in rows_named(self.snapshot, name) if self.node[row] in nodes]
+        return own or meant
+
+    def _by_name(self, text: str, rows: list[int], *, all_pins: bool) -> None:
+        """Drop pins by one name, and say so where it is given to several blobs."""
+        blobs = {int(self.node[row]) for row in rows if NAMES[self.kind[row]]}
+        if len(blobs) > 1:
+            what = (
+                f"{text} names {count(len(blobs), 'blob')}: all of them are dropped; to drop one alone, give its digest"
+            )
+            self.dropped.notices.append(what)
+        self._name_rows(rows, all_pins=all_pins)
 
     def _refuse(self, text: str, found: list[str]) -> None:
         """Say why a target stands for nothing."""
@@ -191,7 +231,9 @@ class _Resolver:
     def _rows_like(self, pattern: str) -> list[int]:
         """Return the rows whose name matches a pattern in which only `*` is special."""
         expression = "(?s)^" + ".*".join(re.escape(part) for part in pattern.split("*")) + "$"
-        rows: list[int] = matching(self.snapshot.pins["name"], expression).tolist()
+        rows = [
+            row for row in matching(self.snapshot.pins["name"], expression).tolist() if not IS_ALIAS[self.kind[row]]
+        ]
         if not rows:
             msg = f"the pattern {pattern!r} matches none of {count(self.named, 'name')}"
             raise UnknownTargetError(msg)
@@ -246,7 +288,7 @@ class _Resolver:
         if all_pins and on_it:
             self._drop(on_it)
         elif anonymous:
-            self.dropped.add(anonymous[:1], 1)
+            self.dropped.add([*anonymous[:1], *self._twins(anonymous[:1])[:1]], 1)
         else:
             self._named_digest(digest, node, on_it)
 
@@ -270,10 +312,25 @@ class _Resolver:
         self._name_rows(list(rows), all_pins=False)
 
     def _holding_on(self, node: int) -> list[int]:
-        return [row for row in rows_on(self.snapshot, node) if self.snapshot.holding[row]]
+        on_it = rows_on(self.snapshot, node)
+        return [row for row in on_it if self.snapshot.holding[row] and not IS_ALONE[self.kind[row]]]
 
     def _drop(self, rows: list[int]) -> None:
+        rows = [*rows, *self._twins(rows)]
         self.dropped.add(rows, {row: int(self.count[row]) for row in rows})
+
+    def _twins(self, rows: list[int]) -> list[int]:
+        """Return the pins that are one with these: of the same name, on virtual nodes for the same blobs."""
+        is_twin = IS_TWIN[self.kind]
+        if not is_twin.any():
+            return []
+        return [
+            other
+            for row in rows
+            for virtual_node in revisions(self.snapshot).virtual_nodes(int(self.node[row]))
+            for other in rows_on(self.snapshot, virtual_node)
+            if is_twin[other] and self.names[other] == self.names[row]
+        ]
 
 
 def _not_pinned(snapshot: Snapshot, digest: str, node: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,16 @@ from blobkit.questions.findings.files import described, unseen, unseen_places
 from blobkit.questions.findings.finding import MEANING, Finding, about
 from blobkit.questions.findings.noticed import noticed
 from blobkit.questions.frame import status_codes
-from blobkit.snapshot.roles import NAMES, NEEDS
+from blobkit.render import count
+from blobkit.snapshot.pins import revisions
+from blobkit.snapshot.roles import IS_REVISION, NAMES, NEEDS
 from blobkit.snapshot.tables import STORED, codes, ids, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import timedelta
+
+    from numpy.typing import NDArray
 
     from blobkit.snapshot.snapshot import Snapshot
 
@@ -45,10 +50,25 @@ def _unreached(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
     nodes = np.flatnonzero(snapshot.graph.blob).astype(np.int32)
     status = status_codes(snapshot, nodes, min_age)
     tool = snapshot.rule.tool
-    more = f"{tool} removes them" if tool else snapshot.store.advice
-    yield about("garbage", snapshot, nodes[status == 1], more=more)
+    more = (_pulled_by_digest(snapshot, nodes[status == 1]), f"{tool} removes them" if tool else snapshot.store.advice)
+    yield about("garbage", snapshot, nodes[status == 1], more="; ".join(filter(None, more)))
     yield about("fresh", snapshot, nodes[status == 2])  # noqa: PLR2004 (the codes of STATUS)
     yield about("unknown", snapshot, nodes[status == 3])  # noqa: PLR2004 (the codes of STATUS)
+
+
+def _pulled_by_digest(snapshot: Snapshot, garbage: NDArray[np.int32]) -> str:
+    """Return how much of the garbage has a revision, or an entry without a name, so that a pull by digest works."""
+    pins, links = snapshot.pins, revisions(snapshot)
+    nameless = IS_REVISION[codes(pins["kind"])] | np.asarray(pins["name"].is_null())
+    pinned = np.zeros(snapshot.nodes.num_rows, np.bool_)
+    pinned[ids(pins["node"])[nameless & (numbers(pins["count"]) > 0)]] = True
+    pinned[links.target[pinned[links.source]]] = True
+    number = int(np.count_nonzero(pinned[garbage]))
+    if not number:
+        return ""
+    told = f"{count(number, 'manifest')} of these can still be pulled by digest"
+    address = shlex.quote(f"{snapshot.kind}:{snapshot.address}")
+    return f"{told}: blobkit untagged {address} lists them" if snapshot.store.revisions else told
 
 
 def _opaque(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:

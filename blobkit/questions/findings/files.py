@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from blobkit.access import to_follow
 from blobkit.cache import memoized
 from blobkit.questions.columns import keys
 from blobkit.questions.findings.finding import Finding, about
@@ -72,13 +73,14 @@ def unreadable(snapshot: Snapshot, rows: list[Row]) -> Finding:
 def outside(snapshot: Snapshot, rows: list[Row]) -> Finding:
     """Return the links that are not followed, with how to have what they lead to looked at."""
     names = dict.fromkeys(_below(snapshot, path) if path else message for _, path, message, _ in rows)
-    more = ""
-    if rows:
-        _, path, message, _ = rows[0]
-        link, target = shlex.quote(path or "LINK"), shlex.quote(not_followed_in(message) or "TARGET")
-        copy = f"cp -aL {shlex.quote(snapshot.address)} COPY && blobkit audit {snapshot.kind}:COPY"
-        more = f"to audit it too, mount it in the place of the link (mount --bind {target} {link}), or a copy: {copy}"
-    return about("outside", snapshot, _nodes(rows), names, more)
+    return about("outside", snapshot, _nodes(rows), names, _followed(snapshot, rows[0]) if rows else "")
+
+
+def _followed(snapshot: Snapshot, row: Row) -> str:
+    """Return how to have what a link leads to looked at."""
+    digest, path, message, _ = row
+    target, store = not_followed_in(message) or ("", "")
+    return f"scan {store} too" if store else to_follow(path, "" if digest else target, snapshot.kind, snapshot.address)
 
 
 def leftovers(snapshot: Snapshot, rows: list[Row], min_age: timedelta) -> Iterator[Finding]:

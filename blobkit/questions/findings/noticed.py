@@ -9,12 +9,15 @@ import numpy as np
 
 from blobkit.questions.findings.files import leftovers, orphans, outside, shared, split, unreadable, unseen
 from blobkit.questions.findings.finding import MEANING, Finding, about
+from blobkit.snapshot.kinds import STORES
 from blobkit.snapshot.notices import recompressed_in, upload_in
 from blobkit.snapshot.tables import STORED, codes, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import timedelta
+
+    from numpy.typing import NDArray
 
     from blobkit.snapshot.snapshot import Snapshot
 
@@ -43,8 +46,8 @@ CODES = {
 ASIDE = frozenset({"opaque", "dangling", "dangling-subject", "unseen"})
 """Notices of which the graph under the policy says more than the key."""
 
-BESIDE = frozenset({"damaged", "junk"})
-"""Notices of what stands in the place of a blob; they say how many bytes it has."""
+STOPS = frozenset(code for kind in STORES.values() for one in kind.collectors for code in one.codes)
+"""Notices that stop a collector: what has no finding of its own is told by `would-abort`."""
 
 
 def noticed(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
@@ -55,12 +58,9 @@ def noticed(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
     for code, rows in notices.items():
         if code in SPECIAL:
             yield from SPECIAL[code](snapshot, rows, min_age)
-        elif code not in ASIDE:
+        elif code not in ASIDE and (code in CODES or code in MEANING or code not in STOPS):
             finding = CODES.get(code, code if code in MEANING else "odd")
-            nodes = np.array([node for _, _, _, node in rows if node >= 0], np.int32)
-            names = dict.fromkeys(key or path or message for key, path, message, node in rows if node < 0)
-            beside = sum(upload_in(message)[0] for _, _, message, _ in rows) if code in BESIDE else 0
-            yield about(finding, snapshot, nodes, names).with_bytes(beside)
+            yield about(finding, snapshot, *_named(rows))
 
 
 def _by_code(snapshot: Snapshot) -> dict[str, Notices]:
@@ -88,16 +88,34 @@ def _uploads(snapshot: Snapshot, rows: Notices, min_age: timedelta) -> Iterator[
         yield Finding(code, nothing, sum(size for _, size in uploads), tuple(path for path, _ in uploads))
 
 
+def _junk(snapshot: Snapshot, rows: Notices, _: timedelta) -> Iterator[Finding]:
+    """Yield what stands where blobs belong, with its own bytes: not those of a blob that it is beside."""
+    found = about("junk", snapshot, *_named(rows))
+    size = sum(upload_in(message)[0] for _, _, message, _ in rows)
+    yield Finding("junk", found.nodes, size, found.names, beside=size)
+
+
+def _named(rows: Notices) -> tuple[NDArray[np.int32], dict[str, None]]:
+    """Return the nodes that notices are about, and the names of whatever else they are about."""
+    nodes = np.array([node for _, _, _, node in rows if node >= 0], np.int32)
+    return nodes, dict.fromkeys(key or path or message for key, path, message, node in rows if node < 0)
+
+
+def _damaged(snapshot: Snapshot, rows: Notices, _: timedelta) -> Iterator[Finding]:
+    """Yield what is damaged, with the bytes of what stands in the place of a blob."""
+    beside = sum(upload_in(message)[0] for _, _, message, _ in rows)
+    yield about("damaged", snapshot, *_named(rows)).with_bytes(beside)
+
+
 def _missing(snapshot: Snapshot, rows: Notices, _: timedelta) -> Iterator[Finding]:
     """Yield what is named and not stored, without what may lie where nobody can look."""
-    nodes = np.array([node for _, _, _, node in rows if node >= 0], np.int32)
-    names = dict.fromkeys(key or path or message for key, path, message, node in rows if node < 0)
+    nodes, names = _named(rows)
     yield about("missing", snapshot, nodes[~unseen(snapshot)[nodes]], names)
 
 
-def _unlinked(snapshot: Snapshot, rows: Notices, _: timedelta) -> Iterator[Finding]:
+def _unlinked(snapshot: Snapshot, rows: Notices, _min_age: timedelta) -> Iterator[Finding]:
     """Yield the layers without a link in their repository, as `repository@digest`."""
-    nodes = np.array([node for _, _, _, node in rows if node >= 0], np.int32)
+    nodes, _ = _named(rows)
     found = ((_REPOSITORY.search(path), key, message) for key, path, message, _ in rows)
     names = dict.fromkeys(f"{repository[1]}@{key}" if repository else message for repository, key, message in found)
     yield about("unlinked-layer", snapshot, nodes, names)
@@ -115,6 +133,8 @@ def _twins(snapshot: Snapshot, rows: Notices, _min_age: timedelta) -> Iterator[F
 
 
 SPECIAL: Mapping[str, Callable[[Snapshot, Notices, timedelta], Iterator[Finding]]] = {
+    "damaged": _damaged,
+    "junk": _junk,
     "layer-unlinked": _unlinked,
     "leftover": leftovers,
     "missing": _missing,

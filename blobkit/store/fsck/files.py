@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Advance = Callable[[int], object]
 
-__all__ = ["buried", "is_old", "look_around", "look_at_content", "matches", "still_damaged", "unknown"]
+__all__ = ["buried", "is_old", "look_around", "look_at_content", "matches", "orphans", "still_damaged", "unknown"]
 
 PAGE = 10_000
 PLAIN = 0o444
@@ -109,6 +109,12 @@ def still_damaged(content: Inspected, rows: Reading, suspects: Sequence[Suspect]
                 yield suspect
         elif stamp and stamp == suspect.stamp and (suspect.code != "size" or stamp.size != sizes[suspect.digest]):
             yield suspect
+
+
+def orphans(subject: Subject) -> Mapping[Digest, Stamp]:
+    """Return the content that neither a blob nor a removal accounts for. Cost: asks the index for every digest."""
+    found = subject.confirmed(_orphans(subject), partial(unknown, subject.content), exact=True)
+    return {suspect.digest: suspect.stamp for suspect in found if suspect.stamp}
 
 
 def unknown(content: Inspected, rows: Reading, suspects: Sequence[Suspect]) -> Iterator[Suspect]:

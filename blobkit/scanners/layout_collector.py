@@ -1,0 +1,264 @@
+"""Facts about what `umoci gc` marks in a layout, and where it stops: rules of umoci 0.4.7, seen in real runs.
+
+It follows the media types of `blobkit.oci.spec.PARSED` only, by what a descriptor calls a blob, and checks each
+descriptor that it reaches. Below one entry of index.json it looks at each digest once, depth first: the first mention
+decides. In most layouts that is just what the links of documents say, and only what stops it has to be recorded.
+Where it is not (one blob is called a manifest here and a plain file there, a field is given twice), a virtual node
+stands for each entry above such a blob, with links to all that umoci marks from there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from blobkit.digest import Digest, is_digest
+from blobkit.oci.documents import repository
+from blobkit.oci.spec import PARSED, children_of, size_of, text_field
+from blobkit.oci.untrusted import DocumentError
+from blobkit.render import short
+from blobkit.scanners.facts import SMALL
+from blobkit.snapshot.kinds import OCI, UMOCI
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from blobkit.oci.spec import Descriptor
+    from blobkit.scanners.facts import Facts, Files
+
+__all__ = ["Marking"]
+
+ALGORITHM = "sha256:"
+INDEX = "application/vnd.oci.image.index.v1+json"
+ABSENT = frozenset({"missing", "foreign", "inline", "dangling-subject", "behind-link"})
+"""Notices that say already that a blob is not here."""
+STOPS = frozenset(rule.code for rule in UMOCI.stops)
+MARKED = 5_000_000
+"""Digests: what umoci marks is worked out entry by entry up to this number."""
+
+
+_SEEN = {(called, is_wrong): (called, is_wrong) for called in (*PARSED, "") for is_wrong in (False, True)}
+"""One object for each thing that a blob can be seen as."""
+
+
+class Mention(NamedTuple):
+    """A descriptor as umoci sees it: `called` is its media type where that is one of PARSED, "" for all others."""
+
+    digest: str
+    called: str
+    size: int
+
+
+class Stop(NamedTuple):
+    """Why umoci stops: the code of the rule, a sentence, and the blob that it has to reach ("" none)."""
+
+    code: str
+    message: str
+    key: str
+
+
+class Marking:
+    """Follows the entries of an index.json as umoci does; `is_swept`: whether it removes what they do not lead to."""
+
+    def __init__(self, facts: Facts, files: Files, *, is_swept: bool) -> None:
+        self.facts, self.files, self.is_swept = facts, files, is_swept
+        self.readings: set[Mention] = set()
+        self.seen_as: dict[int, tuple[str, bool]] = {}
+        self.unclear: set[str] = set()
+        self.stops: dict[tuple[str, str], Stop] = {}
+        self._known: dict[Mention, list[Mention] | None] = {}
+        self._absent = {key for code, key, _, _ in facts.notices if code in ABSENT}
+
+    def record(self, entries: list[tuple[Descriptor, str]]) -> None:
+        """Record what stops umoci, and virtual nodes where they are needed; `entries` of index.json with their names.
+
+        Cost: each document once; where a blob is called two things, what umoci reads.
+        """
+        _part_from_subjects(self.facts)
+        links = _Links(self.facts)
+        mentions = [_mention(entry) for entry, _ in entries]
+        self._look_at(mentions, links)
+        read = {reading.digest for reading in self.readings}
+        self.unclear |= {key for node, key in links.sources() if node in self.seen_as and key not in read}
+        if not self.is_swept:
+            self.unclear |= {key for code, key, _, _ in self.facts.notices if code in STOPS}
+            self.unclear |= {stop.key for stop in self.stops.values()}
+        apart = self._above() if self.unclear else set()
+        for stop in self.stops.values():
+            if stop.key not in apart | self._absent:
+                self.facts.notice(stop.code, stop.message, stop.key)
+        self._record_apart([(one, name) for one, (_, name) in zip(mentions, entries, strict=True)], apart)
+
+    def _look_at(self, mentions: Iterable[Mention], links: _Links) -> None:
+        """Look at all that the entries lead to: each document once, as each thing that it is called."""
+        todo = [("", mention) for mention in mentions]
+        while todo:
+            source, mention = todo.pop()
+            stop = self._fault(source, mention)
+            if stop is not None and stop.key:
+                self.stops.setdefault((stop.key, stop.code), stop)
+            elif stop is not None:
+                self.unclear.add(mention.digest)  # only this entry stops umoci, whatever else names the blob
+            self._compare(mention, is_wrong=stop is not None and stop.code == "other-size")
+            if mention.called and (stop is None or stop.code == "other-size"):
+                reading = mention._replace(size=0)
+                if reading not in self.readings:
+                    self.readings.add(reading)
+                    todo += [(mention.digest, child) for child in self._first_read(reading, links)]
+
+    def _compare(self, mention: Mention, *, is_wrong: bool) -> None:
+        """Remember what a blob is called, and that it is unclear where another descriptor says something else."""
+        if is_digest(mention.digest):
+            now = _SEEN[mention.called, is_wrong]
+            if self.seen_as.setdefault(self.facts.node(mention.digest), now) != now:
+                self.unclear.add(mention.digest)
+
+    def _first_read(self, reading: Mention, links: _Links) -> list[Mention]:
+        """Return the descriptors in a document; it is unclear where its links are not these."""
+        children = self._decoded(reading)
+        if children is None:
+            return []
+        node = self.facts.ids[reading.digest]
+        targets = {self.facts.node(child.digest) for child in children if is_digest(child.digest)}
+        if self.facts.opaque[node] or links.of(node) != sorted(targets):
+            self.unclear.add(reading.digest)
+        return children
+
+    def _fault(self, source: str, mention: Mention) -> Stop | None:
+        """Return why umoci gets no further than a descriptor in this document (or index.json), None where it does."""
+        digest, _, size = mention
+        where = short(source) or "index.json"
+        if not is_digest(digest):
+            return Stop("no-digest", f"{where} has a descriptor without a valid digest ({digest[:80]!r})", source)
+        if not digest.startswith(ALGORITHM):
+            return Stop("other-algorithm", f"{where} names {short(digest)}: umoci knows sha256 only", source)
+        if not self.facts.is_stored(digest) or not self._opens(digest):
+            if self.facts.is_behind_link(digest):
+                return Stop("behind-link", f"{digest} lies behind a symbolic link that leaves the store", digest)
+            return Stop("unopened", f"{digest} is no readable file", digest)
+        stored = self.facts.size[self.facts.ids[digest]]
+        if size not in (stored, -1) and size >= 0:
+            return Stop(
+                "other-size", f"{where} says that {short(digest)} has {size:,} bytes: it has {stored:,}", source
+            )
+        return None
+
+    def _opens(self, digest: str) -> bool:
+        """Return whether a stored blob can be opened; small ones are read in any case, and told then."""
+        is_small = self.facts.size[self.facts.ids[digest]] <= SMALL
+        return is_small or os.access(self.files.path(Digest(digest)), os.R_OK)
+
+    def _decoded(self, reading: Mention) -> list[Mention] | None:
+        """Return the descriptors in a document, None where it cannot be read or decoded."""
+        data = self.files.whole(Digest(reading.digest))
+        if data is None:
+            return None
+        try:
+            return [_mention(child) for child in children_of(data, reading.called)]
+        except DocumentError as error:
+            message = f"{reading.digest} is called {reading.called}: {error}"
+            self.stops.setdefault((reading.digest, "undecoded"), Stop("undecoded", message, reading.digest))
+            return None
+
+    def _children(self, reading: Mention) -> list[Mention] | None:
+        """Return the same once more, from memory where it was asked for before."""
+        if reading not in self._known:
+            self._known[reading] = self._decoded(reading)
+        return self._known[reading]
+
+    def _above(self) -> set[str]:
+        """Return the blobs that are unclear, and all documents that lead to them."""
+        parents: defaultdict[str, set[str]] = defaultdict(set)
+        for reading in self.readings:
+            for child in self._children(reading) or ():
+                parents[child.digest].add(reading.digest)
+        found, todo = set(self.unclear), list(self.unclear)
+        while todo:
+            new = parents[todo.pop()] - found
+            found |= new
+            todo += new
+        return found
+
+    def _record_apart(self, entries: list[tuple[Mention, str]], apart: set[str]) -> None:
+        """Let a virtual node stand for each entry above a blob that is unclear, with links to all that umoci marks."""
+        facts, room = self.facts, MARKED
+        for digest in sorted(apart & facts.ids.keys()):
+            facts.pin(facts.ids[digest], None, "unread", count=0)
+        for number, (mention, name) in enumerate(entries):
+            if mention.digest in apart:
+                key = f"entry-{number}@{mention.digest}" if is_digest(mention.digest) else f"entry-{number}"
+                virtual = facts.virtual_node(key, -1)
+                facts.pin(virtual, name or None, "read-entry", repository(name))
+                if is_digest(mention.digest):
+                    facts.link(virtual, facts.node(mention.digest), "revision")
+                marked, stop = self._marked(mention, room)
+                room -= len(marked)
+                for digest in marked:
+                    facts.link(virtual, facts.node(digest), "mark")
+                if stop is not None:
+                    facts.notice(stop.code, stop.message, key)
+
+    def _marked(self, entry: Mention, room: int) -> tuple[set[str], Stop | None]:
+        """Return what umoci marks from one entry, in its own order, and why it stops there."""
+        seen: set[str] = set()
+        todo = [("", entry)]
+        while todo:
+            source, mention = todo.pop()
+            if mention.digest in seen:
+                continue
+            stop = self._fault(source, mention)
+            if stop is not None:
+                return seen, stop
+            seen.add(mention.digest)
+            if len(seen) > room:
+                return seen, Stop("too-large", "so much is called different things that it is not worked out", "")
+            if mention.called:
+                children = self._children(mention._replace(size=0))
+                if children is None:
+                    return seen, self.stops.get((mention.digest, "undecoded"))
+                todo += [(mention.digest, child) for child in reversed(children)]
+        return seen, None
+
+
+def _mention(descriptor: Descriptor) -> Mention:
+    called = text_field(descriptor, "mediaType")
+    return Mention(text_field(descriptor, "digest"), called if called in PARSED else "", size_of(descriptor))
+
+
+def _part_from_subjects(facts: Facts) -> None:
+    """Let the subject of an index be a link of another kind: umoci does not look at it."""
+    source, _, kind = facts.links
+    for row, name in enumerate(kind):
+        if name == "subject" and facts.media_type[source[row]] == INDEX:
+            kind[row] = "index-subject"
+
+
+class _Links:
+    """The links of documents that count for umoci, by source."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        policy = OCI.policy_for("umoci")
+        kinds, types = (policy.links, policy.sources) if policy else (frozenset(), frozenset())
+        pairs = [
+            source << 32 | target
+            for source, target, kind in zip(*facts.links, strict=True)
+            if kind in kinds and facts.media_type[source] in types
+        ]
+        found: NDArray[np.int64] = np.unique(np.array(pairs, np.int64))
+        self.source, self.target = found >> 32, found & ((1 << 32) - 1)
+
+    def of(self, node: int) -> list[int]:
+        """Return the nodes that a node links to, sorted."""
+        found: list[int] = self.target[slice(*np.searchsorted(self.source, [node, node + 1]))].tolist()
+        return found
+
+    def sources(self) -> Iterator[tuple[int, str]]:
+        """Yield the nodes that have links, with their keys."""
+        keys = list(self.facts.ids)
+        return ((node, keys[node]) for node in np.unique(self.source).tolist())

@@ -1,0 +1,124 @@
+"""Facts about how `umoci gc` opens a layout and sweeps it: rules of umoci 0.4.7, seen in real runs.
+
+It walks blobs/sha256 in the order of names, and removes what it did not mark, until it comes to a name that is no
+digest. It removes nothing where blobs/sha256 is a symbolic link or cannot be listed, and nothing under other
+algorithms.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from blobkit.digest import is_digest
+from blobkit.oci.spec import decode_layout
+from blobkit.oci.untrusted import DocumentError
+from blobkit.scanners.facts import read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from blobkit.scanners.facts import Facts
+
+__all__ = ["check_layout", "check_path", "is_swept", "keep_unswept", "swept"]
+
+VERSION = "1.0.0"
+LAYOUT_LIMIT = 4 << 20
+ALGORITHM = "sha256:"
+LAST = ALGORITHM + "f" * 64
+
+
+def check_layout(root: Path, facts: Facts) -> None:
+    """Record whether umoci refuses to open this layout, and why."""
+    why = _refusal(os.fspath(root / "oci-layout"))
+    if why:
+        facts.notice("layout-file", f"oci-layout {why}", "", os.fspath(root / "oci-layout"))
+    if not os.path.isdir(root / "blobs"):
+        facts.notice("layout-file", "blobs is no directory", "", os.fspath(root / "blobs"))
+
+
+def _refusal(path: str) -> str:
+    try:
+        version = decode_layout(read(path, LAYOUT_LIMIT))
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    except DocumentError as error:
+        return f"cannot be decoded: {error}"
+    return "" if version == VERSION else f"is of version {version or 'none'}, not {VERSION}"
+
+
+def swept(names: Iterable[os.DirEntry[str]], facts: Facts) -> None:
+    """Record the first entry of blobs/sha256, in the order of names, at which the sweep stops."""
+    last = ""
+    for entry in sorted(names, key=lambda one: os.fsencode(one.name)):
+        digest = ALGORITHM + entry.name
+        if not is_digest(digest):
+            facts.notice("sweep", f"{entry.name} in blobs/sha256 is not named like a blob", last, entry.path)
+            return
+        if entry.is_dir(follow_symlinks=False) and not _is_empty(entry.path):
+            facts.notice("sweep", f"{digest} is a directory that is not empty", last, entry.path)
+            return
+        last = digest
+
+
+def _is_empty(path: str) -> bool:
+    try:
+        return not os.listdir(path)
+    except OSError:
+        return False
+
+
+def is_swept(root: Path) -> bool:
+    """Return whether umoci lists blobs/sha256."""
+    own = os.fspath(root / "blobs" / "sha256")
+    return os.path.isdir(own) and not os.path.islink(own)
+
+
+def keep_unswept(root: Path, facts: Facts) -> None:
+    """Record which stored blobs umoci never removes: those that it does not list."""
+    is_listed = is_swept(root)
+    for key, node in list(facts.ids.items()):
+        if facts.stored[node] == "yes" and not (is_listed and key.startswith(ALGORITHM)):
+            facts.pin(node, None, "unswept")
+
+
+def check_path(path: str, facts: Facts) -> None:
+    """Record whether umoci stops after the sweep: it takes the path of the layout for a pattern of names."""
+    parts = f"{path}/.umoci-*".split("/")
+    if not all(_is_pattern("/".join(parts[:number])) for number in range(1, len(parts) + 1)):
+        facts.notice("path", f"umoci takes {path} for a pattern of names, and it is none", LAST, path)
+
+
+def _is_pattern(pattern: str) -> bool:
+    """Return whether Go takes a pattern: each bracket holds characters and is closed, and no backslash is the end."""
+    at = 0
+    while at < len(pattern):
+        at = _bracket(pattern, at + 1) if pattern[at] == "[" else at + 1 + (pattern[at] == "\\")
+        if not 0 <= at <= len(pattern):
+            return False
+    return True
+
+
+def _bracket(pattern: str, at: int) -> int:
+    """Return where the bracket ends whose inside starts at `at`; -1 where it does not end, or holds what it may not."""
+    at += pattern.startswith("^", at)
+    first = True
+    while first or not pattern.startswith("]", at):
+        at = _character(pattern, at)
+        if at > 0 and pattern.startswith("-", at):
+            at = _character(pattern, at + 1)
+        if at < 0:
+            return -1
+        first = False
+    return at + 1
+
+
+def _character(pattern: str, at: int) -> int:
+    """Return where the character at `at` inside a bracket ends, -1 where there is none that may stand alone."""
+    if at >= len(pattern) or pattern[at] in "-]":
+        return -1
+    at += pattern[at] == "\\"
+    return at + 1 if at + 1 < len(pattern) else -1

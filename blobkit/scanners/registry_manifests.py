@@ -1,0 +1,133 @@
+"""What the collector of docker-registry 2.8.2 reads in a manifest: which blobs it marks, and where it stops.
+
+It reads a manifest as what that calls itself, into the types of its own structures, and checks no digest
+(`registry/storage/manifeststore.go`, `manifest/*`). An index marks its children and nothing of theirs.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, cast
+
+from blobkit.oci.documents import DOCUMENT_LIMIT
+from blobkit.oci.untrusted import DocumentError
+from blobkit.scanners.registry_json import WrongTypeError, each, fields, integer, numbers, parse, text, texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from blobkit.scanners.registry_json import Shape
+
+__all__ = ["UnreadError", "marked"]
+
+OCI_IMAGE = "application/vnd.oci.image.manifest.v1+json"
+DOCKER_IMAGE = "application/vnd.docker.distribution.manifest.v2+json"
+INDEXES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+
+_PLATFORM = {"architecture": text, "os": text, "os_version": text, "os_features": each(text), "variant": text}
+_DESCRIPTOR: dict[str, Shape] = {
+    "mediaType": text,
+    "size": integer,
+    "digest": text,
+    "urls": each(text),
+    "annotations": texts,
+    "platform": fields(**_PLATFORM),
+}
+_VERSION: dict[str, Shape] = {"schemaVersion": integer, "mediaType": text}
+_BODY = _VERSION | {"config": fields(**_DESCRIPTOR), "layers": each(fields(**_DESCRIPTOR))}
+_CHILD = _DESCRIPTOR | {"platform": fields(**_PLATFORM, features=each(text))}
+VERSIONED = fields(**_VERSION)
+DOCKER = fields(**_BODY)
+OCI = fields(**_BODY, annotations=texts)
+INDEX = fields(**_VERSION, manifests=each(fields(**_CHILD)))
+SCHEMA1 = fields(
+    **_VERSION,
+    name=text,
+    tag=text,
+    architecture=text,
+    fsLayers=each(fields(blobSum=text)),
+    history=each(fields(v1Compatibility=text)),
+)
+
+
+class UnreadError(Exception):
+    """The collector stops at this manifest: by the rule `code`, because of `reason`."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+
+
+def marked(data: bytes) -> list[str]:
+    """Return the digests, as they are written, that the collector marks for a manifest; UnreadError where it stops."""
+    if len(data) > DOCUMENT_LIMIT:
+        code, reason = "size", f"is larger than {DOCUMENT_LIMIT >> 20} MiB"
+        raise UnreadError(code, reason)
+    try:
+        body = parse(data)
+    except DocumentError as error:
+        code = "json"
+        raise UnreadError(code, f"is {error}") from None
+    try:
+        return _marked(body, data)
+    except WrongTypeError as error:
+        code = "field"
+        raise UnreadError(code, f"has {error}") from None
+
+
+def _marked(body: object, data: bytes) -> list[str]:
+    """Return what a parsed manifest marks, read as what it calls itself."""
+    said = _read(VERSIONED, body)
+    version, media_type = said.get("schemaVersion") or 0, said.get("mediaType") or ""
+    if version == 1:
+        return _schema1(body, data)
+    if version != 2:  # noqa: PLR2004 (the second schema)
+        code, reason = "version", f"has schemaVersion {version}"
+        raise UnreadError(code, reason)
+    if media_type == DOCKER_IMAGE:
+        return _image(_read(DOCKER, body))
+    if media_type in INDEXES:
+        return _digests(_read(INDEX, body).get("manifests"), "digest")
+    if media_type == OCI_IMAGE:
+        return _image(_read(OCI, body))
+    if media_type:
+        code, reason = "type", f"calls itself {media_type}"
+        raise UnreadError(code, reason)
+    return _untyped(body)
+
+
+def _untyped(body: object) -> list[str]:
+    """Return what a manifest without a media type marks: it is tried as an index first, and must not fail there."""
+    try:
+        manifests = _read(INDEX, body).get("manifests")
+    except WrongTypeError as error:
+        code = "crash"
+        raise UnreadError(code, f"calls itself nothing, and has {error}") from None
+    return _image(_read(OCI, body)) if manifests is None else _digests(manifests, "digest")
+
+
+def _schema1(body: object, data: bytes) -> list[str]:
+    """Return the layers of a manifest of the first schema, which is signed anew before it is read."""
+    if any(math.isinf(float(number)) for number in numbers(body)):
+        msg = "a number that is too large"
+        raise WrongTypeError(msg)
+    if data[:1] != b"{":
+        code, reason = "json", "is of the first schema and begins with a blank"
+        raise UnreadError(code, reason)
+    return _digests(_read(SCHEMA1, body).get("fsLayers"), "blobSum")
+
+
+def _image(found: dict[str, object]) -> list[str]:
+    return [*_digests((found.get("config"),), "digest"), *_digests(found.get("layers"), "digest")]
+
+
+def _digests(descriptors: object, field: str) -> list[str]:
+    held = cast("Iterable[dict[str, object] | None]", descriptors or ())
+    return [str(one[field]) for one in held if one and one.get(field)]
+
+
+def _read(shape: Shape, body: object) -> dict[str, object]:
+    return cast("dict[str, object]", shape(body, None))

@@ -1,0 +1,36 @@
+"""The files of a store of which only the index is read: their totals, and content that the index does not know."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from blobkit.scanners.facts import Facts
+from blobkit.scanners.leftovers import Ledger
+from blobkit.scanners.places import LAYOUT
+from blobkit.snapshot.notices import upload
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from blobkit.digest import Digest
+    from blobkit.model import Stamp
+    from blobkit.snapshot.disk import Disk
+    from blobkit.snapshot.tables import Notice
+
+__all__ = ["survey"]
+
+
+def survey(root: Path, orphans: Mapping[Digest, Stamp]) -> tuple[Sequence[Notice], Disk]:
+    """Return what is to be said of the files below `root`, of these orphans too, and the totals of all files.
+
+    Cost: a look at each file.
+    """
+    ledger = Ledger(os.fspath(root), LAYOUT, blobs=True)
+    facts = Facts(ledger)
+    for digest, stamp in sorted(orphans.items()):
+        message = upload(f"{digest} is content that the index does not know: it", stamp.size, int(stamp.since * 1e6))
+        facts.notice("orphan", message, digest, f"blobs/{digest.replace(':', '/')}")
+    disk = ledger.close(facts)
+    return facts.notices, disk
