@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from blobkit.access import reason
 from blobkit.errors import UnreadableStoreError
 from blobkit.filehandle import FileHandle
-from blobkit.oci.documents import OCI_MANIFEST, annotations_of, entry_of, is_document
+from blobkit.oci.documents import OCI_INDEX, OCI_MANIFEST, annotations_of, entry_of, is_document
 from blobkit.oci.names import IMAGE_NAME, REF_NAME, Named, names_of
 from blobkit.oci.untrusted import DocumentError, Odd, objects, parse_json
 from blobkit.render import clean, listed, printable
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ADVICE",
     "INDEX_LIMIT",
-    "INDEX_TYPE",
     "LAYOUT",
     "UNKNOWN_TYPE",
     "Entry",
@@ -56,7 +55,6 @@ __all__ = [
 
 INDEX_LIMIT = 256 << 20
 """Bytes: a larger index.json is not read."""
-INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 UNKNOWN_TYPE = "application/octet-stream"
 """What index.json says where nobody knows a media type: a descriptor must have one."""
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
@@ -174,7 +172,7 @@ def check_writable(file: IndexFile) -> None:
 def render_index(entries: Iterable[object], rest: Mapping[str, object]) -> bytes:
     """Return the bytes of an index.json with these entries; `rest` are the further fields that it had."""
     others = {name: value for name, value in rest.items() if name not in OWN_FIELDS}
-    index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": list(entries), **others}
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": list(entries), **others}
     return json.dumps(index, allow_nan=False).encode()
 
 
@@ -203,7 +201,7 @@ def hidden_images(names: Iterable[tuple[str, str]]) -> str:
 
     skopeo 1.9.3 looks for entries of the two OCI types only: "no descriptor found for reference".
     """
-    types = {name: kind for name, kind in names if is_document(kind) and kind not in (OCI_MANIFEST, INDEX_TYPE)}
+    types = {name: kind for name, kind in names if is_document(kind) and kind not in (OCI_MANIFEST, OCI_INDEX)}
     if not types:
         return ""
     images = [f"{name} ({kind})" for name, kind in sorted(types.items())]
