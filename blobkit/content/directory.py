@@ -11,12 +11,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blobkit.content.descriptors import Descriptor, opened
 from blobkit.content.quarantine import PRIVATE, move_aside, quarantine, stamp, strays
 from blobkit.content.syncing import sync_directory, sync_file_system
 from blobkit.content.temporary import StagedFile, StagingArea, abandoned, reclaim
 from blobkit.digest import ALGORITHMS, Digest, is_digest, split
 from blobkit.errors import StoreError, moved
+from blobkit.filehandle import FileHandle, open_into
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DirectoryContent"]
 
-READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+READ = os.O_RDONLY | os.O_NOFOLLOW
 """A blob is a file in its place: a link there could lead anywhere."""
 SMALL = 1 << 20
 """Up to this size a file is read in one step; above it, opening it as a file costs nothing beside the reading."""
@@ -90,7 +90,7 @@ class DirectoryContent:
     def open(self, digest: Digest) -> BinaryIO:
         """Return the file, open to read; FileNotFoundError where there is none."""
         try:
-            return opened(self._path(digest), READ)
+            return FileHandle(self._path(digest), READ).file()
         except OSError as error:
             if error.errno != errno.ELOOP:
                 raise
@@ -104,9 +104,14 @@ class DirectoryContent:
         """
         if size > SMALL:
             return None
+        held: list[int] = []
         try:
-            with Descriptor().open(self._path(digest), READ) as descriptor:
-                content = os.read(descriptor.fileno(), size + 1)
+            try:
+                open_into(held, self._path(digest), READ)
+                content = os.read(held[0], size + 1)
+            finally:
+                if held:
+                    os.close(held[0])  # in place: an interrupt may come as soon as a function of Python is entered
         except OSError:
             return None
         return content if len(content) == size else None
@@ -132,8 +137,8 @@ class DirectoryContent:
 
     def sync(self) -> None:
         """Make every file of this file system durable, in one call where the system has `syncfs`."""
-        with Descriptor().open(self._root, os.O_RDONLY | os.O_DIRECTORY) as descriptor:
-            if not sync_file_system(descriptor.fileno()):
+        with FileHandle(self._root, os.O_DIRECTORY) as handle:
+            if not sync_file_system(handle.fileno()):
                 os.sync()
 
     def reclaim(self) -> int:

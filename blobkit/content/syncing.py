@@ -10,7 +10,7 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING
 
-from blobkit.content.descriptors import Descriptor
+from blobkit.filehandle import FileHandle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,5 +65,5 @@ def _syncfs() -> Callable[[int], int] | None:
 
 
 def _sync_path(path: str | Path, flags: int = 0) -> None:
-    with Descriptor().open(path, os.O_RDONLY | flags) as descriptor:
-        os.fsync(descriptor.fileno())
+    with FileHandle(path, os.O_RDONLY | flags) as handle:
+        os.fsync(handle.fileno())

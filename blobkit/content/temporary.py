@@ -15,15 +15,15 @@ import secrets
 from typing import TYPE_CHECKING
 
 from blobkit.content.appending import append, draw
-from blobkit.content.descriptors import Descriptor
 from blobkit.content.syncing import sync_files
+from blobkit.filehandle import FileHandle, close, open_into
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import BinaryIO
 
-__all__ = ["StagedFile", "StagingArea", "abandoned", "reclaim"]
+__all__ = ["LockedFile", "StagedFile", "StagingArea", "abandoned", "reclaim"]
 
 READ_ONLY = 0o444
 CREATE = os.O_CREAT | os.O_EXCL | os.O_RDWR
@@ -52,48 +52,43 @@ def abandoned(directory: str | Path) -> list[str]:
 
 
 class _Temporary:
-    """An open descriptor of something that has a temporary name, which goes with it.
+    """An open descriptor of something that has a temporary name, which goes with it."""
 
-    There is an owner before there is anything to own: an interrupt leaves neither the name nor the descriptor.
-    """
+    __slots__ = ("_held", "_named", "_path", "_pid")
 
-    __slots__ = ("_descriptor", "_path", "_pid")
-
-    def __init__(self) -> None:
+    def __init__(self, path: str = "") -> None:
         self._pid = os.getpid()
-        self._path = ""
-        self._descriptor = Descriptor()
+        self._path = path
+        self._named = True
+        self._held: list[int] = []  # last: from here on there may be something to discard
 
     def fileno(self) -> int:
-        """Return the number of the descriptor."""
-        return self._descriptor.fileno()
+        """Return the descriptor; OSError once it is closed."""
+        if not self._held:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF), self._path)
+        return self._held[0]
 
     def discard(self) -> None:
-        """Close it, and remove what still has its temporary name; a second time is nothing. A forked copy only closes.
+        """Close it, and remove what still has its temporary name; idempotent. A forked copy only closes.
 
         The name goes before the lock, so that nobody else finds something to reclaim.
         """
-        if self._descriptor.is_open:
-            if self._pid == os.getpid():
-                self._remove()
-            self._descriptor.close()
+        if self._named and self._path and self._pid == os.getpid():
+            self._remove()
+        self._named = False
+        close(self._held)
 
     def __del__(self) -> None:
         """Discard what was dropped without a word; `reclaim` does where the interpreter ends and modules are empty."""
-        descriptor = getattr(self, "_descriptor", None)
-        if descriptor is not None and descriptor.is_open and _unlink is not None:
-            try:
-                self.discard()
-            except BaseException:  # an interrupt, of which nobody hears here
-                self.discard()
-                raise
+        if getattr(self, "_held", None) is not None and _unlink is not None:
+            self.discard()
 
     def _remove(self) -> None:
         _unlink(self._path)
 
 
 class _TemporaryFile(_Temporary):
-    """A temporary file of mode 0444."""
+    """A temporary file that is written from its start to its end."""
 
     __slots__ = ()
 
@@ -110,21 +105,48 @@ class _TemporaryFile(_Temporary):
         return draw(self.fileno(), file, buffers)
 
 
-class StagedFile(_TemporaryFile):
-    """A temporary file that is locked until it is discarded; its name is its token."""
+class LockedFile(_TemporaryFile):
+    """A temporary file that is locked until it is discarded; its name is its `token`. The umask takes from `mode`.
 
-    def __init__(self, directory: str, *, sync: bool, mode: int = READ_ONLY) -> None:
+    Whoever renames it discards it afterwards.
+    """
+
+    __slots__ = ("mode", "token")
+
+    def __init__(self, directory: str, mode: int = 0o666) -> None:
         super().__init__()
+        try:
+            self._make(directory, mode)
+        except BaseException:
+            self.discard()
+            raise
+
+    def _make(self, directory: str, mode: int) -> None:
+        """Make a file, lock it, and look whether it still has its name: another process may reclaim it in between."""
+        while True:
+            self.token = _names.another()
+            self._path = f"{directory}/{self.token}"
+            open_into(self._held, self._path, CREATE, mode)
+            fcntl.flock(self._held[0], fcntl.LOCK_EX)
+            found = os.fstat(self._held[0])
+            if found.st_nlink:
+                self.mode = found.st_mode
+                return
+            close(self._held)
+
+
+class StagedFile(LockedFile):
+    """A locked temporary file of mode 0444: content on its way in."""
+
+    def __init__(self, directory: str, *, sync: bool) -> None:
+        super().__init__(directory, READ_ONLY)
         self._sync = sync
-        self.token, found = self._locked(directory, mode)
-        if mode == READ_ONLY != found & 0o777:
+        if self.mode & 0o777 != READ_ONLY:
             os.fchmod(self.fileno(), READ_ONLY)
 
     def seal(self) -> None:
         """Make the bytes durable, once. Where that fails they are discarded: a second fsync would only seem to work."""
         if self._sync:
-            if not self._descriptor.is_open:
-                raise OSError(errno.EBADF, os.strerror(errno.EBADF), self._path)
             try:
                 os.fsync(self.fileno())
             except OSError:
@@ -132,36 +154,31 @@ class StagedFile(_TemporaryFile):
                 raise
             self._sync = False
 
-    def _locked(self, directory: str, mode: int) -> tuple[str, int]:
-        """Make a new file that is locked and still has its name; return that, and its real mode."""
-        while True:
-            name = _names.another()
-            self._path = f"{directory}/{name}"
-            self._descriptor.open(self._path, CREATE, mode)
-            fcntl.flock(self.fileno(), fcntl.LOCK_EX)
-            found = os.fstat(self.fileno())
-            if found.st_nlink:
-                return name, found.st_mode
-            self._descriptor.close()  # another process reclaimed it before it was locked
-
 
 class AreaFile(_TemporaryFile):
-    """A temporary file in an area, which is closed as soon as it is sealed. `discard` is nothing from then on."""
+    """A temporary file of mode 0444 in an area, which is closed as soon as it is sealed.
+
+    `discard` is nothing from then on.
+    """
 
     __slots__ = ("_sealed", "token")
 
     def __init__(self, token: str, path: str, sealed: list[str]) -> None:
-        super().__init__()
+        super().__init__(path)
         self.token = token
         self._sealed = sealed
-        self._path = path
-        self._descriptor.open(path, CREATE, READ_ONLY)
+        try:
+            open_into(self._held, path, CREATE, READ_ONLY)
+        except BaseException:
+            self.discard()
+            raise
 
     def seal(self) -> None:
         """Close the file: its bytes belong to the area now, which makes them durable."""
-        if self._descriptor.is_open:
-            self._descriptor.close()
+        if self._named:
+            self._named = False
             self._sealed.append(self._path)
+            close(self._held)
 
 
 class StagingArea(_Temporary):
@@ -176,17 +193,36 @@ class StagingArea(_Temporary):
         self._numbers = itertools.count()
         self._sealed: list[str] = []
         self._chmod: bool | None = None
-        self.name = self._locked(directory)
+        try:
+            self._make(directory)
+        except BaseException:
+            self.discard()
+            raise
+
+    def _make(self, directory: str) -> None:
+        """Make a directory, lock it, and look whether it is still there: another process may reclaim it in between."""
+        while True:
+            self.name = _names.another()
+            self._path = f"{directory}/{self.name}"
+            os.mkdir(self._path, 0o777)  # noqa: PTH102 (next to os.open)
+            try:
+                open_into(self._held, self._path, os.O_RDONLY | os.O_DIRECTORY)
+                fcntl.flock(self._held[0], fcntl.LOCK_EX)
+                os.stat(self._path)  # noqa: PTH116 (FileNotFoundError where another process reclaimed it)
+            except FileNotFoundError:
+                close(self._held)
+            else:
+                return
 
     def stage(self) -> AreaFile:
         """Return a new temporary file. Once it is sealed its bytes belong to the area: `discard` there ends them."""
         name = str(next(self._numbers))
-        file = AreaFile(f"{self.name}/{name}", f"{self._path}/{name}", self._sealed)
+        staged = AreaFile(f"{self.name}/{name}", f"{self._path}/{name}", self._sealed)
         if self._chmod is None:
-            self._chmod = os.fstat(file.fileno()).st_mode & 0o777 != READ_ONLY  # the umask is the same for all
+            self._chmod = os.fstat(staged.fileno()).st_mode & 0o777 != READ_ONLY  # the umask is the same for all
         if self._chmod:
-            os.fchmod(file.fileno(), READ_ONLY)
-        return file
+            os.fchmod(staged.fileno(), READ_ONLY)
+        return staged
 
     def open(self, token: str) -> BinaryIO:
         """Return a file that was sealed here and not published, open to read."""
@@ -203,25 +239,6 @@ class StagingArea(_Temporary):
                 self.discard()
                 raise
         del self._sealed[: len(sealed)]
-
-    def _locked(self, directory: str) -> str:
-        """Make a new directory that is locked and still has its name; return that."""
-        while True:
-            name = _names.another()
-            self._path = f"{directory}/{name}"
-            try:
-                os.mkdir(self._path, 0o777)  # noqa: PTH102 (next to os.open)
-                with contextlib.suppress(FileNotFoundError):
-                    self._descriptor.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
-                    fcntl.flock(self.fileno(), fcntl.LOCK_EX)
-                    os.stat(self._path)  # noqa: PTH116 (FileNotFoundError: another process reclaimed it before the lock)
-                    return name
-            except BaseException:
-                self._remove()
-                raise
-            self._descriptor.close()
-            if not os.path.isdir(directory):  # noqa: PTH112 (a path as text)
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), directory)
 
     def _remove(self) -> None:
         with contextlib.suppress(OSError):  # what cannot be removed is reclaimed some day
@@ -249,8 +266,8 @@ _names = _Names()
 def _reclaimed(path: str, remove: Callable[[str], None]) -> bool:
     """Remove one file or area unless a writer holds it; return whether it was removed."""
     try:
-        with Descriptor().open(path, LOOK) as descriptor:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with FileHandle(path, LOOK) as found:
+            fcntl.flock(found.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
             remove(path)  # while locked: a writer that lost this race sees that its file has no name
     except OSError:
         return False
@@ -260,8 +277,8 @@ def _reclaimed(path: str, remove: Callable[[str], None]) -> bool:
 def _is_abandoned(entry: os.DirEntry[str]) -> bool:
     """Return whether a file or area could be locked now. The lock is shared: a check must not stop another."""
     try:
-        with Descriptor().open(entry.path, LOOK) as descriptor:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with FileHandle(entry.path, LOOK) as found:
+            fcntl.flock(found.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, cast
 
-from blobkit.oci.documents import DOCUMENT_LIMIT
+from blobkit.oci.documents import DOCUMENT_LIMIT, OCI_INDEX, OCI_MANIFEST
 from blobkit.oci.untrusted import DocumentError
 from blobkit.scanners.registry_json import WrongTypeError, each, fields, integer, numbers, parse, text, texts
 
@@ -20,12 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["UnreadError", "marked"]
 
-OCI_IMAGE = "application/vnd.oci.image.manifest.v1+json"
 DOCKER_IMAGE = "application/vnd.docker.distribution.manifest.v2+json"
-INDEXES = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-)
+INDEXES = (OCI_INDEX, "application/vnd.docker.distribution.manifest.list.v2+json")
 
 _PLATFORM = {"architecture": text, "os": text, "os_version": text, "os_features": each(text), "variant": text}
 _DESCRIPTOR: dict[str, Shape] = {
@@ -91,7 +87,7 @@ def _marked(body: object, data: bytes) -> list[str]:
         return _image(_read(DOCKER, body))
     if media_type in INDEXES:
         return _digests(_read(INDEX, body).get("manifests"), "digest")
-    if media_type == OCI_IMAGE:
+    if media_type == OCI_MANIFEST:
         return _image(_read(OCI, body))
     if media_type:
         code, reason = "type", f"calls itself {media_type}"

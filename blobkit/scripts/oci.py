@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blobkit.oci.names import REF_NAME
 from blobkit.questions.frame import to_frame
 from blobkit.render import count, human_bytes, printable
 from blobkit.scripts.shell import SKIP, call, comment, said, skipped
@@ -28,7 +29,7 @@ _NAMED = """
 named() { # NAME: the digests that it names in index.json
     python3 -c '
 import json, sys
-name = "org.opencontainers.image.ref.name"
+name = "REF_NAME"
 entries = json.load(open("index.json", encoding="utf-8")).get("manifests") or []
 found = {one["digest"] for one in entries if (one.get("annotations") or {}).get(name) == sys.argv[1]}
 print(*sorted(ascii(digest)[1:-1] for digest in found))
@@ -44,11 +45,11 @@ drop() { # NAME DIGEST...: all that it names
     else
         umoci rm --image ".:$name" || skip "$name" "umoci cannot drop it"
     fi
-}"""
+}""".replace("REF_NAME", REF_NAME)
 
 _BY_HAND = """\
 import hashlib, json, os
-NAME = "org.opencontainers.image.ref.name"
+NAME = "REF_NAME"
 def key(entry):
     name = (entry.get("annotations") or {}).get(NAME)
     return entry["digest"], name.encode("utf-8", "backslashreplace").decode() if isinstance(name, str) else ""
@@ -72,7 +73,7 @@ with open(temporary, "x", encoding="utf-8") as file:
     file.flush()
     os.fsync(file.fileno())
 os.replace(temporary, "index.json")
-"""
+""".replace("REF_NAME", REF_NAME)
 
 
 def with_umoci(layout: str, wanted: Iterable[Drop]) -> list[str]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from blobkit.errors import SnapshotFormatError, UnknownPolicyError
+from blobkit.oci.documents import OCI_INDEX, OCI_MANIFEST
 from blobkit.snapshot.dropping import Dropping
 
 if TYPE_CHECKING:
@@ -119,8 +120,6 @@ reference name of an entry that has a whole name too: it holds nothing, and is o
 LINK_KINDS = tuple(kind.name for kind in LINKS)
 PIN_KINDS = tuple(kind.name for kind in PINS)
 
-OCI_INDEX = "application/vnd.oci.image.index.v1+json"
-OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_TYPES = frozenset({OCI_INDEX, OCI_MANIFEST})
 
 

@@ -1,157 +1,121 @@
-"""An interrupt between any two steps of the interpreter leaves no open descriptor, no temporary file and no thread."""
+"""Ctrl-C at any point of a verb: no descriptor stays open, no temporary file, no thread."""
 
 from __future__ import annotations
 
+import fcntl
 import gc
+import json
 import os
+import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-import blobkit
-from blobkit.content.temporary import StagedFile, StagingArea
+from blobkit.content import temporary
+from blobkit.content.temporary import LockedFile, StagedFile, StagingArea
+from blobkit.filehandle import FileHandle, close, open_into
+from interrupting import interrupted, is_open
+from patience import HANG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
-    from typing import Any
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # a file that an interrupt closes says so
-
-HERE = os.path.dirname(blobkit.__file__)  # noqa: PTH120 (as the file names of frames)
-LARGE = bytes(range(256)) * 12_289
-"""More than what is hashed without a thread of its own."""
+PROGRAM = Path(__file__).parents[1] / "torture/interrupting.py"
+QUICK = ("put", "get", "put_many", "writer")
+ALL = (*QUICK, "put_tag", "put_large", "put_path", "put_file", "batch", "untag", "export", "import_", "scan", "open")
 
 
-class StopError(BaseException):
-    """What Ctrl-C raises, but nothing else does."""
+@pytest.mark.parametrize(
+    ("work", "tries"),
+    [*((name, 60) for name in QUICK), *(pytest.param(name, 400, marks=pytest.mark.slow) for name in ALL)],
+)
+def test_an_interrupt_leaves_nothing_open(tmp_path: Path, work: str, tries: int) -> None:
+    command = [sys.executable, PROGRAM, tmp_path, work, str(tries)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=HANG * 10)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert found["tried"] >= min(tries, 50)
+    assert found["leaks"] == []
 
 
-def is_final(frame: FrameType | None) -> bool:
-    """Whether a frame is one of a finalizer, or was called by one."""
-    while frame is not None and frame.f_code.co_name != "__del__":
-        frame = frame.f_back
-    return frame is not None
+MAKE: dict[str, Callable[[str], object]] = {
+    "file": LockedFile,
+    "content": lambda place: StagedFile(place, sync=True),
+    "area": lambda place: StagingArea(place, sync=True),
+    "file of an area": lambda place: StagingArea(place, sync=True).stage(),
+}
 
 
-def interrupting(at: int, places: tuple[str, ...]) -> Callable[[FrameType, str, Any], Any]:
-    """Return a tracer that raises before the step `at` in these files of blobkit, but for finalizers: they hide it."""
-    left = at
-
-    def trace(frame: FrameType, event: str, _: object) -> Any:  # noqa: ANN401 (a tracer)
-        nonlocal left
-        if event == "call":
-            path = frame.f_code.co_filename
-            if not path.startswith(HERE) or not path.endswith(places) or is_final(frame):
-                return None
-            frame.f_trace_opcodes, frame.f_trace_lines = True, False
-            return trace
-        if event == "opcode":
-            if not left:
-                left -= 1
-                raise StopError
-            left -= 1
-        return trace
-
-    return trace
+@pytest.mark.parametrize("what", MAKE)
+def test_each_point_of_making_a_temporary_file(tmp_path: Path, what: str) -> None:
+    before = is_open()
+    points = interrupted(lambda: MAKE[what](str(tmp_path)), 0).points
+    assert points > 5
+    for number in range(1, points + 1):
+        interrupted(lambda: MAKE[what](str(tmp_path)), number)
+        assert (is_open() - before, list(tmp_path.iterdir())) == ({}, []), number
 
 
-def held() -> tuple[int, int]:
-    """How many descriptors and threads this process has."""
-    return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))  # noqa: PTH208 (only their number)
+@pytest.mark.parametrize("what", [LockedFile, MAKE["area"]])
+def test_a_lock_that_fails_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: Callable[[str], object]
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(temporary.fcntl, "flock", fail)
+    before = is_open()
+    with pytest.raises(OSError, match="No locks"):
+        what(str(tmp_path))
+    assert (is_open(), list(tmp_path.iterdir())) == (before, [])
 
 
-def wait_for(before: tuple[int, int], step: int) -> None:
-    """Wait for a thread that is about to end; what is held longer is lost."""
-    for _ in range(1000):
-        if held() == before:
-            return
-        time.sleep(0.01)
-    pytest.fail(f"at step {step}: descriptors and threads {held()}, before {before}")
+def test_a_temporary_file_goes_with_its_object(tmp_path: Path) -> None:
+    file = LockedFile(str(tmp_path))
+    file.write(memoryview(b"text"))
+    path = tmp_path / file.token
+    with path.open("rb") as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    del file
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+    kept = LockedFile(str(tmp_path))
+    (tmp_path / kept.token).rename(tmp_path / "kept")
+    kept.discard()
+    kept.discard()
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        kept.fileno()
 
 
-def interrupted_everywhere(
-    work: Callable[[], object], places: tuple[str, ...], temporaries: Path, *, every: int = 1
-) -> int:
-    """Interrupt work at every step; return how many there were. What it left is what was there before."""
-    threads = held()[1]
-    work()
-    before = held()[0], threads
-    step = 0
-    while True:
-        sys.settrace(interrupting(step, places))
-        try:
-            work()
-        except StopError:
-            step += every
-        else:
-            return step
-        finally:
-            sys.settrace(None)
-        if held() != before:
-            gc.collect()
-            wait_for(before, step)
-        assert os.listdir(temporaries) == [], f"at step {step}"  # noqa: PTH208 (names)
+def test_a_handle_is_closed_once_and_becomes_a_file(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"text")
+    before = is_open()
+    with FileHandle(tmp_path / "x") as handle:
+        assert os.read(handle.fileno(), 9) == b"text"
+        assert not os.get_inheritable(handle.fileno())
+    handle.close()
+    file = FileHandle(tmp_path / "x").file()
+    gc.collect()
+    assert file.read() == b"text"
+    file.close()
+    FileHandle(tmp_path / "x")
+    assert is_open() == before
+    with pytest.raises(FileNotFoundError):
+        FileHandle(tmp_path / "absent")
 
 
-def stage(directory: Path) -> None:
-    staged = StagedFile(str(directory), sync=True)
-    try:
-        staged.write(memoryview(b"content"))
-        staged.seal()
-    finally:
-        staged.discard()
-
-
-def stage_many(directory: Path) -> None:
-    area = StagingArea(str(directory), sync=False)
-    try:
-        file = area.stage()
-        file.write(memoryview(b"content"))
-        file.seal()
-        area.seal()
-    finally:
-        area.discard()
-
-
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="only Linux counts descriptors in /proc")
-@pytest.mark.parametrize("work", [stage, stage_many])
-def test_an_interrupt_while_something_is_staged(tmp_path: Path, work: Callable[[Path], None]) -> None:
-    places = ("temporary.py", "descriptors.py", "appending.py")
-    assert interrupted_everywhere(lambda: work(tmp_path), places, tmp_path) > 100
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="only Linux counts descriptors in /proc")
-@pytest.mark.parametrize("verb", ["put", "put_many", "read", "open", "tag"])
-def test_an_interrupt_while_content_is_written_or_read(tmp_path: Path, verb: str) -> None:
-    with blobkit.LocalStore(tmp_path / "store", durability="off") as store:
-        digest = store.put(b"content", tag="x").digest
-        work = {
-            "put": lambda: store.put(b"more", tag="y"),
-            "put_many": lambda: store.put_many([b"more"]),
-            "read": lambda: store.get(digest).read(),
-            "open": lambda: store.open(digest).close(),
-            "tag": lambda: store.tag("y", digest),
-        }[verb]
-        places = ("temporary.py", "descriptors.py", "directory.py", "layout.py")
-        assert interrupted_everywhere(work, places, tmp_path / "store" / ".blobkit" / "tmp") > 20
-        store.put(b"still works")
-        assert not store.fsck(progress=False).left
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="only Linux counts threads in /proc")
-def test_an_interrupt_while_a_thread_hashes(tmp_path: Path) -> None:
-    with blobkit.LocalStore(tmp_path / "store", durability="off") as store:
-
-        def discard() -> None:
-            with store.new_writer() as writer:
-                writer.write(LARGE)
-                writer.cancel()
-
-        temporaries = tmp_path / "store" / ".blobkit" / "tmp"
-        assert interrupted_everywhere(discard, ("hashing.py",), temporaries, every=7) > 100
+def test_descriptors_are_closed_one_by_one(tmp_path: Path) -> None:
+    before = is_open()
+    held: list[int] = []
+    open_into(held, tmp_path, os.O_RDONLY)
+    open_into(held, tmp_path, os.O_RDONLY)
+    first, second = held
+    close(held)
+    assert held == [second] != [first]
+    close(held)
+    close(held)
+    assert (held, is_open()) == ([], before)

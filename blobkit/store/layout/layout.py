@@ -18,7 +18,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from blobkit.content.syncing import sync_directory
-from blobkit.content.temporary import StagedFile
+from blobkit.content.temporary import LockedFile
 from blobkit.errors import NotAdoptedError, UnreadableStoreError
 from blobkit.oci.index import LAYOUT, check_writable, load_index
 from blobkit.oci.untrusted import DocumentError, parse_json
@@ -148,15 +148,16 @@ class Layout:
     def _write(self, path: Path, text: bytes) -> None:
         """Put a file in place, whole and durable, with the mode of the one that it replaces."""
         tmp = self._root / ".blobkit" / "tmp"
-        staged = StagedFile(str(tmp), sync=self._sync, mode=0o666)
+        file = LockedFile(str(tmp))
         try:
             with contextlib.suppress(FileNotFoundError):
-                os.fchmod(staged.fileno(), stat.S_IMODE(path.stat().st_mode))
-            staged.write(memoryview(text))
-            staged.seal()
-            (tmp / staged.token).replace(path)
+                os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
+            file.write(memoryview(text))
+            if self._sync:
+                os.fsync(file.fileno())
+            (tmp / file.token).replace(path)
         finally:
-            staged.discard()
+            file.discard()
         if self._sync:
             sync_directory(self._root)
 
