@@ -185,11 +185,11 @@ def _pushed(write: Write) -> Damage:
             return False
         names = {f"${name}".encode(): storage.blob(f"{name} {rng.random()}") for name in "LMC"}
         raw = _filled(write(rng), names)
-        if rng.random() < 0.25:
+        if rng.random() < 0.2:
             storage.put(data_of(an_image(rng, storage)[1] or names[b"$L"]), raw)
             return True
         digest = storage.revise(repository, storage.blob(raw))
-        if rng.random() < 0.7:
+        if rng.random() < 0.85:
             storage.tag(repository, "odd", digest)
         return True
 
