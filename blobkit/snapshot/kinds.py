@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from blobkit.errors import SnapshotFormatError, UnknownPolicyError
 from blobkit.oci.documents import OCI_INDEX, OCI_MANIFEST
+from blobkit.oci.names import UMOCI_NAME
 from blobkit.snapshot.dropping import Dropping
 from blobkit.snapshot.records import Collector, Kind, Policy, StopRule
 from blobkit.snapshot.references import LINKS
@@ -129,7 +130,7 @@ OCI = Kind(
     tools=("umoci", "rm"),
     collected_by={"dependent": "umoci", "strong": "umoci", "ignore": "umoci"},
     dropping=Dropping(
-        takes=r"\A(?:[^\pC\pZ]| )*\z",
+        takes=rf"\A(?:{UMOCI_NAME})\z",
         refused="umoci takes no such name",
         nameless="umoci drops names only",
         partly="umoci drops all entries of a name",
