@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest, is_digest
 from blobkit.render import clean
-from blobkit.scanners.facts import micros, read
+from blobkit.scanners.facts import micros, read, reason
 from blobkit.scanners.registry_look import ALWAYS, ANY, KIND, NEVER, UNTAGGED
 from blobkit.scanners.registry_tree import Is
 
@@ -141,13 +141,13 @@ def _read(path: str, noun: str, name: str, look: Look) -> LinkFile | None:
     try:
         text, modified = content(path, look.tree)
     except AwayError:
-        look.facts.notice("symlink", f"the {noun} {name} is {Is.AWAY.value}", "", path)
+        look.away(f"the {noun} {name}", path)
         look.hide(path)
     except FileNotFoundError:
         if noun == "tag":
             look.facts.notice("damaged-tag", f"the tag {name} has no current link", name, path)
     except OSError as error:
-        look.facts.notice(f"damaged-{noun}", f"the {noun} {name} cannot be read ({error.strerror})", name, path)
+        look.facts.notice(f"damaged-{noun}", f"the {noun} {name} cannot be read ({reason(error, path)})", name, path)
         look.failed(path, error)
     else:
         if is_digest(text):
