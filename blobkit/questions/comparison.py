@@ -168,7 +168,7 @@ class Comparison(Shown):
     def _removed(self) -> NDArray[np.int32]:
         """The nodes of the blobs that the tool removes; none where it reads more than blobkit may look at."""
         graph = self.collected.graph
-        if (self.collected.rule.complete and len(unknown(graph))) and not self.aborts:
+        if self.collected.rule.complete and len(unknown(graph)):
             return np.empty(0, np.int32)
         return np.flatnonzero(graph.blob & ~live(graph)).astype(np.int32)
 

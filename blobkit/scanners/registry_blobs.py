@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from blobkit.digest import ALGORITHMS, Digest, is_digest
+from blobkit.scanners.registry_look import NEVER
 from blobkit.scanners.registry_tree import Is
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Blobs:
                     todo.append((entry, (*names, entry.name), fits))
                     if not fits and len(names) == DEEP - 1:
                         self._junk(entry, names)
+                elif entry.kind is Is.AWAY and not (os.path.isdir(entry.path) and entry.name != "data"):
+                    look.by(NEVER, ()).off(entry)
                 elif entry.kind is not Is.FILE:
                     look.off(entry)
                 elif entry.name == "data":

@@ -15,7 +15,7 @@ from blobkit.digest import Digest, is_digest
 from blobkit.oci.documents import DOCUMENT_LIMIT
 from blobkit.scanners.facts import Files
 from blobkit.scanners.registry_links import AwayError, content
-from blobkit.scanners.registry_look import ALWAYS, UNTAGGED
+from blobkit.scanners.registry_look import ALWAYS, NEVER, UNTAGGED
 from blobkit.scanners.registry_manifests import UnreadError, marked
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from blobkit.scanners.registry_look import Look
 
 __all__ = ["Collector", "Manifests"]
+
+UNSURE = frozenset({"gc-behind-link", "gc-manifest-many"})
+"""Rules about what the collector reads and blobkit does not."""
 
 
 class Manifests(Files):
@@ -97,10 +100,11 @@ class Collector:
             source = self._source(repository, link)
             if source is None or not self._is_stored(source):
                 continue
-            digests = self._marks(repository, link.digest, source)
+            is_tagged = link.digest in named
+            digests = self._marks(f"{repository.name}@{link.digest}", source, is_tagged=is_tagged)
             found[link.digest] = digests
             self.marked |= {link.digest, *digests}
-            if link.digest in named:
+            if is_tagged:
                 self.tagged |= {link.digest, *digests}
             else:
                 untagged.append((repository, link))
@@ -130,6 +134,7 @@ class Collector:
             except FileNotFoundError:
                 continue
             except AwayError:
+                self.look.away(self.look.named(path), path)
                 self.look.hide(path)
                 return None
             except OSError as error:
@@ -142,30 +147,31 @@ class Collector:
         return None
 
     def _is_stored(self, digest: Digest) -> bool:
-        """Return whether the collector finds a blob; where only it can (behind a link), what it marks is unknown."""
+        """Return whether the collector finds a blob."""
         if self.facts.is_stored(digest):
             return True
         path = self.files.path(digest)
         try:
-            mode = os.stat(path).st_mode
+            return not stat.S_ISDIR(os.stat(path).st_mode)
         except FileNotFoundError:
             return False
         except OSError as error:
             self.look.failed(path, error)
             return False
-        if not stat.S_ISDIR(mode):
-            self.look.hide(path)
-        return not stat.S_ISDIR(mode)
 
-    def _marks(self, repository: Repository, digest: Digest, source: Digest) -> list[str]:
-        if not self.facts.is_stored(source):
-            return []
+    def _marks(self, key: str, source: Digest, *, is_tagged: bool) -> list[str]:
+        """Return what is marked for the manifest of a virtual node; where only the collector knows, that is unknown."""
         try:
-            return self.files.marks(source)
+            if self.facts.is_stored(source):
+                return self.files.marks(source)
+            code, message = "gc-behind-link", f"{key} lies behind a symbolic link that leaves the store"
         except UnreadError as error:
-            key = f"{repository.name}@{digest}"
-            self.facts.notice(f"gc-manifest-{error.code}", f"the manifest {key} {error.reason}", key)
-            return []
+            code, message = f"gc-manifest-{error.code}", f"the manifest {key} {error.reason}"
+        self.facts.notice(code, message, key)
+        if code in UNSURE:
+            kinds = ("revision", "tagged-revision") if is_tagged else ("revision",)
+            self.look.by(NEVER, kinds).hide(f"what {key} lists")
+        return []
 
     def _delete(self, repository: Repository, link: LinkFile) -> None:
         """Take away the link of an untagged manifest, as -m does: it stops where that is gone, or never was there."""

@@ -65,7 +65,7 @@ def _inner(entries: list[tuple[Place, bool]], look: Look) -> Iterator[tuple[Plac
         elif entry.kind in (Is.LOOP, Is.DENIED) or (entry.kind is Is.CIRCLE and not hidden):
             look.by(ALWAYS if found else NEVER).off(entry)
         elif entry.kind is Is.AWAY:
-            look.by(NEVER, () if hidden else ANY).off(entry)
+            look.by(ALWAYS if found and not hidden else NEVER, () if hidden else ANY).off(entry)
 
 
 def _read(repository: Repository, name: str, parts: dict[str, Place], look: Look) -> None:
