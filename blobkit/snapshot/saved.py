@@ -135,7 +135,7 @@ def _refusing(path: Path) -> Iterator[None]:
 def _read(files: Mapping[str, IO[bytes]], size: int) -> tuple[Tables, Meta]:
     """Return what is in these files, which have `size` bytes altogether."""
     meta = _meta(files["snapshot"].read(_META_LIMIT))
-    tables = load(files, size, STORES[meta.kind].key_form)
+    tables = load(files, size, STORES[meta.kind])
     pa.default_memory_pool().release_unused()  # reading takes twice what the facts do, and would keep it
     return tables, meta
 
