@@ -151,9 +151,21 @@ class Registry(Shelf):
         return link
 
     def revision(self, repo: str, digest: str) -> str:
-        """Give a repository a manifest."""
+        """Give a repository a manifest, and let it serve what that lists."""
         self.link(f"{repo}/_manifests/revisions/{digest.replace(':', '/')}/link", digest)
+        (self.v2 / "repositories" / repo / "_layers").mkdir(exist_ok=True)
+        for part in self._parts(digest):
+            self.link(f"{repo}/_layers/{part.replace(':', '/')}/link", part)
         return digest
+
+    def _parts(self, digest: str) -> list[str]:
+        """The config and the layers of a stored manifest that are stored, too."""
+        try:
+            body = json.loads(self.path(digest).read_bytes())
+            found = [one["digest"] for one in (body["config"], *body["layers"])]
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+        return [one for one in found if self.path(one).is_file()]
 
     def delete(self, repo: str, digest: str) -> None:
         """Take a repository's manifest away, as the API does: the directory stays."""

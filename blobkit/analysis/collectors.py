@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from blobkit.snapshot.kinds import StopRule
+    from blobkit.snapshot.records import StopRule
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["removed_before_stop", "would_abort"]

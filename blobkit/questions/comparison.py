@@ -166,8 +166,11 @@ class Comparison(Shown):
 
     @cached_property
     def _removed(self) -> NDArray[np.int32]:
-        """The nodes of the blobs that the tool removes."""
-        return np.flatnonzero(self.snapshot.graph.blob & ~live(self.collected.graph)).astype(np.int32)
+        """The nodes of the blobs that the tool removes; none where it reads more than blobkit may look at."""
+        graph = self.collected.graph
+        if self.collected.rule.complete and len(unknown(graph)):
+            return np.empty(0, np.int32)
+        return np.flatnonzero(graph.blob & ~live(graph)).astype(np.int32)
 
     @cached_property
     def _spared(self) -> NDArray[np.bool_]:

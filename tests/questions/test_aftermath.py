@@ -70,6 +70,10 @@ def test_what_frees_no_more_together_than_alone_is_no_advice() -> None:
     preview = blobkit.simulate_deref(snapshot_of(graph, counting=True, names={0: ["a"], 3: ["b"]}), "a")
     assert preview.also_drop.empty
     assert "together" not in str(preview)
+    graph = Graph([1, 10, 5, 0], [1, 1, 0, 0], {(0, 3), (1, 3), (1, 2)})  # only an empty blob goes with both
+    preview = blobkit.simulate_deref(snapshot_of(graph, counting=True, names={0: ["a"], 1: ["b"]}), "a")
+    assert preview.kept["digest"].tolist() == [key(3)]
+    assert preview.also_drop.empty
 
 
 def test_more_goes_at_most_while_a_manifest_in_use_cannot_be_read(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import blobkit
 from blobkit.errors import SnapshotFormatError, UnknownPolicyError
 from blobkit.snapshot import snapshot as waist
 from blobkit.snapshot import tables
-from blobkit.snapshot.kinds import LINK_KINDS, PIN_KINDS, STORES
+from blobkit.snapshot.kinds import STORES
+from blobkit.snapshot.references import LINK_KINDS, PIN_KINDS
 from blobkit.snapshot.snapshot import Snapshot, build
 from graphs import Graph, graphs, key, same_facts, snapshot_of
 
@@ -108,9 +109,15 @@ def test_facts_that_would_have_to_be_guessed_are_refused(guessed: str) -> None:
 
 
 def test_words_that_are_unknown_are_empty() -> None:
-    twice = pa.DictionaryArray.from_arrays(pa.array([0, 2]), pa.array(["x", None, "x"]))
-    found = facts(nodes={"media_type": pa.array(["x", None]), "platform": twice})
-    assert found.nodes["media_type"].to_pylist() == ["", "x"]
+    null = pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array(["x", None]))
+    for unknown in (pa.array(["x", None]), null, pa.array(["x", None]).dictionary_encode()):
+        found = facts(nodes={"media_type": unknown})
+        assert found.nodes["media_type"].to_pylist() == ["", "x"]
+        assert found.nodes["media_type"].null_count == 0
+
+
+def test_words_that_are_said_twice_are_one() -> None:
+    found = facts(nodes={"platform": pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array(["x", "x"]))})
     assert found.nodes["platform"].to_pylist() == ["x", "x"]
     assert len(found.nodes["platform"].combine_chunks().dictionary) == 1
 

@@ -210,7 +210,7 @@ def main(kind: str, first: int, count: int) -> None:
     warnings.simplefilter("error")
     index.TIMEOUT = 0
     memory = Path("/dev/shm")  # noqa: S108 (directories of random names in it)
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as place:
+    with tempfile.TemporaryDirectory(prefix="blobkit-", dir=memory if memory.is_dir() else None) as place:
         template = Path(place) / "template"
         template.mkdir()
         facts = saved(template)

@@ -27,6 +27,7 @@ MEANING = {
     "opaque": ("error", "what these link to is unknown: restore them first, till then nothing is known to be garbage"),
     "mismatched-counts": ("error", "fewer references are counted than there are: they may be deleted while in use"),
     "leaked": ("warning", "cannot be freed: still counted by garbage or by a cycle"),
+    "passed-over": ("warning", "repositories that the collector does not see: it takes what only they hold"),
     "would-abort": ("warning", "the collector would stop and remove nothing"),
     "layout-changed": ("warning", "another program changed index.json: take that in (blobkit adopt)"),
     "layout-damaged": ("warning", "entries of index.json that were not taken in: put what they name, adopt again"),

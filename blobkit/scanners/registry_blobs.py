@@ -1,0 +1,97 @@
+"""The files below blobs/ of a registry's storage: blobs, what its collector takes for one, and what is neither.
+
+docker-registry 2.8.2 looks at every file named `data`, at any depth, and makes a digest of its path
+(`registry/storage/blobstore.go`, `digestFromPath` in `paths.go`); it stops where that is none.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from blobkit.digest import ALGORITHMS, Digest, is_digest
+from blobkit.scanners.registry_look import NEVER
+from blobkit.scanners.registry_tree import Is
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blobkit.scanners.registry_look import Look
+    from blobkit.scanners.registry_tree import Place
+
+__all__ = ["Blobs"]
+
+ABOVE = ("docker", "registry", "v2", "blobs")
+DEEP = 3
+"""How many directories there are above the data of a blob: algorithm, prefix, digest."""
+
+
+@dataclass
+class Blobs:
+    """Lists what is below blobs/; `elsewhere`: digests whose data is at another place, as the collector reads paths."""
+
+    look: Look
+    elsewhere: dict[Digest, str] = field(default_factory=dict)
+
+    def places(self, top: str) -> Iterator[tuple[Digest, Place]]:
+        """Yield the data file of each blob; what else is there is recorded."""
+        look, place = self.look, self.look.tree.place(top)
+        if place.kind is Is.NOTHING:
+            look.stop("no-blobs", f"there is no directory {look.named(top)}")
+        todo: list[tuple[Place, tuple[str, ...], bool]] = [(place, (), True)]
+        while todo:
+            directory, names, is_regular = todo.pop()
+            for entry in look.entries(directory):
+                fits = is_regular and _fits((*names, entry.name))
+                if entry.kind is Is.DIRECTORY:
+                    todo.append((entry, (*names, entry.name), fits))
+                    if not fits and len(names) == DEEP - 1:
+                        self._junk(entry, names)
+                elif entry.kind is Is.AWAY and not (os.path.isdir(entry.path) and entry.name != "data"):
+                    look.by(NEVER, ()).off(entry)
+                elif entry.kind is not Is.FILE:
+                    look.off(entry)
+                elif entry.name == "data":
+                    yield from self._data(entry, names, is_blob=fits)
+            if is_regular and len(names) == DEEP:
+                self._has_data(directory, names)
+
+    def _data(self, entry: Place, names: tuple[str, ...], *, is_blob: bool) -> Iterator[tuple[Digest, Place]]:
+        """Yield a blob; record what digest the path of any other data has, or that it has none."""
+        if is_blob:
+            yield Digest(f"{names[0]}:{names[2]}"), entry
+        else:
+            self._elsewhere(entry, [*ABOVE, *names])
+
+    def _elsewhere(self, entry: Place, names: list[str]) -> None:
+        prefixed, name = names[-2], names[-1]
+        if len(os.fsencode(name)) < 2:  # noqa: PLR2004 (it takes two bytes of the name)
+            self.look.stop("data-crash", f"{self.look.named(entry.path)} is below a name of one character")
+            return
+        label = names[-3] if os.fsencode(name)[:2] == os.fsencode(prefixed) else prefixed
+        digest = f"{label}:{name}"
+        if is_digest(digest):
+            self.elsewhere.setdefault(Digest(digest), entry.path)
+        else:
+            self.look.stop("data", f"{self.look.named(entry.path)} is no blob, and is named like one")
+
+    def _junk(self, entry: Place, names: tuple[str, ...]) -> None:
+        digest = f"{names[0]}:{entry.name}"
+        self.look.facts.notice("junk", f"{digest} below blobs/ is not named like a blob", digest, entry.path)
+
+    def _has_data(self, directory: Place, names: tuple[str, ...]) -> None:
+        path, digest = f"{directory.path}/data", f"{names[0]}:{names[2]}"
+        if not os.path.lexists(path) or os.path.isdir(path):
+            self.look.facts.notice("junk", f"{digest} has a directory and no data", digest, directory.path)
+
+
+def _fits(names: tuple[str, ...]) -> bool:
+    """Return whether something with these names, from blobs/ down, is a blob's data or a directory above it."""
+    if len(names) == 1:
+        return names[0] in ALGORITHMS
+    if len(names) == 2:  # noqa: PLR2004 (the prefix)
+        return len(names[1]) == 2 and all(one in "0123456789abcdef" for one in names[1])  # noqa: PLR2004 (its length)
+    if len(names) == DEEP:
+        return names[2].startswith(names[1]) and is_digest(f"{names[0]}:{names[2]}")
+    return names[DEEP:] == ("data",)

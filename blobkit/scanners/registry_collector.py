@@ -1,0 +1,198 @@
+"""What the collector of docker-registry 2.8.2 does with a registry's storage: what it marks, passes over, stops at.
+
+`garbage-collect` goes through all repositories first: of each manifest that has a link it marks what that lists. With
+-m it marks only manifests that a tag names, then deletes the links of the others, one by one. At last it looks at all
+of blobs/, and removes what is not marked, in no order (`registry/storage/garbagecollect.go`, `vacuum.go`).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from blobkit.digest import Digest, is_digest
+from blobkit.oci.documents import DOCUMENT_LIMIT
+from blobkit.scanners.facts import Files
+from blobkit.scanners.registry_links import AwayError, content
+from blobkit.scanners.registry_look import ALWAYS, NEVER, UNTAGGED
+from blobkit.scanners.registry_manifests import UnreadError, marked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from blobkit.scanners.facts import Facts
+    from blobkit.scanners.registry_links import LinkFile, Repository
+    from blobkit.scanners.registry_look import Look
+
+__all__ = ["Collector", "Manifests"]
+
+UNSURE = frozenset({"gc-behind-link", "gc-manifest-many"})
+"""Rules about what the collector reads and blobkit does not."""
+
+
+class Manifests(Files):
+    """The blob files of a registry; of those that revision links name, what the collector marks is kept as well."""
+
+    def __init__(self, facts: Facts, root: str, path: Callable[[Digest], str]) -> None:
+        super().__init__(facts, root, path)
+        self.wanted: set[Digest] = set()
+        self._marks: dict[Digest, list[str] | UnreadError] = {}
+
+    def whole(self, digest: Digest) -> bytes | None:
+        """Return the content of a stored blob, as `Files.whole` does."""
+        data = super().whole(digest)
+        if digest in self.wanted and digest not in self._marks:
+            self._marks[digest] = self._read(digest, data)
+        return data
+
+    def marks(self, digest: Digest) -> list[str]:
+        """Return what the collector marks for a stored manifest; UnreadError where it stops."""
+        self.wanted.add(digest)
+        if digest not in self._marks:
+            self.whole(digest)
+        found = self._marks[digest]
+        if isinstance(found, UnreadError):
+            raise found
+        return found
+
+    def _read(self, digest: Digest, data: bytes | None) -> list[str] | UnreadError:
+        if data is None:
+            too_large = self.facts.size[self.facts.ids[digest]] > DOCUMENT_LIMIT
+            return UnreadError(*(("size", "is larger than 4 MiB") if too_large else ("unread", "cannot be read")))
+        try:
+            return marked(data)
+        except UnreadError as error:
+            return error
+
+
+class Collector:
+    """Goes through the repositories as the collector does, and records where it stops.
+
+    `ingested`: the manifests that it comes to, of each repository, with what each lists; `marked`: the digests that it
+    marks; `tagged`: those that it marks with -m.
+    """
+
+    def __init__(self, look: Look, files: Manifests) -> None:
+        self.look, self.files, self.facts = look, files, look.facts
+        self.ingested: dict[str, dict[Digest, list[str]]] = {}
+        self.marked: set[str] = set()
+        self.tagged: set[str] = set()
+        self._gone: set[tuple[str, str]] = set()
+
+    def go(self, repositories: Iterable[Repository], elsewhere: dict[Digest, str]) -> None:
+        """Mark and record; `elsewhere`: blobs that lie where no registry would look for them."""
+        untagged: list[tuple[Repository, LinkFile]] = []
+        for repository in repositories:
+            if repository.seen:
+                untagged += self._mark(repository)
+        for repository, link in untagged:
+            self._delete(repository, link)
+        for digest, path in elsewhere.items():
+            self._sweep(digest, path)
+
+    def _mark(self, repository: Repository) -> list[tuple[Repository, LinkFile]]:
+        """Mark what the manifests of a repository list; return the links of those without a tag."""
+        found = self.ingested.setdefault(repository.name, {})
+        named = {tag.digest for _, tag in repository.tags}
+        untagged = []
+        for link in repository.links:
+            source = self._source(repository, link)
+            if source is None or not self._is_stored(source):
+                continue
+            is_tagged = link.digest in named
+            digests = self._marks(f"{repository.name}@{link.digest}", source, is_tagged=is_tagged)
+            found[link.digest] = digests
+            self.marked |= {link.digest, *digests}
+            if is_tagged:
+                self.tagged |= {link.digest, *digests}
+            else:
+                untagged.append((repository, link))
+        if found:
+            self._look_at_tags(repository)
+        if untagged and not repository.has_tags:
+            self.look.by(UNTAGGED).stop("no-tags", f"the repository {repository.name} has manifests and no tags")
+        return untagged
+
+    def _look_at_tags(self, repository: Repository) -> None:
+        """Record what -m meets in the tags of a repository, now that it looks at them."""
+        for code, what in repository.stops:
+            if code:
+                self.facts.notice(code, what)
+            else:
+                self.facts.hide(what, ("tagged-revision",))
+
+    def _source(self, repository: Repository, link: LinkFile) -> Digest | None:
+        """Return the digest whose content is read for a link; None where it leads to nothing."""
+        if link.digest == link.named:
+            return link.digest
+        own = link.digest.replace(":", "/")
+        for part in ("_manifests/revisions", "_layers"):
+            path = f"{repository.place.path}/{part}/{own}/link"
+            try:
+                text, _ = content(path, self.look.tree)
+            except FileNotFoundError:
+                continue
+            except AwayError:
+                self.look.away(self.look.named(path), path)
+                self.look.hide(path)
+                return None
+            except OSError as error:
+                self.look.failed(path, error)
+                return None
+            if is_digest(text):
+                return Digest(text)
+            self.look.stop("link", f"{self.look.named(path)} holds no digest")
+            return None
+        return None
+
+    def _is_stored(self, digest: Digest) -> bool:
+        """Return whether the collector finds a blob."""
+        if self.facts.is_stored(digest):
+            return True
+        path = self.files.path(digest)
+        try:
+            return not stat.S_ISDIR(os.stat(path).st_mode)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            self.look.failed(path, error)
+            return False
+
+    def _marks(self, key: str, source: Digest, *, is_tagged: bool) -> list[str]:
+        """Return what is marked for the manifest of a virtual node; where only the collector knows, that is unknown."""
+        try:
+            if self.facts.is_stored(source):
+                return self.files.marks(source)
+            code, message = "gc-behind-link", f"{key} lies behind a symbolic link that leaves the store"
+        except UnreadError as error:
+            code, message = f"gc-manifest-{error.code}", f"the manifest {key} {error.reason}"
+        self.facts.notice(code, message, key)
+        if code in UNSURE:
+            kinds = ("revision", "tagged-revision") if is_tagged else ("revision",)
+            self.look.by(NEVER, kinds).hide(f"what {key} lists")
+        return []
+
+    def _delete(self, repository: Repository, link: LinkFile) -> None:
+        """Take away the link of an untagged manifest, as -m does: it stops where that is gone, or never was there."""
+        look = self.look.by(UNTAGGED, ())
+        own = link.digest.replace(":", "/")
+        for tag in repository.tag_paths:
+            path = f"{tag}/index/{own}"
+            try:
+                os.stat(path)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                look.failed(path, error)
+        path = f"{repository.place.path}/_manifests/revisions/{own}"
+        where = (os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+        if where in self._gone or not os.path.exists(path):
+            look.stop("gone", f"{look.named(path)} is not there when it is to be removed")
+        self._gone.add(where)
+
+    def _sweep(self, digest: Digest, path: str) -> None:
+        """Look at a blob at an odd place: where it is not marked, it is looked for where it should be."""
+        look = self.look.by(ALWAYS if digest not in self.marked else UNTAGGED, ())
+        if digest not in self.tagged and not os.path.exists(os.path.dirname(self.files.path(digest))):
+            look.stop("elsewhere", f"{look.named(path)} is a blob that nothing marks, at a place where none can be")

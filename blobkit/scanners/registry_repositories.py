@@ -1,0 +1,124 @@
+"""The repositories of a registry's storage, in the order in which the collector of docker-registry 2.8.2 finds them.
+
+It takes a directory for a repository where it has `_layers`, and a file whose name begins with `_` ends its way through
+a directory (`registry/storage/catalog.go`, `driver/walk.go`). The API serves the others, too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from blobkit.digest import Digest, is_digest
+from blobkit.render import clean
+from blobkit.scanners.facts import micros
+from blobkit.scanners.registry_links import AwayError, Repository, content, read_manifests
+from blobkit.scanners.registry_look import ALWAYS, ANY, NEVER
+from blobkit.scanners.registry_tree import Is
+from blobkit.snapshot.notices import upload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blobkit.scanners.registry_look import Look
+    from blobkit.scanners.registry_tree import Place
+
+__all__ = ["repositories"]
+
+NAME_BYTES = 255
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-*)[a-z0-9]+)*"
+_DOMAIN = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+_NAME = re.compile(rf"(?:{_DOMAIN}(?:\.{_DOMAIN})*(?::[0-9]+)?/)?{_PART}(?:/{_PART})*")
+_PARTS = ("_manifests", "_layers", "_uploads")
+
+
+def repositories(top: str, look: Look) -> Iterator[Repository]:
+    """Yield every repository; names nest, and a directory is one when it has `_manifests`, `_layers` or `_uploads`."""
+    todo = [(look.tree.place(top), "", True)]
+    while todo:
+        place, name, seen = todo.pop()
+        entries = list(_reached(look.by(ALWAYS if seen else NEVER).entries(place), seen=seen))
+        inner = [(one, f"{name}/{one.name}".lstrip("/"), found) for one, found in _inner(entries, look)]
+        todo += reversed(inner)
+        parts = {one.name: one for one, _ in entries if one.name in _PARTS}
+        layers = next((found for one, found in entries if one.name == "_layers"), False)
+        if layers or any(part.is_directory for part in parts.values()):
+            repository = Repository(clean(name), place, layers)
+            _read(repository, name, parts, look)
+            yield repository
+
+
+def _reached(entries: list[Place], *, seen: bool) -> Iterator[tuple[Place, bool]]:
+    """Yield each entry, and whether the collector comes to it: a file named `_...` ends its way."""
+    for entry in entries:
+        yield entry, seen
+        seen = seen and not (entry.kind is Is.FILE and entry.name.startswith("_"))
+
+
+def _inner(entries: list[tuple[Place, bool]], look: Look) -> Iterator[tuple[Place, bool]]:
+    """Yield the directories in which there may be repositories; say what else there is."""
+    for entry, found in entries:
+        hidden = entry.name.startswith("_")
+        if entry.kind is Is.DIRECTORY and not hidden:
+            yield entry, found
+        elif entry.kind in (Is.LOOP, Is.DENIED) or (entry.kind is Is.CIRCLE and not hidden):
+            look.by(ALWAYS if found else NEVER).off(entry)
+        elif entry.kind is Is.AWAY:
+            look.by(ALWAYS if found and not hidden else NEVER, () if hidden else ANY).off(entry)
+
+
+def _read(repository: Repository, name: str, parts: dict[str, Place], look: Look) -> None:
+    if repository.seen:
+        _check_name(repository, name, look)
+    if "_manifests" in parts:
+        read_manifests(repository, parts["_manifests"], look)
+    if "_layers" in parts:
+        _layers(repository, parts["_layers"], look.by(NEVER, ()))
+    if "_uploads" in parts:
+        _uploads(repository, parts["_uploads"], look.by(NEVER, ()))
+
+
+def _check_name(repository: Repository, name: str, look: Look) -> None:
+    if len(os.fsencode(name)) > NAME_BYTES or _NAME.fullmatch(name) is None:
+        look.stop("name", f"{repository.name or '_layers'} is no name of a repository")
+    elif ":" in name:
+        look.stop("path", f"the program refuses a path with the name of the repository {repository.name}")
+
+
+def _layers(repository: Repository, place: Place, look: Look) -> None:
+    """List which layers a repository has links of; those that lead nowhere are told."""
+    repository.layers = set()
+    repository.shows_layers = place.is_directory and os.access(place.path, os.R_OK | os.X_OK)
+    for label in look.entries(place):
+        for layer in look.entries(label) if label.is_directory else ():
+            digest = f"{label.name}:{layer.name}"
+            if is_digest(digest):
+                repository.layers.add(digest)
+                stored_as = _stored_as(Digest(digest), layer, look)
+                if stored_as != digest:
+                    repository.stored_as[Digest(digest)] = stored_as
+                if not look.facts.is_stored(stored_as):
+                    message = f"the repository {repository.name} links the layer {digest}, which is not stored"
+                    look.facts.notice("dangling-layer-link", message, repository.name, layer.path)
+
+
+def _stored_as(digest: Digest, layer: Place, look: Look) -> Digest:
+    """Return the digest under which a layer is stored: the one in its link, where it was pushed by a longer one."""
+    if digest.startswith("sha256:"):
+        return digest
+    try:
+        text, _ = content(f"{layer.path}/link", look.tree)
+    except (OSError, AwayError):
+        return digest
+    return Digest(text) if is_digest(text) else digest
+
+
+def _uploads(repository: Repository, place: Place, look: Look) -> None:
+    """Say which uploads were begun and not finished: they take space that no collector frees."""
+    for directory in look.entries(place):
+        for entry in look.entries(directory) if directory.is_directory else ():
+            if entry.name == "data" and entry.kind is Is.FILE and not entry.is_link:
+                info = os.lstat(entry.path)
+                what = f"the upload {clean(directory.name)} to {repository.name}"
+                look.facts.notice("upload", upload(what, info.st_size, micros(info)), repository.name, entry.path)

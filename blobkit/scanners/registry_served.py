@@ -1,0 +1,65 @@
+"""What a registry serves of its tags: a layer that a repository has no link of answers 404, though it is stored."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from blobkit.scanners.facts import Facts
+    from blobkit.scanners.registry_links import Repository
+
+__all__ = ["tell_unserved"]
+
+CONTAINS = frozenset({"config", "layer", "child"})
+
+
+def tell_unserved(facts: Facts, repositories: list[Repository]) -> None:
+    """Record what cannot be pulled for want of a link, and the repositories that the collector passes over."""
+    parts = _parts(facts)
+    keys = list(facts.ids)
+    for repository in repositories:
+        for digest, kind, name in _reached(facts, repository, parts, keys):
+            path = f"{repository.place.path}/_layers/{digest.replace(':', '/')}"
+            if facts.stored[facts.ids[digest]] in ("yes", "virtual") and not _is_linked(repository, digest, kind, path):
+                message = f"the repository {repository.name} has no link of {digest}: a pull of {name} answers 404"
+                facts.notice("unlinked-layer", message, digest, path)
+        if repository.links and not repository.seen:
+            message = f"garbage-collect does not see the repository {repository.name}, and takes what only that holds"
+            facts.notice("passed-over", message, repository.name)
+
+
+def _parts(facts: Facts) -> Mapping[int, list[tuple[int, str]]]:
+    """Return what each document contains, with the position."""
+    found: dict[int, list[tuple[int, str]]] = defaultdict(list)
+    for source, target, kind in zip(*facts.links, strict=True):
+        if kind in CONTAINS:
+            found[source].append((target, kind))
+    return found
+
+
+def _reached(
+    facts: Facts, repository: Repository, parts: Mapping[int, list[tuple[int, str]]], keys: list[str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield what the tags of a repository contain: the digest, its position, the first tag that does."""
+    known: set[int] = set()
+    for name, tag in repository.tags:
+        todo = [facts.ids[tag.digest]]
+        while todo:
+            for node, kind in parts.get(todo.pop(), ()):
+                if node not in known:
+                    known.add(node)
+                    todo.append(node)
+                    yield keys[node], kind, name
+
+
+def _is_linked(repository: Repository, digest: str, kind: str, path: str) -> bool:
+    """Return whether a repository serves a blob; where its links cannot be seen, nothing is said."""
+    if not repository.shows_layers:
+        return True
+    if kind == "child" and any(link.named == digest for link in repository.links):
+        return True
+    return repository.layers is not None and digest in repository.layers and os.path.lexists(f"{path}/link")
