@@ -22,7 +22,7 @@ from blobkit.snapshot.tables import make
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from blobkit.snapshot.kinds import Kind
+    from blobkit.snapshot.records import Kind
     from blobkit.snapshot.tables import Tables
 
 __all__ = ["FREE", "RATIO", "load"]
