@@ -7,6 +7,7 @@ docker-registry 2.8.2 looks at every file named `data`, at any depth, and makes 
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -81,8 +82,14 @@ class Blobs:
         self.look.facts.notice("junk", f"{digest} below blobs/ is not named like a blob", digest, entry.path)
 
     def _has_data(self, directory: Place, names: tuple[str, ...]) -> None:
-        path, digest = f"{directory.path}/data", f"{names[0]}:{names[2]}"
-        if not os.path.lexists(path) or os.path.isdir(path):
+        digest = f"{names[0]}:{names[2]}"
+        try:
+            is_file = not stat.S_ISDIR(os.lstat(f"{directory.path}/data").st_mode)
+        except FileNotFoundError:
+            is_file = False
+        except OSError:
+            return
+        if not is_file:
             self.look.facts.notice("junk", f"{digest} has a directory and no data", digest, directory.path)
 
 
