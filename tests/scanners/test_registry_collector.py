@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import blobkit
-from blobkit.scanners import registry_collector
+from blobkit.scanners.registries import collector as registry_collector
 from blobkit.snapshot.kinds import collector
 from layouts import DOCKER_MANIFEST, INDEX, MANIFEST, Registry, garbage, noticed, nowhere, sha
 from real_registry_gc import collect_copy

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from blobkit.digest import ALGORITHMS, Digest, is_digest
-from blobkit.scanners.registry_look import NEVER
-from blobkit.scanners.registry_tree import Is
+from blobkit.scanners.registries.look import NEVER
+from blobkit.scanners.registries.tree import Is
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from blobkit.scanners.registry_look import Look
-    from blobkit.scanners.registry_tree import Place
+    from blobkit.scanners.registries.look import Look
+    from blobkit.scanners.registries.tree import Place
 
 __all__ = ["Blobs"]
 

@@ -11,11 +11,11 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from blobkit.scanners.registry_tree import Is
+from blobkit.scanners.registries.tree import Is
 
 if TYPE_CHECKING:
     from blobkit.scanners.facts import Facts
-    from blobkit.scanners.registry_tree import Place, Tree
+    from blobkit.scanners.registries.tree import Place, Tree
 
 __all__ = ["ALWAYS", "ANY", "KIND", "NEVER", "UNTAGGED", "Look"]
 

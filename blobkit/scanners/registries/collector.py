@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 from blobkit.digest import Digest, is_digest
 from blobkit.oci.documents import DOCUMENT_LIMIT
 from blobkit.scanners.facts import Files
-from blobkit.scanners.registry_links import AwayError, content
-from blobkit.scanners.registry_look import ALWAYS, NEVER, UNTAGGED
-from blobkit.scanners.registry_manifests import UnreadError, marked
+from blobkit.scanners.registries.links import AwayError, content
+from blobkit.scanners.registries.look import ALWAYS, NEVER, UNTAGGED
+from blobkit.scanners.registries.manifests import UnreadError, marked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from blobkit.scanners.facts import Facts
-    from blobkit.scanners.registry_links import LinkFile, Repository
-    from blobkit.scanners.registry_look import Look
+    from blobkit.scanners.registries.links import LinkFile, Repository
+    from blobkit.scanners.registries.look import Look
 
 __all__ = ["Collector", "Manifests"]
 
