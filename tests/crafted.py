@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
+from blobkit.errors import SnapshotFormatError
+from blobkit.snapshot.snapshot import Snapshot
 from layouts import nowhere
 
 if TYPE_CHECKING:
@@ -116,3 +119,25 @@ def directory(path: Path, files: Mapping[str, bytes]) -> Path:
     for name, data in files.items():
         (path / name).write_bytes(data)
     return path
+
+
+def refusal(place: Path, found: Tables, **meta: object) -> str:
+    """Why these tables are refused, as one file and as a directory."""
+    files = members(found, meta)
+    said = []
+    for path, load in (
+        (archive(place / "x.blobkit", files), Snapshot.load),
+        (directory(place / "parquet", files), Snapshot.from_parquet),
+    ):
+        with pytest.raises(SnapshotFormatError) as error:
+            load(path)
+        message = str(error.value)
+        assert str(path) in message
+        assert message.isprintable()
+        said.append(message.replace(str(path), ""))
+    assert said[0] == said[1]
+    return said[0]
+
+
+def loaded(place: Path, found: Tables, **meta: object) -> Snapshot:
+    return Snapshot.load(archive(place / "x.blobkit", members(found, meta)))

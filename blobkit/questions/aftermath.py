@@ -12,8 +12,8 @@ from blobkit.analysis.reach import gathered
 from blobkit.analysis.removal import drop_pins, freed
 from blobkit.cache import memoized
 from blobkit.questions.columns import keys
-from blobkit.snapshot.kinds import LINKS, PINS
 from blobkit.snapshot.pins import named, rows_of_names
+from blobkit.snapshot.references import LINKS, PINS
 from blobkit.snapshot.roles import CONTAINS, NAMES, STANDS_FOR
 from blobkit.snapshot.tables import codes, ids, numbers
 

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
     Columns = Mapping[str, pa.ChunkedArray]
 
-__all__ = ["TABLES", "check_ids", "check_keys", "check_schema", "check_values", "is_coded"]
+__all__ = ["TABLES", "check_counts", "check_ids", "check_keys", "check_schema", "check_values", "is_coded"]
 
 _SHOWN = 100
+_AGAIN = 1 << 16
+"""References beyond one a pin, in stores where each is written out: every one of them takes a line somewhere."""
 _CONTROLS = r"[\x00-\x1f\x7f-\x{9f}]"
 _STEP_UP = r"(^|/)\.\.(/|$)"
 
@@ -108,6 +110,13 @@ def check_ids(ids: pa.ChunkedArray) -> None:
     found = np.asarray(flat(ids))
     if not np.array_equal(found, np.arange(len(found))):
         msg = "the ids of the nodes are not their rows, so that links and pins could mean other nodes"
+        raise SnapshotFormatError(msg)
+
+
+def check_counts(counts: pa.ChunkedArray) -> None:
+    """Raise SnapshotFormatError where pins count more than a store can that does not count, but lists them."""
+    if (again := int(np.maximum(np.asarray(flat(counts)), 1).sum()) - len(counts)) > _AGAIN:
+        msg = f"the pins count {again:,} references more than there are pins, and such a store has no counts"
         raise SnapshotFormatError(msg)
 
 

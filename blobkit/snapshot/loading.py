@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from blobkit.errors import SnapshotFormatError
 from blobkit.render import human_bytes
-from blobkit.snapshot.checks import TABLES, check_ids, check_keys, check_schema, check_values, is_coded
+from blobkit.snapshot.checks import TABLES, check_counts, check_ids, check_keys, check_schema, check_values, is_coded
 from blobkit.snapshot.columns import TEXT
 from blobkit.snapshot.pages import DICTIONARY_PAGE, PREFIX_SHARING, pages
 from blobkit.snapshot.tables import make
@@ -22,6 +22,7 @@ from blobkit.snapshot.tables import make
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
+    from blobkit.snapshot.records import Kind
     from blobkit.snapshot.tables import Tables
 
 __all__ = ["FREE", "RATIO", "load"]
@@ -34,18 +35,20 @@ _FEW = ("kind", "media_type", "platform", "stored")
 """Columns that stay words by their codes."""
 
 
-def load(files: Mapping[str, IO[bytes]], size: int, key_form: str) -> Tables:
+def load(files: Mapping[str, IO[bytes]], size: int, kind: Kind) -> Tables:
     """Return the fact tables in these parquet files (by table) of `size` bytes altogether, checked.
 
-    SnapshotFormatError where they are none or unpack to more than `FREE` + `RATIO` bytes for each byte. `key_form` is
-    that of the kind of store.
+    SnapshotFormatError where they are none, unpack to more than `FREE` + `RATIO` bytes for each byte, or hold what no
+    store of this kind does.
     """
     budget = _Budget(FREE + RATIO * size, size)
     found = {table: _open(files[table], table, budget) for table in TABLES}
     columns = {table: _read(file, table, budget) for table, file in found.items()}
     tables = make(columns["nodes"], columns["links"], columns["pins"], columns["notices"])
-    check_keys(tables.nodes["key"], tables.nodes["stored"], key_form)
+    check_keys(tables.nodes["key"], tables.nodes["stored"], kind.key_form)
     check_ids(columns["nodes"]["id"])
+    if not any(policy.counting for policy in kind.policies):
+        check_counts(tables.pins["count"])
     return tables
 
 

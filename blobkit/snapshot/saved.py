@@ -30,7 +30,7 @@ from blobkit.snapshot.members import member
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from blobkit.snapshot.kinds import Policy
+    from blobkit.snapshot.records import Policy
     from blobkit.snapshot.tables import Tables
 
 __all__ = ["Meta", "read_archive", "read_directory", "write_archive", "write_directory"]
@@ -135,7 +135,7 @@ def _refusing(path: Path) -> Iterator[None]:
 def _read(files: Mapping[str, IO[bytes]], size: int) -> tuple[Tables, Meta]:
     """Return what is in these files, which have `size` bytes altogether."""
     meta = _meta(files["snapshot"].read(_META_LIMIT))
-    tables = load(files, size, STORES[meta.kind].key_form)
+    tables = load(files, size, STORES[meta.kind])
     pa.default_memory_pool().release_unused()  # reading takes twice what the facts do, and would keep it
     return tables, meta
 

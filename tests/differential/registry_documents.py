@@ -131,6 +131,7 @@ WRITERS: dict[str, Write] = {
     "manifest-no-object": _texts("null", "[]", '"x"', "2", "true"),
     "manifest-nested": _nested(9000),
     "manifest-nested-too-deep": _nested(10001),
+    "manifest-of-many": lambda rng: _image(rng, f'"x": [{"{}," * 200_000}{{}}]'),
     "manifest-of-4-mib": _sized(LIMIT),
     "manifest-too-large": _sized(LIMIT + 1),
     "schema-version-odd": lambda rng: _typed(rng.choice(IMAGES), BOTH, version=rng.choice(VERSIONS)),

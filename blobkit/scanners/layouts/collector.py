@@ -89,7 +89,8 @@ class Marking:
             self.unclear |= {stop.key for stop in self.stops.values()}
         apart = self._above() if self.unclear else set()
         for stop in self.stops.values():
-            if stop.key not in apart | self._absent:
+            is_told = stop.key in self._absent and stop.code == "unopened"
+            if stop.key not in apart and not is_told:
                 self.facts.notice(stop.code, stop.message, stop.key)
         self._record_apart([(one, name) for one, (_, name) in zip(mentions, entries, strict=True)], apart)
 
