@@ -20,7 +20,7 @@ import blobkit
 from blobkit.analysis import dominators as tree
 from blobkit.analysis.reach import depth, holders
 from blobkit.analysis.removal import removal
-from blobkit.snapshot.kinds import LINK_KINDS
+from blobkit.snapshot.references import LINK_KINDS
 from blobkit.snapshot.snapshot import build
 from blobkit.snapshot.tables import ids
 

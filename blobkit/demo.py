@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from blobkit.digest import of
+from blobkit.oci.documents import OCI_INDEX as INDEX
+from blobkit.oci.documents import OCI_MANIFEST as MANIFEST
 
 if TYPE_CHECKING:
     from blobkit.model import Descriptor
@@ -26,8 +28,6 @@ TARGET = "shop/web:1.0"
 COMPANION = "shop/web:1.1"
 """The tag that shares most with it."""
 
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 KIB = 1 << 10

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from blobkit.snapshot.kinds import StopRule
+    from blobkit.snapshot.records import StopRule
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["removed_before_stop", "would_abort"]
@@ -81,4 +81,5 @@ def _stops(snapshot: Snapshot) -> tuple[_Stop, ...]:
     )
     met = [stop for stop in found if (reached[stop.node] if stop.node >= 0 else not stop.rule.keyed)]
     unsure = {stop.key for stop in met if stop.rule.unsure}
-    return tuple(stop for stop in met if stop.rule.unsure or unsure.isdisjoint((stop.key, "")))
+    sees = [unsure.isdisjoint(("",) if stop.rule.late else (stop.key, "")) for stop in met]
+    return tuple(stop for stop, seen in zip(met, sees, strict=True) if seen or stop.rule.unsure)

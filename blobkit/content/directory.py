@@ -16,6 +16,7 @@ from blobkit.content.syncing import sync_directory, sync_file_system
 from blobkit.content.temporary import StagedFile, StagingArea, abandoned, reclaim
 from blobkit.digest import ALGORITHMS, Digest, is_digest, split
 from blobkit.errors import StoreError, moved
+from blobkit.filehandle import FileHandle, open_into
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DirectoryContent"]
 
-READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+READ = os.O_RDONLY | os.O_NOFOLLOW
 """A blob is a file in its place: a link there could lead anywhere."""
 SMALL = 1 << 20
 """Up to this size a file is read in one step; above it, opening it as a file costs nothing beside the reading."""
@@ -89,7 +90,7 @@ class DirectoryContent:
     def open(self, digest: Digest) -> BinaryIO:
         """Return the file, open to read; FileNotFoundError where there is none."""
         try:
-            return os.fdopen(os.open(self._path(digest), READ), "rb")
+            return FileHandle(self._path(digest), READ).file()
         except OSError as error:
             if error.errno != errno.ELOOP:
                 raise
@@ -103,12 +104,14 @@ class DirectoryContent:
         """
         if size > SMALL:
             return None
+        held: list[int] = []
         try:
-            fd = os.open(self._path(digest), READ)
             try:
-                content = os.read(fd, size + 1)
+                open_into(held, self._path(digest), READ)
+                content = os.read(held[0], size + 1)
             finally:
-                os.close(fd)
+                if held:
+                    os.close(held[0])  # in place: an interrupt may come as soon as a function of Python is entered
         except OSError:
             return None
         return content if len(content) == size else None
@@ -134,12 +137,9 @@ class DirectoryContent:
 
     def sync(self) -> None:
         """Make every file of this file system durable, in one call where the system has `syncfs`."""
-        fd = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            if not sync_file_system(fd):
+        with FileHandle(self._root, os.O_DIRECTORY) as handle:
+            if not sync_file_system(handle.fileno()):
                 os.sync()
-        finally:
-            os.close(fd)
 
     def reclaim(self) -> int:
         """Remove the temporary files and areas of dead writers; return how many there were."""

@@ -10,6 +10,8 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING
 
+from blobkit.filehandle import FileHandle
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
@@ -63,8 +65,5 @@ def _syncfs() -> Callable[[int], int] | None:
 
 
 def _sync_path(path: str | Path, flags: int = 0) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    with FileHandle(path, os.O_RDONLY | flags) as handle:
+        os.fsync(handle.fileno())

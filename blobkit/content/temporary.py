@@ -16,25 +16,18 @@ from typing import TYPE_CHECKING
 
 from blobkit.content.appending import append, draw
 from blobkit.content.syncing import sync_files
+from blobkit.filehandle import FileHandle, close, open_into
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import BinaryIO
 
-__all__ = ["StagedFile", "StagingArea", "abandoned", "locked_file", "reclaim"]
+__all__ = ["LockedFile", "StagedFile", "StagingArea", "abandoned", "reclaim"]
 
 READ_ONLY = 0o444
-CREATE = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
-
-
-def locked_file(directory: str | Path, mode: int = 0o666) -> tuple[str, int]:
-    """Return the name and the descriptor of a new file there that is locked, so that nobody reclaims it.
-
-    The umask takes from `mode`. Whoever closes the descriptor first unlinks or renames the file.
-    """
-    name, fd, _ = _locked_file(str(directory), mode)
-    return name, fd
+CREATE = os.O_CREAT | os.O_EXCL | os.O_RDWR
+LOOK = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 def reclaim(directory: str | Path) -> int:
@@ -61,71 +54,101 @@ def abandoned(directory: str | Path) -> list[str]:
 class _Temporary:
     """An open descriptor of something that has a temporary name, which goes with it."""
 
-    __slots__ = ("_fd", "_path", "_pid")
+    __slots__ = ("_held", "_named", "_path", "_pid")
 
-    def __init__(self, path: str, fd: int) -> None:
-        self._path = path
+    def __init__(self, path: str = "") -> None:
         self._pid = os.getpid()
-        self._fd = fd  # last: from here on there is something to discard
+        self._path = path
+        self._named = True
+        self._held: list[int] = []  # last: from here on there may be something to discard
+
+    def fileno(self) -> int:
+        """Return the descriptor; OSError once it is closed."""
+        if not self._held:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF), self._path)
+        return self._held[0]
 
     def discard(self) -> None:
-        """Close it, and remove what still has its temporary name; a second time is nothing. A forked copy only closes.
+        """Close it, and remove what still has its temporary name; idempotent. A forked copy only closes.
 
         The name goes before the lock, so that nobody else finds something to reclaim.
         """
-        if self._fd >= 0:
-            if self._pid == os.getpid():
-                self._remove()
-            self._close()
+        if self._named and self._path and self._pid == os.getpid():
+            self._remove()
+        self._named = False
+        close(self._held)
 
     def __del__(self) -> None:
         """Discard what was dropped without a word; `reclaim` does where the interpreter ends and modules are empty."""
-        if getattr(self, "_fd", -1) >= 0 and _unlink is not None:
+        if getattr(self, "_held", None) is not None and _unlink is not None:
             self.discard()
 
     def _remove(self) -> None:
         _unlink(self._path)
 
-    def _close(self) -> None:
-        fd, self._fd = self._fd, -1  # first: after an interrupt the number may be another one's
-        os.close(fd)
-
 
 class _TemporaryFile(_Temporary):
-    """A temporary file of mode 0444."""
+    """A temporary file that is written from its start to its end."""
 
     __slots__ = ()
 
     def write(self, data: memoryview) -> None:
         """Append all of `data`."""
         try:
-            append(self._fd, data)
+            append(self.fileno(), data)
         except OSError as error:
             error.filename = self._path  # a descriptor has no name, and the reader wants to know which disk is full
             raise
 
     def draw(self, file: BinaryIO, buffers: Iterator[memoryview]) -> Iterator[memoryview]:
         """Append what is left of a file; yield what was appended, in pieces, each in the next buffer."""
-        return draw(self._fd, file, buffers)
+        return draw(self.fileno(), file, buffers)
 
 
-class StagedFile(_TemporaryFile):
-    """A temporary file that is locked until it is discarded; its name is its token."""
+class LockedFile(_TemporaryFile):
+    """A temporary file that is locked until it is discarded; its name is its `token`. The umask takes from `mode`.
+
+    Whoever renames it discards it afterwards.
+    """
+
+    __slots__ = ("mode", "token")
+
+    def __init__(self, directory: str, mode: int = 0o666) -> None:
+        super().__init__()
+        try:
+            self._make(directory, mode)
+        except BaseException:
+            self.discard()
+            raise
+
+    def _make(self, directory: str, mode: int) -> None:
+        """Make a file, lock it, and look whether it still has its name: another process may reclaim it in between."""
+        while True:
+            self.token = _names.another()
+            self._path = f"{directory}/{self.token}"
+            open_into(self._held, self._path, CREATE, mode)
+            fcntl.flock(self._held[0], fcntl.LOCK_EX)
+            found = os.fstat(self._held[0])
+            if found.st_nlink:
+                self.mode = found.st_mode
+                return
+            close(self._held)
+
+
+class StagedFile(LockedFile):
+    """A locked temporary file of mode 0444: content on its way in."""
 
     def __init__(self, directory: str, *, sync: bool) -> None:
-        self.token, fd, mode = _locked_file(directory, READ_ONLY)
-        super().__init__(f"{directory}/{self.token}", fd)
+        super().__init__(directory, READ_ONLY)
         self._sync = sync
-        if mode & 0o777 != READ_ONLY:
-            os.fchmod(fd, READ_ONLY)
+        if self.mode & 0o777 != READ_ONLY:
+            os.fchmod(self.fileno(), READ_ONLY)
 
     def seal(self) -> None:
         """Make the bytes durable, once. Where that fails they are discarded: a second fsync would only seem to work."""
         if self._sync:
-            if self._fd < 0:
-                raise OSError(errno.EBADF, os.strerror(errno.EBADF), self._path)
             try:
-                os.fsync(self._fd)
+                os.fsync(self.fileno())
             except OSError:
                 self.discard()
                 raise
@@ -133,20 +156,29 @@ class StagedFile(_TemporaryFile):
 
 
 class AreaFile(_TemporaryFile):
-    """A temporary file in an area, which is closed as soon as it is sealed. `discard` is nothing from then on."""
+    """A temporary file of mode 0444 in an area, which is closed as soon as it is sealed.
+
+    `discard` is nothing from then on.
+    """
 
     __slots__ = ("_sealed", "token")
 
-    def __init__(self, token: str, path: str, fd: int, sealed: list[str]) -> None:
-        super().__init__(path, fd)
+    def __init__(self, token: str, path: str, sealed: list[str]) -> None:
+        super().__init__(path)
         self.token = token
         self._sealed = sealed
+        try:
+            open_into(self._held, path, CREATE, READ_ONLY)
+        except BaseException:
+            self.discard()
+            raise
 
     def seal(self) -> None:
         """Close the file: its bytes belong to the area now, which makes them durable."""
-        if self._fd >= 0:
-            self._close()
+        if self._named:
+            self._named = False
             self._sealed.append(self._path)
+            close(self._held)
 
 
 class StagingArea(_Temporary):
@@ -156,23 +188,41 @@ class StagingArea(_Temporary):
     """
 
     def __init__(self, directory: str, *, sync: bool) -> None:
-        self.name, fd = _locked_directory(directory)
-        super().__init__(f"{directory}/{self.name}", fd)
+        super().__init__()
         self._sync = sync
         self._numbers = itertools.count()
         self._sealed: list[str] = []
         self._chmod: bool | None = None
+        try:
+            self._make(directory)
+        except BaseException:
+            self.discard()
+            raise
+
+    def _make(self, directory: str) -> None:
+        """Make a directory, lock it, and look whether it is still there: another process may reclaim it in between."""
+        while True:
+            self.name = _names.another()
+            self._path = f"{directory}/{self.name}"
+            os.mkdir(self._path, 0o777)  # noqa: PTH102 (next to os.open)
+            try:
+                open_into(self._held, self._path, os.O_RDONLY | os.O_DIRECTORY)
+                fcntl.flock(self._held[0], fcntl.LOCK_EX)
+                os.stat(self._path)  # noqa: PTH116 (FileNotFoundError where another process reclaimed it)
+            except FileNotFoundError:
+                close(self._held)
+            else:
+                return
 
     def stage(self) -> AreaFile:
         """Return a new temporary file. Once it is sealed its bytes belong to the area: `discard` there ends them."""
         name = str(next(self._numbers))
-        path = f"{self._path}/{name}"
-        fd = os.open(path, CREATE, READ_ONLY)
+        staged = AreaFile(f"{self.name}/{name}", f"{self._path}/{name}", self._sealed)
         if self._chmod is None:
-            self._chmod = os.fstat(fd).st_mode & 0o777 != READ_ONLY  # the umask is the same for all
+            self._chmod = os.fstat(staged.fileno()).st_mode & 0o777 != READ_ONLY  # the umask is the same for all
         if self._chmod:
-            os.fchmod(fd, READ_ONLY)
-        return AreaFile(f"{self.name}/{name}", path, fd, self._sealed)
+            os.fchmod(staged.fileno(), READ_ONLY)
+        return staged
 
     def open(self, token: str) -> BinaryIO:
         """Return a file that was sealed here and not published, open to read."""
@@ -184,7 +234,7 @@ class StagingArea(_Temporary):
         if self._sync and sealed:
             try:
                 # by the descriptor of the area, which is older than its files: it hears of every error since
-                sync_files(self._fd, sealed)
+                sync_files(self.fileno(), sealed)
             except OSError:
                 self.discard()
                 raise
@@ -213,69 +263,24 @@ class _Names:
 _names = _Names()
 
 
-def _locked_file(directory: str, mode: int) -> tuple[str, int, int]:
-    """Return the name, descriptor and real mode of a new file that is locked and still has its name."""
-    while True:
-        name = _names.another()
-        path = f"{directory}/{name}"
-        fd = os.open(path, CREATE, mode)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            found = os.fstat(fd)
-        except BaseException:
-            _unlink(path)
-            os.close(fd)
-            raise
-        if found.st_nlink:
-            return name, fd, found.st_mode
-        os.close(fd)  # another process reclaimed it before it was locked
-
-
-def _locked_directory(directory: str) -> tuple[str, int]:
-    """Return the name and descriptor of a new directory that is locked and still has its name."""
-    while True:
-        name = _names.another()
-        path = f"{directory}/{name}"
-        os.mkdir(path, 0o777)  # noqa: PTH102 (next to os.open)
-        with contextlib.suppress(FileNotFoundError):
-            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX)
-                os.stat(path)  # noqa: PTH116 (FileNotFoundError where another process reclaimed it before the lock)
-            except BaseException:
-                os.close(fd)
-                raise
-            return name, fd
-
-
 def _reclaimed(path: str, remove: Callable[[str], None]) -> bool:
     """Remove one file or area unless a writer holds it; return whether it was removed."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with FileHandle(path, LOOK) as found:
+            fcntl.flock(found.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove(path)  # while locked: a writer that lost this race sees that its file has no name
     except OSError:
         return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        remove(path)  # while locked: a writer that lost this race sees that its file has no name
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
     return True
 
 
 def _is_abandoned(entry: os.DirEntry[str]) -> bool:
     """Return whether a file or area could be locked now. The lock is shared: a check must not stop another."""
     try:
-        fd = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with FileHandle(entry.path, LOOK) as found:
+            fcntl.flock(found.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
     return True
 
 

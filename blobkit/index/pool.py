@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from typing import TYPE_CHECKING
-from weakref import ref
+from weakref import WeakSet, ref
 
 from blobkit.errors import BatchError, StoreBusyError, StoreClosedError, StoreError
 from blobkit.index import forking
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import NoReturn
 
+    from blobkit.index.handles import Connection
+
 __all__ = ["Lease", "Pool"]
 
 GLANCE = 0.05
 """Seconds after which somebody who waits looks whether the writer was forgotten without a word."""
-_inherited: list[sqlite3.Connection] = []
+_inherited: list[Connection] = []
 """Connections that were in use at a fork: closing one in the child could take locks and the WAL from the parent."""
 
 
@@ -34,7 +36,7 @@ class Lease:
     """A connection that nobody else uses and, for a writer, the turn to write; held until `end`, or until forgotten."""
 
     __slots__ = ("__weakref__", "_pool", "_writes", "db", "path")
-    db: sqlite3.Connection
+    db: Connection
 
     def __init__(self, pool: Pool, *, writes: bool = False) -> None:
         self._pool = pool
@@ -84,26 +86,28 @@ class Pool:
         self._renew()
         forking.register(self)
 
-    def connection(self) -> sqlite3.Connection:
+    def connection(self) -> Connection:
         """Return a connection that nobody uses, made if there is none."""
         if self.closed:
             msg = f"{self._path.parent.parent}: this store was closed; open it again"
             raise StoreClosedError(msg)
         try:
-            return self._idle.pop()
+            while (db := self._idle.pop()).owner is not self._owner:
+                pass  # it was put back and closed in one garbage collection, after an interrupt
         except IndexError:
             return self._connected()
+        return db
 
-    def put_back(self, db: sqlite3.Connection) -> None:
+    def put_back(self, db: Connection) -> None:
         """Keep a connection for the next one who needs it. In a child that was forked meanwhile it is the parent's."""
-        if db in self._all:
+        if db.owner is self._owner:
             self._idle.append(db)
             if self.closed:  # meanwhile, by another thread
                 self._close_idle()
 
-    def undo(self, db: sqlite3.Connection) -> None:
+    def undo(self, db: Connection) -> None:
         """Undo the transaction, unless a full disk has ended it; a child that was forked inside has no part in it."""
-        if db in self._all and db.in_transaction:
+        if db.owner is self._owner and db.in_transaction:
             db.execute("ROLLBACK")
 
     def wait_to_write(self, lease: Lease) -> None:
@@ -162,10 +166,11 @@ class Pool:
         self._lock = threading.RLock()
         self._turn = threading.Condition(self._lock)
         self._writer = None
-        self._all: list[sqlite3.Connection] = []
-        self._idle: list[sqlite3.Connection] = []
+        self._owner = object()
+        self._all: WeakSet[Connection] = WeakSet()  # weak: one that an interrupt lost is closed
+        self._idle: list[Connection] = []
 
-    def _connected(self) -> sqlite3.Connection:
+    def _connected(self) -> Connection:
         """Return a new connection to an index of this version."""
         with translated(self._path):
             db = connect(self._path, timeout=self._timeout)
@@ -173,7 +178,8 @@ class Pool:
                 create(db)
                 check_version(self._path, db)
                 db.execute(f"PRAGMA synchronous = {self._synchronous}")
-                self._all.append(db)
+                self._all.add(db)
+                db.owner = self._owner
             except BaseException:
                 db.close()
                 raise
@@ -183,6 +189,5 @@ class Pool:
         with translated(self._path):
             while self._idle:
                 db = self._idle.pop()
-                if db in self._all:
-                    self._all.remove(db)
+                self._all.discard(db)
                 db.close()

@@ -70,7 +70,7 @@ TABLES = (
 """References are documentation: they are not enforced while running, because a removal takes whole subgraphs out."""
 
 
-def connect(path: Path, *, timeout: float) -> sqlite3.Connection:
+def connect(path: Path, *, timeout: float) -> Connection:
     """Return a connection to the index for reading and writing, in WAL mode; made if absent."""
     db = sqlite3.connect(
         path, timeout=timeout, isolation_level=None, check_same_thread=False, cached_statements=256, factory=Connection

@@ -38,12 +38,8 @@ __all__ = [
 DOCUMENT_LIMIT = 4 << 20
 """Bytes: the largest manifest or index that the OCI distribution spec asks a registry to take."""
 
-INDEX_TYPES = frozenset(
-    {
-        "application/vnd.oci.image.index.v1+json",
-        "application/vnd.docker.distribution.manifest.list.v2+json",
-    }
-)
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+INDEX_TYPES = frozenset({OCI_INDEX, "application/vnd.docker.distribution.manifest.list.v2+json"})
 ARTIFACT_TYPE = "application/vnd.oci.artifact.manifest.v1+json"
 SCHEMA1_TYPES = frozenset(
     {
@@ -164,7 +160,7 @@ def guess_type(body: Json) -> str:
     if isinstance(claimed, str) and is_document(claimed):
         return claimed
     if isinstance(body.get("manifests"), list):
-        return "application/vnd.oci.image.index.v1+json"
+        return OCI_INDEX
     if isinstance(body.get("config"), dict) and isinstance(body.get("layers"), list):
         return OCI_MANIFEST
     if isinstance(body.get("fsLayers"), list):

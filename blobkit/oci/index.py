@@ -6,6 +6,7 @@ An index.json that cannot be read never means that there are no images.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from blobkit.access import reason
 from blobkit.errors import UnreadableStoreError
-from blobkit.oci.documents import OCI_MANIFEST, annotations_of, entry_of, is_document
+from blobkit.filehandle import FileHandle
+from blobkit.oci.documents import OCI_INDEX, OCI_MANIFEST, annotations_of, entry_of, is_document
 from blobkit.oci.names import IMAGE_NAME, REF_NAME, Named, names_of
 from blobkit.oci.untrusted import DocumentError, Odd, objects, parse_json
 from blobkit.render import clean, listed, printable
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ADVICE",
     "INDEX_LIMIT",
-    "INDEX_TYPE",
     "LAYOUT",
     "UNKNOWN_TYPE",
     "Entry",
@@ -54,7 +55,6 @@ __all__ = [
 
 INDEX_LIMIT = 256 << 20
 """Bytes: a larger index.json is not read."""
-INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 UNKNOWN_TYPE = "application/octet-stream"
 """What index.json says where nobody knows a media type: a descriptor must have one."""
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
@@ -172,7 +172,7 @@ def check_writable(file: IndexFile) -> None:
 def render_index(entries: Iterable[object], rest: Mapping[str, object]) -> bytes:
     """Return the bytes of an index.json with these entries; `rest` are the further fields that it had."""
     others = {name: value for name, value in rest.items() if name not in OWN_FIELDS}
-    index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": list(entries), **others}
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": list(entries), **others}
     return json.dumps(index, allow_nan=False).encode()
 
 
@@ -201,7 +201,7 @@ def hidden_images(names: Iterable[tuple[str, str]]) -> str:
 
     skopeo 1.9.3 looks for entries of the two OCI types only: "no descriptor found for reference".
     """
-    types = {name: kind for name, kind in names if is_document(kind) and kind not in (OCI_MANIFEST, INDEX_TYPE)}
+    types = {name: kind for name, kind in names if is_document(kind) and kind not in (OCI_MANIFEST, OCI_INDEX)}
     if not types:
         return ""
     images = [f"{name} ({kind})" for name, kind in sorted(types.items())]
@@ -240,13 +240,15 @@ def _entries(body: Json, odd: list[str]) -> Iterator[Entry]:
 
 def _bytes(path: Path) -> bytes:
     """Return the bytes of a regular file, without waiting where a pipe is in its place."""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(fd, "rb") as file:  # noqa: PTH123 (a descriptor)
-        info = os.fstat(fd)
-        if not stat.S_ISREG(info.st_mode):
-            msg = "no regular file"
-            raise DocumentError(msg)
-        if info.st_size > INDEX_LIMIT:  # a file without content may say so too: nothing of it is read
-            msg = f"larger than {INDEX_LIMIT >> 20} MiB"
-            raise DocumentError(msg)
+    handle = FileHandle(path, os.O_RDONLY | os.O_NONBLOCK)
+    info = os.fstat(handle.fileno())
+    if stat.S_ISDIR(info.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(info.st_mode):
+        msg = "no regular file"
+        raise DocumentError(msg)
+    if info.st_size > INDEX_LIMIT:  # a file without content may say so too: nothing of it is read
+        msg = f"larger than {INDEX_LIMIT >> 20} MiB"
+        raise DocumentError(msg)
+    with handle.file() as file:
         return file.read(INDEX_LIMIT + 1)

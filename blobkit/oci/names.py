@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["IMAGE_NAME", "REF_NAME", "Named", "familiar", "is_umoci_name", "names_of"]
+__all__ = ["IMAGE_NAME", "REF_NAME", "UMOCI_NAME", "Named", "familiar", "is_umoci_name", "names_of"]
 
 REF_NAME = "org.opencontainers.image.ref.name"
 IMAGE_NAME = "io.containerd.image.name"
 
 _PART = "[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*"
-_UMOCI_NAME = re.compile(f"{_PART}(?:/{_PART})*")
+UMOCI_NAME = f"{_PART}(?:/{_PART})*"
+"""A regular expression of the reference names that umoci takes."""
 
 
 class Named(NamedTuple):
@@ -55,7 +56,7 @@ def is_umoci_name(name: str) -> bool:
     >>> is_umoci_name("team/app:1.0"), is_umoci_name("-a"), is_umoci_name("a b"), is_umoci_name("")
     (True, False, False, False)
     """
-    return _UMOCI_NAME.fullmatch(name) is not None
+    return re.fullmatch(UMOCI_NAME, name) is not None
 
 
 def _text(value: object) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from blobkit.oci.documents import OCI_INDEX, OCI_MANIFEST
 from blobkit.oci.typed import Struct, array, base64, boolean, integer, mapping, parse, pointer, text, time
 
 if TYPE_CHECKING:
@@ -108,8 +109,8 @@ def _in_manifest(body: Descriptor) -> list[Descriptor]:
 
 
 PARSED: dict[str, tuple[Struct, Callable[[Descriptor], list[Descriptor]]]] = {
-    "application/vnd.oci.image.index.v1+json": (_INDEX, lambda body: _listed(body.get("manifests"))),
-    "application/vnd.oci.image.manifest.v1+json": (_MANIFEST, _in_manifest),
+    OCI_INDEX: (_INDEX, lambda body: _listed(body.get("manifests"))),
+    OCI_MANIFEST: (_MANIFEST, _in_manifest),
     "application/vnd.oci.image.config.v1+json": (_IMAGE, lambda _: []),
     "application/vnd.oci.descriptor.v1+json": (_DESCRIPTOR, lambda body: [body]),
 }

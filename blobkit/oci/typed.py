@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn, TypeAlias
 
 from blobkit.oci.nested import parse_nested
-from blobkit.oci.untrusted import DocumentError, read_integer, refuse_constant
+from blobkit.oci.untrusted import DocumentError, bound, read_integer, refuse_constant
 
 __all__ = [
     "Decoder",
@@ -50,6 +50,7 @@ def parse(data: bytes, *, whole: bool) -> object:
 
     `whole`: nothing may come after it; else what comes after the first value is not looked at.
     """
+    bound(data)
     content = data.decode("utf-8", "replace")
     start = len(content) - len(content.lstrip(_SPACE))
     try:
@@ -136,16 +137,31 @@ def pointer(struct: Struct) -> Decoder:
     return lambda value, old: None if value is None else struct(value, old)
 
 
+class _Elements(list[object]):
+    """A list as Go holds it: `behind` it are elements that a longer list of the same name left there."""
+
+    def __init__(self, elements: list[object], behind: list[object]) -> None:
+        super().__init__(elements)
+        self.behind = behind
+
+
 def array(element: Decoder) -> Decoder:
-    """Return the decoder of a list; what was there before is decoded into, element by element."""
+    """Return the decoder of a list; what was there before is decoded into, element by element.
+
+    What the elements of an earlier list hold stays there where later ones do not say otherwise, also behind the end of
+    a shorter list in between. An empty list starts anew.
+    """
 
     def decode(value: object, old: object) -> object:
         if value is None:
             return None
         if not isinstance(value, list) or isinstance(value, Members):
             _refuse("a list", value)
-        before = old if isinstance(old, list) else []
-        return [element(one, before[at] if at < len(before) else None) for at, one in enumerate(value)]
+        if not value:
+            return []
+        before = [*old, *old.behind] if isinstance(old, _Elements) else []
+        found = [element(one, before[at] if at < len(before) else None) for at, one in enumerate(value)]
+        return _Elements(found, before[len(found) :])
 
     return decode
 

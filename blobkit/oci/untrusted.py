@@ -20,6 +20,7 @@ __all__ = [
     "DocumentError",
     "Json",
     "Odd",
+    "bound",
     "objects",
     "parse_json",
     "parse_time",
@@ -97,7 +98,7 @@ def parse_json(data: bytes, fields: frozenset[str] = FIELDS) -> Json:
     """
     others = _other_spelling(fields)
     hook = _Pairs if others.search(data) else None
-    _bound(data, _PAIRS if hook else _CONTAINER)
+    bound(data, _PAIRS if hook else _CONTAINER)
     try:
         text = data.decode("utf-8", "replace")
         value = json.loads(text, object_pairs_hook=hook, parse_int=read_integer, parse_constant=refuse_constant)
@@ -114,7 +115,7 @@ def parse_json(data: bytes, fields: frozenset[str] = FIELDS) -> Json:
     return value
 
 
-def _bound(data: bytes, container: int) -> None:
+def bound(data: bytes, container: int = _PAIRS) -> None:
     """Raise DocumentError where parsing would take far more memory than data of that length justifies.
 
     A descriptor has about a hundred bytes, so that no index of images comes near the limit. Characters in texts are
@@ -138,7 +139,7 @@ def refuse_constant(constant: str) -> NoReturn:
 
 def read_integer(digits: str) -> int | float:
     """Return an integer; one that fits into no field as a float, so that its length costs nothing."""
-    return int(digits) if len(digits) <= LONGEST_INTEGER else float("inf")
+    return int(digits) if len(digits) <= LONGEST_INTEGER else float(digits)
 
 
 @cache

@@ -12,8 +12,8 @@ from blobkit.analysis.reach import gathered
 from blobkit.analysis.removal import drop_pins, freed
 from blobkit.cache import memoized
 from blobkit.questions.columns import keys
-from blobkit.snapshot.kinds import LINKS, PINS
 from blobkit.snapshot.pins import named, rows_of_names
+from blobkit.snapshot.references import LINKS, PINS
 from blobkit.snapshot.roles import CONTAINS, NAMES, STANDS_FOR
 from blobkit.snapshot.tables import codes, ids, numbers
 
@@ -63,14 +63,18 @@ def additional(snapshot: Snapshot, dropped: Dropped, after: Holding, blobs: NDAr
     """
     pinned = np.fromiter(dropped.rows, np.int64, len(dropped.rows))
     number = np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows))
-    before = _freed(snapshot, pinned, number)
-    tried = max(3, min(NAMES_ASKED, WORK // (before[0] + 1)))
+    before = drop_pins(snapshot, pinned, number).nodes
+    tried = max(3, min(NAMES_ASKED, WORK // (len(before) + 1)))
     rows = []
-    for name, digest in _last_keepers(snapshot, after, blobs[:BLOBS_LOOKED_AT])[:tried]:
-        both = _freed(snapshot, *_with(snapshot, pinned, number, [name]))
-        more, alone = both[1] - before[1], _freed(snapshot, *_with(snapshot, pinned[:0], number[:0], [name]))[1]
-        if more > alone:
-            rows.append((name, more, alone, more - alone, digest, name, both[0] - before[0], more))
+    for name in _last_keepers(snapshot, after, blobs[:BLOBS_LOOKED_AT])[:tried]:
+        both = drop_pins(snapshot, *_with(snapshot, pinned, number, [name])).nodes
+        alone = drop_pins(snapshot, *_with(snapshot, pinned[:0], number[:0], [name])).nodes
+        more = np.setdiff1d(both, before)
+        extra = np.setdiff1d(more, alone)
+        size, by_itself = (freed(snapshot.graph, nodes) for nodes in (more, alone))
+        if size[1] > by_itself[1]:
+            digest = snapshot.key(int(extra[np.argmax(snapshot.graph.size[extra])]))
+            rows.append((name, size[1], by_itself[1], size[1] - by_itself[1], digest, name, size[0], size[1]))
     rows.sort(key=lambda row: (-row[3], -row[1], row[0]))
     frame = pd.DataFrame(rows, columns=list(_ADDITIONAL))
     return frame.astype(_ADDITIONAL)
@@ -80,23 +84,17 @@ _ADDITIONAL = dict.fromkeys(("tag", "bytes", "alone", "extra", "digest", "name",
 _ADDITIONAL |= dict.fromkeys(("tag", "digest", "name"), "str")
 
 
-def _last_keepers(snapshot: Snapshot, after: Holding, blobs: NDArray[np.int32]) -> list[tuple[str, str]]:
-    """Return the names that alone keep some of these blobs, most bytes first, each with the biggest such blob."""
+def _last_keepers(snapshot: Snapshot, after: Holding, blobs: NDArray[np.int32]) -> list[str]:
+    """Return the names that alone keep some of these blobs, those that keep most bytes first."""
     reaching = after.reaching(blobs, 2)
     only = np.flatnonzero(np.diff(reaching.start) == 1)
     row = reaching.rows[reaching.start[only]]
     only, row = only[row < named(snapshot)], row[row < named(snapshot)]
-    different, first, at = np.unique(row, return_index=True, return_inverse=True)
+    different, at = np.unique(row, return_inverse=True)
     size = np.zeros(len(different), np.int64)
     np.add.at(size, at, snapshot.graph.size[blobs[only]])
-    order = np.lexsort((different, -size))
-    names = snapshot.pins["name"].take(different[order]).to_pylist()
-    return list(zip(names, keys(snapshot, blobs[only[first[order]]]).tolist(), strict=True))
-
-
-def _freed(snapshot: Snapshot, rows: NDArray[np.int64], number: NDArray[np.int64]) -> tuple[int, int]:
-    """Return how many blobs, and bytes, go when so many of these pins are dropped."""
-    return freed(snapshot.graph, drop_pins(snapshot, rows, number).nodes)
+    names: list[str] = snapshot.pins["name"].take(different[np.lexsort((different, -size))]).to_pylist()
+    return names
 
 
 def _with(

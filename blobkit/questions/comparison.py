@@ -108,7 +108,10 @@ class Comparison(Shown):
 
     @cached_property
     def removed_before_stop(self) -> tuple[str, ...]:
-        """The digests that the tool has removed by the time it stops, sorted; empty where it does not stop."""
+        """The digests that the tool has removed by the time it stops, sorted; empty where it does not stop.
+
+        Only what is certain: one that removes in no order may have removed any of `frame` before it stops late.
+        """
         return tuple(keys(self.collected, removed_before_stop(self.collected)).tolist())
 
     @cached_property
@@ -168,7 +171,7 @@ class Comparison(Shown):
     def _removed(self) -> NDArray[np.int32]:
         """The nodes of the blobs that the tool removes; none where it reads more than blobkit may look at."""
         graph = self.collected.graph
-        if (self.collected.rule.complete and len(unknown(graph))) and not self.aborts:
+        if self.collected.rule.complete and len(unknown(graph)):
             return np.empty(0, np.int32)
         return np.flatnonzero(graph.blob & ~live(graph)).astype(np.int32)
 

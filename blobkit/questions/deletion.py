@@ -92,7 +92,8 @@ class Deletion:
             found[has_name & self._is_partly()] = limits.partly
         if limits.takes:
             taken = np.zeros(len(self.rows), np.bool_)
-            taken[matching(pins["name"].take(self.rows), limits.takes)] = True
+            called = self._called[self.rows] if limits.partly else self.rows
+            taken[matching(pins["name"].take(called), limits.takes)] = True
             found[has_name & ~taken] = limits.refused
         if limits.nameless:
             found[~has_name] = limits.nameless

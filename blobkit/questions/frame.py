@@ -13,7 +13,7 @@ from blobkit.analysis.removal import drop_pins, freed
 from blobkit.protocols import as_snapshot
 from blobkit.questions.asking.ages import parse_age
 from blobkit.questions.columns import categorical, categories, keys, links_of, tags, times, words
-from blobkit.snapshot.kinds import LINK_KINDS
+from blobkit.snapshot.references import LINK_KINDS
 from blobkit.snapshot.roles import GOES_ALONG, NAMES
 from blobkit.snapshot.tables import STORED, codes, flat, ids, numbers
 

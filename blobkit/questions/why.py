@@ -21,7 +21,7 @@ from blobkit.questions.columns import categorical, keys
 from blobkit.questions.preview import Preview, preview_of
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
 from blobkit.render import count, cut, human_bytes, short
-from blobkit.snapshot.kinds import PIN_KINDS
+from blobkit.snapshot.references import PIN_KINDS
 from blobkit.snapshot.roles import IS_REVISION
 from blobkit.snapshot.tables import codes, ids, numbers
 

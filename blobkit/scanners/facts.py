@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.access import is_denied, reason
 from blobkit.digest import of, split
+from blobkit.filehandle import open_into
 from blobkit.oci.documents import DOCUMENT_LIMIT, Document, read_document
 from blobkit.oci.untrusted import DocumentError
 from blobkit.render import clean
@@ -63,12 +64,14 @@ def read(path: str, limit: int, *, follow: bool = True) -> bytes:
     Paths are text and files are bare descriptors here: for small files `pathlib` costs more than the reading.
     Where not `follow`, a symbolic link is an error.
     """
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-    descriptor = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
+    flags = os.O_RDONLY | os.O_NONBLOCK
+    held: list[int] = []
     try:
-        return os.read(descriptor, limit)
+        open_into(held, path, flags if follow else flags | os.O_NOFOLLOW)
+        return os.read(held[0], limit)
     finally:
-        os.close(descriptor)
+        if held:
+            os.close(held[0])
 
 
 def listing(path: str, facts: Facts) -> list[os.DirEntry[str]]:

@@ -8,6 +8,7 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from blobkit.filehandle import FileHandle
 from blobkit.scanners.facts import within
 
 if TYPE_CHECKING:
@@ -41,8 +42,7 @@ class ForeignStore:
         path = self.path(digest)
         if not within(path, os.fspath(self.root)):
             raise OSError(errno.ELOOP, "a symbolic link that leaves the store", path)
-        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            file.close()
+        handle = FileHandle(path, os.O_RDONLY | os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
             raise OSError(errno.EINVAL, "no regular file", path)
-        return file
+        return handle.file()

@@ -75,6 +75,7 @@ class Ledger:
         self._real = os.path.realpath(root).rstrip("/") + "/"
         self._listed: set[str] = set()
         self._pending: set[str] = set()
+        self._walked: set[str] = set()
         self._counted: set[str] = set()
         self._links: set[str] = set()
         self._followed: set[str] = set()
@@ -198,12 +199,11 @@ class Ledger:
         return path if real is None else self._aliases[real] + path[len(real) :]
 
     def _unlisted(self) -> Iterator[str]:
-        """Yield the directories that nobody listed, without those below another of them."""
+        """Yield the directories that nobody listed, without those that were walked before their turn came."""
         if self.root not in self._listed:
             yield self.root
-        pending = self._pending
-        for path in sorted(pending):
-            if pending.isdisjoint(self._above(os.path.dirname(path))):
+        for path in sorted(self._pending):
+            if path not in self._walked:
                 yield path
 
     def _walk(self, top: str) -> None:
@@ -211,6 +211,7 @@ class Ledger:
         todo, device = [top], None
         while todo:
             path = todo.pop()
+            self._walked.add(path)
             try:
                 here = os.stat(path, follow_symlinks=False).st_dev
                 device = here if device is None else device

@@ -41,7 +41,7 @@ def script(preview: Preview, tool: str | None = None, *, heading: Sequence[str] 
     if tool == "rm" or found.by_hand:
         lines += by_hand(preview, wanted)
     elif tool == "umoci":
-        lines += with_umoci(preview.snapshot.address, wanted)
+        lines += with_umoci(preview, wanted, found.stops)
     else:
         lines += with_api(tool, wanted, found.command, found.stops if len(found.harmed) else "")
     return "\n".join(lines) + "\n"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.snapshot.kinds import LINK_KINDS, PIN_KINDS, PINS
+from blobkit.snapshot.references import LINK_KINDS, PIN_KINDS, PINS
 from blobkit.snapshot.roles import BY_DIGEST, OPENS
 from blobkit.snapshot.tables import STORED, codes, flags, flat, ids, numbers
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from blobkit.snapshot.kinds import Policy
+    from blobkit.snapshot.records import Policy
     from blobkit.snapshot.tables import Tables
 
 __all__ = ["ReferenceGraph", "build_graph", "counted_links", "holding_pins", "of_kinds"]

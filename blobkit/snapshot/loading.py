@@ -22,8 +22,8 @@ from blobkit.snapshot.tables import make
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from blobkit.snapshot.kinds import Kind
     from blobkit.snapshot.pages import Chunk
+    from blobkit.snapshot.records import Kind
     from blobkit.snapshot.tables import Tables
 
 __all__ = ["FREE", "RATIO", "load"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from blobkit.snapshot.kinds import LINKS, PINS
+from blobkit.snapshot.references import LINKS, PINS
 
 __all__ = [
     "BY_DIGEST",

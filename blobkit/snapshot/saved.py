@@ -30,7 +30,7 @@ from blobkit.snapshot.members import member
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from blobkit.snapshot.kinds import Policy
+    from blobkit.snapshot.records import Policy
     from blobkit.snapshot.tables import Tables
 
 __all__ = ["Meta", "read_archive", "read_directory", "write_archive", "write_directory"]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from blobkit.snapshot.disk import Disk
     from blobkit.snapshot.graph import ReferenceGraph
-    from blobkit.snapshot.kinds import Kind, Policy
+    from blobkit.snapshot.records import Kind, Policy
     from blobkit.snapshot.saved import Meta
     from blobkit.snapshot.tables import Columns
 

@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 from blobkit.errors import SnapshotFormatError
 from blobkit.render import clean, cut
 from blobkit.snapshot.columns import TEXT, coded, dictionary, flags_of, flat, text, times, whole_numbers, words
-from blobkit.snapshot.kinds import LINK_KINDS, PIN_KINDS
 from blobkit.snapshot.packing import sorted_links
+from blobkit.snapshot.references import LINK_KINDS, PIN_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

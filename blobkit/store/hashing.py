@@ -7,9 +7,11 @@ Measured on tmpfs, relative to the hash alone: one after the other .6 - .75, wit
 from __future__ import annotations
 
 from _thread import start_new_thread
+from functools import partial
 from itertools import cycle
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
+from weakref import ref
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,9 +39,10 @@ class Hasher:
         self._buffer = next(self._ring)
         self._filled = 0
         self._alone = False
+        ends = ref(self, partial(self._todo.put, None))  # in one step: an interrupt of a __del__ would skip its work
         try:
             # not a threading.Thread: an interrupt in the middle of its start leaves it where nothing ends it
-            start_new_thread(_feed, (self._todo, self._done, update))
+            start_new_thread(_feed, (self._todo, self._done, update, ends))
         except RuntimeError:  # the system gives no thread: whoever hands a piece over hashes it
             self._alone = True
 
@@ -80,11 +83,6 @@ class Hasher:
         """End the thread when it has hashed what it was handed; does not wait for it."""
         self._todo.put(None)
 
-    def __del__(self) -> None:
-        """End the thread; there is none if an interrupt came before its queue."""
-        if hasattr(self, "_todo"):
-            self.stop()
-
     def _flush(self) -> None:
         if self._filled:
             piece, self._buffer = self._buffer[: self._filled], next(self._ring)
@@ -109,8 +107,8 @@ class Hasher:
         return mark
 
 
-def _feed(todo: Todo, done: Done, update: Callable[[memoryview], object]) -> None:
-    """Feed pieces to a hash until None comes; say of each that it is done with."""
+def _feed(todo: Todo, done: Done, update: Callable[[memoryview], object], _ends: ref[Hasher]) -> None:
+    """Feed pieces to a hash until None comes, at the latest from `_ends`; say of each that it is done with."""
     for piece, mark in iter(todo.get, None):
         error = None
         try:

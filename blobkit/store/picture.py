@@ -8,8 +8,8 @@ import numpy as np
 
 from blobkit.model import LINK_KINDS
 from blobkit.oci.documents import kind_of, repository
-from blobkit.snapshot.kinds import LINK_KINDS as ALL_LINK_KINDS
-from blobkit.snapshot.kinds import PIN_KINDS
+from blobkit.snapshot.references import LINK_KINDS as ALL_LINK_KINDS
+from blobkit.snapshot.references import PIN_KINDS
 from blobkit.snapshot.snapshot import build
 from blobkit.snapshot.tables import KINDS, STORED
 

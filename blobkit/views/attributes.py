@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.questions.frame import to_frame
-from blobkit.snapshot.kinds import LINK_KINDS
+from blobkit.snapshot.references import LINK_KINDS
 from blobkit.snapshot.tables import codes, flat, ids
 
 if TYPE_CHECKING:

@@ -6,12 +6,13 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 ALGORITHMS = {"sha256": 64, "sha384": 96, "sha512": 128}
 HEX = frozenset("0123456789abcdef")
@@ -86,7 +87,8 @@ def gc(root: Path) -> Run:
 
 def dropped(root: Path, names: Iterable[str]) -> Run:
     """Run `umoci rm` for each name and `umoci gc` on a copy; ends at the first command that fails."""
-    copy = root.with_name(f"{root.name}.copy")
+    place = Path(tempfile.mkdtemp(dir=root.parent))
+    copy = place / root.name
     _copy(root, copy)
     before = stored(copy)
     commands = [["umoci", "rm", "--image", f"{copy}:{name}"] for name in names]
@@ -100,7 +102,7 @@ def dropped(root: Path, names: Iterable[str]) -> Run:
                 break
         after = stored(copy)
     finally:
-        shutil.rmtree(copy)
+        shutil.rmtree(place)
     gone = {digest: size for digest, size in before.items() if digest not in after}
     return Run(code, said.replace(str(copy), "LAYOUT").strip(), gone)
 

@@ -5,6 +5,7 @@ Each function breaks one thing and returns False where the storage has nothing o
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from random_registries import REPOSITORIES, data_of, revision_of, sha, stored_documents, tag_of
@@ -170,10 +171,15 @@ def no_repositories(rng: Random, storage: Storage) -> bool:
 
 
 @damage
-def no_blobs(rng: Random, storage: Storage) -> bool:
+def no_blobs(_: Random, storage: Storage) -> bool:
     storage.remove("blobs")
-    if rng.random() < 0.3:
-        storage.put("blobs", "in the place of a directory")
+    return True
+
+
+@damage
+def blobs_is_a_file(_: Random, storage: Storage) -> bool:
+    storage.remove("blobs")
+    storage.put("blobs", "in the place of a directory")
     return True
 
 
@@ -240,6 +246,30 @@ DAMAGES |= {
     "nfs-file": _beside(".nfs000000000a7c"),
     "rsync-file": _beside(".data.Xy12ab"),
 }
+
+
+@damage
+def untagged_config_elsewhere(rng: Random, storage: Storage) -> bool:
+    """The config of an untagged image at a place where no blob can be: -m comes to remove it, and does not find it."""
+    current = {storage.entries[f"{tag_of(name, tag)}/current/link"] for name, tag in _all_tags(storage)}
+    known = [content for _, digest, content in stored_documents(storage) if digest.encode() not in current]
+    config = _config(rng.choice(known)) if known else ""
+    if isinstance(storage.entries.get(data_of(config)), bytes):
+        storage.move(data_of(config), f"blobs/old/{data_of(config).removeprefix('blobs/')}")
+        return True
+    return False
+
+
+def _all_tags(storage: Storage) -> list[tuple[str, str]]:
+    return [(name, tag) for name in storage.repositories() for tag in storage.tags(name)]
+
+
+def _config(content: bytes) -> str:
+    """The digest of the config of an image; one of nothing where it has none."""
+    try:
+        return str(json.loads(content)["config"]["digest"])
+    except (ValueError, KeyError, TypeError):
+        return sha(b"nothing")
 
 
 def _put(*places: str, content: str = "no blob") -> Damage:

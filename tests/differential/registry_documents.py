@@ -131,6 +131,7 @@ WRITERS: dict[str, Write] = {
     "manifest-no-object": _texts("null", "[]", '"x"', "2", "true"),
     "manifest-nested": _nested(9000),
     "manifest-nested-too-deep": _nested(10001),
+    "manifest-of-many": lambda rng: _image(rng, f'"x": [{"{}," * 200_000}{{}}]'),
     "manifest-of-4-mib": _sized(LIMIT),
     "manifest-too-large": _sized(LIMIT + 1),
     "schema-version-odd": lambda rng: _typed(rng.choice(IMAGES), BOTH, version=rng.choice(VERSIONS)),
@@ -185,11 +186,11 @@ def _pushed(write: Write) -> Damage:
             return False
         names = {f"${name}".encode(): storage.blob(f"{name} {rng.random()}") for name in "LMC"}
         raw = _filled(write(rng), names)
-        if rng.random() < 0.25:
+        if rng.random() < 0.2:
             storage.put(data_of(an_image(rng, storage)[1] or names[b"$L"]), raw)
             return True
         digest = storage.revise(repository, storage.blob(raw))
-        if rng.random() < 0.7:
+        if rng.random() < 0.85:
             storage.tag(repository, "odd", digest)
         return True
 

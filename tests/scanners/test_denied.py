@@ -116,8 +116,8 @@ def test_a_repository_that_may_not_be_read(registry: Registry, place: str) -> No
     with barred(path):
         snapshot = registry.scan()
     told(snapshot, f"docker/registry/v2/repositories/{place}")
-    for policy in snapshot.policies:
-        assert garbage(snapshot, policy) == set()
+    for policy in ("tags", "gc-m") if "tags" in place else snapshot.policies:  # by revisions no tag holds anything
+        assert garbage(snapshot, policy) == set(), policy
 
 
 @pytest.mark.parametrize("below", ["", "sha256", "sha256/{two}", "sha256/{two}/{hex}", "sha256/{two}/{hex}/data"])

@@ -153,8 +153,8 @@ def test_what_describes_a_registry(registry: Registry) -> None:
     write(registry.v2 / upload / "data", 4321)
     audit = audited(registry.scan(), registry.root)
     assert sizes(audit)["upload"] == 4321
-    assert sizes(audit)["metadata"] == 30 + 4 * len(nowhere(1))
-    assert "4 files called link" in names(audit, "metadata")
+    assert sizes(audit)["metadata"] == 30 + 5 * len(nowhere(1))
+    assert "5 files called link" in names(audit, "metadata")
     assert "leftover" not in sizes(audit)
 
 

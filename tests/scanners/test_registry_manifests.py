@@ -6,13 +6,10 @@
 from __future__ import annotations
 
 import json
-import random
 
 import pytest
 
-from blobkit.oci.untrusted import DocumentError
-from blobkit.scanners.registry_json import _loaded, _shallow, parse
-from blobkit.scanners.registry_manifests import UnreadError, marked
+from blobkit.scanners.registries.manifests import UnreadError, marked
 from layouts import DOCKER_LIST, DOCKER_MANIFEST, INDEX, MANIFEST
 
 L, M, C = (f"sha256:{letter * 64}" for letter in "abc")
@@ -150,35 +147,6 @@ def test_annotations_count_in_images_of_oci_only() -> None:
 def test_a_document_of_4_mib_is_read() -> None:
     data = document(layers(ONE))
     assert marked(data[:-1] + b" " * ((4 << 20) - len(data)) + b"}") == [L]
-
-
-def accepted(text: str, *, shallow: bool) -> object:
-    try:
-        return _loaded("".join(_shallow(text))) if shallow else _loaded(text)
-    except (ValueError, DocumentError):
-        return "refused"
-
-
-def test_what_is_checked_without_recursion_is_checked_as_well() -> None:
-    """Texts that are nearly JSON: both ways of reading accept the same, and see the same."""
-    rng = random.Random(3)  # noqa: S311 (no secret)
-    texts = ['{"a": [1, -2.5e3, "x\\n\\u00e9", {"b": null}], "c": {}}', "[[], {}, [[]], true]", '"x"', " 0 ", "[]"]
-    seen = set()
-    for _ in range(20_000):
-        text = list(rng.choice(texts))
-        for _ in range(rng.randrange(3)):
-            at = rng.randrange(len(text))
-            text[at : at + rng.randrange(2)] = rng.choice(
-                ["", ",", "]", "}", "[", "{", ":", '"', "1", "\\", " ", "e", "-", "x"]
-            )
-        one, other = (accepted("".join(text), shallow=way) for way in (False, True))
-        assert one == other, "".join(text)
-        seen.add(one == "refused")
-    assert seen == {True, False}
-
-
-def test_numbers_stay_as_they_are_written() -> None:
-    assert parse(b'{"a": [1, 2.0, 1e999]}') == (("a", [b"1", b"2.0", b"1e999"]),)
 
 
 def test_a_normal_manifest_is_read_as_any_reader_does() -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blobkit.snapshot.kinds import LINK_KINDS
 from blobkit.snapshot.packing import fits, pack, sorted_links, unpack
+from blobkit.snapshot.references import LINK_KINDS
 from blobkit.snapshot.tables import NODE_LIMIT
 
 LAST = NODE_LIMIT - 1

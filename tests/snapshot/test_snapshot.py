@@ -13,7 +13,8 @@ import blobkit
 from blobkit.errors import SnapshotFormatError, UnknownPolicyError
 from blobkit.snapshot import snapshot as waist
 from blobkit.snapshot import tables
-from blobkit.snapshot.kinds import LINK_KINDS, PIN_KINDS, STORES
+from blobkit.snapshot.kinds import STORES
+from blobkit.snapshot.references import LINK_KINDS, PIN_KINDS
 from blobkit.snapshot.snapshot import Snapshot, build
 from graphs import Graph, graphs, key, same_facts, snapshot_of
 

@@ -258,3 +258,19 @@ def test_a_warning_that_is_an_error_leaves_nothing_done(store: LocalStore, their
     assert store.tags() == {}
     assert not store.tag("app:1", digest, dry_run=True)
     store.put(b"any bytes", media_type="text/plain", tag="plain")
+
+
+def test_a_name_that_is_given_twice_goes_to_the_first_entry(theirs: Layout, tmp_path: Path) -> None:
+    images = [theirs.image(f"unused{number}", f"layer {number}") for number in range(2)]
+    for first, second in (images, images[::-1]):
+        root = tmp_path / first[-8:]
+        theirs.write({"manifests": [theirs.to(one, MANIFEST, annotations={NAME: "x"}) for one in (first, second)]})
+        shutil.copytree(theirs.root, root)
+        read = json.loads(skopeo("inspect", f"oci:{root}:x"))["Digest"]
+        with LocalStore(tmp_path / f"into {first[-8:]}", durability="off") as mine:
+            mine.import_(root, progress=False)
+            assert mine.tags() == {"x": first}
+            assert mine.get(second).pins == 1
+        with LocalStore(root, durability="off", adopt=True) as mine:
+            assert mine.tags() == {"x": first} == {"x": read}
+            assert mine.get(second).pins == 1

@@ -134,9 +134,10 @@ def unseen(snapshot: Snapshot) -> NDArray[np.bool_]:
 
 
 def unseen_places(snapshot: Snapshot) -> frozenset[str]:
-    """Return the paths that nobody can look at, though blobs may be there."""
-    columns = (snapshot.notices[name].to_pylist() for name in ("code", "path"))
-    return frozenset(path for code, path in zip(*columns, strict=True) if code == "unseen")
+    """Return the paths that nobody can look at: those of links out, and of what this user may not read."""
+    columns = (snapshot.notices[name].to_pylist() for name in ("code", "path", "message"))
+    rows = zip(*columns, strict=True)
+    return frozenset(path for code, path, message in rows if path and _is_unseen(code, path, message))
 
 
 def _is_unseen(code: str, key: str, message: str) -> bool:

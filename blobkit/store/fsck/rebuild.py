@@ -20,6 +20,7 @@ from blobkit.content.directory import DirectoryContent
 from blobkit.content.quarantine import move_aside
 from blobkit.content.syncing import sync_directory
 from blobkit.errors import NotAStoreError, StoreBusyError, UnreadableStoreError
+from blobkit.filehandle import FileHandle
 from blobkit.index.handles import is_connected
 from blobkit.index.schema import check_version
 from blobkit.index.sqlite import SqliteIndex
@@ -164,30 +165,26 @@ def _alone(path: Path) -> Iterator[None]:
     if is_connected(path):
         msg = f"{path}: this process has the store open itself: close it, then try again"
         raise StoreBusyError(msg)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)  # another rebuilding
-        with _locked(path):
-            yield
+        with FileHandle(path.parent, os.O_DIRECTORY) as directory:
+            fcntl.flock(directory.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)  # another rebuilding
+            with _locked(path):
+                yield
     except BlockingIOError:
         msg = f"{path}: another process has the store open: end it, then try again"
         raise StoreBusyError(msg) from None
-    finally:
-        os.close(directory)
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        handle = FileHandle(path, os.O_RDWR)
     except FileNotFoundError:
         yield
         return
-    try:
-        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, *LOCKED)
+    with handle:
+        fcntl.lockf(handle.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB, *LOCKED)
         yield
-    finally:
-        os.close(fd)
 
 
 def _swap(root: Path, path: Path, fresh: Path) -> list[str]:

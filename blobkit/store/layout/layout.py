@@ -18,7 +18,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from blobkit.content.syncing import sync_directory
-from blobkit.content.temporary import locked_file
+from blobkit.content.temporary import LockedFile
 from blobkit.errors import NotAdoptedError, UnreadableStoreError
 from blobkit.oci.index import LAYOUT, check_writable, load_index
 from blobkit.oci.untrusted import DocumentError, parse_json
@@ -148,20 +148,16 @@ class Layout:
     def _write(self, path: Path, text: bytes) -> None:
         """Put a file in place, whole and durable, with the mode of the one that it replaces."""
         tmp = self._root / ".blobkit" / "tmp"
-        name, fd = locked_file(tmp)
-        with open(fd, "wb") as file:  # noqa: PTH123 (a descriptor; closing it ends the lock)
-            try:
-                with contextlib.suppress(FileNotFoundError):
-                    os.fchmod(fd, stat.S_IMODE(path.stat().st_mode))
-                file.write(text)
-                file.flush()
-                if self._sync:
-                    os.fsync(fd)
-                (tmp / name).replace(path)
-            except BaseException:
-                with contextlib.suppress(FileNotFoundError):
-                    (tmp / name).unlink()
-                raise
+        file = LockedFile(str(tmp))
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
+            file.write(memoryview(text))
+            if self._sync:
+                os.fsync(file.fileno())
+            (tmp / file.token).replace(path)
+        finally:
+            file.discard()
         if self._sync:
             sync_directory(self._root)
 

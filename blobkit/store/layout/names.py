@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import TypeGuard
 
 from blobkit.digest import is_digest
 from blobkit.errors import InvalidTagError
+from blobkit.oci.names import is_umoci_name
 
 __all__ = ["check_name", "is_legal", "is_name"]
 
 LONGEST = 255
-_PART = r"[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*"
-_NAME = re.compile(rf"{_PART}(?:/{_PART})*")
 
 
 def is_name(name: object) -> TypeGuard[str]:
     """Return whether `name` can be a tag at all."""
-    return isinstance(name, str) and len(name) <= LONGEST and _NAME.fullmatch(name) is not None
+    return isinstance(name, str) and len(name) <= LONGEST and is_umoci_name(name)
 
 
 def is_legal(name: str) -> bool:

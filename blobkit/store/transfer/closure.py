@@ -12,6 +12,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from blobkit.digest import matches, read_through, split
+from blobkit.filehandle import FileHandle
 from blobkit.oci.documents import DOCUMENT_LIMIT
 from blobkit.oci.walk import ABSENT, UNPARSEABLE, Walk, levels, typed
 from blobkit.progress import watched
@@ -157,11 +158,10 @@ class Closure:
     def _opened(self, digest: Digest) -> BinaryIO:
         """Return the file of a blob, to be read; no link is followed, and nothing else than a file is opened."""
         label, hexa = split(digest)
-        fd = os.open(self._blobs / label / hexa, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
+        handle = FileHandle(self._blobs / label / hexa, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
             raise OSError(errno.EINVAL, "no regular file")
-        return open(fd, "rb", buffering=0)  # noqa: PTH123 (a descriptor)
+        return handle.file(buffering=0)
 
 
 def read_as(reference: Reference) -> str | None:

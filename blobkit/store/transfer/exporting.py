@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from blobkit.content.syncing import sync_directory, sync_files
 from blobkit.digest import Digest, is_digest, parse, read_through, split
 from blobkit.errors import BlobkitError, ContentMissingError, ExportError, TagNotFoundError, UnreadableStoreError
+from blobkit.filehandle import FileHandle
 from blobkit.oci.documents import DOCUMENT_LIMIT, is_document, read_document
 from blobkit.oci.index import (
     LAYOUT,
@@ -239,8 +240,8 @@ def _add(job: _Job, root: Path) -> list[Digest]:
     """Make the blobs durable in a layout, then name them in its index.json; return those that were not there."""
     index = _index(root / "index.json")
     scratch = root / f".export-{secrets.token_hex(8)}"
-    scratch.mkdir()
     try:
+        scratch.mkdir()
         new = [digest for digest in job.records if not _is_there(root / _name(digest), digest)]
         for digest in new:
             (root / _name(digest)).parent.mkdir(parents=True, exist_ok=True)
@@ -290,11 +291,8 @@ def _name(digest: Digest) -> str:
 def _sync(root: Path, what: Iterable[Digest | str]) -> None:
     """Make these files of a layout durable, and the directories of blobs."""
     paths = [str(root / (_name(Digest(one)) if is_digest(one) else one)) for one in what]
-    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        sync_files(fd, paths)
-    finally:
-        os.close(fd)
+    with FileHandle(root, os.O_DIRECTORY) as handle:
+        sync_files(handle.fileno(), paths)
     for folder in sorted({os.path.dirname(path) for path in paths}):  # noqa: PTH120 (paths are text here)
         sync_directory(folder)
 
@@ -316,9 +314,6 @@ def _beside(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Hold the lock of a directory against other exports."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+    with FileHandle(path, os.O_DIRECTORY) as handle:
+        fcntl.flock(handle.fileno(), fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(fd)

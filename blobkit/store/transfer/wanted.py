@@ -19,7 +19,7 @@ from blobkit.model import LINK_KINDS, Link
 from blobkit.oci.documents import DOCUMENT_LIMIT, Reference
 from blobkit.oci.walk import Walk
 from blobkit.render import count, printable
-from blobkit.snapshot.kinds import LINK_KINDS as ALL_LINK_KINDS
+from blobkit.snapshot.references import LINK_KINDS as ALL_LINK_KINDS
 from blobkit.snapshot.tables import STORED, codes, ids
 from blobkit.store.layout.names import check_name
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from blobkit.digest import Digest, is_digest
-from blobkit.oci.documents import repository
+from blobkit.oci.documents import OCI_INDEX, repository
 from blobkit.oci.spec import PARSED, children_of, size_of, text_field
 from blobkit.oci.untrusted import DocumentError
 from blobkit.render import short
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["Marking"]
 
 ALGORITHM = "sha256:"
-INDEX = "application/vnd.oci.image.index.v1+json"
 ABSENT = frozenset({"missing", "foreign", "inline", "dangling-subject", "behind-link"})
 """Notices that say already that a blob is not here."""
 STOPS = frozenset(rule.code for rule in UMOCI.stops)
@@ -90,7 +89,8 @@ class Marking:
             self.unclear |= {stop.key for stop in self.stops.values()}
         apart = self._above() if self.unclear else set()
         for stop in self.stops.values():
-            if stop.key not in apart | self._absent:
+            is_told = stop.key in self._absent and stop.code == "unopened"
+            if stop.key not in apart and not is_told:
                 self.facts.notice(stop.code, stop.message, stop.key)
         self._record_apart([(one, name) for one, (_, name) in zip(mentions, entries, strict=True)], apart)
 
@@ -234,7 +234,7 @@ def _part_from_subjects(facts: Facts) -> None:
     """Let the subject of an index be a link of another kind: umoci does not look at it."""
     source, _, kind = facts.links
     for row, name in enumerate(kind):
-        if name == "subject" and facts.media_type[source[row]] == INDEX:
+        if name == "subject" and facts.media_type[source[row]] == OCI_INDEX:
             kind[row] = "index-subject"
 
 

@@ -9,47 +9,51 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, cast
 
-from blobkit.oci.documents import DOCUMENT_LIMIT
-from blobkit.oci.untrusted import DocumentError
-from blobkit.scanners.registry_json import WrongTypeError, each, fields, integer, numbers, parse, text, texts
+from blobkit.oci.documents import DOCUMENT_LIMIT, OCI_INDEX, OCI_MANIFEST
+from blobkit.oci.typed import Members, Struct, array, integer, mapping, parse, pointer, text
+from blobkit.oci.untrusted import DocumentError, bound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from blobkit.scanners.registry_json import Shape
+    from blobkit.oci.typed import Decoder
 
 __all__ = ["UnreadError", "marked"]
 
-OCI_IMAGE = "application/vnd.oci.image.manifest.v1+json"
 DOCKER_IMAGE = "application/vnd.docker.distribution.manifest.v2+json"
-INDEXES = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-)
+INDEXES = (OCI_INDEX, "application/vnd.docker.distribution.manifest.list.v2+json")
 
-_PLATFORM = {"architecture": text, "os": text, "os_version": text, "os_features": each(text), "variant": text}
-_DESCRIPTOR: dict[str, Shape] = {
-    "mediaType": text,
-    "size": integer,
-    "digest": text,
-    "urls": each(text),
-    "annotations": texts,
-    "platform": fields(**_PLATFORM),
+_INT64 = integer(-(1 << 63), (1 << 63) - 1)
+_TEXTS, _ANNOTATIONS = array(text), mapping(text)
+_PLATFORM: dict[str, Decoder] = {
+    "architecture": text,
+    "os": text,
+    "os.version": text,
+    "os.features": _TEXTS,
+    "variant": text,
 }
-_VERSION: dict[str, Shape] = {"schemaVersion": integer, "mediaType": text}
-_BODY = _VERSION | {"config": fields(**_DESCRIPTOR), "layers": each(fields(**_DESCRIPTOR))}
-_CHILD = _DESCRIPTOR | {"platform": fields(**_PLATFORM, features=each(text))}
-VERSIONED = fields(**_VERSION)
-DOCKER = fields(**_BODY)
-OCI = fields(**_BODY, annotations=texts)
-INDEX = fields(**_VERSION, manifests=each(fields(**_CHILD)))
-SCHEMA1 = fields(
-    **_VERSION,
-    name=text,
-    tag=text,
-    architecture=text,
-    fsLayers=each(fields(blobSum=text)),
-    history=each(fields(v1Compatibility=text)),
+_DESCRIPTOR: dict[str, Decoder] = {
+    "mediaType": text,
+    "size": _INT64,
+    "digest": text,
+    "urls": _TEXTS,
+    "annotations": _ANNOTATIONS,
+    "platform": pointer(Struct(_PLATFORM)),
+}
+_CHILD: dict[str, Decoder] = {**_DESCRIPTOR, "platform": Struct({**_PLATFORM, "features": _TEXTS})}
+_VERSION: dict[str, Decoder] = {"schemaVersion": _INT64, "mediaType": text}
+_BODY: dict[str, Decoder] = {**_VERSION, "config": Struct(_DESCRIPTOR), "layers": array(Struct(_DESCRIPTOR))}
+VERSIONED = Struct(_VERSION)
+DOCKER = Struct(_BODY)
+OCI = Struct({**_BODY, "annotations": _ANNOTATIONS})
+INDEX = Struct({**_VERSION, "manifests": array(Struct(_CHILD))})
+SCHEMA1 = Struct(
+    {
+        **_VERSION,
+        **dict.fromkeys(("name", "tag", "architecture"), text),
+        "fsLayers": array(Struct({"blobSum": text})),
+        "history": array(Struct({"v1Compatibility": text})),
+    }
 )
 
 
@@ -67,13 +71,18 @@ def marked(data: bytes) -> list[str]:
         code, reason = "size", f"is larger than {DOCUMENT_LIMIT >> 20} MiB"
         raise UnreadError(code, reason)
     try:
-        body = parse(data)
+        bound(data)
+    except DocumentError as error:
+        code = "many"
+        raise UnreadError(code, f"has {error}") from None
+    try:
+        body = parse(data, whole=True)
     except DocumentError as error:
         code = "json"
         raise UnreadError(code, f"is {error}") from None
     try:
         return _marked(body, data)
-    except WrongTypeError as error:
+    except DocumentError as error:
         code = "field"
         raise UnreadError(code, f"has {error}") from None
 
@@ -91,7 +100,7 @@ def _marked(body: object, data: bytes) -> list[str]:
         return _image(_read(DOCKER, body))
     if media_type in INDEXES:
         return _digests(_read(INDEX, body).get("manifests"), "digest")
-    if media_type == OCI_IMAGE:
+    if media_type == OCI_MANIFEST:
         return _image(_read(OCI, body))
     if media_type:
         code, reason = "type", f"calls itself {media_type}"
@@ -103,7 +112,7 @@ def _untyped(body: object) -> list[str]:
     """Return what a manifest without a media type marks: it is tried as an index first, and must not fail there."""
     try:
         manifests = _read(INDEX, body).get("manifests")
-    except WrongTypeError as error:
+    except DocumentError as error:
         code = "crash"
         raise UnreadError(code, f"calls itself nothing, and has {error}") from None
     return _image(_read(OCI, body)) if manifests is None else _digests(manifests, "digest")
@@ -111,9 +120,9 @@ def _untyped(body: object) -> list[str]:
 
 def _schema1(body: object, data: bytes) -> list[str]:
     """Return the layers of a manifest of the first schema, which is signed anew before it is read."""
-    if any(math.isinf(float(number)) for number in numbers(body)):
+    if any(map(math.isinf, _floats(body))):
         msg = "a number that is too large"
-        raise WrongTypeError(msg)
+        raise DocumentError(msg)
     if data[:1] != b"{":
         code, reason = "json", "is of the first schema and begins with a blank"
         raise UnreadError(code, reason)
@@ -129,5 +138,18 @@ def _digests(descriptors: object, field: str) -> list[str]:
     return [str(one[field]) for one in held if one and one.get(field)]
 
 
-def _read(shape: Shape, body: object) -> dict[str, object]:
-    return cast("dict[str, object]", shape(body, None))
+def _read(struct: Struct, body: object) -> dict[str, object]:
+    return cast("dict[str, object]", struct(body, {}))
+
+
+def _floats(value: object) -> Iterator[float]:
+    """Yield the numbers in a parsed value that are no integers of 64 bits."""
+    todo = [value]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, float):
+            yield one
+        elif isinstance(one, Members):
+            todo += [inner for _, inner in one]
+        elif isinstance(one, list):
+            todo += one

@@ -11,11 +11,11 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from blobkit.scanners.registry_tree import Is
+from blobkit.scanners.registries.tree import Is
 
 if TYPE_CHECKING:
     from blobkit.scanners.facts import Facts
-    from blobkit.scanners.registry_tree import Place, Tree
+    from blobkit.scanners.registries.tree import Place, Tree
 
 __all__ = ["ALWAYS", "ANY", "KIND", "NEVER", "UNTAGGED", "Look"]
 
@@ -68,18 +68,24 @@ class Look:
         """Record that something cannot be listed or read: the stop, and whatever it holds is hidden."""
         why = error.strerror or str(error)
         self.facts.unreadable(f"{self.named(path)} cannot be read", error, path)
+        self.facts.unseen(path)
         self.stop(_REASONS.get(error.errno or 0, "unreadable"), f"{self.named(path)}: {why}")
         self.hide(path)
 
     def off(self, place: Place) -> None:
         """Record that a place cannot be gone into: the stop, and whatever it holds is hidden."""
         if place.kind is Is.AWAY:
-            self.facts.not_followed(self.named(place.path), place.path)
+            self.away(self.named(place.path), place.path)
         elif place.is_link:
             self.facts.notice("symlink", f"{self.named(place.path)} is {place.kind.value}", "", place.path)
         if place.kind in _KINDS:
             self.stop(_KINDS[place.kind], f"{self.named(place.path)} is {place.kind.value}")
         self.hide(place.path)
+
+    def away(self, what: str, path: str) -> None:
+        """Record a link that is not followed here: the collector follows it, so that what it does is not known."""
+        self.facts.not_followed(what, path)
+        self.stop("behind-link", f"{what} lies behind a symbolic link that is not followed")
 
     def hide(self, what: str) -> None:
         """Hide what may be there: nothing that it may hold is known to be garbage."""

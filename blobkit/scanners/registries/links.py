@@ -9,15 +9,16 @@ import stat
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from blobkit.access import is_denied, reason
 from blobkit.digest import Digest, is_digest
 from blobkit.render import clean
 from blobkit.scanners.facts import micros, read
-from blobkit.scanners.registry_look import ALWAYS, ANY, KIND, NEVER, UNTAGGED
-from blobkit.scanners.registry_tree import Is
+from blobkit.scanners.registries.look import ALWAYS, ANY, KIND, NEVER, UNTAGGED
+from blobkit.scanners.registries.tree import Is
 
 if TYPE_CHECKING:
-    from blobkit.scanners.registry_look import Look
-    from blobkit.scanners.registry_tree import Place, Tree
+    from blobkit.scanners.registries.look import Look
+    from blobkit.scanners.registries.tree import Place, Tree
 
 __all__ = ["AwayError", "LinkFile", "Repository", "content", "read_manifests", "unfit"]
 
@@ -141,13 +142,15 @@ def _read(path: str, noun: str, name: str, look: Look) -> LinkFile | None:
     try:
         text, modified = content(path, look.tree)
     except AwayError:
-        look.facts.notice("symlink", f"the {noun} {name} is {Is.AWAY.value}", "", path)
+        look.away(f"the {noun} {name}", path)
         look.hide(path)
     except FileNotFoundError:
         if noun == "tag":
             look.facts.notice("damaged-tag", f"the tag {name} has no current link", name, path)
     except OSError as error:
-        look.facts.notice(f"damaged-{noun}", f"the {noun} {name} cannot be read ({error.strerror})", name, path)
+        if not is_denied(error):
+            why = reason(error, path)
+            look.facts.notice(f"damaged-{noun}", f"the {noun} {name} cannot be read ({why})", name, path)
         look.failed(path, error)
     else:
         if is_digest(text):

@@ -1,0 +1,68 @@
+"""File descriptors that an interrupt cannot leak.
+
+Python raises KeyboardInterrupt between two steps, also after `os.open` and before its result is stored; then the number
+is lost and the file stays open. Here opening and keeping is one step, and what is kept is closed when it is dropped.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+__all__ = ["FileHandle", "close", "open_into"]
+
+_close = os.close  # at the end of the interpreter `os` may be gone before the last handle
+
+
+def open_into(held: list[int], path: str | os.PathLike[str], flags: int, mode: int = 0o777) -> None:
+    """Open a file, and append its descriptor to `held` before an interrupt can come. It is never inherited."""
+    held.extend(map(os.open, (path,), (flags | os.O_CLOEXEC,), (mode,)))
+
+
+def close(held: list[int]) -> None:
+    """Close the first descriptor in `held`, if there is one, and take it out."""
+    if held:
+        fd, held[:] = held[0], held[1:]  # first, and by no call: after an interrupt the number may be another one's
+        _close(fd)
+
+
+class FileHandle:
+    """An open descriptor, closed by `close`, by the end of its `with` block, or when it is dropped."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self, path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> None:
+        self._held: list[int] = []
+        open_into(self._held, path, flags)
+
+    def fileno(self) -> int:
+        """Return the descriptor; IndexError once it is closed."""
+        return self._held[0]
+
+    def file(self, buffering: int = -1) -> BinaryIO:
+        """Return it as a file to read, which closes it; this handle is closed from then on. No directory can be one."""
+        taken = map(list.pop, (self._held,))
+        return cast("BinaryIO", next(map(open, taken, ("rb",), (buffering,))))
+
+    def close(self) -> None:
+        """Close it; a second time is nothing."""
+        close(self._held)
+
+    def __enter__(self) -> Self:
+        """Return the handle itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close it."""
+        close(self._held)
+
+    def __del__(self) -> None:
+        """Close what was dropped."""
+        if close is not None:
+            close(self._held)
