@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn, TypeAlias
 
 from blobkit.oci.nested import parse_nested
-from blobkit.oci.untrusted import DocumentError, read_integer, refuse_constant
+from blobkit.oci.untrusted import DocumentError, bound, read_integer, refuse_constant
 
 __all__ = [
     "Decoder",
@@ -50,6 +50,7 @@ def parse(data: bytes, *, whole: bool) -> object:
 
     `whole`: nothing may come after it; else what comes after the first value is not looked at.
     """
+    bound(data)
     content = data.decode("utf-8", "replace")
     start = len(content) - len(content.lstrip(_SPACE))
     try:
