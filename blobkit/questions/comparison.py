@@ -108,7 +108,10 @@ class Comparison(Shown):
 
     @cached_property
     def removed_before_stop(self) -> tuple[str, ...]:
-        """The digests that the tool has removed by the time it stops, sorted; empty where it does not stop."""
+        """The digests that the tool has removed by the time it stops, sorted; empty where it does not stop.
+
+        Only what is certain: one that removes in no order may have removed any of `frame` before it stops late.
+        """
         return tuple(keys(self.collected, removed_before_stop(self.collected)).tolist())
 
     @cached_property

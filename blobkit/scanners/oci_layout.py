@@ -21,8 +21,8 @@ from blobkit.progress import watched
 from blobkit.render import clean
 from blobkit.scanners.documents import Documents
 from blobkit.scanners.facts import Facts, Files, is_directory, listing, within
-from blobkit.scanners.layout_collector import Marking
-from blobkit.scanners.layout_sweep import check_layout, check_path, is_swept, keep_unswept, swept
+from blobkit.scanners.layouts.collector import Marking
+from blobkit.scanners.layouts.sweep import check_layout, check_path, is_swept, keep_unswept, swept
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.places import LAYOUT
 

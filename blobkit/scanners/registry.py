@@ -20,18 +20,18 @@ from blobkit.scanners.facts import Facts, micros, visible, within
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.links import led_out
 from blobkit.scanners.places import registry as registry_place
-from blobkit.scanners.registry_blobs import Blobs
-from blobkit.scanners.registry_collector import Collector, Manifests
-from blobkit.scanners.registry_look import Look
-from blobkit.scanners.registry_repositories import repositories
-from blobkit.scanners.registry_served import tell_unserved
-from blobkit.scanners.registry_tree import Tree
+from blobkit.scanners.registries.blobs import Blobs
+from blobkit.scanners.registries.collector import Collector, Manifests
+from blobkit.scanners.registries.look import Look
+from blobkit.scanners.registries.repositories import repositories
+from blobkit.scanners.registries.served import tell_unserved
+from blobkit.scanners.registries.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from blobkit.scanners.registry_links import Repository
-    from blobkit.scanners.registry_tree import Place
+    from blobkit.scanners.registries.links import Repository
+    from blobkit.scanners.registries.tree import Place
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["is_registry", "path_of", "scan", "storage_of"]

@@ -84,7 +84,7 @@ REGISTRY = Collector(
         StopRule("gc-data-crash", "a file named data lies below a name of one character: it crashes"),
         StopRule("gc-elsewhere", "a blob to remove is not where blobs of its digest are", late=True),
         StopRule("gc-manifest-many", "a manifest has more elements than blobkit reads", unsure=True),
-        StopRule("gc-behind-link", "something lies behind a symbolic link that leaves the store", unsure=True),
+        StopRule("gc-behind-link", "something lies behind a symbolic link that is not followed", unsure=True),
     ),
 )
 REGISTRY_M = Collector(
@@ -101,7 +101,7 @@ REGISTRY_M = Collector(
         StopRule("gc-m-unreadable", "a directory or link of tags may not be read"),
         StopRule("gc-m-gone", "an untagged manifest has no directory any more when its turn comes to be removed"),
         StopRule("gc-m-elsewhere", "a blob to remove is not where blobs of its digest are", late=True),
-        StopRule("gc-m-behind-link", "tags lie behind a symbolic link that leaves the store", unsure=True),
+        StopRule("gc-m-behind-link", "tags lie behind a symbolic link that is not followed", unsure=True),
     ),
 )
 

@@ -16,13 +16,14 @@ from blobkit.errors import SnapshotFormatError
 from blobkit.render import human_bytes
 from blobkit.snapshot.checks import TABLES, check_counts, check_ids, check_keys, check_schema, check_values, is_coded
 from blobkit.snapshot.columns import TEXT
-from blobkit.snapshot.pages import DICTIONARY_PAGE, PREFIX_SHARING, pages
+from blobkit.snapshot.pages import DICTIONARY_PAGE, PREFIX_SHARING, chunks, pages
 from blobkit.snapshot.tables import make
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Mapping
 
-    from blobkit.snapshot.kinds import Kind
+    from blobkit.snapshot.pages import Chunk
+    from blobkit.snapshot.records import Kind
     from blobkit.snapshot.tables import Tables
 
 __all__ = ["FREE", "RATIO", "load"]
@@ -69,38 +70,28 @@ class _Budget:
 
 
 def _open(file: IO[bytes], table: str, budget: _Budget) -> pq.ParquetFile:
-    """Return a file that may be read: its columns have the right types, and its pages the memory that they take."""
+    """Return a file that may be read: its columns have the right types, and their pages the memory that they take."""
     parquet = pq.ParquetFile(file, pre_buffer=False)  # local files: a buffer would be one more copy
     check_schema(table, parquet.schema_arrow)
-    spread = {
-        chunk.path_in_schema
-        for chunk in _chunks(parquet.metadata, TABLES[table].keys())
-        if _weigh(chunk, file, budget) and chunk.physical_type == "BYTE_ARRAY"
-    }
+    leaves = [parquet.schema.column(place) for place in range(len(parquet.schema))]
+    spread = set()
+    for chunk in chunks(file, len(leaves)):
+        leaf = leaves[chunk.place]
+        if leaf.path in TABLES[table] and _weigh(chunk, leaf.path, file, budget) and leaf.physical_type == "BYTE_ARRAY":
+            spread.add(leaf.path)
     return pq.ParquetFile(file, pre_buffer=False, read_dictionary=sorted(spread), metadata=parquet.metadata)
 
 
-def _chunks(metadata: pq.FileMetaData, names: Collection[str]) -> Iterator[pq.ColumnChunkMetaData]:
-    """Yield each of these columns in each row group; nested columns, of which none is read, may stand between."""
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        for place in range(group.num_columns):
-            chunk = group.column(place)
-            if chunk.path_in_schema in names:
-                if not 0 <= chunk.num_values == group.num_rows:
-                    msg = f"{chunk.path_in_schema} has {chunk.num_values:,} values in {group.num_rows:,} rows"
-                    raise SnapshotFormatError(msg)
-                yield chunk
-
-
-def _weigh(chunk: pq.ColumnChunkMetaData, file: IO[bytes], budget: _Budget) -> bool:
+def _weigh(chunk: Chunk, name: str, file: IO[bytes], budget: _Budget) -> bool:
     """Take from the budget what a column needs when it is read; return whether it has a dictionary."""
-    budget.take(chunk.num_values * _WIDTH)
-    start = min(filter(None, (chunk.dictionary_page_offset, chunk.data_page_offset)), default=0)
+    if not 0 <= chunk.values == chunk.rows:
+        msg = f"{name} has {chunk.values:,} values in {chunk.rows:,} rows"
+        raise SnapshotFormatError(msg)
+    budget.take(chunk.values * _WIDTH)
     types = set()
-    for page in pages(file, start, chunk.total_compressed_size):
+    for page in pages(file, chunk.start, chunk.size):
         if page.encoding == PREFIX_SHARING:
-            msg = f"{chunk.path_in_schema} is in an encoding (DELTA_BYTE_ARRAY) that unpacks to any length"
+            msg = f"{name} is in an encoding (DELTA_BYTE_ARRAY) that unpacks to any length"
             raise SnapshotFormatError(msg)
         budget.take(page.unpacked)
         types.add(page.type)

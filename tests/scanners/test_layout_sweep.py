@@ -10,7 +10,7 @@ import pytest
 import blobkit
 import real_umoci
 from blobkit.scanners.facts import Facts
-from blobkit.scanners.layout_sweep import check_path
+from blobkit.scanners.layouts.sweep import check_path
 from layouts import DOCKER_MANIFEST, Layout, sha
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import blobkit
+from blobkit.scanners.registries import collector as registry_collector
 from blobkit.snapshot.kinds import collector
 from layouts import DOCKER_MANIFEST, INDEX, MANIFEST, Registry, garbage, noticed, nowhere, sha
 from real_registry_gc import collect_copy
@@ -170,10 +171,16 @@ def test_where_the_collector_stops(store: Store, tmp_path: Path, case: str) -> N
 
 
 def test_every_rule_has_a_case() -> None:
-    """But for those about rights, which root has: test_registry_links has them."""
-    codes = {code for tool in TOOLS for code in collector(tool).codes}
+    """But for those about rights and links that are not followed: test_registry_places has them."""
+    rules = {rule.code for tool in TOOLS for rule in collector(tool).stops if not rule.unsure}
     reached = {code for case in STOPS.values() for code in case[1:]}
-    assert codes - reached == {"gc-unreadable", "gc-manifest-unread", "gc-m-unreadable"}
+    assert rules - reached == {"gc-unreadable", "gc-manifest-unread", "gc-m-unreadable"}
+
+
+def test_the_history_of_very_many_tags_is_looked_at_in_part(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry_collector, "LOOKED_FOR", 1)
+    store.put(f"{TAGS}/2/index/sha256")
+    assert stopped_by(store.scan(), "registry-m") == "gc-m-file"
 
 
 def test_nothing_wrong(store: Store, tmp_path: Path) -> None:

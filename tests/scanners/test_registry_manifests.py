@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from blobkit.scanners.registry_manifests import UnreadError, marked
+from blobkit.scanners.registries.manifests import UnreadError, marked
 from layouts import DOCKER_LIST, DOCKER_MANIFEST, INDEX, MANIFEST
 
 L, M, C = (f"sha256:{letter * 64}" for letter in "abc")

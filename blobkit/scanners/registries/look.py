@@ -11,11 +11,11 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from blobkit.scanners.registry_tree import Is
+from blobkit.scanners.registries.tree import Is
 
 if TYPE_CHECKING:
     from blobkit.scanners.facts import Facts
-    from blobkit.scanners.registry_tree import Place, Tree
+    from blobkit.scanners.registries.tree import Place, Tree
 
 __all__ = ["ALWAYS", "ANY", "KIND", "NEVER", "UNTAGGED", "Look"]
 
@@ -83,9 +83,9 @@ class Look:
         self.hide(place.path)
 
     def away(self, what: str, path: str) -> None:
-        """Record a link that leaves the store: the collector follows it, so that what it does is not known."""
+        """Record a link that is not followed here: the collector follows it, so that what it does is not known."""
         self.facts.not_followed(what, path)
-        self.stop("behind-link", f"{what} lies behind a symbolic link that leaves the store")
+        self.stop("behind-link", f"{what} lies behind a symbolic link that is not followed")
 
     def hide(self, what: str) -> None:
         """Hide what may be there: nothing that it may hold is known to be garbage."""

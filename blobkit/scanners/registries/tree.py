@@ -31,7 +31,7 @@ class Is(Enum):
     CIRCLE = "a symbolic link to a directory above itself"
     LOOP = "a symbolic link that leads to no end"
     DENIED = "a symbolic link that nobody may follow"
-    AWAY = "a symbolic link that leaves the store: not followed"
+    AWAY = "a symbolic link that is not followed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,6 @@ class Tree:
 
     def __init__(self, root: str, listed: Callable[[str, list[os.DirEntry[str]]], object] = lambda *_: None) -> None:
         self.root, self.listed = os.path.realpath(root), listed
-        self.targets: set[str] = set()
         self._followed = 0
 
     def place(self, path: str) -> Place:
@@ -109,7 +108,6 @@ class Tree:
             return Place(name, path, kind, real, above.start, above.above, is_link=True)
         through = above.above | _between(above.start, above.real)
         self._followed += 1
-        self.targets.add(real)
         if real in through:
             kind = Is.CIRCLE
         elif self._followed > FOLLOWED:
@@ -127,7 +125,6 @@ class Tree:
             return Is.LOOP
         if not self._is_inside(real):
             return Is.AWAY
-        self.targets.add(real)
         return Is.DIRECTORY if stat.S_ISDIR(mode) else Is.FILE
 
 

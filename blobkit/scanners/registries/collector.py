@@ -14,19 +14,21 @@ from typing import TYPE_CHECKING
 from blobkit.digest import Digest, is_digest
 from blobkit.oci.documents import DOCUMENT_LIMIT
 from blobkit.scanners.facts import Files
-from blobkit.scanners.registry_links import AwayError, content
-from blobkit.scanners.registry_look import ALWAYS, NEVER, UNTAGGED
-from blobkit.scanners.registry_manifests import UnreadError, marked
+from blobkit.scanners.registries.links import AwayError, content
+from blobkit.scanners.registries.look import ALWAYS, NEVER, UNTAGGED
+from blobkit.scanners.registries.manifests import UnreadError, marked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from blobkit.scanners.facts import Facts
-    from blobkit.scanners.registry_links import LinkFile, Repository
-    from blobkit.scanners.registry_look import Look
+    from blobkit.scanners.registries.links import LinkFile, Repository
+    from blobkit.scanners.registries.look import Look
 
 __all__ = ["Collector", "Manifests"]
 
+LOOKED_FOR = 10_000
+"""How many entries in the history of the tags of a repository are looked for one by one."""
 UNSURE = frozenset({"gc-behind-link", "gc-manifest-many"})
 """Rules about what the collector reads and blobkit does not."""
 
@@ -82,16 +84,14 @@ class Collector:
 
     def go(self, repositories: Iterable[Repository], elsewhere: dict[Digest, str]) -> None:
         """Mark and record; `elsewhere`: blobs that lie where no registry would look for them."""
-        untagged: list[tuple[Repository, LinkFile]] = []
-        for repository in repositories:
-            if repository.seen:
-                untagged += self._mark(repository)
-        for repository, link in untagged:
-            self._delete(repository, link)
+        for repository, links in [(one, self._mark(one)) for one in repositories if one.seen]:
+            self._forget(repository, links)
+            for link in links:
+                self._delete(repository, link)
         for digest, path in elsewhere.items():
             self._sweep(digest, path)
 
-    def _mark(self, repository: Repository) -> list[tuple[Repository, LinkFile]]:
+    def _mark(self, repository: Repository) -> list[LinkFile]:
         """Mark what the manifests of a repository list; return the links of those without a tag."""
         found = self.ingested.setdefault(repository.name, {})
         named = {tag.digest for _, tag in repository.tags}
@@ -107,7 +107,7 @@ class Collector:
             if is_tagged:
                 self.tagged |= {link.digest, *digests}
             else:
-                untagged.append((repository, link))
+                untagged.append(link)
         if found:
             self._look_at_tags(repository)
         if untagged and not repository.has_tags:
@@ -164,7 +164,7 @@ class Collector:
         try:
             if self.facts.is_stored(source):
                 return self.files.marks(source)
-            code, message = "gc-behind-link", f"{key} lies behind a symbolic link that leaves the store"
+            code, message = "gc-behind-link", f"{key} lies behind a symbolic link that is not followed"
         except UnreadError as error:
             code, message = f"gc-manifest-{error.code}", f"the manifest {key} {error.reason}"
         self.facts.notice(code, message, key)
@@ -173,22 +173,29 @@ class Collector:
             self.look.by(NEVER, kinds).hide(f"what {key} lists")
         return []
 
-    def _delete(self, repository: Repository, link: LinkFile) -> None:
-        """Take away the link of an untagged manifest, as -m does: it stops where that is gone, or never was there."""
-        look = self.look.by(UNTAGGED, ())
-        own = link.digest.replace(":", "/")
-        for tag in repository.tag_paths:
-            path = f"{tag}/index/{own}"
+    def _forget(self, repository: Repository, untagged: list[LinkFile]) -> None:
+        """Look for untagged manifests in the history of tags, as -m does before it deletes their links.
+
+        Where these are very many, for one manifest of each algorithm.
+        """
+        names = [link.digest.replace(":", "/") for link in untagged]
+        if len(names) * len(repository.tag_paths) > LOOKED_FOR:
+            names = list({name.partition("/")[0]: name for name in names}.values())
+        for path in (f"{tag}/index/{name}" for tag in repository.tag_paths for name in names):
             try:
                 os.stat(path)
             except FileNotFoundError:
                 continue
             except OSError as error:
-                look.failed(path, error)
-        path = f"{repository.place.path}/_manifests/revisions/{own}"
+                self.look.by(UNTAGGED, ()).failed(path, error)
+
+    def _delete(self, repository: Repository, link: LinkFile) -> None:
+        """Take away the link of an untagged manifest, as -m does: it stops where that is gone, or never was there."""
+        path = f"{repository.place.path}/_manifests/revisions/{link.digest.replace(':', '/')}"
         where = (os.path.realpath(os.path.dirname(path)), os.path.basename(path))
         if where in self._gone or not os.path.exists(path):
-            look.stop("gone", f"{look.named(path)} is not there when it is to be removed")
+            message = f"{self.look.named(path)} is not there when it is to be removed, after other untagged ones"
+            self.look.by(UNTAGGED).stop("gone", message)
         self._gone.add(where)
 
     def _sweep(self, digest: Digest, path: str) -> None:

@@ -13,12 +13,12 @@ from blobkit.access import is_denied, reason
 from blobkit.digest import Digest, is_digest
 from blobkit.render import clean
 from blobkit.scanners.facts import micros, read
-from blobkit.scanners.registry_look import ALWAYS, ANY, KIND, NEVER, UNTAGGED
-from blobkit.scanners.registry_tree import Is
+from blobkit.scanners.registries.look import ALWAYS, ANY, KIND, NEVER, UNTAGGED
+from blobkit.scanners.registries.tree import Is
 
 if TYPE_CHECKING:
-    from blobkit.scanners.registry_look import Look
-    from blobkit.scanners.registry_tree import Place, Tree
+    from blobkit.scanners.registries.look import Look
+    from blobkit.scanners.registries.tree import Place, Tree
 
 __all__ = ["AwayError", "LinkFile", "Repository", "content", "read_manifests", "unfit"]
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 from blobkit.digest import Digest, is_digest
 from blobkit.render import clean
 from blobkit.scanners.facts import micros
-from blobkit.scanners.registry_links import AwayError, Repository, content, read_manifests
-from blobkit.scanners.registry_look import ALWAYS, ANY, NEVER
-from blobkit.scanners.registry_tree import Is
+from blobkit.scanners.registries.links import AwayError, Repository, content, read_manifests
+from blobkit.scanners.registries.look import ALWAYS, ANY, NEVER
+from blobkit.scanners.registries.tree import Is
 from blobkit.snapshot.notices import upload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from blobkit.scanners.registry_look import Look
-    from blobkit.scanners.registry_tree import Place
+    from blobkit.scanners.registries.look import Look
+    from blobkit.scanners.registries.tree import Place
 
 __all__ = ["repositories"]
 

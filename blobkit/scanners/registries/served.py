@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from blobkit.scanners.facts import Facts
-    from blobkit.scanners.registry_links import Repository
+    from blobkit.scanners.registries.links import Repository
 
 __all__ = ["tell_unserved"]
 
