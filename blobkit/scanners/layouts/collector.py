@@ -18,7 +18,7 @@ import numpy as np
 from blobkit.digest import Digest, is_digest
 from blobkit.oci.documents import OCI_INDEX, repository
 from blobkit.oci.spec import PARSED, children_of, size_of, text_field
-from blobkit.oci.untrusted import DocumentError
+from blobkit.oci.untrusted import DocumentError, TooManyElementsError
 from blobkit.render import short
 from blobkit.scanners.facts import SMALL
 from blobkit.snapshot.kinds import OCI, UMOCI
@@ -161,8 +161,9 @@ class Marking:
         try:
             return [_mention(child) for child in children_of(data, reading.called)]
         except DocumentError as error:
+            code = "too-large" if isinstance(error, TooManyElementsError) else "undecoded"
             message = f"{reading.digest} is called {reading.called}: {error}"
-            self.stops.setdefault((reading.digest, "undecoded"), Stop("undecoded", message, reading.digest))
+            self.stops.setdefault((reading.digest, code), Stop(code, message, reading.digest))
             return None
 
     def _children(self, reading: Mention) -> list[Mention] | None:
@@ -220,7 +221,8 @@ class Marking:
             if mention.called:
                 children = self._children(mention._replace(size=0))
                 if children is None:
-                    return seen, self.stops.get((mention.digest, "undecoded"))
+                    found = (self.stops.get((mention.digest, code)) for code in ("undecoded", "too-large"))
+                    return seen, next(filter(None, found), None)
                 todo += [(mention.digest, child) for child in reversed(children)]
         return seen, None
 
