@@ -17,7 +17,7 @@ NOTICES_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """The blobs that an export wrote into `target`, a layout or archive: `digest`, under `name` ("" for none), and below.
+    """The blobs that an export wrote into `target`, a layout or archive: `digest`, under `name` ("" for none).
 
     `blobs` with `bytes` are new there, `there` blobs were there before; `notices` names what was not here to export.
     """
