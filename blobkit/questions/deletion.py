@@ -84,7 +84,7 @@ class Deletion:
 
     @cached_property
     def reason(self) -> NDArray[np.object_]:
-        """The reason why each row stays, "" where it goes: the tool does not take its name, or no pin of such a kind."""
+        """The reason why each row stays, "" where it goes: the tool does not take its name, or no pin of its kind."""
         limits, pins = self.snapshot.store.dropping, self.snapshot.pins
         found = np.full(len(self.rows), "", object)
         has_name = self.rows < named(self.snapshot)
