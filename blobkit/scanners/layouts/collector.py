@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Marking"]
 
 ALGORITHM = "sha256:"
+CONFIG = "application/vnd.oci.image.config.v1+json"
 ABSENT = frozenset({"missing", "foreign", "inline", "dangling-subject", "behind-link"})
 """Notices that say already that a blob is not here."""
 STOPS = frozenset(rule.code for rule in UMOCI.stops)
@@ -82,6 +83,7 @@ class Marking:
         links = _Links(self.facts)
         mentions = [_mention(entry) for entry, _ in entries]
         self._look_at(mentions, links)
+        self._find_bad_configs(mentions)
         read = {reading.digest for reading in self.readings}
         self.unclear |= {key for node, key in links.sources() if node in self.seen_as and key not in read}
         if not self.is_swept:
@@ -111,10 +113,18 @@ class Marking:
                     self.readings.add(reading)
                     todo += [(mention.digest, child) for child in self._first_read(reading, links)]
 
+    def _find_bad_configs(self, mentions: list[Mention]) -> None:
+        """Find configs that cannot be decoded and are called something else elsewhere: it stops only at the former."""
+        bad = {digest for digest, code in self.stops if code == "undecoded"}
+        bad &= {reading.digest for reading in self.readings if reading.called == CONFIG}
+        if bad:
+            inside = (child for reading in self.readings for child in self._children(reading) or ())
+            self.unclear |= {one.digest for one in (*mentions, *inside) if one.digest in bad and one.called != CONFIG}
+
     def _compare(self, mention: Mention, *, is_wrong: bool) -> None:
         """Remember what a blob is called, and that it is unclear where another descriptor says something else."""
         if is_digest(mention.digest):
-            now = _SEEN[mention.called, is_wrong]
+            now = _SEEN["" if mention.called == CONFIG else mention.called, is_wrong]  # a config has no links
             if self.seen_as.setdefault(self.facts.node(mention.digest), now) != now:
                 self.unclear.add(mention.digest)
 
