@@ -44,7 +44,7 @@ def load(files: Mapping[str, IO[bytes]], size: int, kind: Kind) -> Tables:
     """
     budget = _Budget(FREE + RATIO * size, size)
     found = {table: _open(files[table], table, budget) for table in TABLES}
-    columns = {table: _read(file, table, budget) for table, file in found.items()}
+    columns = {table: _read(file, groups, table, budget) for table, (file, groups) in found.items()}
     tables = make(columns["nodes"], columns["links"], columns["pins"], columns["notices"])
     check_keys(tables.nodes["key"], tables.nodes["stored"], kind.key_form)
     check_ids(columns["nodes"]["id"])
@@ -69,17 +69,20 @@ class _Budget:
             raise SnapshotFormatError(msg)
 
 
-def _open(file: IO[bytes], table: str, budget: _Budget) -> pq.ParquetFile:
-    """Return a file that may be read: its columns have the right types, and their pages the memory that they take."""
+def _open(file: IO[bytes], table: str, budget: _Budget) -> tuple[pq.ParquetFile, list[int]]:
+    """Return a file whose columns have the right types and fit the memory, and the row groups in it that have rows."""
     parquet = pq.ParquetFile(file, pre_buffer=False)  # local files: a buffer would be one more copy
     check_schema(table, parquet.schema_arrow)
     leaves = [parquet.schema.column(place) for place in range(len(parquet.schema))]
-    spread = set()
+    spread, groups = set(), set()
     for chunk in chunks(file, len(leaves)):
         leaf = leaves[chunk.place]
-        if leaf.path in TABLES[table] and _weigh(chunk, leaf.path, file, budget) and leaf.physical_type == "BYTE_ARRAY":
-            spread.add(leaf.path)
-    return pq.ParquetFile(file, pre_buffer=False, read_dictionary=sorted(spread), metadata=parquet.metadata)
+        if chunk.rows and leaf.path in TABLES[table]:
+            groups.add(chunk.group)
+            if _weigh(chunk, leaf.path, file, budget) and leaf.physical_type == "BYTE_ARRAY":
+                spread.add(leaf.path)
+    found = pq.ParquetFile(file, pre_buffer=False, read_dictionary=sorted(spread), metadata=parquet.metadata)
+    return found, sorted(groups)
 
 
 def _weigh(chunk: Chunk, name: str, file: IO[bytes], budget: _Budget) -> bool:
@@ -98,9 +101,10 @@ def _weigh(chunk: Chunk, name: str, file: IO[bytes], budget: _Budget) -> bool:
     return DICTIONARY_PAGE in types
 
 
-def _read(parquet: pq.ParquetFile, table: str, budget: _Budget) -> dict[str, pa.ChunkedArray]:
+def _read(parquet: pq.ParquetFile, groups: list[int], table: str, budget: _Budget) -> dict[str, pa.ChunkedArray]:
     """Return the columns of a table, valid one by one."""
-    raw = parquet.read(columns=list(TABLES[table]))
+    names = list(TABLES[table])
+    raw = parquet.read_row_groups(groups, names) if groups else parquet.schema_arrow.empty_table()
     columns = {name: raw[name] for name in TABLES[table]}
     check_values(table, columns)
     for name, column in columns.items():

@@ -1,4 +1,4 @@
-"""What a parquet file holds by its own account: its columns by row group, and what each of their pages unpacks to.
+"""The contents of a parquet file by its own account: columns by row group, and what their pages unpack to.
 
 The footer of a file says how much it unpacks to, and a stranger may let it say anything; a reader goes by the headers
 of pages. Both are read here first: pyarrow ends the whole process at some footers (26.0: histograms of the wrong
@@ -31,8 +31,9 @@ _USUAL, _MOST = 1 << 10, 16 << 20
 
 
 class Chunk(NamedTuple):
-    """One column in one row group: its place among the columns, its values, the rows, where its pages are."""
+    """One column in one row group: the places of both in the file, its values, the rows, where its pages are."""
 
+    group: int
     place: int
     values: int
     rows: int
@@ -51,7 +52,7 @@ class Page(NamedTuple):
 
 def chunks(file: IO[bytes], columns: int) -> Iterator[Chunk]:
     """Yield each column in each row group; SnapshotFormatError where the footer is none or does not fit."""
-    for group in _structs(_footer(file).get((4, LIST))):
+    for number, group in enumerate(_structs(_footer(file).get((4, LIST)))):
         found = _structs(group.get((1, LIST)))
         if len(found) != columns:
             msg = f"a row group of {len(found)} columns in a file of {columns}"
@@ -60,7 +61,7 @@ def chunks(file: IO[bytes], columns: int) -> Iterator[Chunk]:
             about = _struct(column.get((3, STRUCT)))
             values, size, data, words = (_integer(about, field, I64) for field in (5, 7, 9, 11))
             start = words if 0 < words < data else data
-            yield Chunk(place, values, _integer(group, 3, I64), start, size)
+            yield Chunk(number, place, values, _integer(group, 3, I64), start, size)
 
 
 def pages(file: IO[bytes], start: int, size: int) -> Iterator[Page]:

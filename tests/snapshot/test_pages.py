@@ -92,11 +92,11 @@ def test_the_columns_of_each_row_group_are_those_that_pyarrow_finds() -> None:
     found = list(chunks(io.BytesIO(data), metadata.num_columns))
     assert len(found) == 2 * metadata.num_columns
     for number, chunk in enumerate(found):
-        group = metadata.row_group(number // metadata.num_columns)
-        told = group.column(number % metadata.num_columns)
+        place, column = divmod(number, metadata.num_columns)
+        told = metadata.row_group(place).column(column)
         start = min(filter(None, (told.dictionary_page_offset, told.data_page_offset)))
-        place = number % metadata.num_columns
-        assert chunk == Chunk(place, told.num_values, group.num_rows, start, told.total_compressed_size)
+        rows = metadata.row_group(place).num_rows
+        assert chunk == Chunk(place, column, told.num_values, rows, start, told.total_compressed_size)
         assert sum(page.packed for page in pages(io.BytesIO(data), chunk.start, chunk.size)) < chunk.size
 
 

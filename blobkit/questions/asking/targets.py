@@ -47,7 +47,7 @@ class PinName(str):
 
 @dataclass(slots=True)
 class Dropped:
-    """What targets (`names`) and `groups` stand for: rows of the pin table, with how many pins of each are dropped.
+    """The pins that targets (`names`) and `groups` stand for: rows of the pin table, with the number that is dropped.
 
     `also_untagged` are names that the deletion takes along; `notices` say what was understood where that is in doubt.
     `noun`: how the names are counted where they are not to be listed.
@@ -215,7 +215,7 @@ class _Resolver:
         self._name_rows(rows, all_pins=all_pins)
 
     def _refuse(self, text: str, found: list[str]) -> None:
-        """Say why a target stands for nothing."""
+        """Raise the error that says why a target stands for nothing."""
         if len(found) > 1:
             msg = f"{text} is the start of {count(len(found), 'digest')}: {listed(found, 4)}; give more of it"
             raise AmbiguousTargetError(msg)

@@ -55,7 +55,7 @@ class Mention(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """Why umoci stops: the code of the rule, a sentence, and the blob that it has to reach ("" none)."""
+    """A reason why umoci stops: the code of the rule, a sentence, and the blob that it has to reach ("" none)."""
 
     code: str
     message: str
