@@ -48,6 +48,7 @@ class Members(list[tuple[str, object]]):
 def parse(data: bytes, *, whole: bool) -> object:
     """Return the JSON value in `data`, objects as `Members`; DocumentError where Go refuses it.
 
+    TooManyElementsError where it would take far more memory than its length justifies, whatever Go does.
     `whole`: nothing may come after it; else what comes after the first value is not looked at.
     """
     bound(data)

@@ -1,4 +1,4 @@
-"""What a parquet file holds by its own account: its columns by row group, and what each of their pages unpacks to.
+"""The contents of a parquet file by its own account: columns by row group, and what their pages unpack to.
 
 The footer of a file says how much it unpacks to, and a stranger may let it say anything; a reader goes by the headers
 of pages. Both are read here first: pyarrow ends the whole process at some footers (26.0: histograms of the wrong

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import zipfile
@@ -91,7 +90,7 @@ def test_small_files_take_little_memory(tmp_path: Path) -> None:
     said = dict(zip([*hostile, *roots], others, strict=True))
     assert max(size for _, size in others) < start + MOST, said
     assert all("unpack to more than" in said[name][0] for name in hostile), said
-    assert re.fullmatch(r"1 nodes, 1\d notices", said["87,000 layers"][0]), said
+    assert said["87,000 layers"][0] == "1 nodes, 12 notices"  # the first ten, how many more, and that umoci stops
     assert "more elements" in said["an unknown field"][0]
     assert "larger than 256 MiB" in said["no content"][0]
 

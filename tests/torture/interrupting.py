@@ -158,8 +158,7 @@ def leaks(work: Work, name: str, tries: int) -> list[str]:
         work.prepare()
         before, threads = is_open(), _thread._count()
         interrupt = interrupted(job, number)
-        while _thread._count() > threads and gc.collect() >= 0 and threads_go_on():
-            pass
+        wait_for_threads(threads)
         more = {path: count for path, count in (is_open() - before).items() if DATABASE not in path}
         left = [*more, *map(str, temporary.iterdir()), *work.root.glob("*/.export-*"), *work.root.glob(".layout*")]
         if left or _thread._count() > threads:
@@ -173,14 +172,15 @@ def leaks(work: Work, name: str, tries: int) -> list[str]:
 
 TRIED: list[int] = []
 MOST_CONNECTIONS = 8
-ROUNDS = 2_000
-_rounds = iter(range(1 << 60))
+TURNS = 20_000
 
 
-def threads_go_on() -> bool:
-    """Let other threads end; False when they had very many turns for it."""
-    time.sleep(0.001)
-    return next(_rounds) % ROUNDS != ROUNDS - 1
+def wait_for_threads(number: int) -> None:
+    """Let the threads end that are told to: they get very many turns for it."""
+    for _ in range(TURNS):
+        if _thread._count() <= number:
+            return
+        time.sleep(0.001)
 
 
 if __name__ == "__main__":
