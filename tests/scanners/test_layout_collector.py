@@ -241,6 +241,16 @@ def test_a_config_has_to_be_one(layout: Layout, text: str) -> None:
     stops(layout, CONFIG, without="artifact")
 
 
+@pytest.mark.parametrize(("config", "layer", "is_read"), [(CONFIG, LAYER, True), (LAYER, CONFIG, False)])
+def test_a_bad_config_that_is_a_layer_too(layout: Layout, config: str, layer: str, *, is_read: bool) -> None:
+    bad = layout.blob("no JSON")
+    layout.add(layout.manifest(layout.to(bad, layer), config=layout.to(bad, config)), "both")
+    if is_read:
+        stops(layout, CONFIG, without="both")
+    else:
+        removed(layout)
+
+
 @pytest.mark.parametrize("text", ["{}", "null", '{"os": "linux"} and more', '{"id": 5, "config": {"Healthcheck": 5}}'])
 def test_configs_that_it_takes(layout: Layout, text: str) -> None:
     layout.add(layout.manifest(config=layout.blob(text)), "odd")
