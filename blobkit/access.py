@@ -1,4 +1,4 @@
-"""What bars the way to a path, a mode or a symbolic link: told in one line, so that a user knows what to type."""
+"""Obstacles on the way to a path, a mode or a symbolic link, told in one line with what to type."""
 
 from __future__ import annotations
 

@@ -26,6 +26,8 @@ NAMES = {
         *(collector.command for collector in kind.collectors),
     )
 }
+OPENERS = ("What ", "Who ", "Whoever ", "Whatever ", "Where ", "How ", "Why ", "Say ", "Hold that ")
+"""Words that no docstring opens with: it opens with a verb or a noun."""
 COLUMNS = {"tags"}
 """Names of policies that are names of columns of frames too."""
 
@@ -72,3 +74,14 @@ def test_every_policy_belongs_to_its_kind_and_scripts_end_with_a_known_collector
         assert set(kind.collected_by) <= {policy.name for policy in kind.policies}
         assert set(kind.collected_by.values()) <= {collector.name for collector in kind.collectors}
         assert kind.revisions in ("", *(policy.name for policy in kind.policies))
+
+
+def test_docstrings_open_with_a_verb_or_a_noun() -> None:
+    found = [
+        f"{path.relative_to(PACKAGE)}: {text.splitlines()[0]}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and (text := ast.get_docstring(node) or "").startswith(OPENERS)
+    ]
+    assert found == []

@@ -23,7 +23,7 @@ __all__ = ["removed_before_stop", "would_abort"]
 
 @dataclass(frozen=True, slots=True)
 class _Stop:
-    """What stops a tool: the rule, the node that it has to reach (-1: none), and what the notice says and is about."""
+    """A stop of a tool: the rule, the node that it has to reach (-1: none), and what the notice says and is about."""
 
     rule: StopRule
     node: int

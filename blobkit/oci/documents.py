@@ -97,7 +97,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What an image config claims: platform ("" unknown), creation, diffIDs in layer order."""
+    """The claims of an image config: platform ("" unknown), creation, diffIDs in layer order."""
 
     platform: str
     created: datetime | None

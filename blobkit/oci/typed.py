@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn, TypeAlias
 
 from blobkit.oci.nested import parse_nested
-from blobkit.oci.untrusted import DocumentError, read_integer, refuse_constant
+from blobkit.oci.untrusted import DocumentError, bound, read_integer, refuse_constant
 
 __all__ = [
     "Decoder",
@@ -48,8 +48,10 @@ class Members(list[tuple[str, object]]):
 def parse(data: bytes, *, whole: bool) -> object:
     """Return the JSON value in `data`, objects as `Members`; DocumentError where Go refuses it.
 
+    TooManyElementsError where it would take far more memory than its length justifies, whatever Go does.
     `whole`: nothing may come after it; else what comes after the first value is not looked at.
     """
+    bound(data)
     content = data.decode("utf-8", "replace")
     start = len(content) - len(content.lstrip(_SPACE))
     try:

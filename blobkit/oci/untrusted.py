@@ -20,6 +20,7 @@ __all__ = [
     "DocumentError",
     "Json",
     "Odd",
+    "TooManyElementsError",
     "bound",
     "objects",
     "parse_json",
@@ -70,6 +71,10 @@ class DocumentError(ValueError):
     """The bytes are no document that can be read: why, in a few words."""
 
 
+class TooManyElementsError(DocumentError):
+    """The bytes hold more elements than their length justifies: what they say is not looked at."""
+
+
 class Odd(list[str]):
     """A list of what is odd in a document: it keeps the first few things, and counts the others in `more`."""
 
@@ -116,7 +121,7 @@ def parse_json(data: bytes, fields: frozenset[str] = FIELDS) -> Json:
 
 
 def bound(data: bytes, container: int = _PAIRS) -> None:
-    """Raise DocumentError where parsing would take far more memory than data of that length justifies.
+    """Raise TooManyElementsError where parsing would take far more memory than data of that length justifies.
 
     A descriptor has about a hundred bytes, so that no index of images comes near the limit. Characters in texts are
     counted like others.
@@ -124,7 +129,7 @@ def bound(data: bytes, container: int = _PAIRS) -> None:
     unpacked = container * (data.count(b"{") + data.count(b"[")) + _ELEMENT * data.count(b",")
     if unpacked > _FREE + _RATIO * len(data):
         msg = f"more elements than {len(data):,} bytes of JSON can be expected to hold"
-        raise DocumentError(msg)
+        raise TooManyElementsError(msg)
 
 
 class _Pairs(list[tuple[str, object]]):

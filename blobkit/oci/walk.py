@@ -32,7 +32,7 @@ UNPARSEABLE = "unparseable"
 
 
 class Fault(NamedTuple):
-    """Why a document is not known: `code` is "absent", "unread" or "unparseable", `why` says more in a few words."""
+    """The reason why a document is not known: `code` is "absent", "unread" or "unparseable", `why` says more."""
 
     code: str
     why: str = ""

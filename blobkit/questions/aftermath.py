@@ -1,4 +1,4 @@
-"""What a removal means for names that stay: which no longer pull, and which would have to go for more to be freed."""
+"""The effect of a removal on names that stay: which no longer pull, and which would have to go to free more."""
 
 from __future__ import annotations
 

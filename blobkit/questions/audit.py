@@ -39,7 +39,7 @@ RIGHT = frozenset({"blobs", "bytes"})
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Audit(Shown):
-    """What was found in a store; falsy where nothing was. Garbage younger than `min_age` is `fresh`, and kept.
+    """The findings in a store; falsy where there is none. Garbage younger than `min_age` is `fresh`, and kept.
 
     A blob may be in several findings: what nothing holds and is damaged is both. `summary` is the store at a glance.
     The finding `metadata` is a figure that every store has: it makes no audit true, and exceeds only its own threshold.

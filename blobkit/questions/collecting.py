@@ -1,4 +1,4 @@
-"""What a script and the collector at its end really free, and why the rest of what a policy promises stays."""
+"""The blobs that a script and the collector at its end really free, and why the rest of a promise stays."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ UNTAGGED, REFERRER, NAMELESS, ELSEWHERE, LEFT, IN_USE = range(len(REASONS))
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What the script of `tool` (a store's default, "" where none fits) and the collector after it free.
+    """The blobs that the script of `tool` (a store's default, "" where none fits) and the collector after it free.
 
     `bytes` and `digests` (sorted) go beyond what the collector would free anyway. `stops` says why nothing is
     collected, "" where something may be.
@@ -90,7 +90,7 @@ class Collection:
 
     @property
     def stops(self) -> str:
-        """Why nothing is collected, "" where something may be."""
+        """The reason why nothing is collected, "" where something may be."""
         if self.by_hand:
             return ""
         return listed(self.aborts, 3) or (self.why_not if len(self.harmed) else "")
@@ -102,7 +102,7 @@ class Collection:
 
     @cached_property
     def why_not(self) -> str:
-        """Why the collector is not run: what it would take, and the names that need it."""
+        """The reason why the collector is not run: what it would take, and the names that need it."""
         snapshot = self.deletion.snapshot
         rows, number = self.deletion.under(snapshot)
         gone = drop_pins(snapshot, rows, number).nodes

@@ -1,4 +1,4 @@
-"""What the garbage collector of a tool removes, against what names still need."""
+"""The garbage collection of a tool: the blobs that it removes, against those that names still need."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NOTICES_SHOWN = 3
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Shown):
-    """What the collector of `tool` removes (falsy: nothing), against what the store's default policy still needs.
+    """The blobs that the collector of `tool` removes (falsy: none), against those that the default policy still needs.
 
     `snapshot` is under the default policy, `collected` the same under the tool's. Where the tool would abort, the
     figures are what it would remove once that is mended; `aborts` says why it would, and `removed_before_stop` what is
@@ -103,7 +103,7 @@ class Comparison(Shown):
 
     @property
     def aborts(self) -> tuple[str, ...]:
-        """Why the tool would stop, or why that is not known; empty where it would not."""
+        """The reasons why the tool would stop, or why that is not known; empty where it would not."""
         return would_abort(self.collected)
 
     @cached_property
@@ -116,7 +116,7 @@ class Comparison(Shown):
 
     @cached_property
     def notices(self) -> tuple[str, ...]:
-        """What a reader must know: first why the tool would stop."""
+        """The notices that a reader must know: first why the tool would stop."""
         opaque = unknown(self.snapshot.graph)
         if not len(opaque):
             return self.aborts

@@ -1,4 +1,4 @@
-"""What a script has to delete for a preview, manifest by manifest or entry by entry, and what it has to leave.
+"""The deletions that a script needs for a preview, manifest by manifest or entry by entry.
 
 The one place that knows it: scripts and `Preview.collected` both ask here.
 """
@@ -51,7 +51,7 @@ class Drop:
 
 @dataclass(frozen=True, eq=False)
 class Deletion:
-    """What the script of the first tool deletes of what is dropped: `rows` of the pin table with the `number` of each.
+    """The part of a drop that the script of the first tool deletes: `rows` of the pin table with the `number` of each.
 
     Places are the different pairs of repository and node that rows are about. Cost: a few passes over the pins, and
     the manifests that repositories reach.
@@ -84,7 +84,7 @@ class Deletion:
 
     @cached_property
     def reason(self) -> NDArray[np.object_]:
-        """Why each row stays, "" where it goes: the tool does not take its name, or no pin of such a kind."""
+        """The reason why each row stays, "" where it goes: the tool does not take its name, or no pin of its kind."""
         limits, pins = self.snapshot.store.dropping, self.snapshot.pins
         found = np.full(len(self.rows), "", object)
         has_name = self.rows < named(self.snapshot)
@@ -112,7 +112,7 @@ class Deletion:
 
     @property
     def _called(self) -> NDArray[np.int64]:
-        """What the tool calls each pin: the first pin of its name, or of its other name where it has one."""
+        """The name that the tool has for each pin: the first pin of its name, or of its other name where it has one."""
         snapshot, kind = self.snapshot, codes(self.snapshot.pins["kind"])
         called = first_of_name(snapshot).copy()
         for row in np.flatnonzero(IS_ALIAS[kind]).tolist():

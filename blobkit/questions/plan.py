@@ -1,4 +1,4 @@
-"""What to delete to get so many bytes back: the names that cost least, found exactly or with a gap that is told."""
+"""Plans that get so many bytes back: the names that cost least, found exactly or with a gap that is told."""
 
 from __future__ import annotations
 
@@ -75,17 +75,17 @@ class Plan(Shown):
 
     @property
     def collected(self) -> Collected:
-        """What is really done: what the script of the default tool and the collector after it free."""
+        """The blobs that the script of the default tool and the collector after it really free."""
         return self.preview.collected
 
     @property
     def waiting(self) -> pd.DataFrame:
-        """What of it stays, and why: see `Preview.waiting`."""
+        """The part of it that stays, and why: see `Preview.waiting`."""
         return self.preview.waiting
 
     @property
     def cost(self) -> float:
-        """What dropping the names costs together."""
+        """The cost of dropping the names together."""
         return float(self._cover.cost[self._dropped].sum())
 
     @cached_property
@@ -117,7 +117,7 @@ class Plan(Shown):
 
     @cached_property
     def notices(self) -> tuple[str, ...]:
-        """What a reader must know."""
+        """The notices that a reader must know."""
         found = list(self.preview.notices) if self.tags else []
         if not self.preview.exact:
             what = listed([short(digest) for digest in self.preview.opaque], 3)

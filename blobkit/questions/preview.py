@@ -1,4 +1,4 @@
-"""What would go if references were dropped: exact, blob for blob, under the snapshot's policy."""
+"""Previews of dropped references: the blobs that would go, exactly, under the snapshot's policy."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ TAGS_SHOWN = 60
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Preview(Shown):
-    """What would go if `targets` were dropped together: falsy when nothing would, `len` is the number of blobs.
+    """The blobs that would go if `targets` were dropped together: falsy when none would, `len` is their number.
 
     Garbage that is there already is not counted. `also_untagged` are names that the real deletion takes along;
     `notices` say what a reader must know. Figures are computed when asked for.
@@ -114,7 +114,7 @@ class Preview(Shown):
 
     @cached_property
     def collected(self) -> Collected:
-        """What is really done: what the script of the default tool, and the collector after it, free.
+        """The blobs that the script of the default tool and the collector after it really free.
 
         Beyond what the collector would free anyway. Where no tool fits, `tool` is "" and `bytes` 0. Where the
         collector stops, or is not run because it would take what is needed, `bytes` is 0 and `stops` says why.
@@ -170,12 +170,12 @@ class Preview(Shown):
 
     @cached_property
     def deletion(self) -> Deletion:
-        """What the script of the default tool deletes."""
+        """The deletions of the script of the default tool."""
         return Deletion.of(self.snapshot, self.dropped)
 
     @cached_property
     def collection(self) -> Collection:
-        """What the collector does after it."""
+        """The work of the collector after it."""
         return collection_of(self)
 
     @property
@@ -325,7 +325,7 @@ def preview_of(snapshot: Snapshot, dropped: Dropped) -> Preview:
 
 
 def _not_holding(snapshot: Snapshot, holds: NDArray[np.bool_]) -> list[str]:
-    """Say so where none of the dropped names holds anything under the policy."""
+    """Return a notice where none of the dropped names holds anything under the policy."""
     if holds.any():
         return []
     return [f"none of these holds anything under policy {snapshot.policy} (others: {', '.join(snapshot.policies)})"]

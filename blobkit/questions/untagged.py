@@ -82,7 +82,7 @@ class Untagged:
 
     @cached_property
     def needed_by(self) -> NDArray[np.object_]:
-        """What needs each, "" where nothing does.
+        """The need for each, "" where nothing needs it.
 
         In this order: the tag whose image it is about, the tag that contains it, a tag whose image has a referrer that
         needs it; that it, or what contains it, is kept or new; and that something in its repository cannot be read.

@@ -69,7 +69,7 @@ class Documents:
             self.follow(named, quiet=garbage)
 
     def finish(self) -> None:
-        """Say which layers are the same content compressed differently (one diffID, several digests)."""
+        """Record the layers that are the same content compressed differently (one diffID, several digests)."""
         for diff_id, layers in sorted(self._same.items()):
             stored = sorted(layer for layer in layers if self.facts.is_stored(layer))
             if len(stored) > 1:

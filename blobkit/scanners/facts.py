@@ -1,4 +1,4 @@
-"""What every scanner needs: facts collected row by row, and blobs of strangers read without trust.
+"""Tools of every scanner: facts collected row by row, and blobs of strangers read without trust.
 
 A blob is read whole only up to `DOCUMENT_LIMIT`, and its hash is checked whenever that happens; a path is built
 from checked digests only; what is a symbolic link that leaves the store, no regular file, or not readable is

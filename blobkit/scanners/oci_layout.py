@@ -16,7 +16,7 @@ from blobkit.oci.documents import Reference, annotations_of, entry_of, repositor
 from blobkit.oci.index import ADVICE, load_index
 from blobkit.oci.names import Named, names_of
 from blobkit.oci.spec import decode_index
-from blobkit.oci.untrusted import DocumentError, Json, Odd
+from blobkit.oci.untrusted import DocumentError, Json, Odd, TooManyElementsError
 from blobkit.progress import watched
 from blobkit.render import clean
 from blobkit.scanners.documents import Documents
@@ -79,11 +79,12 @@ class _Root(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Top:
-    """The entries of index.json, and why a program in Go cannot decode them ("" where it can)."""
+    """The entries of index.json, and why a program in Go cannot decode them ("" where it can), if that is known."""
 
     entries: tuple[Json, ...]
     odd: tuple[str, ...] = ()
     undecoded: str = ""
+    is_known: bool = True
 
 
 class _Files(Files):
@@ -116,7 +117,8 @@ def _read_index(root: Path) -> _Top:
         return _Top(tuple(decode_index(index.data)))
     except DocumentError as error:
         found = tuple(entry.raw for entry in index.entries if isinstance(entry.raw, dict))
-        return _Top(found, index.odd[: len(index.entries) - len(found)], str(error))
+        is_known = not isinstance(error, TooManyElementsError)
+        return _Top(found, index.odd[: len(index.entries) - len(found)], str(error), is_known)
 
 
 def _roots(top: _Top, facts: Facts) -> list[_Root]:
@@ -136,7 +138,8 @@ def _collected(root: Path, facts: Facts, files: Files, top: _Top) -> None:
     check_layout(root, facts)
     check_path(os.path.abspath(root), facts)
     if top.undecoded:
-        facts.notice("index-undecoded", f"index.json cannot be decoded: {top.undecoded}", "", "index.json")
+        code = "index-undecoded" if top.is_known else "too-large"
+        facts.notice(code, f"index.json cannot be decoded: {top.undecoded}", "", "index.json")
     else:
         entries = [(entry, clean(names_of(annotations_of(entry)).name)) for entry in top.entries]
         Marking(facts, files, is_swept=is_swept(root)).record(entries)

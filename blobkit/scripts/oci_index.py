@@ -1,4 +1,4 @@
-"""What scripts do with an index.json in Python 3: read the names in it as umoci does, and take entries out of it.
+"""Python 3 for scripts that edit an index.json: read the names in it as umoci does, and take entries out of it.
 
 The code goes into the scripts as text, because they run where blobkit is not installed.
 """

@@ -74,7 +74,7 @@ def _heading(preview: Preview) -> list[str]:
 
 
 def _otherwise(preview: Preview) -> list[str]:
-    """Say what the collector at the end does otherwise than the preview, or why it is not run."""
+    """Return comments on what the collector at the end does otherwise than the preview, or why it is not run."""
     found, done, policy = preview.collection, preview.collected, preview.snapshot.policy
     if found.by_hand:
         return [f"NOTE: files are removed by hand, as policy {policy} says: {found.why_not}"]

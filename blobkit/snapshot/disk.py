@@ -1,4 +1,4 @@
-"""How many bytes all regular files of a store have, beside the blobs that its tables list."""
+"""The bytes of all regular files of a store, beside the blobs that its tables list."""
 
 from __future__ import annotations
 

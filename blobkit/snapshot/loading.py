@@ -16,12 +16,13 @@ from blobkit.errors import SnapshotFormatError
 from blobkit.render import human_bytes
 from blobkit.snapshot.checks import TABLES, check_counts, check_ids, check_keys, check_schema, check_values, is_coded
 from blobkit.snapshot.columns import TEXT
-from blobkit.snapshot.pages import DICTIONARY_PAGE, PREFIX_SHARING, pages
+from blobkit.snapshot.pages import DICTIONARY_PAGE, PREFIX_SHARING, chunks, pages
 from blobkit.snapshot.tables import make
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Mapping
 
+    from blobkit.snapshot.pages import Chunk
     from blobkit.snapshot.records import Kind
     from blobkit.snapshot.tables import Tables
 
@@ -43,7 +44,7 @@ def load(files: Mapping[str, IO[bytes]], size: int, kind: Kind) -> Tables:
     """
     budget = _Budget(FREE + RATIO * size, size)
     found = {table: _open(files[table], table, budget) for table in TABLES}
-    columns = {table: _read(file, table, budget) for table, file in found.items()}
+    columns = {table: _read(file, groups, table, budget) for table, (file, groups) in found.items()}
     tables = make(columns["nodes"], columns["links"], columns["pins"], columns["notices"])
     check_keys(tables.nodes["key"], tables.nodes["stored"], kind.key_form)
     check_ids(columns["nodes"]["id"])
@@ -68,48 +69,42 @@ class _Budget:
             raise SnapshotFormatError(msg)
 
 
-def _open(file: IO[bytes], table: str, budget: _Budget) -> pq.ParquetFile:
-    """Return a file that may be read: its columns have the right types, and its pages the memory that they take."""
+def _open(file: IO[bytes], table: str, budget: _Budget) -> tuple[pq.ParquetFile, list[int]]:
+    """Return a file whose columns have the right types and fit the memory, and the row groups in it that have rows."""
     parquet = pq.ParquetFile(file, pre_buffer=False)  # local files: a buffer would be one more copy
     check_schema(table, parquet.schema_arrow)
-    spread = {
-        chunk.path_in_schema
-        for chunk in _chunks(parquet.metadata, TABLES[table].keys())
-        if _weigh(chunk, file, budget) and chunk.physical_type == "BYTE_ARRAY"
-    }
-    return pq.ParquetFile(file, pre_buffer=False, read_dictionary=sorted(spread), metadata=parquet.metadata)
+    leaves = [parquet.schema.column(place) for place in range(len(parquet.schema))]
+    spread, groups = set(), set()
+    for chunk in chunks(file, len(leaves)):
+        leaf = leaves[chunk.place]
+        if chunk.rows and leaf.path in TABLES[table]:
+            groups.add(chunk.group)
+            if _weigh(chunk, leaf.path, file, budget) and leaf.physical_type == "BYTE_ARRAY":
+                spread.add(leaf.path)
+    found = pq.ParquetFile(file, pre_buffer=False, read_dictionary=sorted(spread), metadata=parquet.metadata)
+    return found, sorted(groups)
 
 
-def _chunks(metadata: pq.FileMetaData, names: Collection[str]) -> Iterator[pq.ColumnChunkMetaData]:
-    """Yield each of these columns in each row group; nested columns, of which none is read, may stand between."""
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        for place in range(group.num_columns):
-            chunk = group.column(place)
-            if chunk.path_in_schema in names:
-                if not 0 <= chunk.num_values == group.num_rows:
-                    msg = f"{chunk.path_in_schema} has {chunk.num_values:,} values in {group.num_rows:,} rows"
-                    raise SnapshotFormatError(msg)
-                yield chunk
-
-
-def _weigh(chunk: pq.ColumnChunkMetaData, file: IO[bytes], budget: _Budget) -> bool:
+def _weigh(chunk: Chunk, name: str, file: IO[bytes], budget: _Budget) -> bool:
     """Take from the budget what a column needs when it is read; return whether it has a dictionary."""
-    budget.take(chunk.num_values * _WIDTH)
-    start = min(filter(None, (chunk.dictionary_page_offset, chunk.data_page_offset)), default=0)
+    if not 0 <= chunk.values == chunk.rows:
+        msg = f"{name} has {chunk.values:,} values in {chunk.rows:,} rows"
+        raise SnapshotFormatError(msg)
+    budget.take(chunk.values * _WIDTH)
     types = set()
-    for page in pages(file, start, chunk.total_compressed_size):
+    for page in pages(file, chunk.start, chunk.size):
         if page.encoding == PREFIX_SHARING:
-            msg = f"{chunk.path_in_schema} is in an encoding (DELTA_BYTE_ARRAY) that unpacks to any length"
+            msg = f"{name} is in an encoding (DELTA_BYTE_ARRAY) that unpacks to any length"
             raise SnapshotFormatError(msg)
         budget.take(page.unpacked)
         types.add(page.type)
     return DICTIONARY_PAGE in types
 
 
-def _read(parquet: pq.ParquetFile, table: str, budget: _Budget) -> dict[str, pa.ChunkedArray]:
+def _read(parquet: pq.ParquetFile, groups: list[int], table: str, budget: _Budget) -> dict[str, pa.ChunkedArray]:
     """Return the columns of a table, valid one by one."""
-    raw = parquet.read(columns=list(TABLES[table]))
+    names = list(TABLES[table])
+    raw = parquet.read_row_groups(groups, names) if groups else parquet.schema_arrow.empty_table()
     columns = {name: raw[name] for name in TABLES[table]}
     check_values(table, columns)
     for name, column in columns.items():

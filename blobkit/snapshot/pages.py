@@ -1,32 +1,44 @@
-"""The headers of the pages in a parquet file: what each page unpacks to, before anything is unpacked.
+"""The contents of a parquet file by its own account: columns by row group, and what their pages unpack to.
 
-The footer of a file says it too, and a stranger may let it say anything; a reader goes by the headers. Format: Apache
-Parquet, `parquet.thrift` (PageHeader), in Thrift's compact protocol. Cost: one small read a page.
+The footer of a file says how much it unpacks to, and a stranger may let it say anything; a reader goes by the headers
+of pages. Both are read here first: pyarrow ends the whole process at some footers (26.0: histograms of the wrong
+length). Format: Apache Parquet, `parquet.thrift`. Cost: the footer, and one small read a page.
 """
 
 from __future__ import annotations
 
+import os
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from blobkit.errors import SnapshotFormatError
+from blobkit.snapshot.thrift import I32, I64, LIST, STRUCT, Compact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["DICTIONARY_PAGE", "PREFIX_SHARING", "Page", "pages"]
+    from blobkit.snapshot.thrift import Struct, Value
+
+__all__ = ["DICTIONARY_PAGE", "PREFIX_SHARING", "Chunk", "Page", "chunks", "pages"]
 
 DICTIONARY_PAGE = 2
 PREFIX_SHARING = 7
 """The encoding DELTA_BYTE_ARRAY: each text repeats the start of the one before, so that it unpacks to any length."""
 
+MAGIC = b"PAR1"
+_END = 8
 _USUAL, _MOST = 1 << 10, 16 << 20
 """Bytes: most headers are shorter than the one, and no reader takes a header longer than the other."""
-_DEPTH = 8
-_STOP, _BYTE, _I32, _DOUBLE, _BINARY, _STRUCT = 0, 3, 5, 7, 8, 12
-_BOOLEANS, _VARINTS, _LISTS = (1, 2), (4, _I32, 6), (9, 10)
 
-Struct = dict[int, "int | Struct"]
-"""The integers (of 32 bits) and structs in a struct, by the numbers of their fields; nothing else matters here."""
+
+class Chunk(NamedTuple):
+    """One column in one row group: the places of both in the file, its values, the rows, where its pages are."""
+
+    group: int
+    place: int
+    values: int
+    rows: int
+    start: int
+    size: int
 
 
 class Page(NamedTuple):
@@ -38,12 +50,26 @@ class Page(NamedTuple):
     encoding: int
 
 
+def chunks(file: IO[bytes], columns: int) -> Iterator[Chunk]:
+    """Yield each column in each row group; SnapshotFormatError where the footer is none or does not fit."""
+    for number, group in enumerate(_structs(_footer(file).get((4, LIST)))):
+        found = _structs(group.get((1, LIST)))
+        if len(found) != columns:
+            msg = f"a row group of {len(found)} columns in a file of {columns}"
+            raise SnapshotFormatError(msg)
+        for place, column in enumerate(found):
+            about = _struct(column.get((3, STRUCT)))
+            values, size, data, words = (_integer(about, field, I64) for field in (5, 7, 9, 11))
+            start = words if 0 < words < data else data
+            yield Chunk(number, place, values, _integer(group, 3, I64), start, size)
+
+
 def pages(file: IO[bytes], start: int, size: int) -> Iterator[Page]:
     """Yield the pages of one column in one row group; SnapshotFormatError where there is no valid header."""
     at, end = start, start + size
     while at < end:
         header, length = _header(file, at)
-        kind, unpacked, packed = (_integer(header, field) for field in (1, 2, 3))
+        kind, unpacked, packed = (_integer(header, field, I32) for field in (1, 2, 3))
         page = Page(kind, packed, unpacked, _encoding(header))
         if min(page) < 0:
             msg = f"a page of {page.packed} bytes that unpacks to {page.unpacked}"
@@ -52,13 +78,30 @@ def pages(file: IO[bytes], start: int, size: int) -> Iterator[Page]:
         at += length + page.packed
 
 
+def _footer(file: IO[bytes]) -> Struct:
+    """Return what stands at the end of a file about all of it."""
+    end = file.seek(0, os.SEEK_END)
+    file.seek(max(end - _END, 0))
+    tail = file.read(_END)
+    length = int.from_bytes(tail[:4], "little")
+    if tail[4:] != MAGIC or length > end - _END:
+        msg = "a file that is no parquet"
+        raise SnapshotFormatError(msg)
+    file.seek(end - _END - length)
+    try:
+        return Compact(file.read(length)).struct()
+    except IndexError:
+        msg = "a file without a whole footer"
+        raise SnapshotFormatError(msg) from None
+
+
 def _header(file: IO[bytes], at: int) -> tuple[Struct, int]:
     """Return the header at this place and its length."""
     amount = _USUAL
     while True:
         file.seek(at)
         data = file.read(amount)
-        reader = _Compact(data)
+        reader = Compact(data)
         try:
             return reader.struct(), reader.at
         except IndexError:
@@ -71,75 +114,19 @@ def _header(file: IO[bytes], at: int) -> tuple[Struct, int]:
 def _encoding(header: Struct) -> int:
     """Return the encoding of a data page (of either version), 0 for other pages."""
     for field, inner in ((5, 2), (8, 4)):
-        found = header.get(field)
-        if isinstance(found, dict):
-            return _integer(found, inner)
+        if found := _struct(header.get((field, STRUCT))):
+            return _integer(found, inner, I32)
     return 0
 
 
-def _integer(struct: Struct, field: int) -> int:
-    value = struct.get(field, 0)
+def _struct(value: Value) -> Struct:
+    return value if isinstance(value, dict) else {}
+
+
+def _structs(value: Value) -> list[Struct]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _integer(struct: Struct, field: int, kind: int) -> int:
+    value = struct.get((field, kind), 0)
     return value if isinstance(value, int) else 0
-
-
-class _Compact:
-    """Reads values from `data` at `at`; IndexError where they go on behind its end."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
-
-    def struct(self, depth: int = 0) -> Struct:
-        if depth > _DEPTH:
-            msg = "a page whose header is nested too deeply"
-            raise SnapshotFormatError(msg)
-        found: Struct = {}
-        field = 0
-        while (head := self._byte()) & 15 != _STOP:
-            field = field + (head >> 4) if head >> 4 else self._zigzag()
-            value = self._value(head & 15, depth)
-            if value is not None:
-                found[field] = value
-        return found
-
-    def _byte(self) -> int:
-        self.at += 1
-        return self.data[self.at - 1]
-
-    def _skip(self, amount: int) -> None:
-        self.at += amount
-        if self.at > len(self.data):
-            raise IndexError
-
-    def _varint(self) -> int:
-        value = shift = 0
-        while (byte := self._byte()) & 0x80:
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if shift > 63:  # noqa: PLR2004 (ten bytes hold any number)
-                msg = "a page whose header holds a number without end"
-                raise SnapshotFormatError(msg)
-        return value | byte << shift
-
-    def _zigzag(self) -> int:
-        """Return a number of 32 bits; longer ones are cut, as the readers of parquet do."""
-        value = self._varint() & 0xFFFF_FFFF
-        return (value >> 1) ^ -(value & 1)
-
-    def _value(self, kind: int, depth: int) -> int | Struct | None:
-        """Return an integer of 32 bits or a struct; None for anything else, which is skipped."""
-        if kind == _I32:
-            return self._zigzag()
-        if kind == _STRUCT:
-            return self.struct(depth + 1)
-        if kind in _VARINTS:
-            self._varint()
-        elif kind == _BYTE:
-            self._skip(1)
-        elif kind == _DOUBLE:
-            self._skip(8)
-        elif kind == _BINARY:
-            self._skip(self._varint())
-        elif kind not in _BOOLEANS:
-            msg = "a page whose header holds what no header does"
-            raise SnapshotFormatError(msg)
-        return None

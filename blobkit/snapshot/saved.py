@@ -59,7 +59,7 @@ _DAMAGE = (
 
 
 class Meta(NamedTuple):
-    """What a snapshot is of: kind and address of the store, the time, the policy in force, the bytes of all files."""
+    """The facts about a snapshot: kind and address of the store, time, policy in force, bytes of all files."""
 
     kind: str
     address: str

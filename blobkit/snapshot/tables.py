@@ -194,7 +194,7 @@ def _sum(numbers: NDArray[np.int64]) -> int:
 
 
 def _check_counts(tables: Tables) -> None:
-    """Hold that pins and links can be counted together."""
+    """Check that pins and links can be counted together."""
     if (total := _sum(numbers(tables.pins["count"])) + tables.links.num_rows) > _MOST:
         msg = f"the pins and links are {total:,} references, more than can be counted ({_MOST:,})"
         raise SnapshotFormatError(msg)

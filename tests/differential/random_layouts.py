@@ -195,7 +195,7 @@ def random_layout(number: int, base: Path) -> Case:
     Damage goes round, so that all sorts come equally often over many numbers; a sixth of the layouts has none.
     """
     rng = Random(number)  # noqa: S311 (a test)
-    wanted = [_sort(number * 2 + at, rng) for at in range(rng.choice((0, 1, 1, 1, 2, 2)))]
+    wanted = [_sort(number + at * (len(SORTS) // 2), rng) for at in range(rng.choice((0, 1, 1, 2, 2, 2)))]
     wanted = [BRACKET] if BRACKET in wanted else wanted  # umoci stops there at last only
     builder = Builder(base / f"layout{'[' if BRACKET in wanted else ''}{number}", rng, wanted)
     builder.hit(BRACKET, always=True)
@@ -237,11 +237,10 @@ def _until_done(builder: Builder) -> None:
     """Build on until each damage to a document has found its place."""
     builder.chance = 1.0
     for name in [*builder.wanted]:
-        way = ABSENT.get(name, referred)
         if name in BODIES or name in DESCRIPTORS or name in LABELS or name in ABSENT or name in OF_TEXTS:
-            _one(builder, way)
-            if name in builder.wanted:
-                _one(builder, multi_platform)
+            for way in (ABSENT.get(name, referred), multi_platform, empty_layers, nested_index):
+                if name in builder.wanted:
+                    _one(builder, way)
 
 
 def _files(builder: Builder) -> None:

@@ -108,6 +108,18 @@ def test_one_manifest_that_two_entries_call_differently(layout: Layout) -> None:
     assert set(blobkit.to_frame(layout.scan("strong")).loc[manifest, "tags"]) == {"docker", "oci"}
 
 
+def test_entries_without_a_name_that_call_one_manifest_differently(layout: Layout) -> None:
+    manifest = layout.manifest(layout.blob("held"), config=layout.config("held"))
+    layout.add(manifest, None)
+    layout.add(layout.index(layout.to(manifest, "text/plain")), "index", INDEX)
+    removed(layout)
+    preview = blobkit.simulate_deref(layout.scan("strong"), manifest)
+    assert set(preview.digests) == {sha(b"held"), layout.config("held")}  # the index holds it as a plain file
+    layout.entries.pop(1)
+    layout.write({"manifests": layout.entries})
+    removed(layout, *preview.digests)
+
+
 @pytest.mark.parametrize("order", [(MANIFEST, "text/plain"), ("text/plain", MANIFEST)])
 def test_below_one_entry_the_first_mention_decides(layout: Layout, order: tuple[str, str]) -> None:
     layer, config = layout.blob("lost layer"), layout.config("lost")
@@ -173,7 +185,7 @@ def test_sha512_garbage_stays(layout: Layout) -> None:
     frame = blobkit.to_frame(layout.scan("strong"))
     assert frame.loc[long, "status"] == "live"
     assert blobkit.to_frame(layout.scan()).loc[long, "status"] == "garbage"
-    with pytest.raises(blobkit.NotPinnedError):
+    with pytest.raises(blobkit.NotPinnedError, match="is never removed by umoci gc"):
         blobkit.simulate_deref(layout.scan("strong"), long)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import blobkit
@@ -88,6 +90,17 @@ def test_rows_in_another_order_and_in_pieces(old: Snapshot, tmp_path: Path) -> N
         moved = [order.to_pylist().index(node) for node in found[table][column].to_pylist()]
         found = changed(found, table, column, moved)
     assert same_facts(old, Snapshot.load(archive(tmp_path / "x", members(found, row_group_size=1))))
+
+
+def test_row_groups_without_rows(old: Snapshot, tmp_path: Path) -> None:
+    files = members(tables())
+    for name, table in tables().items():
+        buffer = io.BytesIO()
+        with pq.ParquetWriter(buffer, table.schema) as writer:
+            for part in (table.slice(0, 0), table, table.slice(0, 0)):
+                writer.write_table(part)
+        files[f"{name}.parquet"] = buffer.getvalue()
+    assert same_facts(old, Snapshot.load(archive(tmp_path / "x", files)))
 
 
 def test_columns_that_know_nothing(tmp_path: Path) -> None:

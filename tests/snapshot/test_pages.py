@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 
+import pyarrow.parquet as pq
 import pytest
 
 from blobkit.errors import SnapshotFormatError
-from blobkit.snapshot.pages import DICTIONARY_PAGE, PREFIX_SHARING, Page, pages
+from blobkit.snapshot.pages import DICTIONARY_PAGE, PREFIX_SHARING, Chunk, Page, chunks, pages
+from blobkit.snapshot.thrift import Compact
+from crafted import parquet, tables
 
 
 def varint(number: int) -> bytes:
@@ -73,7 +76,7 @@ def test_headers_that_would_take_long_to_read() -> None:
         header(0, -5, 0),
         header(0, 5, -1),
         header(-1, 5, 0),
-        b"\x19" + header(0, 5, 0),
+        b"\x19\xf5" + varint(1 << 30),
         b"\x1f",
         b"\x18" + varint(1 << 40),
     ],
@@ -81,3 +84,39 @@ def test_headers_that_would_take_long_to_read() -> None:
 def test_what_is_no_header_is_refused(data: bytes) -> None:
     with pytest.raises(SnapshotFormatError, match="page"):
         read(data)
+
+
+def test_the_columns_of_each_row_group_are_those_that_pyarrow_finds() -> None:
+    data = parquet(tables()["nodes"], row_group_size=3)
+    metadata = pq.ParquetFile(io.BytesIO(data)).metadata
+    found = list(chunks(io.BytesIO(data), metadata.num_columns))
+    assert len(found) == 2 * metadata.num_columns
+    for number, chunk in enumerate(found):
+        place, column = divmod(number, metadata.num_columns)
+        told = metadata.row_group(place).column(column)
+        start = min(filter(None, (told.dictionary_page_offset, told.data_page_offset)))
+        rows = metadata.row_group(place).num_rows
+        assert chunk == Chunk(place, column, told.num_values, rows, start, told.total_compressed_size)
+        assert sum(page.packed for page in pages(io.BytesIO(data), chunk.start, chunk.size)) < chunk.size
+
+
+@pytest.mark.parametrize("data", [b"", b"PAR1", b"\xff\xff\xff\x7fPAR1", b"\x05\x05\x01\0\0\0PAR1", b"\0" * 20])
+def test_a_file_without_a_footer_is_refused(data: bytes) -> None:
+    with pytest.raises(SnapshotFormatError, match="a file"):
+        list(chunks(io.BytesIO(data), 1))
+
+
+def test_a_row_group_of_other_columns_is_refused() -> None:
+    data = parquet(tables()["nodes"])
+    with pytest.raises(SnapshotFormatError, match="10 columns in a file of 9"):
+        list(chunks(io.BytesIO(data), 9))
+
+
+def test_fields_are_numbered_and_merged_as_generated_readers_do() -> None:
+    """A field of number 65,537 is field 1 to them; of a struct that is there twice, both halves count."""
+    far = b"\x05" + varint(2 * 65_537) + varint(14)
+    assert Compact(far + b"\0").struct() == {(1, 5): 7}
+    twice = struct(3, i32(1, 5), i32(2, 6)) + struct(3, i32(2, 7))
+    assert Compact(twice + b"\0").struct() == {(3, 12): {(1, 5): 5, (2, 5): 7}}
+    other = b"\x05" + varint(2) + varint(2) + b"\x08" + varint(2) + b"\x01x"
+    assert Compact(other + b"\0").struct() == {(1, 5): 1, (1, 8): b"x"}

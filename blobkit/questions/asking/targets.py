@@ -21,8 +21,8 @@ from blobkit.analysis.referrers import Holding
 from blobkit.digest import ALGORITHMS, is_digest, parse
 from blobkit.errors import AmbiguousTargetError, BlobNotFoundError, NotPinnedError, UnknownTargetError
 from blobkit.render import count, listed, printable, short
-from blobkit.snapshot.pins import named, revisions, rows_named, rows_on
-from blobkit.snapshot.roles import GOES_ALONG, IS_ALIAS, IS_ALONE, IS_REVISION, IS_TWIN, NAMES
+from blobkit.snapshot.pins import meant_by, named, revisions, rows_named, rows_on, twins
+from blobkit.snapshot.roles import GOES_ALONG, IS_ALIAS, IS_ALONE, IS_REVISION, NAMES
 from blobkit.snapshot.tables import codes, flat, ids, matching, numbers
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class PinName(str):
 
 @dataclass(slots=True)
 class Dropped:
-    """What targets (`names`) and `groups` stand for: rows of the pin table, with how many pins of each are dropped.
+    """The pins that targets (`names`) and `groups` stand for: rows of the pin table, with the number that is dropped.
 
     `also_untagged` are names that the deletion takes along; `notices` say what was understood where that is in doubt.
     `noun`: how the names are counted where they are not to be listed.
@@ -198,27 +198,24 @@ class _Resolver:
         """Return the rows that have a name, else those that it is another name of: of one image only."""
         rows = list(rows_named(self.snapshot, text))
         own = [row for row in rows if not IS_ALIAS[self.kind[row]]]
-        keys = [] if own else [self.snapshot.key(self.node[row]) for row in rows]
-        names = sorted({key.rpartition("@")[0] for key in keys})
+        if own or not rows:
+            return own
+        names, meant = meant_by(self.snapshot, rows)
         if len(names) > 1:
             msg = f"{text} is the reference name of {count(len(names), 'image')}: give one of {listed(names, 4)}"
             raise AmbiguousTargetError(msg)
-        nodes = [self.snapshot.find(key.rpartition("@")[2]) for key in keys]
-        meant = [row for name in names for row in rows_named(self.snapshot, name) if self.node[row] in nodes]
-        return own or meant
+        return meant
 
     def _by_name(self, text: str, rows: list[int], *, all_pins: bool) -> None:
         """Drop pins by one name, and say so where it is given to several blobs."""
         blobs = {int(self.node[row]) for row in rows if NAMES[self.kind[row]]}
         if len(blobs) > 1:
-            what = (
-                f"{text} names {count(len(blobs), 'blob')}: all of them are dropped; to drop one alone, give its digest"
-            )
-            self.dropped.notices.append(what)
+            both = f"{text} names {count(len(blobs), 'blob')}: all of them are dropped"
+            self.dropped.notices.append(f"{both}; to drop one alone, give its digest")
         self._name_rows(rows, all_pins=all_pins)
 
     def _refuse(self, text: str, found: list[str]) -> None:
-        """Say why a target stands for nothing."""
+        """Raise the error that says why a target stands for nothing."""
         if len(found) > 1:
             msg = f"{text} is the start of {count(len(found), 'digest')}: {listed(found, 4)}; give more of it"
             raise AmbiguousTargetError(msg)
@@ -288,7 +285,7 @@ class _Resolver:
         if all_pins and on_it:
             self._drop(on_it)
         elif anonymous:
-            self.dropped.add([*anonymous[:1], *self._twins(anonymous[:1])[:1]], 1)
+            self.dropped.add([*anonymous[:1], *twins(self.snapshot, anonymous[:1])[:1]], 1)
         else:
             self._named_digest(digest, node, on_it)
 
@@ -316,27 +313,16 @@ class _Resolver:
         return [row for row in on_it if self.snapshot.holding[row] and not IS_ALONE[self.kind[row]]]
 
     def _drop(self, rows: list[int]) -> None:
-        rows = [*rows, *self._twins(rows)]
+        rows = [*rows, *twins(self.snapshot, rows)]
         self.dropped.add(rows, {row: int(self.count[row]) for row in rows})
-
-    def _twins(self, rows: list[int]) -> list[int]:
-        """Return the pins that are one with these: of the same name, on virtual nodes for the same blobs."""
-        is_twin = IS_TWIN[self.kind]
-        if not is_twin.any():
-            return []
-        return [
-            other
-            for row in rows
-            for virtual_node in revisions(self.snapshot).virtual_nodes(int(self.node[row]))
-            for other in rows_on(self.snapshot, virtual_node)
-            if is_twin[other] and self.names[other] == self.names[row]
-        ]
 
 
 def _not_pinned(snapshot: Snapshot, digest: str, node: int) -> str:
     """Return what to say of a blob that has no pin of its own."""
     if not live(snapshot.graph)[node]:
         return f"{short(digest)} is held by nothing under policy {snapshot.policy}: there is no pin to drop"
+    if IS_ALONE[codes(snapshot.pins["kind"])[rows_on(snapshot, node)]].any():
+        return f"{short(digest)} is never removed by {snapshot.rule.tool}, whatever is dropped: remove its file"
     found = Holding.now(snapshot).names(node, NAMES_JUDGED)
     names = listed([printable(short(name)) for name in found], 3)
     by_tags = f"simulate_deref(x, *why(x, {digest!r}).tags)"

@@ -1,1 +1,1 @@
-"""What an audit looks for."""
+"""The findings of an audit."""

@@ -1,4 +1,4 @@
-"""What is wrong in a snapshot, or takes space for nothing: each check is a function that yields what it found."""
+"""Checks for faults in a snapshot and for space that is taken for nothing: each yields what it found."""
 
 from __future__ import annotations
 

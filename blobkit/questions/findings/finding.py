@@ -1,4 +1,4 @@
-"""What a finding of an audit is, and what each of them means."""
+"""Findings of an audit, and the meaning of each."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ class Finding:
 
     @property
     def severity(self) -> str:
-        """How grave it is: error, warning or info."""
+        """The severity: error, warning or info."""
         return MEANING[self.code][0]
 
     @property
     def advice(self) -> str:
-        """What it means, and what to do."""
+        """Advice: the meaning, and what to do."""
         return "; ".join(filter(None, (MEANING[self.code][1], self.more)))
 
     def and_also(self, other: Finding, snapshot: Snapshot) -> Finding:

@@ -1,1 +1,1 @@
-"""What a plan may drop, what it cannot know, and whether its promise was kept."""
+"""The parts of a plan: candidates, what they free together, and whether its promise was kept."""

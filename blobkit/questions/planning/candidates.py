@@ -66,7 +66,7 @@ class Names:
 
     @cached_property
     def start(self) -> NDArray[np.int64]:
-        """Where the roots of each name begin."""
+        """The places where the roots of each name begin."""
         same = self._pins["tag"].to_numpy()[1:] == self._pins["tag"].to_numpy()[:-1]
         begin = np.flatnonzero(np.concatenate(([True] * (len(self.rows) > 0), ~same)))
         return np.append(begin, len(self.rows)).astype(np.int64)
@@ -121,7 +121,7 @@ class Names:
 
 @dataclass(slots=True)
 class Rules:
-    """Why names are spared: for each reason the names that it spares; the first reason of a name is the one to give."""
+    """Reasons that spare names: for each the names that it spares; the first reason of a name is the one to give."""
 
     names: Names
     spared: dict[str, Places] = field(default_factory=dict)
@@ -132,7 +132,7 @@ class Rules:
 
     @property
     def number(self) -> NDArray[np.int64]:
-        """How many reasons spare each name."""
+        """The number of reasons that spare each name."""
         every = np.concatenate([np.empty(0, np.int64), *self.spared.values()])
         return np.bincount(every, minlength=len(self.names.frame))
 
@@ -209,7 +209,7 @@ def costs(names: Names, candidates: NDArray[np.bool_], cost: pd.Series | None) -
 
 
 def _check_costs(tags: pd.Index, given: NDArray[np.float64]) -> None:
-    """Hold that each of these names has a cost that one can add up."""
+    """Check that each of these names has a cost that one can add up."""
     wrong = ~((given >= 0) & (given < np.inf))
     if wrong.any():
         name, value = printable(str(tags[wrong][0])), given[wrong][0]

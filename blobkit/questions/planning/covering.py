@@ -1,4 +1,4 @@
-"""What names free together: the cover of those that may be dropped, and why a goal cannot be reached."""
+"""Bytes that names free together: the cover of those that may be dropped, and why a goal cannot be reached."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _alone(found: Rules, dropped: Bools) -> Bools:
 
 
 def infeasible(found: Rules, needed: int, possible: int) -> str:
-    """Say how much is possible, and how much more without each of the rules that cost most."""
+    """Return how much is possible, and how much more without each of the rules that cost most."""
     held = [(_more(found, reason, possible), reason) for reason in list(found.spared)[:REASONS_TRIED]]
     costly = [f"{human_bytes(more)} more without '{cut(why, NAME_SHOWN)}'" for more, why in sorted(held)[::-1] if more]
     freely = _possible(found, np.ones(len(found.names.frame), np.bool_))

@@ -1,4 +1,4 @@
-"""What a plan promised against what happened: blob for blob, from a picture of the store before and one after."""
+"""The promise of a plan against what happened: blob for blob, from a snapshot before and one after."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STATES = ("gone", "still there", "unexpectedly gone")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Verified(Shown):
-    """What happened to the blobs of `before` until `after` was read: truthy where all is as promised.
+    """The fate of the blobs of `before` until `after` was read: truthy where all is as promised.
 
     `promised` bytes were to go. `tags_left` are names that were to be dropped and still are there.
     """

@@ -18,7 +18,7 @@ import numpy as np
 from blobkit.digest import Digest, is_digest
 from blobkit.oci.documents import OCI_INDEX, repository
 from blobkit.oci.spec import PARSED, children_of, size_of, text_field
-from blobkit.oci.untrusted import DocumentError
+from blobkit.oci.untrusted import DocumentError, TooManyElementsError
 from blobkit.render import short
 from blobkit.scanners.facts import SMALL
 from blobkit.snapshot.kinds import OCI, UMOCI
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Marking"]
 
 ALGORITHM = "sha256:"
+CONFIG = "application/vnd.oci.image.config.v1+json"
 ABSENT = frozenset({"missing", "foreign", "inline", "dangling-subject", "behind-link"})
 """Notices that say already that a blob is not here."""
 STOPS = frozenset(rule.code for rule in UMOCI.stops)
@@ -54,7 +55,7 @@ class Mention(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """Why umoci stops: the code of the rule, a sentence, and the blob that it has to reach ("" none)."""
+    """A reason why umoci stops: the code of the rule, a sentence, and the blob that it has to reach ("" none)."""
 
     code: str
     message: str
@@ -82,6 +83,7 @@ class Marking:
         links = _Links(self.facts)
         mentions = [_mention(entry) for entry, _ in entries]
         self._look_at(mentions, links)
+        self._find_bad_configs(mentions)
         read = {reading.digest for reading in self.readings}
         self.unclear |= {key for node, key in links.sources() if node in self.seen_as and key not in read}
         if not self.is_swept:
@@ -111,10 +113,18 @@ class Marking:
                     self.readings.add(reading)
                     todo += [(mention.digest, child) for child in self._first_read(reading, links)]
 
+    def _find_bad_configs(self, mentions: list[Mention]) -> None:
+        """Find configs that cannot be decoded and are called something else elsewhere: it stops only at the former."""
+        bad = {digest for digest, code in self.stops if code == "undecoded"}
+        bad &= {reading.digest for reading in self.readings if reading.called == CONFIG}
+        if bad:
+            inside = (child for reading in self.readings for child in self._children(reading) or ())
+            self.unclear |= {one.digest for one in (*mentions, *inside) if one.digest in bad and one.called != CONFIG}
+
     def _compare(self, mention: Mention, *, is_wrong: bool) -> None:
         """Remember what a blob is called, and that it is unclear where another descriptor says something else."""
         if is_digest(mention.digest):
-            now = _SEEN[mention.called, is_wrong]
+            now = _SEEN["" if mention.called == CONFIG else mention.called, is_wrong]  # a config has no links
             if self.seen_as.setdefault(self.facts.node(mention.digest), now) != now:
                 self.unclear.add(mention.digest)
 
@@ -161,8 +171,9 @@ class Marking:
         try:
             return [_mention(child) for child in children_of(data, reading.called)]
         except DocumentError as error:
+            code = "too-large" if isinstance(error, TooManyElementsError) else "undecoded"
             message = f"{reading.digest} is called {reading.called}: {error}"
-            self.stops.setdefault((reading.digest, "undecoded"), Stop("undecoded", message, reading.digest))
+            self.stops.setdefault((reading.digest, code), Stop(code, message, reading.digest))
             return None
 
     def _children(self, reading: Mention) -> list[Mention] | None:
@@ -220,7 +231,8 @@ class Marking:
             if mention.called:
                 children = self._children(mention._replace(size=0))
                 if children is None:
-                    return seen, self.stops.get((mention.digest, "undecoded"))
+                    found = (self.stops.get((mention.digest, code)) for code in ("undecoded", "too-large"))
+                    return seen, next(filter(None, found), None)
                 todo += [(mention.digest, child) for child in reversed(children)]
         return seen, None
 

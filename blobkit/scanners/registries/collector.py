@@ -1,4 +1,4 @@
-"""What the collector of docker-registry 2.8.2 does with a registry's storage: what it marks, passes over, stops at.
+"""The collector of docker-registry 2.8.2 on a registry's storage: what it marks, passes over, stops at.
 
 `garbage-collect` goes through all repositories first: of each manifest that has a link it marks what that lists. With
 -m it marks only manifests that a tag names, then deletes the links of the others, one by one. At last it looks at all

@@ -39,7 +39,7 @@ class LinkFile:
 
 @dataclass(slots=True)
 class Repository:
-    """What one repository directory holds.
+    """The contents of one repository directory.
 
     `seen`: the collector comes here. `tag_paths`: the directories of all tags. `layers`: the digests that it has links
     of, None where it has no `_layers`; `shows_layers`: these can be seen. `stored_as`: what it stores others as.

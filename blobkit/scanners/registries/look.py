@@ -1,4 +1,4 @@
-"""How a part of a registry's storage is looked at: what the collector would stop at there, and what stays unknown.
+"""Looks at parts of a registry's storage: what the collector would stop at there, and what stays unknown.
 
 A stop is a notice whose code is a rule of the collector (`snapshot/kinds.py` has them all); rules about what only `-m`
 looks at have codes of their own.

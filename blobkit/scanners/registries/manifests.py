@@ -1,4 +1,4 @@
-"""What the collector of docker-registry 2.8.2 reads in a manifest: which blobs it marks, and where it stops.
+"""Manifests as the collector of docker-registry 2.8.2 reads them: which blobs it marks, and where it stops.
 
 It reads a manifest as what that calls itself, into the types of its own structures, and checks no digest
 (`registry/storage/manifeststore.go`, `manifest/*`). An index marks its children and nothing of theirs.

@@ -115,7 +115,7 @@ def _stored_as(digest: Digest, layer: Place, look: Look) -> Digest:
 
 
 def _uploads(repository: Repository, place: Place, look: Look) -> None:
-    """Say which uploads were begun and not finished: they take space that no collector frees."""
+    """Record the uploads that were begun and not finished: they take space that no collector frees."""
     for directory in look.entries(place):
         for entry in look.entries(directory) if directory.is_directory else ():
             if entry.name == "data" and entry.kind is Is.FILE and not entry.is_link:

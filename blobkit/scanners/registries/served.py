@@ -1,4 +1,4 @@
-"""What a registry serves of its tags: a layer that a repository has no link of answers 404, though it is stored."""
+"""Tags as a registry serves them: a layer that a repository has no link of answers 404, though it is stored."""
 
 from __future__ import annotations
 

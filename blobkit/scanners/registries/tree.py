@@ -23,7 +23,7 @@ FOLLOWED = 10_000
 
 
 class Is(Enum):
-    """What is at a place, once its links are followed."""
+    """The thing at a place, once its links are followed."""
 
     DIRECTORY = "a directory"
     FILE = "a file"

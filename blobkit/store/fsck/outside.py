@@ -1,4 +1,4 @@
-"""What is around a store in a directory: index.json as other programs see it, and temporary files of the layout."""
+"""The surroundings of a store in a directory: index.json as other programs see it, and temporary files."""
 
 from __future__ import annotations
 

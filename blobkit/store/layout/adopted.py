@@ -1,4 +1,4 @@
-"""What an adoption did, as a value."""
+"""The result of an adoption."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST = 20
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """What `adopt` took in of another program's index.json, and what it could not.
+    """The entries that `adopt` took in of another program's index.json, and those that it could not.
 
     `tags` are new names; `entries` blobs pinned for an entry that is no tag; `blobs` were added, `bytes` read to verify
     them. `moved` has (name, from, to): `from` keeps the pin, without a name. `vanished` are names, and blobs of entries

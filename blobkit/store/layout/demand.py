@@ -1,4 +1,4 @@
-"""What an index.json of another program asks for, held against the tags that the store has.
+"""The demands of another program's index.json, compared with the tags that the store has.
 
 A name that the file moved names the new blob from then on. A name that the store itself moved since it was last shown
 stays where the store put it: the file shows only what it was. A name that the store dropped since then comes back,

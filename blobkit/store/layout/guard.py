@@ -1,4 +1,4 @@
-"""Who sees first that another program wrote index.json, and how it is said: before a verb does anything.
+"""Detection of an index.json that another program wrote, and one warning, before a verb does anything.
 
 A warning may be an error (`-W error`); raised after the commit it would deny what was done.
 """

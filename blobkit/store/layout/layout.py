@@ -131,7 +131,7 @@ class Layout:
         return True
 
     def check_foreign(self) -> None:
-        """Hold that what another program laid out can become a store; NotAdoptedError, UnreadableStoreError."""
+        """Check that a layout of another program can become a store; NotAdoptedError, UnreadableStoreError."""
         path = self._root / "oci-layout"
         with contextlib.suppress(FileNotFoundError, DocumentError):
             with path.open("rb") as file:

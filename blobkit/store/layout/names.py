@@ -24,7 +24,7 @@ def is_legal(name: str) -> bool:
 
 
 def check_name(name: object) -> None:
-    """Hold that `name` is a name for a tag; InvalidTagError says why not. A digest is none: it names itself."""
+    """Check that `name` is a name for a tag; InvalidTagError says why not. A digest is none: it names itself."""
     if not is_name(name):
         msg = f"{name!r:.100} is no tag: letters and digits joined by one of - . _ : @ + / or by --, up to {LONGEST}"
         raise InvalidTagError(msg)

@@ -1,4 +1,4 @@
-"""What index.json shows: every tag, and what other programs wrote there that is no tag.
+"""The projection in index.json: every tag, and what other programs wrote there that is no tag.
 
 Beside the tags blobkit keeps what it adopted: the further fields of index.json and of its entries (platform,
 annotations, inline data), entries without a name or with one that is no tag here (`held`: each stands for a recorded
@@ -33,7 +33,7 @@ KEPT = "layout_kept"
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is shown of an adopted index.json beside tags: its further fields, entries by tag, held and unheld ones."""
+    """The parts of an adopted index.json that are shown beside tags: fields, entries by tag, held and unheld."""
 
     rest: Json = field(default_factory=dict)
     named: Mapping[str, Json] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What descriptors of a foreign layout reach, read and verified: everything slow about taking it in, without a lock.
+"""The closure of descriptors of a foreign layout, read and verified: all that is slow, without a lock.
 
 Links come from manifests and indexes, by the media type of the descriptor that names them, as `put` derives them: a
 `subject` is no link. What is verified is remembered, so that a second walk reads only what is new.

@@ -1,4 +1,4 @@
-"""What an export wrote."""
+"""The result of an export."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOTICES_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export wrote into the layout or archive `target`: `digest`, under `name` ("" for none), and its closure.
+    """The blobs that an export wrote into `target`, a layout or archive: `digest`, under `name` ("" for none).
 
     `blobs` with `bytes` are new there, `there` blobs were there before; `notices` names what was not here to export.
     """

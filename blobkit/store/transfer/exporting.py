@@ -100,7 +100,7 @@ def _closure(rows: Reading, what: str) -> tuple[str, Digest, dict[Digest, Record
 
 @dataclass(frozen=True)
 class _Job:
-    """What is to be exported: a blob, the name it gets, its closure."""
+    """The subject of an export: a blob, the name it gets, its closure."""
 
     name: str
     digest: Digest

@@ -1,4 +1,4 @@
-"""What an import did."""
+"""The result of an import."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOTICES_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import added here: `blobs` with `bytes`, anonymous `pins`, `links`, `tags`; 0 of all where none was new.
+    """The additions of an import: `blobs` with `bytes`, anonymous `pins`, `links`, `tags`; 0 of all where none was new.
 
     `here` blobs were here before, `skipped` ones are damaged or missing in the source. `source` says what was read;
     `notices` what could not be taken over as it is there.

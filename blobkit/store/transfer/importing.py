@@ -76,7 +76,7 @@ def import_from(source: Source, into: Into, *, strict: bool, progress: bool) -> 
 
 
 def _refuse(plan: Plan, source: Source, *, progress: bool) -> None:
-    """Hold that the source is sound, every hash of it included; SourceError."""
+    """Check that the source is sound, every hash of it included; SourceError."""
     faults = plan.faults()
     for wanted in watched(plan, "verifying", show=progress) if not faults else ():
         faults += [fault for fault in [_copied(source, wanted.digest, _nowhere)] if isinstance(fault, str)]
@@ -121,7 +121,7 @@ class _Import:
 
     @property
     def unfinished(self) -> str:
-        """What pins are recorded under that hold a blob until something else does."""
+        """The name under which pins are recorded that hold a blob until something else does."""
         return f"{self.identity} (unfinished)"
 
     def result(self) -> Imported:
@@ -258,7 +258,7 @@ class _Chunk:
         return [link for link in new if link.source not in held], [link for link in new if link.source in held]
 
     def _absent(self, links: Sequence[Link]) -> None:
-        """Say which links lead nowhere; those that a manifest made wait for their target to arrive."""
+        """Record the links that lead nowhere; those that a manifest made wait for their target to arrive."""
         plan = self.run.plan
         wait = [link for link in links if link.kind in BODY]
         self.rows.expect({link: plan.media_type(link.target) for link in wait})

@@ -1,4 +1,4 @@
-"""What an import wants of a snapshot: which blobs, children first, with how many pins, names and links.
+"""The part of a snapshot that an import wants: blobs, children first, with pins, names and links.
 
 Imported at the first import only: it reads a snapshot, which needs numpy.
 """
