@@ -147,6 +147,7 @@ def told(reached: dict[str, Counter[str]]) -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.slow
 def test_registries_are_collected_as_we_say(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     needs(PROGRAM, "setpriv")
     reached = {tool: Counter[str]() for tool in TOOLS} | {"damage": Counter[str]()}
