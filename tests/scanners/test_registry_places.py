@@ -273,8 +273,11 @@ def test_a_manifest_that_may_not_be_read(registry: Registry, manifest: str) -> N
     assert garbage(snapshot, "revisions") == set()
 
 
-def test_a_directory_that_may_be_listed_and_not_entered(registry: Registry) -> None:
-    path = registry.root / A
+@pytest.mark.parametrize("place", [A, f"{A}/notes"])
+def test_a_directory_that_may_be_listed_and_not_entered(registry: Registry, place: str) -> None:
+    (registry.root / A / "notes").mkdir()
+    (registry.root / A / "notes/x").write_text("x")
+    path = registry.root / place
     path.chmod(0o644)
     try:
         with as_anybody():
