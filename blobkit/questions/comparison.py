@@ -20,7 +20,7 @@ from blobkit.questions.columns import categories, keys
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
 from blobkit.questions.summary import records
 from blobkit.render import count, cut, human_bytes, listed, short
-from blobkit.snapshot.kinds import collectors
+from blobkit.snapshot.kinds import collector, collectors
 from blobkit.snapshot.roles import IS_REVISION, STANDS_FOR
 from blobkit.snapshot.tables import codes, ids
 
@@ -102,6 +102,11 @@ class Comparison(Shown):
         return int(self.snapshot.graph.size[self._spared].sum())
 
     @property
+    def version(self) -> str:
+        """The version of the tool whose rules these are."""
+        return collector(self.tool).version
+
+    @property
     def aborts(self) -> tuple[str, ...]:
         """The reasons why the tool would stop, or why that is not known; empty where it would not."""
         return would_abort(self.collected)
@@ -138,6 +143,7 @@ class Comparison(Shown):
             "snapshot": self.snapshot.caption(),
             "policy": self.snapshot.policy,
             "tool": self.tool,
+            "version": self.version,
             "aborts": list(self.aborts),
             "removed_before_stop": list(self.removed_before_stop),
             "blobs": len(self),
@@ -243,7 +249,7 @@ class Comparison(Shown):
         )
 
     def _lines(self) -> list[str]:
-        lines = [*self.notices[:NOTICES_SHOWN], self.snapshot.caption()]
+        lines = [*self.notices[:NOTICES_SHOWN], f"{self.snapshot.caption()}; rules of {self.tool} {self.version}"]
         if len(self.notices) > NOTICES_SHOWN:
             lines.append(f"and {count(len(self.notices) - NOTICES_SHOWN, 'more notice')}: see .notices")
         if len(self.broken):
@@ -276,9 +282,11 @@ class Comparison(Shown):
 def compare_gc(x: SupportsSnapshot | Address, tool: str) -> Comparison:
     """Return what the garbage collector of a tool removes, what of it a name still needs, which names would break.
 
-    `tool` is umoci (`umoci gc`), registry (`registry garbage-collect`) or registry-m (the same with -m).
-    Needed is what the store's default policy holds. UnknownToolError where the tool is none of these or does not
-    work on stores of this kind. Cost: nodes + links; `.frame` and `.broken`: the closures of what would break.
+    `tool` is umoci (`umoci gc`), registry (`registry garbage-collect`) or registry-m (the same with -m); the answer
+    names the version whose rules it goes by. Needed is what the store's default policy holds. Blobs over 64 KiB are
+    not hashed by a scan: one whose content is damaged stops umoci and is not told. UnknownToolError where the tool is
+    none of these or does not work on stores of this kind. Cost: nodes + links; `.frame` and `.broken`: the closures of
+    what would break.
     """
     snapshot = as_snapshot(x)
     if tool not in collectors():

@@ -141,6 +141,7 @@ def test_the_subject_of_a_manifest_is_followed_and_that_of_an_index_is_not(layou
     subject = layout.manifest(layer, config=config)
     layout.add(layout.index(subject=layout.to(subject, MANIFEST)), "index", INDEX)
     removed(layout, subject, layer, config)
+    assert set(blobkit.links_frame(layout.scan("strong"))["kind"]) == {"config", "layer"}  # no virtual node is needed
     layout.image("referrer", "sbom", subject=subject)
     removed(layout)
 
@@ -239,6 +240,16 @@ def test_no_bytes_need_no_size(layout: Layout) -> None:
 def test_a_config_has_to_be_one(layout: Layout, text: str) -> None:
     layout.add(layout.manifest(config=layout.blob(text)), "artifact")
     stops(layout, CONFIG, without="artifact")
+
+
+@pytest.mark.parametrize(("config", "layer", "is_read"), [(CONFIG, LAYER, True), (LAYER, CONFIG, False)])
+def test_a_bad_config_that_is_a_layer_too(layout: Layout, config: str, layer: str, *, is_read: bool) -> None:
+    bad = layout.blob("no JSON")
+    layout.add(layout.manifest(layout.to(bad, layer), config=layout.to(bad, config)), "both")
+    if is_read:
+        stops(layout, CONFIG, without="both")
+    else:
+        removed(layout)
 
 
 @pytest.mark.parametrize("text", ["{}", "null", '{"os": "linux"} and more', '{"id": 5, "config": {"Healthcheck": 5}}'])
