@@ -8,7 +8,7 @@ from __future__ import annotations
 __all__ = ["EDIT", "NAMED"]
 
 READ = """\
-import json, sys
+import json, re, sys
 REF, WHOLE = "org.opencontainers.image.ref.name", "io.containerd.image.name"
 if hasattr(sys, "set_int_max_str_digits"):
     sys.set_int_max_str_digits(0)
@@ -27,15 +27,19 @@ def note(entry, name):
 with open("index.json", encoding="utf-8", errors="replace") as file:
     body = json.load(file, object_pairs_hook=Members)
 entries = field(body, "manifests") or []
+digest = re.compile("sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}")
+named = [one for one in entries if digest.fullmatch(str(field(one, "digest")))]
 """
-"""Reads index.json as programs in Go do: names of fields in any case, the last one of a name counts."""
+"""Reads index.json as programs in Go do: names of fields in any case, the last one of a name counts.
+
+`named` are the entries that have a valid digest.
+"""
 
 NAMED = f"""
 named() {{ # NAME: the digests that it names in index.json
     python3 -c '
 {READ}\
-found = {{str(field(one, "digest")) for one in entries if note(one, REF) == sys.argv[1]}}
-print(*sorted(ascii(digest)[1:-1] for digest in found))
+print(*sorted({{field(one, "digest") for one in named if note(one, REF) == sys.argv[1]}}))
 ' "$1"
 }}
 
@@ -52,7 +56,7 @@ drop() {{ # NAME DIGEST...: all that it names
 """Functions of the shell that drop a reference name with umoci, if it names what it did."""
 
 EDIT = f"""\
-import hashlib, os, re
+import hashlib, os
 {READ}\
 def key(entry):
     name = note(entry, WHOLE).removeprefix("docker.io/").removeprefix("library/") or note(entry, REF)
@@ -61,8 +65,7 @@ def plain(value):
     if isinstance(value, Members):
         return {{name: plain(inner) for name, inner in value}}
     return [plain(inner) for inner in value] if isinstance(value, list) else value
-digest = re.compile("sha256:[0-9a-f]{{64}}|sha384:[0-9a-f]{{96}}|sha512:[0-9a-f]{{128}}")
-lines = sorted(" ".join(key(one)) for one in entries if digest.fullmatch(str(field(one, "digest"))))
+lines = sorted(" ".join(key(one)) for one in named)
 if hashlib.sha256("\\n".join(lines).encode()).hexdigest() != SEEN:
     raise SystemExit("skipped everything: the names in index.json are not those of the snapshot; make a new one")
 left = []

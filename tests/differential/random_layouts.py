@@ -124,7 +124,7 @@ def image_names(b: Builder) -> None:
     """What `docker save` writes: the bare tag, and the whole name in an annotation of its own."""
     tag = b.name()
     for repository in b.rng.sample(
-        ("docker.io/library/web", "docker.io/team/app", "reg.example.org/core"), b.rng.randrange(1, 3)
+        ("docker.io/library/web", "docker.io/group/tool", "reg.example.org/core"), b.rng.randrange(1, 3)
     ):
         whole = f"{repository}:{tag}"
         b.add(*b.image(), tag, **{IMAGE_NAME: whole})
