@@ -59,8 +59,8 @@ class Builder:
 
     def _changed(self, table: Table, place: str, body: Json) -> Json:
         for name in [*self.wanted]:
-            if name in table and place in table[name][0] and self.hit(name):
-                return table[name][1](body)  # type: ignore[return-value]  # damage makes anything of it
+            if isinstance(body, dict) and name in table and place in table[name][0] and self.hit(name):
+                body = table[name][1](body)  # type: ignore[assignment]  # damage makes anything of it
         return body
 
     def _text(self, kind: str, data: bytes) -> bytes:

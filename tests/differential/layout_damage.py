@@ -35,7 +35,11 @@ def _each(change: Callable[[str], str]) -> Callable[[Json], object]:
 
 
 def _size(change: Callable[[int], object]) -> Callable[[Json], object]:
-    return lambda descriptor: {**descriptor, "size": change(int(str(descriptor["size"])))}
+    def changed(descriptor: Json) -> Json:
+        size = descriptor.get("size")
+        return {**descriptor, "size": change(size)} if isinstance(size, int) else descriptor
+
+    return changed
 
 
 BODIES: Table = {
@@ -87,7 +91,7 @@ DESCRIPTORS: Table = {
     "digest-absent": (ANY, _without("digest")),
     "digest-short": (ANY, _with(digest="sha256:abc")),
     "digest-md5": (ANY, _with(digest="md5:" + "0" * 32)),
-    "digest-in-capitals": (ANY, lambda body: {**body, "digest": str(body["digest"]).upper()}),
+    "digest-in-capitals": (ANY, lambda body: {**body, "digest": str(body.get("digest")).upper()}),
     "digest-number": (ANY, _with(digest=7)),
     "digest-nowhere": (ANY, _with(digest=nowhere(7))),
     "data-invalid": (ANY, _with(data="no base64")),
@@ -100,8 +104,8 @@ DESCRIPTORS: Table = {
     "descriptor-artifact-type-number": (ANY, _with(artifactType=1)),
     "media-type-absent": (("entry", "child"), _without("mediaType")),
     "media-type-number": (ANY, _with(mediaType=1)),
-    "media-type-in-capitals": (ANY, lambda body: {**body, "mediaType": str(body["mediaType"]).upper()}),
-    "media-type-with-parameter": (ANY, lambda body: {**body, "mediaType": f"{body['mediaType']}; charset=utf-8"}),
+    "media-type-in-capitals": (ANY, lambda body: {**body, "mediaType": str(body.get("mediaType")).upper()}),
+    "media-type-with-parameter": (ANY, lambda body: {**body, "mediaType": f"{body.get('mediaType')}; charset=utf-8"}),
     "called-index": (ANY, _with(mediaType=INDEX)),
     "called-manifest": (ANY, _with(mediaType=MANIFEST)),
     "called-config": (ANY, _with(mediaType=CONFIG)),
@@ -126,7 +130,7 @@ TOPS: Table = {
 
 
 def _list(body: Json) -> list[object]:
-    value = body["manifests"]
+    value = body.get("manifests")
     return value if isinstance(value, list) else []
 
 

@@ -195,7 +195,7 @@ def random_layout(number: int, base: Path) -> Case:
     Damage goes round, so that all sorts come equally often over many numbers; a sixth of the layouts has none.
     """
     rng = Random(number)  # noqa: S311 (a test)
-    wanted = [_sort(number + at * 31, rng) for at in range(rng.choice((0, 1, 1, 2, 2, 2)))]
+    wanted = [_sort(number + at * 31, rng) for at in range(rng.choice((0, 1, 2, 2, 2, 2)))]
     wanted = [BRACKET] if BRACKET in wanted else wanted  # umoci stops there at last only
     builder = Builder(base / f"layout{'[' if BRACKET in wanted else ''}{number}", rng, wanted)
     builder.hit(BRACKET, always=True)
