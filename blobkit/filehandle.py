@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["FileHandle", "close", "open_into"]
+__all__ = ["FileHandle", "Held", "close", "open_into"]
 
 _close = os.close  # at the end of the interpreter `os` may be gone before the last handle
 
@@ -30,13 +30,24 @@ def close(held: list[int]) -> None:
         _close(fd)
 
 
+class Held(list[int]):
+    """Descriptors that are closed when it is dropped."""
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        """Close what is still in it."""
+        while self and close is not None:
+            close(self)
+
+
 class FileHandle:
     """An open descriptor, closed by `close`, by the end of its `with` block, or when it is dropped."""
 
     __slots__ = ("_held",)
 
     def __init__(self, path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> None:
-        self._held: list[int] = []
+        self._held = Held()
         open_into(self._held, path, flags)
 
     def fileno(self) -> int:
@@ -61,8 +72,3 @@ class FileHandle:
     ) -> None:
         """Close it."""
         close(self._held)
-
-    def __del__(self) -> None:
-        """Close what was dropped."""
-        if close is not None:
-            close(self._held)

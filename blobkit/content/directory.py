@@ -16,7 +16,7 @@ from blobkit.content.syncing import sync_directory, sync_file_system
 from blobkit.content.temporary import StagedFile, StagingArea, abandoned, reclaim
 from blobkit.digest import ALGORITHMS, Digest, is_digest, split
 from blobkit.errors import StoreError, moved
-from blobkit.filehandle import FileHandle, open_into
+from blobkit.filehandle import FileHandle, Held, close, open_into
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -104,14 +104,13 @@ class DirectoryContent:
         """
         if size > SMALL:
             return None
-        held: list[int] = []
+        held = Held()
         try:
             try:
                 open_into(held, self._path(digest), READ)
                 content = os.read(held[0], size + 1)
             finally:
-                if held:
-                    os.close(held[0])  # in place: an interrupt may come as soon as a function of Python is entered
+                close(held)
         except OSError:
             return None
         return content if len(content) == size else None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.access import is_denied, reason
 from blobkit.digest import of, split
-from blobkit.filehandle import open_into
+from blobkit.filehandle import Held, close, open_into
 from blobkit.oci.documents import DOCUMENT_LIMIT, Document, read_document
 from blobkit.oci.untrusted import DocumentError
 from blobkit.render import clean
@@ -65,13 +65,12 @@ def read(path: str, limit: int, *, follow: bool = True) -> bytes:
     Where not `follow`, a symbolic link is an error.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK
-    held: list[int] = []
+    held = Held()
     try:
         open_into(held, path, flags if follow else flags | os.O_NOFOLLOW)
         return os.read(held[0], limit)
     finally:
-        if held:
-            os.close(held[0])
+        close(held)
 
 
 def listing(path: str, facts: Facts) -> list[os.DirEntry[str]]:

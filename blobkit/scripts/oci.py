@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.digest import is_digest
+from blobkit.digest import blob_path, is_digest
 from blobkit.questions.frame import to_frame
 from blobkit.render import count, human_bytes, printable
 from blobkit.scripts.oci_index import EDIT, NAMED
@@ -97,7 +97,7 @@ def by_hand(preview: Preview, wanted: Iterable[Drop]) -> list[str]:
     lines.append(comment(f"{count(len(garbage), 'blob')}, {size}, that nothing holds already, go as well"))
     lines += ["set -eu", f"LAYOUT={shlex.quote(snapshot.address)}", 'cd -- "$LAYOUT"', "python3 - <<'END'"]
     lines += [f"SEEN = {_seen(snapshot)!a}", f"DROP = {_entries(preview, gone)!a}", *EDIT.splitlines(), "END"]
-    files = [key.replace(":", "/") for key in snapshot.keys(gone) if is_digest(key)]
+    files = [blob_path(key).removeprefix("blobs/") for key in snapshot.keys(gone) if is_digest(key)]
     return [*lines, "while IFS= read -r file; do", '    rm -f -- "blobs/$file"', "done <<'END'", *files, "END"]
 
 

@@ -251,6 +251,17 @@ def test_what_may_not_be_read(registry: Registry, what: str) -> None:
     assert blobs(registry.root)
 
 
+@pytest.mark.parametrize("path", [A, f"{A}/_manifests", f"{A}/_manifests/revisions"])
+def test_what_may_not_be_read_where_the_collector_does_not_come(registry: Registry, path: str) -> None:
+    """It takes what is there; a pull needs it still."""
+    (registry.v2 / "repositories/_0").write_text("this ends its way")
+    with locked(registry.root / path):
+        snapshot = registry.scan()
+    assert aborts(snapshot) == (False, False)
+    assert KEPT in garbage(snapshot, "gc")
+    assert garbage(snapshot, "tags") == garbage(snapshot, "revisions") == set()
+
+
 @pytest.mark.parametrize("manifest", ["kept", "untagged"])
 def test_a_manifest_that_may_not_be_read(registry: Registry, manifest: str) -> None:
     untagged = registry.revision("app", registry.manifest(registry.blob("untagged")))
@@ -262,8 +273,11 @@ def test_a_manifest_that_may_not_be_read(registry: Registry, manifest: str) -> N
     assert garbage(snapshot, "revisions") == set()
 
 
-def test_a_directory_that_may_be_listed_and_not_entered(registry: Registry) -> None:
-    path = registry.root / A
+@pytest.mark.parametrize("place", [A, f"{A}/notes"])
+def test_a_directory_that_may_be_listed_and_not_entered(registry: Registry, place: str) -> None:
+    (registry.root / A / "notes").mkdir()
+    (registry.root / A / "notes/x").write_text("x")
+    path = registry.root / place
     path.chmod(0o644)
     try:
         with as_anybody():

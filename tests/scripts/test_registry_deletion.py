@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import blobkit
+from blobkit.questions.deletion import Drop
+from blobkit.scripts.registry import with_api
 from blobkit.snapshot.kinds import STORES
 from layouts import MANIFEST, Registry, garbage, sha
 from served import Served, needs, serving, shell
@@ -207,9 +209,9 @@ def test_a_layer_that_was_pushed_as_sha512_stays(served: Served) -> None:
 @pytest.mark.parametrize("tool", STORES["registry"].tools)
 def test_only_a_checked_digest_is_deleted(tmp_path: Path, tool: str) -> None:
     """Whoever made the snapshot: a key that is no digest reaches no command."""
-    drop = blobkit.questions.deletion.Drop("app", "sha256:$(touch pwned)", names=("app:1",))
-    other = blobkit.questions.deletion.Drop("-rf", "sha256:" + "a" * 64, names=("-rf:1",), skip="no such name")
-    text = "\n".join(["#!/bin/sh", *blobkit.scripts.registry.with_api(tool, [drop, other], "registry gc")])
+    drop = Drop("app", "sha256:$(touch pwned)", names=("app:1",))
+    other = Drop("-rf", "sha256:" + "a" * 64, names=("-rf:1",), skip="no such name")
+    text = "\n".join(["#!/bin/sh", *with_api(tool, [drop, other], "registry gc")])
     done = shell("registry() { :; }\n" + text, tmp_path, REGISTRY="127.0.0.1:1", CONFIG="none")
     assert "skipped app:1: that is no digest" in done.stderr
     assert "skipped '-rf:1': no such name" in done.stderr

@@ -13,7 +13,7 @@ from blobkit.access import is_denied, reason
 from blobkit.digest import Digest, is_digest
 from blobkit.render import clean
 from blobkit.scanners.facts import micros, read
-from blobkit.scanners.registries.look import ALWAYS, ANY, KIND, NEVER, UNTAGGED
+from blobkit.scanners.registries.look import KIND, NEVER, UNTAGGED
 from blobkit.scanners.registries.tree import Is
 
 if TYPE_CHECKING:
@@ -82,11 +82,11 @@ def unfit(*names: str) -> bool:
 
 def read_manifests(repository: Repository, place: Place, look: Look) -> None:
     """Read the revisions and tags of a repository."""
-    look = look.by(ALWAYS if repository.seen else NEVER, ANY if repository.seen else KIND)
+    look = look.where(seen=repository.seen)
     if not place.is_directory:
         look.off(place)
         return
-    revisions, tags = look.part(place, "revisions"), look.by(NEVER).part(place, "tags")
+    revisions, tags = look.part(place, "revisions"), look.by(NEVER, ("tag",)).part(place, "tags")
     if revisions:
         _revisions(repository, revisions, look)
     if tags:

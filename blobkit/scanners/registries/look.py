@@ -53,6 +53,10 @@ class Look:
         """Return the same with other rules and kinds of pins."""
         return replace(self, family=family, kinds=kinds)
 
+    def where(self, *, seen: bool) -> Look:
+        """Return the same for a place where the collector comes, or where it does not."""
+        return self.by(ALWAYS, ANY) if seen else self.by(NEVER, KIND)
+
     def named(self, path: str) -> str:
         """Return a path as messages name it."""
         return os.path.relpath(path, self.root)

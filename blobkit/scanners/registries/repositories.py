@@ -14,7 +14,7 @@ from blobkit.digest import Digest, is_digest
 from blobkit.render import clean
 from blobkit.scanners.facts import micros
 from blobkit.scanners.registries.links import AwayError, Repository, content, read_manifests
-from blobkit.scanners.registries.look import ALWAYS, ANY, NEVER
+from blobkit.scanners.registries.look import NEVER
 from blobkit.scanners.registries.tree import Is
 from blobkit.snapshot.notices import upload
 
@@ -38,7 +38,7 @@ def repositories(top: str, look: Look) -> Iterator[Repository]:
     todo = [(look.tree.place(top), "", True)]
     while todo:
         place, name, seen = todo.pop()
-        entries = list(_reached(look.by(ALWAYS if seen else NEVER).entries(place), seen=seen))
+        entries = list(_reached(look.where(seen=seen).entries(place), seen=seen))
         inner = [(one, f"{name}/{one.name}".lstrip("/"), found) for one, found in _inner(entries, look)]
         todo += reversed(inner)
         parts = {one.name: one for one, _ in entries if one.name in _PARTS}
@@ -63,9 +63,9 @@ def _inner(entries: list[tuple[Place, bool]], look: Look) -> Iterator[tuple[Plac
         if entry.kind is Is.DIRECTORY and not hidden:
             yield entry, found
         elif entry.kind in (Is.LOOP, Is.DENIED) or (entry.kind is Is.CIRCLE and not hidden):
-            look.by(ALWAYS if found else NEVER).off(entry)
+            look.where(seen=found).off(entry)
         elif entry.kind is Is.AWAY:
-            look.by(ALWAYS if found and not hidden else NEVER, () if hidden else ANY).off(entry)
+            (look.by(NEVER, ()) if hidden else look.where(seen=found)).off(entry)
 
 
 def _read(repository: Repository, name: str, parts: dict[str, Place], look: Look) -> None:

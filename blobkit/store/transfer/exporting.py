@@ -256,8 +256,16 @@ def _add(job: _Job, root: Path) -> list[Digest]:
         partial.replace(root / "index.json")
         sync_directory(root)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        _remove(scratch)
     return new
+
+
+def _remove(scratch: Path) -> None:
+    """Remove a directory and the files in it; an interrupt in `shutil.rmtree` may become another error."""
+    with contextlib.suppress(OSError):
+        for path in scratch.iterdir():
+            path.unlink()
+        scratch.rmdir()
 
 
 def _index(path: Path) -> IndexFile:
