@@ -38,6 +38,7 @@ CONFIG = "application/vnd.oci.image.config.v1+json"
 ABSENT = frozenset({"missing", "foreign", "inline", "dangling-subject", "behind-link"})
 """Notices that say already that a blob is not here."""
 STOPS = frozenset(rule.code for rule in UMOCI.stops)
+AS_EFFECTIVE = os.access in os.supports_effective_ids
 MARKED = 5_000_000
 """Digests: what umoci marks is worked out entry by entry up to this number."""
 
@@ -161,7 +162,7 @@ class Marking:
     def _opens(self, digest: str) -> bool:
         """Return whether a stored blob can be opened; small ones are read in any case, and told then."""
         is_small = self.facts.size[self.facts.ids[digest]] <= SMALL
-        return is_small or os.access(self.files.path(Digest(digest)), os.R_OK)
+        return is_small or os.access(self.files.path(Digest(digest)), os.R_OK, effective_ids=AS_EFFECTIVE)
 
     def _decoded(self, reading: Mention) -> list[Mention] | None:
         """Return the descriptors in a document, None where it cannot be read or decoded."""
