@@ -26,7 +26,8 @@ from blobkit.questions.shown import NAME_SHOWN, ROWS_SHOWN, Shown
 from blobkit.questions.summary import records
 from blobkit.questions.untagged import MIN_AGE, Untagged, dropped_untagged, only_groups, revisions_view
 from blobkit.render import count, cut, human_bytes, listed, short
-from blobkit.snapshot.pins import named, rows_on
+from blobkit.snapshot.lookups import rows_on_any
+from blobkit.snapshot.pins import named
 from blobkit.snapshot.roles import NAMES
 from blobkit.snapshot.tables import codes, ids
 
@@ -135,7 +136,7 @@ class Preview(Shown):
         """The other names, in all repositories, of what the targets name, sorted."""
         nodes = np.unique(repositories(self.snapshot).blob[list(self.dropped.rows)])
         pins = self.snapshot.pins
-        rows = np.array([row for node in nodes.tolist() for row in rows_on(self.snapshot, node)], np.int64)
+        rows = rows_on_any(self.snapshot, nodes)
         rows = rows[(rows < named(self.snapshot)) & NAMES[codes(pins["kind"])[rows]]]
         dropped = set(pins["name"].take(list(self.dropped.rows)).to_pylist())
         return tuple(sorted(set(pins["name"].take(rows).to_pylist()) - dropped))
