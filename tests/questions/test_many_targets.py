@@ -76,10 +76,11 @@ def outcome(snapshot: Snapshot, texts: Iterable[str], *, all_pins: bool) -> obje
     return found.rows, sorted(found.also_untagged), found.notices
 
 
-@given(
-    stores(), st.lists(st.sampled_from([*NAMES, *VIRTUAL, "nobody", "\udcff"]), unique=True, min_size=1), st.booleans()
-)
-def test_together_as_one_by_one(snapshot: Snapshot, texts: list[str], all_pins: bool) -> None:  # noqa: FBT001 (drawn)
+@given(stores(), st.data(), st.booleans())
+def test_together_as_one_by_one(snapshot: Snapshot, data: st.DataObject, all_pins: bool) -> None:  # noqa: FBT001 (drawn)
+    here = sorted(set(snapshot.pins["name"].drop_null().to_pylist())) or ["nobody"]
+    texts = data.draw(st.lists(st.sampled_from(here), unique=True, min_size=1))
+    texts += data.draw(st.sampled_from([[], [], [], ["nobody"], ["\udcff"], [KEYS[1]]]))
     alone = outcome(snapshot, texts, all_pins=all_pins)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(many, "MANY", 0)
