@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from blobkit.analysis.reach import live, unknown
 from blobkit.analysis.repositories import repositories
 from blobkit.digest import is_digest
 from blobkit.errors import InfeasiblePlanError, PlanError
+from blobkit.progress import staged
 from blobkit.protocols import as_snapshot, written
 from blobkit.questions.asking.sizes import parse_size
 from blobkit.questions.asking.targets import Dropped, flattened, resolve
@@ -232,6 +234,7 @@ def plan(  # noqa: PLR0913 (what is wanted is keyword-only)
     time_limit: float = SECONDS,
     untagged: bool = False,
     groups: Targets = (),
+    progress: bool = True,
 ) -> Plan:
     """Return the names that cost least to drop, so that at least `free` bytes go, or at most `until` stay stored.
 
@@ -248,10 +251,13 @@ def plan(  # noqa: PLR0913 (what is wanted is keyword-only)
     `untagged`: instead of names, the manifests that no tag names and nothing needs (see `untagged_frame`), of all
     repositories or of `groups`; beside it only `keep` and `groups` may be given.
 
-    Proven to cost least where `gap` is 0; the search ends after about `time_limit` seconds. The answer is the same each
-    time, unless that limit is met. Errors: what `scan` and `simulate_deref` raise, SizeError, AgeError, PlanError,
-    InfeasiblePlanError (says how much is possible, and what each rule costs). Cost: as `usage` by tag, and the search.
+    Proven to cost least where `gap` is 0. The search ends `time_limit` seconds after the call, or where it had no time
+    with a first choice, and `gap` says by which part of its cost a better one may be cheaper. The answer is the same
+    each time, unless that limit is met. `progress` shows what takes longer than a second. Errors: what `scan` and
+    `simulate_deref` raise, SizeError, AgeError, PlanError, InfeasiblePlanError (says how much is possible, and what
+    each rule costs). Cost: as `usage` by tag, and the search.
     """
+    deadline = monotonic() + time_limit
     snapshot = as_snapshot(x)
     if untagged:
         goals = {"free": free, "until": until, "older_than": older_than, "keep_last": keep_last, "cost": cost}
@@ -262,17 +268,22 @@ def plan(  # noqa: PLR0913 (what is wanted is keyword-only)
         raise PlanError(msg)
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)
     needed = _needed(snapshot, free, until, ruled=older_than is not None or keep_last is not None)
-    found = rules(snapshot, keep, older_than, keep_last)
-    made = cover_of(found, costs(found.names, found.candidates, cost))
-    keepers = found.keepers()
-    if needed is None:
-        choice = Choice(found.candidates & (keepers < 0), 0.0)
-    elif needed <= made.possible:
-        choice = cheapest(made, needed, time_limit)
-    else:
-        raise InfeasiblePlanError(infeasible(found, needed, made.possible), possible=made.possible, needed=needed)
-    tags = tuple(found.names.frame.index[choice.dropped])
-    return Plan(snapshot, tags, needed, choice.gap, _preview(snapshot, tags), found, made, choice.dropped, keepers)
+    with staged("plan", show=progress) as say:
+        say("names")
+        found = rules(snapshot, keep, older_than, keep_last)
+        say("what they hold together")
+        made = cover_of(found, costs(found.names, found.candidates, cost))
+        keepers = found.keepers()
+        if needed is None:
+            choice = Choice(found.candidates & (keepers < 0), 0.0)
+        elif needed <= made.possible:
+            choice = cheapest(made, needed, deadline - monotonic(), say)
+        else:
+            raise InfeasiblePlanError(infeasible(found, needed, made.possible), possible=made.possible, needed=needed)
+        say("what goes")
+        tags = tuple(found.names.frame.index[choice.dropped])
+        gone = _preview(snapshot, tags)
+    return Plan(snapshot, tags, needed, choice.gap, gone, found, made, choice.dropped, keepers)
 
 
 def _of_untagged(snapshot: Snapshot, keep: Targets, groups: Targets) -> Plan:
