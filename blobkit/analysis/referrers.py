@@ -12,6 +12,7 @@ from blobkit.analysis.holder_kernels import first_sources, links_within, nearest
 from blobkit.analysis.kernels import depths
 from blobkit.analysis.reach import gathered, holders, live
 from blobkit.snapshot.pins import first_of_name, texts
+from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ class Holding:
 
 def _fewer(node: NDArray[np.int32], label: NDArray[np.int64], most: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Return each pair once, and up to `most` of a node, the first ones."""
-    pairs = np.unique(node.astype(np.int64) << 32 | label)
+    pairs = unique(node.astype(np.int64) << 32 | label)
     on = pairs >> 32
     pairs = pairs[np.arange(len(pairs)) - np.searchsorted(on, on) < most]
     return (pairs >> 32).astype(np.int32), pairs & 0xFFFFFFFF

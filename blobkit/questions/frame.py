@@ -15,6 +15,7 @@ from blobkit.questions.asking.ages import parse_age
 from blobkit.questions.columns import categorical, categories, keys, links_of, tags, times, words
 from blobkit.snapshot.references import LINK_KINDS
 from blobkit.snapshot.roles import GOES_ALONG, NAMES
+from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import STORED, codes, flat, ids, numbers
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def _platforms(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.objec
     platform = flat(snapshot.nodes["platform"])
     code, vocabulary = np.asarray(platform.indices), platform.dictionary.to_pylist()
     own: dict[int, tuple[str, ...]] = {}
-    for node in np.unique(nodes).tolist():
+    for node in unique(nodes).tolist():
         found = {code[node], *code[graph.indices[graph.indptr[node] : graph.indptr[node + 1]]].tolist()}
         own[node] = tuple(sorted({name for name in map(vocabulary.__getitem__, found) if name}))
     result = np.empty(len(nodes), object)

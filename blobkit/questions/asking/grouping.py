@@ -21,6 +21,7 @@ from blobkit.errors import GroupingError
 from blobkit.questions.columns import categories, times, words
 from blobkit.questions.shown import NAME_SHOWN
 from blobkit.render import cut
+from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import ids, numbers
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def held(snapshot: Snapshot, by: By) -> Held:
     start = np.zeros(len(names) + 1, np.int64)
     np.cumsum(np.bincount(code[grouped], minlength=len(names)), out=start[1:])
     found = reach(graph, start, node[order])
-    nameless = closure(graph, np.unique(node[code < 0])) >= 0
+    nameless = closure(graph, unique(node[code < 0])) >= 0
     return Held(pd.Index(names, dtype="str"), found, ~nameless & ~leaked(graph))
 
 
