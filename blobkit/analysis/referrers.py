@@ -13,7 +13,7 @@ from blobkit.analysis.kernels import depths
 from blobkit.analysis.reach import gathered, holders, live
 from blobkit.snapshot.pins import first_of_name, texts
 from blobkit.snapshot.sets import unique
-from blobkit.snapshot.tables import ids
+from blobkit.snapshot.tables import ids, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,8 +77,8 @@ class Holding:
         """Return what holds once these pins (rows, with how many of each) are dropped and these nodes are gone."""
         alive, rows = live(snapshot.graph).copy(), snapshot.holding.copy()
         alive[gone] = False
-        count = snapshot.pins["count"]
-        rows[[row for row, number in dropped.items() if number >= count[row].as_py()]] = False
+        row, number = (np.fromiter(some, np.int64, len(dropped)) for some in (dropped, dropped.values()))
+        rows[row[number >= numbers(snapshot.pins["count"])[row]]] = False
         return cls(snapshot, alive, rows)
 
     def reaching(self, nodes: NDArray[np.int32], most: int) -> Names:
