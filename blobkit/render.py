@@ -7,6 +7,7 @@ paths come from strangers, so nothing reaches a terminal or a page without `prin
 from __future__ import annotations
 
 import html
+import shlex
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -14,18 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "alike",
     "clean",
     "count",
     "cut",
     "html_card",
     "html_table",
     "human_bytes",
+    "in_shell",
     "listed",
     "printable",
     "short",
     "text_table",
 ]
 
+ALIKE = 0.6
+"""From which likeness on a name is suggested for another."""
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 HEX_SHOWN = 12
 
@@ -61,11 +66,31 @@ def short(key: str) -> str:
     return f"{head}:{hexa[:HEX_SHOWN]}" if is_long else key
 
 
+def in_shell(path: object) -> str:
+    """Return a path or name as a word that can be pasted into a shell; what no terminal shows is escaped.
+
+    >>> in_shell("my store")
+    "'my store'"
+    """
+    return shlex.quote(printable(str(path)))
+
+
 def listed(items: Sequence[str], most: int = 5) -> str:
     """Return the items in one line, the first `most` of them and how many more there are."""
     more = len(items) - most
     head = ", ".join(items[:most])
     return f"{head} and {more:,} more" if more > 0 else head
+
+
+def alike(name: str, known: Iterable[str]) -> str:
+    """Return the known name that is nearest to one that was typed, "" where none is near.
+
+    >>> alike("adit", ["audit", "usage"])
+    'audit'
+    """
+    from difflib import get_close_matches  # noqa: PLC0415 (few commands fail)
+
+    return next(iter(get_close_matches(name, list(known), n=1, cutoff=ALIKE)), "")
 
 
 def clean(text: str) -> str:

@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from blobkit.connect import facts
-from blobkit.questions.summary import cells, records, table
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["dumps", "json_option", "policy_option", "scanned", "show", "watched"]
+__all__ = ["dumps", "json_option", "policy_option", "scanned", "watched"]
 
 policy_option = click.option(
     "--policy", metavar="NAME", help="What counts as holding a blob (default: the store's own)."
@@ -34,11 +31,6 @@ def scanned(address: str, policy: str | None) -> Snapshot:
 def watched() -> bool:
     """Return whether somebody watches progress."""
     return sys.stderr.isatty()
-
-
-def show(frame: pd.DataFrame, *, as_json: bool) -> None:
-    """Print a frame, as JSON or as a table."""
-    click.echo(dumps(records(frame)) if as_json else table(cells(frame, full=not sys.stdout.isatty())))
 
 
 def dumps(value: object) -> str:
