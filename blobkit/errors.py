@@ -272,9 +272,9 @@ class PlanError(BlobkitError, ValueError):
 class InfeasiblePlanError(PlanError):
     """So much cannot be freed: `possible` bytes can, with what the plan may drop; `needed` were asked for."""
 
-    def __init__(self, message: str, *, possible: int = 0, needed: int = 0) -> None:
-        """Keep the one-line message, and the bytes as data."""
-        super().__init__(message)
+    def __init__(self, message: str, *, hint: Hint | str | None = None, possible: int = 0, needed: int = 0) -> None:
+        """Keep the one-line message, the hint, and the bytes as data."""
+        super().__init__(message, hint=hint)
         self.possible = possible
         self.needed = needed
 

@@ -71,7 +71,8 @@ def as_snapshot(x: SupportsSnapshot | Address) -> Snapshot:
         return _openers[0](x)
     if isinstance(x, SupportsSnapshot):
         return x.snapshot()
-    msg = f"a {type(x).__name__} cannot be audited: give a store, a snapshot or an address (a path, or kind:path)"
+    step = "give a store, a snapshot or an address (a path, or kind:path)"
+    msg = f"an object of type {type(x).__name__} cannot be audited: {step}"
     raise TypeError(msg)
 
 
@@ -129,9 +130,10 @@ def as_source(x: Source | Address) -> AbstractContextManager[Source]:
     if isinstance(x, Source):
         return nullcontext(x)
     if isinstance(x, SupportsSnapshot):
-        msg = "a snapshot has facts and no content: import from the store itself, or its address"
-        raise SourceError(msg)
-    msg = f"a {type(x).__name__} cannot be imported: give a store or an address (a path, or kind:path)"
+        msg = "a snapshot has facts and no content"
+        raise SourceError(msg, hint="import from the store itself, or its address")
+    step = "give a store or an address (a path, or kind:path)"
+    msg = f"an object of type {type(x).__name__} cannot be imported: {step}"
     raise TypeError(msg)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "alike",
+    "choices",
     "clean",
     "count",
     "cut",
@@ -91,6 +92,19 @@ def alike(name: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 (few commands fail)
 
     return next(iter(get_close_matches(name, list(known), n=1, cutoff=ALIKE)), "")
+
+
+def choices(name: str, known: Iterable[str], *, use: str = "use", most: int = 12) -> str:
+    """Return what to use instead of an unknown name: the nearest known one, and, where they are few, all.
+
+    >>> choices("umoco", ["curl", "umoci"])
+    'did you mean umoci? Use curl, umoci'
+    """
+    names = list(known)
+    near = alike(name, names)
+    if near and len(names) > most:
+        return f"did you mean {near}?"
+    return f"did you mean {near}? {use.capitalize()} {', '.join(names)}" if near else f"{use} {', '.join(names)}"
 
 
 def clean(text: str) -> str:

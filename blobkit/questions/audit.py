@@ -19,7 +19,7 @@ from blobkit.questions.findings.finding import FIGURES, MEANING, SEVERITIES
 from blobkit.questions.garbage import collector_script
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, Shown
 from blobkit.questions.summary import Summary, records
-from blobkit.render import count, cut, human_bytes, short, text_table
+from blobkit.render import choices, count, cut, human_bytes, short, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -200,8 +200,8 @@ def limits(thresholds: Mapping[str, Size | None]) -> dict[str, int]:
     """
     for name in thresholds:
         if name not in MEANING and name not in SEVERITIES:
-            msg = f"{cut(name, NAME_SHOWN)!r} is no finding: use {', '.join((*SEVERITIES, *MEANING))}"
-            raise ThresholdError(msg)
+            msg = f"{cut(name, NAME_SHOWN)!r} is no finding"
+            raise ThresholdError(msg, hint=choices(name, (*SEVERITIES, *MEANING)))
     return {name: -1 if most is None else parse_size(most) for name, most in thresholds.items()}
 
 

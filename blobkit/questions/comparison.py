@@ -19,7 +19,7 @@ from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categories, keys
 from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
 from blobkit.questions.summary import records
-from blobkit.render import count, cut, human_bytes, listed, short
+from blobkit.render import choices, count, cut, human_bytes, listed, short
 from blobkit.snapshot.kinds import collector, collectors
 from blobkit.snapshot.roles import IS_REVISION, STANDS_FOR
 from blobkit.snapshot.tables import codes, ids
@@ -290,8 +290,8 @@ def compare_gc(x: SupportsSnapshot | Address, tool: str) -> Comparison:
     """
     snapshot = as_snapshot(x)
     if tool not in collectors():
-        msg = f"no collector is known by the name {tool!r}: use one of {', '.join(collectors())}"
-        raise UnknownToolError(msg)
+        msg = f"no collector is known by the name {tool!r}"
+        raise UnknownToolError(msg, hint=choices(tool, collectors(), use="use one of"))
     policy = snapshot.store.policy_for(tool)
     if policy is None:
         raise UnknownToolError(_no_policy(snapshot, tool))

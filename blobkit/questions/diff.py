@@ -236,7 +236,7 @@ def diff(
             msg = f"{old.caption()} and {new.caption()} are of different {what}: {one} and {two} cannot be compared"
             raise DiffError(msg + (f"; give policy={one!r}" if what == "policy" else ""))
     if isinstance(by, str) and by in OF_BLOBS:
-        msg = f"a diff tells groups of pins apart, and {by} is no such group: use tag, repo, a function or a Series"
+        msg = f"a diff tells groups of pins apart, and {by} is no such group"
         raise GroupingError(msg)
     old_node, new_node = _joined(old, new)
     sides = _side(old, by, old_node), _side(new, by, new_node)

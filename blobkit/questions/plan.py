@@ -13,7 +13,7 @@ from blobkit.analysis.planning import Choice, cheapest
 from blobkit.analysis.reach import live, unknown
 from blobkit.analysis.repositories import repositories
 from blobkit.digest import is_digest
-from blobkit.errors import Hint, InfeasiblePlanError, PlanError
+from blobkit.errors import Hint, PlanError
 from blobkit.protocols import as_snapshot, written
 from blobkit.questions.asking.sizes import parse_size
 from blobkit.questions.asking.targets import Dropped, flattened, resolve
@@ -258,7 +258,7 @@ def plan(  # noqa: PLR0913 (what is wanted is keyword-only)
         only_groups(snapshot, policy, goals)
         return _of_untagged(snapshot, keep, groups)
     if tuple(flattened(groups)):
-        msg = "groups are repositories of untagged manifests"
+        msg = "groups picks repositories of untagged manifests"
         hint = Hint("give untagged=True too, or keep=[...] instead", "give --untagged too, or --keep instead")
         raise PlanError(msg, hint=hint)
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)
@@ -271,7 +271,7 @@ def plan(  # noqa: PLR0913 (what is wanted is keyword-only)
     elif needed <= made.possible:
         choice = cheapest(made, needed, time_limit)
     else:
-        raise InfeasiblePlanError(infeasible(found, needed, made.possible), possible=made.possible, needed=needed)
+        raise infeasible(found, needed, made.possible)
     tags = tuple(found.names.frame.index[choice.dropped])
     return Plan(snapshot, tags, needed, choice.gap, _preview(snapshot, tags), found, made, choice.dropped, keepers)
 
