@@ -15,10 +15,12 @@ from blobkit.analysis.kernels import depths
 from blobkit.analysis.reach import holders, live, unknown
 from blobkit.analysis.referrers import Holding
 from blobkit.errors import UnknownToolError
+from blobkit.present.answer import Answer
+from blobkit.present.cells import NAME_SHOWN
+from blobkit.present.plain import records
+from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categories, keys
-from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
-from blobkit.questions.summary import records
 from blobkit.render import count, cut, human_bytes, listed, short
 from blobkit.snapshot.kinds import collector, collectors
 from blobkit.snapshot.roles import IS_REVISION, STANDS_FOR
@@ -27,8 +29,8 @@ from blobkit.snapshot.tables import codes, ids
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from blobkit.present.sections import Table
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.shown import Cells
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Comparison", "compare_gc"]
@@ -38,7 +40,7 @@ NOTICES_SHOWN = 3
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison(Shown):
+class Comparison(Answer):
     """The blobs that the collector of `tool` removes (falsy: none), against those that the default policy still needs.
 
     `snapshot` is under the default policy, `collected` the same under the tool's. Where the tool would abort, the
@@ -264,19 +266,18 @@ class Comparison(Shown):
         more = len(self.broken) - NAMES_TOLD
         return f" and {more:,} more" if more > 0 else ""
 
-    def _table(self) -> Cells:
-        """Return the first of what is removed, as cells."""
-        header = ("digest", "size", "kind", "needed by")
-        top = self.frame.head(ROWS_SHOWN)
-        columns = (top[name].tolist() for name in ("digest", "size", "kind", "still_needed_by", "names"))
-        rows: list[tuple[str, ...]] = [
-            (digest, human_bytes(size), str(kind), _needed_by(few, names))
-            for digest, size, kind, few, names in zip(*columns, strict=True)
-        ]
-        if len(self) > len(top):
-            rest = self.bytes - int(top["size"].sum())
-            rows.append((f"and {len(self) - len(top):,} more", human_bytes(rest), "", ""))
-        return header, rows, frozenset({"size"})
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return what is removed, needed blobs first; folded, the names that would break, and what is kept in vain."""
+        return (
+            Section("", tuple(self._lines()), self._removed_table(rows)),
+            Section("Names that would break", table=frame_table(self.broken, rows=rows), folded=True),
+            Section("Kept in vain", table=frame_table(self.kept, rows=rows, total=["size"]), folded=True),
+        )
+
+    def _removed_table(self, rows: int) -> Table:
+        """Return what is removed, with the names that need it and how many these are."""
+        columns = ("digest", "size", "kind", "still_needed_by")
+        return frame_table(self.frame, columns, rows=rows, total=["size"], names={"still_needed_by": "needed by"})
 
 
 def compare_gc(x: SupportsSnapshot | Address, tool: str) -> Comparison:
@@ -304,11 +305,6 @@ def _no_policy(snapshot: Snapshot, tool: str) -> str:
     instead = f"use {' or '.join(known)}" if known else "no tool's collector is known for it"
     layout = "; its directory is an OCI layout too: scan oci:PATH for umoci" if snapshot.store.shown else ""
     return f"{tool} collects nothing in stores of the kind {snapshot.kind}: {instead}{layout}"
-
-
-def _needed_by(few: tuple[str, ...], names: int) -> str:
-    shown = listed([cut(short(name), NAME_SHOWN) for name in few], NAMES_TOLD)
-    return f"{shown} and {names - len(few):,} more" if names > len(few) else shown
 
 
 def _objects(tuples: list[tuple[str, ...]]) -> NDArray[np.object_]:

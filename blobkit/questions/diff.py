@@ -11,11 +11,13 @@ import pandas as pd
 
 from blobkit.analysis.reach import live, unknown
 from blobkit.errors import DiffError, GroupingError
+from blobkit.present.answer import Answer
+from blobkit.present.cells import NAME_SHOWN
+from blobkit.present.plain import records
+from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.protocols import as_snapshot
 from blobkit.questions.asking.grouping import OF_BLOBS, held, named_by
 from blobkit.questions.columns import categorical, keys, tags, words
-from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, Shown
-from blobkit.questions.summary import records
 from blobkit.render import count, cut, human_bytes, listed
 from blobkit.snapshot.roles import GOES_ALONG, IS_ALIAS, IS_REVISION, IS_TWIN, NAMES
 from blobkit.snapshot.tables import codes, ids, places
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.asking.grouping import By
-    from blobkit.questions.shown import Cells
     from blobkit.snapshot.snapshot import Snapshot
 
     Number = TypeVar("Number", np.int8, np.int64)
@@ -77,7 +78,7 @@ class _Side:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Diff(Shown):
+class Diff(Answer):
     """The changes from `before` to `after`; falsy where no blob and no name changed.
 
     Each blob has one state in each snapshot: absent (not stored), garbage (not reached: what is `fresh` or `unknown`
@@ -207,14 +208,18 @@ class Diff(Shown):
                 lines.append(f"names {change}: {shown}{more}")
         return [cut(line, LINE_SHOWN) for line in lines]
 
-    def _table(self) -> Cells:
-        """Return the causes that there are, as cells."""
-        rows: list[tuple[str, ...]] = [
-            (str(cause), f"{blobs:,}", human_bytes(size), _signed(net) if net else "")
-            for cause, blobs, size, net in self.frame.itertuples()
-            if blobs
-        ]
-        return ("cause", "blobs", "bytes", "net"), rows, frozenset(("blobs", "bytes", "net"))
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return the causes that there are; folded, the biggest blobs and the names that changed."""
+        blobs = self.blobs.sort_values("bytes", ascending=False, kind="stable")
+        return (
+            Section("", tuple(self._lines()), frame_table(self.frame[self.frame["blobs"] > 0])),
+            Section(
+                "Changed blobs, the biggest first",
+                table=frame_table(blobs, ("digest", "bytes", "net", "cause", "tags"), rows=rows, total=["bytes"]),
+                folded=True,
+            ),
+            Section("Changed names", table=frame_table(self.tags, rows=rows), folded=True),
+        )
 
 
 def diff(
