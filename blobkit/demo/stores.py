@@ -69,11 +69,7 @@ def small() -> Store:
 
 
 def images(directory: str | os.PathLike[str] | None = None) -> Path:
-    """Return the directory of a blobkit store with the images of the demo.
-
-    >>> len(blobkit.tags_frame(demo.images()))
-    11
-    """
+    """Return the directory of a blobkit store with the images of the demo."""
     place = _directory(directory)
     with LocalStore(place) as store:
         fill(store)
