@@ -94,7 +94,7 @@ if TYPE_CHECKING:
     from blobkit.views.graph import graph_view, to_graph
     from blobkit.views.styled import human
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 __all__ = [
     "AddressError",

@@ -52,6 +52,9 @@ class Descriptor(Answer):
 
     `size` in bytes; `pins` counts anonymous pins and tags; `links` and `tags` are sorted;
     `media_type` is "" where unknown; `created` is the moment (UTC) of the first commit here.
+
+    >>> demo.small().put(b"hello").size
+    5
     """
 
     digest: Digest
@@ -90,6 +93,10 @@ class Freed(Answer):
 
     `digests` are ordered by level of the cascade, then by digest; `bytes` is their total size;
     `levels` has (blobs, bytes) for each level.
+
+    >>> freed = demo.small().untag("shop/web:1.0", dry_run=True)
+    >>> len(freed), freed.bytes
+    (3, 1669)
     """
 
     digests: tuple[Digest, ...] = ()

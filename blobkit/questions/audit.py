@@ -46,6 +46,10 @@ class Audit(Answer):
 
     A blob may be in several findings: what nothing holds and is damaged is both. `summary` is the store at a glance.
     The finding `metadata` is a figure that every store has: it makes no audit true, and exceeds only its own threshold.
+
+    >>> audit = blobkit.audit(demo.small())
+    >>> audit.exceeds({"garbage": "1MiB", "missing": None})  # None: there may be none at all
+    ()
     """
 
     snapshot: Snapshot
@@ -213,6 +217,10 @@ def audit(x: SupportsSnapshot | Address, *, min_age: Age = "24h", top: int = 10,
     Garbage, and uploads, younger than `min_age` before the snapshot ("24h", "7d", a timedelta, 0) are in progress and
     never advised to be deleted. `top` is the number of rows in the tables of the text. Errors: what `scan` raises,
     AgeError. Cost: as `to_frame`.
+
+    >>> audit = blobkit.audit(demo.small())
+    >>> list(audit.findings["code"])
+    ['suspect']
     """
     snapshot = as_surveyed(x)
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)

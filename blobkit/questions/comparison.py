@@ -46,6 +46,10 @@ class Comparison(Answer):
     `snapshot` is under the default policy, `collected` the same under the tool's. Where the tool would abort, the
     figures are what it would remove once that is mended; `aborts` says why it would, and `removed_before_stop` what is
     removed by then.
+
+    >>> comparison = blobkit.compare_gc(demo.registry(unit=1), "registry-m")
+    >>> len(comparison.frame), len(comparison.broken)
+    (4, 1)
     """
 
     snapshot: Snapshot
@@ -288,6 +292,11 @@ def compare_gc(x: SupportsSnapshot | Address, tool: str) -> Comparison:
     not hashed by a scan: one whose content is damaged stops umoci and is not told. UnknownToolError where the tool is
     none of these or does not work on stores of this kind. Cost: nodes + links; `.frame` and `.broken`: the closures of
     what would break.
+
+    >>> manifest = demo.small().export("shop/web:1.0", "layout")
+    >>> comparison = blobkit.compare_gc("layout", "umoci")
+    >>> comparison.bytes, comparison.needed_bytes
+    (0, 0)
     """
     snapshot = as_snapshot(x)
     if tool not in collectors():

@@ -88,6 +88,10 @@ class Diff(Answer):
     - `frame`: one row a cause, all of them (index `cause`): `blobs`, `bytes` (their size), `net` (int64): + the size
       of what came, - the size of what went, else 0. `net` sums to the change of the stored bytes, exactly: a blob that
       is damaged, so that its size changed, has that difference
+
+    >>> changes = blobkit.diff(demo.small(), demo.small())
+    >>> changes.net, len(changes.tags)
+    (0, 0)
     """
 
     before: Snapshot
@@ -234,6 +238,12 @@ def diff(
     `by` says what a group is, as in `usage`: "tag", "repo", a function, Series or mapping of the names of pins.
     Errors: what `scan` raises, DiffError for different kinds or policies, GroupingError. Cost: as `usage` of both,
     and one look-up a blob.
+
+    >>> store = demo.small()
+    >>> before = store.snapshot()
+    >>> freed = store.untag("shop/web:1.0")
+    >>> blobkit.diff(before, store).net == -freed.bytes
+    True
     """
     old, new = (as_snapshot(x) if policy is None else as_snapshot(x).with_policy(policy) for x in (before, after))
     for what, one, two in (("kind", old.kind, new.kind), ("policy", old.policy, new.policy)):

@@ -57,6 +57,10 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
     `columns` picks one or some (only these are computed), `links` adds `links`: a tuple of the digests linked to.
     `absent` adds nodes that are linked to and not stored, `virtual` virtual nodes; both add the column `stored`.
     An answer gives its own main table. Cost: nodes + links; 1M blobs and 8M links take about a second.
+
+    >>> frame = blobkit.to_frame(demo.small())
+    >>> frame.nlargest(2, "retained")["tags"].tolist()
+    [('shop/worker:1',), ()]
     """
     frame = getattr(x, "frame", None)
     if isinstance(frame, pd.DataFrame):
@@ -88,6 +92,10 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
       `same_digest`: how many other names name the same digest: int64
 
     Cost: the closures of different digests.
+
+    >>> tags = blobkit.tags_frame(demo.small())
+    >>> tags.loc["shop/web:1.0", ["closure", "exclusive"]].tolist()
+    [6903, 1669]
     """
     snapshot = as_snapshot(x)
     pins = snapshot.pins
@@ -120,6 +128,9 @@ def links_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
 
     Virtual nodes are among the sources where the policy counts their links. A blob that another names in two positions
     (as config and as layer) has a row for each. Sorted by source, target, kind. Cost: links.
+
+    >>> blobkit.links_frame(demo.small())["kind"].value_counts().head(3).to_dict()
+    {'layer': 29, 'config': 10, 'child': 2}
     """
     snapshot = as_snapshot(x)
     kind = codes(snapshot.links["kind"])

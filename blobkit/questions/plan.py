@@ -55,6 +55,10 @@ class Plan(Answer):
 
     `gap`: by which part of the cost a better plan may be cheaper; 0 is proven to be the least. `preview` is what
     `simulate_deref` says of dropping `tags`; all figures of bytes are its.
+
+    >>> plan = blobkit.plan(demo.small(), free="3KiB", keep=["base/*"])
+    >>> plan.bytes >= 3 * 1024, plan.gap
+    (True, 0.0)
     """
 
     snapshot: Snapshot
@@ -248,6 +252,10 @@ def plan(  # noqa: PLR0913 (what is wanted is keyword-only)
     Proven to cost least where `gap` is 0; the search ends after about `time_limit` seconds. The answer is the same each
     time, unless that limit is met. Errors: what `scan` and `simulate_deref` raise, SizeError, AgeError, PlanError,
     InfeasiblePlanError (says how much is possible, and what each rule costs). Cost: as `usage` by tag, and the search.
+
+    >>> plan = blobkit.plan(demo.small(), free="3KiB", keep=["base/*", "shop/worker:*"])
+    >>> plan.tags
+    ('shop/web:1.0', 'shop/web:1.1')
     """
     snapshot = as_snapshot(x)
     if untagged:

@@ -54,6 +54,10 @@ class Preview(Answer):
 
     Garbage that is there already is not counted. `also_untagged` are names that the real deletion takes along;
     `notices` say what a reader must know. Figures are computed when asked for.
+
+    >>> preview = blobkit.simulate_deref(demo.small(), "shop/web:1.0", "shop/web:1.1")
+    >>> preview.freed["kind"].tolist()
+    ['manifest', 'manifest', 'config', 'layer', 'layer', 'config', 'layer']
     """
 
     snapshot: Snapshot
@@ -288,6 +292,12 @@ def simulate_deref(
     target and no other policy may be given beside it. Errors: what `scan` raises, UnknownTargetError,
     AmbiguousTargetError, InvalidDigestError, BlobNotFoundError, NotPinnedError, UnknownPolicyError, PlanError.
     Cost: what goes and its links, once the snapshot was asked before.
+
+    >>> store = demo.small()
+    >>> blobkit.simulate_deref(store, "shop/web:1.*").bytes  # both versions, and what only they share
+    5369
+    >>> blobkit.simulate_deref(store, "shop/web:1.0").bytes
+    1669
     """
     snapshot = as_snapshot(x)
     if untagged:

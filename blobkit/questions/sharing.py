@@ -42,6 +42,10 @@ class Sharing(Answer):
       that reach most
 
     What pins without a name, or garbage with counts, hold too is in the set all the same: `usage` says what goes.
+
+    >>> sharing = blobkit.sharing(demo.small(), by="repo")
+    >>> int(sharing.frame["bytes"].sum()), sharing.snapshot.bytes
+    (28112, 28112)
     """
 
     snapshot: Snapshot
@@ -105,6 +109,10 @@ def sharing(x: SupportsSnapshot | Address, by: By = "repo", *, policy: str | Non
 
     `by` as in `usage`. Errors: what `scan` raises, GroupingError. Cost: what each group reaches and its links, and a
     sort of the blobs.
+
+    >>> sharing = blobkit.sharing(demo.small(), by="repo")
+    >>> int(sharing.pairs.loc["data/etl", "shop/web"])  # bytes that both use
+    4834
     """
     name, snapshot = named_by(by), as_snapshot(x)
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)

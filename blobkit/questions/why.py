@@ -70,7 +70,13 @@ class Paths(Mapping[str, tuple[str, ...]]):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Why(Answer):
-    """The pins that hold the blob `digest` under the snapshot's policy; falsy when nothing does."""
+    """The pins that hold the blob `digest` under the snapshot's policy; falsy when nothing does.
+
+    >>> store = demo.small()
+    >>> why = blobkit.why(store, store.tags()["shop/web:2.0"])
+    >>> why.tags
+    ('shop/web:2.0', 'shop/web:latest')
+    """
 
     snapshot: Snapshot
     digest: str
@@ -223,6 +229,11 @@ def why(x: SupportsSnapshot | Address, blob: str, *, policy: str | None = None) 
 
     `blob` is a digest, a unique prefix of one, or a name. Errors: what `scan` raises, BlobNotFoundError,
     InvalidDigestError, UnknownTargetError, AmbiguousTargetError. Cost: nodes + links; each of `.paths` what is on it.
+
+    >>> store = demo.small()
+    >>> layer = blobkit.to_frame(store)["refcount"].idxmax()
+    >>> len(blobkit.why(store, layer).tags)
+    11
     """
     snapshot = as_snapshot(x)
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)

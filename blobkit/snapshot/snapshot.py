@@ -51,6 +51,11 @@ class Snapshot(Answer):
 
     `nodes`, `links`, `pins` and `notices` are Arrow tables that pandas, polars and duckdb read without a copy; their
     columns are told in `blobkit.snapshot.tables.Tables`. Made by `blobkit.scan`, `store.snapshot()`, `Snapshot.load`.
+
+    >>> snapshot = demo.small().snapshot()
+    >>> snapshot.save("now.blobkit")
+    >>> blobkit.Snapshot.load("now.blobkit").bytes == snapshot.bytes
+    True
     """
 
     tables: Tables

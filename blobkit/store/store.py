@@ -49,6 +49,10 @@ class Store(Bulk):
     """Blobs with reference counts and links. Every verb holds as a whole or not at all; threads may share a store.
 
     Verbs that take a digest raise InvalidDigestError for what is none, and BlobNotFoundError for what is not here.
+
+    >>> store = demo.small()  # a Store over content and an index in memory
+    >>> len(store), "shop/web:1.0" in store.tags()
+    (33, True)
     """
 
     _content: Inspected

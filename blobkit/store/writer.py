@@ -42,6 +42,11 @@ class BlobWriter(Generic[R]):
 
     `with` commits on success and cancels on an error; after an explicit commit or cancel, leaving it does nothing.
     A writer belongs to one process and one thread at a time.
+
+    >>> with demo.small().new_writer() as writer:
+    ...     _ = writer.write(b"hello, "), writer.write(b"world")
+    >>> writer.digest[:19]
+    'sha256:09ca7e4eaa6e'
     """
 
     def __init__(

@@ -58,6 +58,10 @@ def to_graph(x: SupportsSnapshot | Address) -> nx.DiGraph[str]:
     An edge has `kind`: the kinds of the link joined by commas. The graph itself has `store`, `address`, `time`,
     `policy`. Cost: one Python object a node and an edge; 100,000 blobs with 700,000 links take about 4 s and 400 MB.
     `graph_view` takes next to nothing, and cannot be changed.
+
+    >>> graph = blobkit.to_graph(demo.small())
+    >>> len(graph), graph.number_of_edges()
+    (33, 41)
     """
     view = graph_view(x)
     graph: nx.DiGraph[str] = nx.DiGraph(**view.graph)
@@ -73,6 +77,11 @@ def graph_view(x: SupportsSnapshot | Address) -> nx.DiGraph[str]:
     and `view.reverse()` are ordinary graphs. A pickle of it holds the snapshot's facts and comes back as a view.
     Cost: a pass over the links; keys become text when they are met, and are kept (100 bytes each); the first
     attribute of a node costs what `to_frame` does.
+
+    >>> import networkx as nx
+    >>> store = demo.small()
+    >>> len(nx.descendants(blobkit.graph_view(store), store.tags()["shop/web:1.0"]))
+    4
     """
     return _View.of(as_snapshot(x))
 

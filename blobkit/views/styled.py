@@ -31,6 +31,13 @@ def human(frame: pd.DataFrame) -> Styler:
 
     A shortened cell has all of it as its title (hover). What is text is escaped: names come from strangers. The data
     stay what they are: `.data` is the frame. Cost: rows * columns; for a large frame, `human(frame.head(100))`.
+
+    >>> tags = blobkit.tags_frame(demo.small())
+    >>> print(blobkit.human(tags[["closure", "exclusive"]].head(2)).to_string())
+     closure exclusive
+    tag
+    base/debian:12 3.8 KiB 712 B
+    base/python:3.12 5.7 KiB 966 B
     """
     styles: dict[str, list[CSSDict]] = {
         label: [{"selector": "", "props": _props(frame.iloc[:, i])}] for i, label in enumerate(frame.columns)

@@ -51,6 +51,9 @@ class Fsck(Answer):
     """The findings of a check of a store: falsy when there is none. `left` are the findings that still stand.
 
     `notes` are no damage, but good to know. `pandas.DataFrame(fsck.findings)` has a row for each finding.
+
+    >>> demo.small().fsck().left
+    ()
     """
 
     findings: tuple[Finding, ...] = ()

@@ -30,6 +30,11 @@ class Adopted(Answer):
     them. `moved` has (name, from, to): `from` keeps the pin, without a name. `vanished` are names, and blobs of entries
     without one, that index.json did not show: they are kept. `damaged` has (entry, why): nothing is pinned for it,
     index.json shows it as before.
+
+    >>> image = demo.small().export("shop/web:1.0", "layout")
+    >>> with blobkit.LocalStore("layout", create=False, adopt=True) as store:
+    ...     print(len(store.adopted.blobs))
+    5
     """
 
     tags: tuple[str, ...] = ()

@@ -23,6 +23,9 @@ class Exported(Answer):
     """The blobs that an export wrote into `target`, a layout or archive: `digest`, under `name` ("" for none).
 
     `blobs` with `bytes` are new there, `there` blobs were there before; `notices` names what was not here to export.
+
+    >>> demo.small().export("shop/web:1.0", "web.tar").blobs
+    5
     """
 
     target: str

@@ -20,6 +20,10 @@ class Imported(Answer):
 
     `here` blobs were here before, `skipped` ones are damaged or missing in the source. `source` says what was read;
     `notices` what could not be taken over as it is there.
+
+    >>> with blobkit.LocalStore("store") as store:
+    ...     print(store.import_(demo.small()).blobs)
+    33
     """
 
     source: str
