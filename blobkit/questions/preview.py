@@ -96,12 +96,12 @@ class Preview(Shown):
 
     @cached_property
     def freed(self) -> pd.DataFrame:
-        """One row a blob that would go: digest, size, level, kind, tags; by level, then by digest."""
+        """One row a blob that would go (index `digest`): size, level, kind, tags; by level, then by digest."""
         return _frame(self.snapshot, self.nodes, self._level)
 
     @cached_property
     def kept(self) -> pd.DataFrame:
-        """One row a stored blob that the targets reach and that stays, biggest first: as `freed`, and why it stays.
+        """One row a blob that the targets reach and that stays stored (index `digest`), biggest first; and why it stays.
 
         `level`: the fewest links from a target; `holders`: digests that link to it and names that pin it;
         `still_needed_by`: names that reach it. Both are tuples of the nearest 100 at most.
@@ -269,7 +269,7 @@ class Preview(Shown):
         """Return the biggest blobs that would go, as cells."""
         header = ("digest", "size", "level", "kind", "tags")
         top = self.freed.nlargest(ROWS_SHOWN, "size", keep="first")
-        columns = (top[name].tolist() for name in header)
+        columns = (top.index.tolist(), *(top[name].tolist() for name in header[1:]))
         rows: list[tuple[str, ...]] = [
             (digest, human_bytes(size), str(level), str(kind), cut(listed(tags, 3), TAGS_SHOWN))
             for digest, size, level, kind, tags in zip(*columns, strict=True)
@@ -334,12 +334,12 @@ def _not_holding(snapshot: Snapshot, holds: NDArray[np.bool_]) -> list[str]:
 def _frame(snapshot: Snapshot, nodes: NDArray[np.int32], level: NDArray[np.int32]) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "digest": keys(snapshot, nodes),
             "size": snapshot.graph.size[nodes],
             "level": level.astype(np.int64),
             "kind": categories(snapshot, "kind", nodes),
             "tags": tags(snapshot, nodes),
-        }
+        },
+        index=pd.Index(keys(snapshot, nodes), name="digest"),
     )
 
 
