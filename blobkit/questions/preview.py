@@ -101,7 +101,7 @@ class Preview(Shown):
 
     @cached_property
     def kept(self) -> pd.DataFrame:
-        """One row a blob that the targets reach and that stays stored (index `digest`), biggest first; and why it stays.
+        """One row a stored blob that the targets reach and that stays (index `digest`), biggest first, and its holders.
 
         `level`: the fewest links from a target; `holders`: digests that link to it and names that pin it;
         `still_needed_by`: names that reach it. Both are tuples of the nearest 100 at most.
@@ -290,12 +290,13 @@ def simulate_deref(
 ) -> Preview:
     """Return what would go if these references were dropped together; nothing is written anywhere.
 
-    `targets` are names, digests, patterns with `*`, unique prefixes of a digest, or lists, Indexes or Series of them;
-    `groups` are repositories of which every pin is dropped. A digest means one anonymous pin of it (where it has none
-    and the store is marked and swept: every name on it); `all_pins` drops all pins on what is named. `untagged` drops
-    the manifests that no tag names and nothing needs, as `untagged_frame` says, of all repositories or of `groups`; no
-    target and no other policy may be given beside it. Errors: what `scan` raises, UnknownTargetError,
-    AmbiguousTargetError, InvalidDigestError, BlobNotFoundError, NotPinnedError, UnknownPolicyError, PlanError.
+    `targets` are names, digests, unique prefixes of a digest, patterns of whole names (`shop/*`, `*:1.?`, `*:[0-9]*`,
+    `re:.*-rc[0-9]+`), or lists, Indexes or Series of them; `groups` are repositories of which every pin is dropped. A
+    digest means one anonymous pin of it (where it has none and the store is marked and swept: every name on it);
+    `all_pins` drops all pins on what is named. `untagged` drops the manifests that no tag names and nothing needs, as
+    `untagged_frame` says, of all repositories or of `groups`; no target and no other policy may be given beside it.
+    Errors: what `scan` raises, UnknownTargetError, AmbiguousTargetError, PatternError, InvalidDigestError,
+    BlobNotFoundError, NotPinnedError, UnknownPolicyError, PlanError.
     Cost: what goes and its links, once the snapshot was asked before.
     """
     snapshot = as_snapshot(x)
