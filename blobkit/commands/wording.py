@@ -10,6 +10,7 @@ _SAID = (
     (r"use simulate_deref\(x, \*why\(x, '([^']*)'\)\.tags\)", r"blobkit why ADDRESS \1 shows what holds it: drop that"),
     (r"use why\(x, '([^']*)'\)\.preview\(\)", r"blobkit why ADDRESS \1 shows what holds it"),
     (r"groups=\(repository,\)", "--group REPOSITORY"),
+    (r"groups=\('([^']*)',\)", r"--group \1"),
     (r"or all_pins=True", "or --all-pins"),
     (r"give untagged=True with it, or keep=\[\.\.\.\] without", "give --untagged with --group, or --keep without"),
     (r"see store\.tags\(\)", "see blobkit tags"),

@@ -58,9 +58,9 @@ class Comparison(Answer):
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """One row a blob that the tool removes, those that are needed first, then biggest first.
+        """One row a blob that the tool removes (index `digest`), those that are needed first, then biggest first.
 
-        digest, size, kind; `needed`: whether a pin that holds reaches it; `still_needed_by`: a few of the names that
+        size, kind; `needed`: whether a pin that holds reaches it; `still_needed_by`: a few of the names that
         do, sorted (an anonymous pin by its digest); `names`: how many do.
         """
         frame = self._told(self._removed)
@@ -71,26 +71,28 @@ class Comparison(Answer):
         few[lost] = _objects(Holding.now(self.snapshot).reaching(self._removed[lost], NAMES_TOLD).tuples())
         frame["still_needed_by"] = few
         frame["names"] = self._losses[3][self._removed]
-        return frame.sort_values(["needed", "size"], ascending=False, kind="stable", ignore_index=True)
+        return frame.sort_values(["needed", "size"], ascending=False, kind="stable")
 
     @cached_property
     def broken(self) -> pd.DataFrame:
-        """One row a name that would no longer be whole: name, blobs, bytes, unlinked; those that lose most first.
+        """One row a name that would no longer be whole: tag, blobs, bytes, unlinked; those that lose most first.
 
+        `tag`: the full name, of a pin without one the digest that it is on; `name` is the older word for it.
         `blobs`, `bytes`: what is removed of what it reaches; `unlinked`: manifests that its repository would no
         longer know, whether or not their content goes. A pull that asks for any of these fails.
         """
         blobs, size, unlinked, _ = self._losses
-        frame = pd.DataFrame({"name": self._names[0], "blobs": blobs, "bytes": size, "unlinked": unlinked})
-        frame = frame[(blobs > 0) | (unlinked > 0)].astype({"name": "str"})
-        order = ["bytes", "blobs", "unlinked", "name"]
-        return frame.sort_values(order, ascending=[False, False, False, True], ignore_index=True)
+        frame = pd.DataFrame({"tag": self._names[0], "blobs": blobs, "bytes": size, "unlinked": unlinked})
+        frame = frame[(blobs > 0) | (unlinked > 0)].astype({"tag": "str"})
+        order = ["bytes", "blobs", "unlinked", "tag"]
+        frame = frame.sort_values(order, ascending=[False, False, False, True], ignore_index=True)
+        return frame.assign(name=frame["tag"])
 
     @cached_property
     def kept(self) -> pd.DataFrame:
-        """One row a blob that the tool keeps though nothing needs it, biggest first: digest, size, kind."""
+        """One row a blob that the tool keeps though nothing needs it (index `digest`), biggest first: size, kind."""
         frame = self._told(np.flatnonzero(self._spared).astype(np.int32))
-        return frame.sort_values("size", ascending=False, kind="stable", ignore_index=True)
+        return frame.sort_values("size", ascending=False, kind="stable")
 
     @cached_property
     def bytes(self) -> int:
@@ -158,8 +160,8 @@ class Comparison(Answer):
             "needed_bytes": self.needed_bytes,
             "kept_blobs": int(self._spared.sum()),
             "kept_bytes": self.kept_bytes,
-            "broken": _records(self.broken),
-            "removed": _records(self.frame),
+            "broken": self.broken.to_dict("records"),
+            "removed": records(self.frame),
             "notices": list(self.notices),
         }
 
@@ -248,10 +250,10 @@ class Comparison(Answer):
     def _told(self, nodes: NDArray[np.int32]) -> pd.DataFrame:
         return pd.DataFrame(
             {
-                "digest": keys(self.snapshot, nodes),
                 "size": self.snapshot.graph.size[nodes],
                 "kind": categories(self.snapshot, "kind", nodes),
-            }
+            },
+            index=pd.Index(keys(self.snapshot, nodes), name="digest"),
         )
 
     def _lines(self) -> list[str]:
@@ -259,7 +261,7 @@ class Comparison(Answer):
         if len(self.notices) > NOTICES_SHOWN:
             lines.append(f"and {count(len(self.notices) - NOTICES_SHOWN, 'more notice')}: see .notices")
         if len(self.broken):
-            names = [cut(name, NAME_SHOWN) for name in self.broken["name"].head(NAMES_TOLD)]
+            names = [cut(name, NAME_SHOWN) for name in self.broken["tag"].head(NAMES_TOLD)]
             lines.append(f"{count(len(self.broken), 'name')} would break: {listed(names)}{self._more()}")
         spared = int(self._spared.sum())
         if spared:
@@ -320,7 +322,3 @@ def _objects(tuples: list[tuple[str, ...]]) -> NDArray[np.object_]:
     result = np.empty(len(tuples), object)
     result[:] = tuples
     return result
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, object]]:
-    return records(frame.set_index(frame.columns[0]))

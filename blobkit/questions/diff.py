@@ -116,26 +116,26 @@ class Diff(Answer):
 
     @cached_property
     def blobs(self) -> pd.DataFrame:
-        """One row a blob that changed, by digest, and their number is `len`.
+        """One row a blob that changed (index `digest`, sorted), and their number is `len`.
 
-        `digest`, `before`, `after` (states), `cause`, `size`, `net`, `kind`, `tags_before`, `tags_after` (tuples of
+        `before`, `after` (states), `cause`, `size`, `net`, `kind`, `tags_before`, `tags_after` (tuples of
         the names that name it), `groups_before`, `groups_after` (how many groups reach it).
         """
         rows = self._changed
+        digest = _text([(side.snapshot, "key", nodes) for side, nodes in self._named(rows)])
         frame = {
-            "digest": _text([(side.snapshot, "key", nodes) for side, nodes in self._named(rows)]),
             "before": categorical(self.old.state[rows], STATES),
             "after": categorical(self.new.state[rows], STATES),
             "cause": categorical(self._cause[rows], CAUSES),
             "size": self._size[rows],
             "net": self._net[rows],
-            "kind": _text([(side.snapshot, "kind", nodes) for side, nodes in self._named(rows)]),
+            "kind": _text([(side.snapshot, "kind", nodes) for side, nodes in self._named(rows)]).array,
             "tags_before": _tags(self.old, rows),
             "tags_after": _tags(self.new, rows),
             "groups_before": self.old.groups[rows],
             "groups_after": self.new.groups[rows],
         }
-        return pd.DataFrame(frame).sort_values("digest", ignore_index=True)
+        return pd.DataFrame(frame, index=pd.Index(digest, name="digest")).sort_index()
 
     @cached_property
     def tags(self) -> pd.DataFrame:
@@ -162,7 +162,7 @@ class Diff(Answer):
             "by": self.by,
             "net": self.net,
             "causes": records(self.frame),
-            "blobs": self.blobs.astype({"before": "str", "after": "str", "cause": "str"}).to_dict("records"),
+            "blobs": records(self.blobs.astype({"before": "str", "after": "str", "cause": "str"})),
             "tags": records(self.tags),
         }
 

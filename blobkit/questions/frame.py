@@ -86,8 +86,9 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
 def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
     """Return one row a tag, by its full name (index `tag`, str, sorted; a name given twice has two rows).
 
-    - `repo` (repository, "" where a plain tag has none), `name` (the rest of the full name), `digest`: str;
-      `kind`: categorical; `platforms`: tuple of str; `created`, `modified` (of the tag, else of the blob)
+    - `repo` (repository, "" where a plain tag has none), `version` (the rest of the full name), `digest`: str;
+      `kind`: categorical; `platforms`: tuple of str; `created`, `modified` (of the tag, else of the blob). A blob
+      with several names has several rows; `name` is the older word for `version`
     - `closure`: bytes that the tag reaches under the policy; `exclusive`: bytes that go if this name is dropped;
       `same_digest`: how many other names name the same digest: int64
 
@@ -105,10 +106,12 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
     node = ids(pins["node"])[rows]
     names = pins["name"].take(rows).to_pandas().astype("str")
     repo = pins["group"].take(rows).fill_null("").to_pandas().astype("str")
+    version = [name[len(group) + 1 :] if group else name for name, group in zip(names, repo, strict=True)]
     frame = pd.DataFrame(
         {
             "repo": repo.array,
-            "name": [name[len(group) + 1 :] if group else name for name, group in zip(names, repo, strict=True)],
+            "version": version,
+            "name": version,
             "digest": keys(snapshot, node),
             "kind": categories(snapshot, "kind", node),
             "platforms": _platforms(snapshot, node),
@@ -120,7 +123,7 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
         },
         index=pd.Index(names.array, name="tag"),
     )
-    return frame.astype({"name": "str"})
+    return frame.astype({"version": "str", "name": "str"})
 
 
 def links_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:

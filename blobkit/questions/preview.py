@@ -101,12 +101,12 @@ class Preview(Answer):
 
     @cached_property
     def freed(self) -> pd.DataFrame:
-        """One row a blob that would go: digest, size, level, kind, tags; by level, then by digest."""
+        """One row a blob that would go (index `digest`): size, level, kind, tags; by level, then by digest."""
         return _frame(self.snapshot, self.nodes, self._level)
 
     @cached_property
     def kept(self) -> pd.DataFrame:
-        """One row a stored blob that the targets reach and that stays, biggest first: as `freed`, and why it stays.
+        """One row a stored blob that the targets reach and that stays (index `digest`), biggest first, and its holders.
 
         `level`: the fewest links from a target; `holders`: digests that link to it and names that pin it;
         `still_needed_by`: names that reach it. Both are tuples of the nearest 100 at most.
@@ -285,12 +285,13 @@ def simulate_deref(
 ) -> Preview:
     """Return what would go if these references were dropped together; nothing is written anywhere.
 
-    `targets` are names, digests, patterns with `*`, unique prefixes of a digest, or lists, Indexes or Series of them;
-    `groups` are repositories of which every pin is dropped. A digest means one anonymous pin of it (where it has none
-    and the store is marked and swept: every name on it); `all_pins` drops all pins on what is named. `untagged` drops
-    the manifests that no tag names and nothing needs, as `untagged_frame` says, of all repositories or of `groups`; no
-    target and no other policy may be given beside it. Errors: what `scan` raises, UnknownTargetError,
-    AmbiguousTargetError, InvalidDigestError, BlobNotFoundError, NotPinnedError, UnknownPolicyError, PlanError.
+    `targets` are names, digests, unique prefixes of a digest, patterns of whole names (`shop/*`, `*:1.?`, `*:[0-9]*`,
+    `re:.*-rc[0-9]+`), or lists, Indexes or Series of them; `groups` are repositories of which every pin is dropped. A
+    digest means one anonymous pin of it (where it has none and the store is marked and swept: every name on it);
+    `all_pins` drops all pins on what is named. `untagged` drops the manifests that no tag names and nothing needs, as
+    `untagged_frame` says, of all repositories or of `groups`; no target and no other policy may be given beside it.
+    Errors: what `scan` raises, UnknownTargetError, AmbiguousTargetError, PatternError, InvalidDigestError,
+    BlobNotFoundError, NotPinnedError, UnknownPolicyError, PlanError.
     Cost: what goes and its links, once the snapshot was asked before.
 
     >>> store = demo.small()
@@ -335,12 +336,12 @@ def _not_holding(snapshot: Snapshot, holds: NDArray[np.bool_]) -> list[str]:
 def _frame(snapshot: Snapshot, nodes: NDArray[np.int32], level: NDArray[np.int32]) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "digest": keys(snapshot, nodes),
             "size": snapshot.graph.size[nodes],
             "level": level.astype(np.int64),
             "kind": categories(snapshot, "kind", nodes),
             "tags": tags(snapshot, nodes),
-        }
+        },
+        index=pd.Index(keys(snapshot, nodes), name="digest"),
     )
 
 

@@ -84,12 +84,12 @@ class Why(Answer):
     @cached_property
     def tags(self) -> tuple[str, ...]:
         """All names that reach the blob, sorted; as targets they stay names, also where one is a digest."""
-        return tuple(map(PinName, sorted(set(self.frame.loc[self._named, "name"].tolist()))))
+        return tuple(map(PinName, sorted(set(self.frame.loc[self._named, "tag"].tolist()))))
 
     @cached_property
     def others(self) -> tuple[str, ...]:
         """The other pins that reach it, sorted: anonymous ones by their digest, revisions as `repo@digest`."""
-        return tuple(sorted(set(self.frame.loc[~self._named, "name"].tolist())))
+        return tuple(sorted(set(self.frame.loc[~self._named, "tag"].tolist())))
 
     @property
     def releasable(self) -> bool:
@@ -105,22 +105,27 @@ class Why(Answer):
     def paths(self) -> Paths:
         """A shortest way down to the blob from each of `tags` and `others`: the keys of the nodes on it."""
         ends: dict[str, int] = {}
-        for name, node in zip(self.frame["name"].tolist(), self._nodes.tolist(), strict=True):
+        for name, node in zip(self.frame["tag"].tolist(), self._nodes.tolist(), strict=True):
             ends.setdefault(name, node)
         return Paths(self.snapshot, ends, self._below)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """One row a pin that reaches the blob, nearest first: name, pin (its kind), digest (where), links (how far)."""
+        """One row a pin that reaches the blob, nearest first: tag, pin (its kind), digest (where), links (how far).
+
+        `tag`: the full name, of a pin without one the digest that it is on; `name` is the older word for it. A digest
+        with several pins has several rows.
+        """
         pins = self.snapshot.pins
         digest = keys(self.snapshot, self._nodes)
         name = pd.Series(pins["name"].take(self._rows).to_pandas(), dtype="str").fillna(pd.Series(digest))
         return pd.DataFrame(
             {
-                "name": name.array,
+                "tag": name.array,
                 "pin": categorical(codes(pins["kind"])[self._rows], PIN_KINDS),
                 "digest": digest,
                 "links": self._distance[self._nodes].astype(np.int64),
+                "name": name.array,
             }
         )
 
@@ -210,9 +215,9 @@ class Why(Answer):
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
         """Return what holds the blob: the nearest pins; folded, a shortest way from each of them."""
         names = list(islice(self.paths, rows))
-        ways = columns_table({"name": names, "way": [self.paths[name] for name in names]}, {"way": Unit.NAMES})
+        ways = columns_table({"tag": names, "way": [self.paths[name] for name in names]}, {"way": Unit.NAMES})
         return (
-            Section("", tuple(self._lines()), frame_table(self.frame, ("name", "pin", "digest", "links"), rows=rows)),
+            Section("", tuple(self._lines()), frame_table(self.frame, ("tag", "pin", "digest", "links"), rows=rows)),
             Section("Ways down to it", table=ways, folded=True),
         )
 
