@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from tqdm.auto import tqdm
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -20,6 +18,8 @@ def watched(items: Iterable[T], what: str, *, show: bool, unit: str = " blobs") 
     """Return `items`, with a progress bar on standard error (a widget in a notebook) while they are taken."""
     if not show:
         return items
+    from tqdm.auto import tqdm  # noqa: PLC0415 (it brings asyncio, and most commands show no bar)
+
     return tqdm(items, desc=what, unit=unit, unit_scale=True, delay=SECONDS_BEFORE_SHOWN, leave=False)
 
 
@@ -29,5 +29,7 @@ def counted(total: int, what: str, *, show: bool, unit: str = "B") -> Iterator[C
     if not show:
         yield lambda _more: None
         return
+    from tqdm.auto import tqdm  # noqa: PLC0415
+
     with tqdm(total=total, desc=what, unit=unit, unit_scale=True, delay=SECONDS_BEFORE_SHOWN, leave=False) as bar:
         yield bar.update

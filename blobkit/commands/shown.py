@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from blobkit.connect import facts
-from blobkit.present.plain import records
-from blobkit.present.sections import frame_table
+from blobkit.present.plain import plain
+from blobkit.present.sections import columns_table
 from blobkit.present.text import TextStyle, table_text
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Mapping, Sequence
 
     from blobkit.snapshot.snapshot import Snapshot
 
@@ -40,9 +40,14 @@ def watched() -> bool:
     return sys.stderr.isatty()
 
 
-def show(frame: pd.DataFrame, *, as_json: bool) -> None:
-    """Print a frame, as JSON or as a table."""
-    click.echo(dumps(records(frame)) if as_json else table_text(frame_table(frame, rows=len(frame)), style()))
+def show(columns: Mapping[str, Sequence[object]], *, as_json: bool) -> None:
+    """Print columns, as JSON or as a table."""
+    table = columns_table(columns)
+    if as_json:
+        rows = zip(*columns.values(), strict=True)
+        click.echo(dumps([dict(zip(columns, map(plain, row), strict=True)) for row in rows]))
+    else:
+        click.echo(table_text(table, style()))
 
 
 def style() -> TextStyle:

@@ -13,7 +13,7 @@ from blobkit.analysis.planning import Choice, cheapest
 from blobkit.analysis.reach import live, unknown
 from blobkit.analysis.repositories import repositories
 from blobkit.digest import is_digest
-from blobkit.errors import InfeasiblePlanError, PlanError
+from blobkit.errors import Hint, InfeasiblePlanError, PlanError
 from blobkit.present.answer import Answer
 from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
@@ -263,8 +263,9 @@ def plan(  # noqa: PLR0913 (what is wanted is keyword-only)
         only_groups(snapshot, policy, goals)
         return _of_untagged(snapshot, keep, groups)
     if tuple(flattened(groups)):
-        msg = "groups picks repositories of untagged manifests: give untagged=True with it, or keep=[...] without"
-        raise PlanError(msg)
+        msg = "groups are repositories of untagged manifests"
+        hint = Hint("give untagged=True too, or keep=[...] instead", "give --untagged too, or --keep instead")
+        raise PlanError(msg, hint=hint)
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)
     needed = _needed(snapshot, free, until, ruled=older_than is not None or keep_last is not None)
     found = rules(snapshot, keep, older_than, keep_last)
@@ -314,16 +315,18 @@ def _kept_by(frame: pd.DataFrame, keepers: NDArray[np.int64]) -> list[str]:
 def _needed(snapshot: Snapshot, free: Size | None, until: Size | None, *, ruled: bool) -> int | None:
     """Return the bytes that must go, beyond garbage; None where rules alone say what goes."""
     if free is not None and until is not None:
-        msg = "free and until are two goals: give one of them"
-        raise PlanError(msg)
+        msg = "free and until are two goals"
+        raise PlanError(msg, hint=Hint("give one of them", "give --free or --until"))
     if free is not None:
         return parse_size(free)
     if until is not None:
         taken_along = 0 if snapshot.rule.counting else _garbage(snapshot)
         return max(snapshot.bytes - taken_along - parse_size(until), 0)
     if not ruled:
-        msg = 'no goal: give free="20GiB", until="500GiB", or a rule (older_than="30d", keep_last=3)'
-        raise PlanError(msg)
+        msg = "no goal"
+        python = 'give free="20GiB", until="500GiB", or a rule (older_than="30d", keep_last=3)'
+        shell = "give --free 20GiB, --until 500GiB, or a rule (--older-than 30d, --keep-last 3)"
+        raise PlanError(msg, hint=Hint(python, shell))
     return None
 
 

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,12 +23,12 @@ from blobkit.protocols import summarised
 from blobkit.render import count, human_bytes, printable
 from blobkit.snapshot.graph import build_graph, counted_links, holding_pins
 from blobkit.snapshot.kinds import STORES, policy_of
-from blobkit.snapshot.saved import read_archive, read_directory, write_archive, write_directory
 from blobkit.snapshot.tables import Notice, Tables, ids, make, numbers, with_notices
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
+    from types import ModuleType
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -153,21 +154,21 @@ class Snapshot(Answer):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all facts into one file (a zip of parquet files), whole or not at all."""
-        write_archive(Path(path), self.tables, self._meta())
+        _files().write_archive(Path(path), self.tables, self._meta())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Snapshot:
         """Return the snapshot that `save` wrote; SnapshotFormatError where the file is none or is damaged."""
-        return cls._restore(*read_archive(Path(path)))
+        return cls._restore(*_files().read_archive(Path(path)))
 
     def to_parquet(self, directory: str | os.PathLike[str]) -> None:
         """Write one parquet file a table into `directory`; links and pins name nodes by their `id`."""
-        write_directory(Path(directory), self.tables, self._meta())
+        _files().write_directory(Path(directory), self.tables, self._meta())
 
     @classmethod
     def from_parquet(cls, directory: str | os.PathLike[str]) -> Snapshot:
         """Return the snapshot that `to_parquet` wrote; SnapshotFormatError where it is none or is damaged."""
-        return cls._restore(*read_directory(Path(directory)))
+        return cls._restore(*_files().read_directory(Path(directory)))
 
     def _meta(self) -> dict[str, object]:
         return {
@@ -236,3 +237,8 @@ def build(  # noqa: PLR0913 (the four fact tables, and what they are of)
     """
     rule = policy_of(kind, policy or "")
     return Snapshot(make(nodes, links, pins, notices), kind, address, time or datetime.now(UTC), rule, disk)
+
+
+def _files() -> ModuleType:
+    """Return the module of saved snapshots; what reads and saves none does not wait for parquet."""
+    return import_module("blobkit.snapshot.saved")

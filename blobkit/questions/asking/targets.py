@@ -17,7 +17,7 @@ import pandas as pd
 from blobkit.analysis.reach import live
 from blobkit.analysis.referrers import Holding
 from blobkit.digest import is_digest
-from blobkit.errors import AmbiguousTargetError, BlobNotFoundError, NotPinnedError, UnknownTargetError
+from blobkit.errors import AmbiguousTargetError, BlobNotFoundError, Hint, NotPinnedError, UnknownTargetError
 from blobkit.questions.asking.patterns import is_pattern, rows_like
 from blobkit.questions.asking.unknown import by_prefix, nearest, refuse, refuse_pattern
 from blobkit.render import count, listed, printable, short
@@ -71,8 +71,8 @@ def resolve(snapshot: Snapshot, targets: Targets, *, groups: Targets = (), all_p
     """
     dropped = Dropped(tuple(flattened(targets)), tuple(flattened(groups)))
     if not dropped.names and not dropped.groups:
-        msg = "no target: give a name, a digest, a pattern, or groups=(repository,)"
-        raise UnknownTargetError(msg)
+        msg, what = "no target", "give a name, a digest, a pattern, or"
+        raise UnknownTargetError(msg, hint=Hint(f"{what} groups=(repository,)", f"{what} --group REPOSITORY"))
     resolver = _Resolver(snapshot, dropped)
     for text in dropped.names:
         resolver.target(text, all_pins=all_pins)
@@ -260,12 +260,13 @@ class _Resolver:
         """On a marked store, drop every name on the blob; NotPinnedError says what to type where there is none."""
         if on_it and self.snapshot.rule.counting:
             names = [printable(str(self.names[row])) for row in on_it]
-            msg = f"{short(digest)} has no anonymous pin: {listed(names)} holds it; give the name, or all_pins=True"
-            raise NotPinnedError(msg, digest=digest)
+            msg = f"{short(digest)} has no anonymous pin: {listed(names)} holds it"
+            hint = Hint("give the name, or all_pins=True", "give the name, or --all-pins")
+            raise NotPinnedError(msg, hint=hint, digest=digest)
         virtual_nodes = revisions(self.snapshot).virtual_nodes(node)
         rows = on_it or [row for virtual_node in virtual_nodes for row in self._holding_on(virtual_node)]
         if not rows:
-            raise NotPinnedError(_not_pinned(self.snapshot, digest, node), digest=digest)
+            raise _not_pinned(self.snapshot, digest, node)
         self._name_rows(list(rows), all_pins=False)
 
     def _holding_on(self, node: int) -> list[int]:
@@ -277,17 +278,21 @@ class _Resolver:
         self.dropped.add(rows, {row: int(self.count[row]) for row in rows})
 
 
-def _not_pinned(snapshot: Snapshot, digest: str, node: int) -> str:
-    """Return what to say of a blob that has no pin of its own."""
+def _not_pinned(snapshot: Snapshot, digest: str, node: int) -> NotPinnedError:
+    """Return the error for a blob that has no pin of its own."""
     if not live(snapshot.graph)[node]:
-        return f"{short(digest)} is held by nothing under policy {snapshot.policy}: there is no pin to drop"
+        msg = f"{short(digest)} is held by nothing under policy {snapshot.policy}: there is no pin to drop"
+        return NotPinnedError(msg, digest=digest)
     if IS_ALONE[codes(snapshot.pins["kind"])[rows_on(snapshot, node)]].any():
-        return f"{short(digest)} is never removed by {snapshot.rule.tool}, whatever is dropped: remove its file"
+        msg = f"{short(digest)} is never removed by {snapshot.rule.tool}, whatever is dropped: remove its file"
+        return NotPinnedError(msg, digest=digest)
     found = Holding.now(snapshot).names(node, NAMES_JUDGED)
     names = listed([printable(short(name)) for name in found], 3)
     by_tags = f"simulate_deref(x, *why(x, {digest!r}).tags)"
     call = f"why(x, {digest!r}).preview()" if any(map(_is_no_tag, found)) else by_tags
-    return f"{short(digest)} has no pin of its own, only links hold it ({names} reach it): use {call}"
+    msg = f"{short(digest)} has no pin of its own, only links hold it ({names} reach it)"
+    hint = Hint(f"use {call}", f"blobkit why ADDRESS {digest} shows what holds it: drop that")
+    return NotPinnedError(msg, hint=hint, digest=digest)
 
 
 def _is_no_tag(name: str) -> bool:
