@@ -57,6 +57,11 @@ def scan(
     AddressError where there is no such path or no store, UnreadableStoreError where a store cannot be read. Cost: one
     look at each file, one read of each manifest. `storage_options` are for stores that are not local, of which there
     are none yet.
+
+    >>> image = demo.small().export("shop/web:1.0", "layout")
+    >>> snapshot = blobkit.scan("layout")
+    >>> snapshot.kind, snapshot.policies
+    ('oci', ('dependent', 'strong', 'ignore'))
     """
     if storage_options:
         msg = f"storage_options are given ({listed(sorted(storage_options))}), and {os.fspath(address)} is a local path"

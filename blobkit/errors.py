@@ -31,7 +31,8 @@
     |-- UnknownToolError (ValueError)           a tool that does not fit this kind of store
     |-- SnapshotFormatError (ValueError)        not a saved snapshot, or one that breaks its own rules
     `-- TargetError (LookupError)               a target that names nothing, or more than one thing
-        `-- UnknownTargetError, AmbiguousTargetError
+        |-- UnknownTargetError, AmbiguousTargetError
+        `-- PatternError (ValueError)           what follows `re:` is no regular expression
 
     UserWarning
     |-- LayoutChangedWarning                    another program wrote into the layout of a store
@@ -69,6 +70,7 @@ __all__ = [
     "NotAStoreError",
     "NotAdoptedError",
     "NotPinnedError",
+    "PatternError",
     "PlanError",
     "ReadOnlyStoreError",
     "SizeError",
@@ -301,6 +303,10 @@ class TargetError(BlobkitError, LookupError):
 
 class UnknownTargetError(TargetError):
     """A target that names nothing."""
+
+
+class PatternError(TargetError, ValueError):
+    """A pattern over names that is none: what follows `re:` is no regular expression, or it is too long."""
 
 
 class AmbiguousTargetError(TargetError):

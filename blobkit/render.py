@@ -6,7 +6,6 @@ paths come from strangers, so nothing reaches a terminal or a page without `prin
 
 from __future__ import annotations
 
-import html
 import shlex
 import unicodedata
 from typing import TYPE_CHECKING
@@ -20,14 +19,11 @@ __all__ = [
     "clean",
     "count",
     "cut",
-    "html_card",
-    "html_table",
     "human_bytes",
     "in_shell",
     "listed",
     "printable",
     "short",
-    "text_table",
 ]
 
 ALIKE = 0.6
@@ -137,42 +133,3 @@ def cut(text: str, most: int) -> str:
     """Return the start of a text that is shown, in one line, and a sign where it goes on."""
     shown = printable(text[: most + 1])
     return shown if len(shown) <= most else shown[: most - 1] + "…"
-
-
-def text_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozenset[str] = frozenset()) -> str:
-    """Return an aligned text table without colours or rules; columns named in `right` are right-aligned."""
-    cells = [[printable(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    lines = (
-        "  ".join(
-            cell.rjust(width) if name in right else cell.ljust(width)
-            for cell, width, name in zip(row, widths, header, strict=True)
-        ).rstrip()
-        for row in cells
-    )
-    return "\n".join(lines)
-
-
-def html_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozenset[str] = frozenset()) -> str:
-    """Return an HTML table, every cell escaped; a cell that is a digest is shortened, the full one as its title."""
-
-    def cell(tag: str, name: str, text: str) -> str:
-        align = "right;white-space:nowrap" if name in right else "left"
-        brief = short(text)
-        title = f' title="{html.escape(text)}"' if brief != text else ""
-        return f'<{tag} style="text-align:{align}"{title}>{html.escape(printable(brief))}</{tag}>'
-
-    head = "".join(cell("th", name, name) for name in header)
-    body = "".join(
-        "<tr>" + "".join(cell("td", name, text) for name, text in zip(header, row, strict=True)) + "</tr>"
-        for row in rows
-    )
-    return f'<table style="border-spacing:.8em .1em"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-
-
-def html_card(title: str, lines: Iterable[str], *tables: str) -> str:
-    """Return a titled block of escaped lines, then the tables (HTML). It takes the page's own colours."""
-    paragraphs = "".join(f"<div>{html.escape(printable(line))}</div>" for line in lines)
-    head = f"<b>{html.escape(printable(title))}</b>"
-    style = "border-left:3px solid currentColor;padding:.2em .8em;font-size:.95em"
-    return f'<div class="blobkit" style="{style}">{head}{paragraphs}{"".join(tables)}</div>'

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
-from blobkit.commands.shown import dumps, json_option, policy_option, scanned
+from blobkit.commands.shown import dumps, json_option, policy_option, scanned, style
+from blobkit.present.plain import records
+from blobkit.present.sections import frame_table
+from blobkit.present.text import table_text
 from blobkit.questions.comparison import compare_gc as comparison_of
 from blobkit.questions.preview import simulate_deref
 from blobkit.questions.sharing import sharing as sharing_of
-from blobkit.questions.summary import cells, records, table
 from blobkit.questions.untagged import untagged_frame
 from blobkit.questions.usage import usage as usage_of
 from blobkit.questions.why import why as why_of
@@ -69,7 +69,9 @@ def untagged(address: str, groups: tuple[str, ...], *, tool: str | None, as_json
     else:
         shown = frame.drop(columns="modified").set_index("repo")
         lines = [answer.title(), *answer.lines()]
-        click.echo("\n".join([*lines, *([table(cells(shown, full=not sys.stdout.isatty()))] if len(frame) else [])]))
+        click.echo(
+            "\n".join([*lines, *([table_text(frame_table(shown, rows=len(shown)), style())] if len(frame) else [])])
+        )
 
 
 @click.command()

@@ -56,6 +56,10 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
     `columns` picks one or some (only these are computed), `links` adds `links`: a tuple of the digests linked to.
     `absent` adds nodes that are linked to and not stored, `virtual` virtual nodes; both add the column `stored`.
     An answer gives its own main table. Cost: nodes + links; 1M blobs and 8M links take about a second.
+
+    >>> frame = blobkit.to_frame(demo.small())
+    >>> frame.nlargest(2, "retained")["tags"].tolist()
+    [('shop/worker:1',), ()]
     """
     frame = getattr(x, "frame", None)
     if isinstance(frame, pd.DataFrame):
@@ -81,12 +85,17 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
 def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
     """Return one row a tag, by its full name (index `tag`, str, sorted; a name given twice has two rows).
 
-    - `repo` (repository, "" where a plain tag has none), `name` (the rest of the full name), `digest`: str;
-      `kind`: categorical; `platforms`: tuple of str; `created`, `modified` (of the tag, else of the blob)
+    - `repo` (repository, "" where a plain tag has none), `version` (the rest of the full name), `digest`: str;
+      `kind`: categorical; `platforms`: tuple of str; `created`, `modified` (of the tag, else of the blob). A blob
+      with several names has several rows; `name` is the older word for `version`
     - `closure`: bytes that the tag reaches under the policy; `exclusive`: bytes that go if this name is dropped;
       `same_digest`: how many other names name the same digest: int64
 
     Cost: the closures of different digests.
+
+    >>> tags = blobkit.tags_frame(demo.small())
+    >>> tags.loc["shop/web:1.0", ["closure", "exclusive"]].tolist()
+    [6903, 1669]
     """
     snapshot = as_snapshot(x)
     pins = snapshot.pins
@@ -96,10 +105,12 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
     node = ids(pins["node"])[rows]
     names = pins["name"].take(rows).to_pandas().astype("str")
     repo = pins["group"].take(rows).fill_null("").to_pandas().astype("str")
+    version = [name[len(group) + 1 :] if group else name for name, group in zip(names, repo, strict=True)]
     frame = pd.DataFrame(
         {
             "repo": repo.array,
-            "name": [name[len(group) + 1 :] if group else name for name, group in zip(names, repo, strict=True)],
+            "version": version,
+            "name": version,
             "digest": keys(snapshot, node),
             "kind": categories(snapshot, "kind", node),
             "platforms": named_platforms(snapshot, node),
@@ -111,7 +122,7 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
         },
         index=pd.Index(names.array, name="tag"),
     )
-    return frame.astype({"name": "str"})
+    return frame.astype({"version": "str", "name": "str"})
 
 
 def links_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
@@ -119,6 +130,9 @@ def links_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
 
     Virtual nodes are among the sources where the policy counts their links. A blob that another names in two positions
     (as config and as layer) has a row for each. Sorted by source, target, kind. Cost: links.
+
+    >>> blobkit.links_frame(demo.small())["kind"].value_counts().head(3).to_dict()
+    {'layer': 29, 'config': 10, 'child': 2}
     """
     snapshot = as_snapshot(x)
     kind = codes(snapshot.links["kind"])

@@ -148,6 +148,10 @@ def untagged_frame(x: SupportsSnapshot | Address, *, min_age: Age = MIN_AGE) -> 
 
     Judged by the rules under which each manifest is held by a link of its own. UnknownPolicyError for kinds of stores
     without untagged manifests, AgeError, and what `scan` raises. Cost: what tags reach, and retained sizes.
+
+    >>> untagged = blobkit.untagged_frame(demo.registry(unit=1))
+    >>> untagged[["repo", "needed_by"]].values.tolist()
+    [['shop/web', ''], ['shop/worker', 'platform of shop/worker:1']]
     """
     return Untagged(revisions_view(as_snapshot(x)), min_age, np.empty(0, np.int64)).frame()
 

@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.render import count, html_card, html_table, human_bytes, printable
+from blobkit.present.answer import Answer
+from blobkit.present.sections import ROWS_SHOWN, Section
+from blobkit.protocols import summarised
+from blobkit.render import count, human_bytes, printable
 from blobkit.snapshot.graph import build_graph, counted_links, holding_pins
 from blobkit.snapshot.kinds import STORES, policy_of
 from blobkit.snapshot.tables import Notice, Tables, ids, make, numbers, with_notices
@@ -38,13 +41,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Snapshot", "build"]
 
+SUMMED = 200_000
+"""Nodes of a snapshot that is analysed to show itself; a larger one must show itself at once."""
+NEXT = "next: blobkit.audit(x), blobkit.tags_frame(x), blobkit.usage(x, by=...), blobkit.simulate_deref(x, name)"
 
-@dataclass(frozen=True, eq=False)
-class Snapshot:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Snapshot(Answer):
     """An immutable picture of a store: `kind` and `address` of the store, the `time` (UTC) it was taken, its facts.
 
     `nodes`, `links`, `pins` and `notices` are Arrow tables that pandas, polars and duckdb read without a copy; their
     columns are told in `blobkit.snapshot.tables.Tables`. Made by `blobkit.scan`, `store.snapshot()`, `Snapshot.load`.
+
+    >>> snapshot = demo.small().snapshot()
+    >>> snapshot.save("now.blobkit")
+    >>> blobkit.Snapshot.load("now.blobkit").bytes == snapshot.bytes
+    True
     """
 
     tables: Tables
@@ -193,16 +205,18 @@ class Snapshot:
         """Return the same in one line."""
         return f"<Snapshot of {self.caption()}: {self.blobs:,} blobs, {self.bytes:,} bytes>"
 
-    def _repr_html_(self) -> str:
-        rows = [
-            ("stored blobs", f"{self.blobs:,}"),
-            ("stored bytes", human_bytes(self.bytes)),
-            ("links", f"{self.links.num_rows:,}"),
-            ("pins", f"{self.pins.num_rows:,}"),
-            ("notices", f"{self.notices.num_rows:,}"),
-            ("policies", ", ".join(self.policies)),
-        ]
-        return html_card("Snapshot", [self.caption()], html_table(("fact", "value"), rows))
+    def title(self) -> str:
+        """Return one line that names the store, the time and the policy."""
+        return self.caption()
+
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return how much there is and what to call next; of up to 200,000 nodes also what is live, biggest, tagged."""
+        things = ((self.blobs, "blob"), (self.links.num_rows, "link"), (self.pins.num_rows, "pin"))
+        numbers = ", ".join(count(number, noun) for number, noun in things)
+        notices = count(self.notices.num_rows, "notice")
+        about = (f"{human_bytes(self.bytes)}: {numbers}, {notices}", f"policies: {', '.join(self.policies)}", NEXT)
+        parts = summarised(self).sections(rows) if self.nodes.num_rows <= SUMMED else ()
+        return Section("", about), *(replace(part, title=part.title or "At a glance") for part in parts)
 
 
 def build(  # noqa: PLR0913 (the four fact tables, and what they are of)

@@ -80,7 +80,7 @@ def test_previews_of_tags_alone_and_together(store: tuple[blobkit.Snapshot, Coun
         preview = blobkit.simulate_deref(snapshot, *some)
         assert set(preview.digests) == gone
         assert preview.bytes == plain.bytes(gone)
-        assert set(preview.kept["digest"]) == plain.reached(plain.tags[tag] for tag in some) - gone
+        assert set(preview.kept.index) == plain.reached(plain.tags[tag] for tag in some) - gone
         together += len(gone) > len(set().union(*(plain.freed([tag]) for tag in some)))
     assert together > DRAWS // 4
 

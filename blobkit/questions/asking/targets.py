@@ -1,14 +1,12 @@
 """From what a user hands over (names, digests, patterns, lists, Series) to the pins that would be dropped.
 
-Resolved in this order: a full digest of a blob that is there, an exact name, a pattern with `*` over names, a unique
-prefix of a digest. Nothing is guessed: what names nothing, or several things, is an error that lists the nearest ones.
+Resolved in this order: a full digest of a blob that is there, an exact name (whatever it looks like), a pattern over
+names (see `patterns`), a unique prefix of a digest. Nothing is guessed: what names nothing, or several things, is an
+error that lists the nearest ones.
 """
 
 from __future__ import annotations
 
-import difflib
-import re
-from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,12 +16,14 @@ import pandas as pd
 
 from blobkit.analysis.reach import live
 from blobkit.analysis.referrers import Holding
-from blobkit.digest import ALGORITHMS, is_digest, parse
+from blobkit.digest import is_digest
 from blobkit.errors import AmbiguousTargetError, BlobNotFoundError, Hint, NotPinnedError, UnknownTargetError
+from blobkit.questions.asking.patterns import is_pattern, rows_like
+from blobkit.questions.asking.unknown import by_prefix, nearest, refuse, refuse_pattern
 from blobkit.render import count, listed, printable, short
 from blobkit.snapshot.pins import meant_by, named, revisions, rows_named, rows_on, twins
 from blobkit.snapshot.roles import GOES_ALONG, IS_ALIAS, IS_ALONE, IS_REVISION, NAMES
-from blobkit.snapshot.tables import codes, flat, ids, matching, numbers
+from blobkit.snapshot.tables import codes, flat, ids, numbers
 
 if TYPE_CHECKING:
     from blobkit.snapshot.snapshot import Snapshot
@@ -32,11 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Dropped", "PinName", "Targets", "blob_of", "flattened", "resolve", "untagged"]
 
-PREFIX_HEX = 6
-NAMES_COMPARED = 50_000
 NAMES_JUDGED = 100
-_DIGEST_LIKE = re.compile(rf"({'|'.join(ALGORITHMS)}):")
-_PREFIX = re.compile(rf"((?:{'|'.join(ALGORITHMS)}):)?([0-9a-f]{{{PREFIX_HEX},}})")
 
 
 class PinName(str):
@@ -75,7 +71,7 @@ def resolve(snapshot: Snapshot, targets: Targets, *, groups: Targets = (), all_p
     """
     dropped = Dropped(tuple(flattened(targets)), tuple(flattened(groups)))
     if not dropped.names and not dropped.groups:
-        msg, what = "no target", "give a name, a digest, a pattern with *, or"
+        msg, what = "no target", "give a name, a digest, a pattern, or"
         raise UnknownTargetError(msg, hint=Hint(f"{what} groups=(repository,)", f"{what} --group REPOSITORY"))
     resolver = _Resolver(snapshot, dropped)
     for text in dropped.names:
@@ -140,19 +136,19 @@ class _Resolver:
                 self.dropped.notices.append(f"{text} was taken as the digest, not as the name: tag:{text} is that")
             self._digest(text, all_pins=all_pins)
             return
-        found = [] if text.startswith("tag:") else self._by_prefix(text.removeprefix("digest:"))
+        found = [] if text.startswith("tag:") else by_prefix(self.snapshot, text.removeprefix("digest:"))
         if rows:
             if found:
                 self.dropped.notices.append(f"{text} was taken as the name, not as the start of {short(found[0])}")
             self._by_name(text, rows, all_pins=all_pins)
         elif text.startswith(("tag:", "digest:")):
             self._forced(*text.split(":", 1), all_pins=all_pins)
-        elif "*" in text:
-            self._name_rows(self._rows_like(text), all_pins=all_pins)
+        elif is_pattern(text):
+            self._name_rows(rows_like(self.snapshot, text).tolist(), all_pins=all_pins)
         elif len(found) == 1:
             self._digest(found[0], all_pins=all_pins)
         else:
-            self._refuse(text, found)
+            refuse(self.snapshot, text, found)
 
     def blob(self, text: str) -> int:
         """Return the node of one blob."""
@@ -163,9 +159,10 @@ class _Resolver:
         if len(named) > 1:
             msg = f"{text} names {count(len(named), 'blob')}: give the digest of one: {listed(named, 4)}"
             raise AmbiguousTargetError(msg)
-        found = named or self._by_prefix(text)
+        found = named or by_prefix(self.snapshot, text)
         if len(found) != 1:
-            self._refuse(text, found)
+            refuse_pattern(self.snapshot, text)
+            refuse(self.snapshot, text, found, one=True)
         return self.snapshot.find(found[0])
 
     def _is_name(self, text: str) -> bool:
@@ -178,13 +175,13 @@ class _Resolver:
         rows = np.flatnonzero(np.asarray(self.snapshot.pins["group"].fill_null("")) == text)
         if not text or not len(rows):
             known = sorted(set(self.snapshot.pins["group"].unique().drop_null().to_pylist()))
-            msg = f"no repository {text!r} here{_hint(text, known)}"
+            msg = f"no repository {text!r} here{nearest(text, known)}"
             raise UnknownTargetError(msg)
         self._drop(rows.tolist())
 
     def _forced(self, what: str, text: str, *, all_pins: bool) -> None:
         rows = self._named(text) if what == "tag" else []
-        found = self._by_prefix(text) if what == "digest" else []
+        found = by_prefix(self.snapshot, text) if what == "digest" else []
         if is_digest(text) and what == "digest":
             self._digest(text, all_pins=all_pins)
         elif rows:
@@ -192,7 +189,7 @@ class _Resolver:
         elif len(found) == 1:
             self._digest(found[0], all_pins=all_pins)
         else:
-            self._refuse(text, found)
+            refuse(self.snapshot, text, found)
 
     def _named(self, text: str) -> list[int]:
         """Return the rows that have a name, else those that it is another name of: of one image only."""
@@ -213,43 +210,6 @@ class _Resolver:
             both = f"{text} names {count(len(blobs), 'blob')}: all of them are dropped"
             self.dropped.notices.append(f"{both}; to drop one alone, give its digest")
         self._name_rows(rows, all_pins=all_pins)
-
-    def _refuse(self, text: str, found: list[str]) -> None:
-        """Raise the error that says why a target stands for nothing."""
-        if len(found) > 1:
-            msg = f"{text} is the start of {count(len(found), 'digest')}: {listed(found, 4)}; give more of it"
-            raise AmbiguousTargetError(msg)
-        if _DIGEST_LIKE.match(text) and not _PREFIX.fullmatch(text):
-            parse(text)
-        nearest = _hint(text, self.names[: min(self.named, NAMES_COMPARED)].to_pylist())
-        msg = f"nothing here is named {text!r}, and no digest starts so{nearest}"
-        raise UnknownTargetError(msg)
-
-    def _rows_like(self, pattern: str) -> list[int]:
-        """Return the rows whose name matches a pattern in which only `*` is special."""
-        expression = "(?s)^" + ".*".join(re.escape(part) for part in pattern.split("*")) + "$"
-        rows = [
-            row for row in matching(self.snapshot.pins["name"], expression).tolist() if not IS_ALIAS[self.kind[row]]
-        ]
-        if not rows:
-            msg = f"the pattern {pattern!r} matches none of {count(self.named, 'name')}"
-            raise UnknownTargetError(msg)
-        return rows
-
-    def _by_prefix(self, text: str) -> list[str]:
-        """Return up to a handful of digests that start so; at least six hex digits are asked for."""
-        match = _PREFIX.fullmatch(text)
-        if match is None:
-            return []
-        labels = [match[1]] if match[1] else [f"{label}:" for label in ALGORITHMS]
-        found: list[str] = []
-        keys = self.snapshot.nodes["key"]
-        for label in labels:
-            at = bisect_left(keys, label + match[2], key=str)
-            while at < len(keys) and len(found) < 10 and str(keys[at]).startswith(label + match[2]):  # noqa: PLR2004
-                found += [str(keys[at])] * is_digest(str(keys[at]))
-                at += 1
-        return found
 
     def _name_rows(self, rows: list[int], *, all_pins: bool) -> None:
         """Drop pins by name."""
@@ -338,10 +298,3 @@ def _not_pinned(snapshot: Snapshot, digest: str, node: int) -> NotPinnedError:
 def _is_no_tag(name: str) -> bool:
     """Return whether this stands for an anonymous pin (a digest) or a revision (`repo@digest`)."""
     return is_digest(name.rpartition("@")[2])
-
-
-def _hint(text: str, names: list[str]) -> str:
-    """Return the names that are nearest to what was typed, as the end of a sentence."""
-    names = list(dict.fromkeys(names))
-    near = difflib.get_close_matches(text, names, n=3, cutoff=0.6) or [name for name in names if text in name][:3]
-    return f"; did you mean {', '.join(map(printable, near))}?" if near else ""

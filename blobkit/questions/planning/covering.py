@@ -11,7 +11,7 @@ from blobkit.analysis.covers import cover
 from blobkit.analysis.dominators import leaked
 from blobkit.analysis.reach import closure
 from blobkit.errors import Hint, InfeasiblePlanError
-from blobkit.questions.shown import NAME_SHOWN
+from blobkit.present.cells import NAME_SHOWN
 from blobkit.render import cut, human_bytes, listed
 from blobkit.snapshot.tables import ids, numbers
 
