@@ -214,12 +214,12 @@ class Diff(Answer):
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
         """Return the causes that there are; folded, the biggest blobs and the names that changed."""
-        blobs = self.blobs.sort_values("bytes", ascending=False, kind="stable")
+        blobs = self.blobs.sort_values("size", ascending=False, kind="stable")
         return (
             Section("", tuple(self._lines()), frame_table(self.frame[self.frame["blobs"] > 0])),
             Section(
                 "Changed blobs, the biggest first",
-                table=frame_table(blobs, ("digest", "bytes", "net", "cause", "tags"), rows=rows, total=["bytes"]),
+                table=frame_table(blobs, ("digest", "size", "net", "cause", "tags_before", "tags_after"), rows=rows),
                 folded=True,
             ),
             Section("Changed names", table=frame_table(self.tags, rows=rows), folded=True),
