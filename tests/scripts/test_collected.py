@@ -10,13 +10,14 @@ import pytest
 
 import blobkit
 from layouts import garbage
-from served import Served, needs, serving, shell
+from served import needs, shell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from blobkit.snapshot.snapshot import Snapshot
+    from served import Served
 
     Dataset = tuple[Path, dict[str, object]]
 
@@ -30,15 +31,16 @@ FLOORS = {
 
 
 class Copies:
-    """A running registry whose storage is a fresh copy for each run."""
+    """A running registry whose storage is a fresh copy for each run: as each is the same, it is scanned once."""
 
     def __init__(self, served: Served, root: Path) -> None:
         self.served, self.root = served, root
+        served.fill(root)
+        self.snapshot = served.scan()
 
     def fresh(self) -> Snapshot:
-        shutil.rmtree(self.served.root)
-        shutil.copytree(self.root, self.served.root)
-        return self.served.scan()
+        self.served.fill(self.root)
+        return self.snapshot
 
     def freed(self, preview: blobkit.Preview, tool: str | None = None) -> set[str]:
         """Run the script; return what it removed beyond what the collector would have removed anyway."""
@@ -51,10 +53,8 @@ class Copies:
 
 
 @pytest.fixture(scope="module")
-def copies(dataset: Callable[[str], Dataset], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copies]:
-    root = dataset("dev-registry")[0]
-    with serving(tmp_path_factory.mktemp("served")) as served:
-        yield Copies(served, root)
+def copies(dataset: Callable[[str], Dataset], registry: Served) -> Copies:
+    return Copies(registry, dataset("dev-registry")[0])
 
 
 def test_every_tag_of_a_real_registry(copies: Copies) -> None:

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 import blobkit
 from layouts import garbage, sha
-from served import Served, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
+    from served import Served
+
     Dataset = tuple[Path, dict[str, object]]
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    with serving(tmp_path) as registry:
-        yield registry
 
 
 def aged(served: Served, seconds: int = 1_000_000_000) -> None:
@@ -46,7 +40,7 @@ def done(served: Served, preview: blobkit.Preview, tool: str | None = None) -> s
 @pytest.mark.parametrize("tool", ["curl", "skopeo"])
 def test_a_real_registry(dataset: Callable[[str], Dataset], served: Served, tool: str) -> None:
     root, oracle = dataset("dev-registry")
-    shutil.copytree(root, served.root, dirs_exist_ok=True)
+    served.fill(root)
     snapshot = served.scan()
     tags = dict(blobkit.tags_frame(snapshot)["repo"])
     pulled = {tag for tag, repo in tags.items() if served.pulls(repo, tag.removeprefix(f"{repo}:"))}
