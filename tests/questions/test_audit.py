@@ -431,12 +431,13 @@ ASIDE = {"suspect", "anonymous"}
 def test_each_pitfall_is_found(dataset: Callable[[str], tuple[Path, dict[str, Any]]], name: str) -> None:
     root, oracle = dataset("dev-pitfalls")
     want = oracle["cases"][name]
-    some = found(blobkit.scan(root / name, progress=False), min_age=0)
+    snapshot = blobkit.scan(root / name, progress=False)
+    some = found(snapshot, min_age=0)
     for code, field in PITFALLS[name].items():
         wanted = {want[field]} if isinstance(want[field], str) else set(want[field])
         assert wanted <= some[code] if code == "damaged" else some[code] == wanted
     assert some.keys() - ASIDE == {*PITFALLS[name], *ALSO.get(name, ())}
-    strong = found(blobkit.scan(root / name, progress=False), min_age=0, policy="strong")
+    strong = found(snapshot, min_age=0, policy="strong")
     assert ("would-abort" in strong) == (want["umoci_gc_rc"] != 0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -42,10 +43,11 @@ LEAVES_TO_UMOCI = ("schema2", "artifacts")
 
 @pytest.fixture(scope="module")
 def case(dataset: Callable[[str], tuple[Path, dict[str, Any]]]) -> Cases:
-    """A function from the name of a case to its snapshot (under the policy of its tool) and its oracle."""
+    """A function from the name of a case to its snapshot, under the policy of its tool, and its oracle."""
     root, oracle = dataset("dev-pitfalls")
     assert set(oracle["cases"]) == set(ALL)
 
+    @cache
     def scan(name: str) -> Case:
         policy = "gc" if name.startswith("registry") else "strong"
         return blobkit.scan(root / name, policy=policy, progress=False), oracle["cases"][name]
