@@ -427,7 +427,9 @@ ALSO |= {"missing": {"opaque", "tag-without-content"}}
 ASIDE = {"suspect", "anonymous"}
 
 
-@pytest.mark.parametrize("name", PITFALLS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "huge-index" else []) for name in PITFALLS]
+)
 def test_each_pitfall_is_found(dataset: Callable[[str], tuple[Path, dict[str, Any]]], name: str) -> None:
     root, oracle = dataset("dev-pitfalls")
     want = oracle["cases"][name]

@@ -138,6 +138,7 @@ def test_real_stores_under_every_policy(dataset: Callable[[str], Dataset], name:
     check(blobkit.sharing(snapshot))
 
 
+@pytest.mark.slow
 def test_ten_thousand_blobs_by_plain_sets() -> None:
     snapshot = images(10_000)
     graph, tags = blobkit.to_graph(snapshot), blobkit.tags_frame(snapshot)

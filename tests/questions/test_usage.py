@@ -152,6 +152,7 @@ def test_by_tag_each_name_is_a_group(
     assert rows_of(answer) == expected(graph, names, {name: name for name in group_of}, counting=counting)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dev-registry", "dev-oci-layout"])
 def test_real_stores_under_every_policy(dataset: Callable[[str], Dataset], name: str) -> None:
     root, _ = dataset(name)
@@ -186,6 +187,7 @@ def test_a_real_registry_by_plain_sets(dataset: Callable[[str], Dataset]) -> Non
     assert frame.loc["(garbage)", "closure"] == size.drop(sorted(set().union(*reached.values()))).sum() > 0
 
 
+@pytest.mark.slow
 def test_ten_thousand_blobs_by_plain_sets() -> None:
     snapshot = images(10_000)
     graph, tags = blobkit.to_graph(snapshot), blobkit.tags_frame(snapshot)

@@ -57,6 +57,7 @@ def copies(dataset: Callable[[str], Dataset], registry: Served) -> Copies:
     return Copies(registry, dataset("dev-registry")[0])
 
 
+@pytest.mark.slow
 def test_every_tag_of_a_real_registry(copies: Copies) -> None:
     tags = blobkit.tags_frame(copies.fresh()).index
     assert len(tags) == 19
@@ -77,6 +78,7 @@ def test_floors(copies: Copies, names: tuple[str, ...]) -> None:
     assert int(blobkit.to_frame(snapshot)["size"].loc[sorted(gone)].sum()) == FLOORS[names]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("policy", ["tags", "revisions", "gc", "gc-m"])
 def test_sets_of_names_of_a_real_registry(copies: Copies, policy: str, seed: int) -> None:
@@ -89,6 +91,7 @@ def test_sets_of_names_of_a_real_registry(copies: Copies, policy: str, seed: int
     assert copies.freed(preview, tool) == set(preview.collected.digests), names
 
 
+@pytest.mark.slow
 def test_a_whole_repository(copies: Copies) -> None:
     for group in ("library/hello", "team-a/web", "library/python"):
         preview = blobkit.simulate_deref(copies.fresh(), groups=[group])
@@ -117,6 +120,7 @@ def test_what_waits(copies: Copies) -> None:
     assert row["reason"] == "an untagged manifest of the repository needs it"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["dependent", "strong", "ignore"])
 def test_every_tag_of_a_real_layout(dataset: Callable[[str], Dataset], tmp_path: Path, policy: str) -> None:
     needs("umoci")

@@ -159,6 +159,7 @@ def test_a_child_that_an_index_needs_stays(images_served: Served, tool: str) -> 
     assert (images_served.stored(), images_served.scan("gc").pins["name"].to_pylist()) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_real_registry_frees_what_the_preview_said(
     dataset: Callable[[str], Dataset], served: Served, seed: int

@@ -37,6 +37,7 @@ def done(served: Served, preview: blobkit.Preview, tool: str | None = None) -> s
     return gone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", ["curl", "skopeo"])
 def test_a_real_registry(dataset: Callable[[str], Dataset], served: Served, tool: str) -> None:
     root, oracle = dataset("dev-registry")
@@ -117,6 +118,7 @@ def test_what_is_young_stays_and_what_it_contains(served: Served) -> None:
     assert set(every["needed_by"]) == {""}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_random_registries(served: Served, seed: int) -> None:
     """Images, indexes, moved tags, referrers of all sorts: every tag pulls afterwards, and referrers of images stay."""
