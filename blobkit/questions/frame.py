@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Column = Callable[[Snapshot, NDArray[np.int32]], object]
 
-__all__ = ["STATUS", "links_frame", "status_codes", "tags_frame", "to_frame"]
+__all__ = ["STATUS", "frame_of", "links_frame", "status_codes", "tags_frame", "to_frame"]
 
 STATUS = ("live", "garbage", "fresh", "unknown")
 _YES, _VIRTUAL = STORED.index("yes"), STORED.index("virtual")
@@ -67,9 +67,20 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
     if absent:
         wanted |= (stored != _YES) & (stored != _VIRTUAL)
     nodes = np.flatnonzero(wanted).astype(np.int32)
+    return frame_of(snapshot, nodes, columns, ["links"] * links + ["stored"] * (absent or virtual), min_age)
+
+
+def frame_of(
+    snapshot: Snapshot,
+    nodes: NDArray[np.int32],
+    columns: str | Sequence[str] | None = None,
+    more: Sequence[str] = (),
+    min_age: Age | None = None,
+) -> pd.DataFrame:
+    """Return the rows of these nodes, in this order, as `to_frame` does; ValueError for an unknown column."""
     known = _COLUMNS | {"status": lambda snapshot, nodes: categorical(status_codes(snapshot, nodes, min_age), STATUS)}
     names = list(known) if columns is None else [columns] if isinstance(columns, str) else list(columns)
-    names += ["links"] * (links and "links" not in names) + ["stored"] * (absent or virtual)
+    names += [name for name in more if name not in names]
     available = known | {"links": links_of, "stored": _stored}
     odd = [name for name in names if name not in available]
     if odd:

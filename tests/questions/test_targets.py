@@ -77,7 +77,7 @@ def test_a_start_needs_six_hex_digits() -> None:
     both = f"{short(A)}, {short(B)}, {short(LONG)} start so"
     with pytest.raises(UnknownTargetError, match=both):
         blobkit.why(store((None, C)), "aaaaa")
-    with pytest.raises(InvalidDigestError, match="too short for the start of a digest: at least 6 digits$"):
+    with pytest.raises(InvalidDigestError, match=r"too short for the start of a digest: at least 6 digits$"):
         freed(store((None, C)), "sha256:d")
     with pytest.raises(UnknownTargetError, match="and no digest starts so"):
         freed(store((None, C)), "d")
