@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from blobkit.analysis.dominators import frees, retained
+from blobkit.analysis.firsts import first_rows, saved
 from blobkit.analysis.reach import closure_sizes, depth, live, unknown
 from blobkit.analysis.removal import drop_pins, freed
 from blobkit.protocols import as_snapshot
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+    from pandas.core.arrays.string_ import BaseStringArray as TextArray
 
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.asking.ages import Age
@@ -54,7 +56,13 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
     - `platform`, `media_type`: str, "" unknown; `created` (what the image claims), `modified` (file or link):
       datetime64[us, UTC], NaT unknown; `tags`: tuple of the names that name it, sorted
 
-    `columns` picks one or some (only these are computed), `links` adds `links`: a tuple of the digests linked to.
+    `columns` picks one or some (only these are computed), and two that are not among the others, as they cost more:
+
+    - `first_tag`: the name by which one may call a blob: of all names that reach it, that with the smallest closure, of
+      these the first; "" where no name does
+    - `saved`: bytes that sharing saves: the size of a layer for each reachable manifest with it after the first (int64)
+
+    `links` adds `links`: a tuple of the digests linked to.
     `absent` adds nodes that are linked to and not stored, `virtual` virtual nodes; both add the column `stored`.
     An answer gives its own main table. Cost: nodes + links; 1M blobs and 8M links take about a second.
     """
@@ -81,7 +89,7 @@ def frame_of(
     known = _COLUMNS | {"status": lambda snapshot, nodes: categorical(status_codes(snapshot, nodes, min_age), STATUS)}
     names = list(known) if columns is None else [columns] if isinstance(columns, str) else list(columns)
     names += [name for name in more if name not in names]
-    available = known | {"links": links_of, "stored": _stored}
+    available = known | {"first_tag": _first_tag, "saved": saved, "links": links_of, "stored": _stored}
     odd = [name for name in names if name not in available]
     if odd:
         msg = f"to_frame has no column {', '.join(map(repr, odd))}: it has {', '.join(available)}"
@@ -182,6 +190,11 @@ _COLUMNS: dict[str, Column] = {
     "modified": lambda snapshot, nodes: times(snapshot, "modified", nodes),
     "tags": tags,
 }
+
+
+def _first_tag(snapshot: Snapshot, nodes: NDArray[np.int32]) -> TextArray[None]:
+    names: TextArray[None] = pd.array(snapshot.pins["name"].to_pandas(), dtype="str")
+    return names.take(first_rows(snapshot)[nodes], allow_fill=True, fill_value="")
 
 
 def _platforms(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_]:

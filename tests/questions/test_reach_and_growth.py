@@ -136,7 +136,9 @@ def test_several_snapshots_tell_what_was_measured() -> None:
     assert frame.to_numpy().tolist() == [[3, 3, 0], [-1, 2, 0]]
     assert blobkit.growth(iter([early])).index.tolist() == [early.time]
     assert blobkit.growth([]).empty
-    other = build("registry", "/r", nodes={"key": []}, links={"source": [], "target": []}, pins={"node": []})
+    other = build(
+        "registry", "/r", nodes={"key": [], "size": []}, links={"source": [], "target": []}, pins={"node": []}
+    )
     with pytest.raises(blobkit.errors.DiffError, match="oci, registry"):
         blobkit.growth([early, other])
 
