@@ -56,13 +56,20 @@ from blobkit.errors import (
     WriterClosedError,
 )
 from blobkit.model import Descriptor, Freed
-from blobkit.protocols import open_addresses_with, open_sources_with, survey_with, write_scripts_with
+from blobkit.protocols import (
+    open_addresses_with,
+    open_sources_with,
+    summarise_with,
+    survey_with,
+    write_scripts_with,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from blobkit.connect import scan
+    from blobkit.present.sections import SupportsSections
     from blobkit.protocols import Address, Source, SupportsSnapshot
     from blobkit.questions.audit import Audit, audit
     from blobkit.questions.collecting import Collected
@@ -91,7 +98,7 @@ if TYPE_CHECKING:
     from blobkit.views.graph import graph_view, to_graph
     from blobkit.views.styled import human
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 __all__ = [
     "AddressError",
@@ -253,6 +260,11 @@ def _survey(x: SupportsSnapshot | Address) -> Snapshot:
     return import_module("blobkit.connect").surveyed(x)  # type: ignore[no-any-return]
 
 
+def _summary(x: SupportsSnapshot) -> SupportsSections:
+    return import_module("blobkit.questions.summary").summary(x)  # type: ignore[no-any-return]
+
+
+summarise_with(_summary)
 open_addresses_with(_open)
 survey_with(_survey)
 open_sources_with(_source)

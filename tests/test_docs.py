@@ -17,8 +17,19 @@ from blobkit.snapshot.kinds import STORES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+ARCHITECTURE = (ROOT / "blobkit/README.md").read_text()
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PROSE = README + "".join(path.read_text() for path in NOTEBOOKS)
+
+
+def test_the_architecture_page_names_every_folder_and_only_what_is_there() -> None:
+    spans = (span.partition(":")[0] for span in re.findall(r"`([^`\n]+)`", ARCHITECTURE))
+    named = {span for span in spans if re.fullmatch(r"\w[\w/]*(/|\.py)", span)}
+    package = ROOT / "blobkit"
+    assert {name for name in named if not ((package / name).exists() or (ROOT / name).exists())} == set()
+    folders = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    files = {path.name for path in package.glob("[a-z]*.py")}
+    assert folders | files <= named
 
 
 def test_every_public_name_is_in_the_readme_or_a_notebook() -> None:

@@ -61,6 +61,10 @@ class Collected:
 
     `bytes` and `digests` (sorted) go beyond what the collector would free anyway. `stops` says why nothing is
     collected, "" where something may be.
+
+    >>> preview = blobkit.simulate_deref(demo.registry(unit=1), "shop/web:1.1")
+    >>> preview.collected.bytes, preview.bytes, len(preview.waiting)  # an untagged manifest holds one layer
+    (1680, 3700, 1)
     """
 
     bytes: int

@@ -11,11 +11,13 @@ import pandas as pd
 
 from blobkit.analysis.reach import live, unknown
 from blobkit.errors import DiffError, GroupingError
+from blobkit.present.answer import Answer
+from blobkit.present.cells import NAME_SHOWN
+from blobkit.present.plain import records
+from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.protocols import as_snapshot
 from blobkit.questions.asking.grouping import OF_PINS, held, named_by
 from blobkit.questions.columns import categorical, keys, tags, words
-from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, Shown
-from blobkit.questions.summary import records
 from blobkit.render import count, cut, human_bytes, listed
 from blobkit.snapshot.roles import GOES_ALONG, IS_ALIAS, IS_REVISION, IS_TWIN, NAMES
 from blobkit.snapshot.tables import codes, ids, places
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.asking.grouping import By
-    from blobkit.questions.shown import Cells
     from blobkit.snapshot.snapshot import Snapshot
 
     Number = TypeVar("Number", np.int8, np.int64)
@@ -77,7 +78,7 @@ class _Side:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Diff(Shown):
+class Diff(Answer):
     """The changes from `before` to `after`; falsy where no blob and no name changed.
 
     Each blob has one state in each snapshot: absent (not stored), garbage (not reached: what is `fresh` or `unknown`
@@ -87,6 +88,10 @@ class Diff(Shown):
     - `frame`: one row a cause, all of them (index `cause`): `blobs`, `bytes` (their size), `net` (int64): + the size
       of what came, - the size of what went, else 0. `net` sums to the change of the stored bytes, exactly: a blob that
       is damaged, so that its size changed, has that difference
+
+    >>> changes = blobkit.diff(demo.small(), demo.small())
+    >>> changes.net, len(changes.tags)
+    (0, 0)
     """
 
     before: Snapshot
@@ -207,14 +212,18 @@ class Diff(Shown):
                 lines.append(f"names {change}: {shown}{more}")
         return [cut(line, LINE_SHOWN) for line in lines]
 
-    def _table(self) -> Cells:
-        """Return the causes that there are, as cells."""
-        rows: list[tuple[str, ...]] = [
-            (str(cause), f"{blobs:,}", human_bytes(size), _signed(net) if net else "")
-            for cause, blobs, size, net in self.frame.itertuples()
-            if blobs
-        ]
-        return ("cause", "blobs", "bytes", "net"), rows, frozenset(("blobs", "bytes", "net"))
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return the causes that there are; folded, the biggest blobs and the names that changed."""
+        blobs = self.blobs.sort_values("size", ascending=False, kind="stable")
+        return (
+            Section("", tuple(self._lines()), frame_table(self.frame[self.frame["blobs"] > 0])),
+            Section(
+                "Changed blobs, the biggest first",
+                table=frame_table(blobs, ("digest", "size", "net", "cause", "tags_before", "tags_after"), rows=rows),
+                folded=True,
+            ),
+            Section("Changed names", table=frame_table(self.tags, rows=rows), folded=True),
+        )
 
 
 def diff(
@@ -229,6 +238,12 @@ def diff(
     `by` says what a group is, as in `usage`: "tag", "repo", a function, Series or mapping of the names of pins.
     Errors: what `scan` raises, DiffError for different kinds or policies, GroupingError. Cost: as `usage` of both,
     and one look-up a blob.
+
+    >>> store = demo.small()
+    >>> before = store.snapshot()
+    >>> freed = store.untag("shop/web:1.0")
+    >>> blobkit.diff(before, store).net == -freed.bytes
+    True
     """
     name = named_by(by)
     old, new = (as_snapshot(x) if policy is None else as_snapshot(x).with_policy(policy) for x in (before, after))
@@ -237,7 +252,7 @@ def diff(
             msg = f"{old.caption()} and {new.caption()} are of different {what}: {one} and {two} cannot be compared"
             raise DiffError(msg + (f"; give policy={one!r}" if what == "policy" else ""))
     if isinstance(by, str) and by not in OF_PINS:
-        msg = f"a diff tells groups of pins apart, and {by} is no such group: use tag, repo, a function or a Series"
+        msg = f"a diff tells groups of pins apart, and {by} is no such group"
         raise GroupingError(msg)
     old_node, new_node = _joined(old, new)
     sides = _side(old, by, old_node), _side(new, by, new_node)

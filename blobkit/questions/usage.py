@@ -9,24 +9,25 @@ import pandas as pd
 
 from blobkit.analysis.groups import shares
 from blobkit.analysis.reach import unknown
+from blobkit.present.answer import Answer
+from blobkit.present.cells import NAME_SHOWN
+from blobkit.present.plain import records
+from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.protocols import as_snapshot
 from blobkit.questions.asking.grouping import OF_BLOBS, SPECIAL, UNKNOWN, beside, held, named_by, partition
-from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
-from blobkit.questions.summary import records
 from blobkit.render import count, cut, human_bytes
 
 if TYPE_CHECKING:
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.asking.choosing import Where
     from blobkit.questions.asking.grouping import By
-    from blobkit.questions.shown import Cells
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Usage", "usage"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Usage(Shown):
+class Usage(Answer):
     """The use of space under the snapshot's policy: the groups by name, then the rows beside them.
 
     `frame`, int64, index `group`: `blobs` and `closure` (bytes) that the group reaches; `exclusive`: bytes that go if
@@ -37,6 +38,10 @@ class Usage(Shown):
     - `(untagged)` what pins without a name hold, and no group; `(other)` the group of all that `by` maps to nothing
     - `(other names)` what names hold that `where` leaves out, and no group: what both hold, the groups pay for alone
     - `(garbage)` what nothing reaches; `(unknown)` the same while a manifest in use is unreadable
+
+    >>> usage = blobkit.usage(demo.small(), by="repo")
+    >>> int(usage.frame["split"].sum()), usage.snapshot.bytes
+    (28112, 28112)
     """
 
     snapshot: Snapshot
@@ -71,22 +76,20 @@ class Usage(Shown):
             lines.append("exclusive is an upper bound: a manifest in use cannot be read, and may hold some of it")
         return lines
 
-    def _table(self) -> Cells:
-        """Return the groups with the largest shares, then the rows beside the groups that are not empty, as cells."""
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return the groups with the largest shares, then the rows beside the groups that are not empty."""
         frame = self.frame
         is_beside = frame["beside"].to_numpy()
         frame = frame.drop(columns="beside")
         if not frame["shared"].any():  # all columns say the same
-            frame = frame[["blobs", "split"]].set_axis(["blobs", "bytes"], axis=1)
-        groups, beside_them = frame[~is_beside], frame[is_beside]
+            frame = frame[["blobs", "split"]].set_axis(["blobs", "bytes"], axis=1).rename_axis("group")
+        groups, others = frame[~is_beside], frame[is_beside]
         share = frame.columns[-1]
-        top = groups.sort_values(share, ascending=False, kind="stable").head(ROWS_SHOWN)
-        rows = _cells(top)
-        if len(groups) > len(top):
-            rest = human_bytes(int(groups[share].sum() - top[share].sum()))
-            rows.append((f"and {len(groups) - len(top):,} more", *[""] * (len(frame.columns) - 1), rest))
-        header = ("group", *frame.columns)
-        return header, rows + _cells(beside_them), frozenset(header[1:])
+        top = groups.sort_values(share, ascending=False, kind="stable")
+        return (
+            Section("", tuple(self._lines()), frame_table(top, rows=rows, total=[share])),
+            Section("Beside the groups", table=frame_table(others)),
+        )
 
 
 def usage(
@@ -106,6 +109,10 @@ def usage(
 
     Errors: what `scan` raises, GroupingError, ChoiceError, UnknownTargetError, PatternError. Cost: what each group
     reaches, and its links.
+
+    >>> usage = blobkit.usage(demo.small(), by=lambda tag: tag.split("/")[0])  # by team
+    >>> usage.frame["split"].nlargest(3).to_dict()
+    {'shop': 18112, 'data': 6710, 'base': 3290}
     """
     name, snapshot = named_by(by), as_snapshot(x)
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)
@@ -133,10 +140,3 @@ def _whole(parts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {"blobs": parts["blobs"], "closure": size, "exclusive": size, "shared": 0 * size, "split": size}
     )
-
-
-def _cells(frame: pd.DataFrame) -> list[tuple[str, ...]]:
-    return [
-        (cut(str(group), NAME_SHOWN), f"{blobs:,}", *map(human_bytes, sizes))
-        for group, blobs, *sizes in frame.itertuples()
-    ]

@@ -43,6 +43,11 @@ class LocalStore(Store):
     may use one directory; whoever wants to write waits up to `timeout` seconds for the others (StoreBusyError).
     `adopt=True` takes in what another program wrote there, as `adopt` does, and makes a plain OCI layout a store;
     `adopted` then says what that was. NotAStoreError, NotAdoptedError, StoreTooNewError.
+
+    >>> with blobkit.LocalStore("store") as store:
+    ...     note = store.put(b"hello", tag="greeting:1")
+    ...     store.untag("greeting:1").digests == (note.digest,)
+    True
     """
 
     adopted: Adopted | None = None

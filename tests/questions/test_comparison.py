@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import blobkit
+from blobkit.analysis.compiling import Kernel
 from blobkit.errors import UnknownToolError
 from blobkit.questions.comparison import compare_gc
 from blobkit.snapshot.snapshot import build
@@ -271,11 +272,9 @@ def test_an_empty_store(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_compiled_is_as_plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    from blobkit.analysis import kernels  # noqa: PLC0415 (its constant is changed)
-
     snapshot = images(300)
     plain = blobkit.compare_gc(snapshot, "registry")
-    monkeypatch.setattr(kernels, "COMPILED_FROM", 0)
+    monkeypatch.setattr(Kernel, "price", 0)
     again = blobkit.compare_gc(snapshot, "registry")
     assert again.frame.equals(plain.frame)
     assert again.broken.equals(plain.broken)

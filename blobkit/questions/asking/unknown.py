@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from bisect import bisect_left
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
 from blobkit.digest import ALGORITHMS, is_digest, parse
-from blobkit.errors import AmbiguousTargetError, InvalidDigestError, UnknownTargetError
+from blobkit.errors import AmbiguousTargetError, Hint, InvalidDigestError, UnknownTargetError
 from blobkit.questions.asking.patterns import is_pattern, rows_like
 from blobkit.render import count, cut, listed, printable, short
 from blobkit.snapshot.pins import named
@@ -51,7 +52,7 @@ def refuse(snapshot: Snapshot, text: str, found: list[str], *, one: bool = False
         msg = f"{text} is the start of {count(len(found), 'digest')}: {listed(found, 4)}; give more of it"
         raise AmbiguousTargetError(msg)
     if text in _groups(snapshot):
-        raise UnknownTargetError(_of_repository(snapshot, text, one=one))
+        raise _of_repository(snapshot, text, one=one)
     start, end = _START.fullmatch(text), named(snapshot)
     if _DIGEST_LIKE.match(text) and (start is None or len(start[2]) < PREFIX_HEX):
         if start is None:
@@ -102,13 +103,16 @@ def _groups(snapshot: Snapshot) -> set[str]:
     return set(snapshot.pins["group"].unique().drop_null().to_pylist()) - {""}
 
 
-def _of_repository(snapshot: Snapshot, text: str, *, one: bool) -> str:
-    """Return what to type where a text is a repository."""
+def _of_repository(snapshot: Snapshot, text: str, *, one: bool) -> UnknownTargetError:
+    """Return the error that says what to type where a text is a repository."""
     mine = np.flatnonzero(np.asarray(snapshot.pins["group"].fill_null("")) == text)
-    names = snapshot.pins["name"].take(mine).drop_null().to_pylist()
+    few = _few(snapshot.pins["name"].take(mine).drop_null().to_pylist())
     if one:
-        return f"{text!r} is a repository, and this is asked of a single blob: give one of its names: {_few(names)}"
-    return f"{text!r} is a repository, and no name: use groups=({text!r},) for all of it, or one name: {_few(names)}"
+        msg = f"{text!r} is a repository, and this is asked of a single blob: give one of its names: {few}"
+        return UnknownTargetError(msg)
+    rest = f"for all of it, or one name: {few}"
+    hint = Hint(f"use groups=({text!r},) {rest}", f"use --group {shlex.quote(text)} {rest}")
+    return UnknownTargetError(f"{text!r} is a repository, and no name", hint=hint)
 
 
 def _few(names: list[str]) -> str:
