@@ -166,9 +166,9 @@ def compared(snapshot: Snapshot, facts: dict, *, untagged: bool, shapes: Shapes)
     answer = compare_gc(snapshot, "registry-m" if untagged else "registry")
     number = {f"n{node:02}": node for node in range(facts["blobs"])}
     frame = answer.frame
-    assert {number[digest] for digest in frame["digest"]} == removed
-    assert {number[digest] for digest in frame.loc[frame["needed"], "digest"]} == removed & needed
-    for digest, names, few in zip(frame["digest"], frame["names"], frame["still_needed_by"], strict=True):
+    assert {number[digest] for digest in frame.index} == removed
+    assert {number[digest] for digest in frame.index[frame["needed"]]} == removed & needed
+    for digest, names, few in zip(frame.index, frame["names"], frame["still_needed_by"], strict=True):
         holders = {name for name, nodes in reached.items() if number[digest] in nodes}
         assert names == len(holders)
         assert set(few) <= holders
