@@ -33,6 +33,7 @@ from blobkit.errors import (
     NotAdoptedError,
     NotAStoreError,
     NotPinnedError,
+    PatternError,
     PlanError,
     ReadOnlyStoreError,
     SizeError,
@@ -54,13 +55,20 @@ from blobkit.errors import (
     WriterClosedError,
 )
 from blobkit.model import Descriptor, Freed
-from blobkit.protocols import open_addresses_with, open_sources_with, survey_with, write_scripts_with
+from blobkit.protocols import (
+    open_addresses_with,
+    open_sources_with,
+    summarise_with,
+    survey_with,
+    write_scripts_with,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from blobkit.connect import scan
+    from blobkit.present.sections import SupportsSections
     from blobkit.protocols import Address, Source, SupportsSnapshot
     from blobkit.questions.audit import Audit, audit
     from blobkit.questions.collecting import Collected
@@ -126,6 +134,7 @@ __all__ = [
     "NotAStoreError",
     "NotAdoptedError",
     "NotPinnedError",
+    "PatternError",
     "Plan",
     "PlanError",
     "Preview",
@@ -243,6 +252,11 @@ def _survey(x: SupportsSnapshot | Address) -> Snapshot:
     return import_module("blobkit.connect").surveyed(x)  # type: ignore[no-any-return]
 
 
+def _summary(x: SupportsSnapshot) -> SupportsSections:
+    return import_module("blobkit.questions.summary").summary(x)  # type: ignore[no-any-return]
+
+
+summarise_with(_summary)
 open_addresses_with(_open)
 survey_with(_survey)
 open_sources_with(_source)

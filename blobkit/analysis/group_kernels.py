@@ -1,4 +1,4 @@
-"""Which groups of roots reach which nodes, as plain loops over arrays (see `blobkit.analysis.kernels`).
+"""Which groups of roots reach which nodes, as plain loops over arrays (see `blobkit.analysis.compiling`).
 
 The roots of group g are `roots[start[g]:start[g + 1]]`. Where all pairs of a group and a node that it reaches fit into
 memory, they are listed; where they do not, a batch of groups at a time is a row of bits for each node.
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.analysis.kernels import Kernel
+from blobkit.analysis.compiling import Kernel, steep
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +36,7 @@ BITS, WORDS = 63, 8
 FULL = (1 << BITS) - 1
 
 
-@Kernel
+@steep
 def searched(first: Ints, targets: Ids, start: Ints, roots: Ids, most: int) -> tuple[Ints, Ids, bool]:
     """Return the nodes that each group reaches, each once, group after group, and where each group begins.
 

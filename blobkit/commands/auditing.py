@@ -50,10 +50,11 @@ def audit(  # noqa: PLR0913 (one parameter an option)
     tool: str | None,
     as_json: bool,
 ) -> int:
-    """Show what a store holds and what is wrong in it: totals, findings with advice, what keeps most, the tags.
+    """Show what a store holds, what is wrong in it, and what to do.
 
-    Exits with 3 where a threshold of --fail-over or --fail-on is exceeded, and says which on stderr; with 2 where a
-    part of the store may not be read, so that nobody knows what it holds.
+    Totals, findings with advice, the blobs that keep most, the tags that cost most. Exits with 3 where a threshold
+    of --fail-over or --fail-on is exceeded, and says which on stderr; with 2 where a part of the store may not be
+    read, so that nobody knows what it holds.
     """
     parse_age(min_age)
     thresholds = _thresholds(fail_over, fail_on)
@@ -80,7 +81,10 @@ def audit(  # noqa: PLR0913 (one parameter an option)
 @policy_option
 @json_option
 def diff(before: str, after: str, by: str, policy: str | None, *, as_json: bool) -> None:
-    """Show what changed from BEFORE to AFTER, both addresses or saved snapshots: blobs by cause, bytes, names."""
+    """Show what changed from one store or snapshot to another.
+
+    BEFORE and AFTER are addresses. Blobs by the cause of the change, bytes, names.
+    """
     answer = diff_of(scanned(before, policy), scanned(after, policy), by=by)
     click.echo(dumps(answer.to_dict()) if as_json else str(answer))
 

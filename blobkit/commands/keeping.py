@@ -23,10 +23,11 @@ DEMO_DIRECTORY = "blobkit-demo"
 @click.argument("store")
 @click.option("--strict", is_flag=True, help="Refuse a source that is not sound, before anything is written.")
 def import_(source: str, store: str, *, strict: bool) -> int:
-    """Take what the store at SOURCE holds into the blobkit store in STORE, which is made if it is absent.
+    """Copy what another store holds into a blobkit store.
 
-    Only what is new there is added. Exits with 1 where blobs had to be skipped. Where --strict refuses, the store
-    stays as it was, but it is made.
+    SOURCE is the address of a store, STORE the directory of a blobkit store, which is made if it is absent. Only
+    what is new there is added. Exits with 1 where blobs had to be skipped. Where --strict refuses, the store stays
+    as it was, but it is made.
     """
     with as_source(source) as opened, LocalStore(store) as into:
         done = into.import_(opened, strict=strict, progress=watched())
@@ -39,10 +40,10 @@ def import_(source: str, store: str, *, strict: bool) -> int:
 @click.argument("tag")
 @click.argument("target")
 def export(store: str, tag: str, target: str) -> None:
-    """Write TAG (or a digest) of a blobkit store, with all that it links to, to an OCI layout or archive TARGET.
+    """Copy an image of a blobkit store to an OCI layout or archive.
 
-    TARGET is a directory, which is added to if it is a layout, or a new file .tar; oci:TARGET or oci-archive:TARGET
-    where that is not plain.
+    TAG is a tag or a digest; all that it links to goes with it. TARGET is a directory, which is added to if it is a
+    layout, or a new file .tar; oci:TARGET or oci-archive:TARGET where that is not plain.
     """
     with open_read_only(store) as opened:
         click.echo(str(opened.export(tag, target)))
@@ -51,9 +52,10 @@ def export(store: str, tag: str, target: str) -> None:
 @click.command()
 @click.argument("path")
 def adopt(path: str) -> int:
-    """Take in what another program wrote into the blobkit store in PATH, or make the OCI image layout there a store.
+    """Make an OCI layout a blobkit store, or take in new images.
 
-    Exits with 1 where an entry of index.json is damaged and was not taken in.
+    PATH is an OCI image layout, or a blobkit store into which another program wrote. Exits with 1 where an entry of
+    index.json is damaged and was not taken in.
     """
     with LocalStore(path, create=False, adopt=True) as store:
         done = store.adopted
@@ -68,9 +70,10 @@ def adopt(path: str) -> int:
 @click.option("--no-content", is_flag=True, help="Do not read and hash the blobs.")
 @json_option
 def fsck(path: str, *, repair: bool, purge: bool, no_content: bool, as_json: bool) -> int:
-    """Check the blobkit store in PATH for every kind of damage; without --repair and --purge nothing is written.
+    """Check a blobkit store for damage, and repair it.
 
-    Exits with 0 where it is sound or all was repaired, with 1 where something is left.
+    Without --repair and --purge nothing is written. Exits with 0 where it is sound or all was repaired, with 1
+    where something is left.
     """
     if purge:
         files, size = purge_quarantine(path)
@@ -83,7 +86,10 @@ def fsck(path: str, *, repair: bool, purge: bool, no_content: bool, as_json: boo
 @click.command()
 @click.argument("directory", default=DEMO_DIRECTORY)
 def demo(directory: str) -> None:
-    """Build a small store of images in DIRECTORY, audit it, and preview dropping a tag."""
+    """Build a small store of images to try the commands on.
+
+    Shows an audit of it, and a preview of dropping a tag.
+    """
     with LocalStore(directory) as store:
         if len(store):
             msg = f"{printable(directory)} is a store with {count(len(store), 'blob')} already: give a new directory"

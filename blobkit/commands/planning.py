@@ -41,9 +41,10 @@ def plan(  # noqa: PLR0913 (one parameter an option)
     policy: str | None,
     as_json: bool,
 ) -> None:
-    """Show which tags to drop to free so many bytes, at the least cost; nothing is deleted.
+    """Show which tags to drop to free so many bytes.
 
-    Without --free and --until: everything that --older-than and --keep-last allow.
+    The choice costs least; nothing is deleted. Without --free and --until: everything that --older-than and
+    --keep-last allow.
     """
     answer = plan_for(
         scanned(address, None if untagged else policy),

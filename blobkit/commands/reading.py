@@ -2,63 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
-from blobkit.commands.shown import dumps, json_option, policy_option, scanned, show, watched
-from blobkit.connect import scan as scan_address
+from blobkit.commands.shown import dumps, json_option, policy_option, scanned, style
+from blobkit.present.plain import records
+from blobkit.present.sections import frame_table
+from blobkit.present.text import table_text
 from blobkit.questions.comparison import compare_gc as comparison_of
-from blobkit.questions.frame import tags_frame, to_frame
 from blobkit.questions.preview import simulate_deref
 from blobkit.questions.sharing import sharing as sharing_of
-from blobkit.questions.summary import cells, records, table
 from blobkit.questions.untagged import untagged_frame
 from blobkit.questions.usage import usage as usage_of
 from blobkit.questions.why import why as why_of
-from blobkit.render import count, human_bytes, printable
 
-__all__ = ["compare_gc", "ls", "scan", "sharing", "simulate", "tags", "untagged", "usage", "why"]
-
-
-@click.command()
-@click.argument("address")
-@click.option("-o", "--output", required=True, metavar="FILE", help="The file to write (.blobkit).")
-@click.option("--verify", is_flag=True, help="Read and hash every blob (of a blobkit store: give oci:PATH).")
-@policy_option
-def scan(address: str, output: str, policy: str | None, *, verify: bool) -> None:
-    """Save a snapshot of a store, which every command takes as ADDRESS."""
-    snapshot = scan_address(address, policy=policy, progress=watched(), verify=verify)
-    snapshot.save(output)
-    stored = f"{count(snapshot.blobs, 'blob')}, {human_bytes(snapshot.bytes)}"
-    click.echo(f"{printable(output)}: {stored}, {count(snapshot.notices.num_rows, 'notice')}", err=True)
-
-
-@click.command()
-@click.argument("address")
-@click.option("--sort", default="size", show_default=True, metavar="COLUMN", help="size, retained, frees or refcount.")
-@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the first N rows.")
-@policy_option
-@json_option
-def ls(address: str, sort: str, limit: int | None, policy: str | None, *, as_json: bool) -> None:
-    """List the blobs, biggest first."""
-    columns = ["size", "retained", "frees", "refcount", "kind", "status", "tags"]
-    if sort not in columns[:4]:
-        msg = f"cannot sort by {sort!r}: use {', '.join(columns[:4])}"
-        raise click.BadParameter(msg, param_hint="--sort")
-    frame = to_frame(scanned(address, policy), columns=columns).sort_values(sort, ascending=False, kind="stable")
-    show(frame.head(limit) if limit is not None else frame, as_json=as_json)
-
-
-@click.command()
-@click.argument("address")
-@policy_option
-@json_option
-def tags(address: str, policy: str | None, *, as_json: bool) -> None:
-    """List the tags: what each reaches, and what dropping it alone would free (exclusive)."""
-    frame = tags_frame(scanned(address, policy))
-    columns = ["digest", "kind", "closure", "exclusive", "same_digest", "created"]
-    show(frame if as_json else frame[columns], as_json=as_json)
+__all__ = ["compare_gc", "sharing", "simulate", "untagged", "usage", "why"]
 
 
 @click.command()
@@ -79,7 +36,10 @@ def simulate(  # noqa: PLR0913 (one parameter an option)
     tool: str | None,
     as_json: bool,
 ) -> None:
-    """Show exactly what would go if TARGETs were dropped together: tags, digests, patterns with *."""
+    """Show exactly what would go if tags were dropped together.
+
+    TARGETs are tags, digests, the start of a digest, or patterns with *. Nothing is deleted.
+    """
     answer = simulate_deref(scanned(address, policy), *targets, groups=groups, all_pins=all_pins)
     if tool is not None:
         click.echo(answer.script(tool).encode(), nl=False)  # names are UTF-8, whatever the terminal
@@ -93,10 +53,10 @@ def simulate(  # noqa: PLR0913 (one parameter an option)
 @click.option("--script", "tool", metavar="TOOL", help="Print the commands for curl, crane, skopeo or regctl.")
 @json_option
 def untagged(address: str, groups: tuple[str, ...], *, tool: str | None, as_json: bool) -> None:
-    """List the manifests of a registry that no tag names, what needs them, and what dropping the others would free.
+    """List the manifests that no tag names, and what needs them.
 
-    What nothing needs can be dropped. The images of a tagged index, and referrers (signatures, SBOMs) of images in use
-    are needed; so is what is younger than a day.
+    Says what dropping the others would free. What nothing needs can be dropped. The images of a tagged index, and
+    referrers (signatures, SBOMs) of images in use are needed; so is what is younger than a day.
     """
     snapshot = scanned(address, None)
     answer = simulate_deref(snapshot, untagged=True, groups=groups)
@@ -109,7 +69,9 @@ def untagged(address: str, groups: tuple[str, ...], *, tool: str | None, as_json
     else:
         shown = frame.drop(columns="modified").set_index("repo")
         lines = [answer.title(), *answer.lines()]
-        click.echo("\n".join([*lines, *([table(cells(shown, full=not sys.stdout.isatty()))] if len(frame) else [])]))
+        click.echo(
+            "\n".join([*lines, *([table_text(frame_table(shown, rows=len(shown)), style())] if len(frame) else [])])
+        )
 
 
 @click.command()
@@ -118,7 +80,10 @@ def untagged(address: str, groups: tuple[str, ...], *, tool: str | None, as_json
 @policy_option
 @json_option
 def why(address: str, blob: str, policy: str | None, *, as_json: bool) -> None:
-    """Show why BLOB is still there, a digest, the start of one or a name: what reaches it, and by which way."""
+    """Show why a blob is still there: what reaches it, and how.
+
+    BLOB is a digest, the start of one, or a tag.
+    """
     answer = why_of(scanned(address, policy), blob)
     click.echo(dumps(answer.to_dict()) if as_json else str(answer))
 
@@ -132,7 +97,10 @@ _GROUPS = "tag, repo, kind, media_type, platform or month."
 @policy_option
 @json_option
 def usage(address: str, by: str, policy: str | None, *, as_json: bool) -> None:
-    """Show what uses the space, by group: what it reaches, what it alone holds, its share of all bytes."""
+    """Show what uses the space: by tag, repository, kind or month.
+
+    For each group: the bytes that it reaches, that it alone holds, and its share of all bytes.
+    """
     answer = usage_of(scanned(address, policy), by)
     click.echo(dumps(answer.to_dict()) if as_json else str(answer))
 
@@ -143,7 +111,10 @@ def usage(address: str, by: str, policy: str | None, *, as_json: bool) -> None:
 @policy_option
 @json_option
 def sharing(address: str, by: str, policy: str | None, *, as_json: bool) -> None:
-    """Show which groups share how much: bytes by the exact set of groups that reach them."""
+    """Show which repositories or tags share how much.
+
+    Bytes are counted by the exact set of groups that reach them.
+    """
     answer = sharing_of(scanned(address, policy), by)
     click.echo(dumps(answer.to_dict()) if as_json else str(answer))
 
@@ -153,9 +124,9 @@ def sharing(address: str, by: str, policy: str | None, *, as_json: bool) -> None
 @click.argument("tool")
 @json_option
 def compare_gc(address: str, tool: str, *, as_json: bool) -> None:
-    """Show what the garbage collector of TOOL would remove, and what of it tags still need.
+    """Show what the garbage collector of a tool would delete.
 
-    TOOL is umoci, registry or registry-m (garbage-collect -m).
+    Says what of it tags still need. TOOL is umoci, registry or registry-m (garbage-collect -m).
     """
     answer = comparison_of(scanned(address, None), tool)
     click.echo(dumps(answer.to_dict()) if as_json else str(answer))

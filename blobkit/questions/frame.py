@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from blobkit.analysis.dominators import frees, retained
-from blobkit.analysis.reach import closure_sizes, depth, live, unknown
-from blobkit.analysis.removal import drop_pins, freed
+from blobkit.analysis.reach import closure_sizes, depth, live
 from blobkit.protocols import as_snapshot
 from blobkit.questions.asking.ages import parse_age
 from blobkit.questions.columns import categorical, categories, keys, links_of, tags, times, words
+from blobkit.questions.listing import STATUS, exclusive, judged, named_platforms, reaching
 from blobkit.snapshot.references import LINK_KINDS
-from blobkit.snapshot.roles import GOES_ALONG, NAMES
-from blobkit.snapshot.tables import STORED, codes, flat, ids, numbers
+from blobkit.snapshot.roles import NAMES
+from blobkit.snapshot.tables import STORED, codes, ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["STATUS", "links_frame", "status_codes", "tags_frame", "to_frame"]
 
-STATUS = ("live", "garbage", "fresh", "unknown")
 _YES, _VIRTUAL = STORED.index("yes"), STORED.index("virtual")
 
 
@@ -86,8 +85,9 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
 def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
     """Return one row a tag, by its full name (index `tag`, str, sorted; a name given twice has two rows).
 
-    - `repo` (repository, "" where a plain tag has none), `name` (the rest of the full name), `digest`: str;
-      `kind`: categorical; `platforms`: tuple of str; `created`, `modified` (of the tag, else of the blob)
+    - `repo` (repository, "" where a plain tag has none), `version` (the rest of the full name), `digest`: str;
+      `kind`: categorical; `platforms`: tuple of str; `created`, `modified` (of the tag, else of the blob). A blob
+      with several names has several rows; `name` is the older word for `version`
     - `closure`: bytes that the tag reaches under the policy; `exclusive`: bytes that go if this name is dropped;
       `same_digest`: how many other names name the same digest: int64
 
@@ -105,22 +105,24 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
     node = ids(pins["node"])[rows]
     names = pins["name"].take(rows).to_pandas().astype("str")
     repo = pins["group"].take(rows).fill_null("").to_pandas().astype("str")
+    version = [name[len(group) + 1 :] if group else name for name, group in zip(names, repo, strict=True)]
     frame = pd.DataFrame(
         {
             "repo": repo.array,
-            "name": [name[len(group) + 1 :] if group else name for name, group in zip(names, repo, strict=True)],
+            "version": version,
+            "name": version,
             "digest": keys(snapshot, node),
             "kind": categories(snapshot, "kind", node),
-            "platforms": _platforms(snapshot, node),
+            "platforms": named_platforms(snapshot, node),
             "created": times(snapshot, "created", node),
             "modified": _modified(snapshot, rows, node),
-            "closure": closure_sizes(snapshot.graph, _reaching(snapshot, names.tolist(), node)),
-            "exclusive": _exclusive(snapshot, names.tolist()),
+            "closure": closure_sizes(snapshot.graph, reaching(snapshot, names.tolist(), node)),
+            "exclusive": exclusive(snapshot, names.tolist()),
             "same_digest": (names.groupby(node).transform("nunique") - 1).to_numpy(np.int64),
         },
         index=pd.Index(names.array, name="tag"),
     )
-    return frame.astype({"name": "str"})
+    return frame.astype({"version": "str", "name": "str"})
 
 
 def links_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
@@ -146,12 +148,8 @@ def links_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
 
 
 def status_codes(snapshot: Snapshot, nodes: NDArray[np.int32], min_age: Age | None) -> NDArray[np.int64]:
-    """Return live, garbage, fresh or unknown, as places in STATUS.
-
-    What is not reached is unknown while something reached is unreadable.
-    """
-    graph = snapshot.graph
-    status = np.where(live(graph)[nodes], 0, 3 if len(unknown(graph)) else 1)
+    """Return live, garbage, fresh or unknown, as places in STATUS; nothing is fresh where no age is given."""
+    status = judged(snapshot, nodes)
     if min_age is not None:
         oldest = pd.Timestamp(snapshot.time) - parse_age(min_age)
         status[(status == 1) & np.asarray(times(snapshot, "modified", nodes) > oldest)] = 2
@@ -181,52 +179,7 @@ _COLUMNS: dict[str, Column] = {
 }
 
 
-def _platforms(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_]:
-    """Return the platforms of each tagged blob: its own, and those of its children."""
-    graph = snapshot.graph
-    platform = flat(snapshot.nodes["platform"])
-    code, vocabulary = np.asarray(platform.indices), platform.dictionary.to_pylist()
-    own: dict[int, tuple[str, ...]] = {}
-    for node in np.unique(nodes).tolist():
-        found = {code[node], *code[graph.indices[graph.indptr[node] : graph.indptr[node + 1]]].tolist()}
-        own[node] = tuple(sorted({name for name in map(vocabulary.__getitem__, found) if name}))
-    result = np.empty(len(nodes), object)
-    result[:] = [own[node] for node in nodes.tolist()]
-    return result
-
-
 def _modified(snapshot: Snapshot, rows: NDArray[np.int64], node: NDArray[np.int32]) -> pd.DatetimeIndex:
     """Return when each tag was set, where the store says so, else when its blob was modified."""
     own = pd.Series(pd.DatetimeIndex(snapshot.pins["modified"].take(rows).to_pandas()))
     return pd.DatetimeIndex(own.fillna(pd.Series(times(snapshot, "modified", node))))
-
-
-def _reaching(snapshot: Snapshot, names: list[str], node: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return the node that each tag reaches from: a virtual node where the policy lets it hold one, else its digest."""
-    on_virtual = (GOES_ALONG & ~NAMES)[codes(snapshot.pins["kind"])]
-    rows = np.flatnonzero(snapshot.holding & on_virtual)
-    if not len(rows):
-        return node
-    held = zip(snapshot.pins["name"].take(rows).to_pylist(), ids(snapshot.pins["node"])[rows].tolist(), strict=True)
-    virtual_nodes = dict(held)
-    return np.array([virtual_nodes.get(name, own) for name, own in zip(names, node.tolist(), strict=True)], np.int32)
-
-
-def _exclusive(snapshot: Snapshot, names: list[str]) -> NDArray[np.int64]:
-    """Return what goes if each name alone is dropped.
-
-    A name that is the only pin of one node frees what that node frees; what shares its node with another pin frees
-    nothing; only names of several nodes need a cascade of their own.
-    """
-    graph, pins = snapshot.graph, snapshot.pins
-    holds = np.flatnonzero(snapshot.holding & ~np.asarray(pins["name"].is_null()))
-    node, count = ids(pins["node"])[holds], numbers(pins["count"])[holds]
-    alone = np.where(graph.pins[node] == count, frees(graph)[node], 0)
-    by_name: dict[str, list[int]] = {}
-    for row, name in enumerate(pins["name"].take(holds).to_pylist()):
-        by_name.setdefault(name, []).append(row)
-    result = {name: int(alone[at[0]]) if len(at) == 1 else 0 for name, at in by_name.items()}
-    for name, at in by_name.items():
-        if len(at) > 1:
-            result[name] = freed(graph, drop_pins(snapshot, holds[at], count[at]).nodes)[1]
-    return np.array([result.get(name, 0) for name in names], np.int64)

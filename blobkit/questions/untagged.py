@@ -12,7 +12,7 @@ import pandas as pd
 from blobkit.analysis.dominators import frees
 from blobkit.analysis.repositories import members, nodes_of, referrers, repositories, spread, step
 from blobkit.cache import memoized
-from blobkit.errors import PlanError, UnknownPolicyError
+from blobkit.errors import Hint, PlanError, UnknownPolicyError
 from blobkit.protocols import as_snapshot
 from blobkit.questions.asking.ages import parse_age
 from blobkit.questions.asking.targets import Dropped, flattened, resolve
@@ -161,8 +161,8 @@ def revisions_view(snapshot: Snapshot) -> Snapshot:
     """Return a snapshot under the policy by which each manifest is held; UnknownPolicyError where there is none."""
     policy = snapshot.store.revisions
     if not policy:
-        msg = f"{snapshot.kind} stores have no untagged manifests: what no name holds is garbage there (blobkit audit)"
-        raise UnknownPolicyError(msg)
+        msg = f"{snapshot.kind} stores have no untagged manifests: what no name holds is garbage there"
+        raise UnknownPolicyError(msg, hint=Hint("see blobkit.audit", "see blobkit audit"))
     return snapshot.with_policy(policy)
 
 
@@ -172,8 +172,10 @@ def only_groups(snapshot: Snapshot, policy: str | None, given: Mapping[str, obje
     if policy is not None and policy != revisions_view(snapshot).policy:
         odd.append(f"policy {policy}")
     if odd:
-        msg = f"untagged manifests are judged by rules of their own: give no {' and no '.join(odd)} beside untagged"
-        raise PlanError(msg)
+        msg = "untagged manifests are judged by rules of their own"
+        options = " and no ".join(name if name.startswith("a ") else f"--{name.replace('_', '-')}" for name in odd)
+        hint = Hint(f"give no {' and no '.join(odd)} beside untagged", f"give no {options} beside --untagged")
+        raise PlanError(msg, hint=hint)
 
 
 def _is_empty(value: object) -> bool:

@@ -9,23 +9,24 @@ import pandas as pd
 
 from blobkit.analysis.groups import shares
 from blobkit.analysis.reach import unknown
+from blobkit.present.answer import Answer
+from blobkit.present.cells import NAME_SHOWN
+from blobkit.present.plain import records
+from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.protocols import as_snapshot
 from blobkit.questions.asking.grouping import OF_BLOBS, SPECIAL, UNKNOWN, beside, held, named_by, partition
-from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
-from blobkit.questions.summary import records
 from blobkit.render import count, cut, human_bytes
 
 if TYPE_CHECKING:
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.asking.grouping import By
-    from blobkit.questions.shown import Cells
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Usage", "usage"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Usage(Shown):
+class Usage(Answer):
     """The use of space under the snapshot's policy: the groups by name, then four rows beside them.
 
     `frame`, int64, index `group`: `blobs` and `closure` (bytes) that the group reaches; `exclusive`: bytes that go if
@@ -73,20 +74,18 @@ class Usage(Shown):
             lines.append("exclusive is an upper bound: a manifest in use cannot be read, and may hold some of it")
         return lines
 
-    def _table(self) -> Cells:
-        """Return the groups with the largest shares, then the rows beside the groups that are not empty, as cells."""
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return the groups with the largest shares, then the rows beside the groups that are not empty."""
         frame = self.frame
         if not frame["shared"].any():  # all columns say the same
-            frame = frame[["blobs", "split"]].set_axis(["blobs", "bytes"], axis=1)
-        groups, beside_them = frame.iloc[: -len(SPECIAL)], frame.iloc[-len(SPECIAL) :]
+            frame = frame[["blobs", "split"]].set_axis(["blobs", "bytes"], axis=1).rename_axis("group")
         share = frame.columns[-1]
-        top = groups.sort_values(share, ascending=False, kind="stable").head(ROWS_SHOWN)
-        rows = _cells(top)
-        if len(groups) > len(top):
-            rest = human_bytes(int(groups[share].sum() - top[share].sum()))
-            rows.append((f"and {len(groups) - len(top):,} more", *[""] * (len(frame.columns) - 1), rest))
-        header = ("group", *frame.columns)
-        return header, rows + _cells(beside_them[beside_them["blobs"] > 0]), frozenset(header[1:])
+        groups, others = frame.iloc[: -len(SPECIAL)], frame.iloc[-len(SPECIAL) :]
+        top = groups.sort_values(share, ascending=False, kind="stable")
+        return (
+            Section("", tuple(self._lines()), frame_table(top, rows=rows, total=[share])),
+            Section("Beside the groups", table=frame_table(others[others["blobs"] > 0])),
+        )
 
 
 def usage(x: SupportsSnapshot | Address, by: By = "tag", *, policy: str | None = None) -> Usage:
@@ -126,10 +125,3 @@ def _whole(parts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {"blobs": parts["blobs"], "closure": size, "exclusive": size, "shared": 0 * size, "split": size}
     )
-
-
-def _cells(frame: pd.DataFrame) -> list[tuple[str, ...]]:
-    return [
-        (cut(str(group), NAME_SHOWN), f"{blobs:,}", *map(human_bytes, sizes))
-        for group, blobs, *sizes in frame.itertuples()
-    ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from blobkit.errors import UnknownToolError
 from blobkit.questions.aftermath import broken
 from blobkit.questions.deletion import drops
-from blobkit.render import count, human_bytes, listed
+from blobkit.render import choices, count, human_bytes, listed
 from blobkit.scripts.blobkit import with_blobkit
 from blobkit.scripts.oci import by_hand, with_umoci
 from blobkit.scripts.registry import with_api
@@ -52,12 +52,11 @@ def script(preview: Preview, tool: str | None = None, *, heading: Sequence[str] 
 def _fitting(snapshot: Snapshot, tool: str | None) -> str:
     fit = snapshot.store.tools
     if not fit:
-        more = "import it into a blobkit store (blobkit import SOURCE STORE) and drop there"
-        msg = f"no tool drops anything from a {snapshot.kind} store in place: {more}"
-        raise UnknownToolError(msg)
+        msg = f"no tool drops anything from a {snapshot.kind} store in place"
+        raise UnknownToolError(msg, hint="import it into a blobkit store (blobkit import SOURCE STORE) and drop there")
     if tool is not None and tool not in fit:
-        msg = f"{tool!r} does not fit stores of the kind {snapshot.kind}: use {', '.join(fit)}"
-        raise UnknownToolError(msg)
+        msg = f"{tool!r} does not fit stores of the kind {snapshot.kind}"
+        raise UnknownToolError(msg, hint=choices(tool, fit))
     return tool or fit[0]
 
 

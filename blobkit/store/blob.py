@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Blob"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Blob(Descriptor):
     """The facts of a blob when it was looked up; its content, which never changes, is read on demand.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from blobkit.digest import Digest
 from blobkit.errors import WriterClosedError
+from blobkit.render import human_bytes
 from blobkit.store.hashing import CHUNK, Hasher
 
 if TYPE_CHECKING:
@@ -128,6 +129,10 @@ class BlobWriter(Generic[R]):
                     self._settled()
             finally:
                 self._stop("cancelled")
+
+    def __repr__(self) -> str:
+        """Return how much was written, and whether more can be."""
+        return f"<BlobWriter: {human_bytes(self.size)} written, {self._end or 'open'}>"
 
     def __enter__(self) -> Self:
         """Return the writer itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import ItemsView, Mapping, ValuesView
@@ -118,6 +119,15 @@ class _View(_DiGraph):
         """Return the graph with every edge turned round: an ordinary one, or a view if not `copy`."""
         turned = super().reverse(copy=False)
         return nx.DiGraph(turned) if copy else turned
+
+    def __repr__(self) -> str:
+        """Return what it is of, and how large it is."""
+        size = f"{self.number_of_nodes():,} nodes, {self.number_of_edges():,} edges"
+        of = "" if self._snapshot is None else f" of {self._snapshot.caption()}"
+        return f"<View{of}: {size}>"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>"
 
     def number_of_edges(self, u: str | None = None, v: str | None = None) -> int:
         """Return the number of edges, or of those from u to v; at once where it is the whole graph."""

@@ -54,7 +54,7 @@ def test_the_nearest_names_of_each_node(
     asked = array(range(len(graph)))
     with pytest.MonkeyPatch.context() as patch:
         if compiled:
-            patch.setattr("blobkit.analysis.kernels.COMPILED_FROM", 0)
+            patch.setattr("blobkit.analysis.compiling.Kernel.price", 0)
         found = Holding.now(snapshot).reaching(asked, most)
     for node, told, ordered in zip(range(len(graph)), found.tuples(), found.tuples(nearest_first=True), strict=True):
         expected = [name for _, name in near(graph, names, node)]

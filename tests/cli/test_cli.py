@@ -272,12 +272,6 @@ sys.meta_path.insert(0, Interrupting())
     assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "interrupted")
 
 
-def test_a_command_loads_what_it_needs_only(store: str) -> None:
-    done = after("", "usage", store, PYTHONPROFILEIMPORTTIME="1")
-    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
-    assert {"pandas", "scipy", "networkx", "matplotlib"} & loaded == {"pandas"}
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import blobkit
+from blobkit.analysis.compiling import Kernel
 from blobkit.errors import UnknownToolError
 from blobkit.questions.comparison import compare_gc
 from blobkit.snapshot.snapshot import build
@@ -31,15 +32,15 @@ HTML_LIMIT = 15_000
 def test_what_garbage_collect_m_did_to_a_real_registry(dataset: Callable[[str], Dataset]) -> None:
     root, oracle = dataset("dev-registry")
     answer = compare_gc(root, "registry-m")
-    assert set(answer.frame["digest"]) == set(oracle["gc_real_m"]["blobs"])
+    assert set(answer.frame.index) == set(oracle["gc_real_m"]["blobs"])
     assert (answer.bytes, len(answer)) == (oracle["gc_real_m"]["bytes"], 22)
     wrong = oracle["gc_m_deletes_still_reachable_from_tags"]
     needed = answer.frame[answer.frame["needed"]]
-    assert set(needed["digest"]) == set(wrong["digests"])
+    assert set(needed.index) == set(wrong["digests"])
     assert (len(needed), needed["size"].sum(), answer.needed_bytes) == (11, 83_147, wrong["bytes"])
     assert answer.kept_bytes == 0
     after = oracle["pull_check_all_tags"]["broken_after_gc_m"]
-    broken = answer.broken.set_index("name")["unlinked"].to_dict()
+    broken = answer.broken.set_index("tag")["unlinked"].to_dict()
     assert {name: f"{children} broken children" for name, children in broken.items()} == after
     assert set().union(*needed["still_needed_by"]) == set(after)
 
@@ -47,20 +48,20 @@ def test_what_garbage_collect_m_did_to_a_real_registry(dataset: Callable[[str], 
 def test_what_garbage_collect_did_to_a_real_registry(dataset: Callable[[str], Dataset]) -> None:
     root, oracle = dataset("dev-registry")
     answer = compare_gc(root, "registry")
-    assert set(answer.frame["digest"]) == set(oracle["gc_real"]["blobs"])
+    assert set(answer.frame.index) == set(oracle["gc_real"]["blobs"])
     assert answer.bytes == oracle["gc_real"]["bytes"]
     assert (answer.needed_bytes, len(answer.broken)) == (0, 0)
     kept = set(oracle["semantic_garbage_roots_tags"]["digests"]) - set(oracle["gc_real"]["blobs"])
-    assert set(answer.kept["digest"]) == kept
+    assert set(answer.kept.index) == kept
     assert answer.kept_bytes == answer.kept["size"].sum() == 1_071_615 - 40_425
 
 
 def test_what_umoci_gc_did_to_a_real_layout(dataset: Callable[[str], Dataset]) -> None:
     root, oracle = dataset("dev-oci-layout")
     answer = compare_gc(root, "umoci")
-    assert set(answer.frame["digest"]) == set(oracle["garbage"]["digests"])
+    assert set(answer.frame.index) == set(oracle["garbage"]["digests"])
     assert answer.bytes == oracle["garbage"]["bytes"]
-    assert answer.broken["name"].tolist() == ["web-2.0"]
+    assert answer.broken["tag"].tolist() == ["web-2.0"]
 
 
 def test_it_says_first_that_the_tool_would_abort(dataset: Callable[[str], Dataset]) -> None:
@@ -147,7 +148,7 @@ def test_any_registry(case: tuple[Snapshot, dict], untagged: bool) -> None:  # t
         assert few == tuple(sorted(few))
     assert answer.bytes == sum(1 << node for node in removed)
     assert answer.needed_bytes == sum(1 << node for node in removed & needed)
-    assert {number[digest] for digest in answer.kept["digest"]} == marked - needed
+    assert {number[digest] for digest in answer.kept.index} == marked - needed
     expected = {
         name: (
             len(nodes & removed),
@@ -156,7 +157,7 @@ def test_any_registry(case: tuple[Snapshot, dict], untagged: bool) -> None:  # t
         )
         for name, nodes in reached.items()
     }
-    found = {name: tuple(row) for name, *row in answer.broken.itertuples(index=False)}
+    found = {name: tuple(row) for name, *row, _ in answer.broken.itertuples(index=False)}
     assert found == {name: lost for name, lost in expected.items() if any(lost)}
     check(answer)
 
@@ -164,9 +165,10 @@ def test_any_registry(case: tuple[Snapshot, dict], untagged: bool) -> None:  # t
 def check(answer: Comparison) -> None:
     """What holds of every comparison."""
     frame = answer.frame
-    assert frame.columns.tolist() == ["digest", "size", "kind", "needed", "still_needed_by", "names"]
+    assert frame.columns.tolist() == ["size", "kind", "needed", "still_needed_by", "names"]
+    assert (frame.index.name, frame.index.is_unique) == ("digest", True)
     assert (frame["size"].dtype, frame["needed"].dtype, frame["names"].dtype) == (np.int64, np.bool_, np.int64)
-    assert answer.broken.columns.tolist() == ["name", "blobs", "bytes", "unlinked"]
+    assert answer.broken.columns.tolist() == ["tag", "blobs", "bytes", "unlinked", "name"]
     assert blobkit.to_frame(answer) is frame
     order = list(zip(~frame["needed"], -frame["size"], strict=True))
     assert order == sorted(order)
@@ -194,7 +196,9 @@ def test_a_pin_without_a_name_needs_what_it_reaches() -> None:
     )
     answer = compare_gc(snapshot, "umoci")
     assert answer.frame["still_needed_by"].tolist() == [("sha256:aa",)]
-    assert answer.broken.to_dict("records") == [{"name": "sha256:aa", "blobs": 1, "bytes": 7, "unlinked": 0}]
+    assert answer.broken.to_dict("records") == [
+        {"tag": "sha256:aa", "blobs": 1, "bytes": 7, "unlinked": 0, "name": "sha256:aa"}
+    ]
     check(answer)
 
 
@@ -268,11 +272,9 @@ def test_an_empty_store(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_compiled_is_as_plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    from blobkit.analysis import kernels  # noqa: PLC0415 (its constant is changed)
-
     snapshot = images(300)
     plain = blobkit.compare_gc(snapshot, "registry")
-    monkeypatch.setattr(kernels, "COMPILED_FROM", 0)
+    monkeypatch.setattr(Kernel, "price", 0)
     again = blobkit.compare_gc(snapshot, "registry")
     assert again.frame.equals(plain.frame)
     assert again.broken.equals(plain.broken)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 TYPES = {
     "repo": "str",
+    "version": "str",
     "name": "str",
     "digest": "str",
     "kind": "category",
@@ -87,7 +88,7 @@ def test_schema(tmp_path: Path) -> None:
     frame = blobkit.tags_frame(layout.scan())
     check_schema(frame)
     assert frame["repo"].tolist() == ["also", "", "reg.example.org/team/core"]
-    assert frame["name"].tolist() == ["3", "plain", "9.0"]
+    assert frame["version"].tolist() == frame["name"].tolist() == ["3", "plain", "9.0"]
 
 
 def test_platforms_of_an_index_are_those_of_its_children(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from functools import cache
@@ -9,7 +10,7 @@ from functools import cache
 import pytest
 
 import blobkit
-from blobkit.analysis import kernels
+from blobkit.analysis.compiling import Kernel
 from registries import images
 
 DRAWS = 150
@@ -62,8 +63,7 @@ def facts() -> tuple[blobkit.Snapshot, Counters]:
 
 @pytest.fixture(params=["plain", "compiled"])
 def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[blobkit.Snapshot, Counters]:
-    if request.param == "compiled":
-        monkeypatch.setattr(kernels, "COMPILED_FROM", 0)
+    monkeypatch.setattr(Kernel, "price", 0 if request.param == "compiled" else math.inf)
     return images(10_000), facts()[1]
 
 
@@ -80,7 +80,7 @@ def test_previews_of_tags_alone_and_together(store: tuple[blobkit.Snapshot, Coun
         preview = blobkit.simulate_deref(snapshot, *some)
         assert set(preview.digests) == gone
         assert preview.bytes == plain.bytes(gone)
-        assert set(preview.kept["digest"]) == plain.reached(plain.tags[tag] for tag in some) - gone
+        assert set(preview.kept.index) == plain.reached(plain.tags[tag] for tag in some) - gone
         together += len(gone) > len(set().union(*(plain.freed([tag]) for tag in some)))
     assert together > DRAWS // 4
 

@@ -18,8 +18,8 @@ from blobkit.analysis.dominators import leaked
 from blobkit.analysis.groups import reach
 from blobkit.analysis.reach import closure, live, unknown
 from blobkit.errors import GroupingError
+from blobkit.present.cells import NAME_SHOWN
 from blobkit.questions.columns import categories, times, words
-from blobkit.questions.shown import NAME_SHOWN
 from blobkit.render import cut
 from blobkit.snapshot.tables import ids, numbers
 
