@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from blobkit.commands.shown import dumps, json_option, policy_option, scanned
+from blobkit.commands.shown import dumps, json_option, policy_option, scanned, watched
 from blobkit.questions.plan import SECONDS
 from blobkit.questions.plan import plan as plan_for
 
@@ -57,6 +57,7 @@ def plan(  # noqa: PLR0913 (one parameter an option)
         untagged=untagged,
         groups=groups,
         policy=policy,
+        progress=watched(),
     )
     if tool is not None:
         click.echo(answer.script(tool).encode(), nl=False)  # names are UTF-8, whatever the terminal
