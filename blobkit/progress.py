@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["counted", "watched"]
+__all__ = ["counted", "told", "watched"]
 
 T = TypeVar("T")
 SECONDS_BEFORE_SHOWN = 1.0
@@ -16,6 +17,7 @@ SECONDS_BEFORE_SHOWN = 1.0
 
 def watched(items: Iterable[T], what: str, *, show: bool, unit: str = " blobs") -> Iterable[T]:
     """Return `items`, with a progress bar on standard error (a widget in a notebook) while they are taken."""
+    _asked(show=show)
     if not show:
         return items
     from tqdm.auto import tqdm  # noqa: PLC0415 (it brings asyncio, and most commands show no bar)
@@ -26,6 +28,7 @@ def watched(items: Iterable[T], what: str, *, show: bool, unit: str = " blobs") 
 @contextmanager
 def counted(total: int, what: str, *, show: bool, unit: str = "B") -> Iterator[Callable[[int], object]]:
     """Give a function that is told how much more is done, of `total` in all, and shows it like `watched`."""
+    _asked(show=show)
     if not show:
         yield lambda _more: None
         return
@@ -33,3 +36,24 @@ def counted(total: int, what: str, *, show: bool, unit: str = "B") -> Iterator[C
 
     with tqdm(total=total, desc=what, unit=unit, unit_scale=True, delay=SECONDS_BEFORE_SHOWN, leave=False) as bar:
         yield bar.update
+
+
+def told(line: str) -> bool:
+    """Say one line beside whatever bar is shown, where somebody watches: a terminal or a notebook. Return whether.
+
+    Whoever has turned progress off in the last thing that shows it is told nothing.
+    """
+    if not (_wanted[0] and (sys.stderr.isatty() or "ipykernel" in sys.modules)):
+        return False
+    from tqdm.auto import tqdm  # noqa: PLC0415
+
+    tqdm.write(line, file=sys.stderr)
+    return True
+
+
+_wanted = [True]
+"""Whether what was shown last was to be shown."""
+
+
+def _asked(*, show: bool) -> None:
+    _wanted[0] = show

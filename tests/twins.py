@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from blobkit.analysis.kernels import Kernel
+    from blobkit.analysis.compiling import Kernel
 
 
 def same(kernel: Kernel[..., object], *args: np.ndarray) -> None:

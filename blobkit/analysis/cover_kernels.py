@@ -1,7 +1,7 @@
 """Which names to drop for so many bytes, nearly; and a bound that says how near. Plain loops over arrays.
 
 The names of class c are `member[start[c]:start[c + 1]]`: its bytes go once all of them are dropped. See
-`blobkit.analysis.kernels` for how these loops are compiled.
+`blobkit.analysis.compiling` for how these loops are compiled.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.analysis.kernels import Kernel
+from blobkit.analysis.compiling import Kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

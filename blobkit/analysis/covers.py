@@ -29,6 +29,8 @@ __all__ = ["Cover", "cover"]
 PAIRS_KEPT = 20_000_000
 """Pairs of a name and a class that are kept at most, those of the smallest classes first: 8 bytes each, a few times."""
 ROUNDS = 100
+HEAP = 16
+"""How much more a pair costs in a heap than in a loop."""
 ROUNDING = 1e-9
 """By how much sums of floats may be off, relatively: bounds are that much more careful."""
 CHEAPEST = 1e-12
@@ -76,7 +78,7 @@ class Cover:
         """Return names that free `need` bytes together (all, where that needs `rest`): cheap, and none in vain."""
         order = np.argsort(self.member, kind="stable")
         begin = _starts(np.bincount(self.member, minlength=len(self.cost)))
-        run = peeled.of(len(self.member))
+        run = peeled.of(len(self.member) * HEAP)
         cost = np.maximum(self.cost, CHEAPEST)
         return run(self.start, self.member, begin, self.of_pair[order], self.size, cost, need)
 

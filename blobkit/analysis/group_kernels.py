@@ -1,4 +1,4 @@
-"""Which groups of roots reach which nodes, as plain loops over arrays (see `blobkit.analysis.kernels`).
+"""Which groups of roots reach which nodes, as plain loops over arrays (see `blobkit.analysis.compiling`).
 
 The roots of group g are `roots[start[g]:start[g + 1]]`. Where all pairs of a group and a node that it reaches fit into
 memory, they are listed; where they do not, a batch of groups at a time is a row of bits for each node.
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.analysis.kernels import Kernel
+from blobkit.analysis.compiling import Kernel, steep
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +29,7 @@ __all__ = [
     "dealt",
     "placed",
     "searched",
+    "taken",
 ]
 
 BITS, WORDS = 63, 8
@@ -36,7 +37,7 @@ BITS, WORDS = 63, 8
 FULL = (1 << BITS) - 1
 
 
-@Kernel
+@steep
 def searched(first: Ints, targets: Ids, start: Ints, roots: Ids, most: int) -> tuple[Ints, Ids, bool]:
     """Return the nodes that each group reaches, each once, group after group, and where each group begins.
 
@@ -97,6 +98,31 @@ def placed(place: Ids, start: Ints, begin: Ints, found: Ids) -> Ids:
                 groups[at[row]] = group
                 at[row] += 1
     return groups
+
+
+@Kernel
+def taken(first: Ints, targets: Ids, order: Ids, start: Ints, roots: Ids) -> Ids:
+    """Return the first group, in this order, that reaches each node, -1 where none does. Cost: nodes + links."""
+    n = len(first) - 1
+    owner = np.full(n, -1, np.int32)
+    stack = np.empty(n, np.int32)
+    for group in order:
+        for i in range(start[group], start[group + 1]):
+            if owner[roots[i]] >= 0:
+                continue
+            owner[roots[i]] = group
+            stack[0] = roots[i]
+            height = 1
+            while height:
+                height -= 1
+                node = stack[height]
+                for at in range(first[node], first[node + 1]):
+                    child = targets[at]
+                    if owner[child] < 0:
+                        owner[child] = group
+                        stack[height] = child
+                        height += 1
+    return owner
 
 
 @Kernel

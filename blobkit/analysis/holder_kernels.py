@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.analysis.kernels import Kernel
+from blobkit.analysis.compiling import Kernel, steep
 
 if TYPE_CHECKING:
     from blobkit.analysis.kernels import Bools, Ids, Ints
@@ -49,7 +49,7 @@ def links_within(start: Ints, sources: Ids, inside: Bools) -> tuple[Ints, Ids]:
     return first[: n + 1], targets
 
 
-@Kernel
+@steep
 def nearest(first: Ints, targets: Ids, node: Ids, label: Ids, most: int, room: int) -> tuple[Ids, Ids, bool]:
     """Return (node, label) for the `most` nearest labels above each node: nearest first, then by label.
 
@@ -128,7 +128,7 @@ def first_sources(start: Ints, sources: Ids, alive: Bools, nodes: Ids, most: int
     return begin, result
 
 
-@Kernel
+@steep
 def losses(
     first: Ints, targets: Ids, size: Ints, lost: Bools, start: Ints, roots: Ids, group: Ids, begin: Ints, owner: Ids
 ) -> tuple[Ints, Ints, Ints, Ints]:

@@ -1,19 +1,17 @@
-"""Graph algorithms as plain loops over arrays, compiled by numba for large stores. The only file that imports numba.
+"""Graph algorithms as plain loops over arrays, compiled where that pays (see `blobkit.analysis.compiling`).
 
-Below `COMPILED_FROM` nodes the same function runs as ordinary Python, so that a small store never waits for a
-compiler (numba alone takes a quarter of a second to import); that is why numba is imported on first need. Nothing
-here recurses. Links are in CSR form: those of node i go to `targets[first[i]:first[i + 1]]`.
+Nothing here recurses. Links are in CSR form: those of node i go to `targets[first[i]:first[i + 1]]`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from blobkit.analysis.compiling import Kernel, steep
 
+if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Bools = NDArray[np.bool_]
@@ -32,44 +30,8 @@ __all__ = [
     "totals",
 ]
 
-COMPILED_FROM = 20_000
 GONE = -(1 << 30)
 """What `remove` counts from in nodes that go: below zero with all links, of which there are fewer than this."""
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-class Kernel(Generic[P, R]):
-    """A function over arrays, of which the first has one entry a node: compiled when there are many nodes.
-
-    Compiled code is kept on disk and releases the interpreter lock.
-    """
-
-    def __init__(self, plain: Callable[P, R]) -> None:
-        self.plain = plain
-        self._compiled: Callable[P, R] | None = None
-        self.__doc__ = plain.__doc__
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run it."""
-        return self.of(len(args[0]))(*args, **kwargs)  # type: ignore[arg-type]  # (always an array)
-
-    def of(self, work: int) -> Callable[P, R]:
-        """Return the form that is faster for so much work, where the number of nodes does not tell."""
-        return self.plain if work < COMPILED_FROM else self.compiled
-
-    @property
-    def compiled(self) -> Callable[P, R]:
-        """The compiled function."""
-        if self._compiled is None:
-            import numba  # noqa: PLC0415 (on first need: see above)
-
-            try:
-                self._compiled = numba.njit(cache=True, nogil=True)(self.plain)
-            except RuntimeError:  # nowhere to keep compiled code: neither beside this file nor in the user's cache
-                self._compiled = numba.njit(nogil=True)(self.plain)
-        return self._compiled
 
 
 @Kernel
@@ -278,7 +240,7 @@ def postorder(first: Ints, targets: Ids, root: Bools) -> Ids:
     return order[:tail]
 
 
-@Kernel
+@steep
 def dominators_cyclic(start: Ints, sources: Ids, root: Bools, order: Ids) -> Ids:
     """Return the immediate dominators of the nodes in `order` (a reverse postorder), also where links form cycles.
 
@@ -325,7 +287,7 @@ def totals(idom: Ids, order: Ids, size: Ints) -> Ints:
     return total
 
 
-@Kernel
+@steep
 def closure_sizes(first: Ints, targets: Ids, size: Ints, roots: Ids) -> Ints:
     """Return the bytes that each root reaches, itself included. Cost: the sum of all closures and their links."""
     n = len(first) - 1

@@ -58,10 +58,10 @@ def removal(graph: ReferenceGraph, nodes: NDArray[np.int32], drops: NDArray[np.i
         gone, level = _by_marking(graph, nodes)
     else:
         scratch = _scratch(graph)
+        run = kernels.remove.form(len(graph.size) + len(graph.indices))
         with scratch.lock:
-            gone, level = kernels.remove(
-                graph.indptr, graph.indices, graph.blob, scratch.left, scratch.level, nodes, once
-            )
+            gone, level = run(graph.indptr, graph.indices, graph.blob, scratch.left, scratch.level, nodes, once)
+        kernels.remove.spent += int((graph.indptr[gone + 1] - graph.indptr[gone]).sum()) + len(gone)
     packed = level.astype(np.int64) << _ID_BITS | gone
     packed.sort()
     return Removal((packed & ((1 << _ID_BITS) - 1)).astype(np.int32), (packed >> _ID_BITS).astype(np.int32))

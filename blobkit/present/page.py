@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["answer_html"]
 
-WHOLE_SHOWN = 300
+WHOLE_SHOWN = 120
 """Characters of a value that its cell shows when pointed at."""
 STYLE = """<style>
 .blobkit{border-left:3px solid currentColor;padding:.2em .8em;font-size:.95em;max-width:72em}
@@ -27,12 +27,22 @@ STYLE = """<style>
 .blobkit .b{background:linear-gradient(to left,rgba(70,130,220,.28) var(--w),transparent var(--w))}
 .blobkit .error{color:#d33}.blobkit .warning{color:#b70}
 .blobkit summary{cursor:pointer;font-weight:bold;margin-top:.3em}
-</style>"""
+</style>""".replace("\n", "")
+LIMIT = 14_500
+"""Bytes of a page: where names of strangers make it longer, it has fewer rows."""
 WORDS = frozenset({"error", "warning"})
 
 
 def answer_html(answer: SupportsSections, rows: int = ROWS_SHOWN) -> str:
-    """Return an answer as one block of HTML that takes the colours of the page around it."""
+    """Return an answer as one block of HTML that takes the colours of the page around it, below 15 kB."""
+    page = _page(answer, rows)
+    while len(page.encode()) > LIMIT and rows:
+        rows //= 2
+        page = _page(answer, rows)
+    return page
+
+
+def _page(answer: SupportsSections, rows: int) -> str:
     first, *others = answer.sections(rows) or (None,)
     parts = [] if first is None else [_lines(first.lines), _table(first.table)]
     parts += [_folding(section) for section in others if section.lines or section.table]

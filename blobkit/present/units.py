@@ -41,11 +41,14 @@ _NAMES_OF = {
     """,
     Unit.NET: "net",
     Unit.COUNT: """
-        blobs pins links links_in links_out refcount depth level same_digest unlinked names_count number cost count
+        blobs pins links links_in links_out refcount depth level same_digest unlinked number cost count
+        groups_before groups_after
     """,
     Unit.DIGEST: "digest source target before after",
     Unit.NAME: "tag name version repo group first_tag path such_as",
-    Unit.NAMES: "tags names groups holders still_needed_by held_by also_untagged platforms digests needed_by_names",
+    Unit.NAMES: """
+        tags tags_before tags_after names groups holders still_needed_by held_by also_untagged platforms digests
+    """,
     Unit.TIME: "created modified oldest",
     Unit.WORD: "kind status severity code finding change cause pin state stored reachable beside platform media_type",
     Unit.PROSE: "advice reason why needed_by message",

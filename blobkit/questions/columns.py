@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["categorical", "categories", "keys", "links_of", "tags", "times", "words"]
+__all__ = ["categorical", "categories", "keys", "links_of", "objects", "tags", "times", "words"]
 
 
 def keys(snapshot: Snapshot, nodes: NDArray[np.int32]) -> TextArray[None]:
@@ -59,6 +59,13 @@ def links_of(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_
     result = np.empty(len(nodes), object)
     result[:] = [tuple(targets[graph.indptr[node] : graph.indptr[node + 1]]) for node in nodes.tolist()]
     return result
+
+
+def objects(items: Sequence[object]) -> NDArray[np.object_]:
+    """Return a column of Python objects, such as tuples, which pandas must not take apart."""
+    column = np.empty(len(items), object)
+    column[:] = items
+    return column
 
 
 def _take(snapshot: Snapshot, column: str, nodes: NDArray[np.int32]) -> pa.Array:

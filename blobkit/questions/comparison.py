@@ -20,7 +20,7 @@ from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.protocols import as_snapshot
-from blobkit.questions.columns import categories, keys
+from blobkit.questions.columns import categories, keys, objects
 from blobkit.render import choices, count, cut, human_bytes, listed, short
 from blobkit.snapshot.kinds import collector, collectors
 from blobkit.snapshot.roles import IS_REVISION, STANDS_FOR
@@ -68,7 +68,7 @@ class Comparison(Answer):
         lost = np.flatnonzero(frame["needed"].to_numpy())
         few = np.empty(len(frame), object)
         few[:] = [()] * len(frame)
-        few[lost] = _objects(Holding.now(self.snapshot).reaching(self._removed[lost], NAMES_TOLD).tuples())
+        few[lost] = objects(Holding.now(self.snapshot).reaching(self._removed[lost], NAMES_TOLD).tuples())
         frame["still_needed_by"] = few
         frame["names"] = self._losses[3][self._removed]
         return frame.sort_values(["needed", "size"], ascending=False, kind="stable")
@@ -316,9 +316,3 @@ def _no_policy(snapshot: Snapshot, tool: str) -> str:
     instead = f"use {' or '.join(known)}" if known else "no tool's collector is known for it"
     layout = "; its directory is an OCI layout too: scan oci:PATH for umoci" if snapshot.store.shown else ""
     return f"{tool} collects nothing in stores of the kind {snapshot.kind}: {instead}{layout}"
-
-
-def _objects(tuples: list[tuple[str, ...]]) -> NDArray[np.object_]:
-    result = np.empty(len(tuples), object)
-    result[:] = tuples
-    return result

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.cache import memoized
-from blobkit.snapshot.roles import IS_TWIN, STANDS_FOR
+from blobkit.snapshot.roles import STANDS_FOR
 from blobkit.snapshot.tables import codes, flat, ids, same_as_before
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ __all__ = [
     "rows_of_names",
     "rows_on",
     "texts",
-    "twins",
 ]
 
 
@@ -61,21 +60,6 @@ def meant_by(snapshot: Snapshot, rows: list[int]) -> tuple[list[str], list[int]]
     nodes = {snapshot.find(digest) for _, _, digest in keys}
     names = sorted({name for name, _, _ in keys})
     return names, [row for name in names for row in rows_named(snapshot, name) if node[row] in nodes]
-
-
-def twins(snapshot: Snapshot, rows: list[int]) -> list[int]:
-    """Return the pins that are one with these: of the same name, on virtual nodes for the same blobs."""
-    pins = snapshot.pins
-    is_twin = IS_TWIN[codes(pins["kind"])]
-    if not is_twin.any():
-        return []
-    return [
-        other
-        for row in rows
-        for virtual_node in revisions(snapshot).virtual_nodes(int(ids(pins["node"])[row]))
-        for other in rows_on(snapshot, virtual_node)
-        if is_twin[other] and pins["name"][other] == pins["name"][row]
-    ]
 
 
 def texts(snapshot: Snapshot, rows: NDArray[np.integer]) -> list[str]:

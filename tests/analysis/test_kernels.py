@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numba
 import numpy as np
+import pytest
 from hypothesis import given
 
 from blobkit.analysis import kernels
-from blobkit.analysis.kernels import Kernel
+from blobkit.analysis.compiling import Kernel
 from blobkit.analysis.reach import links_from, live
 from graphs import Graph, array, counted, graphs
 from twins import same
 
-if TYPE_CHECKING:
-    import pytest
 
-
+@pytest.mark.slow
 @given(graphs(cyclic=True))
 def test_compiled_kernels_agree_with_plain_ones(graph: Graph) -> None:
     found = counted(graph)
@@ -35,14 +32,6 @@ def test_compiled_kernels_agree_with_plain_ones(graph: Graph) -> None:
     same(kernels.dominators_cyclic, start, sources, root, order)
     idom = kernels.dominators_cyclic.plain(start, sources, root, order)
     same(kernels.totals, idom, order, found.size)
-
-
-def test_small_graphs_do_not_wait_for_a_compiler() -> None:
-    ran: list[int] = []
-    kernel = Kernel(lambda nodes: ran.append(len(nodes)))
-    kernel(np.zeros(kernels.COMPILED_FROM - 1))
-    assert ran == [kernels.COMPILED_FROM - 1]
-    assert kernel._compiled is None
 
 
 def test_where_compiled_code_cannot_be_kept_it_is_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,7 @@ def test_the_nearest_names_of_each_node(
     asked = array(range(len(graph)))
     with pytest.MonkeyPatch.context() as patch:
         if compiled:
-            patch.setattr("blobkit.analysis.kernels.COMPILED_FROM", 0)
+            patch.setattr("blobkit.analysis.compiling.Kernel.price", 0)
         found = Holding.now(snapshot).reaching(asked, most)
     for node, told, ordered in zip(range(len(graph)), found.tuples(), found.tuples(nearest_first=True), strict=True):
         expected = [name for _, name in near(graph, names, node)]
@@ -63,6 +63,7 @@ def test_the_nearest_names_of_each_node(
         assert Holding.now(snapshot).names(node, most) == list(ordered)
 
 
+@pytest.mark.slow
 @given(named(), st.sampled_from([1, 2, 100]))
 def test_what_holds_each_node_directly(case: tuple[Graph, dict[int, list[str]]], most: int) -> None:
     graph, names = case

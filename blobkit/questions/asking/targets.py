@@ -18,19 +18,24 @@ from blobkit.analysis.reach import live
 from blobkit.analysis.referrers import Holding
 from blobkit.digest import is_digest
 from blobkit.errors import AmbiguousTargetError, BlobNotFoundError, Hint, NotPinnedError, UnknownTargetError
+from blobkit.questions.asking.many import in_turn
 from blobkit.questions.asking.patterns import is_pattern, rows_like
 from blobkit.questions.asking.unknown import by_prefix, nearest, refuse, refuse_pattern
 from blobkit.render import count, listed, printable, short
-from blobkit.snapshot.pins import meant_by, named, revisions, rows_named, rows_on, twins
-from blobkit.snapshot.roles import GOES_ALONG, IS_ALIAS, IS_ALONE, IS_REVISION, NAMES
+from blobkit.snapshot.lookups import going_along, twins
+from blobkit.snapshot.pins import meant_by, named, revisions, rows_named, rows_on
+from blobkit.snapshot.roles import IS_ALIAS, IS_ALONE, IS_REVISION, NAMES
 from blobkit.snapshot.tables import codes, flat, ids, numbers
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from blobkit.snapshot.snapshot import Snapshot
 
+    Rows = list[int] | NDArray[np.int64]
     Targets = str | Iterable["Targets"]
 
-__all__ = ["Dropped", "PinName", "Targets", "blob_of", "flattened", "resolve", "untagged"]
+__all__ = ["Dropped", "PinName", "Targets", "blob_of", "flattened", "nodes_of", "resolve", "untagged"]
 
 NAMES_JUDGED = 100
 
@@ -56,11 +61,12 @@ class Dropped:
     notices: list[str] = field(default_factory=list)
     noun: str = ""
 
-    def add(self, rows: Iterable[int], number: dict[int, int] | int) -> None:
-        """Drop these rows too: all of `number` (a count for each row, or the same for all), the most asked for."""
-        for row in rows:
-            wanted = number if isinstance(number, int) else number[row]
-            self.rows[row] = max(self.rows.get(row, 0), wanted)
+    def add(self, rows: Iterable[int], number: Iterable[int]) -> None:
+        """Drop so many of these rows too (a count for each row), the most asked for."""
+        wanted = dict(zip(rows, number, strict=True))
+        for row in wanted.keys() & self.rows.keys():
+            wanted[row] = max(wanted[row], self.rows[row])
+        self.rows |= wanted
 
 
 def resolve(snapshot: Snapshot, targets: Targets, *, groups: Targets = (), all_pins: bool = False) -> Dropped:
@@ -74,8 +80,7 @@ def resolve(snapshot: Snapshot, targets: Targets, *, groups: Targets = (), all_p
         msg, what = "no target", "give a name, a digest, a pattern, or"
         raise UnknownTargetError(msg, hint=Hint(f"{what} groups=(repository,)", f"{what} --group REPOSITORY"))
     resolver = _Resolver(snapshot, dropped)
-    for text in dropped.names:
-        resolver.target(text, all_pins=all_pins)
+    resolver.targets(dropped.names, all_pins=all_pins)
     for text in dropped.groups:
         resolver.group(text)
     resolver.untag()
@@ -96,6 +101,18 @@ def blob_of(snapshot: Snapshot, text: str) -> int:
     return _Resolver(snapshot, Dropped()).blob(text)
 
 
+def nodes_of(snapshot: Snapshot, targets: Targets) -> NDArray[np.int32]:
+    """Return the nodes that targets stand for, each once: of digests, of all that a name or a pattern names.
+
+    Errors: as for `blob_of`, of which only a name given to several blobs is none here.
+    """
+    resolver, texts = _Resolver(snapshot, Dropped()), tuple(flattened(targets))
+    if not texts:
+        msg = "no target: give a name, a digest or a pattern"
+        raise UnknownTargetError(msg)
+    return np.unique(np.array([node for text in texts for node in resolver.nodes(text)], np.int32))
+
+
 def flattened(targets: Targets) -> Iterable[str]:
     """Yield every text in nested lists, tuples, sets, Indexes or Series, each once, in order."""
     seen: set[str] = set()
@@ -110,7 +127,13 @@ def flattened(targets: Targets) -> Iterable[str]:
             msg = "a DataFrame is no target: give its index, or the column that has the names or digests"
             raise UnknownTargetError(msg)
         elif isinstance(item, Iterable):
-            todo += list(item)[::-1]
+            items = item.tolist() if isinstance(item, pd.Index | pd.Series) else list(item)
+            if all(isinstance(one, str) for one in items):
+                new = [text for text in dict.fromkeys(items) if text not in seen]
+                seen.update(new)
+                yield from new
+            else:
+                todo += items[::-1]
         else:
             msg = f"{item!r} is no target: give names, digests or patterns (text), or lists of them"
             raise UnknownTargetError(msg)
@@ -127,6 +150,15 @@ class _Resolver:
         self.node = ids(pins["node"])
         self.count = numbers(pins["count"])
         self.kind = codes(pins["kind"])
+
+    def targets(self, texts: tuple[str, ...], *, all_pins: bool) -> None:
+        """Drop what all targets stand for, in order."""
+        for some, rows in in_turn(self.snapshot, texts):
+            if rows is not None:
+                self._name_rows(rows, all_pins=all_pins)
+                continue
+            for text in some:
+                self.target(text, all_pins=all_pins)
 
     def target(self, text: str, *, all_pins: bool) -> None:
         """Drop what one target stands for."""
@@ -165,6 +197,15 @@ class _Resolver:
             refuse(self.snapshot, text, found, one=True)
         return self.snapshot.find(found[0])
 
+    def nodes(self, text: str) -> list[int]:
+        """Return the nodes that a digest, a name or a pattern stands for."""
+        rows = self._named(text.removeprefix("tag:"))
+        if not rows and is_pattern(text):
+            rows = rows_like(self.snapshot, text).tolist()
+        elif is_digest(text) and not self._is_name(text):
+            rows = []
+        return list(map(int, self.node[rows])) or [self.blob(text.removeprefix("digest:"))]
+
     def _is_name(self, text: str) -> bool:
         """Return whether a text that is a digest, and a name too, stands for the name: no such blob is here."""
         node = self.snapshot.find(text)
@@ -177,7 +218,7 @@ class _Resolver:
             known = sorted(set(self.snapshot.pins["group"].unique().drop_null().to_pylist()))
             msg = f"no repository {text!r} here{nearest(text, known)}"
             raise UnknownTargetError(msg)
-        self._drop(rows.tolist())
+        self._drop(rows)
 
     def _forced(self, what: str, text: str, *, all_pins: bool) -> None:
         rows = self._named(text) if what == "tag" else []
@@ -211,31 +252,20 @@ class _Resolver:
             self.dropped.notices.append(f"{both}; to drop one alone, give its digest")
         self._name_rows(rows, all_pins=all_pins)
 
-    def _name_rows(self, rows: list[int], *, all_pins: bool) -> None:
+    def _name_rows(self, rows: Rows, *, all_pins: bool) -> None:
         """Drop pins by name."""
         if all_pins:
             nodes = np.unique(self.node[rows])
-            rows = np.flatnonzero(np.isin(self.node, nodes)).tolist()
+            rows = np.flatnonzero(np.isin(self.node, nodes))
         self._drop(rows)
 
     def untag(self) -> None:
         """Drop with each revision every tag of its repository on that digest: once all targets are known."""
         rows = np.fromiter(self.dropped.rows, np.int64, len(self.dropped.rows))
-        for row in rows[IS_REVISION[self.kind[rows]]].tolist():
-            self._untag(row)
-
-    def _untag(self, row: int) -> None:
-        """Drop the tags that a registry drops with a manifest: those of the same repository on its digest."""
-        virtual_node = int(self.node[row])
-        group = self.snapshot.pins["group"][row]
-        rows = [
-            other
-            for node in (virtual_node, *revisions(self.snapshot).blobs(virtual_node))
-            for other in rows_on(self.snapshot, node)
-            if GOES_ALONG[self.kind[other]] and self.snapshot.pins["group"][other] == group
-        ]
-        self.dropped.also_untagged.update(str(self.names[other]) for other in rows if other not in self.dropped.rows)
-        self._drop(rows)
+        along = going_along(self.snapshot, rows[IS_REVISION[self.kind[rows]]])
+        new = along[~np.isin(along, rows)]
+        self.dropped.also_untagged.update(self.snapshot.pins["name"].take(new).to_pylist())
+        self._drop(along)
 
     def _digest(self, digest: str, *, all_pins: bool) -> None:
         """Drop one anonymous pin of a blob; where it has none, see `_named_digest`."""
@@ -245,7 +275,8 @@ class _Resolver:
         if all_pins and on_it:
             self._drop(on_it)
         elif anonymous:
-            self.dropped.add([*anonymous[:1], *twins(self.snapshot, anonymous[:1])[:1]], 1)
+            one = [*anonymous[:1], *twins(self.snapshot, anonymous[:1])[0][:1].tolist()]
+            self.dropped.add(one, [1] * len(one))
         else:
             self._named_digest(digest, node, on_it)
 
@@ -273,9 +304,9 @@ class _Resolver:
         on_it = rows_on(self.snapshot, node)
         return [row for row in on_it if self.snapshot.holding[row] and not IS_ALONE[self.kind[row]]]
 
-    def _drop(self, rows: list[int]) -> None:
-        rows = [*rows, *twins(self.snapshot, rows)]
-        self.dropped.add(rows, {row: int(self.count[row]) for row in rows})
+    def _drop(self, rows: Rows) -> None:
+        rows = np.concatenate((np.asarray(rows, np.int64), twins(self.snapshot, rows)[0]))
+        self.dropped.add(rows.tolist(), self.count[rows].tolist())
 
 
 def _not_pinned(snapshot: Snapshot, digest: str, node: int) -> NotPinnedError:
