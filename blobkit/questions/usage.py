@@ -31,7 +31,7 @@ class Usage(Answer):
     """The use of space under the snapshot's policy: the groups by name, then the rows beside them.
 
     `frame`, int64, index `group`: `blobs` and `closure` (bytes) that the group reaches; `exclusive`: bytes that go if
-    all its pins are dropped (by platform: all its images); `shared` = closure - exclusive; `split`: its share of the
+    all its pins are dropped (by platform: what only its images reach); `shared` = closure - exclusive; `split`: its share of the
     bytes, where each blob is dealt to the k groups that reach it, size // k each and what is left one byte each by
     sorted name. `beside` (bool): whether the row stands beside the groups, of which there are those that are not empty:
 

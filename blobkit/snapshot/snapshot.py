@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blobkit.methods import Previews
 from blobkit.present.answer import Answer
 from blobkit.present.sections import ROWS_SHOWN, Section
 from blobkit.protocols import summarised
@@ -47,7 +48,7 @@ NEXT = "next: blobkit.audit(x), blobkit.tags_frame(x), blobkit.usage(x, by=...),
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Snapshot(Answer):
+class Snapshot(Answer, Previews):
     """An immutable picture of a store: `kind` and `address` of the store, the `time` (UTC) it was taken, its facts.
 
     `nodes`, `links`, `pins` and `notices` are Arrow tables that pandas, polars and duckdb read without a copy; their
