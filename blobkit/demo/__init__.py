@@ -7,7 +7,8 @@
     demo.two_days()    a layout on Tuesday, and saved snapshots of Monday and Tuesday
 
 All have the same images: shared base layers, versions, two platforms, two names for one image. Each function takes the
-directory to make; without one it makes a temporary directory, which is removed when Python ends.
+directory to make; without one it makes a temporary directory, which is removed when Python ends. With `unit=1` layers
+are a thousandth of the size.
 """
 
 from blobkit.demo.images import COMPANION, TARGET, fill

@@ -68,18 +68,18 @@ def small() -> Store:
     return store
 
 
-def images(directory: str | os.PathLike[str] | None = None) -> Path:
+def images(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB) -> Path:
     """Return the directory of a blobkit store with the images of the demo."""
     place = _directory(directory)
     with LocalStore(place) as store:
-        fill(store)
+        fill(store, unit=unit)
     return place
 
 
-def layout(directory: str | os.PathLike[str] | None = None) -> Path:
+def layout(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB) -> Path:
     """Return the directory of an OCI layout. Its files have ages as if it had been filled over half a year."""
     place = _directory(directory)
-    with _filled() as store:
+    with _filled(unit) as store:
         for tag, days in DAYS_OLD.items():
             there = set(place.glob("blobs/sha256/*"))
             store.export(tag, place)
@@ -91,7 +91,7 @@ def layout(directory: str | os.PathLike[str] | None = None) -> Path:
 def registry(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB) -> Path:
     """Return the storage directory of a registry. `shop/worker:1-arm` is one platform of the index `shop/worker:1`.
 
-    Two manifests have no tag: what was `shop/web:1.0` once, and a platform of that index. `unit` as in `fill`.
+    Two manifests have no tag: what was `shop/web:1.0` once, and a platform of that index.
     """
     place = _directory(directory)
     store = Store(MemoryContent(), MemoryIndex())
@@ -111,7 +111,7 @@ def registry(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB
     return place
 
 
-def two_days(directory: str | os.PathLike[str] | None = None) -> TwoDays:
+def two_days(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB) -> TwoDays:
     """Return a layout as it is on Tuesday, with saved snapshots of Monday and Tuesday beside it.
 
     On Tuesday new versions were pushed, `latest` moved on, two old tags were dropped, an image was signed. One push was
@@ -120,7 +120,7 @@ def two_days(directory: str | os.PathLike[str] | None = None) -> TwoDays:
     place = _directory(directory)
     place.mkdir(parents=True, exist_ok=True)
     days = TwoDays(place / "images", place / "monday.blobkit", place / "tuesday.blobkit")
-    with _filled() as store:
+    with _filled(unit) as store:
         newest = store.tags()["shop/web:latest"]
         store.tag("shop/web:latest", store.tags()["shop/web:1.1"], move=True)
         for tag in MONDAY:
@@ -131,7 +131,7 @@ def two_days(directory: str | os.PathLike[str] | None = None) -> TwoDays:
             store.export(tag, days.layout)
         subject = {"mediaType": MANIFEST, "digest": newest, "size": store.get(newest).size}
     _drop(days.layout, "shop/web:1.0", "shop/web:1.1")
-    _add(days.layout, b"a layer without a manifest " * 20_000, LAYER)
+    _add(days.layout, b"a layer without a manifest " * 20 * unit, LAYER)
     signature = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
@@ -154,10 +154,10 @@ def _directory(wanted: str | os.PathLike[str] | None) -> Path:
 
 
 @contextmanager
-def _filled() -> Iterator[LocalStore]:
+def _filled(unit: int) -> Iterator[LocalStore]:
     """Give a store with the images of the demo, which is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="blobkit-demo-") as place, LocalStore(Path(place) / "store") as store:
-        fill(store)
+        fill(store, unit=unit)
         yield store
 
 

@@ -29,7 +29,9 @@ def script(preview: Preview, tool: str | None = None, *, heading: Sequence[str] 
 
     `tool` is crane, skopeo, regctl, curl, umoci, rm or blobkit; None takes what fits the kind of store.
     UnknownToolError where it does not fit, which names those that do. Every command checks first that the names still
-    name the digest of the snapshot, and is skipped where they do not; the last one is the collector.
+    name the digest of the snapshot, and is skipped where they do not; the last one is the collector. No manifest is
+    deleted while a tag that stays names it. Where the collector would take what is needed, files are removed one by
+    one, or nothing is collected. Comments say what each command frees.
     """
     tool = _fitting(preview.snapshot, tool)
     wanted, found = drops(preview.deletion), preview.collection

@@ -12,16 +12,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import example, given, settings
 
 import blobkit
 from blobkit import demo
 from blobkit.analysis import groups as analysis
 from blobkit.cli import cli
 from blobkit.snapshot.snapshot import build
-from graphs import Graph, key, named_graphs, snapshot_of
+from graphs import Graph, hard_graph, key, named_graphs, snapshot_of
 from layouts import Layout, Registry
 from registries import images
+from shapes import Shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -93,12 +94,42 @@ def check(answer: Usage) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("counting", [False, True])
 @pytest.mark.parametrize("listed", [1 << 18, 0])
-@given(named_graphs())
-def test_every_figure(
-    counting: bool,  # noqa: FBT001 (pytest gives it by name)
-    listed: int,
-    case: Case,
-) -> None:
+def test_every_figure(counting: bool, listed: int) -> None:  # noqa: FBT001 (pytest gives it by name)
+    shapes = Shapes()
+
+    @settings(max_examples=50)
+    @given(named_graphs())
+    @example(hard_graph(cyclic=False))
+    @example(hard_graph(cyclic=True))
+    def each(case: Case) -> None:
+        shapes.see(**shapes_of(case))
+        every_figure(case, counting=counting, listed=listed)
+
+    each()
+    shapes.check()
+
+
+def shapes_of(case: Case) -> dict[str, bool]:
+    """Return which of the hard shapes a graph with names has."""
+    graph, names, group_of = case
+    every = [name for found in names.values() for name in found]
+    closed = [graph.reached([node]) for node, found in names.items() if found]
+    live = graph.reached(graph.pinned())
+    return {
+        "names": bool(every),
+        "names_on_one_node": any(len(found) > 1 for found in names.values()),
+        "a_name_on_two_nodes": len(set(every)) < len(every),
+        "no_group": any(not group for group in group_of.values()),
+        "groups": len(set(group_of.values())) > 1,
+        "shared": sum(map(len, closed)) > len(set().union(*closed)),
+        "virtual": bool(graph.virtual & live),
+        "garbage": len(live) < len(graph),
+        "no_name_reaches_it": bool(live - set().union(*closed)),
+        "cycle": not nx.is_directed_acyclic_graph(nx.DiGraph(list(graph.links))),
+    }
+
+
+def every_figure(case: Case, *, counting: bool, listed: int) -> None:
     graph, names, group_of = case
     snapshot = snapshot_of(graph, counting=counting, names=names)
     with pytest.MonkeyPatch.context() as patch:
@@ -115,7 +146,10 @@ def test_every_figure(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("counting", [False, True])
+@settings(max_examples=50)
 @given(named_graphs())
+@example(hard_graph(cyclic=False))
+@example(hard_graph(cyclic=True))
 def test_by_tag_each_name_is_a_group(
     counting: bool,  # noqa: FBT001 (pytest gives it by name)
     case: Case,
@@ -126,6 +160,7 @@ def test_by_tag_each_name_is_a_group(
     assert rows_of(answer) == expected(graph, names, {name: name for name in group_of}, counting=counting)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dev-registry", "dev-oci-layout"])
 def test_real_stores_under_every_policy(dataset: Callable[[str], Dataset], name: str) -> None:
     root, _ = dataset(name)
@@ -160,6 +195,7 @@ def test_a_real_registry_by_plain_sets(dataset: Callable[[str], Dataset]) -> Non
     assert frame.loc["(garbage)", "closure"] == size.drop(sorted(set().union(*reached.values()))).sum() > 0
 
 
+@pytest.mark.slow
 def test_ten_thousand_blobs_by_plain_sets() -> None:
     snapshot = images(10_000)
     graph, tags = blobkit.to_graph(snapshot), blobkit.tags_frame(snapshot)
