@@ -194,6 +194,22 @@ class Snapshot(Answer, Previews):
         """The total size of the stored blobs."""
         return int(numbers(self.nodes["size"]).sum())
 
+    def to_dict(self) -> dict[str, object]:
+        """Return what the snapshot is of, and how much, as plain values that JSON can hold; `to_parquet` has all."""
+        return {
+            "snapshot": self.caption(),
+            "kind": self.kind,
+            "address": self.address,
+            "time": self.time.isoformat(),
+            "policy": self.policy,
+            "policies": list(self.policies),
+            "blobs": self.blobs,
+            "bytes": self.bytes,
+            "links": self.links.num_rows,
+            "pins": self.pins.num_rows,
+            "notices": self.notices.num_rows,
+        }
+
     def caption(self) -> str:
         """Return one line that names the store, the time and the policy: every answer carries it."""
         return f"{self.kind}:{printable(self.address)} at {self.time:%Y-%m-%d %H:%M:%S} UTC, policy {self.policy}"
