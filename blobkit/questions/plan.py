@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -153,7 +153,7 @@ class Plan(Answer):
             "snapshot": self.snapshot.caption(),
             "policy": self.snapshot.policy,
             "tags": list(self.tags),
-            "collected": {**asdict(self.collected), "digests": list(self.collected.digests)},
+            "collected": self.collected.to_dict(),
             "waiting": records(self.waiting),
             "bytes": self.bytes,
             "needed": self.needed,
