@@ -17,6 +17,7 @@ from blobkit.errors import (
     BatchError,
     BlobkitError,
     BlobNotFoundError,
+    ChoiceError,
     ContentMissingError,
     DiffError,
     ExportError,
@@ -75,8 +76,10 @@ if TYPE_CHECKING:
     from blobkit.questions.comparison import Comparison, compare_gc
     from blobkit.questions.diff import Diff, diff
     from blobkit.questions.frame import links_frame, tags_frame, to_frame
+    from blobkit.questions.growth import growth
     from blobkit.questions.plan import Plan, plan
     from blobkit.questions.preview import Preview, simulate_deref
+    from blobkit.questions.reach import reach
     from blobkit.questions.sharing import Sharing, sharing
     from blobkit.questions.untagged import untagged_frame
     from blobkit.questions.usage import Usage, usage
@@ -109,6 +112,7 @@ __all__ = [
     "BlobNotFoundError",
     "BlobWriter",
     "BlobkitError",
+    "ChoiceError",
     "Collected",
     "Comparison",
     "ContentMissingError",
@@ -165,11 +169,13 @@ __all__ = [
     "compare_gc",
     "diff",
     "graph_view",
+    "growth",
     "hash_for_label",
     "human",
     "links_frame",
     "plan",
     "plot",
+    "reach",
     "scan",
     "sharing",
     "simulate_deref",
@@ -205,10 +211,12 @@ _HOMES = {
     "compare_gc": "blobkit.questions.comparison",
     "diff": "blobkit.questions.diff",
     "graph_view": "blobkit.views.graph",
+    "growth": "blobkit.questions.growth",
     "human": "blobkit.views.styled",
     "links_frame": "blobkit.questions.frame",
     "plan": "blobkit.questions.plan",
     "plot": "blobkit.views.plots",
+    "reach": "blobkit.questions.reach",
     "scan": "blobkit.connect",
     "sharing": "blobkit.questions.sharing",
     "simulate_deref": "blobkit.questions.preview",

@@ -22,6 +22,7 @@
     |-- UnreadableStoreError (OSError)          a store of a known kind that cannot be read
     |-- UnknownPolicyError (ValueError)         this kind of store has no such policy
     |-- GroupingError (ValueError)              what nothing can be grouped by
+    |   `-- ChoiceError                         what chooses no names: no mask over tags_frame, no pattern
     |-- AgeError (ValueError)                   not a length of time
     |-- SizeError (ValueError)                  not a number of bytes, or one with two readings
     |-- PlanError (ValueError)                  a plan that says too little, too much, or lacks a cost
@@ -54,6 +55,7 @@ __all__ = [
     "BatchError",
     "BlobNotFoundError",
     "BlobkitError",
+    "ChoiceError",
     "ContentMissingError",
     "DiffError",
     "ExportError",
@@ -257,6 +259,10 @@ class UnknownPolicyError(BlobkitError, ValueError):
 
 class GroupingError(BlobkitError, ValueError):
     """Nothing can be grouped by this: an unknown word, or a Series that is not about the tags."""
+
+
+class ChoiceError(GroupingError):
+    """Something that chooses no names: neither a mask over `tags_frame` nor names or patterns."""
 
 
 class AgeError(BlobkitError, ValueError):

@@ -16,7 +16,7 @@ from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.protocols import as_snapshot
-from blobkit.questions.asking.grouping import OF_BLOBS, held, named_by
+from blobkit.questions.asking.grouping import OF_PINS, held, named_by
 from blobkit.questions.columns import categorical, keys, tags, words
 from blobkit.render import count, cut, human_bytes, listed
 from blobkit.snapshot.roles import GOES_ALONG, IS_ALIAS, IS_REVISION, IS_TWIN, NAMES
@@ -245,18 +245,19 @@ def diff(
     >>> blobkit.diff(before, store).net == -freed.bytes
     True
     """
+    name = named_by(by)
     old, new = (as_snapshot(x) if policy is None else as_snapshot(x).with_policy(policy) for x in (before, after))
     for what, one, two in (("kind", old.kind, new.kind), ("policy", old.policy, new.policy)):
         if one != two:
             msg = f"{old.caption()} and {new.caption()} are of different {what}: {one} and {two} cannot be compared"
             raise DiffError(msg + (f"; give policy={one!r}" if what == "policy" else ""))
-    if isinstance(by, str) and by in OF_BLOBS:
+    if isinstance(by, str) and by not in OF_PINS:
         msg = f"a diff tells groups of pins apart, and {by} is no such group"
         raise GroupingError(msg)
     old_node, new_node = _joined(old, new)
     sides = _side(old, by, old_node), _side(new, by, new_node)
     stored = np.flatnonzero((sides[0].state > 0) | (sides[1].state > 0))
-    return Diff(old, new, named_by(by), *(side.only(stored) for side in sides))
+    return Diff(old, new, name, *(side.only(stored) for side in sides))
 
 
 def _joined(old: Snapshot, new: Snapshot) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

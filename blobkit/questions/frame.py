@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from blobkit.analysis.dominators import frees, retained
+from blobkit.analysis.firsts import first_rows, saved
 from blobkit.analysis.reach import closure_sizes, depth, live
 from blobkit.protocols import as_snapshot
 from blobkit.questions.asking.ages import parse_age
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+    from pandas.core.arrays.string_ import BaseStringArray as TextArray
 
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.asking.ages import Age
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     Column = Callable[[Snapshot, NDArray[np.int32]], object]
 
-__all__ = ["STATUS", "links_frame", "status_codes", "tags_frame", "to_frame"]
+__all__ = ["STATUS", "frame_of", "links_frame", "status_codes", "tags_frame", "to_frame"]
 
 _YES, _VIRTUAL = STORED.index("yes"), STORED.index("virtual")
 
@@ -53,7 +55,13 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
     - `platform`, `media_type`: str, "" unknown; `created` (what the image claims), `modified` (file or link):
       datetime64[us, UTC], NaT unknown; `tags`: tuple of the names that name it, sorted
 
-    `columns` picks one or some (only these are computed), `links` adds `links`: a tuple of the digests linked to.
+    `columns` picks one or some (only these are computed), and two that are not among the others, as they cost more:
+
+    - `first_tag`: the name by which one may call a blob: of all names that reach it, that with the smallest closure, of
+      these the first; "" where no name does
+    - `saved`: bytes that sharing saves: the size of a layer for each reachable manifest with it after the first (int64)
+
+    `links` adds `links`: a tuple of the digests linked to.
     `absent` adds nodes that are linked to and not stored, `virtual` virtual nodes; both add the column `stored`.
     An answer gives its own main table. Cost: nodes + links; 1M blobs and 8M links take about a second.
 
@@ -70,10 +78,21 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
     if absent:
         wanted |= (stored != _YES) & (stored != _VIRTUAL)
     nodes = np.flatnonzero(wanted).astype(np.int32)
+    return frame_of(snapshot, nodes, columns, ["links"] * links + ["stored"] * (absent or virtual), min_age)
+
+
+def frame_of(
+    snapshot: Snapshot,
+    nodes: NDArray[np.int32],
+    columns: str | Sequence[str] | None = None,
+    more: Sequence[str] = (),
+    min_age: Age | None = None,
+) -> pd.DataFrame:
+    """Return the rows of these nodes, in this order, as `to_frame` does; ValueError for an unknown column."""
     known = _COLUMNS | {"status": lambda snapshot, nodes: categorical(status_codes(snapshot, nodes, min_age), STATUS)}
     names = list(known) if columns is None else [columns] if isinstance(columns, str) else list(columns)
-    names += ["links"] * (links and "links" not in names) + ["stored"] * (absent or virtual)
-    available = known | {"links": links_of, "stored": _stored}
+    names += [name for name in more if name not in names]
+    available = known | {"first_tag": _first_tag, "saved": saved, "links": links_of, "stored": _stored}
     odd = [name for name in names if name not in available]
     if odd:
         msg = f"to_frame has no column {', '.join(map(repr, odd))}: it has {', '.join(available)}"
@@ -177,6 +196,11 @@ _COLUMNS: dict[str, Column] = {
     "modified": lambda snapshot, nodes: times(snapshot, "modified", nodes),
     "tags": tags,
 }
+
+
+def _first_tag(snapshot: Snapshot, nodes: NDArray[np.int32]) -> TextArray[None]:
+    names: TextArray[None] = pd.array(snapshot.pins["name"].to_pandas(), dtype="str")
+    return names.take(first_rows(snapshot)[nodes], allow_fill=True, fill_value="")
 
 
 def _modified(snapshot: Snapshot, rows: NDArray[np.int64], node: NDArray[np.int32]) -> pd.DatetimeIndex:

@@ -19,6 +19,7 @@ from blobkit.render import count, cut, human_bytes
 
 if TYPE_CHECKING:
     from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.questions.asking.choosing import Where
     from blobkit.questions.asking.grouping import By
     from blobkit.snapshot.snapshot import Snapshot
 
@@ -27,13 +28,15 @@ __all__ = ["Usage", "usage"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Usage(Answer):
-    """The use of space under the snapshot's policy: the groups by name, then four rows beside them.
+    """The use of space under the snapshot's policy: the groups by name, then the rows beside them.
 
     `frame`, int64, index `group`: `blobs` and `closure` (bytes) that the group reaches; `exclusive`: bytes that go if
-    all its pins are dropped; `shared` = closure - exclusive; `split`: its share of the bytes, where each blob is dealt
-    to the k groups that reach it, size // k each and what is left one byte each by sorted name. The rows beside:
+    all its pins are dropped (by platform: all its images); `shared` = closure - exclusive; `split`: its share of the
+    bytes, where each blob is dealt to the k groups that reach it, size // k each and what is left one byte each by
+    sorted name. `beside` (bool): whether the row stands beside the groups, of which there are those that are not empty:
 
     - `(untagged)` what pins without a name hold, and no group; `(other)` the group of all that `by` maps to nothing
+    - `(other names)` what names hold that `where` leaves out, and no group: what both hold, the groups pay for alone
     - `(garbage)` what nothing reaches; `(unknown)` the same while a manifest in use is unreadable
 
     >>> usage = blobkit.usage(demo.small(), by="repo")
@@ -62,13 +65,12 @@ class Usage(Answer):
 
     def title(self) -> str:
         """Return the answer in one line."""
-        return (
-            f"{human_bytes(self.bytes)} by {cut(self.by, NAME_SHOWN)}: {count(len(self.frame) - len(SPECIAL), 'group')}"
-        )
+        groups = count(int((~self.frame["beside"]).sum()), "group")
+        return f"{human_bytes(self.bytes)} by {cut(self.by, NAME_SHOWN)}: {groups}"
 
     def _lines(self) -> list[str]:
         lines = [cut(self.snapshot.caption(), LINE_SHOWN)]
-        if self.frame.loc[UNKNOWN, "blobs"]:
+        if UNKNOWN in self.frame.index:
             lines.append("unknown: a manifest in use cannot be read, so nothing unreachable is safe to delete")
         if self.by not in OF_BLOBS and len(unknown(self.snapshot.graph)):
             lines.append("exclusive is an upper bound: a manifest in use cannot be read, and may hold some of it")
@@ -77,25 +79,36 @@ class Usage(Answer):
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
         """Return the groups with the largest shares, then the rows beside the groups that are not empty."""
         frame = self.frame
+        is_beside = frame["beside"].to_numpy()
+        frame = frame.drop(columns="beside")
         if not frame["shared"].any():  # all columns say the same
             frame = frame[["blobs", "split"]].set_axis(["blobs", "bytes"], axis=1).rename_axis("group")
+        groups, others = frame[~is_beside], frame[is_beside]
         share = frame.columns[-1]
-        groups, others = frame.iloc[: -len(SPECIAL)], frame.iloc[-len(SPECIAL) :]
         top = groups.sort_values(share, ascending=False, kind="stable")
         return (
             Section("", tuple(self._lines()), frame_table(top, rows=rows, total=[share])),
-            Section("Beside the groups", table=frame_table(others[others["blobs"] > 0])),
+            Section("Beside the groups", table=frame_table(others)),
         )
 
 
-def usage(x: SupportsSnapshot | Address, by: By = "tag", *, policy: str | None = None) -> Usage:
+def usage(
+    x: SupportsSnapshot | Address, by: By = "tag", *, where: Where | None = None, policy: str | None = None
+) -> Usage:
     """Return what uses the space, by group; the shares add up to the stored bytes, exactly.
 
     `by` is "tag" or "repo" (pins that hold are grouped by their name or repository); a function, Series or mapping that
-    gives the name of a pin its group (a Series by the index of `tags_frame`; None or NaN: `(other)`); or "kind",
-    "media_type", "platform", "month" (of `modified`, UTC), which sort the blobs themselves into groups: no blob is in
-    two, one of which it is not known goes to `(other)`. Errors: what `scan` raises, GroupingError. Cost: what each
-    group reaches, and its links.
+    gives the name of a pin its group (a Series by the index of `tags_frame`; None or NaN: `(other)`); "platform": a
+    layer has the platforms of the manifests above it, and what has none, as an index has, goes to `(other)`; or "kind",
+    "media_type", "month" (of `modified`, UTC), which sort the blobs themselves into groups: no blob is in two, one of
+    which it is not known goes to `(other)`.
+
+    `where` chooses the names that count: a bool mask over `tags_frame` (a Series with its index, or an array), a
+    pattern (`"*-rc*"`, `"re:..."`), or names. Then `exclusive` is what goes if the chosen names of a group are dropped
+    while all others stay, and what only the others hold is the row `(other names)`.
+
+    Errors: what `scan` raises, GroupingError, ChoiceError, UnknownTargetError, PatternError. Cost: what each group
+    reaches, and its links.
 
     >>> usage = blobkit.usage(demo.small(), by=lambda tag: tag.split("/")[0])  # by team
     >>> usage.frame["split"].nlargest(3).to_dict()
@@ -103,15 +116,17 @@ def usage(x: SupportsSnapshot | Address, by: By = "tag", *, policy: str | None =
     """
     name, snapshot = named_by(by), as_snapshot(x)
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)
-    parts = partition(snapshot, by)
-    frame = _of_pins(snapshot, by) if parts is None else _whole(parts)
-    named = ~frame.index.isin(SPECIAL)
-    rest = frame[~named].reindex(pd.Index(SPECIAL, dtype="str"), fill_value=0)
-    return Usage(snapshot, name, pd.concat([frame[named], rest]).rename_axis("group"))
+    parts = partition(snapshot, by, where)
+    frame = _of_groups(snapshot, by, where) if parts is None else _whole(parts)
+    is_beside = frame.index.isin(SPECIAL)
+    rest = frame[is_beside].reindex([name for name in SPECIAL if name in frame.index])
+    rest = rest[rest.any(axis=1)]
+    whole = pd.concat([frame[~is_beside].assign(beside=False), rest.assign(beside=True)])
+    return Usage(snapshot, name, whole.set_axis(whole.index.astype("str")).rename_axis("group"))
 
 
-def _of_pins(snapshot: Snapshot, by: By) -> pd.DataFrame:
-    found = held(snapshot, by)
+def _of_groups(snapshot: Snapshot, by: By, where: Where | None) -> pd.DataFrame:
+    found = held(snapshot, by, where)
     share = shares(snapshot.graph, found.reach, found.alone)
     columns = {"blobs": share.blobs, "closure": share.closure, "exclusive": share.exclusive}
     columns |= {"shared": share.closure - share.exclusive, "split": share.split}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numba
 import numpy as np
+import pytest
 from hypothesis import given
 
 from blobkit.analysis import kernels
@@ -14,10 +13,8 @@ from blobkit.analysis.reach import links_from, live
 from graphs import Graph, array, counted, graphs
 from twins import same
 
-if TYPE_CHECKING:
-    import pytest
 
-
+@pytest.mark.slow
 @given(graphs(cyclic=True))
 def test_compiled_kernels_agree_with_plain_ones(graph: Graph) -> None:
     found = counted(graph)

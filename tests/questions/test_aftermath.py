@@ -27,6 +27,7 @@ def droppings(draw: st.DrawFn) -> tuple[Graph, dict[int, list[str]], list[str], 
     return graph, names, chosen, draw(st.booleans())
 
 
+@pytest.mark.slow
 @given(droppings())
 def test_each_name_frees_so_much_more(case: tuple[Graph, dict[int, list[str]], list[str], bool]) -> None:
     graph, names, chosen, counting = case

@@ -32,6 +32,7 @@ def droppings(draw: st.DrawFn) -> tuple[Graph, dict[int, list[str]], list[str], 
     return graph, names, chosen, draw(st.booleans())
 
 
+@pytest.mark.slow
 @given(droppings())
 def test_kept_and_freed(case: tuple[Graph, dict[int, list[str]], list[str], bool]) -> None:
     graph, names, chosen, counting = case
@@ -60,6 +61,7 @@ def test_kept_and_freed(case: tuple[Graph, dict[int, list[str]], list[str], bool
         assert row["still_needed_by"] == tuple(sorted(needed))
 
 
+@pytest.mark.slow
 @given(droppings())
 def test_frames_agree_with_figures(case: tuple[Graph, dict[int, list[str]], list[str], bool]) -> None:
     graph, names, chosen, counting = case

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 @given(graphs(cyclic=True), st.booleans(), st.data())
 def test_every_pin_that_reaches_a_blob_and_a_shortest_way_from_each(
     graph: Graph,

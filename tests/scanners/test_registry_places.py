@@ -214,6 +214,7 @@ def test_as_many_links_as_the_system_follows(registry: Registry, tmp_path: Path,
         assert collect_copy(registry.root, tmp_path, untagged=False).stopped == stops
 
 
+@pytest.mark.slow
 def test_links_that_make_more_paths_than_anybody_can_go(registry: Registry) -> None:
     """Two links a level are a million paths after twenty: looked at as far as is reasonable, the rest is unknown."""
     for number in range(20):

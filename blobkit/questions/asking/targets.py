@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Rows = list[int] | NDArray[np.int64]
     Targets = str | Iterable["Targets"]
 
-__all__ = ["Dropped", "PinName", "Targets", "blob_of", "flattened", "resolve", "untagged"]
+__all__ = ["Dropped", "PinName", "Targets", "blob_of", "flattened", "nodes_of", "resolve", "untagged"]
 
 NAMES_JUDGED = 100
 
@@ -99,6 +99,18 @@ def blob_of(snapshot: Snapshot, text: str) -> int:
     BlobNotFoundError, InvalidDigestError, UnknownTargetError or AmbiguousTargetError name it and what to type instead.
     """
     return _Resolver(snapshot, Dropped()).blob(text)
+
+
+def nodes_of(snapshot: Snapshot, targets: Targets) -> NDArray[np.int32]:
+    """Return the nodes that targets stand for, each once: of digests, of all that a name or a pattern names.
+
+    Errors: as for `blob_of`, of which only a name given to several blobs is none here.
+    """
+    resolver, texts = _Resolver(snapshot, Dropped()), tuple(flattened(targets))
+    if not texts:
+        msg = "no target: give a name, a digest or a pattern"
+        raise UnknownTargetError(msg)
+    return np.unique(np.array([node for text in texts for node in resolver.nodes(text)], np.int32))
 
 
 def flattened(targets: Targets) -> Iterable[str]:
@@ -184,6 +196,15 @@ class _Resolver:
             refuse_pattern(self.snapshot, text)
             refuse(self.snapshot, text, found, one=True)
         return self.snapshot.find(found[0])
+
+    def nodes(self, text: str) -> list[int]:
+        """Return the nodes that a digest, a name or a pattern stands for."""
+        rows = self._named(text.removeprefix("tag:"))
+        if not rows and is_pattern(text):
+            rows = rows_like(self.snapshot, text).tolist()
+        elif is_digest(text) and not self._is_name(text):
+            rows = []
+        return list(map(int, self.node[rows])) or [self.blob(text.removeprefix("digest:"))]
 
     def _is_name(self, text: str) -> bool:
         """Return whether a text that is a digest, and a name too, stands for the name: no such blob is here."""
