@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from blobkit.analysis.reach import live, unknown
-from blobkit.errors import DiffError, GroupingError
+from blobkit.errors import DiffError, GroupingError, Hint
 from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.plain import records
@@ -253,7 +253,8 @@ def diff(
             raise DiffError(msg + (f"; give policy={one!r}" if what == "policy" else ""))
     if isinstance(by, str) and by not in OF_PINS:
         msg = f"a diff tells groups of pins apart, and {by} is no such group"
-        raise GroupingError(msg)
+        hint = Hint("use 'tag', 'repo', a function or a Series", "use --by tag or --by repo")
+        raise GroupingError(msg, hint=hint)
     old_node, new_node = _joined(old, new)
     sides = _side(old, by, old_node), _side(new, by, new_node)
     stored = np.flatnonzero((sides[0].state > 0) | (sides[1].state > 0))

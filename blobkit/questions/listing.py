@@ -93,6 +93,7 @@ def tag_columns(snapshot: Snapshot) -> Columns:
     return {
         "tag": names,
         "repo": [group or "" for group in groups],
+        "version": version,
         "name": version,
         "digest": _taken(snapshot.nodes["key"], node),
         "kind": _taken(snapshot.nodes["kind"], node),
