@@ -12,6 +12,7 @@ import sys
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 import blobkit
 from blobkit.commands.table import COMMANDS, GROUPS
@@ -22,6 +23,8 @@ __all__ = ["cli", "main"]
 
 INTERRUPTED = 130
 STDERR = 2
+COMPLETE = "_BLOBKIT_COMPLETE"
+"""The variable through which a shell asks for completions."""
 
 
 class Commands(click.Group):
@@ -47,12 +50,19 @@ class Commands(click.Group):
             with formatter.section(title):
                 formatter.write_dl([(name, command.help) for name, command in commands.items()])
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands with their short helps, and the options."""
+        commands = [
+            CompletionItem(name, help=command.help) for name, command in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command that is called; a name that is none is told with the nearest one."""
         name = args[0]
-        if name not in COMMANDS and name[:1].isalnum():
+        if name not in COMMANDS and name[:1].isalnum() and not ctx.resilient_parsing:
             near = alike(name, COMMANDS)
             hint = f"did you mean {near}?" if near else "see blobkit --help"
             msg = f"no command {name!r}: {hint}"
@@ -60,14 +70,41 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="""\b
+TAB completes commands, paths and tags in bash after
+  eval "$(_BLOBKIT_COMPLETE=bash_source blobkit)"
+In zsh and fish write zsh_source and fish_source.""",
+)
 @click.version_option(blobkit.__version__, prog_name="blobkit")
-def cli() -> None:
+@click.option("-v", "--verbose", is_flag=True, help="Log on stderr what is read.")
+def cli(*, verbose: bool) -> None:
     """Audit blob stores and container registries: what uses the space, and exactly what would go.
 
     ADDRESS is the path of a store (a blobkit store, an OCI layout, a registry's storage directory) or of a saved
     snapshot; kind:path where it is not recognised. What is audited is only read, never changed.
     """
+    if verbose:
+        _log_on_stderr()
+
+
+def _log_on_stderr() -> None:
+    """Show the log of what is read, which is silent otherwise, on stderr."""
+    import logging  # noqa: PLC0415 (few commands log)
+
+    class Lines(logging.Formatter):
+        """Lines in which what strangers wrote is escaped."""
+
+        def format(self, record: logging.LogRecord) -> str:
+            return printable(super().format(record))
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(Lines("%(asctime)s %(message)s", "%H:%M:%S"))
+    logger = logging.getLogger("blobkit")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
 
 
 def main() -> None:
@@ -75,6 +112,8 @@ def main() -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         _own_stdout()
+        if COMPLETE in os.environ:
+            import_module("blobkit.commands.completing").join_words_of_bash()
         code = cli(prog_name="blobkit", standalone_mode=False)
         sys.stdout.flush()
         sys.exit(code or 0)

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Protocol, cast
 from blobkit.access import refusal
 from blobkit.addresses import OWN, SCANNERS, parse, recognise
 from blobkit.errors import AddressError, SourceError, UnreadableStoreError
+from blobkit.log import log
 from blobkit.protocols import as_snapshot
 from blobkit.render import in_shell, listed, printable
 from blobkit.snapshot.snapshot import Snapshot
 from blobkit.store.local import LocalStore, ReadOnlyStore, open_read_only
+from blobkit.store.opening import index_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -80,9 +82,16 @@ def facts(address: Address, *, policy: str | None = None, progress: bool = True)
 def _made(address: Address, policy: str | None, *, progress: bool, verify: bool, files: bool) -> Snapshot:
     """Return the snapshot that the maker for this address makes."""
     kind, path = _located(address)
+    log.info("reading %s (%s)", path, kind)
     if kind in SCANNERS:
-        return _scanner(kind).scan(_directory(path), policy=policy, progress=progress, verify=verify)
-    return _scan_own(path, policy, verify=verify, files=files) if kind == OWN else _load_snapshot(path, policy)
+        found = _scanner(kind).scan(_directory(path), policy=policy, progress=progress, verify=verify)
+    elif kind == OWN:
+        found = _scan_own(path, policy, verify=verify, files=files)
+    else:
+        found = _load_snapshot(path, policy)
+    rows = (found.blobs, found.links.num_rows, found.pins.num_rows, found.notices.num_rows)
+    log.info("%s: %d blobs, %d links, %d pins, %d notices; policy %s", found.address, *rows, found.policy)
+    return found
 
 
 def _located(address: Address) -> tuple[str, Path]:
@@ -153,6 +162,7 @@ def _scan_own(path: Path, policy: str | None, *, verify: bool, files: bool) -> S
         msg = f"{printable(os.fspath(path))} is a blobkit store, of which only the index is read"
         raise AddressError(msg, hint=f"verify its blobs as {in_shell(f'oci:{path}')}")
     with open_read_only(_directory(path)) as store:
+        log.info("its index %s is read%s", index_path(path), ", and each file looked at" if files else "")
         snapshot = _with_files(store) if files else store.snapshot()
     return snapshot if policy is None else snapshot.with_policy(policy)
 

@@ -10,12 +10,12 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from click.shell_completion import CompletionItem
+from click.shell_completion import BashComplete, CompletionItem, add_completion_class, split_arg_string
 
 from blobkit.digest import ALGORITHMS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import click
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
-__all__ = ["blobs", "collectors", "paths", "policies", "repositories", "tools", "words"]
+__all__ = ["blobs", "collectors", "join_words_of_bash", "paths", "policies", "repositories", "tools", "words"]
 
 SECONDS = 1.0
 MOST = 200
@@ -74,32 +74,52 @@ def repositories(ctx: click.Context, _param: click.Parameter, incomplete: str) -
     return []
 
 
-def blobs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Offer the tags of the store, or its digests where the beginning of one is typed.
-
-    bash takes a colon for the end of a word: what stands before it are words of their own, and only what comes after
-    it is offered.
-    """
-    before = _before_colon(ctx, param, incomplete)
-    typed = before + ("" if incomplete == ":" else incomplete)
+def blobs(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the tags of the store, or its digests where the beginning of one is typed."""
     with _in_time():
         snapshot = _snapshot(ctx)
-        is_digest = typed.partition(":")[0] in ALGORITHMS
+        is_digest = incomplete.partition(":")[0] in ALGORITHMS
         known = snapshot.nodes["key"] if is_digest else snapshot.pins["name"]
-        found = _starting((name for name in known.to_pylist() if name), typed)
-        return [CompletionItem(item.value.removeprefix(before)) for item in found]
+        return _starting((name for name in known.to_pylist() if name), incomplete)
     return []
 
 
-def _before_colon(ctx: click.Context, param: click.Parameter, incomplete: str) -> str:
-    """Return what bash has cut off before a colon: `shop/web:` of the words `shop/web`, `:` and `1.0`."""
-    if os.environ.get("_BLOBKIT_COMPLETE") != "bash_complete":
-        return ""
-    typed = ctx.params.get(str(param.name)) or ()
-    before = [typed] if isinstance(typed, str) else list(typed)
-    if incomplete == ":":
-        return f"{before[-1]}:" if before else ""
-    return f"{before[-2]}:" if before[-1:] == [":"] and len(before) > 1 else ""
+class _Bash(BashComplete):
+    """Completion in bash, which takes a colon for a word of its own: `shop/web:1.0` is three words there."""
+
+    before = ""
+    """The part of the word up to its last colon, which bash keeps as it is."""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """Return the words before the cursor, and the one that is typed, as the shell passes them to a command."""
+        words = split_arg_string(os.environ["COMP_WORDS"])[: int(os.environ["COMP_CWORD"]) + 1]
+        typed = words[int(os.environ["COMP_CWORD"]) :] or [""]
+        *args, incomplete = _joined([*words[: int(os.environ["COMP_CWORD"])], *typed])
+        self.before = incomplete[: incomplete.rfind(":") + 1]
+        return args[1:], incomplete
+
+    def format_completion(self, item: CompletionItem) -> str:
+        """Return a completion without what bash keeps."""
+        value = item.value.removeprefix(self.before)
+        return f"{item.type},{value}"
+
+
+def join_words_of_bash() -> None:
+    """Complete in bash with words that have colons."""
+    add_completion_class(_Bash)
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Return words with those put together again that stand around a colon."""
+    found: list[str] = []
+    glue = False
+    for word in words:
+        if found and (glue or word == ":"):
+            found[-1] += word
+        else:
+            found.append(word)
+        glue = word == ":"
+    return found
 
 
 def _starting(known: Iterable[str], incomplete: str) -> list[CompletionItem]:
@@ -130,7 +150,8 @@ def _kinds(ctx: click.Context) -> list[Kind]:
 
 
 def _address(ctx: click.Context) -> str:
-    address = str(ctx.params.get("address") or ctx.params.get("store") or "")
+    given = ctx.params.get("address") or ctx.params.get("store") or next(iter(ctx.args), "")
+    address = str(given)
     return os.path.expanduser(address)  # noqa: PTH111 (the shell has not expanded it)
 
 

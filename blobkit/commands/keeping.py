@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import click
 
-from blobkit import demo as demo_store
+from blobkit.commands import completing
 from blobkit.commands.shown import dumps, json_option, watched
 from blobkit.protocols import as_source
-from blobkit.questions.audit import audit
-from blobkit.questions.preview import simulate_deref
-from blobkit.render import count, human_bytes, printable
+from blobkit.render import count, human_bytes
 from blobkit.store.fsck.directory import fsck_directory, purge_quarantine
 from blobkit.store.local import LocalStore, open_read_only
 
-__all__ = ["adopt", "demo", "export", "fsck", "import_"]
-
-DEMO_DIRECTORY = "blobkit-demo"
+__all__ = ["adopt", "export", "fsck", "import_"]
 
 
 @click.command("import")
-@click.argument("source")
-@click.argument("store")
+@click.argument("source", shell_complete=completing.paths)
+@click.argument("store", shell_complete=completing.paths)
 @click.option("--strict", is_flag=True, help="Refuse a source that is not sound, before anything is written.")
 def import_(source: str, store: str, *, strict: bool) -> int:
     """Copy what another store holds into a blobkit store.
@@ -36,9 +32,9 @@ def import_(source: str, store: str, *, strict: bool) -> int:
 
 
 @click.command()
-@click.argument("store")
-@click.argument("tag")
-@click.argument("target")
+@click.argument("store", shell_complete=completing.paths)
+@click.argument("tag", shell_complete=completing.blobs)
+@click.argument("target", shell_complete=completing.paths)
 def export(store: str, tag: str, target: str) -> None:
     """Copy an image of a blobkit store to an OCI layout or archive.
 
@@ -50,7 +46,7 @@ def export(store: str, tag: str, target: str) -> None:
 
 
 @click.command()
-@click.argument("path")
+@click.argument("path", shell_complete=completing.paths)
 def adopt(path: str) -> int:
     """Make an OCI layout a blobkit store, or take in new images.
 
@@ -64,7 +60,7 @@ def adopt(path: str) -> int:
 
 
 @click.command()
-@click.argument("path")
+@click.argument("path", shell_complete=completing.paths)
 @click.option("--repair", is_flag=True, help="Make right what can be; what is damaged is moved to quarantine.")
 @click.option("--purge", is_flag=True, help="First delete what earlier repairs moved to quarantine.")
 @click.option("--no-content", is_flag=True, help="Do not read and hash the blobs.")
@@ -81,38 +77,3 @@ def fsck(path: str, *, repair: bool, purge: bool, no_content: bool, as_json: boo
     found = fsck_directory(path, repair=repair, content=not no_content, progress=watched())
     click.echo(dumps(found.to_dict()) if as_json else str(found))
     return int(bool(found.left))
-
-
-@click.command()
-@click.argument("directory", default=DEMO_DIRECTORY)
-def demo(directory: str) -> None:
-    """Build a small store of images to try the commands on.
-
-    Shows an audit of it, and a preview of dropping a tag.
-    """
-    with LocalStore(directory) as store:
-        if len(store):
-            msg = f"{printable(directory)} is a store with {count(len(store), 'blob')} already: give a new directory"
-            raise click.BadParameter(msg, param_hint="DIRECTORY")
-        demo_store.fill(store)
-        snapshot = store.snapshot()
-    shown = printable(directory)
-    click.echo(f"A store of container images in {shown} (a valid OCI layout).\n")
-    click.echo(f"$ blobkit audit {shown}\n{audit(snapshot, top=8)}\n")
-    click.echo(f"$ blobkit simulate {shown} {demo_store.TARGET}\n{simulate_deref(snapshot, demo_store.TARGET)}\n")
-    both = (demo_store.TARGET, demo_store.COMPANION)
-    click.echo(f"$ blobkit simulate {shown} {' '.join(both)}\n{simulate_deref(snapshot, *both).title()}")
-    click.echo("More than the two apart: what they share goes only with the last of them.\n")
-    click.echo(_what_next(shown))
-
-
-def _what_next(shown: str) -> str:
-    return "\n".join(
-        (
-            "Try next:",
-            f"  blobkit simulate {shown} 'shop/web:*'           # several tags together",
-            f"  blobkit tags {shown}                            # what each tag costs",
-            f"  blobkit scan {shown} -o before.blobkit          # a snapshot to compare with later",
-            f"  python -c \"import blobkit; print(blobkit.to_frame('{shown}'))\"",
-        )
-    )

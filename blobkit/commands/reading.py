@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from blobkit.commands.shown import dumps, json_option, policy_option, scanned, style
+from blobkit.commands import completing
+from blobkit.commands.shown import (
+    address_argument,
+    group_option,
+    output_options,
+    policy_option,
+    print_script,
+    scanned,
+    script_option,
+)
 from blobkit.present.plain import records
-from blobkit.present.sections import frame_table
-from blobkit.present.text import table_text
+from blobkit.present.sections import ROWS_SHOWN, Section, frame_table
 from blobkit.questions.comparison import compare_gc as comparison_of
 from blobkit.questions.preview import simulate_deref
 from blobkit.questions.sharing import sharing as sharing_of
@@ -15,17 +25,23 @@ from blobkit.questions.untagged import untagged_frame
 from blobkit.questions.usage import usage as usage_of
 from blobkit.questions.why import why as why_of
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from blobkit.commands.shown import Decorator, Output
+    from blobkit.questions.preview import Preview
+
 __all__ = ["compare_gc", "sharing", "simulate", "untagged", "usage", "why"]
 
 
 @click.command()
-@click.argument("address")
-@click.argument("targets", nargs=-1, metavar="TARGET...")
-@click.option("--group", "groups", multiple=True, metavar="REPOSITORY", help="Drop every pin of a repository.")
+@address_argument
+@click.argument("targets", nargs=-1, metavar="TARGET...", shell_complete=completing.blobs)
+@group_option("Drop every pin of a repository.")
 @click.option("--all-pins", is_flag=True, help="Drop all pins on what is named.")
-@click.option("--script", "tool", metavar="TOOL", help="Print the commands for curl, crane, skopeo, regctl, umoci, ...")
+@script_option("Print the commands for curl, crane, skopeo, regctl, umoci, ...")
 @policy_option
-@json_option
+@output_options("size", "level", "kind")
 def simulate(  # noqa: PLR0913 (one parameter an option)
     address: str,
     targets: tuple[str, ...],
@@ -34,25 +50,25 @@ def simulate(  # noqa: PLR0913 (one parameter an option)
     *,
     all_pins: bool,
     tool: str | None,
-    as_json: bool,
+    out: Output,
 ) -> None:
     """Show exactly what would go if tags were dropped together.
 
-    TARGETs are tags, digests, the start of a digest, or patterns with *. Nothing is deleted.
+    TARGETs are tags, digests, the start of a digest, or patterns (*, ?, [..], or re:EXPRESSION). Nothing is deleted.
     """
     answer = simulate_deref(scanned(address, policy), *targets, groups=groups, all_pins=all_pins)
     if tool is not None:
-        click.echo(answer.script(tool).encode(), nl=False)  # names are UTF-8, whatever the terminal
+        print_script(answer.script(tool))
     else:
-        click.echo(dumps(answer.to_dict()) if as_json else str(answer))
+        out.answer(answer, answer.to_dict)
 
 
 @click.command()
-@click.argument("address")
-@click.option("--group", "groups", multiple=True, metavar="REPOSITORY", help="Only those of a repository.")
-@click.option("--script", "tool", metavar="TOOL", help="Print the commands for curl, crane, skopeo or regctl.")
-@json_option
-def untagged(address: str, groups: tuple[str, ...], *, tool: str | None, as_json: bool) -> None:
+@address_argument
+@group_option("Only those of a repository.")
+@script_option("Print the commands for curl, crane, skopeo or regctl.")
+@output_options("repo", "digest", "kind", "size", "frees")
+def untagged(address: str, groups: tuple[str, ...], *, tool: str | None, out: Output) -> None:
     """List the manifests that no tag names, and what needs them.
 
     Says what dropping the others would free. What nothing needs can be dropped. The images of a tagged index, and
@@ -63,70 +79,92 @@ def untagged(address: str, groups: tuple[str, ...], *, tool: str | None, as_json
     frame = untagged_frame(snapshot)
     frame = frame[frame["repo"].isin(groups)] if groups else frame
     if tool is not None:
-        click.echo(answer.script(tool).encode(), nl=False)  # names are UTF-8, whatever the terminal
-    elif as_json:
-        click.echo(dumps({"untagged": records(frame.set_index("repo")), **answer.to_dict()}))
+        print_script(answer.script(tool))
     else:
-        shown = frame.drop(columns="modified").set_index("repo")
-        lines = [answer.title(), *answer.lines()]
-        click.echo(
-            "\n".join([*lines, *([table_text(frame_table(shown, rows=len(shown)), style())] if len(frame) else [])])
-        )
+        body = {"untagged": records(frame.set_index("repo")), **answer.to_dict()}
+        out.answer(_Untagged(answer, frame), lambda: body, rows=None)
 
 
 @click.command()
-@click.argument("address")
-@click.argument("blob")
+@address_argument
+@click.argument("blob", shell_complete=completing.blobs)
 @policy_option
-@json_option
-def why(address: str, blob: str, policy: str | None, *, as_json: bool) -> None:
+@output_options("tag", "pin", "links")
+def why(address: str, blob: str, policy: str | None, *, out: Output) -> None:
     """Show why a blob is still there: what reaches it, and how.
 
     BLOB is a digest, the start of one, or a tag.
     """
     answer = why_of(scanned(address, policy), blob)
-    click.echo(dumps(answer.to_dict()) if as_json else str(answer))
+    out.answer(answer, answer.to_dict)
 
 
-_GROUPS = "tag, repo, kind, media_type, platform or month."
+_BY = ("tag", "repo", "kind", "media_type", "platform", "month")
+
+
+def _by_option(default: str) -> Decorator:
+    return click.option(
+        "--by",
+        default=default,
+        show_default=True,
+        metavar="WHAT",
+        shell_complete=completing.words(*_BY),
+        help=f"{', '.join(_BY[:-1])} or {_BY[-1]}.",
+    )
 
 
 @click.command()
-@click.argument("address")
-@click.option("--by", default="tag", show_default=True, metavar="WHAT", help=_GROUPS)
+@address_argument
+@_by_option("tag")
 @policy_option
-@json_option
-def usage(address: str, by: str, policy: str | None, *, as_json: bool) -> None:
+@output_options("group", "blobs", "closure", "exclusive", "shared", "split")
+def usage(address: str, by: str, policy: str | None, *, out: Output) -> None:
     """Show what uses the space: by tag, repository, kind or month.
 
     For each group: the bytes that it reaches, that it alone holds, and its share of all bytes.
     """
     answer = usage_of(scanned(address, policy), by)
-    click.echo(dumps(answer.to_dict()) if as_json else str(answer))
+    out.answer(answer, answer.to_dict)
 
 
 @click.command()
-@click.argument("address")
-@click.option("--by", default="repo", show_default=True, metavar="WHAT", help=_GROUPS)
+@address_argument
+@_by_option("repo")
 @policy_option
-@json_option
-def sharing(address: str, by: str, policy: str | None, *, as_json: bool) -> None:
+@output_options("groups", "blobs", "bytes")
+def sharing(address: str, by: str, policy: str | None, *, out: Output) -> None:
     """Show which repositories or tags share how much.
 
     Bytes are counted by the exact set of groups that reach them.
     """
     answer = sharing_of(scanned(address, policy), by)
-    click.echo(dumps(answer.to_dict()) if as_json else str(answer))
+    out.answer(answer, answer.to_dict)
 
 
 @click.command()
-@click.argument("address")
-@click.argument("tool")
-@json_option
-def compare_gc(address: str, tool: str, *, as_json: bool) -> None:
+@address_argument
+@click.argument("tool", shell_complete=completing.collectors)
+@output_options("size", "kind")
+def compare_gc(address: str, tool: str, *, out: Output) -> None:
     """Show what the garbage collector of a tool would delete.
 
     Says what of it tags still need. TOOL is umoci, registry or registry-m (garbage-collect -m).
     """
     answer = comparison_of(scanned(address, None), tool)
-    click.echo(dumps(answer.to_dict()) if as_json else str(answer))
+    out.answer(answer, answer.to_dict)
+
+
+class _Untagged:
+    """The untagged manifests, what needs them, and what dropping the others would free."""
+
+    def __init__(self, preview: Preview, frame: pd.DataFrame) -> None:
+        self.preview, self.frame = preview, frame
+
+    def title(self) -> str:
+        """Return the answer in one line."""
+        return self.preview.title()
+
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return the lines, and a row for each manifest."""
+        table = frame_table(self.frame.drop(columns="modified"), rows=rows)
+        return (Section("", tuple(self.preview.lines()), table),)

@@ -34,7 +34,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "plan": Command("planning", "Show which tags to drop to free so many bytes."),
     },
     "Keep a store of your own": {
-        "demo": Command("keeping", "Build a small store of images to try the commands on."),
+        "demo": Command("trying", "Build a small store of images to try the commands on."),
         "import": Command("keeping", "Copy what another store holds into a blobkit store."),
         "export": Command("keeping", "Copy an image of a blobkit store to an OCI layout or archive."),
         "adopt": Command("keeping", "Make an OCI layout a blobkit store, or take in new images."),

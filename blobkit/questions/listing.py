@@ -9,8 +9,9 @@ import numpy as np
 from blobkit.analysis.dominators import frees, retained
 from blobkit.analysis.reach import closure_sizes, live, unknown
 from blobkit.analysis.removal import drop_pins, freed
+from blobkit.questions.asking.patterns import expression
 from blobkit.snapshot.roles import GOES_ALONG, NAMES
-from blobkit.snapshot.tables import STORED, codes, flat, ids, numbers
+from blobkit.snapshot.tables import STORED, codes, flat, ids, matching, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,7 @@ __all__ = [
     "exclusive",
     "judged",
     "named_platforms",
+    "nodes_named",
     "reaching",
     "tag_columns",
     "tags_of",
@@ -104,6 +106,13 @@ def tag_columns(snapshot: Snapshot) -> Columns:
         "exclusive": exclusive(snapshot, names).tolist(),
         "same_digest": _others(names, node),
     }
+
+
+def nodes_named(snapshot: Snapshot, pattern: str) -> NDArray[np.bool_]:
+    """Return whether a name on each node matches a pattern; PatternError. Cost: one pass over the names."""
+    found = np.zeros(snapshot.nodes.num_rows, np.bool_)
+    found[ids(snapshot.pins["node"])[matching(snapshot.pins["name"], expression(pattern))]] = True
+    return found
 
 
 def judged(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.int64]:

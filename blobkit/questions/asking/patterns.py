@@ -10,19 +10,23 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from blobkit.errors import PatternError, UnknownTargetError
 from blobkit.render import count, cut
+from blobkit.snapshot.columns import text
 from blobkit.snapshot.pins import named
 from blobkit.snapshot.roles import IS_ALIAS
 from blobkit.snapshot.tables import codes, matching, refused
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["expression", "is_pattern", "rows_like"]
+__all__ = ["expression", "is_pattern", "matches", "rows_like"]
 
 EXPRESSION = "re:"
 LONGEST = 1_000
@@ -47,6 +51,13 @@ def rows_like(snapshot: Snapshot, pattern: str) -> NDArray[np.int64]:
         msg = f"the pattern {cut(pattern, SHOWN)!r} matches none of {count(len(names), 'name')}"
         raise UnknownTargetError(msg)
     return rows
+
+
+def matches(names: Sequence[str], pattern: str) -> NDArray[np.bool_]:
+    """Return whether each name matches; PatternError. Cost: one pass over the names."""
+    found = np.zeros(len(names), np.bool_)
+    found[matching(text(names), expression(pattern))] = True
+    return found
 
 
 def expression(pattern: str) -> str:
