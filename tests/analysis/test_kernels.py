@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numba
+import numba.typed  # it uses njit when it is loaded, which a test replaces
 import numpy as np
 import pytest
 from hypothesis import given
