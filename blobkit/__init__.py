@@ -1,7 +1,7 @@
 """blobkit: what uses the space in a blob store, why it is there, and exactly what would go.
 
-Errors and small values are here at once; every other name loads its module on first use (PEP 562), so that
-`import blobkit` loads the standard library only.
+Small values are here at once; every other name loads its module on first use (PEP 562), so that `import blobkit` loads
+the standard library only. Errors and warnings are in `blobkit.errors`; `blobkit.SomeError` is the same class.
 """
 
 from __future__ import annotations
@@ -9,66 +9,36 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from blobkit import errors
 from blobkit.digest import hash_for_label
-from blobkit.errors import (
-    AddressError,
-    AgeError,
-    AmbiguousTargetError,
-    BatchError,
-    BlobkitError,
-    BlobNotFoundError,
-    ContentMissingError,
-    DiffError,
-    ExportError,
-    GroupingError,
-    HashNotSupportedError,
-    InfeasiblePlanError,
-    InvalidDigestError,
-    InvalidTagError,
-    LayoutBehindWarning,
-    LayoutChangedWarning,
-    LayoutTypeWarning,
-    LinkCycleError,
-    MediaTypeConflictError,
-    NotAdoptedError,
-    NotAStoreError,
-    NotPinnedError,
-    PlanError,
-    ReadOnlyStoreError,
-    SizeError,
-    SnapshotFormatError,
-    SourceError,
-    StoreBusyError,
-    StoreClosedError,
-    StoreDamagedError,
-    StoreError,
-    StoreTooNewError,
-    TagExistsError,
-    TagNotFoundError,
-    TargetError,
-    ThresholdError,
-    UnknownPolicyError,
-    UnknownTargetError,
-    UnknownToolError,
-    UnreadableStoreError,
-    WriterClosedError,
-)
+from blobkit.methods import answer_with
 from blobkit.model import Descriptor, Freed
-from blobkit.protocols import open_addresses_with, open_sources_with, survey_with, write_scripts_with
+from blobkit.protocols import (
+    open_addresses_with,
+    open_sources_with,
+    summarise_with,
+    survey_with,
+    write_scripts_with,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
+    from typing import Any
 
     from blobkit.connect import scan
+    from blobkit.errors import *  # noqa: F403 (all of them, as `__getattr__` gives them)
+    from blobkit.present.sections import SupportsSections
     from blobkit.protocols import Address, Source, SupportsSnapshot
     from blobkit.questions.audit import Audit, audit
     from blobkit.questions.collecting import Collected
     from blobkit.questions.comparison import Comparison, compare_gc
     from blobkit.questions.diff import Diff, diff
     from blobkit.questions.frame import links_frame, tags_frame, to_frame
+    from blobkit.questions.growth import growth
     from blobkit.questions.plan import Plan, plan
     from blobkit.questions.preview import Preview, simulate_deref
+    from blobkit.questions.reach import reach
     from blobkit.questions.sharing import Sharing, sharing
     from blobkit.questions.untagged import untagged_frame
     from blobkit.questions.usage import Usage, usage
@@ -87,80 +57,41 @@ if TYPE_CHECKING:
     from blobkit.views.graph import graph_view, to_graph
     from blobkit.views.styled import human
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 __all__ = [
-    "AddressError",
     "Adopted",
-    "AgeError",
-    "AmbiguousTargetError",
     "Audit",
     "Batch",
-    "BatchError",
     "Blob",
-    "BlobNotFoundError",
     "BlobWriter",
-    "BlobkitError",
     "Collected",
     "Comparison",
-    "ContentMissingError",
     "Descriptor",
     "Diff",
-    "DiffError",
-    "ExportError",
     "Exported",
     "Freed",
     "Fsck",
-    "GroupingError",
-    "HashNotSupportedError",
     "Imported",
-    "InfeasiblePlanError",
-    "InvalidDigestError",
-    "InvalidTagError",
-    "LayoutBehindWarning",
-    "LayoutChangedWarning",
-    "LayoutTypeWarning",
-    "LinkCycleError",
     "LocalStore",
-    "MediaTypeConflictError",
-    "NotAStoreError",
-    "NotAdoptedError",
-    "NotPinnedError",
     "Plan",
-    "PlanError",
     "Preview",
-    "ReadOnlyStoreError",
     "Sharing",
-    "SizeError",
     "Snapshot",
-    "SnapshotFormatError",
-    "SourceError",
     "Store",
-    "StoreBusyError",
-    "StoreClosedError",
-    "StoreDamagedError",
-    "StoreError",
-    "StoreTooNewError",
-    "TagExistsError",
-    "TagNotFoundError",
-    "TargetError",
-    "ThresholdError",
-    "UnknownPolicyError",
-    "UnknownTargetError",
-    "UnknownToolError",
-    "UnreadableStoreError",
     "Usage",
     "Why",
-    "WriterClosedError",
     "audit",
     "compare_gc",
     "diff",
     "graph_view",
+    "growth",
     "hash_for_label",
     "human",
     "links_frame",
     "plan",
     "plot",
+    "reach",
     "scan",
     "sharing",
     "simulate_deref",
@@ -196,10 +127,12 @@ _HOMES = {
     "compare_gc": "blobkit.questions.comparison",
     "diff": "blobkit.questions.diff",
     "graph_view": "blobkit.views.graph",
+    "growth": "blobkit.questions.growth",
     "human": "blobkit.views.styled",
     "links_frame": "blobkit.questions.frame",
     "plan": "blobkit.questions.plan",
     "plot": "blobkit.views.plots",
+    "reach": "blobkit.questions.reach",
     "scan": "blobkit.connect",
     "sharing": "blobkit.questions.sharing",
     "simulate_deref": "blobkit.questions.preview",
@@ -214,6 +147,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     """Return a public name, loading its module on first use; `plot` is a module itself."""
+    if name in errors.__all__:
+        return getattr(errors, name)
     if name not in _HOMES:
         msg = f"module 'blobkit' has no attribute {name!r}"
         raise AttributeError(msg)
@@ -223,8 +158,8 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """Return the public names."""
-    return [*__all__, "__version__"]
+    """Return the names that one calls, and the home of the errors."""
+    return [*__all__, "__version__", "errors"]
 
 
 def _open(address: Address) -> Snapshot:
@@ -243,6 +178,16 @@ def _survey(x: SupportsSnapshot | Address) -> Snapshot:
     return import_module("blobkit.connect").surveyed(x)  # type: ignore[no-any-return]
 
 
+def _summary(x: SupportsSnapshot) -> SupportsSections:
+    return import_module("blobkit.questions.summary").summary(x)  # type: ignore[no-any-return]
+
+
+def _question(name: str) -> Callable[..., Any]:
+    return getattr(import_module(_HOMES[name]), name)  # type: ignore[no-any-return]
+
+
+answer_with(_question)
+summarise_with(_summary)
 open_addresses_with(_open)
 survey_with(_survey)
 open_sources_with(_source)

@@ -12,23 +12,19 @@ import sys
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 import blobkit
-from blobkit.commands.wording import in_shell
+from blobkit.commands.table import COMMANDS, GROUPS
 from blobkit.errors import BlobkitError
-from blobkit.render import printable
+from blobkit.render import alike, printable
 
 __all__ = ["cli", "main"]
 
 INTERRUPTED = 130
 STDERR = 2
-_HOMES = {
-    **dict.fromkeys(("audit", "diff"), "auditing"),
-    **dict.fromkeys(("compare-gc", "ls", "scan", "sharing", "simulate", "tags", "untagged", "usage", "why"), "reading"),
-    **dict.fromkeys(("adopt", "demo", "export", "fsck", "import"), "keeping"),
-    "plan": "planning",
-}
-"""The module of each command."""
+COMPLETE = "_BLOBKIT_COMPLETE"
+"""The variable through which a shell asks for completions."""
 
 
 class Commands(click.Group):
@@ -36,27 +32,79 @@ class Commands(click.Group):
 
     def list_commands(self, _: click.Context | None) -> list[str]:
         """Return the names of all commands."""
-        return sorted(_HOMES)
+        return list(COMMANDS)
 
     def get_command(self, _: click.Context, name: str) -> click.Command | None:
         """Return the command of this name."""
-        if name not in _HOMES:
+        if name not in COMMANDS:
             return None
-        module = import_module(f"blobkit.commands.{_HOMES[name]}")
+        module = import_module(f"blobkit.commands.{COMMANDS[name].module}")
         found: click.Command = next(
             command for command in (getattr(module, public) for public in module.__all__) if command.name == name
         )
         return found
 
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands in their groups; no module of a command is loaded for that."""
+        for title, commands in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, command.help) for name, command in commands.items()])
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands with their short helps, and the options."""
+        commands = [
+            CompletionItem(name, help=command.help) for name, command in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is called; a name that is none is told with the nearest one."""
+        name = args[0]
+        if name not in COMMANDS and name[:1].isalnum() and not ctx.resilient_parsing:
+            near = alike(name, COMMANDS)
+            hint = f"did you mean {near}?" if near else "see blobkit --help"
+            msg = f"no command {name!r}: {hint}"
+            raise click.ClickException(msg)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="""\b
+TAB completes commands, paths and tags in bash after
+  eval "$(_BLOBKIT_COMPLETE=bash_source blobkit)"
+In zsh and fish write zsh_source and fish_source.""",
+)
 @click.version_option(blobkit.__version__, prog_name="blobkit")
-def cli() -> None:
+@click.option("-v", "--verbose", is_flag=True, help="Log on stderr what is read.")
+def cli(*, verbose: bool) -> None:
     """Audit blob stores and container registries: what uses the space, and exactly what would go.
 
     ADDRESS is the path of a store (a blobkit store, an OCI layout, a registry's storage directory) or of a saved
     snapshot; kind:path where it is not recognised. What is audited is only read, never changed.
     """
+    if verbose:
+        _log_on_stderr()
+
+
+def _log_on_stderr() -> None:
+    """Show the log of what is read, which is silent otherwise, on stderr."""
+    import logging  # noqa: PLC0415 (few commands log)
+
+    class Lines(logging.Formatter):
+        """Lines in which what strangers wrote is escaped."""
+
+        def format(self, record: logging.LogRecord) -> str:
+            return printable(super().format(record))
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(Lines("%(asctime)s %(message)s", "%H:%M:%S"))
+    logger = logging.getLogger("blobkit")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
 
 
 def main() -> None:
@@ -64,6 +112,8 @@ def main() -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         _own_stdout()
+        if COMPLETE in os.environ:
+            import_module("blobkit.commands.completing").join_words_of_bash()
         code = cli(prog_name="blobkit", standalone_mode=False)
         sys.stdout.flush()
         sys.exit(code or 0)
@@ -95,9 +145,18 @@ def _failed(error: Exception) -> int:
         error.show()
         return 2
     command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
-    message = error.format_message() if isinstance(error, click.ClickException) else in_shell(str(error))
-    if isinstance(error, OSError) and error.filename:
-        message = f"{error.filename}: {error.strerror}"
+    message = _said(error)
     more = f" (see {command} --help)" if command else ""
     click.echo(f"blobkit: {printable(message)}{more}", err=True)
     return 2
+
+
+def _said(error: Exception) -> str:
+    """Return the message of an error, and what to do next in the words of the shell."""
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, BlobkitError):
+        return error.in_shell()
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)

@@ -1,38 +1,46 @@
-"""From an address to a snapshot: which kind of store is at a path, and the maker that reads it.
+"""From an address to a snapshot: the kind of store at a path, and the maker that reads it.
 
-An address is a path, or `kind:path`. This is the one place that knows both readers' addresses and makers.
+An address is a path, or `kind:path`. This is the one place that knows both readers' addresses and makers; a maker is
+imported when its kind is met.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
 
 from blobkit.access import refusal
+from blobkit.addresses import OWN, SCANNERS, parse, recognise
 from blobkit.errors import AddressError, SourceError, UnreadableStoreError
+from blobkit.log import log
 from blobkit.protocols import as_snapshot
-from blobkit.render import listed, printable
-from blobkit.scanners import go_blobstore, oci_layout, registry
-from blobkit.scanners.foreign import ForeignStore
-from blobkit.scanners.survey import survey
-from blobkit.snapshot.kinds import STORES
+from blobkit.render import in_shell, listed, printable
 from blobkit.snapshot.snapshot import Snapshot
 from blobkit.store.local import LocalStore, ReadOnlyStore, open_read_only
+from blobkit.store.opening import index_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from blobkit.digest import Digest
     from blobkit.protocols import Address, Source, SupportsSnapshot
 
 __all__ = ["facts", "scan", "source", "surveyed"]
 
-LOOKED_FOR = ", ".join(
-    [*(f"{kind.name} ({kind.signs})" for kind in STORES.values()), "snapshot (snapshot.json)"],
-)
+
+class Scanner(Protocol):
+    """The part of a scanner's module that is used here."""
+
+    def scan(self, root: Path, *, policy: str | None, progress: bool, verify: bool) -> Snapshot:
+        """Return the snapshot of the store in a directory."""
+        ...
+
+    def path_of(self, root: Path) -> Callable[[Digest], str]:
+        """Return the function that tells where the content of a digest is."""
+        ...
 
 
 def scan(
@@ -51,14 +59,16 @@ def scan(
     AddressError where there is no such path or no store, UnreadableStoreError where a store cannot be read. Cost: one
     look at each file, one read of each manifest. `storage_options` are for stores that are not local, of which there
     are none yet.
+
+    >>> image = demo.small().export("shop/web:1.0", "layout")
+    >>> snapshot = blobkit.scan("layout")
+    >>> snapshot.kind, snapshot.policies
+    ('oci', ('dependent', 'strong', 'ignore'))
     """
     if storage_options:
         msg = f"storage_options are given ({listed(sorted(storage_options))}), and {os.fspath(address)} is a local path"
         raise AddressError(msg)
-    kind, path = _located(address)
-    if kind == "blobkit":
-        return _scan_blobkit(path, policy, verify=verify, files=True)
-    return _MAKERS[kind](path, policy, progress, verify)
+    return _made(address, policy, progress=progress, verify=verify, files=True)
 
 
 def facts(address: Address, *, policy: str | None = None, progress: bool = True) -> Snapshot:
@@ -66,17 +76,29 @@ def facts(address: Address, *, policy: str | None = None, progress: bool = True)
 
     Only an audit asks for more.
     """
+    return _made(address, policy, progress=progress, verify=False, files=False)
+
+
+def _made(address: Address, policy: str | None, *, progress: bool, verify: bool, files: bool) -> Snapshot:
+    """Return the snapshot that the maker for this address makes."""
     kind, path = _located(address)
-    if kind == "blobkit":
-        return _scan_blobkit(path, policy, verify=False, files=False)
-    return _MAKERS[kind](path, policy, progress, False)  # noqa: FBT003 (private)
+    log.info("reading %s (%s)", path, kind)
+    if kind in SCANNERS:
+        found = _scanner(kind).scan(_directory(path), policy=policy, progress=progress, verify=verify)
+    elif kind == OWN:
+        found = _scan_own(path, policy, verify=verify, files=files)
+    else:
+        found = _load_snapshot(path, policy)
+    rows = (found.blobs, found.links.num_rows, found.pins.num_rows, found.notices.num_rows)
+    log.info("%s: %d blobs, %d links, %d pins, %d notices; policy %s", found.address, *rows, found.policy)
+    return found
 
 
 def _located(address: Address) -> tuple[str, Path]:
     """Return the kind of store at an address, and its path; AddressError, UnreadableStoreError."""
     if not os.fspath(address):
-        msg = "the address is empty: give the path of a store, or kind:path"
-        raise AddressError(msg)
+        msg = "the address is empty"
+        raise AddressError(msg, hint="give the path of a store, or kind:path")
     kind, path = parse(os.fspath(address))
     _check_permission(path)
     return kind or recognise(path), path
@@ -89,29 +111,17 @@ def source(address: Address) -> Iterator[Source]:
     SourceError for a saved snapshot, which has no content; AddressError as in `scan`.
     """
     kind, path = _located(address)
-    if kind == "blobkit":
+    if kind == OWN:
         with open_read_only(_directory(path)) as store:
             yield store
-    elif kind in _PATHS:
+    elif kind in SCANNERS:
+        from blobkit.scanners.foreign import ForeignStore  # noqa: PLC0415 (for imports only)
+
         root = _directory(path)
-        yield ForeignStore(root, lambda root: scan(f"{kind}:{root}", progress=False), _PATHS[kind](root))
+        yield ForeignStore(root, lambda root: scan(f"{kind}:{root}", progress=False), _scanner(kind).path_of(root))
     else:
-        msg = f"{printable(os.fspath(address))} is a saved snapshot, which has no content: give the store itself"
-        raise SourceError(msg)
-
-
-def parse(address: str) -> tuple[str, Path]:
-    """Return the kind ("" where none is given) and the path of an address; AddressError for a kind unknown."""
-    kind, colon, rest = address.partition(":")
-    if colon and kind in _KINDS:
-        if not rest:
-            msg = f"the path of the address {address!r} is empty: give kind:path"
-            raise AddressError(msg)
-        return kind, Path(rest)
-    if re.fullmatch(r"[a-z][a-z-]+:.*", address) and not Path(address).exists():
-        msg = f"{printable(address)}: the kind {kind!r} is not known (use {', '.join(_KINDS)}), and no such path exists"
-        raise AddressError(msg)
-    return "", Path(address)
+        msg = f"{printable(os.fspath(address))} is a saved snapshot, which has no content"
+        raise SourceError(msg, hint="give the store itself")
 
 
 def _check_permission(path: Path) -> None:
@@ -121,37 +131,12 @@ def _check_permission(path: Path) -> None:
         raise UnreadableStoreError(printable(why))
 
 
-def recognise(path: Path) -> str:
-    """Return the kind of store at a path; AddressError says what was looked for."""
-    shown = printable(os.fspath(path))
-    if not path.exists():
-        msg = f"{shown} does not exist: give the path of a store, or kind:path"
-        raise AddressError(msg)
-    if path.is_file():
-        return _recognise_file(path, shown)
-    for kind, is_it in _SIGNS.items():
-        if is_it(path):
-            return kind
-    msg = f"{shown} is no store that blobkit knows; looked for {LOOKED_FOR}"
-    raise AddressError(msg)
-
-
-def _recognise_file(path: Path, shown: str) -> str:
-    with path.open("rb") as file:
-        if file.read(4) == b"PK\x03\x04":
-            return "snapshot"
-    msg = (
-        f"{shown} is a file, and no saved snapshot: give the directory of a store, or a file made by `blobkit scan -o`"
-    )
-    raise AddressError(msg)
-
-
 def _directory(path: Path) -> Path:
     """Return the path of a directory, absolute, so that a snapshot says where it came from; AddressError where none."""
     if not path.is_dir():
         state = "is a file, not a directory" if path.exists() else "does not exist"
-        msg = f"{printable(os.fspath(path))} {state}: give the directory of the store"
-        raise AddressError(msg)
+        msg = f"{printable(os.fspath(path))} {state}"
+        raise AddressError(msg, hint="give the directory of the store")
     return path.absolute()
 
 
@@ -164,60 +149,35 @@ def surveyed(x: SupportsSnapshot | Address) -> Snapshot:
 
 def _with_files(store: LocalStore | ReadOnlyStore) -> Snapshot:
     """Return the snapshot of a store with what its files say; what is recorded meanwhile is no orphan."""
+    from blobkit.scanners.survey import survey  # noqa: PLC0415 (for audits only)
+
     orphans = store.orphans()
     snapshot = store.snapshot()
     left = {digest: stamp for digest, stamp in orphans.items() if snapshot.find(digest) < 0}
     return snapshot.with_files(*survey(store.root, left))
 
 
-def _scan_blobkit(path: Path, policy: str | None, *, verify: bool, files: bool) -> Snapshot:
+def _scan_own(path: Path, policy: str | None, *, verify: bool, files: bool) -> Snapshot:
     if verify:
-        shown = printable(os.fspath(path))
-        msg = f"{shown} is a blobkit store, of which only the index is read: verify its blobs as oci:{shown}"
-        raise AddressError(msg)
+        msg = f"{printable(os.fspath(path))} is a blobkit store, of which only the index is read"
+        raise AddressError(msg, hint=f"verify its blobs as {in_shell(f'oci:{path}')}")
     with open_read_only(_directory(path)) as store:
+        log.info("its index %s is read%s", index_path(path), ", and each file looked at" if files else "")
         snapshot = _with_files(store) if files else store.snapshot()
     return snapshot if policy is None else snapshot.with_policy(policy)
 
 
-def _scan_oci(path: Path, policy: str | None, progress: bool, verify: bool) -> Snapshot:  # noqa: FBT001 (private)
-    return oci_layout.scan(_directory(path), policy=policy, progress=progress, verify=verify)
-
-
-def _scan_registry(path: Path, policy: str | None, progress: bool, verify: bool) -> Snapshot:  # noqa: FBT001 (private)
-    return registry.scan(_directory(path), policy=policy, progress=progress, verify=verify)
-
-
-def _scan_go(path: Path, policy: str | None, progress: bool, verify: bool) -> Snapshot:  # noqa: FBT001 (private)
-    return go_blobstore.scan(_directory(path), policy=policy, progress=progress, verify=verify)
-
-
-def _load_snapshot(path: Path, policy: str | None, _progress: bool, _verify: bool) -> Snapshot:  # noqa: FBT001 (private)
+def _load_snapshot(path: Path, policy: str | None) -> Snapshot:
     if not path.exists():
-        msg = f"{printable(os.fspath(path))} does not exist: give a file that `blobkit scan -o` or `save` made"
-        raise AddressError(msg)
+        msg = f"{printable(os.fspath(path))} does not exist"
+        raise AddressError(msg, hint="give a file that `blobkit scan -o` or `save` made")
     snapshot = Snapshot.from_parquet(path) if path.is_dir() else Snapshot.load(path)
     return snapshot if policy is None else snapshot.with_policy(policy)
 
 
-_MAKERS: dict[str, Callable[[Path, str | None, bool, bool], Snapshot]] = {
-    "oci": _scan_oci,
-    "registry": _scan_registry,
-    "go-blobstore": _scan_go,
-    "snapshot": _load_snapshot,
-}
-_NEEDED = (".blobkit/index.sqlite", "index.json", registry.BELOW)
+def _scanner(kind: str) -> Scanner:
+    return cast("Scanner", import_module(SCANNERS[kind][0]))
+
+
+_NEEDED = (".blobkit/index.sqlite", "index.json", "docker/registry/v2")
 """Paths in a directory without which nothing is known of the store in it."""
-_KINDS = ("blobkit", *_MAKERS)
-_PATHS: dict[str, Callable[[Path], Callable[[Digest], str]]] = {
-    "oci": oci_layout.path_of,
-    "registry": registry.path_of,
-    "go-blobstore": go_blobstore.path_of,
-}
-_SIGNS: dict[str, Callable[[Path], bool]] = {
-    "blobkit": lambda path: (path / ".blobkit" / "index.sqlite").is_file(),
-    "oci": oci_layout.is_layout,
-    "registry": registry.is_registry,
-    "go-blobstore": go_blobstore.is_store,
-    "snapshot": lambda path: (path / "snapshot.json").is_file() and (path / "nodes.parquet").is_file(),
-}

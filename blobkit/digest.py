@@ -64,7 +64,11 @@ _PATTERN = re.compile(FORM)
 
 
 def hash_for_label(label: str) -> Algorithm | None:
-    """Return the algorithm with exactly this label, or None when it is not supported."""
+    """Return the algorithm with exactly this label, or None when it is not supported.
+
+    >>> blobkit.hash_for_label("sha512").label
+    'sha512'
+    """
     return ALGORITHMS.get(label)
 
 

@@ -22,6 +22,7 @@
     |-- UnreadableStoreError (OSError)          a store of a known kind that cannot be read
     |-- UnknownPolicyError (ValueError)         this kind of store has no such policy
     |-- GroupingError (ValueError)              what nothing can be grouped by
+    |   `-- ChoiceError                         what chooses no names: no mask over tags_frame, no pattern
     |-- AgeError (ValueError)                   not a length of time
     |-- SizeError (ValueError)                  not a number of bytes, or one with two readings
     |-- PlanError (ValueError)                  a plan that says too little, too much, or lacks a cost
@@ -31,17 +32,21 @@
     |-- UnknownToolError (ValueError)           a tool that does not fit this kind of store
     |-- SnapshotFormatError (ValueError)        not a saved snapshot, or one that breaks its own rules
     `-- TargetError (LookupError)               a target that names nothing, or more than one thing
-        `-- UnknownTargetError, AmbiguousTargetError
+        |-- UnknownTargetError, AmbiguousTargetError
+        `-- PatternError (ValueError)           what follows `re:` is no regular expression
 
     UserWarning
     |-- LayoutChangedWarning                    another program wrote into the layout of a store
     |-- LayoutBehindWarning                     index.json could not be written: it does not show the tags yet
     `-- LayoutTypeWarning                       an image of docker's media types gets a name: skopeo cannot read it
 
-Each message is one line that names the thing and says what to do next.
+Each message is one line that names the thing. What to do next is its `hint`: `str(error)` has it in the words of
+Python, the command line says it in the words of the shell.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 __all__ = [
     "AddressError",
@@ -50,6 +55,7 @@ __all__ = [
     "BatchError",
     "BlobNotFoundError",
     "BlobkitError",
+    "ChoiceError",
     "ContentMissingError",
     "DiffError",
     "ExportError",
@@ -66,6 +72,7 @@ __all__ = [
     "NotAStoreError",
     "NotAdoptedError",
     "NotPinnedError",
+    "PatternError",
     "PlanError",
     "ReadOnlyStoreError",
     "SizeError",
@@ -93,22 +100,45 @@ def moved(root: object) -> str:
     return f"{root} was moved, removed or replaced while it was open as a store: open it again where it is now"
 
 
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """The next step after an error, in the words of a call in Python and of a command in the shell."""
+
+    python: str
+    shell: str
+
+
 class BlobkitError(Exception):
     """Root of all errors of blobkit; `digest` is the blob concerned, or "" where there is none.
 
-    `done` is, where it stopped work in bulk, how many items were done before.
+    `message` says what is wrong, `hint` what to do about it (None where the message says all). `str()` gives both in
+    the words of Python, `in_shell()` in those of the shell. `done` is, where it stopped work in bulk, how many items
+    were done before.
     """
 
     done: int = 0
 
-    def __init__(self, message: str, *, digest: str = "") -> None:
-        """Keep the one-line message, and the digest as data."""
+    def __init__(self, message: str, *, hint: Hint | str | None = None, digest: str = "") -> None:
+        """Keep the one-line message, the hint and the digest as data; a hint may be the same text for both."""
         super().__init__(message)
+        self.hint = Hint(hint, hint) if isinstance(hint, str) else hint
         self.digest = digest
 
-    def __str__(self) -> str:
-        """Return the message itself (a KeyError would show it quoted)."""
+    @property
+    def message(self) -> str:
+        """The message without the next step."""
         return str(self.args[0])
+
+    def __str__(self) -> str:
+        """Return the message and the hint in the words of Python (a KeyError would show it quoted)."""
+        return self._with(self.hint.python if self.hint else "")
+
+    def in_shell(self) -> str:
+        """Return the message and the hint in the words of the shell."""
+        return self._with(self.hint.shell if self.hint else "")
+
+    def _with(self, step: str) -> str:
+        return f"{self.message}{'; ' if ': ' in self.message else ': '}{step}" if step else self.message
 
     def is_blob_not_exists(self) -> bool:
         """Return whether this error says that a blob does not exist, as in the original package."""
@@ -231,6 +261,10 @@ class GroupingError(BlobkitError, ValueError):
     """Nothing can be grouped by this: an unknown word, or a Series that is not about the tags."""
 
 
+class ChoiceError(GroupingError):
+    """Something that chooses no names: neither a mask over `tags_frame` nor names or patterns."""
+
+
 class AgeError(BlobkitError, ValueError):
     """Not a length of time; the message names the forms."""
 
@@ -246,9 +280,9 @@ class PlanError(BlobkitError, ValueError):
 class InfeasiblePlanError(PlanError):
     """So much cannot be freed: `possible` bytes can, with what the plan may drop; `needed` were asked for."""
 
-    def __init__(self, message: str, *, possible: int = 0, needed: int = 0) -> None:
-        """Keep the one-line message, and the bytes as data."""
-        super().__init__(message)
+    def __init__(self, message: str, *, hint: Hint | str | None = None, possible: int = 0, needed: int = 0) -> None:
+        """Keep the one-line message, the hint, and the bytes as data."""
+        super().__init__(message, hint=hint)
         self.possible = possible
         self.needed = needed
 
@@ -275,6 +309,10 @@ class TargetError(BlobkitError, LookupError):
 
 class UnknownTargetError(TargetError):
     """A target that names nothing."""
+
+
+class PatternError(TargetError, ValueError):
+    """A pattern over names that is none: what follows `re:` is no regular expression, or it is too long."""
 
 
 class AmbiguousTargetError(TargetError):

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from blobkit.render import count, html_card, html_table, human_bytes
+from blobkit.present.answer import Answer
+from blobkit.present.plain import plain
+from blobkit.present.sections import ROWS_SHOWN, Section, Table, columns_table
+from blobkit.render import count, human_bytes, short
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -43,12 +46,15 @@ Level = tuple[int, int]
 """One level of a cascade: (blobs, bytes)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Descriptor:
+@dataclass(frozen=True, slots=True, repr=False)
+class Descriptor(Answer):
     """The facts that a store has of a blob; `refcount` is always `pins` plus the number of links to it.
 
     `size` in bytes; `pins` counts anonymous pins and tags; `links` and `tags` are sorted;
     `media_type` is "" where unknown; `created` is the moment (UTC) of the first commit here.
+
+    >>> demo.small().put(b"hello").size
+    5
     """
 
     digest: Digest
@@ -60,13 +66,37 @@ class Descriptor:
     created: datetime
     tags: tuple[str, ...]
 
+    def title(self) -> str:
+        """Return the blob in one line: its digest, its size, what holds it."""
+        holds = f"{count(self.pins, 'pin')} and {count(self.refcount - self.pins, 'link')} hold it"
+        return f"{short(self.digest)}, {human_bytes(self.size)}: {holds}"
 
-@dataclass(frozen=True, slots=True)
-class Freed:
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return the media type and the time, the tags, the links."""
+        kind = self.media_type or "media type unknown"
+        about = (f"{kind}, here since {self.created:%Y-%m-%d %H:%M:%S} UTC", f"digest: {self.digest}")
+        return (
+            Section("", about),
+            _part("Tags", "tag", self.tags, rows),
+            _part("Links to", "digest", self.links, rows),
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the facts as plain values that JSON can hold."""
+        names = ("digest", "size", "refcount", "pins", "links", "media_type", "created", "tags")
+        return {name: plain(getattr(self, name)) for name in names}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Freed(Answer):
     """The blobs that a removal freed, or a dry run would free: falsy when nothing went.
 
     `digests` are ordered by level of the cascade, then by digest; `bytes` is their total size;
     `levels` has (blobs, bytes) for each level.
+
+    >>> freed = demo.small().untag("shop/web:1.0", dry_run=True)
+    >>> len(freed), freed.bytes
+    (3, 1669)
     """
 
     digests: tuple[Digest, ...] = ()
@@ -94,14 +124,36 @@ class Freed:
         """Return the number of freed blobs."""
         return len(self.digests)
 
-    def __str__(self) -> str:
+    def title(self) -> str:
         """Return one line: how many blobs, how many bytes."""
         return f"freed {count(len(self), 'blob')}, {human_bytes(self.bytes)}"
 
-    def _repr_html_(self) -> str:
-        rows = [(str(level), f"{blobs:,}", human_bytes(size)) for level, (blobs, size) in enumerate(self.levels[:20])]
-        table = html_table(("level", "blobs", "bytes"), rows, right=frozenset(("level", "blobs", "bytes")))
-        return html_card("Freed", [str(self)], table if rows else "")
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return the levels of the cascade; folded, the digests."""
+        shown = self.levels[:rows]
+        levels = columns_table(
+            {
+                "level": list(range(len(shown))),
+                "blobs": [blobs for blobs, _ in shown],
+                "bytes": [size for _, size in shown],
+            }
+        )
+        return Section("", table=levels), _part("Blobs", "digest", self.digests, rows)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the answer as plain values that JSON can hold."""
+        levels = [{"blobs": blobs, "bytes": size} for blobs, size in self.levels]
+        return {"blobs": len(self), "bytes": self.bytes, "digests": list(self.digests), "levels": levels}
+
+    def __str__(self) -> str:
+        """Return one line: how many blobs, how many bytes."""
+        return self.title()
+
+
+def _part(title: str, column: str, values: Sequence[str], rows: int) -> Section:
+    """Return the first of these values as a folded section of one column."""
+    shown = columns_table({column: list(values[:rows])})
+    return Section(title, table=Table(shown.columns, max(len(values) - rows, 0)), folded=True)
 
 
 class Link(NamedTuple):

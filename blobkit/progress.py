@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from threading import Timer
 from typing import TYPE_CHECKING, TypeVar
 
-from tqdm.auto import tqdm
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -23,6 +21,8 @@ def watched(items: Iterable[T], what: str, *, show: bool, unit: str = " blobs") 
     _asked(show=show)
     if not show:
         return items
+    from tqdm.auto import tqdm  # noqa: PLC0415 (it brings asyncio, and most commands show no bar)
+
     return tqdm(items, desc=what, unit=unit, unit_scale=True, delay=SECONDS_BEFORE_SHOWN, leave=False)
 
 
@@ -33,6 +33,8 @@ def counted(total: int, what: str, *, show: bool, unit: str = "B") -> Iterator[C
     if not show:
         yield lambda _more: None
         return
+    from tqdm.auto import tqdm  # noqa: PLC0415
+
     with tqdm(total=total, desc=what, unit=unit, unit_scale=True, delay=SECONDS_BEFORE_SHOWN, leave=False) as bar:
         yield bar.update
 
@@ -44,6 +46,8 @@ def staged(what: str, *, show: bool) -> Iterator[Callable[[str], object]]:
     if not show:
         yield lambda _stage: None
         return
+    from tqdm.auto import tqdm  # noqa: PLC0415
+
     bar = tqdm(desc=what, bar_format="{desc} [{elapsed}]", delay=SECONDS_BEFORE_SHOWN, mininterval=0, leave=False)
     late = Timer(SECONDS_BEFORE_SHOWN, bar.refresh)  # the first stage may be the longest
     late.start()
@@ -60,12 +64,14 @@ def staged(what: str, *, show: bool) -> Iterator[Callable[[str], object]]:
 
 
 def told(line: str) -> bool:
-    """Say one line beside whatever bar is shown, where somebody watches: a terminal or a notebook. Return whether.
+    """Show one line beside whatever bar is shown, where somebody watches: a terminal or a notebook. Return whether.
 
     Whoever has turned progress off in the last thing that shows it is told nothing.
     """
     if not (_wanted[0] and (sys.stderr.isatty() or "ipykernel" in sys.modules)):
         return False
+    from tqdm.auto import tqdm  # noqa: PLC0415
+
     tqdm.write(line, file=sys.stderr)
     return True
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.model import Stamp
+    from blobkit.present.sections import SupportsSections
     from blobkit.snapshot.snapshot import Snapshot
 
     Address = str | os.PathLike[str]
@@ -35,6 +36,8 @@ __all__ = [
     "as_surveyed",
     "open_addresses_with",
     "open_sources_with",
+    "summarise_with",
+    "summarised",
     "survey_with",
     "write_scripts_with",
     "written",
@@ -55,6 +58,7 @@ class SupportsSnapshot(Protocol):
 _openers: list[Callable[[Address], Snapshot]] = []
 _surveyors: list[Callable[[SupportsSnapshot | Address], Snapshot]] = []
 _writers: list[Callable[..., str]] = []
+_summarisers: list[Callable[[SupportsSnapshot], SupportsSections]] = []
 
 
 def open_addresses_with(opener: Callable[[Address], Snapshot]) -> None:
@@ -71,7 +75,8 @@ def as_snapshot(x: SupportsSnapshot | Address) -> Snapshot:
         return _openers[0](x)
     if isinstance(x, SupportsSnapshot):
         return x.snapshot()
-    msg = f"a {type(x).__name__} cannot be audited: give a store, a snapshot or an address (a path, or kind:path)"
+    step = "give a store, a snapshot or an address (a path, or kind:path)"
+    msg = f"an object of type {type(x).__name__} cannot be audited: {step}"
     raise TypeError(msg)
 
 
@@ -93,6 +98,16 @@ def write_scripts_with(writer: Callable[..., str]) -> None:
 def written(preview: object, tool: str | None, heading: Sequence[str] = ()) -> str:
     """Return the script that does with `tool` what a preview shows; the lines of `heading` come first."""
     return _writers[0](preview, tool, heading=heading)
+
+
+def summarise_with(summariser: Callable[[SupportsSnapshot], SupportsSections]) -> None:
+    """Make `summariser` what sums a store up; stores and snapshots know no other way to an analysis."""
+    _summarisers[:] = [summariser]
+
+
+def summarised(x: SupportsSnapshot) -> SupportsSections:
+    """Return a store at a glance: what is live and what is garbage, the biggest blobs, the tags."""
+    return _summarisers[0](x)
 
 
 @runtime_checkable
@@ -129,9 +144,10 @@ def as_source(x: Source | Address) -> AbstractContextManager[Source]:
     if isinstance(x, Source):
         return nullcontext(x)
     if isinstance(x, SupportsSnapshot):
-        msg = "a snapshot has facts and no content: import from the store itself, or its address"
-        raise SourceError(msg)
-    msg = f"a {type(x).__name__} cannot be imported: give a store or an address (a path, or kind:path)"
+        msg = "a snapshot has facts and no content"
+        raise SourceError(msg, hint="import from the store itself, or its address")
+    step = "give a store or an address (a path, or kind:path)"
+    msg = f"an object of type {type(x).__name__} cannot be imported: {step}"
     raise TypeError(msg)
 
 

@@ -6,7 +6,7 @@ paths come from strangers, so nothing reaches a terminal or a page without `prin
 
 from __future__ import annotations
 
-import html
+import shlex
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -14,18 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "alike",
+    "choices",
     "clean",
     "count",
     "cut",
-    "html_card",
-    "html_table",
     "human_bytes",
+    "in_shell",
     "listed",
     "printable",
     "short",
-    "text_table",
 ]
 
+ALIKE = 0.6
+"""From which likeness on a name is suggested for another."""
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 HEX_SHOWN = 12
 
@@ -61,11 +63,44 @@ def short(key: str) -> str:
     return f"{head}:{hexa[:HEX_SHOWN]}" if is_long else key
 
 
+def in_shell(path: object) -> str:
+    """Return a path or name as a word that can be pasted into a shell; what no terminal shows is escaped.
+
+    >>> in_shell("my store")
+    "'my store'"
+    """
+    return shlex.quote(printable(str(path)))
+
+
 def listed(items: Sequence[str], most: int = 5) -> str:
     """Return the items in one line, the first `most` of them and how many more there are."""
     more = len(items) - most
     head = ", ".join(items[:most])
     return f"{head} and {more:,} more" if more > 0 else head
+
+
+def alike(name: str, known: Iterable[str]) -> str:
+    """Return the known name that is nearest to one that was typed, "" where none is near.
+
+    >>> alike("adit", ["audit", "usage"])
+    'audit'
+    """
+    from difflib import get_close_matches  # noqa: PLC0415 (few commands fail)
+
+    return next(iter(get_close_matches(name, list(known), n=1, cutoff=ALIKE)), "")
+
+
+def choices(name: str, known: Iterable[str], *, use: str = "use", most: int = 12) -> str:
+    """Return what to use instead of an unknown name: the nearest known one, and, where they are few, all.
+
+    >>> choices("umoco", ["curl", "umoci"])
+    'did you mean umoci? Use curl, umoci'
+    """
+    names = list(known)
+    near = alike(name, names)
+    if near and len(names) > most:
+        return f"did you mean {near}?"
+    return f"did you mean {near}? {use.capitalize()} {', '.join(names)}" if near else f"{use} {', '.join(names)}"
 
 
 def clean(text: str) -> str:
@@ -98,42 +133,3 @@ def cut(text: str, most: int) -> str:
     """Return the start of a text that is shown, in one line, and a sign where it goes on."""
     shown = printable(text[: most + 1])
     return shown if len(shown) <= most else shown[: most - 1] + "…"
-
-
-def text_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozenset[str] = frozenset()) -> str:
-    """Return an aligned text table without colours or rules; columns named in `right` are right-aligned."""
-    cells = [[printable(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    lines = (
-        "  ".join(
-            cell.rjust(width) if name in right else cell.ljust(width)
-            for cell, width, name in zip(row, widths, header, strict=True)
-        ).rstrip()
-        for row in cells
-    )
-    return "\n".join(lines)
-
-
-def html_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozenset[str] = frozenset()) -> str:
-    """Return an HTML table, every cell escaped; a cell that is a digest is shortened, the full one as its title."""
-
-    def cell(tag: str, name: str, text: str) -> str:
-        align = "right;white-space:nowrap" if name in right else "left"
-        brief = short(text)
-        title = f' title="{html.escape(text)}"' if brief != text else ""
-        return f'<{tag} style="text-align:{align}"{title}>{html.escape(printable(brief))}</{tag}>'
-
-    head = "".join(cell("th", name, name) for name in header)
-    body = "".join(
-        "<tr>" + "".join(cell("td", name, text) for name, text in zip(header, row, strict=True)) + "</tr>"
-        for row in rows
-    )
-    return f'<table style="border-spacing:.8em .1em"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-
-
-def html_card(title: str, lines: Iterable[str], *tables: str) -> str:
-    """Return a titled block of escaped lines, then the tables (HTML). It takes the page's own colours."""
-    paragraphs = "".join(f"<div>{html.escape(printable(line))}</div>" for line in lines)
-    head = f"<b>{html.escape(printable(title))}</b>"
-    style = "border-left:3px solid currentColor;padding:.2em .8em;font-size:.95em"
-    return f'<div class="blobkit" style="{style}">{head}{paragraphs}{"".join(tables)}</div>'

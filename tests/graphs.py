@@ -170,6 +170,19 @@ def graphs(draw: st.DrawFn, *, cyclic: bool = False, largest: int = 12) -> Graph
     return Graph(sizes, pins, links)
 
 
+def hard_graph(*, cyclic: bool) -> tuple[Graph, dict[int, list[str]], dict[str, str | None]]:
+    """A graph as `named_graphs` draws it, with all that is seldom drawn at once.
+
+    Two names on one node, one name on two, blobs that three groups share, virtual nodes, pins without a name, garbage.
+    """
+    links = {(0, 1), (0, 2), (1, 4), (2, 4), (2, 5), (3, 4), (4, 6), (7, 5), (8, 9), (9, 4), (10, 11)}
+    links |= {(6, 4), (5, 2)} if cyclic else set()
+    sizes = [3, 0, 7, 11, 100, 19, 23, 0, 31, 37, 41, 43]
+    graph = Graph(sizes, [2, 1, 2, 1, 0, 0, 0, 1, 1, 0, 0, 0], links, frozenset({1, 7}))
+    names = {0: ["twice", "n0"], 1: ["n1"], 2: ["twice"], 3: ["n3"], 7: ["n7"]}
+    return graph, names, {"twice": "a", "n0": "b", "n1": None, "n3": "", "n7": "B"}
+
+
 @st.composite
 def named_graphs(draw: st.DrawFn) -> tuple[Graph, dict[int, list[str]], dict[str, str | None]]:
     """A graph of which some pins are names and some nodes virtual nodes, and the group of each name.

@@ -58,6 +58,14 @@ class Served:
         self.config = directory / "config.yml"
         self.config.write_text(CONFIG.format(root=self.root, address=self.address))
 
+    def fill(self, root: Path | None = None) -> None:
+        """Replace what is stored with a copy of what another root holds, times and all; or with nothing."""
+        shutil.rmtree(self.root)
+        if root is None:
+            self.root.mkdir()
+        else:
+            shutil.copytree(root, self.root)
+
     def push(self, layout: Layout, name: str, target: str) -> None:
         """Push what a layout calls `name` to `target`, all platforms of it."""
         source, into = f"oci:{layout.root}:{name}", f"docker://{self.address}/{target}"

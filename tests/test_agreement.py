@@ -29,6 +29,7 @@ def answer(ask: Callable[[], blobkit.Freed | blobkit.Preview]) -> object:
     return freed.digests, freed.bytes, freed.levels
 
 
+@pytest.mark.slow
 @settings(max_examples=60, derandomize=True)
 @given(histories(24))
 def test_after_every_step_of_a_history_previews_are_what_the_store_would_do(history: list[Step]) -> None:
@@ -46,6 +47,7 @@ def test_after_every_step_of_a_history_previews_are_what_the_store_would_do(hist
         assert told == answer(lambda name=name: store.untag(name, dry_run=True))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, derandomize=True)
 @given(histories(24))
 def test_frames_of_a_store_count_as_the_oracle_does(history: list[Step]) -> None:
@@ -109,6 +111,7 @@ def test_scans_and_previews_of_a_local_store_write_nothing(tmp_path: Path) -> No
     assert fingerprint() == before
 
 
+@pytest.mark.slow
 def test_a_local_store_is_the_same_store_as_the_oci_layout_that_it_is(tmp_path: Path) -> None:
     with blobkit.LocalStore(tmp_path / "store", durability="off") as store:
         demo.fill(store)

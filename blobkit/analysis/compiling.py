@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 __all__ = ["Kernel", "on_disk", "steep"]
 
 STARTED = 1_300_000 // 4
-"""What each of the four loops that a question runs pays for the start of numba, while nobody has started it.
+"""The share that each of the four loops that a question runs pays for the start of numba, while nobody has started it.
 
 Measured, as the two below, in CPU seconds with 20,198 blobs and 139,786 links (benchmarks/first_answer.py --kernels): a
 plain loop takes .22 to .73 us a blob or link, about .45; numba's import takes .14 to .19 s, its first use .4 s.
 """
 LOADED = 15_000
-"""What it costs to load a compiled loop from disk: .005 to .009 s."""
+"""The cost of loading a compiled loop from disk: .005 to .009 s."""
 COMPILED = 1_000_000
-"""What it costs to compile a loop: .4 to .52 s."""
+"""The cost of compiling a loop: .4 to .52 s."""
 STEEP = 8
-"""How many times more what a loop looks at counts whose cost may grow faster than blobs and links.
+"""The factor for a loop whose cost may grow faster than blobs and links: so many times more it counts.
 
 With code on disk such a loop is compiled from some 5,000 blobs on, without it from 21,000.
 """
@@ -79,7 +79,7 @@ class Kernel(Generic[P, R]):
 
     @property
     def price(self) -> int:
-        """What the compiled form costs before it runs, in blobs and links that the plain form looks at meanwhile."""
+        """The cost of the compiled form before it runs, in blobs and links that the plain form looks at meanwhile."""
         if self._compiled:
             return LOADED
         return (0 if "numba" in sys.modules else STARTED) + (LOADED if on_disk(self.plain) else COMPILED)
@@ -119,11 +119,11 @@ def on_disk(plain: Callable[..., object]) -> bool:
 
 @cache
 def _listen() -> None:
-    """Say that loops are compiled when they are, before each: once to those who watch, each time to the log."""
+    """Tell that loops are compiled, before each: once to those who watch, each time to the log."""
     from numba.core import event  # noqa: PLC0415 (on first need)
 
     class Teller(event.Listener):
-        """What numba tells when it compiles; it tells nothing where it finds compiled code on disk."""
+        """The event that numba tells when it compiles; it tells nothing where it finds compiled code on disk."""
 
         said = False
 

@@ -29,6 +29,7 @@ __all__ = [
     "dealt",
     "placed",
     "searched",
+    "taken",
 ]
 
 BITS, WORDS = 63, 8
@@ -97,6 +98,31 @@ def placed(place: Ids, start: Ints, begin: Ints, found: Ids) -> Ids:
                 groups[at[row]] = group
                 at[row] += 1
     return groups
+
+
+@Kernel
+def taken(first: Ints, targets: Ids, order: Ids, start: Ints, roots: Ids) -> Ids:
+    """Return the first group, in this order, that reaches each node, -1 where none does. Cost: nodes + links."""
+    n = len(first) - 1
+    owner = np.full(n, -1, np.int32)
+    stack = np.empty(n, np.int32)
+    for group in order:
+        for i in range(start[group], start[group + 1]):
+            if owner[roots[i]] >= 0:
+                continue
+            owner[roots[i]] = group
+            stack[0] = roots[i]
+            height = 1
+            while height:
+                height -= 1
+                node = stack[height]
+                for at in range(first[node], first[node + 1]):
+                    child = targets[at]
+                    if owner[child] < 0:
+                        owner[child] = group
+                        stack[height] = child
+                        height += 1
+    return owner
 
 
 @Kernel

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "closure",
+    "closure_around",
     "closure_sizes",
     "closure_up",
     "depth",
@@ -91,6 +92,13 @@ def links_from_live(graph: ReferenceGraph) -> NDArray[np.int32]:
 def closure(graph: ReferenceGraph, nodes: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return for each node the fewest links from any of `nodes`, -1 where none reaches it. Cost: nodes + links."""
     return kernels.depths(graph.indptr, graph.indices, nodes)
+
+
+def closure_around(graph: ReferenceGraph, nodes: NDArray[np.int32], blocked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return what `nodes` reach on ways around all that is blocked. Cost: nodes + links."""
+    passes = ~blocked[sources(graph)] & ~blocked[graph.indices]
+    first = np.concatenate(([0], np.cumsum(passes)))[graph.indptr]
+    return kernels.depths(first, graph.indices[passes], nodes) >= 0
 
 
 def closure_up(graph: ReferenceGraph, node: int) -> NDArray[np.int32]:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from blobkit.commands.shown import dumps, json_option, policy_option, scanned, watched
+from blobkit.commands import completing
+from blobkit.commands.shown import (
+    address_argument,
+    output_options,
+    policy_option,
+    print_script,
+    scanned,
+    script_option,
+    watched,
+)
 from blobkit.connect import scan
 from blobkit.questions.asking.ages import parse_age
 from blobkit.questions.audit import audit as audit_of
 from blobkit.questions.audit import limits
 from blobkit.questions.diff import diff as diff_of
 from blobkit.render import listed, printable
+
+if TYPE_CHECKING:
+    from blobkit.commands.shown import Output
 
 __all__ = ["audit", "diff"]
 
@@ -20,7 +34,7 @@ NAMED = 3
 
 
 @click.command()
-@click.argument("address")
+@address_argument
 @click.option(
     "--top", type=click.IntRange(min=0), default=10, show_default=True, metavar="N", help="Rows in each table."
 )
@@ -35,9 +49,9 @@ NAMED = 3
 @click.option(
     "--fail-on", multiple=True, metavar="FINDING", help="Exit with 3 where there is any such: missing, error, warning."
 )
-@click.option("--script", "tool", metavar="TOOL", help="Print the commands that run the collector, for a tool.")
+@script_option("Print the commands that run the collector, for a tool.")
 @policy_option
-@json_option
+@output_options("severity", "finding", "digest", "retained", "tag", "bytes", "size", "exclusive", "closure")
 def audit(  # noqa: PLR0913 (one parameter an option)
     address: str,
     top: int,
@@ -48,21 +62,23 @@ def audit(  # noqa: PLR0913 (one parameter an option)
     policy: str | None,
     verify: bool,
     tool: str | None,
-    as_json: bool,
+    out: Output,
 ) -> int:
-    """Show what a store holds and what is wrong in it: totals, findings with advice, what keeps most, the tags.
+    """Show what a store holds, what is wrong in it, and what to do.
 
-    Exits with 3 where a threshold of --fail-over or --fail-on is exceeded, and says which on stderr; with 2 where a
-    part of the store may not be read, so that nobody knows what it holds.
+    Totals, findings with advice, the blobs that keep most, the tags that cost most. Exits with 3 where a threshold
+    of --fail-over or --fail-on is exceeded, and says which on stderr; with 2 where a part of the store may not be
+    read, so that nobody knows what it holds.
     """
     parse_age(min_age)
     thresholds = _thresholds(fail_over, fail_on)
     limits(thresholds)
+    top = top if out.rows.limit is None else out.rows.limit
     answer = audit_of(scan(address, policy=policy, progress=watched(), verify=verify), min_age=min_age, top=top)
     if tool is not None:
-        click.echo(answer.script(tool).encode(), nl=False)  # names are UTF-8, whatever the terminal
+        print_script(answer.script(tool))
         return 0
-    click.echo(dumps(answer.to_dict()) if as_json else str(answer))
+    out.answer(answer, answer.to_dict)
     exceeded = answer.exceeds(thresholds)
     for line in exceeded:
         click.echo(f"blobkit: over the threshold: {printable(line)}", err=True)
@@ -74,15 +90,25 @@ def audit(  # noqa: PLR0913 (one parameter an option)
 
 
 @click.command()
-@click.argument("before")
-@click.argument("after")
-@click.option("--by", default="tag", show_default=True, metavar="GROUP", help="What a group is: tag or repo.")
+@click.argument("before", shell_complete=completing.paths)
+@click.argument("after", shell_complete=completing.paths)
+@click.option(
+    "--by",
+    default="tag",
+    show_default=True,
+    metavar="GROUP",
+    shell_complete=completing.words("tag", "repo"),
+    help="What a group is: tag or repo.",
+)
 @policy_option
-@json_option
-def diff(before: str, after: str, by: str, policy: str | None, *, as_json: bool) -> None:
-    """Show what changed from BEFORE to AFTER, both addresses or saved snapshots: blobs by cause, bytes, names."""
+@output_options("cause", "blobs", "bytes", "net")
+def diff(before: str, after: str, by: str, policy: str | None, *, out: Output) -> None:
+    """Show what changed from one store or snapshot to another.
+
+    BEFORE and AFTER are addresses. Blobs by the cause of the change, bytes, names.
+    """
     answer = diff_of(scanned(before, policy), scanned(after, policy), by=by)
-    click.echo(dumps(answer.to_dict()) if as_json else str(answer))
+    out.answer(answer, answer.to_dict)
 
 
 def _thresholds(over: tuple[str, ...], on: tuple[str, ...]) -> dict[str, str | None]:

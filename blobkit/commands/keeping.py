@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import click
 
-from blobkit import demo as demo_store
+from blobkit.commands import completing
 from blobkit.commands.shown import dumps, json_option, watched
 from blobkit.protocols import as_source
-from blobkit.questions.audit import audit
-from blobkit.questions.preview import simulate_deref
-from blobkit.render import count, human_bytes, printable
+from blobkit.render import count, human_bytes
 from blobkit.store.fsck.directory import fsck_directory, purge_quarantine
 from blobkit.store.local import LocalStore, open_read_only
 
-__all__ = ["adopt", "demo", "export", "fsck", "import_"]
-
-DEMO_DIRECTORY = "blobkit-demo"
+__all__ = ["adopt", "export", "fsck", "import_"]
 
 
 @click.command("import")
-@click.argument("source")
-@click.argument("store")
+@click.argument("source", shell_complete=completing.paths)
+@click.argument("store", shell_complete=completing.paths)
 @click.option("--strict", is_flag=True, help="Refuse a source that is not sound, before anything is written.")
 def import_(source: str, store: str, *, strict: bool) -> int:
-    """Take what the store at SOURCE holds into the blobkit store in STORE, which is made if it is absent.
+    """Copy what another store holds into a blobkit store.
 
-    Only what is new there is added. Exits with 1 where blobs had to be skipped. Where --strict refuses, the store
-    stays as it was, but it is made.
+    SOURCE is the address of a store, STORE the directory of a blobkit store, which is made if it is absent. Only
+    what is new there is added. Exits with 1 where blobs had to be skipped. Where --strict refuses, the store stays
+    as it was, but it is made.
     """
     with as_source(source) as opened, LocalStore(store) as into:
         done = into.import_(opened, strict=strict, progress=watched())
@@ -35,25 +32,26 @@ def import_(source: str, store: str, *, strict: bool) -> int:
 
 
 @click.command()
-@click.argument("store")
-@click.argument("tag")
-@click.argument("target")
+@click.argument("store", shell_complete=completing.paths)
+@click.argument("tag", shell_complete=completing.blobs)
+@click.argument("target", shell_complete=completing.paths)
 def export(store: str, tag: str, target: str) -> None:
-    """Write TAG (or a digest) of a blobkit store, with all that it links to, to an OCI layout or archive TARGET.
+    """Copy an image of a blobkit store to an OCI layout or archive.
 
-    TARGET is a directory, which is added to if it is a layout, or a new file .tar; oci:TARGET or oci-archive:TARGET
-    where that is not plain.
+    TAG is a tag or a digest; all that it links to goes with it. TARGET is a directory, which is added to if it is a
+    layout, or a new file .tar; oci:TARGET or oci-archive:TARGET where that is not plain.
     """
     with open_read_only(store) as opened:
         click.echo(str(opened.export(tag, target)))
 
 
 @click.command()
-@click.argument("path")
+@click.argument("path", shell_complete=completing.paths)
 def adopt(path: str) -> int:
-    """Take in what another program wrote into the blobkit store in PATH, or make the OCI image layout there a store.
+    """Make an OCI layout a blobkit store, or take in new images.
 
-    Exits with 1 where an entry of index.json is damaged and was not taken in.
+    PATH is an OCI image layout, or a blobkit store into which another program wrote. Exits with 1 where an entry of
+    index.json is damaged and was not taken in.
     """
     with LocalStore(path, create=False, adopt=True) as store:
         done = store.adopted
@@ -62,15 +60,16 @@ def adopt(path: str) -> int:
 
 
 @click.command()
-@click.argument("path")
+@click.argument("path", shell_complete=completing.paths)
 @click.option("--repair", is_flag=True, help="Make right what can be; what is damaged is moved to quarantine.")
 @click.option("--purge", is_flag=True, help="First delete what earlier repairs moved to quarantine.")
 @click.option("--no-content", is_flag=True, help="Do not read and hash the blobs.")
 @json_option
 def fsck(path: str, *, repair: bool, purge: bool, no_content: bool, as_json: bool) -> int:
-    """Check the blobkit store in PATH for every kind of damage; without --repair and --purge nothing is written.
+    """Check a blobkit store for damage, and repair it.
 
-    Exits with 0 where it is sound or all was repaired, with 1 where something is left.
+    Without --repair and --purge nothing is written. Exits with 0 where it is sound or all was repaired, with 1
+    where something is left.
     """
     if purge:
         files, size = purge_quarantine(path)
@@ -78,35 +77,3 @@ def fsck(path: str, *, repair: bool, purge: bool, no_content: bool, as_json: boo
     found = fsck_directory(path, repair=repair, content=not no_content, progress=watched())
     click.echo(dumps(found.to_dict()) if as_json else str(found))
     return int(bool(found.left))
-
-
-@click.command()
-@click.argument("directory", default=DEMO_DIRECTORY)
-def demo(directory: str) -> None:
-    """Build a small store of images in DIRECTORY, audit it, and preview dropping a tag."""
-    with LocalStore(directory) as store:
-        if len(store):
-            msg = f"{printable(directory)} is a store with {count(len(store), 'blob')} already: give a new directory"
-            raise click.BadParameter(msg, param_hint="DIRECTORY")
-        demo_store.fill(store)
-        snapshot = store.snapshot()
-    shown = printable(directory)
-    click.echo(f"A store of container images in {shown} (a valid OCI layout).\n")
-    click.echo(f"$ blobkit audit {shown}\n{audit(snapshot, top=8)}\n")
-    click.echo(f"$ blobkit simulate {shown} {demo_store.TARGET}\n{simulate_deref(snapshot, demo_store.TARGET)}\n")
-    both = (demo_store.TARGET, demo_store.COMPANION)
-    click.echo(f"$ blobkit simulate {shown} {' '.join(both)}\n{simulate_deref(snapshot, *both).title()}")
-    click.echo("More than the two apart: what they share goes only with the last of them.\n")
-    click.echo(_what_next(shown))
-
-
-def _what_next(shown: str) -> str:
-    return "\n".join(
-        (
-            "Try next:",
-            f"  blobkit simulate {shown} 'shop/web:*'           # several tags together",
-            f"  blobkit tags {shown}                            # what each tag costs",
-            f"  blobkit scan {shown} -o before.blobkit          # a snapshot to compare with later",
-            f"  python -c \"import blobkit; print(blobkit.to_frame('{shown}'))\"",
-        )
-    )

@@ -2,30 +2,51 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from blobkit.commands.shown import dumps, json_option, policy_option, scanned, watched
+from blobkit.commands import completing
+from blobkit.commands.shown import (
+    address_argument,
+    group_option,
+    output_options,
+    policy_option,
+    print_script,
+    scanned,
+    script_option,
+    watched,
+)
 from blobkit.questions.plan import SECONDS
 from blobkit.questions.plan import plan as plan_for
+
+if TYPE_CHECKING:
+    from blobkit.commands.shown import Output
 
 __all__ = ["plan"]
 
 
 @click.command()
-@click.argument("address")
+@address_argument
 @click.option("--free", metavar="SIZE", help="Bytes that must go: 20GiB, 20GB or a number.")
 @click.option("--until", metavar="SIZE", help="Bytes that may stay stored.")
-@click.option("--keep", multiple=True, metavar="NAME", help="A tag, pattern with *, digest or repo@digest that stays.")
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=completing.blobs,
+    help="A tag, pattern, digest or repo@digest that stays.",
+)
 @click.option("--older-than", metavar="AGE", help="Drop only what was modified before: 30d, 2w, 12h.")
 @click.option("--keep-last", type=click.IntRange(min=0), metavar="N", help="The newest N of each repository stay.")
 @click.option(
     "--time-limit", type=float, default=SECONDS, show_default=True, metavar="SECONDS", help="How long to search."
 )
 @click.option("--untagged", is_flag=True, help="Instead of tags: manifests that no tag names and nothing needs.")
-@click.option("--group", "groups", multiple=True, metavar="REPOSITORY", help="With --untagged: only of a repository.")
-@click.option("--script", "tool", metavar="TOOL", help="Print the commands for curl, crane, skopeo, regctl, umoci, ...")
+@group_option("With --untagged: only of a repository.")
+@script_option("Print the commands for curl, crane, skopeo, regctl, umoci, ...")
 @policy_option
-@json_option
+@output_options("tag", "digest", "modified", "exclusive", "cost")
 def plan(  # noqa: PLR0913 (one parameter an option)
     address: str,
     *,
@@ -39,11 +60,12 @@ def plan(  # noqa: PLR0913 (one parameter an option)
     groups: tuple[str, ...],
     tool: str | None,
     policy: str | None,
-    as_json: bool,
+    out: Output,
 ) -> None:
-    """Show which tags to drop to free so many bytes, at the least cost; nothing is deleted.
+    """Show which tags to drop to free so many bytes.
 
-    Without --free and --until: everything that --older-than and --keep-last allow.
+    The choice costs least; nothing is deleted. Without --free and --until: everything that --older-than and
+    --keep-last allow.
     """
     answer = plan_for(
         scanned(address, None if untagged else policy),
@@ -59,6 +81,6 @@ def plan(  # noqa: PLR0913 (one parameter an option)
         progress=watched(),
     )
     if tool is not None:
-        click.echo(answer.script(tool).encode(), nl=False)  # names are UTF-8, whatever the terminal
+        print_script(answer.script(tool))
     else:
-        click.echo(dumps(answer.to_dict()) if as_json else str(answer))
+        out.answer(answer, answer.to_dict)

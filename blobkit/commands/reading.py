@@ -2,73 +2,46 @@
 
 from __future__ import annotations
 
-import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from blobkit.commands.shown import dumps, json_option, policy_option, scanned, show, watched
-from blobkit.connect import scan as scan_address
+from blobkit.commands import completing
+from blobkit.commands.shown import (
+    address_argument,
+    group_option,
+    output_options,
+    policy_option,
+    print_script,
+    scanned,
+    script_option,
+)
+from blobkit.present.plain import records
+from blobkit.present.sections import ROWS_SHOWN, Section, frame_table
 from blobkit.questions.comparison import compare_gc as comparison_of
-from blobkit.questions.frame import tags_frame, to_frame
 from blobkit.questions.preview import simulate_deref
 from blobkit.questions.sharing import sharing as sharing_of
-from blobkit.questions.summary import cells, records, table
 from blobkit.questions.untagged import untagged_frame
 from blobkit.questions.usage import usage as usage_of
 from blobkit.questions.why import why as why_of
-from blobkit.render import count, human_bytes, printable
 
-__all__ = ["compare_gc", "ls", "scan", "sharing", "simulate", "tags", "untagged", "usage", "why"]
+if TYPE_CHECKING:
+    import pandas as pd
 
+    from blobkit.commands.shown import Decorator, Output
+    from blobkit.questions.preview import Preview
 
-@click.command()
-@click.argument("address")
-@click.option("-o", "--output", required=True, metavar="FILE", help="The file to write (.blobkit).")
-@click.option("--verify", is_flag=True, help="Read and hash every blob (of a blobkit store: give oci:PATH).")
-@policy_option
-def scan(address: str, output: str, policy: str | None, *, verify: bool) -> None:
-    """Save a snapshot of a store, which every command takes as ADDRESS."""
-    snapshot = scan_address(address, policy=policy, progress=watched(), verify=verify)
-    snapshot.save(output)
-    stored = f"{count(snapshot.blobs, 'blob')}, {human_bytes(snapshot.bytes)}"
-    click.echo(f"{printable(output)}: {stored}, {count(snapshot.notices.num_rows, 'notice')}", err=True)
+__all__ = ["compare_gc", "sharing", "simulate", "untagged", "usage", "why"]
 
 
 @click.command()
-@click.argument("address")
-@click.option("--sort", default="size", show_default=True, metavar="COLUMN", help="size, retained, frees or refcount.")
-@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the first N rows.")
-@policy_option
-@json_option
-def ls(address: str, sort: str, limit: int | None, policy: str | None, *, as_json: bool) -> None:
-    """List the blobs, biggest first."""
-    columns = ["size", "retained", "frees", "refcount", "kind", "status", "tags"]
-    if sort not in columns[:4]:
-        msg = f"cannot sort by {sort!r}: use {', '.join(columns[:4])}"
-        raise click.BadParameter(msg, param_hint="--sort")
-    frame = to_frame(scanned(address, policy), columns=columns).sort_values(sort, ascending=False, kind="stable")
-    show(frame.head(limit) if limit is not None else frame, as_json=as_json)
-
-
-@click.command()
-@click.argument("address")
-@policy_option
-@json_option
-def tags(address: str, policy: str | None, *, as_json: bool) -> None:
-    """List the tags: what each reaches, and what dropping it alone would free (exclusive)."""
-    frame = tags_frame(scanned(address, policy))
-    columns = ["digest", "kind", "closure", "exclusive", "same_digest", "created"]
-    show(frame if as_json else frame[columns], as_json=as_json)
-
-
-@click.command()
-@click.argument("address")
-@click.argument("targets", nargs=-1, metavar="TARGET...")
-@click.option("--group", "groups", multiple=True, metavar="REPOSITORY", help="Drop every pin of a repository.")
+@address_argument
+@click.argument("targets", nargs=-1, metavar="TARGET...", shell_complete=completing.blobs)
+@group_option("Drop every pin of a repository.")
 @click.option("--all-pins", is_flag=True, help="Drop all pins on what is named.")
-@click.option("--script", "tool", metavar="TOOL", help="Print the commands for curl, crane, skopeo, regctl, umoci, ...")
+@script_option("Print the commands for curl, crane, skopeo, regctl, umoci, ...")
 @policy_option
-@json_option
+@output_options("size", "level", "kind")
 def simulate(  # noqa: PLR0913 (one parameter an option)
     address: str,
     targets: tuple[str, ...],
@@ -77,85 +50,121 @@ def simulate(  # noqa: PLR0913 (one parameter an option)
     *,
     all_pins: bool,
     tool: str | None,
-    as_json: bool,
+    out: Output,
 ) -> None:
-    """Show exactly what would go if TARGETs were dropped together: tags, digests, patterns with *."""
+    """Show exactly what would go if tags were dropped together.
+
+    TARGETs are tags, digests, the start of a digest, or patterns (*, ?, [..], or re:EXPRESSION). Nothing is deleted.
+    """
     answer = simulate_deref(scanned(address, policy), *targets, groups=groups, all_pins=all_pins)
     if tool is not None:
-        click.echo(answer.script(tool).encode(), nl=False)  # names are UTF-8, whatever the terminal
+        print_script(answer.script(tool))
     else:
-        click.echo(dumps(answer.to_dict()) if as_json else str(answer))
+        out.answer(answer, answer.to_dict)
 
 
 @click.command()
-@click.argument("address")
-@click.option("--group", "groups", multiple=True, metavar="REPOSITORY", help="Only those of a repository.")
-@click.option("--script", "tool", metavar="TOOL", help="Print the commands for curl, crane, skopeo or regctl.")
-@json_option
-def untagged(address: str, groups: tuple[str, ...], *, tool: str | None, as_json: bool) -> None:
-    """List the manifests of a registry that no tag names, what needs them, and what dropping the others would free.
+@address_argument
+@group_option("Only those of a repository.")
+@script_option("Print the commands for curl, crane, skopeo or regctl.")
+@output_options("repo", "digest", "kind", "size", "frees")
+def untagged(address: str, groups: tuple[str, ...], *, tool: str | None, out: Output) -> None:
+    """List the manifests that no tag names, and what needs them.
 
-    What nothing needs can be dropped. The images of a tagged index, and referrers (signatures, SBOMs) of images in use
-    are needed; so is what is younger than a day.
+    Says what dropping the others would free. What nothing needs can be dropped. The images of a tagged index, and
+    referrers (signatures, SBOMs) of images in use are needed; so is what is younger than a day.
     """
     snapshot = scanned(address, None)
     answer = simulate_deref(snapshot, untagged=True, groups=groups)
     frame = untagged_frame(snapshot)
     frame = frame[frame["repo"].isin(groups)] if groups else frame
     if tool is not None:
-        click.echo(answer.script(tool).encode(), nl=False)  # names are UTF-8, whatever the terminal
-    elif as_json:
-        click.echo(dumps({"untagged": records(frame.set_index("repo")), **answer.to_dict()}))
+        print_script(answer.script(tool))
     else:
-        shown = frame.drop(columns="modified").set_index("repo")
-        lines = [answer.title(), *answer.lines()]
-        click.echo("\n".join([*lines, *([table(cells(shown, full=not sys.stdout.isatty()))] if len(frame) else [])]))
+        body = {"untagged": records(frame.set_index("repo")), **answer.to_dict()}
+        out.answer(_Untagged(answer, frame), lambda: body, rows=None)
 
 
 @click.command()
-@click.argument("address")
-@click.argument("blob")
+@address_argument
+@click.argument("blob", shell_complete=completing.blobs)
 @policy_option
-@json_option
-def why(address: str, blob: str, policy: str | None, *, as_json: bool) -> None:
-    """Show why BLOB is still there, a digest, the start of one or a name: what reaches it, and by which way."""
+@output_options("tag", "pin", "links")
+def why(address: str, blob: str, policy: str | None, *, out: Output) -> None:
+    """Show why a blob is still there: what reaches it, and how.
+
+    BLOB is a digest, the start of one, or a tag.
+    """
     answer = why_of(scanned(address, policy), blob)
-    click.echo(dumps(answer.to_dict()) if as_json else str(answer))
+    out.answer(answer, answer.to_dict)
 
 
-_GROUPS = "tag, repo, kind, media_type, platform or month."
+_BY = ("tag", "repo", "kind", "media_type", "platform", "month")
+
+
+def _by_option(default: str) -> Decorator:
+    return click.option(
+        "--by",
+        default=default,
+        show_default=True,
+        metavar="WHAT",
+        shell_complete=completing.words(*_BY),
+        help=f"{', '.join(_BY[:-1])} or {_BY[-1]}.",
+    )
 
 
 @click.command()
-@click.argument("address")
-@click.option("--by", default="tag", show_default=True, metavar="WHAT", help=_GROUPS)
+@address_argument
+@_by_option("tag")
 @policy_option
-@json_option
-def usage(address: str, by: str, policy: str | None, *, as_json: bool) -> None:
-    """Show what uses the space, by group: what it reaches, what it alone holds, its share of all bytes."""
+@output_options("group", "blobs", "closure", "exclusive", "shared", "split")
+def usage(address: str, by: str, policy: str | None, *, out: Output) -> None:
+    """Show what uses the space: by tag, repository, kind or month.
+
+    For each group: the bytes that it reaches, that it alone holds, and its share of all bytes.
+    """
     answer = usage_of(scanned(address, policy), by)
-    click.echo(dumps(answer.to_dict()) if as_json else str(answer))
+    out.answer(answer, answer.to_dict)
 
 
 @click.command()
-@click.argument("address")
-@click.option("--by", default="repo", show_default=True, metavar="WHAT", help=_GROUPS)
+@address_argument
+@_by_option("repo")
 @policy_option
-@json_option
-def sharing(address: str, by: str, policy: str | None, *, as_json: bool) -> None:
-    """Show which groups share how much: bytes by the exact set of groups that reach them."""
+@output_options("groups", "blobs", "bytes")
+def sharing(address: str, by: str, policy: str | None, *, out: Output) -> None:
+    """Show which repositories or tags share how much.
+
+    Bytes are counted by the exact set of groups that reach them.
+    """
     answer = sharing_of(scanned(address, policy), by)
-    click.echo(dumps(answer.to_dict()) if as_json else str(answer))
+    out.answer(answer, answer.to_dict)
 
 
 @click.command()
-@click.argument("address")
-@click.argument("tool")
-@json_option
-def compare_gc(address: str, tool: str, *, as_json: bool) -> None:
-    """Show what the garbage collector of TOOL would remove, and what of it tags still need.
+@address_argument
+@click.argument("tool", shell_complete=completing.collectors)
+@output_options("size", "kind")
+def compare_gc(address: str, tool: str, *, out: Output) -> None:
+    """Show what the garbage collector of a tool would delete.
 
-    TOOL is umoci, registry or registry-m (garbage-collect -m).
+    Says what of it tags still need. TOOL is umoci, registry or registry-m (garbage-collect -m).
     """
     answer = comparison_of(scanned(address, None), tool)
-    click.echo(dumps(answer.to_dict()) if as_json else str(answer))
+    out.answer(answer, answer.to_dict)
+
+
+class _Untagged:
+    """The untagged manifests, what needs them, and what dropping the others would free."""
+
+    def __init__(self, preview: Preview, frame: pd.DataFrame) -> None:
+        self.preview, self.frame = preview, frame
+
+    def title(self) -> str:
+        """Return the answer in one line."""
+        return self.preview.title()
+
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return the lines, and a row for each manifest."""
+        table = frame_table(self.frame.drop(columns="modified"), rows=rows)
+        return (Section("", tuple(self.preview.lines()), table),)

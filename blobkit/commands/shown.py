@@ -1,28 +1,175 @@
-"""Options that mean the same in every command, and the printing of results."""
+"""Options that mean the same in every command, and the printing of results.
+
+One rule for all: on a terminal for people (KiB, short digests, days, as wide as the terminal), in a pipe exact (bytes,
+full digests and names, nothing cut).
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from blobkit.commands import completing
+from blobkit.commands.arranging import Arranged, Rows
 from blobkit.connect import facts
-from blobkit.questions.summary import cells, records, table
+from blobkit.present.plain import plain
+from blobkit.present.sections import ROWS_SHOWN, columns_table
+from blobkit.present.text import TextStyle, answer_text, table_text
+from blobkit.render import choices
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Callable, Mapping, Sequence
 
+    from blobkit.present.sections import SupportsSections
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["dumps", "json_option", "policy_option", "scanned", "show", "watched"]
+    Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+__all__ = [
+    "Output",
+    "address_argument",
+    "dumps",
+    "group_option",
+    "json_option",
+    "output_options",
+    "policy_option",
+    "print_script",
+    "scanned",
+    "script_option",
+    "watched",
+]
+
+COLUMNS = 80
+"""Of a terminal that does not say how wide it is."""
+
+address_argument = click.argument("address", shell_complete=completing.paths)
 policy_option = click.option(
-    "--policy", metavar="NAME", help="What counts as holding a blob (default: the store's own)."
+    "--policy",
+    metavar="NAME",
+    shell_complete=completing.policies,
+    help="What counts as holding a blob (default: the store's own): counts; dependent, strong, ignore or gc for an "
+    "OCI layout; tags, revisions, gc or gc-m for a registry.",
 )
+
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for machines: bytes as numbers, full digests."
+)
+
+
+def group_option(text: str) -> Decorator:
+    """Return the option that names repositories, with this help."""
+    return click.option(
+        "--group", "groups", multiple=True, metavar="REPOSITORY", shell_complete=completing.repositories, help=text
+    )
+
+
+def script_option(text: str) -> Decorator:
+    """Return the option that asks for a script instead of the answer, with this help."""
+    return click.option("--script", "tool", metavar="TOOL", shell_complete=completing.tools, help=text)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The manner in which a command shows its answer, from the options that all of them have."""
+
+    as_json: bool = False
+    bytes: bool = False
+    full: bool = False
+    rows: Rows = Rows()  # noqa: RUF009 (frozen)
+
+    def style(self, rows: int | None = None) -> TextStyle:
+        """Return the manner of a text with so many rows in each table, None for all, where no limit is given."""
+        on_terminal = sys.stdout.isatty()
+        limit = self.rows.limit
+        return TextStyle(
+            width=_columns() if on_terminal else None,
+            bytes=self.bytes or not on_terminal,
+            full=self.full or not on_terminal,
+            rows=limit if limit is not None else rows if on_terminal else None,
+            colour=on_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
+        )
+
+    def answer(
+        self, answer: SupportsSections, body: Callable[[], Mapping[str, object]], *, rows: int | None = ROWS_SHOWN
+    ) -> None:
+        """Print an answer as text, with so many rows in each table on a terminal, or, as JSON, what `body` gives."""
+        if self.as_json:
+            click.echo(dumps({name: self._cut(value) for name, value in body().items()}))
+        else:
+            click.echo(answer_text(Arranged(answer, self.rows), self.style(rows)))
+
+    def table(self, columns: Mapping[str, Sequence[object]], *, heading: Sequence[str] = ()) -> None:
+        """Print columns, as JSON or as a table below some lines."""
+        places = self.rows.of(columns)[: self.rows.limit]
+        chosen = {name: [values[place] for place in places] for name, values in columns.items()}
+        if self.as_json:
+            rows = zip(*chosen.values(), strict=True)
+            click.echo(dumps([dict(zip(chosen, map(plain, row), strict=True)) for row in rows]))
+            return
+        for line in heading:
+            click.echo(line)
+        click.echo(table_text(columns_table(chosen), self.style()))
+
+    def _cut(self, value: object) -> object:
+        """Return a list of rows with only those that are wanted; any other value unchanged."""
+        if not isinstance(value, list) or not value or not all(isinstance(row, dict) for row in value):
+            return value
+        columns = {name: [row.get(name) for row in value] for name in value[0]}
+        return [value[place] for place in self.rows.of(columns)[: self.rows.limit]]
+
+
+def output_options(*sorts: str, default: str | None = None) -> Decorator:
+    """Give a command the options that are about its output; it gets them as `out`.
+
+    `sorts` are the columns to sort by, `default` the one that is taken where none is given.
+    """
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def run(*args: object, as_json: bool, exact: bool, full: bool, **others: object) -> object:
+            where, sort, limit = (others.pop(name, None) for name in ("where", "sort", "limit"))
+            if sort is not None and sort not in sorts:
+                msg = f"cannot sort by {sort!r}: {choices(str(sort), sorts)}"
+                raise click.BadParameter(msg, param_hint="--sort")
+            rows = Rows(where, sort or default, limit)  # type: ignore[arg-type]  # as the options below say
+            return command(*args, out=Output(as_json, exact, full, rows), **others)
+
+        found: Callable[..., Any] = run
+        for option in (*_lists(sorts, default), *_SHAPES):
+            found = option(found)
+        return found
+
+    return add
+
+
+def _lists(sorts: Sequence[str], default: str | None) -> list[Decorator]:
+    by = f"{', '.join(sorts)}{f' (default: {default})' if default else ''}."
+    return [
+        click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the first N rows of each table."),
+        click.option(
+            "--sort",
+            metavar="COLUMN",
+            shell_complete=completing.words(*sorts),
+            help=f"Sort by {by} Numbers: most first.",
+        ),
+        click.option(
+            "--where",
+            metavar="PATTERN",
+            help="Only rows with a name that matches: *, ?, [..], or re:EXPRESSION, over the whole name.",
+        ),
+    ]
+
+
+_SHAPES = (
+    json_option,
+    click.option("--full", is_flag=True, help="Full digests and names, nothing cut; so it is in a pipe."),
+    click.option("--bytes", "exact", is_flag=True, help="Exact bytes instead of KiB and MiB; so it is in a pipe."),
 )
 
 
@@ -36,11 +183,22 @@ def watched() -> bool:
     return sys.stderr.isatty()
 
 
-def show(frame: pd.DataFrame, *, as_json: bool) -> None:
-    """Print a frame, as JSON or as a table."""
-    click.echo(dumps(records(frame)) if as_json else table(cells(frame, full=not sys.stdout.isatty())))
+def print_script(text: str) -> None:
+    """Print a script: its names are UTF-8, whatever the terminal."""
+    click.echo(text.encode(), nl=False)
 
 
 def dumps(value: object) -> str:
     """Return JSON."""
     return json.dumps(value, indent=1, default=str)
+
+
+def _columns() -> int:
+    """Return how many columns the terminal has: that of the output, which is not descriptor 1 any more."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given) > 0:
+        return int(given)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or COLUMNS
+    except OSError:
+        return COLUMNS

@@ -10,6 +10,7 @@ import uuid
 from typing import TYPE_CHECKING, NoReturn
 
 from blobkit.errors import (
+    Hint,
     NotAStoreError,
     ReadOnlyStoreError,
     StoreBusyError,
@@ -166,17 +167,26 @@ def raise_translated(error: sqlite3.DatabaseError, path: os.PathLike[str]) -> No
     name = getattr(error, "sqlite_errorname", "") or ""
     for prefix, (kind, advice) in _MEANING.items():
         if name.startswith(prefix) or str(error).startswith(prefix):
-            msg = f"{os.fspath(path)}: {error}: {advice}"
-            raise kind(msg) from error
+            msg = f"{os.fspath(path)}: {error}"
+            raise kind(msg, hint=advice) from error
     raise error
 
 
 _REBUILD = "restore .blobkit/ from a backup, or run blobkit fsck --repair, which rebuilds it"
-_MEANING: dict[str, tuple[type[StoreError], str]] = {
+_MEANING: dict[str, tuple[type[StoreError], str | Hint]] = {
     "SQLITE_BUSY": (StoreBusyError, "another process is writing; try again when it is done"),
     "SQLITE_LOCKED": (StoreBusyError, "another process is writing; try again when it is done"),
-    "SQLITE_READONLY": (ReadOnlyStoreError, "open it with blobkit.scan, which only reads"),
-    "SQLITE_CANTOPEN": (StoreError, "check that the directory may be written, or blobkit.scan it"),
+    "SQLITE_READONLY": (
+        ReadOnlyStoreError,
+        Hint("open it with blobkit.scan, which only reads", "only commands that read work here, like blobkit audit"),
+    ),
+    "SQLITE_CANTOPEN": (
+        StoreError,
+        Hint(
+            "check that the directory may be written, or blobkit.scan it",
+            "check that the directory may be written, or read it with blobkit audit",
+        ),
+    ),
     "SQLITE_FULL": (StoreError, "the disk is full; make room and try again"),
     "SQLITE_IOERR": (StoreError, "the disk failed or is full; check it and try again"),
     "SQLITE_CORRUPT": (StoreDamagedError, f"the index is damaged; {_REBUILD}"),

@@ -10,6 +10,10 @@ import numpy as np
 import pandas as pd
 
 from blobkit.errors import ThresholdError
+from blobkit.present.answer import Answer
+from blobkit.present.cells import NAME_SHOWN
+from blobkit.present.plain import records
+from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, columns_table
 from blobkit.protocols import as_surveyed
 from blobkit.questions.asking.ages import parse_age
 from blobkit.questions.asking.sizes import parse_size
@@ -17,19 +21,18 @@ from blobkit.questions.columns import categorical, keys, times
 from blobkit.questions.findings.checks import findings
 from blobkit.questions.findings.finding import FIGURES, MEANING, SEVERITIES
 from blobkit.questions.garbage import collector_script
-from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, Shown
-from blobkit.questions.summary import Summary, records
-from blobkit.render import count, cut, human_bytes, short, text_table
+from blobkit.questions.summary import Summary
+from blobkit.render import choices, count, cut, human_bytes, short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
 
+    from blobkit.present.sections import Table
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.asking.ages import Age
     from blobkit.questions.asking.sizes import Size
     from blobkit.questions.findings.finding import Finding
-    from blobkit.questions.shown import Cells
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Audit", "audit", "limits"]
@@ -38,11 +41,15 @@ RIGHT = frozenset({"blobs", "bytes"})
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Audit(Shown):
+class Audit(Answer):
     """The findings in a store; falsy where there is none. Garbage younger than `min_age` is `fresh`, and kept.
 
     A blob may be in several findings: what nothing holds and is damaged is both. `summary` is the store at a glance.
     The finding `metadata` is a figure that every store has: it makes no audit true, and exceeds only its own threshold.
+
+    >>> audit = blobkit.audit(demo.small())
+    >>> audit.exceeds({"garbage": "1MiB", "missing": None})  # None: there may be none at all
+    ()
     """
 
     snapshot: Snapshot
@@ -124,14 +131,14 @@ class Audit(Shown):
     def title(self) -> str:
         """Return the answer in one line."""
         number = {severity: sum(finding.severity == severity for finding in self._told) for severity in SEVERITIES}
-        parts = [count(many, "note" if severity == "info" else severity) for severity, many in number.items() if many]
+        info = number.pop("info")
+        parts = [count(many, severity) for severity, many in number.items() if many] + [f"{info:,} info"] * bool(info)
         return f"Found {', '.join(parts)}" if parts else "Nothing found"
 
-    def __str__(self) -> str:
-        """Return the answer as text: the totals, the findings, the biggest blobs, the tags."""
-        header, rows, right = self._table()
-        table = ["", "Findings", text_table(header, rows, right=right)] if rows else []
-        return "\n".join([self.title(), *self._lines(), *table, *self.summary.tables()])
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return the totals, the findings, the biggest blobs, the tags."""
+        findings = Section("Findings", table=self._findings_table())
+        return Section("", tuple(self._lines())), findings, *self.summary.tables(min(rows, self.top))
 
     def _lines(self) -> list[str]:
         lines = [*self.summary.totalled(), *self._totals()]
@@ -158,20 +165,19 @@ class Audit(Shown):
         """The findings but for those that are figures."""
         return tuple(finding for finding in self.found if finding.code not in FIGURES)
 
-    def _table(self) -> Cells:
-        """Return the findings as cells, each with one of what it is about."""
-        rows: list[tuple[str, ...]] = [
-            (
-                finding.severity,
-                finding.code,
-                f"{len(finding.nodes):,}" if len(finding.nodes) else "",
-                human_bytes(finding.bytes) if finding.bytes else "",
-                self._example(finding),
-                finding.advice,
-            )
-            for finding in self._told
-        ]
-        return ("severity", "finding", "blobs", "bytes", "such as", "what it means"), rows, RIGHT
+    def _findings_table(self) -> Table:
+        """Return all findings, each with one of the things that it is about."""
+        told = self._told
+        return columns_table(
+            {
+                "severity": [finding.severity for finding in told],
+                "finding": [finding.code for finding in told],
+                "blobs": [len(finding.nodes) or None for finding in told],
+                "bytes": [finding.bytes or None for finding in told],
+                "such as": [self._example(finding) for finding in told],
+                "advice": [finding.advice for finding in told],
+            }
+        )
 
     def _example(self, finding: Finding) -> str:
         """Return the first name, or the first digest, that a finding is about."""
@@ -200,8 +206,8 @@ def limits(thresholds: Mapping[str, Size | None]) -> dict[str, int]:
     """
     for name in thresholds:
         if name not in MEANING and name not in SEVERITIES:
-            msg = f"{cut(name, NAME_SHOWN)!r} is no finding: use {', '.join((*SEVERITIES, *MEANING))}"
-            raise ThresholdError(msg)
+            msg = f"{cut(name, NAME_SHOWN)!r} is no finding"
+            raise ThresholdError(msg, hint=choices(name, (*SEVERITIES, *MEANING)))
     return {name: -1 if most is None else parse_size(most) for name, most in thresholds.items()}
 
 
@@ -211,6 +217,10 @@ def audit(x: SupportsSnapshot | Address, *, min_age: Age = "24h", top: int = 10,
     Garbage, and uploads, younger than `min_age` before the snapshot ("24h", "7d", a timedelta, 0) are in progress and
     never advised to be deleted. `top` is the number of rows in the tables of the text. Errors: what `scan` raises,
     AgeError. Cost: as `to_frame`.
+
+    >>> audit = blobkit.audit(demo.small())
+    >>> list(audit.findings["code"])
+    ['suspect']
     """
     snapshot = as_surveyed(x)
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from blobkit.snapshot.tables import flat, ids
+from blobkit.questions.listing import tags_of as tags
+from blobkit.snapshot.tables import flat
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["categorical", "categories", "keys", "links_of", "tags", "times", "words"]
+__all__ = ["categorical", "categories", "keys", "links_of", "objects", "tags", "times", "words"]
 
 
 def keys(snapshot: Snapshot, nodes: NDArray[np.int32]) -> TextArray[None]:
@@ -51,27 +52,6 @@ def times(snapshot: Snapshot, column: str, nodes: NDArray[np.int32]) -> pd.Datet
     return pd.DatetimeIndex(_take(snapshot, column, nodes).to_pandas())
 
 
-def tags(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_]:
-    """Return for each of these nodes the names that name it, sorted, as a tuple; whether or not they hold."""
-    place = np.full(snapshot.nodes.num_rows, -1, np.int64)
-    place[nodes] = np.arange(len(nodes))
-    names = snapshot.pins["name"]
-    at = place[ids(snapshot.pins["node"])[: len(names) - names.null_count]]
-    rows = np.flatnonzero(at >= 0)
-    rows = rows[np.argsort(at[rows], kind="stable")]
-    found = names.take(rows).to_pylist()
-    owner, first, number = np.unique(at[rows], return_index=True, return_counts=True)
-    result = np.empty(len(nodes), object)
-    result[:] = [()] * len(nodes)
-    single = number == 1
-    ones = np.empty(np.count_nonzero(single), object)
-    ones[:] = list(zip([found[i] for i in first[single].tolist()], strict=True))
-    result[owner[single]] = ones
-    for node, start, many in zip(*(a[~single].tolist() for a in (owner, first, number)), strict=True):
-        result[node] = tuple(dict.fromkeys(found[start : start + many]))
-    return result
-
-
 def links_of(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_]:
     """Return for each of these nodes the keys that it links to, sorted, as a tuple."""
     graph = snapshot.graph
@@ -79,6 +59,13 @@ def links_of(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_
     result = np.empty(len(nodes), object)
     result[:] = [tuple(targets[graph.indptr[node] : graph.indptr[node + 1]]) for node in nodes.tolist()]
     return result
+
+
+def objects(items: Sequence[object]) -> NDArray[np.object_]:
+    """Return a column of Python objects, such as tuples, which pandas must not take apart."""
+    column = np.empty(len(items), object)
+    column[:] = items
+    return column
 
 
 def _take(snapshot: Snapshot, column: str, nodes: NDArray[np.int32]) -> pa.Array:

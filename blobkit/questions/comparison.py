@@ -15,11 +15,13 @@ from blobkit.analysis.kernels import depths
 from blobkit.analysis.reach import holders, live, unknown
 from blobkit.analysis.referrers import Holding
 from blobkit.errors import UnknownToolError
+from blobkit.present.answer import Answer
+from blobkit.present.cells import NAME_SHOWN
+from blobkit.present.plain import records
+from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.protocols import as_snapshot
-from blobkit.questions.columns import categories, keys
-from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
-from blobkit.questions.summary import records
-from blobkit.render import count, cut, human_bytes, listed, short
+from blobkit.questions.columns import categories, keys, objects
+from blobkit.render import choices, count, cut, human_bytes, listed, short
 from blobkit.snapshot.kinds import collector, collectors
 from blobkit.snapshot.roles import IS_REVISION, STANDS_FOR
 from blobkit.snapshot.tables import codes, ids
@@ -27,8 +29,8 @@ from blobkit.snapshot.tables import codes, ids
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from blobkit.present.sections import Table
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.shown import Cells
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Comparison", "compare_gc"]
@@ -38,12 +40,16 @@ NOTICES_SHOWN = 3
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison(Shown):
+class Comparison(Answer):
     """The blobs that the collector of `tool` removes (falsy: none), against those that the default policy still needs.
 
     `snapshot` is under the default policy, `collected` the same under the tool's. Where the tool would abort, the
     figures are what it would remove once that is mended; `aborts` says why it would, and `removed_before_stop` what is
     removed by then.
+
+    >>> comparison = blobkit.compare_gc(demo.registry(unit=1), "registry-m")
+    >>> len(comparison.frame), len(comparison.broken)
+    (4, 1)
     """
 
     snapshot: Snapshot
@@ -52,9 +58,9 @@ class Comparison(Shown):
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """One row a blob that the tool removes, those that are needed first, then biggest first.
+        """One row a blob that the tool removes (index `digest`), those that are needed first, then biggest first.
 
-        digest, size, kind; `needed`: whether a pin that holds reaches it; `still_needed_by`: a few of the names that
+        size, kind; `needed`: whether a pin that holds reaches it; `still_needed_by`: a few of the names that
         do, sorted (an anonymous pin by its digest); `names`: how many do.
         """
         frame = self._told(self._removed)
@@ -62,29 +68,31 @@ class Comparison(Shown):
         lost = np.flatnonzero(frame["needed"].to_numpy())
         few = np.empty(len(frame), object)
         few[:] = [()] * len(frame)
-        few[lost] = _objects(Holding.now(self.snapshot).reaching(self._removed[lost], NAMES_TOLD).tuples())
+        few[lost] = objects(Holding.now(self.snapshot).reaching(self._removed[lost], NAMES_TOLD).tuples())
         frame["still_needed_by"] = few
         frame["names"] = self._losses[3][self._removed]
-        return frame.sort_values(["needed", "size"], ascending=False, kind="stable", ignore_index=True)
+        return frame.sort_values(["needed", "size"], ascending=False, kind="stable")
 
     @cached_property
     def broken(self) -> pd.DataFrame:
-        """One row a name that would no longer be whole: name, blobs, bytes, unlinked; those that lose most first.
+        """One row a name that would no longer be whole: tag, blobs, bytes, unlinked; those that lose most first.
 
+        `tag`: the full name, of a pin without one the digest that it is on; `name` is the older word for it.
         `blobs`, `bytes`: what is removed of what it reaches; `unlinked`: manifests that its repository would no
         longer know, whether or not their content goes. A pull that asks for any of these fails.
         """
         blobs, size, unlinked, _ = self._losses
-        frame = pd.DataFrame({"name": self._names[0], "blobs": blobs, "bytes": size, "unlinked": unlinked})
-        frame = frame[(blobs > 0) | (unlinked > 0)].astype({"name": "str"})
-        order = ["bytes", "blobs", "unlinked", "name"]
-        return frame.sort_values(order, ascending=[False, False, False, True], ignore_index=True)
+        frame = pd.DataFrame({"tag": self._names[0], "blobs": blobs, "bytes": size, "unlinked": unlinked})
+        frame = frame[(blobs > 0) | (unlinked > 0)].astype({"tag": "str"})
+        order = ["bytes", "blobs", "unlinked", "tag"]
+        frame = frame.sort_values(order, ascending=[False, False, False, True], ignore_index=True)
+        return frame.assign(name=frame["tag"])
 
     @cached_property
     def kept(self) -> pd.DataFrame:
-        """One row a blob that the tool keeps though nothing needs it, biggest first: digest, size, kind."""
+        """One row a blob that the tool keeps though nothing needs it (index `digest`), biggest first: size, kind."""
         frame = self._told(np.flatnonzero(self._spared).astype(np.int32))
-        return frame.sort_values("size", ascending=False, kind="stable", ignore_index=True)
+        return frame.sort_values("size", ascending=False, kind="stable")
 
     @cached_property
     def bytes(self) -> int:
@@ -152,8 +160,8 @@ class Comparison(Shown):
             "needed_bytes": self.needed_bytes,
             "kept_blobs": int(self._spared.sum()),
             "kept_bytes": self.kept_bytes,
-            "broken": _records(self.broken),
-            "removed": _records(self.frame),
+            "broken": self.broken.to_dict("records"),
+            "removed": records(self.frame),
             "notices": list(self.notices),
         }
 
@@ -242,10 +250,10 @@ class Comparison(Shown):
     def _told(self, nodes: NDArray[np.int32]) -> pd.DataFrame:
         return pd.DataFrame(
             {
-                "digest": keys(self.snapshot, nodes),
                 "size": self.snapshot.graph.size[nodes],
                 "kind": categories(self.snapshot, "kind", nodes),
-            }
+            },
+            index=pd.Index(keys(self.snapshot, nodes), name="digest"),
         )
 
     def _lines(self) -> list[str]:
@@ -253,7 +261,7 @@ class Comparison(Shown):
         if len(self.notices) > NOTICES_SHOWN:
             lines.append(f"and {count(len(self.notices) - NOTICES_SHOWN, 'more notice')}: see .notices")
         if len(self.broken):
-            names = [cut(name, NAME_SHOWN) for name in self.broken["name"].head(NAMES_TOLD)]
+            names = [cut(name, NAME_SHOWN) for name in self.broken["tag"].head(NAMES_TOLD)]
             lines.append(f"{count(len(self.broken), 'name')} would break: {listed(names)}{self._more()}")
         spared = int(self._spared.sum())
         if spared:
@@ -264,19 +272,18 @@ class Comparison(Shown):
         more = len(self.broken) - NAMES_TOLD
         return f" and {more:,} more" if more > 0 else ""
 
-    def _table(self) -> Cells:
-        """Return the first of what is removed, as cells."""
-        header = ("digest", "size", "kind", "needed by")
-        top = self.frame.head(ROWS_SHOWN)
-        columns = (top[name].tolist() for name in ("digest", "size", "kind", "still_needed_by", "names"))
-        rows: list[tuple[str, ...]] = [
-            (digest, human_bytes(size), str(kind), _needed_by(few, names))
-            for digest, size, kind, few, names in zip(*columns, strict=True)
-        ]
-        if len(self) > len(top):
-            rest = self.bytes - int(top["size"].sum())
-            rows.append((f"and {len(self) - len(top):,} more", human_bytes(rest), "", ""))
-        return header, rows, frozenset({"size"})
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return what is removed, needed blobs first; folded, the names that would break, and what is kept in vain."""
+        return (
+            Section("", tuple(self._lines()), self._removed_table(rows)),
+            Section("Names that would break", table=frame_table(self.broken, rows=rows), folded=True),
+            Section("Kept in vain", table=frame_table(self.kept, rows=rows, total=["size"]), folded=True),
+        )
+
+    def _removed_table(self, rows: int) -> Table:
+        """Return what is removed, with the names that need it and how many these are."""
+        columns = ("digest", "size", "kind", "still_needed_by")
+        return frame_table(self.frame, columns, rows=rows, total=["size"], names={"still_needed_by": "needed by"})
 
 
 def compare_gc(x: SupportsSnapshot | Address, tool: str) -> Comparison:
@@ -287,11 +294,16 @@ def compare_gc(x: SupportsSnapshot | Address, tool: str) -> Comparison:
     not hashed by a scan: one whose content is damaged stops umoci and is not told. UnknownToolError where the tool is
     none of these or does not work on stores of this kind. Cost: nodes + links; `.frame` and `.broken`: the closures of
     what would break.
+
+    >>> manifest = demo.small().export("shop/web:1.0", "layout")
+    >>> comparison = blobkit.compare_gc("layout", "umoci")
+    >>> comparison.bytes, comparison.needed_bytes
+    (0, 0)
     """
     snapshot = as_snapshot(x)
     if tool not in collectors():
-        msg = f"no collector is known by the name {tool!r}: use one of {', '.join(collectors())}"
-        raise UnknownToolError(msg)
+        msg = f"no collector is known by the name {tool!r}"
+        raise UnknownToolError(msg, hint=choices(tool, collectors(), use="use one of"))
     policy = snapshot.store.policy_for(tool)
     if policy is None:
         raise UnknownToolError(_no_policy(snapshot, tool))
@@ -304,18 +316,3 @@ def _no_policy(snapshot: Snapshot, tool: str) -> str:
     instead = f"use {' or '.join(known)}" if known else "no tool's collector is known for it"
     layout = "; its directory is an OCI layout too: scan oci:PATH for umoci" if snapshot.store.shown else ""
     return f"{tool} collects nothing in stores of the kind {snapshot.kind}: {instead}{layout}"
-
-
-def _needed_by(few: tuple[str, ...], names: int) -> str:
-    shown = listed([cut(short(name), NAME_SHOWN) for name in few], NAMES_TOLD)
-    return f"{shown} and {names - len(few):,} more" if names > len(few) else shown
-
-
-def _objects(tuples: list[tuple[str, ...]]) -> NDArray[np.object_]:
-    result = np.empty(len(tuples), object)
-    result[:] = tuples
-    return result
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, object]]:
-    return records(frame.set_index(frame.columns[0]))

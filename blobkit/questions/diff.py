@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 
 from blobkit.analysis.reach import live, unknown
-from blobkit.errors import DiffError, GroupingError
+from blobkit.errors import DiffError, GroupingError, Hint
+from blobkit.present.answer import Answer
+from blobkit.present.cells import NAME_SHOWN
+from blobkit.present.plain import records
+from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.protocols import as_snapshot
-from blobkit.questions.asking.grouping import OF_BLOBS, held, named_by
+from blobkit.questions.asking.grouping import OF_PINS, held, named_by
 from blobkit.questions.columns import categorical, keys, tags, words
-from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, Shown
-from blobkit.questions.summary import records
 from blobkit.render import count, cut, human_bytes, listed
 from blobkit.snapshot.roles import GOES_ALONG, IS_ALIAS, IS_REVISION, IS_TWIN, NAMES
 from blobkit.snapshot.tables import codes, ids, places
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.asking.grouping import By
-    from blobkit.questions.shown import Cells
     from blobkit.snapshot.snapshot import Snapshot
 
     Number = TypeVar("Number", np.int8, np.int64)
@@ -77,7 +78,7 @@ class _Side:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Diff(Shown):
+class Diff(Answer):
     """The changes from `before` to `after`; falsy where no blob and no name changed.
 
     Each blob has one state in each snapshot: absent (not stored), garbage (not reached: what is `fresh` or `unknown`
@@ -87,6 +88,10 @@ class Diff(Shown):
     - `frame`: one row a cause, all of them (index `cause`): `blobs`, `bytes` (their size), `net` (int64): + the size
       of what came, - the size of what went, else 0. `net` sums to the change of the stored bytes, exactly: a blob that
       is damaged, so that its size changed, has that difference
+
+    >>> changes = blobkit.diff(demo.small(), demo.small())
+    >>> changes.net, len(changes.tags)
+    (0, 0)
     """
 
     before: Snapshot
@@ -111,26 +116,26 @@ class Diff(Shown):
 
     @cached_property
     def blobs(self) -> pd.DataFrame:
-        """One row a blob that changed, by digest, and their number is `len`.
+        """One row a blob that changed (index `digest`, sorted), and their number is `len`.
 
-        `digest`, `before`, `after` (states), `cause`, `size`, `net`, `kind`, `tags_before`, `tags_after` (tuples of
+        `before`, `after` (states), `cause`, `size`, `net`, `kind`, `tags_before`, `tags_after` (tuples of
         the names that name it), `groups_before`, `groups_after` (how many groups reach it).
         """
         rows = self._changed
+        digest = _text([(side.snapshot, "key", nodes) for side, nodes in self._named(rows)])
         frame = {
-            "digest": _text([(side.snapshot, "key", nodes) for side, nodes in self._named(rows)]),
             "before": categorical(self.old.state[rows], STATES),
             "after": categorical(self.new.state[rows], STATES),
             "cause": categorical(self._cause[rows], CAUSES),
             "size": self._size[rows],
             "net": self._net[rows],
-            "kind": _text([(side.snapshot, "kind", nodes) for side, nodes in self._named(rows)]),
+            "kind": _text([(side.snapshot, "kind", nodes) for side, nodes in self._named(rows)]).array,
             "tags_before": _tags(self.old, rows),
             "tags_after": _tags(self.new, rows),
             "groups_before": self.old.groups[rows],
             "groups_after": self.new.groups[rows],
         }
-        return pd.DataFrame(frame).sort_values("digest", ignore_index=True)
+        return pd.DataFrame(frame, index=pd.Index(digest, name="digest")).sort_index()
 
     @cached_property
     def tags(self) -> pd.DataFrame:
@@ -157,7 +162,7 @@ class Diff(Shown):
             "by": self.by,
             "net": self.net,
             "causes": records(self.frame),
-            "blobs": self.blobs.astype({"before": "str", "after": "str", "cause": "str"}).to_dict("records"),
+            "blobs": records(self.blobs.astype({"before": "str", "after": "str", "cause": "str"})),
             "tags": records(self.tags),
         }
 
@@ -207,14 +212,18 @@ class Diff(Shown):
                 lines.append(f"names {change}: {shown}{more}")
         return [cut(line, LINE_SHOWN) for line in lines]
 
-    def _table(self) -> Cells:
-        """Return the causes that there are, as cells."""
-        rows: list[tuple[str, ...]] = [
-            (str(cause), f"{blobs:,}", human_bytes(size), _signed(net) if net else "")
-            for cause, blobs, size, net in self.frame.itertuples()
-            if blobs
-        ]
-        return ("cause", "blobs", "bytes", "net"), rows, frozenset(("blobs", "bytes", "net"))
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return the causes that there are; folded, the biggest blobs and the names that changed."""
+        blobs = self.blobs.sort_values("size", ascending=False, kind="stable")
+        return (
+            Section("", tuple(self._lines()), frame_table(self.frame[self.frame["blobs"] > 0])),
+            Section(
+                "Changed blobs, the biggest first",
+                table=frame_table(blobs, ("digest", "size", "net", "cause", "tags_before", "tags_after"), rows=rows),
+                folded=True,
+            ),
+            Section("Changed names", table=frame_table(self.tags, rows=rows), folded=True),
+        )
 
 
 def diff(
@@ -229,19 +238,27 @@ def diff(
     `by` says what a group is, as in `usage`: "tag", "repo", a function, Series or mapping of the names of pins.
     Errors: what `scan` raises, DiffError for different kinds or policies, GroupingError. Cost: as `usage` of both,
     and one look-up a blob.
+
+    >>> store = demo.small()
+    >>> before = store.snapshot()
+    >>> freed = store.untag("shop/web:1.0")
+    >>> blobkit.diff(before, store).net == -freed.bytes
+    True
     """
+    name = named_by(by)
     old, new = (as_snapshot(x) if policy is None else as_snapshot(x).with_policy(policy) for x in (before, after))
     for what, one, two in (("kind", old.kind, new.kind), ("policy", old.policy, new.policy)):
         if one != two:
             msg = f"{old.caption()} and {new.caption()} are of different {what}: {one} and {two} cannot be compared"
             raise DiffError(msg + (f"; give policy={one!r}" if what == "policy" else ""))
-    if isinstance(by, str) and by in OF_BLOBS:
-        msg = f"a diff tells groups of pins apart, and {by} is no such group: use tag, repo, a function or a Series"
-        raise GroupingError(msg)
+    if isinstance(by, str) and by not in OF_PINS:
+        msg = f"a diff tells groups of pins apart, and {by} is no such group"
+        hint = Hint("use 'tag', 'repo', a function or a Series", "use --by tag or --by repo")
+        raise GroupingError(msg, hint=hint)
     old_node, new_node = _joined(old, new)
     sides = _side(old, by, old_node), _side(new, by, new_node)
     stored = np.flatnonzero((sides[0].state > 0) | (sides[1].state > 0))
-    return Diff(old, new, named_by(by), *(side.only(stored) for side in sides))
+    return Diff(old, new, name, *(side.only(stored) for side in sides))
 
 
 def _joined(old: Snapshot, new: Snapshot) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

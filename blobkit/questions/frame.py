@@ -8,21 +8,21 @@ import numpy as np
 import pandas as pd
 
 from blobkit.analysis.dominators import frees, retained
-from blobkit.analysis.reach import closure_sizes, depth, gathered, live, unknown
-from blobkit.analysis.removal import drop_pins, freed
+from blobkit.analysis.firsts import first_rows, saved
+from blobkit.analysis.reach import closure_sizes, depth, live
 from blobkit.protocols import as_snapshot
 from blobkit.questions.asking.ages import parse_age
 from blobkit.questions.columns import categorical, categories, keys, links_of, tags, times, words
-from blobkit.snapshot.pins import first_of_name
+from blobkit.questions.listing import STATUS, exclusive, judged, named_platforms, reaching
 from blobkit.snapshot.references import LINK_KINDS
-from blobkit.snapshot.roles import GOES_ALONG, NAMES
-from blobkit.snapshot.sets import unique
-from blobkit.snapshot.tables import STORED, codes, flat, ids, numbers
+from blobkit.snapshot.roles import NAMES
+from blobkit.snapshot.tables import STORED, codes, ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+    from pandas.core.arrays.string_ import BaseStringArray as TextArray
 
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.asking.ages import Age
@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 
     Column = Callable[[Snapshot, NDArray[np.int32]], object]
 
-__all__ = ["STATUS", "links_frame", "status_codes", "tags_frame", "to_frame"]
+__all__ = ["STATUS", "frame_of", "links_frame", "status_codes", "tags_frame", "to_frame"]
 
-STATUS = ("live", "garbage", "fresh", "unknown")
 _YES, _VIRTUAL = STORED.index("yes"), STORED.index("virtual")
 
 
@@ -56,9 +55,19 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
     - `platform`, `media_type`: str, "" unknown; `created` (what the image claims), `modified` (file or link):
       datetime64[us, UTC], NaT unknown; `tags`: tuple of the names that name it, sorted
 
-    `columns` picks one or some (only these are computed), `links` adds `links`: a tuple of the digests linked to.
+    `columns` picks one or some (only these are computed), and two that are not among the others, as they cost more:
+
+    - `first_tag`: the name by which one may call a blob: of all names that reach it, that with the smallest closure, of
+      these the first; "" where no name does
+    - `saved`: bytes that sharing saves: the size of a layer for each reachable manifest with it after the first (int64)
+
+    `links` adds `links`: a tuple of the digests linked to.
     `absent` adds nodes that are linked to and not stored, `virtual` virtual nodes; both add the column `stored`.
     An answer gives its own main table. Cost: nodes + links; 1M blobs and 8M links take about a second.
+
+    >>> frame = blobkit.to_frame(demo.small())
+    >>> frame.nlargest(2, "retained")["tags"].tolist()
+    [('shop/worker:1',), ()]
     """
     frame = getattr(x, "frame", None)
     if isinstance(frame, pd.DataFrame):
@@ -69,10 +78,21 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
     if absent:
         wanted |= (stored != _YES) & (stored != _VIRTUAL)
     nodes = np.flatnonzero(wanted).astype(np.int32)
+    return frame_of(snapshot, nodes, columns, ["links"] * links + ["stored"] * (absent or virtual), min_age)
+
+
+def frame_of(
+    snapshot: Snapshot,
+    nodes: NDArray[np.int32],
+    columns: str | Sequence[str] | None = None,
+    more: Sequence[str] = (),
+    min_age: Age | None = None,
+) -> pd.DataFrame:
+    """Return the rows of these nodes, in this order, as `to_frame` does; ValueError for an unknown column."""
     known = _COLUMNS | {"status": lambda snapshot, nodes: categorical(status_codes(snapshot, nodes, min_age), STATUS)}
     names = list(known) if columns is None else [columns] if isinstance(columns, str) else list(columns)
-    names += ["links"] * (links and "links" not in names) + ["stored"] * (absent or virtual)
-    available = known | {"links": links_of, "stored": _stored}
+    names += [name for name in more if name not in names]
+    available = known | {"first_tag": _first_tag, "saved": saved, "links": links_of, "stored": _stored}
     odd = [name for name in names if name not in available]
     if odd:
         msg = f"to_frame has no column {', '.join(map(repr, odd))}: it has {', '.join(available)}"
@@ -84,12 +104,17 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
 def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
     """Return one row a tag, by its full name (index `tag`, str, sorted; a name given twice has two rows).
 
-    - `repo` (repository, "" where a plain tag has none), `name` (the rest of the full name), `digest`: str;
-      `kind`: categorical; `platforms`: tuple of str; `created`, `modified` (of the tag, else of the blob)
+    - `repo` (repository, "" where a plain tag has none), `version` (the rest of the full name), `digest`: str;
+      `kind`: categorical; `platforms`: tuple of str; `created`, `modified` (of the tag, else of the blob). A blob
+      with several names has several rows; `name` is the older word for `version`
     - `closure`: bytes that the tag reaches under the policy; `exclusive`: bytes that go if this name is dropped;
       `same_digest`: how many other names name the same digest: int64
 
     Cost: the closures of different digests.
+
+    >>> tags = blobkit.tags_frame(demo.small())
+    >>> tags.loc["shop/web:1.0", ["closure", "exclusive"]].tolist()
+    [6903, 1669]
     """
     snapshot = as_snapshot(x)
     pins = snapshot.pins
@@ -99,22 +124,25 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
     node = ids(pins["node"])[rows]
     names = pins["name"].take(rows).to_pandas().astype("str")
     repo = pins["group"].take(rows).fill_null("").to_pandas().astype("str")
+    both = zip(names.tolist(), repo.tolist(), strict=True)
+    version = [name[len(group) + 1 :] if group else name for name, group in both]
     frame = pd.DataFrame(
         {
             "repo": repo.array,
-            "name": _rest(names.tolist(), repo.tolist()),
+            "version": version,
+            "name": version,
             "digest": keys(snapshot, node),
             "kind": categories(snapshot, "kind", node),
-            "platforms": _platforms(snapshot, node),
+            "platforms": named_platforms(snapshot, node),
             "created": times(snapshot, "created", node),
             "modified": _modified(snapshot, rows, node),
-            "closure": closure_sizes(snapshot.graph, _reaching(snapshot, names.tolist(), node)),
-            "exclusive": _exclusive(snapshot, rows),
+            "closure": closure_sizes(snapshot.graph, reaching(snapshot, rows, node)),
+            "exclusive": exclusive(snapshot, rows),
             "same_digest": (names.groupby(node).transform("nunique") - 1).to_numpy(np.int64),
         },
         index=pd.Index(names.array, name="tag"),
     )
-    return frame.astype({"name": "str"})
+    return frame.astype({"version": "str", "name": "str"})
 
 
 def links_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
@@ -122,6 +150,9 @@ def links_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
 
     Virtual nodes are among the sources where the policy counts their links. A blob that another names in two positions
     (as config and as layer) has a row for each. Sorted by source, target, kind. Cost: links.
+
+    >>> blobkit.links_frame(demo.small())["kind"].value_counts().head(3).to_dict()
+    {'layer': 29, 'config': 10, 'child': 2}
     """
     snapshot = as_snapshot(x)
     kind = codes(snapshot.links["kind"])
@@ -137,12 +168,8 @@ def links_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
 
 
 def status_codes(snapshot: Snapshot, nodes: NDArray[np.int32], min_age: Age | None) -> NDArray[np.int64]:
-    """Return live, garbage, fresh or unknown, as places in STATUS.
-
-    What is not reached is unknown while something reached is unreadable.
-    """
-    graph = snapshot.graph
-    status = np.where(live(graph)[nodes], 0, 3 if len(unknown(graph)) else 1)
+    """Return live, garbage, fresh or unknown, as places in STATUS; nothing is fresh where no age is given."""
+    status = judged(snapshot, nodes)
     if min_age is not None:
         oldest = pd.Timestamp(snapshot.time) - parse_age(min_age)
         status[(status == 1) & np.asarray(times(snapshot, "modified", nodes) > oldest)] = 2
@@ -172,78 +199,12 @@ _COLUMNS: dict[str, Column] = {
 }
 
 
-def _rest(names: list[str], repos: list[str]) -> list[str]:
-    """Return what each full name has beyond its repository."""
-    return [name[len(repo) + 1 :] if repo else name for name, repo in zip(names, repos, strict=True)]
-
-
-def _platforms(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_]:
-    """Return the platforms of each tagged blob: its own, and those of its children."""
-    graph = snapshot.graph
-    platform = flat(snapshot.nodes["platform"])
-    code, vocabulary = np.asarray(platform.indices).astype(np.int64), platform.dictionary.to_pylist()
-    different, back = np.unique(nodes, return_inverse=True)
-    place = np.arange(len(different))
-    below = np.repeat(place, graph.indptr[different + 1] - graph.indptr[different])
-    owner = np.concatenate((place, below))
-    found = code[np.concatenate((different, gathered(graph.indptr, graph.indices, different)))]
-    owner, found = np.divmod(unique(owner * len(vocabulary) + found), max(len(vocabulary), 1))
-    named = np.array([bool(name) for name in vocabulary])[found]
-    sets, which = _sets(owner[named], found[named], len(different))
-    told = np.empty(len(sets), object)
-    told[:] = [tuple(sorted(vocabulary[one] for one in some)) for some in sets]
-    result: NDArray[np.object_] = told[which][back]
-    return result
-
-
-def _sets(owner: NDArray[np.int64], item: NDArray[np.int64], number: int) -> tuple[list[list[int]], NDArray[np.int64]]:
-    """Return the different sets of items, and which one each of so many owners has; owners come in order."""
-    start = np.searchsorted(owner, np.arange(number + 1))
-    size = np.diff(start)
-    which = np.zeros(number, np.int64)
-    sets: list[list[int]] = [[]]
-    for length in unique(size[size > 0]).tolist():
-        those = np.flatnonzero(size == length)
-        rows = item[start[those][:, None] + np.arange(length)]
-        several, back = np.unique(rows, axis=0, return_inverse=True)
-        which[those] = len(sets) + back.reshape(-1)
-        sets += several.tolist()
-    return sets, which
+def _first_tag(snapshot: Snapshot, nodes: NDArray[np.int32]) -> TextArray[None]:
+    names: TextArray[None] = pd.array(snapshot.pins["name"].to_pandas(), dtype="str")
+    return names.take(first_rows(snapshot)[nodes], allow_fill=True, fill_value="")
 
 
 def _modified(snapshot: Snapshot, rows: NDArray[np.int64], node: NDArray[np.int32]) -> pd.DatetimeIndex:
     """Return when each tag was set, where the store says so, else when its blob was modified."""
     own = pd.Series(pd.DatetimeIndex(snapshot.pins["modified"].take(rows).to_pandas()))
     return pd.DatetimeIndex(own.fillna(pd.Series(times(snapshot, "modified", node))))
-
-
-def _reaching(snapshot: Snapshot, names: list[str], node: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return the node that each tag reaches from: a virtual node where the policy lets it hold one, else its digest."""
-    on_virtual = (GOES_ALONG & ~NAMES)[codes(snapshot.pins["kind"])]
-    rows = np.flatnonzero(snapshot.holding & on_virtual)
-    if not len(rows):
-        return node
-    held = zip(snapshot.pins["name"].take(rows).to_pylist(), ids(snapshot.pins["node"])[rows].tolist(), strict=True)
-    virtual_nodes = dict(held)
-    return np.array([virtual_nodes.get(name, own) for name, own in zip(names, node.tolist(), strict=True)], np.int32)
-
-
-def _exclusive(snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return what goes if the name of each of these pins alone is dropped.
-
-    A name that is the only pin of one node frees what that node frees; what shares its node with another pin frees
-    nothing; only names of several nodes need a cascade of their own.
-    """
-    graph, pins = snapshot.graph, snapshot.pins
-    holds = np.flatnonzero(snapshot.holding & ~np.asarray(pins["name"].is_null()))
-    node, count = ids(pins["node"])[holds], numbers(pins["count"])[holds]
-    alone = np.where(graph.pins[node] == count, frees(graph)[node], 0)
-    first = first_of_name(snapshot)
-    begin = np.flatnonzero(np.diff(first[holds], prepend=-1))
-    end = np.append(begin[1:], len(holds))[: len(begin)]
-    by_name = np.zeros(len(first), np.int64)  # by the first pin of each name
-    by_name[first[holds[begin]]] = np.where(end - begin == 1, alone[begin], 0)
-    for at, last in zip(*(some[end - begin > 1].tolist() for some in (begin, end)), strict=True):
-        gone = drop_pins(snapshot, holds[at:last], count[at:last])
-        by_name[first[holds[at]]] = freed(graph, gone.nodes)[1]
-    return by_name[first[rows]]

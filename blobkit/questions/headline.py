@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from blobkit.analysis.reach import live
+from blobkit.present.cells import NAME_SHOWN
+from blobkit.present.sections import LINE_SHOWN, Section, frame_table
 from blobkit.questions.asking.targets import Dropped, untagged
-from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN
 from blobkit.render import count, cut, human_bytes, listed, short
 from blobkit.snapshot.pins import rows_of_names
 from blobkit.snapshot.tables import numbers
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from blobkit.questions.preview import Preview
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["as_promised", "headline", "told", "waits", "with_names"]
+__all__ = ["as_promised", "headline", "sections_of", "told", "waits", "with_names"]
 
 _LONG = re.compile(r"\b(sha\d{3}:[0-9a-f]{12})[0-9a-f]{52,}")
 NOTICES_SHOWN = 3
@@ -66,6 +68,29 @@ def told(preview: Preview) -> list[str]:
     if len(preview.notices) > NOTICES_SHOWN:
         lines.append(f"and {count(len(preview.notices) - NOTICES_SHOWN, 'more notice')}: see .notices")
     return [cut(line, LINE_SHOWN) for line in lines]
+
+
+def sections_of(preview: Preview, rows: int) -> tuple[Section, ...]:
+    """Return what a reader must know, and the biggest blobs that would go; folded, why others stay."""
+    freed = preview.freed.sort_values("size", ascending=False, kind="stable")
+    columns = ("digest", "size", "level", "kind", "tags")
+    waiting = frame_table(preview.waiting, ("digest", "size", "held_by", "reason"), rows=rows, total=["size"])
+    also = frame_table(preview.also_drop, ("tag", "bytes", "alone", "extra", "digest"), rows=rows)
+    return (
+        Section("", tuple(told(preview)), frame_table(freed, columns, rows=rows, total=["size"])),
+        _kept(preview, rows),
+        Section("The collector leaves these", table=waiting, folded=True),
+        Section("Names that free more together with these than alone", table=also, folded=True),
+    )
+
+
+def _kept(preview: Preview, rows: int) -> Section:
+    """Return the biggest blobs that stay, with names that still need them."""
+    stays, size = preview.stays, preview.snapshot.graph.size
+    shown = frame_table(preview.why_kept(stays[:rows]), ("digest", "size", "kind", "still_needed_by"), rows=rows)
+    rest = stays[len(shown) :]
+    table = replace(shown, more=len(rest), rest={"size": int(size[rest].sum())})
+    return Section(f"Kept: {_what(len(stays), int(size[stays].sum()))}", table=table, folded=True)
 
 
 def with_names(snapshot: Snapshot, dropped: Dropped, names: Sequence[str]) -> Dropped:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -11,21 +11,21 @@ import numpy as np
 import pandas as pd
 
 from blobkit.analysis.planning import Choice, cheapest
-from blobkit.analysis.reach import live, unknown
 from blobkit.analysis.repositories import repositories
 from blobkit.digest import is_digest
-from blobkit.errors import InfeasiblePlanError, PlanError
+from blobkit.errors import Hint, PlanError
+from blobkit.present.answer import Answer
+from blobkit.present.plain import records
+from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.progress import staged
 from blobkit.protocols import as_snapshot, written
-from blobkit.questions.asking.sizes import parse_size
 from blobkit.questions.asking.targets import Dropped, flattened, resolve
 from blobkit.questions.headline import as_promised, headline, waits
 from blobkit.questions.planning.candidates import Rules, costs, rules
 from blobkit.questions.planning.covering import cover_of, infeasible
+from blobkit.questions.planning.goals import garbage_bytes, needed_bytes
 from blobkit.questions.planning.verified import Verified, verified
 from blobkit.questions.preview import Preview, preview_of
-from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
-from blobkit.questions.summary import records
 from blobkit.questions.untagged import MIN_AGE, Untagged, dropped_untagged, in_groups, only_groups, revisions_view
 from blobkit.render import count, cut, human_bytes, listed, short
 from blobkit.snapshot.pins import texts
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from blobkit.questions.asking.sizes import Size
     from blobkit.questions.asking.targets import Targets
     from blobkit.questions.collecting import Collected
-    from blobkit.questions.shown import Cells
     from blobkit.snapshot.snapshot import Snapshot
 
     Bools = NDArray[np.bool_]
@@ -52,11 +51,15 @@ NOTICES_SHOWN = 3
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Plan(Shown):
+class Plan(Answer):
     """The names to drop so that at least `needed` bytes go (None: all that the rules allow): falsy when there are none.
 
     `gap`: by which part of the cost a better plan may be cheaper; 0 is proven to be the least. `preview` is what
     `simulate_deref` says of dropping `tags`; all figures of bytes are its.
+
+    >>> plan = blobkit.plan(demo.small(), free="3KiB", keep=["base/*"])
+    >>> plan.bytes >= 3 * 1024, plan.gap
+    (True, 0.0)
     """
 
     snapshot: Snapshot
@@ -93,7 +96,7 @@ class Plan(Shown):
     @cached_property
     def garbage_bytes(self) -> int:
         """Bytes that go without dropping a name; 0 while a manifest in use is unreadable, as then none is sure to."""
-        return _garbage(self.snapshot)
+        return garbage_bytes(self.snapshot)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -150,7 +153,7 @@ class Plan(Shown):
             "snapshot": self.snapshot.caption(),
             "policy": self.snapshot.policy,
             "tags": list(self.tags),
-            "collected": {**asdict(self.collected), "digests": list(self.collected.digests)},
+            "collected": self.collected.to_dict(),
             "waiting": records(self.waiting),
             "bytes": self.bytes,
             "needed": self.needed,
@@ -200,17 +203,14 @@ class Plan(Shown):
             lines.append(f"and {count(len(self.notices) - NOTICES_SHOWN, 'more notice')}: see .notices")
         return [cut(line, LINE_SHOWN) for line in lines]
 
-    def _table(self) -> Cells:
-        """Return the names that free most when dropped alone, as cells."""
-        header = ("tag", "digest", "modified", "exclusive", "cost")
-        top = self.frame.sort_values("exclusive", ascending=False, kind="stable").head(ROWS_SHOWN)
-        rows: list[tuple[str, ...]] = [
-            (cut(short(str(tag)), NAME_SHOWN), digest, _day(modified), human_bytes(alone), f"{cost:,.10g}")
-            for tag, digest, modified, alone, cost in top[list(header[1:])].itertuples()
-        ]
-        if len(self) > len(top):
-            rows.append((f"and {len(self) - len(top):,} more", "", "", "", ""))
-        return header, rows, frozenset({"exclusive", "cost"})
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return the names that free most when dropped alone; folded, why the others stay."""
+        columns = ("digest", "modified", "exclusive", "cost")
+        top = self.frame.sort_values("exclusive", ascending=False, kind="stable")
+        return (
+            Section("", tuple(self._lines()), frame_table(top, columns, rows=rows)),
+            Section("Names that stay, and why", table=frame_table(self.spared, rows=rows), folded=True),
+        )
 
     @property
     def _alone(self) -> NDArray[np.int64]:
@@ -264,10 +264,11 @@ def plan(  # noqa: PLR0913 (what is wanted is keyword-only)
         only_groups(snapshot, policy, goals)
         return _of_untagged(snapshot, keep, groups)
     if tuple(flattened(groups)):
-        msg = "groups picks repositories of untagged manifests: give untagged=True with it, or keep=[...] without"
-        raise PlanError(msg)
+        msg = "groups picks repositories of untagged manifests"
+        hint = Hint("give untagged=True too, or keep=[...] instead", "give --untagged too, or --keep instead")
+        raise PlanError(msg, hint=hint)
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)
-    needed = _needed(snapshot, free, until, ruled=older_than is not None or keep_last is not None)
+    needed = needed_bytes(snapshot, free, until, ruled=older_than is not None or keep_last is not None)
     with staged("plan", show=progress) as say:
         say("names")
         found = rules(snapshot, keep, older_than, keep_last)
@@ -279,7 +280,7 @@ def plan(  # noqa: PLR0913 (what is wanted is keyword-only)
         elif needed <= made.possible:
             choice = cheapest(made, needed, deadline - monotonic(), say)
         else:
-            raise InfeasiblePlanError(infeasible(found, needed, made.possible), possible=made.possible, needed=needed)
+            raise infeasible(found, needed, made.possible)
         say("what goes")
         tags = tuple(found.names.frame.index[choice.dropped])
         gone = _preview(snapshot, tags)
@@ -317,32 +318,7 @@ def _kept_by(frame: pd.DataFrame, keepers: NDArray[np.int64]) -> list[str]:
     return [f"frees nothing: {one} keeps it" for one in brief]
 
 
-def _needed(snapshot: Snapshot, free: Size | None, until: Size | None, *, ruled: bool) -> int | None:
-    """Return the bytes that must go, beyond garbage; None where rules alone say what goes."""
-    if free is not None and until is not None:
-        msg = "free and until are two goals: give one of them"
-        raise PlanError(msg)
-    if free is not None:
-        return parse_size(free)
-    if until is not None:
-        taken_along = 0 if snapshot.rule.counting else _garbage(snapshot)
-        return max(snapshot.bytes - taken_along - parse_size(until), 0)
-    if not ruled:
-        msg = 'no goal: give free="20GiB", until="500GiB", or a rule (older_than="30d", keep_last=3)'
-        raise PlanError(msg)
-    return None
-
-
-def _garbage(snapshot: Snapshot) -> int:
-    graph = snapshot.graph
-    return 0 if len(unknown(graph)) else int(graph.size[graph.blob & ~live(graph)].sum())
-
-
 def _preview(snapshot: Snapshot, tags: tuple[str, ...]) -> Preview:
     """Return what `simulate_deref` says of these names; a name that looks like a digest is forced to be one."""
     texts = [f"tag:{tag}" if is_digest(tag) else tag for tag in tags]
     return preview_of(snapshot, resolve(snapshot, texts) if texts else Dropped())
-
-
-def _day(moment: pd.Timestamp) -> str:
-    return "" if pd.isna(moment) else f"{moment:%Y-%m-%d}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,17 +15,19 @@ from blobkit.analysis.reach import closure, unknown
 from blobkit.analysis.referrers import Holding
 from blobkit.analysis.removal import drop_pins
 from blobkit.analysis.repositories import repositories
+from blobkit.present.answer import Answer
+from blobkit.present.cells import NAME_SHOWN
+from blobkit.present.plain import records
+from blobkit.present.sections import ROWS_SHOWN
 from blobkit.protocols import as_snapshot, written
 from blobkit.questions.aftermath import additional, broken
 from blobkit.questions.asking.targets import resolve
 from blobkit.questions.collecting import Collected, Collection, collected, collection_of, waiting
-from blobkit.questions.columns import categories, keys, tags
+from blobkit.questions.columns import categories, keys, objects, tags
 from blobkit.questions.deletion import Deletion
-from blobkit.questions.headline import headline, told
-from blobkit.questions.shown import NAME_SHOWN, ROWS_SHOWN, Shown
-from blobkit.questions.summary import records
+from blobkit.questions.headline import headline, sections_of, told
 from blobkit.questions.untagged import MIN_AGE, Untagged, dropped_untagged, only_groups, revisions_view
-from blobkit.render import count, cut, human_bytes, listed, short
+from blobkit.render import count, cut, listed, short
 from blobkit.snapshot.lookups import rows_on_any
 from blobkit.snapshot.pins import named
 from blobkit.snapshot.roles import NAMES
@@ -37,24 +39,27 @@ if TYPE_CHECKING:
 
     from blobkit.analysis.removal import Removal
     from blobkit.model import Level
+    from blobkit.present.sections import Section
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.asking.targets import Dropped, Targets
-    from blobkit.questions.shown import Cells
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Preview", "preview_of", "simulate_deref"]
 
 HOLDERS_KEPT = 100
 NAMES_ADVISED = 20
-TAGS_SHOWN = 60
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Preview(Shown):
+class Preview(Answer):
     """The blobs that would go if `targets` were dropped together: falsy when none would, `len` is their number.
 
     Garbage that is there already is not counted. `also_untagged` are names that the real deletion takes along;
     `notices` say what a reader must know. Figures are computed when asked for.
+
+    >>> preview = blobkit.simulate_deref(demo.small(), "shop/web:1.0", "shop/web:1.1")
+    >>> preview.freed["kind"].tolist()
+    ['manifest', 'manifest', 'config', 'layer', 'layer', 'config', 'layer']
     """
 
     snapshot: Snapshot
@@ -98,20 +103,23 @@ class Preview(Shown):
 
     @cached_property
     def freed(self) -> pd.DataFrame:
-        """One row a blob that would go: digest, size, level, kind, tags; by level, then by digest."""
+        """One row a blob that would go (index `digest`): size, level, kind, tags; by level, then by digest."""
         return _frame(self.snapshot, self.nodes, self._level)
 
     @cached_property
     def kept(self) -> pd.DataFrame:
-        """One row a stored blob that the targets reach and that stays, biggest first: as `freed`, and why it stays.
+        """One row a stored blob that the targets reach and that stays (index `digest`), biggest first, and its holders.
 
         `level`: the fewest links from a target; `holders`: digests that link to it and names that pin it;
         `still_needed_by`: names that reach it. Both are tuples of the nearest 100 at most.
         """
-        distance, nodes = self._stays
-        frame = _frame(self.snapshot, nodes, distance[nodes])
-        frame["holders"] = _objects(self._after.directly(nodes, HOLDERS_KEPT))
-        frame["still_needed_by"] = _objects(self._after.reaching(nodes, HOLDERS_KEPT).tuples())
+        return self.why_kept(self.stays)
+
+    def why_kept(self, nodes: NDArray[np.int32]) -> pd.DataFrame:
+        """Return these rows of `kept`. Cost: what is above these nodes."""
+        frame = _frame(self.snapshot, nodes, self._stays[0][nodes])
+        frame["holders"] = objects(self._after.directly(nodes, HOLDERS_KEPT))
+        frame["still_needed_by"] = objects(self._after.reaching(nodes, HOLDERS_KEPT).tuples())
         return frame
 
     @cached_property
@@ -241,7 +249,7 @@ class Preview(Shown):
             "also_untagged": list(self.also_untagged),
             "breaks": list(self.breaks),
             "same_image": list(self.same_image),
-            "collected": {**asdict(self.collected), "digests": list(self.collected.digests)},
+            "collected": self.collected.to_dict(),
             "waiting": records(self.waiting),
             "also_drop": self.also_drop.to_dict("records"),
             "bytes": self.bytes,
@@ -264,22 +272,9 @@ class Preview(Shown):
         """Return what else a reader must know, line by line."""
         return told(self)
 
-    def _lines(self) -> list[str]:
-        return self.lines()
-
-    def _table(self) -> Cells:
-        """Return the biggest blobs that would go, as cells."""
-        header = ("digest", "size", "level", "kind", "tags")
-        top = self.freed.nlargest(ROWS_SHOWN, "size", keep="first")
-        columns = (top[name].tolist() for name in header)
-        rows: list[tuple[str, ...]] = [
-            (digest, human_bytes(size), str(level), str(kind), cut(listed(tags, 3), TAGS_SHOWN))
-            for digest, size, level, kind, tags in zip(*columns, strict=True)
-        ]
-        if len(self) > len(top):
-            rest = self.bytes - int(top["size"].sum())
-            rows.append((f"and {len(self) - len(top):,} more", human_bytes(rest), "", "", ""))
-        return header, rows, frozenset(("size", "level"))
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return what a reader must know, and the biggest blobs that would go; folded, why others stay."""
+        return sections_of(self, rows)
 
 
 def simulate_deref(
@@ -292,13 +287,18 @@ def simulate_deref(
 ) -> Preview:
     """Return what would go if these references were dropped together; nothing is written anywhere.
 
-    `targets` are names, digests, patterns with `*`, unique prefixes of a digest, or lists, Indexes or Series of them;
-    `groups` are repositories of which every pin is dropped. A digest means one anonymous pin of it (where it has none
-    and the store is marked and swept: every name on it); `all_pins` drops all pins on what is named. `untagged` drops
-    the manifests that no tag names and nothing needs, as `untagged_frame` says, of all repositories or of `groups`; no
-    target and no other policy may be given beside it. Errors: what `scan` raises, UnknownTargetError,
-    AmbiguousTargetError, InvalidDigestError, BlobNotFoundError, NotPinnedError, UnknownPolicyError, PlanError.
+    `targets` are names, digests, unique prefixes of a digest, patterns of whole names (`shop/*`, `*:1.?`, `*:[0-9]*`,
+    `re:.*-rc[0-9]+`), or lists, Indexes or Series of them; `groups` are repositories of which every pin is dropped. A
+    digest means one anonymous pin of it (where it has none and the store is marked and swept: every name on it);
+    `all_pins` drops all pins on what is named. `untagged` drops the manifests that no tag names and nothing needs, as
+    `untagged_frame` says, of all repositories or of `groups`; no target and no other policy may be given beside it.
+    Errors: what `scan` raises, UnknownTargetError, AmbiguousTargetError, PatternError, InvalidDigestError,
+    BlobNotFoundError, NotPinnedError, UnknownPolicyError, PlanError.
     Cost: what goes and its links, once the snapshot was asked before.
+
+    >>> store = demo.small()
+    >>> blobkit.simulate_deref(store, "shop/web:1.0").bytes, blobkit.simulate_deref(store, "shop/web:1.*").bytes
+    (1669, 5369)
     """
     snapshot = as_snapshot(x)
     if untagged:
@@ -336,16 +336,10 @@ def _not_holding(snapshot: Snapshot, holds: NDArray[np.bool_]) -> list[str]:
 def _frame(snapshot: Snapshot, nodes: NDArray[np.int32], level: NDArray[np.int32]) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "digest": keys(snapshot, nodes),
             "size": snapshot.graph.size[nodes],
             "level": level.astype(np.int64),
             "kind": categories(snapshot, "kind", nodes),
             "tags": tags(snapshot, nodes),
-        }
+        },
+        index=pd.Index(keys(snapshot, nodes), name="digest"),
     )
-
-
-def _objects(items: list[tuple[str, ...]]) -> NDArray[np.object_]:
-    result = np.empty(len(items), object)
-    result[:] = items
-    return result

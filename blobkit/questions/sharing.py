@@ -9,17 +9,19 @@ import numpy as np
 import pandas as pd
 
 from blobkit.analysis.groups import classes, pairs
+from blobkit.present.answer import Answer
+from blobkit.present.cells import NAME_SHOWN
+from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.protocols import as_snapshot
 from blobkit.questions.asking.grouping import MORE, SPECIAL, beside, held, named_by, partition
-from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
-from blobkit.render import count, cut, human_bytes, listed
+from blobkit.render import count, cut, human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from blobkit.present.sections import Table
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.asking.grouping import By, Held
-    from blobkit.questions.shown import Cells
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Sharing", "sharing"]
@@ -27,11 +29,10 @@ __all__ = ["Sharing", "sharing"]
 PAIRED = 32
 NAMES_LISTED = 10_000_000
 """Names in all sets together: where groups reach one another, their sets would fill the memory."""
-MEMBER_SHOWN = 24
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Sharing(Shown):
+class Sharing(Answer):
     """Bytes by the exact set of groups that reach them, under the snapshot's policy.
 
     - `frame`: `groups` (tuple of names, sorted), `blobs`, `bytes` (int64), biggest first; they add up to what is
@@ -41,6 +42,10 @@ class Sharing(Shown):
       that reach most
 
     What pins without a name, or garbage with counts, hold too is in the set all the same: `usage` says what goes.
+
+    >>> sharing = blobkit.sharing(demo.small(), by="repo")
+    >>> int(sharing.frame["bytes"].sum()), sharing.snapshot.bytes
+    (28112, 28112)
     """
 
     snapshot: Snapshot
@@ -82,22 +87,21 @@ class Sharing(Shown):
         shared = f"{human_bytes(self.shared_bytes)} of {human_bytes(self.bytes)}"
         return f"{shared} are shared by {cut(self.by, NAME_SHOWN)}, in {count(int(self._several.sum()), 'set')}"
 
-    def _lines(self) -> list[str]:
-        return [cut(self.snapshot.caption(), LINE_SHOWN)]
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return the biggest sets of groups; folded, what each group shares with the biggest of the others."""
+        sets = frame_table(self.frame, rows=rows, total=("blobs", "bytes"))
+        lines = (cut(self.snapshot.caption(), LINE_SHOWN),)
+        return Section("", lines, sets), Section("Shared by two groups", table=self._pairs_table(rows), folded=True)
 
-    def _table(self) -> Cells:
-        """Return the biggest sets, as cells."""
-        header = ("groups", "blobs", "bytes")
-        top = self.frame.head(ROWS_SHOWN)
-        rows: list[tuple[str, ...]] = [
-            (listed([cut(name, MEMBER_SHOWN) for name in groups], 3), f"{blobs:,}", human_bytes(size))
-            for groups, blobs, size in top.itertuples(index=False)
-        ]
-        if len(self.frame) > len(top):
-            rest = self.frame.iloc[len(top) :]
-            more = f"and {len(rest):,} more"
-            rows.append((more, f"{rest['blobs'].sum():,}", human_bytes(int(rest["bytes"].sum()))))
-        return header, rows, frozenset(("blobs", "bytes"))
+    def _pairs_table(self, rows: int) -> Table:
+        """Return the pairs of different groups that share most."""
+        matrix = self.pairs.to_numpy()
+        first, second = np.nonzero(np.triu(matrix, 1))
+        order = np.argsort(-matrix[first, second], kind="stable")
+        first, second = first[order], second[order]
+        names = self.pairs.index.to_numpy(object)
+        pairs = {"group": names[first], "with": names[second], "bytes": matrix[first, second]}
+        return frame_table(pd.DataFrame(pairs), rows=rows)
 
 
 def sharing(x: SupportsSnapshot | Address, by: By = "repo", *, policy: str | None = None) -> Sharing:
@@ -105,6 +109,10 @@ def sharing(x: SupportsSnapshot | Address, by: By = "repo", *, policy: str | Non
 
     `by` as in `usage`. Errors: what `scan` raises, GroupingError. Cost: what each group reaches and its links, and a
     sort of the blobs.
+
+    >>> sharing = blobkit.sharing(demo.small(), by="repo")
+    >>> int(sharing.pairs.loc["data/etl", "shop/web"])  # bytes that both use
+    4834
     """
     name, snapshot = named_by(by), as_snapshot(x)
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)

@@ -12,7 +12,7 @@ import pandas as pd
 from blobkit.analysis.dominators import frees
 from blobkit.analysis.repositories import members, nodes_of, referrers, repositories, spread, step
 from blobkit.cache import memoized
-from blobkit.errors import PlanError, UnknownPolicyError
+from blobkit.errors import Hint, PlanError, UnknownPolicyError
 from blobkit.protocols import as_snapshot
 from blobkit.questions.asking.ages import parse_age
 from blobkit.questions.asking.targets import Dropped, flattened, resolve
@@ -141,6 +141,8 @@ class Untagged:
 def untagged_frame(x: SupportsSnapshot | Address, *, min_age: Age = MIN_AGE) -> pd.DataFrame:
     """Return one row a stored manifest that no tag of its repository names, by repository, then by digest.
 
+    A manifest of several repositories has a row in each.
+
     - `repo`, `digest`: str; `kind`: categorical; `modified`: when it was pushed, datetime64[us, UTC], NaT unknown
     - `size`, `frees`: bytes of the manifest, and bytes that go if it alone is deleted (int64)
     - `needed_by`: "" where nothing needs it; `platform of TAG`: the tag contains it, as an index does its images;
@@ -149,6 +151,10 @@ def untagged_frame(x: SupportsSnapshot | Address, *, min_age: Age = MIN_AGE) -> 
 
     Judged by the rules under which each manifest is held by a link of its own. UnknownPolicyError for kinds of stores
     without untagged manifests, AgeError, and what `scan` raises. Cost: what tags reach, and retained sizes.
+
+    >>> untagged = blobkit.untagged_frame(demo.registry(unit=1))
+    >>> untagged[["repo", "needed_by"]].values.tolist()
+    [['shop/web', ''], ['shop/worker', 'platform of shop/worker:1']]
     """
     return Untagged(revisions_view(as_snapshot(x)), min_age, np.empty(0, np.int64)).frame()
 
@@ -158,8 +164,8 @@ def revisions_view(snapshot: Snapshot) -> Snapshot:
     """Return a snapshot under the policy by which each manifest is held; UnknownPolicyError where there is none."""
     policy = snapshot.store.revisions
     if not policy:
-        msg = f"{snapshot.kind} stores have no untagged manifests: what no name holds is garbage there (blobkit audit)"
-        raise UnknownPolicyError(msg)
+        msg = f"{snapshot.kind} stores have no untagged manifests: what no name holds is garbage there"
+        raise UnknownPolicyError(msg, hint=Hint("see blobkit.audit", "see blobkit audit"))
     return snapshot.with_policy(policy)
 
 
@@ -169,8 +175,10 @@ def only_groups(snapshot: Snapshot, policy: str | None, given: Mapping[str, obje
     if policy is not None and policy != revisions_view(snapshot).policy:
         odd.append(f"policy {policy}")
     if odd:
-        msg = f"untagged manifests are judged by rules of their own: give no {' and no '.join(odd)} beside untagged"
-        raise PlanError(msg)
+        msg = "untagged manifests are judged by rules of their own"
+        options = " and no ".join(name if name.startswith("a ") else f"--{name.replace('_', '-')}" for name in odd)
+        hint = Hint(f"give no {' and no '.join(odd)} beside untagged", f"give no {options} beside --untagged")
+        raise PlanError(msg, hint=hint)
 
 
 def _is_empty(value: object) -> bool:

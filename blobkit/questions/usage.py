@@ -9,31 +9,40 @@ import pandas as pd
 
 from blobkit.analysis.groups import shares
 from blobkit.analysis.reach import unknown
+from blobkit.present.answer import Answer
+from blobkit.present.cells import NAME_SHOWN
+from blobkit.present.plain import records
+from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.protocols import as_snapshot
 from blobkit.questions.asking.grouping import OF_BLOBS, SPECIAL, UNKNOWN, beside, held, named_by, partition
-from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
-from blobkit.questions.summary import records
 from blobkit.render import count, cut, human_bytes
 
 if TYPE_CHECKING:
     from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.questions.asking.choosing import Where
     from blobkit.questions.asking.grouping import By
-    from blobkit.questions.shown import Cells
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Usage", "usage"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Usage(Shown):
-    """The use of space under the snapshot's policy: the groups by name, then four rows beside them.
+class Usage(Answer):
+    """The use of space under the snapshot's policy: the groups by name, then the rows beside them.
 
     `frame`, int64, index `group`: `blobs` and `closure` (bytes) that the group reaches; `exclusive`: bytes that go if
-    all its pins are dropped; `shared` = closure - exclusive; `split`: its share of the bytes, where each blob is dealt
-    to the k groups that reach it, size // k each and what is left one byte each by sorted name. The rows beside:
+    all its pins are dropped (by platform: that only its images reach); `shared` = closure - exclusive; `split`: its
+    share of the bytes, where each blob is dealt to the k groups that reach it, size // k each and what is left one byte
+    each by sorted name. `beside` (bool): whether the row stands beside the groups. These rows are there where they are
+    not empty:
 
     - `(untagged)` what pins without a name hold, and no group; `(other)` the group of all that `by` maps to nothing
+    - `(other names)` what names hold that `where` leaves out, and no group: what both hold, the groups pay for alone
     - `(garbage)` what nothing reaches; `(unknown)` the same while a manifest in use is unreadable
+
+    >>> usage = blobkit.usage(demo.small(), by="repo")
+    >>> int(usage.frame["split"].sum()), usage.snapshot.bytes
+    (28112, 28112)
     """
 
     snapshot: Snapshot
@@ -57,54 +66,68 @@ class Usage(Shown):
 
     def title(self) -> str:
         """Return the answer in one line."""
-        return (
-            f"{human_bytes(self.bytes)} by {cut(self.by, NAME_SHOWN)}: {count(len(self.frame) - len(SPECIAL), 'group')}"
-        )
+        groups = count(int((~self.frame["beside"]).sum()), "group")
+        return f"{human_bytes(self.bytes)} by {cut(self.by, NAME_SHOWN)}: {groups}"
 
     def _lines(self) -> list[str]:
         lines = [cut(self.snapshot.caption(), LINE_SHOWN)]
-        if self.frame.loc[UNKNOWN, "blobs"]:
+        if UNKNOWN in self.frame.index:
             lines.append("unknown: a manifest in use cannot be read, so nothing unreachable is safe to delete")
         if self.by not in OF_BLOBS and len(unknown(self.snapshot.graph)):
             lines.append("exclusive is an upper bound: a manifest in use cannot be read, and may hold some of it")
         return lines
 
-    def _table(self) -> Cells:
-        """Return the groups with the largest shares, then the rows beside the groups that are not empty, as cells."""
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return the groups with the largest shares, then the rows beside the groups that are not empty."""
         frame = self.frame
+        is_beside = frame["beside"].to_numpy()
+        frame = frame.drop(columns="beside")
         if not frame["shared"].any():  # all columns say the same
-            frame = frame[["blobs", "split"]].set_axis(["blobs", "bytes"], axis=1)
-        groups, beside_them = frame.iloc[: -len(SPECIAL)], frame.iloc[-len(SPECIAL) :]
+            frame = frame[["blobs", "split"]].set_axis(["blobs", "bytes"], axis=1).rename_axis("group")
+        groups, others = frame[~is_beside], frame[is_beside]
         share = frame.columns[-1]
-        top = groups.sort_values(share, ascending=False, kind="stable").head(ROWS_SHOWN)
-        rows = _cells(top)
-        if len(groups) > len(top):
-            rest = human_bytes(int(groups[share].sum() - top[share].sum()))
-            rows.append((f"and {len(groups) - len(top):,} more", *[""] * (len(frame.columns) - 1), rest))
-        header = ("group", *frame.columns)
-        return header, rows + _cells(beside_them[beside_them["blobs"] > 0]), frozenset(header[1:])
+        top = groups.sort_values(share, ascending=False, kind="stable")
+        return (
+            Section("", tuple(self._lines()), frame_table(top, rows=rows, total=[share])),
+            Section("Beside the groups", table=frame_table(others)),
+        )
 
 
-def usage(x: SupportsSnapshot | Address, by: By = "tag", *, policy: str | None = None) -> Usage:
+def usage(
+    x: SupportsSnapshot | Address, by: By = "tag", *, where: Where | None = None, policy: str | None = None
+) -> Usage:
     """Return what uses the space, by group; the shares add up to the stored bytes, exactly.
 
     `by` is "tag" or "repo" (pins that hold are grouped by their name or repository); a function, Series or mapping that
-    gives the name of a pin its group (a Series by the index of `tags_frame`; None or NaN: `(other)`); or "kind",
-    "media_type", "platform", "month" (of `modified`, UTC), which sort the blobs themselves into groups: no blob is in
-    two, one of which it is not known goes to `(other)`. Errors: what `scan` raises, GroupingError. Cost: what each
-    group reaches, and its links.
+    gives the name of a pin its group (a Series by the index of `tags_frame`; None or NaN: `(other)`); "platform": a
+    layer has the platforms of the manifests above it, and what has none, as an index has, goes to `(other)`; or "kind",
+    "media_type", "month" (of `modified`, UTC), which sort the blobs themselves into groups: no blob is in two, one of
+    which it is not known goes to `(other)`.
+
+    `where` chooses the names that count: a bool mask over `tags_frame` (a Series with its index, or an array), a
+    pattern (`"*-rc*"`, `"re:..."`), or names. Then `exclusive` is what goes if the chosen names of a group are dropped
+    while all others stay, and what only the others hold is the row `(other names)`.
+
+    Errors: what `scan` raises, GroupingError, ChoiceError, UnknownTargetError, PatternError. Cost: what each group
+    reaches, and its links.
+
+    >>> usage = blobkit.usage(demo.small(), by=lambda tag: tag.split("/")[0])  # by team
+    >>> usage.frame["split"].nlargest(3).to_dict()
+    {'shop': 18112, 'data': 6710, 'base': 3290}
     """
     name, snapshot = named_by(by), as_snapshot(x)
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)
-    parts = partition(snapshot, by)
-    frame = _of_pins(snapshot, by) if parts is None else _whole(parts)
-    named = ~frame.index.isin(SPECIAL)
-    rest = frame[~named].reindex(pd.Index(SPECIAL, dtype="str"), fill_value=0)
-    return Usage(snapshot, name, pd.concat([frame[named], rest]).rename_axis("group"))
+    parts = partition(snapshot, by, where)
+    frame = _of_groups(snapshot, by, where) if parts is None else _whole(parts)
+    is_beside = frame.index.isin(SPECIAL)
+    rest = frame[is_beside].reindex([name for name in SPECIAL if name in frame.index])
+    rest = rest[rest.any(axis=1)]
+    whole = pd.concat([frame[~is_beside].assign(beside=False), rest.assign(beside=True)])
+    return Usage(snapshot, name, whole.set_axis(whole.index.astype("str")).rename_axis("group"))
 
 
-def _of_pins(snapshot: Snapshot, by: By) -> pd.DataFrame:
-    found = held(snapshot, by)
+def _of_groups(snapshot: Snapshot, by: By, where: Where | None) -> pd.DataFrame:
+    found = held(snapshot, by, where)
     share = shares(snapshot.graph, found.reach, found.alone)
     columns = {"blobs": share.blobs, "closure": share.closure, "exclusive": share.exclusive}
     columns |= {"shared": share.closure - share.exclusive, "split": share.split}
@@ -118,10 +141,3 @@ def _whole(parts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {"blobs": parts["blobs"], "closure": size, "exclusive": size, "shared": 0 * size, "split": size}
     )
-
-
-def _cells(frame: pd.DataFrame) -> list[tuple[str, ...]]:
-    return [
-        (cut(str(group), NAME_SHOWN), f"{blobs:,}", *map(human_bytes, sizes))
-        for group, blobs, *sizes in frame.itertuples()
-    ]

@@ -15,11 +15,14 @@ from blobkit.analysis.dominators import leaked
 from blobkit.analysis.holder_kernels import links_within
 from blobkit.analysis.reach import closure_up, holders
 from blobkit.analysis.referrers import Holding
+from blobkit.present.answer import Answer
+from blobkit.present.cells import NAME_SHOWN
+from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, columns_table, frame_table
+from blobkit.present.units import Unit
 from blobkit.protocols import as_snapshot
 from blobkit.questions.asking.targets import Dropped, PinName, blob_of, untagged
 from blobkit.questions.columns import categorical, keys
 from blobkit.questions.preview import Preview, preview_of
-from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
 from blobkit.render import count, cut, human_bytes, short
 from blobkit.snapshot.references import PIN_KINDS
 from blobkit.snapshot.roles import IS_REVISION
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.shown import Cells
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Why", "why"]
@@ -67,8 +69,14 @@ class Paths(Mapping[str, tuple[str, ...]]):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Why(Shown):
-    """The pins that hold the blob `digest` under the snapshot's policy; falsy when nothing does."""
+class Why(Answer):
+    """The pins that hold the blob `digest` under the snapshot's policy; falsy when nothing does.
+
+    >>> store = demo.small()
+    >>> why = blobkit.why(store, store.tags()["shop/web:2.0"])
+    >>> why.tags
+    ('shop/web:2.0', 'shop/web:latest')
+    """
 
     snapshot: Snapshot
     digest: str
@@ -76,12 +84,12 @@ class Why(Shown):
     @cached_property
     def tags(self) -> tuple[str, ...]:
         """All names that reach the blob, sorted; as targets they stay names, also where one is a digest."""
-        return tuple(map(PinName, sorted(set(self.frame.loc[self._named, "name"].tolist()))))
+        return tuple(map(PinName, sorted(set(self.frame.loc[self._named, "tag"].tolist()))))
 
     @cached_property
     def others(self) -> tuple[str, ...]:
         """The other pins that reach it, sorted: anonymous ones by their digest, revisions as `repo@digest`."""
-        return tuple(sorted(set(self.frame.loc[~self._named, "name"].tolist())))
+        return tuple(sorted(set(self.frame.loc[~self._named, "tag"].tolist())))
 
     @property
     def releasable(self) -> bool:
@@ -97,22 +105,27 @@ class Why(Shown):
     def paths(self) -> Paths:
         """A shortest way down to the blob from each of `tags` and `others`: the keys of the nodes on it."""
         ends: dict[str, int] = {}
-        for name, node in zip(self.frame["name"].tolist(), self._nodes.tolist(), strict=True):
+        for name, node in zip(self.frame["tag"].tolist(), self._nodes.tolist(), strict=True):
             ends.setdefault(name, node)
         return Paths(self.snapshot, ends, self._below)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """One row a pin that reaches the blob, nearest first: name, pin (its kind), digest (where), links (how far)."""
+        """One row a pin that reaches the blob, nearest first: tag, pin (its kind), digest (where), links (how far).
+
+        `tag`: the full name, of a pin without one the digest that it is on; `name` is the older word for it. A digest
+        with several pins has several rows.
+        """
         pins = self.snapshot.pins
         digest = keys(self.snapshot, self._nodes)
         name = pd.Series(pins["name"].take(self._rows).to_pandas(), dtype="str").fillna(pd.Series(digest))
         return pd.DataFrame(
             {
-                "name": name.array,
+                "tag": name.array,
                 "pin": categorical(codes(pins["kind"])[self._rows], PIN_KINDS),
                 "digest": digest,
                 "links": self._distance[self._nodes].astype(np.int64),
+                "name": name.array,
             }
         )
 
@@ -199,18 +212,14 @@ class Why(Shown):
             )
         return [cut(line, LINE_SHOWN) for line in lines]
 
-    def _table(self) -> Cells:
-        """Return the nearest pins, as cells."""
-        header = ("name", "pin", "digest", "links")
-        top = self.frame.head(ROWS_SHOWN)
-        columns = (top[name].tolist() for name in header)
-        rows: list[tuple[str, ...]] = [
-            (cut(short(name), NAME_SHOWN), str(pin), digest, str(links))
-            for name, pin, digest, links in zip(*columns, strict=True)
-        ]
-        if len(self.frame) > len(top):
-            rows.append((f"and {len(self.frame) - len(top):,} more", "", "", ""))
-        return header, rows, frozenset({"links"})
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return what holds the blob: the nearest pins; folded, a shortest way from each of them."""
+        names = list(islice(self.paths, rows))
+        ways = columns_table({"tag": names, "way": [self.paths[name] for name in names]}, {"way": Unit.NAMES})
+        return (
+            Section("", tuple(self._lines()), frame_table(self.frame, ("tag", "pin", "digest", "links"), rows=rows)),
+            Section("Ways down to it", table=ways, folded=True),
+        )
 
 
 def _few(found: tuple[str, ...]) -> str:
@@ -225,6 +234,11 @@ def why(x: SupportsSnapshot | Address, blob: str, *, policy: str | None = None) 
 
     `blob` is a digest, a unique prefix of one, or a name. Errors: what `scan` raises, BlobNotFoundError,
     InvalidDigestError, UnknownTargetError, AmbiguousTargetError. Cost: nodes + links; each of `.paths` what is on it.
+
+    >>> store = demo.small()
+    >>> layer = blobkit.to_frame(store)["refcount"].idxmax()
+    >>> len(blobkit.why(store, layer).tags)
+    11
     """
     snapshot = as_snapshot(x)
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)

@@ -11,12 +11,14 @@ import hashlib
 import os
 import re
 import stat
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blobkit.access import is_denied, reason
 from blobkit.digest import of, split
 from blobkit.filehandle import Held, close, open_into
+from blobkit.log import log
 from blobkit.oci.documents import DOCUMENT_LIMIT, Document, read_document
 from blobkit.oci.untrusted import DocumentError
 from blobkit.render import clean
@@ -115,6 +117,7 @@ class Facts:
         self.pins: list[tuple[int, str | None, str, str | None, int, int]] = []
         self.notices: list[tuple[str, str, str, str]] = []
         self.behind_links: set[str] = set()
+        self.checked: set[str] = set()
 
     def node(self, key: str) -> int:
         """Return the node of this key, made as a missing one where it is new."""
@@ -208,6 +211,8 @@ class Facts:
     def snapshot(self, kind: str, address: str, policy: str | None) -> Snapshot:
         """Return the picture of all facts recorded."""
         disk = self.ledger.close(self) if self.ledger else None
+        read_by_kind = Counter(self.kind[self.ids[digest]] for digest in self.checked if digest in self.ids)
+        log.info("blobs read and hashed: %s", ", ".join(f"{n} {kind}" for kind, n in read_by_kind.items()) or "none")
         pins = list(zip(*self.pins, strict=True)) or [()] * len(PIN_COLUMNS)
         source, target, link_kind = self.links
         return build(
@@ -237,7 +242,7 @@ class Files:
 
     def __init__(self, facts: Facts, root: str, path: Callable[[Digest], str]) -> None:
         self.facts, self.root, self.path = facts, root, path
-        self.checked: set[str] = set()
+        self.checked = facts.checked
 
     def add(self, digest: Digest, entry: os.DirEntry[str]) -> None:
         """Record the stored blob behind a directory entry, or say why it is none."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from blobkit.errors import UnknownToolError
 from blobkit.questions.aftermath import broken
 from blobkit.questions.deletion import drops
-from blobkit.render import count, human_bytes, listed
+from blobkit.render import choices, count, human_bytes, listed
 from blobkit.scripts.blobkit import with_blobkit
 from blobkit.scripts.oci import by_hand, with_umoci
 from blobkit.scripts.registry import with_api
@@ -29,7 +29,9 @@ def script(preview: Preview, tool: str | None = None, *, heading: Sequence[str] 
 
     `tool` is crane, skopeo, regctl, curl, umoci, rm or blobkit; None takes what fits the kind of store.
     UnknownToolError where it does not fit, which names those that do. Every command checks first that the names still
-    name the digest of the snapshot, and is skipped where they do not; the last one is the collector.
+    name the digest of the snapshot, and is skipped where they do not; the last one is the collector. No manifest is
+    deleted while a tag that stays names it. Where the collector would take what is needed, files are removed one by
+    one, or nothing is collected. Comments say what each command frees.
     """
     tool = _fitting(preview.snapshot, tool)
     wanted, found = drops(preview.deletion), preview.collection
@@ -50,12 +52,11 @@ def script(preview: Preview, tool: str | None = None, *, heading: Sequence[str] 
 def _fitting(snapshot: Snapshot, tool: str | None) -> str:
     fit = snapshot.store.tools
     if not fit:
-        more = "import it into a blobkit store (blobkit import SOURCE STORE) and drop there"
-        msg = f"no tool drops anything from a {snapshot.kind} store in place: {more}"
-        raise UnknownToolError(msg)
+        msg = f"no tool drops anything from a {snapshot.kind} store in place"
+        raise UnknownToolError(msg, hint="import it into a blobkit store (blobkit import SOURCE STORE) and drop there")
     if tool is not None and tool not in fit:
-        msg = f"{tool!r} does not fit stores of the kind {snapshot.kind}: use {', '.join(fit)}"
-        raise UnknownToolError(msg)
+        msg = f"{tool!r} does not fit stores of the kind {snapshot.kind}"
+        raise UnknownToolError(msg, hint=choices(tool, fit))
     return tool or fit[0]
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from blobkit.errors import SnapshotFormatError, UnknownPolicyError
 from blobkit.oci.documents import OCI_INDEX, OCI_MANIFEST
 from blobkit.oci.names import UMOCI_NAME
+from blobkit.render import choices
 from blobkit.snapshot.dropping import Dropping
 from blobkit.snapshot.records import Collector, Kind, Policy, StopRule
 from blobkit.snapshot.references import LINKS
@@ -183,8 +184,8 @@ def policy_of(store: str, name: str) -> Policy:
     for policy in policies:
         if name in (policy.name, ""):
             return policy
-    msg = f"no policy {name!r} for {store} stores: use one of {', '.join(policy.name for policy in policies)}"
-    raise UnknownPolicyError(msg)
+    msg = f"no policy {name!r} for {store} stores"
+    raise UnknownPolicyError(msg, hint=choices(name, [policy.name for policy in policies], use="use one of"))
 
 
 def collectors() -> tuple[str, ...]:

@@ -129,7 +129,7 @@ def _refusing(path: Path) -> Iterator[None]:
     except _DAMAGE as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         msg = f"{path} is a damaged snapshot, or none ({printable(reason)})"
-        raise SnapshotFormatError(msg) from error
+        raise SnapshotFormatError(msg, hint="scan the store again (blobkit scan ADDRESS -o FILE)") from error
 
 
 def _read(files: Mapping[str, IO[bytes]], size: int) -> tuple[Tables, Meta]:

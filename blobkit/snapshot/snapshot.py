@@ -11,20 +11,25 @@ from bisect import bisect_left
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.render import count, html_card, html_table, human_bytes, printable
+from blobkit.methods import Previews
+from blobkit.present.answer import Answer
+from blobkit.present.sections import ROWS_SHOWN, Section
+from blobkit.protocols import summarised
+from blobkit.render import count, human_bytes, printable
 from blobkit.snapshot.graph import build_graph, counted_links, holding_pins
 from blobkit.snapshot.kinds import STORES, policy_of
-from blobkit.snapshot.saved import read_archive, read_directory, write_archive, write_directory
 from blobkit.snapshot.tables import Notice, Tables, ids, make, numbers, with_notices
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
+    from types import ModuleType
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -37,13 +42,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Snapshot", "build"]
 
+SUMMED = 200_000
+"""Nodes of a snapshot that is analysed to show itself; a larger one must show itself at once."""
+NEXT = "next: blobkit.audit(x), blobkit.tags_frame(x), blobkit.usage(x, by=...), blobkit.simulate_deref(x, name)"
 
-@dataclass(frozen=True, eq=False)
-class Snapshot:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Snapshot(Answer, Previews):
     """An immutable picture of a store: `kind` and `address` of the store, the `time` (UTC) it was taken, its facts.
 
     `nodes`, `links`, `pins` and `notices` are Arrow tables that pandas, polars and duckdb read without a copy; their
     columns are told in `blobkit.snapshot.tables.Tables`. Made by `blobkit.scan`, `store.snapshot()`, `Snapshot.load`.
+
+    >>> snapshot = demo.small().snapshot()
+    >>> snapshot.save("now.blobkit")
+    >>> blobkit.Snapshot.load("now.blobkit").bytes == snapshot.bytes
+    True
     """
 
     tables: Tables
@@ -141,21 +155,21 @@ class Snapshot:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all facts into one file (a zip of parquet files), whole or not at all."""
-        write_archive(Path(path), self.tables, self._meta())
+        _files().write_archive(Path(path), self.tables, self._meta())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Snapshot:
         """Return the snapshot that `save` wrote; SnapshotFormatError where the file is none or is damaged."""
-        return cls._restore(*read_archive(Path(path)))
+        return cls._restore(*_files().read_archive(Path(path)))
 
     def to_parquet(self, directory: str | os.PathLike[str]) -> None:
         """Write one parquet file a table into `directory`; links and pins name nodes by their `id`."""
-        write_directory(Path(directory), self.tables, self._meta())
+        _files().write_directory(Path(directory), self.tables, self._meta())
 
     @classmethod
     def from_parquet(cls, directory: str | os.PathLike[str]) -> Snapshot:
         """Return the snapshot that `to_parquet` wrote; SnapshotFormatError where it is none or is damaged."""
-        return cls._restore(*read_directory(Path(directory)))
+        return cls._restore(*_files().read_directory(Path(directory)))
 
     def _meta(self) -> dict[str, object]:
         return {
@@ -180,6 +194,22 @@ class Snapshot:
         """The total size of the stored blobs."""
         return int(numbers(self.nodes["size"]).sum())
 
+    def to_dict(self) -> dict[str, object]:
+        """Return what the snapshot is of, and how much, as plain values that JSON can hold; `to_parquet` has all."""
+        return {
+            "snapshot": self.caption(),
+            "kind": self.kind,
+            "address": self.address,
+            "time": self.time.isoformat(),
+            "policy": self.policy,
+            "policies": list(self.policies),
+            "blobs": self.blobs,
+            "bytes": self.bytes,
+            "links": self.links.num_rows,
+            "pins": self.pins.num_rows,
+            "notices": self.notices.num_rows,
+        }
+
     def caption(self) -> str:
         """Return one line that names the store, the time and the policy: every answer carries it."""
         return f"{self.kind}:{printable(self.address)} at {self.time:%Y-%m-%d %H:%M:%S} UTC, policy {self.policy}"
@@ -192,16 +222,18 @@ class Snapshot:
         """Return the same in one line."""
         return f"<Snapshot of {self.caption()}: {self.blobs:,} blobs, {self.bytes:,} bytes>"
 
-    def _repr_html_(self) -> str:
-        rows = [
-            ("stored blobs", f"{self.blobs:,}"),
-            ("stored bytes", human_bytes(self.bytes)),
-            ("links", f"{self.links.num_rows:,}"),
-            ("pins", f"{self.pins.num_rows:,}"),
-            ("notices", f"{self.notices.num_rows:,}"),
-            ("policies", ", ".join(self.policies)),
-        ]
-        return html_card("Snapshot", [self.caption()], html_table(("fact", "value"), rows))
+    def title(self) -> str:
+        """Return one line that names the store, the time and the policy."""
+        return self.caption()
+
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return how much there is and what to call next; of up to 200,000 nodes also what is live, biggest, tagged."""
+        things = ((self.blobs, "blob"), (self.links.num_rows, "link"), (self.pins.num_rows, "pin"))
+        numbers = ", ".join(count(number, noun) for number, noun in things)
+        notices = count(self.notices.num_rows, "notice")
+        about = (f"{human_bytes(self.bytes)}: {numbers}, {notices}", f"policies: {', '.join(self.policies)}", NEXT)
+        parts = summarised(self).sections(rows) if self.nodes.num_rows <= SUMMED else ()
+        return Section("", about), *(replace(part, title=part.title or "At a glance") for part in parts)
 
 
 def build(  # noqa: PLR0913 (the four fact tables, and what they are of)
@@ -222,3 +254,8 @@ def build(  # noqa: PLR0913 (the four fact tables, and what they are of)
     """
     rule = policy_of(kind, policy or "")
     return Snapshot(make(nodes, links, pins, notices), kind, address, time or datetime.now(UTC), rule, disk)
+
+
+def _files() -> ModuleType:
+    """Return the module of saved snapshots; what reads and saves none does not wait for parquet."""
+    return import_module("blobkit.snapshot.saved")

@@ -43,6 +43,7 @@ __all__ = [
     "matching",
     "numbers",
     "places",
+    "refused",
     "same_as_before",
     "with_notices",
 ]
@@ -130,6 +131,15 @@ def matching(column: pa.ChunkedArray, expression: str) -> NDArray[np.int64]:
     """Return the rows whose text matches a regular expression (RE2: linear time, whatever the expression)."""
     matches = pc.match_substring_regex(column, expression).fill_null(False)  # noqa: FBT003 (it takes no keyword)
     return np.flatnonzero(np.asarray(matches))
+
+
+def refused(expression: str) -> str:
+    """Return why RE2 takes a text for no regular expression, "" where it takes it."""
+    try:
+        pc.match_substring_regex(pa.array([""], TEXT), expression)
+    except (ValueError, pa.ArrowException) as error:
+        return str(error).partition("\n")[0].removeprefix("Invalid regular expression: ")
+    return ""
 
 
 def same_as_before(column: pa.ChunkedArray) -> NDArray[np.bool_]:

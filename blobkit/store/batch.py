@@ -51,6 +51,13 @@ class Batch(Verbs):
     """All verbs of a store in one transaction; made by `store.batch()`, used by one thread, over when that block ends.
 
     A verb that fails leaves nothing of itself; the batch goes on unless the error leaves its block.
+
+    >>> store = demo.small()
+    >>> with store.batch() as batch:
+    ...     note = batch.put(b"hello")
+    ...     moved = batch.tag("greeting:1", note.digest)
+    >>> store.tags()["greeting:1"] == note.digest
+    True
     """
 
     def __init__(self, pending: _Pending, held: _Held, address: str) -> None:

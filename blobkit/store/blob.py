@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["Blob"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Blob(Descriptor):
-    """The facts of a blob when it was looked up; its content, which never changes, is read on demand."""
+    """The facts of a blob when it was looked up; its content, which never changes, is read on demand.
+
+    >>> store = demo.small()
+    >>> store.get(store.put(b"hello").digest).read()
+    b'hello'
+    """
 
     _open: Callable[[Digest, int], BinaryIO] = field(repr=False, compare=False)
     _read: Callable[[Digest, int], bytes] = field(repr=False, compare=False)

@@ -43,6 +43,18 @@ class LocalStore(Store):
     may use one directory; whoever wants to write waits up to `timeout` seconds for the others (StoreBusyError).
     `adopt=True` takes in what another program wrote there, as `adopt` does, and makes a plain OCI layout a store;
     `adopted` then says what that was. NotAStoreError, NotAdoptedError, StoreTooNewError.
+
+    Network file systems are refused. A process may fork with a store open, outside of batches, and both go on with it.
+    skopeo, buildah and umoci may read the directory as an OCI layout at any time. Once one of them has written
+    index.json, a LayoutChangedWarning says so, and no file is removed until `adopt`. Do not remove blobs here while
+    another program copies into the store: it reuses layers whose files it finds. index.json shows tags and adopted
+    entries only, so `umoci gc` may remove other blobs: these raise ContentMissingError, and putting them again heals
+    them.
+
+    >>> with blobkit.LocalStore("store") as store:
+    ...     note = store.put(b"hello", tag="greeting:1")
+    ...     store.untag("greeting:1").digests == (note.digest,)
+    True
     """
 
     adopted: Adopted | None = None

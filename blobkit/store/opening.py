@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from blobkit.access import refusal
-from blobkit.errors import NotAdoptedError, NotAStoreError, StoreDamagedError, UnreadableStoreError
+from blobkit.errors import Hint, NotAdoptedError, NotAStoreError, StoreDamagedError, UnreadableStoreError
 from blobkit.index.schema import check_version
+from blobkit.render import in_shell
 from blobkit.store.mounts import check_disk
 
 if TYPE_CHECKING:
@@ -24,11 +25,12 @@ def index_path(root: Path) -> Path:
 
 def refuse_layout(root: Path) -> NoReturn:
     """Return the advice for a layout that no store owns."""
-    msg = (
-        f"{root} is an OCI image layout, no store: blobkit.LocalStore({str(root)!r}, adopt=True) makes it one, "
-        f"blobkit.scan({str(root)!r}) reads it as it is"
+    msg = f"{root} is an OCI image layout, no blobkit store"
+    python = (
+        f"blobkit.LocalStore({str(root)!r}, adopt=True) makes it one, blobkit.scan({str(root)!r}) reads it as it is"
     )
-    raise NotAdoptedError(msg)
+    shell = f"blobkit adopt {in_shell(root)} makes it one, blobkit audit {in_shell(root)} reads it as it is"
+    raise NotAdoptedError(msg, hint=Hint(python, shell))
 
 
 def check_root(root: Path, *, create: bool, adopt: bool, layout: Layout) -> None:
@@ -60,8 +62,10 @@ def check_root(root: Path, *, create: bool, adopt: bool, layout: Layout) -> None
             refuse_layout(root)
         layout.check_foreign()
     elif names:
-        msg = f"{root} is no blobkit store and not empty: give another directory, or try blobkit.scan({str(root)!r})"
-        raise NotAStoreError(msg)
+        msg = f"{root} is no blobkit store and not empty"
+        other = "give another directory, or read it with"
+        hint = Hint(f"{other} blobkit.scan({str(root)!r})", f"{other} blobkit audit {in_shell(root)}")
+        raise NotAStoreError(msg, hint=hint)
     else:
         _check_creation(root, "is empty", create=create)
 
@@ -77,16 +81,17 @@ def _check_index(root: Path, *, create: bool, begun: Layout | Literal[False]) ->
     elif begun:
         begun.check_foreign()
     elif any((root / "blobs").glob("*/*")):
-        msg = (
-            f"{root} has blobs but its index {path} is gone: restore it, or blobkit fsck --repair rebuilds it; "
-            f"where it never had one, blobkit.LocalStore({str(root)!r}, adopt=True) begins with what index.json names"
-        )
-        raise StoreDamagedError(msg)
+        msg = f"{root} has blobs but its index {path} is gone"
+        rebuild = f"restore it, or rebuild it with blobkit fsck --repair {in_shell(root)}; where it never had one,"
+        begins = "begins with what index.json names"
+        python = f"{rebuild} blobkit.LocalStore({str(root)!r}, adopt=True) {begins}"
+        raise StoreDamagedError(msg, hint=Hint(python, f"{rebuild} blobkit adopt {in_shell(root)} {begins}"))
     else:
         _check_creation(root, "is not finished", create=create)
 
 
 def _check_creation(root: Path, state: str, *, create: bool) -> None:
     if not create:
-        msg = f"{root} {state}, and create=False does not make a store: give the path of one"
-        raise NotAStoreError(msg)
+        msg = f"{root} {state}, and is no store"
+        python = "give the path of one (create=False makes none)"
+        raise NotAStoreError(msg, hint=Hint(python, "give the path of one"))

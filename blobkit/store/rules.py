@@ -9,13 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NoReturn
 
 from blobkit.cascade import cascade
-from blobkit.errors import (
-    BlobNotFoundError,
-    LinkCycleError,
-    NotPinnedError,
-    TagExistsError,
-    TagNotFoundError,
-)
+from blobkit.errors import BlobNotFoundError, Hint, LinkCycleError, NotPinnedError, TagExistsError, TagNotFoundError
 from blobkit.model import Change, Freed, Link
 from blobkit.render import count, listed, printable, short
 from blobkit.store.cycles import reaches
@@ -142,8 +136,8 @@ def untag(rows: Reading, name: str) -> Change:
     """Return the plan of dropping a tag and its pin; TagNotFoundError where there is none."""
     blob = rows.tags([name]).get(name) if is_name(name) else None
     if blob is None:
-        msg = f"no tag {printable(str(name))!r:.300} in this store: see store.tags()"
-        raise TagNotFoundError(msg)
+        msg = f"no tag {printable(str(name))!r:.300} in this store"
+        raise TagNotFoundError(msg, hint=Hint("see store.tags()", "see blobkit tags"))
     return _planned(rows, pins={blob: -1}, unnamed=[name])
 
 
@@ -152,8 +146,8 @@ def held(rows: Reading, digests: Collection[Digest]) -> Mapping[Digest, Record]:
     records = rows.records(digests)
     for digest in digests:
         if digest not in records:
-            msg = f"no blob {digest} in this store: see store.list()"
-            raise BlobNotFoundError(msg, digest=digest)
+            msg = f"no blob {digest} in this store"
+            raise BlobNotFoundError(msg, hint=Hint("see store.list()", "see blobkit ls"), digest=digest)
     return records
 
 

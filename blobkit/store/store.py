@@ -11,11 +11,13 @@ from __future__ import annotations
 import threading
 import warnings
 from contextlib import contextmanager, suppress
+from html import escape
 from typing import TYPE_CHECKING, Self
 from weakref import ref
 
 from blobkit.digest import parse
-from blobkit.errors import BatchError, LayoutBehindWarning
+from blobkit.errors import BatchError, BlobkitError, LayoutBehindWarning
+from blobkit.methods import Questions
 from blobkit.protocols import as_source
 from blobkit.store.batch import batched
 from blobkit.store.bulk import Bulk
@@ -44,10 +46,15 @@ SWEEP = 512
 """Files unlinked under one lock: other writers wait for no longer than that."""
 
 
-class Store(Bulk):
+class Store(Bulk, Questions):
     """Blobs with reference counts and links. Every verb holds as a whole or not at all; threads may share a store.
 
-    Verbs that take a digest raise InvalidDigestError for what is none, and BlobNotFoundError for what is not here.
+    Verbs that take a digest raise InvalidDigestError for what is none, and BlobNotFoundError for what is not here. The
+    questions (`usage`, `why`, `plan`, `audit`, ...) are asked of a snapshot of the store.
+
+    >>> store = demo.small()  # a Store over content and an index in memory
+    >>> len(store), "shop/web:1.0" in store.tags()
+    (33, True)
     """
 
     _content: Inspected
@@ -165,6 +172,17 @@ class Store(Bulk):
     ) -> None:
         """Close the store."""
         self.close()
+
+    def _repr_html_(self) -> str:
+        """Return the store at a glance. Cost: the number of blobs and tags; up to 200,000 blobs also a snapshot."""
+        from blobkit.store.card import SUMMED, Card  # noqa: PLC0415 (for notebooks only)
+
+        try:
+            blobs, tags = self._index.read(lambda rows: (rows.total(), len(rows.tags())))
+            card = Card(repr(self), blobs, tags, self.snapshot() if blobs <= SUMMED else None)
+            return card._repr_html_()
+        except (BlobkitError, OSError):  # a closed or damaged store shows its place
+            return f"<code>{escape(repr(self))}</code>"
 
     def _subject(self) -> Subject:
         """Return what `fsck` checks."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from blobkit.digest import Digest
 from blobkit.errors import WriterClosedError
+from blobkit.render import human_bytes
 from blobkit.store.hashing import CHUNK, Hasher
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ class BlobWriter(Generic[R]):
 
     `with` commits on success and cancels on an error; after an explicit commit or cancel, leaving it does nothing.
     A writer belongs to one process and one thread at a time.
+
+    >>> with demo.small().new_writer() as writer:
+    ...     _ = writer.write(b"hello, "), writer.write(b"world")
+    >>> writer.digest[:19]
+    'sha256:09ca7e4eaa6e'
     """
 
     def __init__(
@@ -123,6 +129,10 @@ class BlobWriter(Generic[R]):
                     self._settled()
             finally:
                 self._stop("cancelled")
+
+    def __repr__(self) -> str:
+        """Return how much was written, and whether more can be."""
+        return f"<BlobWriter: {human_bytes(self.size)} written, {self._end or 'open'}>"
 
     def __enter__(self) -> Self:
         """Return the writer itself."""

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.snapshot.snapshot import Snapshot
 
+    _DiGraph = nx.DiGraph[str]
+else:
+    _DiGraph = nx.DiGraph  # no generic class outside of its stubs
+
 __all__ = ["graph_view", "to_graph"]
 
 _ROWS = 4096
@@ -36,10 +40,6 @@ _CHANGES = (
 )
 
 V = TypeVar("V")
-if TYPE_CHECKING:
-    _DiGraph = nx.DiGraph[str]
-else:
-    _DiGraph = nx.DiGraph  # no generic class outside of its stubs
 
 
 def to_graph(x: SupportsSnapshot | Address) -> nx.DiGraph[str]:
@@ -57,6 +57,10 @@ def to_graph(x: SupportsSnapshot | Address) -> nx.DiGraph[str]:
     An edge has `kind`: the kinds of the link joined by commas. The graph itself has `store`, `address`, `time`,
     `policy`. Cost: one Python object a node and an edge; 100,000 blobs with 700,000 links take about 4 s and 400 MB.
     `graph_view` takes next to nothing, and cannot be changed.
+
+    >>> graph = blobkit.to_graph(demo.small())
+    >>> len(graph), graph.number_of_edges()
+    (33, 41)
     """
     view = graph_view(x)
     graph: nx.DiGraph[str] = nx.DiGraph(**view.graph)
@@ -72,6 +76,11 @@ def graph_view(x: SupportsSnapshot | Address) -> nx.DiGraph[str]:
     and `view.reverse()` are ordinary graphs. A pickle of it holds the snapshot's facts and comes back as a view.
     Cost: a pass over the links; keys become text when they are met, and are kept (100 bytes each); the first
     attribute of a node costs what `to_frame` does.
+
+    >>> import networkx as nx
+    >>> store = demo.small()
+    >>> len(nx.descendants(blobkit.graph_view(store), store.tags()["shop/web:1.0"]))
+    4
     """
     return _View.of(as_snapshot(x))
 
@@ -109,6 +118,11 @@ class _View(_DiGraph):
         """Return the graph with every edge turned round: an ordinary one, or a view if not `copy`."""
         turned = super().reverse(copy=False)
         return nx.DiGraph(turned) if copy else turned
+
+    def __repr__(self) -> str:
+        """Return what it is of, and how large it is."""
+        of = f" of {self._snapshot.caption()}" if self._snapshot else ""
+        return f"<View{of}: {self.number_of_nodes():,} nodes, {self.number_of_edges():,} edges>"
 
     def number_of_edges(self, u: str | None = None, v: str | None = None) -> int:
         """Return the number of edges, or of those from u to v; at once where it is the whole graph."""

@@ -39,6 +39,9 @@ def reachability(
     digests, patterns) reaches and what reaches it, or of the whole store. At most 60 marks: of more blobs those with
     the same holders, then those of the same repository, are folded into squares that say how many they are; every
     blob and byte is in one mark. Cost: nodes + links, once or a few times.
+
+    >>> blobkit.plot.reachability(demo.small(), "shop/web:1.0").get_title("left")
+    'What shop/web:1.0 reaches: 5 blobs, 6.7 KiB (policy counts)'
     """
     found = scene(x, target, policy)
     canvas = Canvas(ax)
@@ -53,6 +56,10 @@ def cascade(preview: Preview, *, ax: Axes | None = None) -> Axes:
     """Return axes with a waterfall: what the targets reach, what goes by level and kind, what stays and who needs it.
 
     Lengths are bytes; freed and kept add up to what is reached. Cost: nodes + links.
+
+    >>> preview = blobkit.simulate_deref(demo.small(), "shop/web:1.*")
+    >>> blobkit.plot.cascade(preview).get_title("left")
+    'Dropping shop/web:1.* frees 5.2 KiB of 8.4 KiB, 7 of 8 blobs (policy counts)'
     """
     if not isinstance(preview, Preview):
         msg = f"a {type(preview).__name__} has no cascade to draw: give what simulate_deref returns"

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from blobkit.present.units import Unit, unit_of
 from blobkit.render import human_bytes, listed, printable, short
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
 
     from pandas.io.formats.style import Styler
     from pandas.io.formats.style_render import CSSDict
@@ -18,27 +19,6 @@ if TYPE_CHECKING:
     CSS = list[tuple[str, str | float]]
 
 __all__ = ["human"]
-
-BYTES = frozenset(
-    (
-        "size",
-        "retained",
-        "frees",
-        "closure",
-        "exclusive",
-        "shared",
-        "split",
-        "net",
-        "gap",
-        "together",
-        "alone",
-        "extra",
-        "bytes",
-        "certain_bytes",
-        "garbage_bytes",
-    )
-)
-"""The columns that hold bytes, in every frame of blobkit."""
 
 NAMES_SHOWN, NAMES_IN_TITLE = 3, 20
 _RIGHT: CSS = [("text-align", "right"), ("font-variant-numeric", "tabular-nums"), ("white-space", "nowrap")]
@@ -51,6 +31,13 @@ def human(frame: pd.DataFrame) -> Styler:
 
     A shortened cell has all of it as its title (hover). What is text is escaped: names come from strangers. The data
     stay what they are: `.data` is the frame. Cost: rows * columns; for a large frame, `human(frame.head(100))`.
+
+    >>> tags = blobkit.tags_frame(demo.small())
+    >>> print(blobkit.human(tags[["closure", "exclusive"]].head(2)).to_string())
+     closure exclusive
+    tag
+    base/debian:12 3.8 KiB 712 B
+    base/python:3.12 5.7 KiB 966 B
     """
     styles: dict[str, list[CSSDict]] = {
         label: [{"selector": "", "props": _props(frame.iloc[:, i])}] for i, label in enumerate(frame.columns)
@@ -78,12 +65,8 @@ def _cell(frame: pd.DataFrame, at: int) -> Callable[[object], str]:
     """Return what formats the cells of one column: its type and its name say how."""
     column, label = frame.iloc[:, at], frame.columns[at]
     if _is_number(column):
-        return _bytes if BYTES.intersection(_words(label)) else _number
+        return _bytes if unit_of(label) in {Unit.BYTES, Unit.NET} else _number
     return _time if _is_time(column) else _text
-
-
-def _words(label: Hashable) -> tuple[Hashable, ...]:
-    return label if isinstance(label, tuple) else (label,)
 
 
 def _bytes(number: object) -> str:

@@ -29,12 +29,14 @@ def recounted_without(graph: Graph, node: int) -> int:
         gone |= more
 
 
+@pytest.mark.slow
 @given(graphs(cyclic=True))
 def test_retained_is_what_only_a_node_keeps(graph: Graph) -> None:
     want = [kept_alone(graph, node) for node in range(len(graph))]
     assert retained(counted(graph)).tolist() == want
 
 
+@pytest.mark.slow
 @given(graphs())
 def test_retained_by_counting(graph: Graph) -> None:
     found = retained(counted(graph, counting=True))
@@ -50,6 +52,7 @@ def test_what_leaked_is_held_by_itself() -> None:
     assert retained(counted(leaked)).tolist() == [0, 0, 4]
 
 
+@pytest.mark.slow
 @given(graphs(cyclic=True))
 def test_frees_is_dropping_all_pins_of_a_node(graph: Graph) -> None:
     mark, count = frees(counted(graph)), frees(counted(graph, counting=True))
@@ -59,6 +62,7 @@ def test_frees_is_dropping_all_pins_of_a_node(graph: Graph) -> None:
         assert count[node] == graph.bytes(graph.recounted(drops))
 
 
+@pytest.mark.slow
 @given(graphs(cyclic=True))
 def test_a_dominator_is_on_every_way_down(graph: Graph) -> None:
     tree = dominators(counted(graph))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,12 +18,14 @@ def test_depth_and_what_is_live(graph: Graph) -> None:
     assert set(np.flatnonzero(reach.live(found))) == graph.reached(graph.pinned())
 
 
+@pytest.mark.slow
 @given(graphs(cyclic=True), st.data())
 def test_closure_of_several_nodes(graph: Graph, data: st.DataObject) -> None:
     some = data.draw(st.lists(st.integers(0, len(graph) - 1)))
     assert reach.closure(counted(graph), array(some)).tolist() == graph.depths(some)
 
 
+@pytest.mark.slow
 @given(graphs(cyclic=True))
 def test_closure_sizes_also_of_a_node_given_twice(graph: Graph) -> None:
     nodes = [*range(len(graph)), 0]
@@ -30,6 +33,7 @@ def test_closure_sizes_also_of_a_node_given_twice(graph: Graph) -> None:
     assert reach.closure_sizes(counted(graph), array(nodes)).tolist() == want
 
 
+@pytest.mark.slow
 @given(graphs(cyclic=True))
 def test_holders_are_the_links_by_target(graph: Graph) -> None:
     start, sources = reach.holders(counted(graph))

@@ -63,6 +63,7 @@ def test_the_nearest_names_of_each_node(
         assert Holding.now(snapshot).names(node, most) == list(ordered)
 
 
+@pytest.mark.slow
 @given(named(), st.sampled_from([1, 2, 100]))
 def test_what_holds_each_node_directly(case: tuple[Graph, dict[int, list[str]]], most: int) -> None:
     graph, names = case

@@ -44,6 +44,7 @@ def several_drops(draw: st.DrawFn, graph: Graph) -> dict[int, int]:
     return {node: draw(st.integers(1, graph.pins[node])) for node in sorted(nodes)}
 
 
+@pytest.mark.slow
 @given(graphs(), st.data())
 def test_counting_and_marking_without_cycles(graph: Graph, data: st.DataObject) -> None:
     mark, count = counted(graph), counted(graph, counting=True)
@@ -54,6 +55,7 @@ def test_counting_and_marking_without_cycles(graph: Graph, data: st.DataObject) 
         assert recounted <= swept
 
 
+@pytest.mark.slow
 @given(graphs(cyclic=True), st.data())
 def test_counting_and_marking_with_cycles(graph: Graph, data: st.DataObject) -> None:
     mark, count = counted(graph), counted(graph, counting=True)
@@ -99,6 +101,7 @@ def test_a_cycle_goes_only_where_it_is_swept() -> None:
     assert gone(counted(graph, counting=True), {0: 1}) == {0: 0}
 
 
+@pytest.mark.slow
 @given(graphs())
 def test_stand_ins_take_no_level(graph: Graph) -> None:
     graph = replace(graph, virtual=frozenset(node for node in range(len(graph)) if node % 3 == 0))
@@ -142,6 +145,7 @@ def test_the_generator_reaches_the_hard_cases() -> None:
     assert min(seen.values()) >= 5, seen
 
 
+@pytest.mark.slow
 @given(graphs(cyclic=True))
 def test_compiled_and_plain_remove_agree(graph: Graph) -> None:
     found = counted(graph, counting=True)

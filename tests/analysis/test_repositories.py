@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,6 +83,7 @@ def test_what_is_reached_within_a_repository(case: tuple[Snapshot, list[str], Li
         assert (pairs >> 32 == packed(tags)[origin] >> 32).all()
 
 
+@pytest.mark.slow
 @given(registries())
 def test_parents_come_before_what_they_contain(case: tuple[Snapshot, list[str], Links, Links, Links, Links]) -> None:
     snapshot, _, child, _, manifests, _ = case

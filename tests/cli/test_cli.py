@@ -53,6 +53,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(root)
 
 
+@pytest.mark.slow
 def test_demo_builds_a_store_audits_it_and_previews_a_deref(tmp_path: Path) -> None:
     done = run("demo", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -66,9 +67,7 @@ def test_demo_builds_a_store_audits_it_and_previews_a_deref(tmp_path: Path) -> N
 @pytest.mark.slow
 def test_the_commands_that_demo_suggests_work(store: str) -> None:
     for words, shown in ((("simulate", store, "shop/web:*"), "shop/web:2.0"), (("tags", store), "data/etl:1")):
-        done = run(*words)
-        assert (done.returncode, done.stderr) == (0, "")
-        assert shown in done.stdout
+        assert shown in said(*words)
 
 
 def test_demo_leaves_a_directory_alone_that_is_not_empty(tmp_path: Path, store: str) -> None:
@@ -270,12 +269,6 @@ sys.meta_path.insert(0, Interrupting())
 """
     done = after(interrupted, "usage", store)
     assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "interrupted")
-
-
-def test_a_command_loads_what_it_needs_only(store: str) -> None:
-    done = after("", "usage", store, PYTHONPROFILEIMPORTTIME="1")
-    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
-    assert {"pandas", "scipy", "networkx", "matplotlib"} & loaded == {"pandas"}
 
 
 @pytest.mark.parametrize(

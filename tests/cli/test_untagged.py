@@ -11,7 +11,6 @@ from click.testing import CliRunner
 
 import blobkit
 from blobkit.cli import cli
-from blobkit.commands.wording import in_shell
 from layouts import INDEX, Layout, Registry
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def refused(*arguments: str) -> str:
     """What the command line says of an error of the library."""
     with pytest.raises(blobkit.BlobkitError) as caught:
         said(*arguments)
-    return in_shell(str(caught.value))
+    return caught.value.in_shell()
 
 
 @pytest.fixture
@@ -69,9 +68,9 @@ def test_plan_untagged(registry: tuple[str, str, str]) -> None:
     assert text.startswith("Dropping 1 untagged manifest frees ")
     assert "untagged and kept: 1 keep, 1 platform of app:multi" in text
     assert json.loads(said("plan", address, "--untagged", "--group", "app", "--json"))["tags"] == [f"app@{free}"]
-    assert "give no free beside untagged" in refused("plan", address, "--untagged", "--free", "1")
-    assert "give no policy gc beside untagged" in refused("plan", address, "--untagged", "--policy", "gc")
-    assert "give --untagged with --group" in refused("plan", address, "--keep-last", "1", "--group", "app")
+    assert "give no --free beside --untagged" in refused("plan", address, "--untagged", "--free", "1")
+    assert "give no --policy gc beside --untagged" in refused("plan", address, "--untagged", "--policy", "gc")
+    assert "give --untagged too" in refused("plan", address, "--keep-last", "1", "--group", "app")
 
 
 def test_the_script_of_an_audit(registry: tuple[str, str, str], tmp_path: Path) -> None:
@@ -89,7 +88,7 @@ def test_errors_in_the_words_of_the_shell(registry: tuple[str, str, str], tmp_pa
     address = registry[0]
     assert "or --group REPOSITORY" in refused("simulate", address)
     assert "give --free 20GiB, --until 500GiB, or a rule (--older-than 30d, --keep-last 3)" in refused("plan", address)
-    assert refused("plan", address, "--free", "1", "--until", "1").startswith("--free and --until are two goals")
+    assert refused("plan", address, "--free", "1", "--until", "1").endswith("are two goals: give --free or --until")
     layout = Layout(tmp_path / "l")
     layer = layout.blob("layer")
     layout.add(layout.index(layout.manifest(layer)), "x", INDEX)

@@ -64,7 +64,7 @@ class Comparison:
             self.counts["umoci takes what names need"] += bool(len(said.broken))
             if said.removed_before_stop:
                 yield "removed_before_stop without a stop"
-            if (set(said.frame["digest"]), said.bytes) != (set(real.removed), real.bytes):
+            if (set(said.frame.index), said.bytes) != (set(real.removed), real.bytes):
                 yield f"removes {len(said)} ({said.bytes} B), and umoci {len(real.removed)} ({real.bytes} B)"
             if unreached(snapshot) != set(real.removed) or status(snapshot, "garbage") != set(real.removed):
                 yield f"{len(status(snapshot, 'garbage'))} garbage under strong, and umoci removes {len(real.removed)}"
@@ -123,7 +123,7 @@ def _hidden(snapshot: blobkit.Snapshot, real: Run) -> Iterator[str]:
     unsure = any(NOT_KNOWN in why for why in said.aborts)
     if not unsure and bool(said.aborts) != real.stopped:
         yield f"aborts {said.aborts}, and umoci ends with {real.code}: {real.said[-200:]}"
-    if not said.aborts and set(said.frame["digest"]) - set(real.removed):
+    if not said.aborts and set(said.frame.index) - set(real.removed):
         yield f"removes {len(said)}, and umoci {len(real.removed)}"
     if said.removed_before_stop and unsure:
         yield "removed_before_stop though it is not known"

@@ -16,7 +16,7 @@ from served import needs
 if TYPE_CHECKING:
     from pathlib import Path
 
-PARTS = 4
+PARTS = 2
 
 
 @pytest.mark.slow

@@ -111,7 +111,7 @@ def differs(snapshot: Snapshot | None, storage: Storage, tool: str, run: Run) ->
             yield f"refused, really {sorted(run.removed)}"
         return
     found = blobkit.compare_gc(snapshot, tool)
-    ours = set(found.frame["digest"])
+    ours = set(found.frame.index)
     if is_elsewhere(storage) or is_unsure(snapshot, tool):
         if not run.stopped and not ours <= run.removed.keys():
             yield f"would remove {len(ours - run.removed.keys())} that are kept"

@@ -427,16 +427,19 @@ ALSO |= {"missing": {"opaque", "tag-without-content"}}
 ASIDE = {"suspect", "anonymous"}
 
 
-@pytest.mark.parametrize("name", PITFALLS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "huge-index" else []) for name in PITFALLS]
+)
 def test_each_pitfall_is_found(dataset: Callable[[str], tuple[Path, dict[str, Any]]], name: str) -> None:
     root, oracle = dataset("dev-pitfalls")
     want = oracle["cases"][name]
-    some = found(blobkit.scan(root / name, progress=False), min_age=0)
+    snapshot = blobkit.scan(root / name, progress=False)
+    some = found(snapshot, min_age=0)
     for code, field in PITFALLS[name].items():
         wanted = {want[field]} if isinstance(want[field], str) else set(want[field])
         assert wanted <= some[code] if code == "damaged" else some[code] == wanted
     assert some.keys() - ASIDE == {*PITFALLS[name], *ALSO.get(name, ())}
-    strong = found(blobkit.scan(root / name, progress=False), min_age=0, policy="strong")
+    strong = found(snapshot, min_age=0, policy="strong")
     assert ("would-abort" in strong) == (want["umoci_gc_rc"] != 0)
 
 

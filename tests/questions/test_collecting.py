@@ -45,6 +45,7 @@ def test_it_is_always_there_and_frozen(tmp_path: Path) -> None:
         preview.collected.bytes = 1  # type: ignore[misc]
 
 
+@pytest.mark.slow
 @given(graphs(), st.booleans())
 def test_never_more_than_is_stored_and_never_what_stays_by_name(graph: Graph, counting: bool) -> None:  # noqa: FBT001
     names = {node: [f"n{node}"] for node in graph.pinned()}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import blobkit
@@ -15,6 +15,7 @@ from blobkit.analysis.compiling import Kernel
 from blobkit.errors import UnknownToolError
 from blobkit.questions.comparison import compare_gc
 from blobkit.snapshot.snapshot import build
+from example_shapes import Shapes
 from layouts import Registry
 from registries import images
 
@@ -32,15 +33,15 @@ HTML_LIMIT = 15_000
 def test_what_garbage_collect_m_did_to_a_real_registry(dataset: Callable[[str], Dataset]) -> None:
     root, oracle = dataset("dev-registry")
     answer = compare_gc(root, "registry-m")
-    assert set(answer.frame["digest"]) == set(oracle["gc_real_m"]["blobs"])
+    assert set(answer.frame.index) == set(oracle["gc_real_m"]["blobs"])
     assert (answer.bytes, len(answer)) == (oracle["gc_real_m"]["bytes"], 22)
     wrong = oracle["gc_m_deletes_still_reachable_from_tags"]
     needed = answer.frame[answer.frame["needed"]]
-    assert set(needed["digest"]) == set(wrong["digests"])
+    assert set(needed.index) == set(wrong["digests"])
     assert (len(needed), needed["size"].sum(), answer.needed_bytes) == (11, 83_147, wrong["bytes"])
     assert answer.kept_bytes == 0
     after = oracle["pull_check_all_tags"]["broken_after_gc_m"]
-    broken = answer.broken.set_index("name")["unlinked"].to_dict()
+    broken = answer.broken.set_index("tag")["unlinked"].to_dict()
     assert {name: f"{children} broken children" for name, children in broken.items()} == after
     assert set().union(*needed["still_needed_by"]) == set(after)
 
@@ -48,20 +49,20 @@ def test_what_garbage_collect_m_did_to_a_real_registry(dataset: Callable[[str], 
 def test_what_garbage_collect_did_to_a_real_registry(dataset: Callable[[str], Dataset]) -> None:
     root, oracle = dataset("dev-registry")
     answer = compare_gc(root, "registry")
-    assert set(answer.frame["digest"]) == set(oracle["gc_real"]["blobs"])
+    assert set(answer.frame.index) == set(oracle["gc_real"]["blobs"])
     assert answer.bytes == oracle["gc_real"]["bytes"]
     assert (answer.needed_bytes, len(answer.broken)) == (0, 0)
     kept = set(oracle["semantic_garbage_roots_tags"]["digests"]) - set(oracle["gc_real"]["blobs"])
-    assert set(answer.kept["digest"]) == kept
+    assert set(answer.kept.index) == kept
     assert answer.kept_bytes == answer.kept["size"].sum() == 1_071_615 - 40_425
 
 
 def test_what_umoci_gc_did_to_a_real_layout(dataset: Callable[[str], Dataset]) -> None:
     root, oracle = dataset("dev-oci-layout")
     answer = compare_gc(root, "umoci")
-    assert set(answer.frame["digest"]) == set(oracle["garbage"]["digests"])
+    assert set(answer.frame.index) == set(oracle["garbage"]["digests"])
     assert answer.bytes == oracle["garbage"]["bytes"]
-    assert answer.broken["name"].tolist() == ["web-2.0"]
+    assert answer.broken["tag"].tolist() == ["web-2.0"]
 
 
 def test_it_says_first_that_the_tool_would_abort(dataset: Callable[[str], Dataset]) -> None:
@@ -88,10 +89,20 @@ def registries(draw: st.DrawFn) -> tuple[Snapshot, dict[str, object]]:
     below |= {i: draw(st.sets(st.sampled_from(layer_ids), max_size=3)) for i in image_ids}
     known = {r: draw(st.sets(st.sampled_from(manifests))) for r in ("a", "b")}
     tags = draw(st.dictionaries(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz")), st.sampled_from(manifests)))
-    blobs = indexes + images_ + layers
+    return registry(indexes, indexes + images_ + layers, below, known, tags)
+
+
+def registry(
+    indexes: int,
+    blobs: int,
+    below: dict[int, set[int]],
+    known: dict[str, set[int]],
+    tags: dict[tuple[str, str], int],
+) -> tuple[Snapshot, dict[str, object]]:
+    """A registry: first come its indexes, then the images, then the layers; `below` is what each document lists."""
     virtual_nodes = [(repository, node) for repository, nodes in known.items() for node in sorted(nodes)]
     place = {pair: blobs + i for i, pair in enumerate(virtual_nodes)}
-    links = [(i, j, "child" if i in index_ids else "layer") for i, targets in below.items() for j in targets]
+    links = [(i, j, "child" if i < indexes else "layer") for i, targets in below.items() for j in targets]
     links += [(place[pair], pair[1], "revision") for pair in virtual_nodes]
     links += [(place[pair], j, "mark") for pair in virtual_nodes for j in below[pair[1]]]
     pins = [(node, f"{r}:{name}", "tag", r) for (r, name), node in tags.items()]
@@ -113,15 +124,32 @@ def registries(draw: st.DrawFn) -> tuple[Snapshot, dict[str, object]]:
     return snapshot, {"below": below, "known": known, "tags": tags, "blobs": blobs}
 
 
+HARD = (3, 9, {0: {3, 4}, 1: {4}, 2: {3}, 3: {6, 7}, 4: {7}, 5: {8}}, {"a": {0, 1, 3, 5}, "b": {2, 4}})
+"""An index whose images no repository knows: its tags, four of them, lose layers by either collector."""
+TAGGED = {("a", "x"): 0, ("a", "y"): 0, ("a", "z"): 0, ("b", "x"): 0, ("a", "w"): 1}
+
+
 def reach(below: dict[int, set[int]], node: int) -> set[int]:
     return {node}.union(*(reach(below, target) for target in below.get(node, ())))
 
 
 @pytest.mark.slow
-@settings(max_examples=300)
-@given(registries(), st.booleans())
-def test_any_registry(case: tuple[Snapshot, dict], untagged: bool) -> None:  # type: ignore[type-arg]  # noqa: FBT001 (hypothesis gives it)
-    snapshot, facts = case
+def test_any_registry() -> None:
+    shapes = Shapes()
+
+    @settings(max_examples=100)
+    @given(registries(), st.booleans())
+    @example(registry(*HARD, TAGGED), True)  # noqa: FBT003 (the second argument of the test)
+    @example(registry(*HARD, {("b", "y"): 4}), True)  # noqa: FBT003
+    @example(registry(*HARD, {**TAGGED, ("b", "y"): 2}), False)  # noqa: FBT003
+    def each(case: tuple[Snapshot, dict], untagged: bool) -> None:  # type: ignore[type-arg]  # noqa: FBT001 (hypothesis gives it)
+        compared(*case, untagged=untagged, shapes=shapes)
+
+    each()
+    shapes.check()
+
+
+def compared(snapshot: Snapshot, facts: dict, *, untagged: bool, shapes: Shapes) -> None:  # type: ignore[type-arg]
     below, known, tags = facts["below"], facts["known"], facts["tags"]
     marked: set[int] = set()
     gone: set[tuple[str, int]] = set()
@@ -138,9 +166,9 @@ def test_any_registry(case: tuple[Snapshot, dict], untagged: bool) -> None:  # t
     answer = compare_gc(snapshot, "registry-m" if untagged else "registry")
     number = {f"n{node:02}": node for node in range(facts["blobs"])}
     frame = answer.frame
-    assert {number[digest] for digest in frame["digest"]} == removed
-    assert {number[digest] for digest in frame.loc[frame["needed"], "digest"]} == removed & needed
-    for digest, names, few in zip(frame["digest"], frame["names"], frame["still_needed_by"], strict=True):
+    assert {number[digest] for digest in frame.index} == removed
+    assert {number[digest] for digest in frame.index[frame["needed"]]} == removed & needed
+    for digest, names, few in zip(frame.index, frame["names"], frame["still_needed_by"], strict=True):
         holders = {name for name, nodes in reached.items() if number[digest] in nodes}
         assert names == len(holders)
         assert set(few) <= holders
@@ -148,7 +176,7 @@ def test_any_registry(case: tuple[Snapshot, dict], untagged: bool) -> None:  # t
         assert few == tuple(sorted(few))
     assert answer.bytes == sum(1 << node for node in removed)
     assert answer.needed_bytes == sum(1 << node for node in removed & needed)
-    assert {number[digest] for digest in answer.kept["digest"]} == marked - needed
+    assert {number[digest] for digest in answer.kept.index} == marked - needed
     expected = {
         name: (
             len(nodes & removed),
@@ -157,17 +185,28 @@ def test_any_registry(case: tuple[Snapshot, dict], untagged: bool) -> None:  # t
         )
         for name, nodes in reached.items()
     }
-    found = {name: tuple(row) for name, *row in answer.broken.itertuples(index=False)}
+    found = {name: tuple(row) for name, *row, _ in answer.broken.itertuples(index=False)}
     assert found == {name: lost for name, lost in expected.items() if any(lost)}
+    shapes.see(
+        removed=removed - needed,
+        needed=removed & needed,
+        shared=any(len([name for name in reached if node in reached[name]]) > 3 for node in removed),
+        kept=marked - needed,
+        unlinked=gone,
+        unlinked_below_a_tag=any(row[2] for row in expected.values()),
+        whole=reached and not any(map(any, expected.values())),
+        indexes=any(node in below and below[node] & set(below) for nodes in known.values() for node in nodes),
+    )
     check(answer)
 
 
 def check(answer: Comparison) -> None:
     """What holds of every comparison."""
     frame = answer.frame
-    assert frame.columns.tolist() == ["digest", "size", "kind", "needed", "still_needed_by", "names"]
+    assert frame.columns.tolist() == ["size", "kind", "needed", "still_needed_by", "names"]
+    assert (frame.index.name, frame.index.is_unique) == ("digest", True)
     assert (frame["size"].dtype, frame["needed"].dtype, frame["names"].dtype) == (np.int64, np.bool_, np.int64)
-    assert answer.broken.columns.tolist() == ["name", "blobs", "bytes", "unlinked"]
+    assert answer.broken.columns.tolist() == ["tag", "blobs", "bytes", "unlinked", "name"]
     assert blobkit.to_frame(answer) is frame
     order = list(zip(~frame["needed"], -frame["size"], strict=True))
     assert order == sorted(order)
@@ -195,7 +234,9 @@ def test_a_pin_without_a_name_needs_what_it_reaches() -> None:
     )
     answer = compare_gc(snapshot, "umoci")
     assert answer.frame["still_needed_by"].tolist() == [("sha256:aa",)]
-    assert answer.broken.to_dict("records") == [{"name": "sha256:aa", "blobs": 1, "bytes": 7, "unlinked": 0}]
+    assert answer.broken.to_dict("records") == [
+        {"tag": "sha256:aa", "blobs": 1, "bytes": 7, "unlinked": 0, "name": "sha256:aa"}
+    ]
     check(answer)
 
 

@@ -64,7 +64,7 @@ def test_every_pair_of_states_has_its_cause(pair: tuple[str, str], cause: str) -
     want[cause] = [want[cause][0] + 1, want[cause][1] + 7, net]
     assert diff.frame.T.to_dict("list") == want
     assert diff.net == net
-    rows = diff.blobs[["digest", "before", "after", "cause", "size", "net"]].to_numpy().tolist()
+    rows = diff.blobs.reset_index()[["digest", "before", "after", "cause", "size", "net"]].to_numpy().tolist()
     assert rows == ([] if cause == "unchanged" else [[key(1), *pair, cause, 7, net]])
 
 
@@ -114,14 +114,14 @@ def test_brute_force(data: st.DataObject, counting: bool) -> None:  # noqa: FBT0
         for node in old.keys() | new.keys()
         if EXPECTED[pair := (old.get(node, ABSENT), new.get(node, ABSENT))] != "unchanged"
     }
-    rows = diff.blobs.set_index("digest")[["before", "after", "cause"]].astype("str").T.to_dict("list")
+    rows = diff.blobs[["before", "after", "cause"]].astype("str").T.to_dict("list")
     assert {digest: tuple(row) for digest, row in rows.items()} == want
-    assert list(diff.blobs["digest"]) == sorted(want)
+    assert list(diff.blobs.index) == sorted(want)
     assert diff.frame["net"].sum() == diff.net == after.bytes - before.bytes == diff.blobs["net"].sum()
     assert diff.frame["blobs"].sum() == len(old.keys() | new.keys())
     assert diff.frame["bytes"].sum() == sum(sizes[node] for node in old.keys() | new.keys())
     assert diff.frame["blobs"].drop("unchanged").sum() == len(diff) == len(want)
-    for digest, size in diff.blobs.set_index("digest")["size"].items():
+    for digest, size in diff.blobs["size"].items():
         assert size == sizes[node_of(str(digest))]
     names = [{name: {key(n) for n in side if name in side[n]} for name in NAMES} for _, side in sides]
     changed = {name: (names[0][name], names[1][name]) for name in names[0] if names[0][name] != names[1][name]}
@@ -147,7 +147,7 @@ def test_a_registry_whose_tags_were_removed_and_collected_by_hand(
         shutil.rmtree(copy / "docker/registry/v2/repositories" / repository / "_manifests/tags" / tag)
     untagged = blobkit.scan(copy, progress=False)
     first = blobkit.diff(before, untagged)
-    causes = first.blobs.groupby("cause", observed=True)["digest"].agg(set).to_dict()
+    causes = first.blobs.reset_index().groupby("cause", observed=True)["digest"].agg(set).to_dict()
     assert causes.pop("lost its sharing", None)
     assert causes == {"became garbage": set(preview.digests)}
     assert first.net == 0
@@ -158,7 +158,7 @@ def test_a_registry_whose_tags_were_removed_and_collected_by_hand(
     left = sum(path.stat().st_size for path in copy.rglob("data") if "blobs" in path.parts)
     collected = blobkit.scan(copy, progress=False)
     second, whole = blobkit.diff(untagged, collected), blobkit.diff(before, collected)
-    assert set(second.blobs["digest"]) == set(preview.digests)
+    assert set(second.blobs.index) == set(preview.digests)
     assert set(second.blobs["cause"]) == {"collected"}
     assert whole.frame.loc["removed", ["blobs", "bytes", "net"]].tolist() == [
         len(preview),
@@ -166,7 +166,7 @@ def test_a_registry_whose_tags_were_removed_and_collected_by_hand(
         -preview.bytes,
     ]
     assert second.net == whole.net == left - stored == -preview.bytes
-    assert not was_garbage & set(whole.blobs["digest"])
+    assert not was_garbage & set(whole.blobs.index)
 
 
 class Shelf(Registry):
@@ -184,10 +184,10 @@ def test_groups_are_repositories_where_asked(tmp_path: Path) -> None:
     same = registry.scan()
     registry.push("two", "1", "base", "third")
     base = registry.blob("base")
-    assert blobkit.diff(before, same).blobs.set_index("digest").loc[base, "cause"] == "became shared"
-    assert base not in set(blobkit.diff(before, same, by="repo").blobs["digest"])
+    assert blobkit.diff(before, same).blobs.loc[base, "cause"] == "became shared"
+    assert base not in set(blobkit.diff(before, same, by="repo").blobs.index)
     diff = blobkit.diff(same, registry.scan(), by="repo")
-    row = diff.blobs.set_index("digest").loc[base]
+    row = diff.blobs.loc[base]
     assert (row["cause"], row["groups_before"], row["groups_after"], row["kind"]) == ("became shared", 1, 2, "layer")
     assert blobkit.diff(before, same, by=lambda name: name).frame.equals(blobkit.diff(before, same).frame)
     with pytest.raises(GroupingError, match="groups of pins apart, and kind"):
@@ -212,7 +212,7 @@ def test_names_that_move_and_names_given_twice(layout: Layout) -> None:
     tags = blobkit.diff(before, layout.scan()).tags
     assert tags.to_numpy().tolist() == [["moved", one, " ".join(sorted((one, two)))], ["moved", one, two]]
     assert tags.index.tolist() == ["twice", "x"]
-    row = blobkit.diff(before, layout.scan()).blobs.set_index("digest").loc[two]
+    row = blobkit.diff(before, layout.scan()).blobs.loc[two]
     assert (row["tags_before"], row["tags_after"]) == (("y",), ("twice", "x", "y"))
 
 
@@ -222,7 +222,7 @@ def test_a_blob_of_another_size_is_told_and_the_sum_is_still_exact(layout: Layou
     layout.path(digest).write_bytes(b"con")
     diff = blobkit.diff(before, layout.scan())
     assert diff.net == diff.frame["net"].sum() == -4
-    assert diff.blobs[["digest", "cause", "net"]].to_numpy().tolist() == [[digest, "unchanged", -4]]
+    assert diff.blobs.reset_index()[["digest", "cause", "net"]].to_numpy().tolist() == [[digest, "unchanged", -4]]
     assert "changed in size under the same digest" in str(diff)
 
 
@@ -231,7 +231,7 @@ def test_what_is_missing_is_absent_and_unreadable_manifests_are_told(layout: Lay
     before = layout.scan()
     layout.drop(manifest)
     diff = blobkit.diff(before, layout.scan())
-    assert diff.blobs.set_index("digest").loc[manifest, "after"] == ABSENT
+    assert diff.blobs.loc[manifest, "after"] == ABSENT
     assert "after, a manifest in use cannot be read" in str(diff)
     assert diff.frame.loc["became garbage", "blobs"] == 2
 

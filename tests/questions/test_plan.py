@@ -107,6 +107,7 @@ def test_kept_names_stay_and_what_is_impossible_is_told(case: tuple[Graph, Names
     assert (caught.value.possible, caught.value.needed) == (possible, possible + 1)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(stores(), st.floats(0, 1))
 def test_until_so_little_is_stored(case: tuple[Graph, Names, bool], part: float) -> None:
@@ -169,6 +170,7 @@ def test_what_did_not_happen_as_promised(tmp_path: Path) -> None:
         plan.verify(layout.scan())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dev-registry", "dev-oci-layout"])
 def test_real_stores_under_every_policy(dataset: Callable[[str], Dataset], name: str) -> None:
     snapshot = blobkit.scan(dataset(name)[0], progress=False)
@@ -275,6 +277,7 @@ def test_what_contains_an_unreadable_index_is_sure_to_go(tmp_path: Path) -> None
     assert both.tags == ("x", "y")
 
 
+@pytest.mark.slow
 def test_registry_names_are_revisions_where_these_hold(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     image = registry.push("team/app", "1", "content" * 100)

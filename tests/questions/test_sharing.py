@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 
 import blobkit
 from blobkit.analysis import groups as analysis
 from blobkit.questions import sharing as question
-from graphs import Graph, key, named_graphs, snapshot_of
+from example_shapes import Shapes
+from graphs import Graph, hard_graph, key, named_graphs, snapshot_of
 from layouts import Layout
 from registries import images
 
@@ -54,8 +55,21 @@ def check(answer: Sharing) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("counting", [False, True])
 @pytest.mark.parametrize("listed", [1 << 18, 0])
-@given(named_graphs())
-def test_every_set(counting: bool, listed: int, case: Case) -> None:  # noqa: FBT001 (pytest gives it by name)
+def test_every_set(counting: bool, listed: int) -> None:  # noqa: FBT001 (pytest gives it by name)
+    shapes = Shapes()
+
+    @settings(max_examples=50)
+    @given(named_graphs())
+    @example(hard_graph(cyclic=False))
+    @example(hard_graph(cyclic=True))
+    def each(case: Case) -> None:
+        every_set(case, shapes, counting=counting, listed=listed)
+
+    each()
+    shapes.check()
+
+
+def every_set(case: Case, shapes: Shapes, *, counting: bool, listed: int) -> None:
     graph, names, group_of = case
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(analysis, "LISTED_ALWAYS", listed)
@@ -75,6 +89,16 @@ def test_every_set(counting: bool, listed: int, case: Case) -> None:  # noqa: FB
     for one, other in ((a, b) for a in reached for b in reached):
         assert answer.pairs.loc[one, other] == graph.bytes(reached[one] & reached[other])
     assert answer.shared_bytes == sum(size for among, (_, size) in expected.items() if len(among) > 1)
+    shapes.see(
+        shared_by_two=any(len(among) == 2 for among in expected),
+        shared_by_more=any(len(among) > 2 for among in expected),
+        untagged=("(untagged)",) in expected,
+        garbage=("(garbage)",) in expected,
+        other="(other)" in reached,
+        virtual=graph.virtual & live,
+        nothing_shared=all(len(among) == 1 for among in expected),
+        several_blobs=any(blobs > 1 for blobs, _ in expected.values()),
+    )
 
 
 def reached_by(graph: Graph, names: dict[int, list[str]], group_of: dict[str, str | None]) -> dict[str, set[int]]:
@@ -114,6 +138,7 @@ def test_real_stores_under_every_policy(dataset: Callable[[str], Dataset], name:
     check(blobkit.sharing(snapshot))
 
 
+@pytest.mark.slow
 def test_ten_thousand_blobs_by_plain_sets() -> None:
     snapshot = images(10_000)
     graph, tags = blobkit.to_graph(snapshot), blobkit.tags_frame(snapshot)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 TYPES = {
     "repo": "str",
+    "version": "str",
     "name": "str",
     "digest": "str",
     "kind": "category",
@@ -49,6 +50,7 @@ def dropped(graph: Graph, names: dict[int, list[str]], name: str) -> set[int]:
     return graph.swept({node: given_names.count(name) for node, given_names in names.items()})
 
 
+@pytest.mark.slow
 @given(named())
 def test_exclusive_is_what_dropping_the_name_frees(case: tuple[Graph, dict[int, list[str]]]) -> None:
     graph, names = case
@@ -61,6 +63,7 @@ def test_exclusive_is_what_dropping_the_name_frees(case: tuple[Graph, dict[int, 
         assert row["closure"] == graph.bytes(graph.reached([node_of(row["digest"])]))
 
 
+@pytest.mark.slow
 @given(named())
 def test_exclusive_by_counting(case: tuple[Graph, dict[int, list[str]]]) -> None:
     graph, names = case
@@ -87,7 +90,7 @@ def test_schema(tmp_path: Path) -> None:
     frame = blobkit.tags_frame(layout.scan())
     check_schema(frame)
     assert frame["repo"].tolist() == ["also", "", "reg.example.org/team/core"]
-    assert frame["name"].tolist() == ["3", "plain", "9.0"]
+    assert frame["version"].tolist() == frame["name"].tolist() == ["3", "plain", "9.0"]
 
 
 def test_platforms_of_an_index_are_those_of_its_children(tmp_path: Path) -> None:
@@ -128,6 +131,7 @@ def test_no_tag_frees_more_than_it_reaches(tmp_path: Path, policy: str) -> None:
     assert (frame["exclusive"] <= frame["closure"]).all()
 
 
+@pytest.mark.slow
 @given(graphs(cyclic=True))
 def test_links_are_those_of_the_graph(graph: Graph) -> None:
     frame = blobkit.links_frame(snapshot_of(graph, counting=False))

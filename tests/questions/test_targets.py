@@ -15,42 +15,13 @@ from blobkit.errors import (
     NotPinnedError,
     UnknownTargetError,
 )
-from blobkit.snapshot.snapshot import Snapshot, build
+from blobkit.render import short
+from blobkit.snapshot.snapshot import build
 from layouts import Layout, Registry, sha
+from pinned import LONG, A, B, C, digest, freed, store
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def digest(start: str, label: str = "sha256") -> str:
-    """A digest that starts so."""
-    return f"{label}:{start:0<{128 if label == 'sha512' else 64}}"
-
-
-A, B, C = digest("aaaaaa1"), digest("aaaaaa2"), digest("cccccc")
-LONG = digest("aaaaaa1", "sha512")
-
-
-def store(*pins: tuple[str | None, str], counting: bool = False, counts: dict[int, int] | None = None) -> Snapshot:
-    """Four blobs of 1, 2, 4 and 8 bytes without links, with these pins."""
-    keys = [A, B, C, LONG]
-    return build(
-        "blobkit" if counting else "oci",
-        "/s",
-        nodes={"key": keys, "size": [1, 2, 4, 8]},
-        links={"source": [], "target": []},
-        pins={
-            "node": [keys.index(target) for _, target in pins],
-            "name": [name for name, _ in pins],
-            "kind": [("tag" if name else "pin") if counting else "entry" for name, _ in pins],
-            "count": [(counts or {}).get(i, 1) for i in range(len(pins))],
-            "group": [name.partition(":")[0] if name and ":" in name else None for name, _ in pins],
-        },
-    )
-
-
-def freed(snapshot: Snapshot, *targets: object, **how: object) -> set[str]:
-    return set(blobkit.simulate_deref(snapshot, *targets, **how).digests)  # type: ignore[arg-type]
 
 
 def test_a_full_digest_is_the_blob_whatever_is_named_so() -> None:
@@ -97,10 +68,19 @@ def test_a_unique_start_of_a_digest(prefix: str) -> None:
 
 
 def test_a_start_needs_six_hex_digits() -> None:
-    with pytest.raises(UnknownTargetError):
-        freed(store((None, C)), "ccccc")
-    with pytest.raises(InvalidDigestError):
-        freed(store((None, C)), "sha256:ccccc")
+    starts = f"at least 6 digits, {short(C)} starts so"
+    for few in ("ccccc", "c"):
+        with pytest.raises(UnknownTargetError, match=f"nothing here is named '{few}', and .*too short: {starts}"):
+            freed(store((None, C)), few)
+        with pytest.raises(InvalidDigestError, match=f"'sha256:{few}' is too short .*: {starts}"):
+            freed(store((None, C)), f"sha256:{few}")
+    both = f"{short(A)}, {short(B)}, {short(LONG)} start so"
+    with pytest.raises(UnknownTargetError, match=both):
+        blobkit.why(store((None, C)), "aaaaa")
+    with pytest.raises(InvalidDigestError, match=r"too short for the start of a digest: at least 6 digits$"):
+        freed(store((None, C)), "sha256:d")
+    with pytest.raises(UnknownTargetError, match="and no digest starts so"):
+        freed(store((None, C)), "d")
 
 
 @pytest.mark.parametrize("prefix", ["aaaaaa", "digest:aaaaaa", "aaaaaa1"])
@@ -128,22 +108,6 @@ def test_names_of_stand_ins_do_not_hide_digests() -> None:
     pins = {"node": [keys.index(C)], "kind": ["tag"]}
     snapshot = build("registry", "/r", nodes=nodes, links={"source": [], "target": []}, pins=pins)
     assert freed(snapshot, "cccccc") == {C}
-
-
-def test_patterns_match_names_and_only_the_star_is_special() -> None:
-    snapshot = store(("web-1.0", A), ("web-1x0", B), ("web\n2", C), ("[a]", LONG))
-    assert freed(snapshot, "web-1.*") == {A}
-    assert freed(snapshot, "web*") == {A, B, C}
-    assert freed(snapshot, "*1*0") == {A, B}
-    assert freed(snapshot, "[*]") == {LONG}
-    assert freed(snapshot, "*") == {A, B, C, LONG}
-    with pytest.raises(UnknownTargetError):
-        freed(snapshot, "tag:web*")
-
-
-def test_a_pattern_that_matches_nothing_says_so() -> None:
-    with pytest.raises(UnknownTargetError, match=r"the pattern 'db-\*' matches none of 2 names"):
-        freed(store(("a", A), ("b", B), (None, C)), "db-*")
 
 
 def test_an_unknown_name_gets_the_nearest_ones() -> None:

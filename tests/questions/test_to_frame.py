@@ -69,6 +69,7 @@ def check_schema(frame: pd.DataFrame) -> None:
     assert all(isinstance(tags, tuple) and list(tags) == sorted(tags) for tags in frame["tags"])
 
 
+@pytest.mark.slow
 @given(graphs(cyclic=True))
 def test_schema_of_any_graph(graph: Graph) -> None:
     check_schema(blobkit.to_frame(snapshot_of(graph, counting=True)))
@@ -80,6 +81,7 @@ def test_schema_of_an_empty_store(layout: Layout) -> None:
     assert frame.empty
 
 
+@pytest.mark.slow
 @given(graphs(cyclic=True))
 def test_references_are_pins_and_links(graph: Graph) -> None:
     frame = blobkit.to_frame(snapshot_of(graph, counting=False))

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 import blobkit
 from blobkit.snapshot.snapshot import build
 from graphs import Graph, graphs, key, node_of, snapshot_of
-from layouts import Registry, sha
+from layouts import Layout, Registry, sha
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 @given(graphs(cyclic=True), st.booleans(), st.data())
 def test_every_pin_that_reaches_a_blob_and_a_shortest_way_from_each(
     graph: Graph,
@@ -171,3 +172,24 @@ def test_where_only_anonymous_pins_reach_a_blob_the_printed_call_works_too(tmp_p
         call = str(caught.value).rpartition(": use ")[2]
         preview = eval(call, {"why": blobkit.why, "x": store})  # noqa: S307 (what a user would paste)
     assert low.digest in preview.digests
+
+
+def test_tag_is_the_full_name_in_every_table(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    image = registry.push("a/web", "1", "content")
+    registry.tag("b/web", "2", registry.revision("b/web", image))
+    snapshot = registry.scan()
+    full = ["a/web:1", "b/web:2"]
+    frame = blobkit.why(snapshot, image).frame
+    assert sorted(frame["tag"]) == full == blobkit.tags_frame(snapshot).index.tolist()
+    assert frame["tag"].equals(frame["name"].rename("tag"))
+    assert blobkit.compare_gc(snapshot, "registry").broken.columns[0] == "tag"
+    both = blobkit.simulate_deref(snapshot, "a/web:1").also_drop
+    assert both["tag"].tolist() == both["name"].tolist() == ["b/web:2"]
+
+
+def test_a_pin_without_a_name_is_called_by_its_digest(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.image(None, "content")
+    frame = blobkit.why(layout.scan(), sha(b"content")).frame
+    assert frame["tag"].tolist() == frame["digest"].tolist()

@@ -198,6 +198,7 @@ def test_a_store_of_ones_own_without_permission_says_just_that(
     assert str(refused.value).startswith(f"{path} cannot be read by user ")
 
 
+@pytest.mark.slow
 def test_the_command_line_ends_with_2_for_what_cannot_be_answered(layout: Layout, registry: Registry) -> None:
     del registry  # its directory is the same, and has the layout's files beside its own
 

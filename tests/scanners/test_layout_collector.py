@@ -43,7 +43,7 @@ def removed(layout: Layout, *more: str) -> None:
     """Umoci removes the garbage and these, and that is what blobkit says."""
     want = {sha(b"garbage"), *more}
     said = blobkit.compare_gc(layout.scan(), "umoci")
-    assert (set(said.frame["digest"]), said.aborts, said.removed_before_stop) == (want, (), ())
+    assert (set(said.frame.index), said.aborts, said.removed_before_stop) == (want, (), ())
     frame = blobkit.to_frame(layout.scan("strong"))
     assert set(frame.index[~frame["reachable"]]) == set(frame.index[frame["status"] == "garbage"]) == want
     if real_umoci.installed():
@@ -82,7 +82,7 @@ def test_a_manifest_that_is_called_anything_else_is_a_leaf(layout: Layout, media
     removed(layout, layer, config)
     said = blobkit.compare_gc(layout.scan(), "umoci")
     follows = media_type in {DOCKER_MANIFEST, ARTIFACT}  # by the default policy, what the descriptor says
-    assert ("docker" in set(said.broken["name"])) == (media_type == DOCKER_MANIFEST)
+    assert ("docker" in set(said.broken["tag"])) == (media_type == DOCKER_MANIFEST)
     assert follows or not said.frame["needed"].any() or media_type == SCHEMA1
 
 

@@ -38,7 +38,7 @@ def agrees(layout: Layout, *removed: str, stops: str = "") -> None:
     said = blobkit.compare_gc(layout.scan(), "umoci")
     assert stops in " ".join(said.aborts)
     assert bool(said.aborts) == bool(stops)
-    assert set(said.removed_before_stop if stops else said.frame["digest"]) == set(removed)
+    assert set(said.removed_before_stop if stops else said.frame.index) == set(removed)
     assert said.to_dict()["removed_before_stop"] == (sorted(removed) if stops else [])
     if stops:
         n = len(removed)

@@ -189,7 +189,7 @@ def test_leftovers_that_were_written_lately_are_to_be_left_alone(layout: Layout)
     then = new.stat().st_mtime - 100 * 3600
     os.utime(old, (then, then))
     advice = blobkit.audit(layout.scan()).findings.set_index("code").loc["leftover", "advice"]
-    assert "1 name written within the given age: leave these alone" in advice
+    assert "1 name written within the minimum age: leave these alone" in advice
     advice = blobkit.audit(layout.scan(), min_age=0).findings.set_index("code").loc["leftover", "advice"]
     assert "leave these alone" not in advice
 

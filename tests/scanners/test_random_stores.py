@@ -136,6 +136,7 @@ def statuses(snapshot: blobkit.Snapshot) -> dict[str, str]:
     return {str(d): str(s) for d, s in blobkit.to_frame(snapshot, columns=["status"])["status"].items()}
 
 
+@pytest.mark.slow
 @settings(max_examples=80)
 @given(contents(subjects=True), st.data())
 def test_random_layouts(documents: list[tuple[str, list[int], int | None]], data: st.DataObject) -> None:

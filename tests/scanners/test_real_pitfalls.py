@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,16 +37,18 @@ LAYOUTS = (
     "huge-index",
 )
 ALL = (*LAYOUTS, "registry-broken")
+EACH = [*LAYOUTS[:-1], pytest.param(LAYOUTS[-1], marks=pytest.mark.slow)]
 LEAVES_TO_UMOCI = ("schema2", "artifacts")
 """Their documents are of types that umoci does not follow: by the format, which the oracle asks for, they hold more."""
 
 
 @pytest.fixture(scope="module")
 def case(dataset: Callable[[str], tuple[Path, dict[str, Any]]]) -> Cases:
-    """A function from the name of a case to its snapshot (under the policy of its tool) and its oracle."""
+    """A function from the name of a case to its snapshot, under the policy of its tool, and its oracle."""
     root, oracle = dataset("dev-pitfalls")
     assert set(oracle["cases"]) == set(ALL)
 
+    @cache
     def scan(name: str) -> Case:
         policy = "gc" if name.startswith("registry") else "strong"
         return blobkit.scan(root / name, policy=policy, progress=False), oracle["cases"][name]
@@ -53,6 +56,7 @@ def case(dataset: Callable[[str], tuple[Path, dict[str, Any]]]) -> Cases:
     return scan
 
 
+@pytest.mark.slow
 def test_scanning_leaves_no_trace(dataset: Callable[[str], tuple[Path, dict[str, Any]]]) -> None:
     root, _ = dataset("dev-pitfalls")
     before = fingerprint(root)
@@ -69,7 +73,7 @@ def test_umoci_takes_all_that_only_docker_documents_hold(case: Cases) -> None:
     assert not blobkit.to_frame(snapshot.with_policy("dependent"))["status"].eq("garbage").any()
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", EACH)
 def test_stored_blobs_live_and_garbage(case: Cases, name: str) -> None:
     snapshot, want = case(name)
     snapshot = snapshot.with_policy("ignore") if name in LEAVES_TO_UMOCI else snapshot
@@ -86,14 +90,14 @@ def test_stored_blobs_live_and_garbage(case: Cases, name: str) -> None:
     assert set(everything.index[everything["reachable"]]) == {*want["live_subject_followed"], *inline, *unseen}
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", EACH)
 def test_what_is_named_and_absent(case: Cases, name: str) -> None:
     snapshot, want = case(name)
     frame = blobkit.to_frame(snapshot, absent=True)
     assert set(frame.index[frame["stored"] != "yes"]) == set(want["missing_but_referenced"])
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", EACH)
 def test_umoci_gc_would_abort_where_it_did(case: Cases, name: str) -> None:
     snapshot, want = case(name)
     assert bool(would_abort(snapshot)) == (want["umoci_gc_rc"] != 0)
@@ -187,6 +191,7 @@ def test_config_carried_by_its_descriptor(case: Cases) -> None:
     assert garbage(snapshot) == set(want["garbage"])
 
 
+@pytest.mark.slow
 def test_twenty_thousand_tags(case: Cases) -> None:
     snapshot, want = case("huge-index")
     assert len(blobkit.tags_frame(snapshot)) == want["tags"]

@@ -150,7 +150,7 @@ def taken(store: Store, tmp_path: Path, tool: str = "registry") -> set[str]:
     snapshot = store.scan()
     found = blobkit.compare_gc(snapshot, tool)
     assert not found.aborts
-    removed = set(found.frame["digest"])
+    removed = set(found.frame.index)
     assert garbage(snapshot, TOOLS[tool]) == removed
     if shutil.which(PROGRAM):
         run = collect_copy(store.root, tmp_path, untagged=tool == "registry-m")
@@ -195,7 +195,7 @@ def test_a_repository_without_layers_is_not_seen(store: Store, tmp_path: Path) -
     assert garbage(snapshot, "tags") == {store.waste, store.untagged, sha(b"untagged")}
     assert garbage(snapshot, "revisions") == {store.waste}
     assert ("passed-over", B) in noticed(snapshot)
-    assert list(blobkit.compare_gc(snapshot, "registry").broken["name"]) == [f"{B}:1"]
+    assert list(blobkit.compare_gc(snapshot, "registry").broken["tag"]) == [f"{B}:1"]
     assert set(blobkit.simulate_deref(snapshot, f"{B}@{store.other}", policy="revisions").digests) >= {store.other}
 
 
@@ -296,7 +296,7 @@ def test_a_layer_pushed_by_sha512_is_taken_and_needed(store: Store, tmp_path: Pa
     assert layer in taken(store, tmp_path)
     snapshot = store.scan()
     assert layer not in garbage(snapshot, "tags") | garbage(snapshot, "revisions")
-    assert f"{A}:odd" in list(blobkit.compare_gc(snapshot, "registry").broken["name"])
+    assert f"{A}:odd" in list(blobkit.compare_gc(snapshot, "registry").broken["tag"])
     assert "missing" not in {code for code, _ in noticed(snapshot)}
     assert long not in blobkit.to_frame(snapshot).index
 

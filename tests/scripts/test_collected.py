@@ -10,13 +10,14 @@ import pytest
 
 import blobkit
 from layouts import garbage
-from served import Served, needs, serving, shell
+from served import needs, shell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from blobkit.snapshot.snapshot import Snapshot
+    from served import Served
 
     Dataset = tuple[Path, dict[str, object]]
 
@@ -30,15 +31,16 @@ FLOORS = {
 
 
 class Copies:
-    """A running registry whose storage is a fresh copy for each run."""
+    """A running registry whose storage is a fresh copy for each run: as each is the same, it is scanned once."""
 
     def __init__(self, served: Served, root: Path) -> None:
         self.served, self.root = served, root
+        served.fill(root)
+        self.snapshot = served.scan()
 
     def fresh(self) -> Snapshot:
-        shutil.rmtree(self.served.root)
-        shutil.copytree(self.root, self.served.root)
-        return self.served.scan()
+        self.served.fill(self.root)
+        return self.snapshot
 
     def freed(self, preview: blobkit.Preview, tool: str | None = None) -> set[str]:
         """Run the script; return what it removed beyond what the collector would have removed anyway."""
@@ -51,12 +53,11 @@ class Copies:
 
 
 @pytest.fixture(scope="module")
-def copies(dataset: Callable[[str], Dataset], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copies]:
-    root = dataset("dev-registry")[0]
-    with serving(tmp_path_factory.mktemp("served")) as served:
-        yield Copies(served, root)
+def copies(dataset: Callable[[str], Dataset], registry: Served) -> Copies:
+    return Copies(registry, dataset("dev-registry")[0])
 
 
+@pytest.mark.slow
 def test_every_tag_of_a_real_registry(copies: Copies) -> None:
     tags = blobkit.tags_frame(copies.fresh()).index
     assert len(tags) == 19
@@ -77,6 +78,7 @@ def test_floors(copies: Copies, names: tuple[str, ...]) -> None:
     assert int(blobkit.to_frame(snapshot)["size"].loc[sorted(gone)].sum()) == FLOORS[names]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("policy", ["tags", "revisions", "gc", "gc-m"])
 def test_sets_of_names_of_a_real_registry(copies: Copies, policy: str, seed: int) -> None:
@@ -89,6 +91,7 @@ def test_sets_of_names_of_a_real_registry(copies: Copies, policy: str, seed: int
     assert copies.freed(preview, tool) == set(preview.collected.digests), names
 
 
+@pytest.mark.slow
 def test_a_whole_repository(copies: Copies) -> None:
     for group in ("library/hello", "team-a/web", "library/python"):
         preview = blobkit.simulate_deref(copies.fresh(), groups=[group])
@@ -117,6 +120,7 @@ def test_what_waits(copies: Copies) -> None:
     assert row["reason"] == "an untagged manifest of the repository needs it"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["dependent", "strong", "ignore"])
 def test_every_tag_of_a_real_layout(dataset: Callable[[str], Dataset], tmp_path: Path, policy: str) -> None:
     needs("umoci")

@@ -11,19 +11,14 @@ from blobkit.questions.deletion import Drop
 from blobkit.scripts.registry import with_api
 from blobkit.snapshot.kinds import STORES
 from layouts import MANIFEST, Registry, garbage, sha
-from served import Served, needs, serving, shell
+from served import needs, shell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from served import Served
+
 TOOLS = ("curl", "skopeo")
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    with serving(tmp_path) as registry:
-        yield registry
 
 
 def run(served: Served, preview: blobkit.Preview, tool: str = "curl", *, extra: bool = False) -> set[str]:

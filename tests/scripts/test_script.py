@@ -18,11 +18,13 @@ from blobkit.questions.deletion import Drop
 from blobkit.scripts.containerd import with_ctr
 from blobkit.snapshot.kinds import STORES
 from layouts import INDEX, GoStore, Layout, Registry, garbage, sha
-from served import Served, needs, serving, shell
+from served import needs, shell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from served import Served
 
     Dataset = tuple[Path, dict[str, object]]
 
@@ -39,22 +41,31 @@ def images(root: Path) -> Layout:
     return layout
 
 
+@pytest.fixture(scope="module")
+def pushed(registry: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the storage of a registry into which skopeo pushed these images."""
+    where = tmp_path_factory.mktemp("pushed")
+    layout = images(where / "layout")
+    registry.fill()
+    for name, target in (
+        ("one", "app:1"),
+        ("one", "app:one"),
+        ("two", "app:2"),
+        ("multi", "app:multi"),
+        ("multi", "both:multi"),
+        ("amd", "both:amd"),
+        ("alone", "team/deep:1.0"),
+        ("one", "team/deep:one"),
+    ):
+        registry.push(layout, name, target)
+    return shutil.copytree(registry.root, where / "storage")
+
+
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    layout = images(tmp_path / "layout")
-    with serving(tmp_path) as registry:
-        for name, target in (
-            ("one", "app:1"),
-            ("one", "app:one"),
-            ("two", "app:2"),
-            ("multi", "app:multi"),
-            ("multi", "both:multi"),
-            ("amd", "both:amd"),
-            ("alone", "team/deep:1.0"),
-            ("one", "team/deep:one"),
-        ):
-            registry.push(layout, name, target)
-        yield registry
+def images_served(served: Served, pushed: Path) -> Served:
+    """The registry with these images."""
+    served.fill(pushed)
+    return served
 
 
 def syntax(script: str, where: Path, severity: str = "style") -> None:
@@ -85,22 +96,22 @@ def syntax(script: str, where: Path, severity: str = "style") -> None:
     ],
 )
 def test_a_registry_frees_what_the_preview_said(
-    served: Served, tmp_path: Path, tool: str, policy: str, targets: list[str]
+    images_served: Served, tmp_path: Path, tool: str, policy: str, targets: list[str]
 ) -> None:
-    snapshot = served.scan(policy)
+    snapshot = images_served.scan(policy)
     names = [name for name in snapshot.pins["name"].to_pylist() if any(name.startswith(t) for t in targets)]
     names = names if policy == "gc" else targets
     preview = blobkit.simulate_deref(snapshot, names)
     text = preview.script(tool)
     syntax(text, tmp_path)
-    before, already = served.stored(), garbage(snapshot)
-    done = served.run(text)
+    before, already = images_served.stored(), garbage(snapshot)
+    done = images_served.run(text)
     assert done.returncode == 0, done.stderr
     assert "0 skipped" in done.stderr
     collected = garbage(snapshot, "gc") if policy == "tags" else already
-    assert before - served.stored() == set(preview.digests) | collected
+    assert before - images_served.stored() == set(preview.digests) | collected
     assert preview
-    left = served.scan("tags").pins["name"].to_pylist()
+    left = images_served.scan("tags").pins["name"].to_pylist()
     assert not set(preview.targets) & set(left)
     assert not set(preview.also_untagged) & set(left)
     rules = {"tags": "garbage-collect ", "gc": "garbage-collect ", "gc-m": "garbage-collect -m "}
@@ -109,62 +120,62 @@ def test_a_registry_frees_what_the_preview_said(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tool", ["curl", "skopeo"])
-def test_a_tag_that_names_something_else_by_now_is_skipped(served: Served, tmp_path: Path, tool: str) -> None:
-    preview = blobkit.simulate_deref(served.scan(), "app:2", "team/deep:1.0")
+def test_a_tag_that_names_something_else_by_now_is_skipped(images_served: Served, tmp_path: Path, tool: str) -> None:
+    preview = blobkit.simulate_deref(images_served.scan(), "app:2", "team/deep:1.0")
     text = preview.script(tool)
     other = Layout(tmp_path / "more")
     other.image("x", "something new")
-    served.push(other, "x", "app:2")
-    before = served.stored()
-    done = served.run(text)
+    images_served.push(other, "x", "app:2")
+    before = images_served.stored()
+    done = images_served.run(text)
     assert done.returncode == 0
     assert "skipped app:2: it names sha256:" in done.stderr
     alone = blobkit.simulate_deref(preview.snapshot, "team/deep:1.0")
-    assert before - served.stored() == set(alone.digests)
-    assert "app:2" in served.scan().pins["name"].to_pylist()
+    assert before - images_served.stored() == set(alone.digests)
+    assert "app:2" in images_served.scan().pins["name"].to_pylist()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("policy", ["tags", "gc-m"])
 @pytest.mark.parametrize("tool", ["curl", "skopeo"])
-def test_a_manifest_that_has_another_name_stays(served: Served, tool: str, policy: str) -> None:
+def test_a_manifest_that_has_another_name_stays(images_served: Served, tool: str, policy: str) -> None:
     """This registry cannot delete a tag alone; deleting the manifest would take the other tag along."""
-    preview = blobkit.simulate_deref(served.scan(policy), "app:1")
+    preview = blobkit.simulate_deref(images_served.scan(policy), "app:1")
     assert not preview
     text = preview.script(tool)
     assert "the same digest stays as app:one" in text
-    done = served.run(text)
+    done = images_served.run(text)
     assert "skipped app:1: this registry cannot delete a tag and leave its manifest" in done.stderr
-    assert {"app:1", "app:one"} <= set(served.scan().pins["name"].to_pylist())
+    assert {"app:1", "app:one"} <= set(images_served.scan().pins["name"].to_pylist())
 
 
 @pytest.mark.parametrize("tool", ["curl", "skopeo"])
-def test_a_child_that_an_index_needs_stays(served: Served, tool: str) -> None:
+def test_a_child_that_an_index_needs_stays(images_served: Served, tool: str) -> None:
     """Its manifest has one tag, but deleting it by digest would break the index of the same repository."""
-    preview = blobkit.simulate_deref(served.scan(), "both:amd")
+    preview = blobkit.simulate_deref(images_served.scan(), "both:amd")
     assert not preview
-    before = served.stored(), served.scan("gc").pins["name"].to_pylist()
-    served.run(preview.script(tool))
-    assert (served.stored(), served.scan("gc").pins["name"].to_pylist()) == before
+    before = images_served.stored(), images_served.scan("gc").pins["name"].to_pylist()
+    images_served.run(preview.script(tool))
+    assert (images_served.stored(), images_served.scan("gc").pins["name"].to_pylist()) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_real_registry_frees_what_the_preview_said(
-    dataset: Callable[[str], Dataset], tmp_path: Path, seed: int
+    dataset: Callable[[str], Dataset], served: Served, seed: int
 ) -> None:
     """One policy after the other, a few random names each, over what the ones before have left."""
     draw = random.Random(seed)  # noqa: S311 (no secret)
-    with serving(tmp_path) as served:
-        shutil.copytree(dataset("dev-registry")[0], served.root, dirs_exist_ok=True)
-        for policy, kind in (("tags", "tag"), ("gc-m", "tag"), ("gc", "revision")):
-            pins = served.scan(policy).pins.to_pylist()
-            names = [pin["name"] for pin in pins if pin["kind"] == kind]
-            preview = blobkit.simulate_deref(served.scan(policy), draw.sample(names, min(len(names), 3)))
-            already = garbage(preview.snapshot, "gc" if policy == "tags" else policy)
-            text = preview.script(draw.choice(["curl", "skopeo"]))
-            before = served.stored()
-            assert served.run(text).returncode == 0
-            assert ("NOTE" in text) == (before - served.stored() != set(preview.digests) | already)
+    served.fill(dataset("dev-registry")[0])
+    for policy, kind in (("tags", "tag"), ("gc-m", "tag"), ("gc", "revision")):
+        snapshot = served.scan(policy)
+        names = [pin["name"] for pin in snapshot.pins.to_pylist() if pin["kind"] == kind]
+        preview = blobkit.simulate_deref(snapshot, draw.sample(names, min(len(names), 3)))
+        already = garbage(preview.snapshot, "gc" if policy == "tags" else policy)
+        text = preview.script(draw.choice(["curl", "skopeo"]))
+        before = served.stored()
+        assert served.run(text).returncode == 0
+        assert ("NOTE" in text) == (before - served.stored() != set(preview.digests) | already)
 
 
 @pytest.mark.parametrize("seed", range(3))

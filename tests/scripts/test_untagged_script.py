@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 import blobkit
 from layouts import garbage, sha
-from served import Served, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
+    from served import Served
+
     Dataset = tuple[Path, dict[str, object]]
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    with serving(tmp_path) as registry:
-        yield registry
 
 
 def aged(served: Served, seconds: int = 1_000_000_000) -> None:
@@ -43,10 +37,11 @@ def done(served: Served, preview: blobkit.Preview, tool: str | None = None) -> s
     return gone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", ["curl", "skopeo"])
 def test_a_real_registry(dataset: Callable[[str], Dataset], served: Served, tool: str) -> None:
     root, oracle = dataset("dev-registry")
-    shutil.copytree(root, served.root, dirs_exist_ok=True)
+    served.fill(root)
     snapshot = served.scan()
     tags = dict(blobkit.tags_frame(snapshot)["repo"])
     pulled = {tag for tag, repo in tags.items() if served.pulls(repo, tag.removeprefix(f"{repo}:"))}
@@ -123,6 +118,7 @@ def test_what_is_young_stays_and_what_it_contains(served: Served) -> None:
     assert set(every["needed_by"]) == {""}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_random_registries(served: Served, seed: int) -> None:
     """Images, indexes, moved tags, referrers of all sorts: every tag pulls afterwards, and referrers of images stay."""

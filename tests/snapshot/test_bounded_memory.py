@@ -100,6 +100,7 @@ def check_refused(path: Path, why: str) -> None:
         Snapshot.load(path)
 
 
+@pytest.mark.slow
 def test_few_long_texts_and_words_are_weighed(tmp_path: Path) -> None:
     long = pa.array(["y" * (1 << 20)] * 60, TEXT)
     texts = {**tables(), "notices": pa.table(dict.fromkeys(EACH, long))}

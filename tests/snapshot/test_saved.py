@@ -91,6 +91,7 @@ def test_half_a_file_is_refused(saved: Path, part: float) -> None:
     check_refused(saved)
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_is_refused_or_does_no_harm(saved: Path) -> None:
     data = saved.read_bytes()
     tail = data.index(b"PK\x01\x02")

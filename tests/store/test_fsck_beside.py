@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -16,9 +17,10 @@ import pytest
 
 import damage
 from blobkit.errors import StoreBusyError
-from blobkit.store.fsck import subject
+from blobkit.store.fsck import files, subject
 from blobkit.store.fsck.directory import fsck_directory
 from blobkit.store.local import LocalStore
+from labour import forked
 from patience import HANG, until
 
 if TYPE_CHECKING:
@@ -27,50 +29,43 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
 
-WRITER = """
-import os, sys
-from blobkit.store.local import LocalStore
-rounds = os.open(sys.argv[4], os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-with LocalStore(sys.argv[1], durability=sys.argv[3], timeout=1000) as store:
-    number = 0
-    while not os.path.exists(sys.argv[5]):
-        number += 1
-        child = store.put(b"child %s %d" % (sys.argv[2].encode(), number % 7)).digest
-        store.put(b"own %s %d" % (sys.argv[2].encode(), number), links=[child], tag="p" + sys.argv[2], move=True)
-        store.deref(store.put(b"both %d" % (number % 3)).digest)
-        if number % 5 == 0:
-            with store.batch() as batch:
-                new = [batch.put(b"batch %s %d" % (sys.argv[2].encode(), i), tag=f"b{i}", move=True) for i in range(40)]
-            for i in range(40):
-                store.untag(f"b{i}") if f"b{i}" in store.tags() and sys.argv[2] == "0" else None
-        os.write(rounds, b"r")
-"""
-
 KILLS = 10
 
-REPAIR = """
-import sys
-from blobkit.store.fsck import subject
-from blobkit.store.fsck.directory import fsck_directory
-from blobkit.store.loops import loops
-subject.GRACE, subject.PAUSES, subject.CHUNK = -60.0, (0.0,), 100
-print("begun", flush=True)
-fsck_directory(sys.argv[1], repair=True, content=True, progress=False)
-"""
+
+AHEAD = 3
+"""A writer that has done so many more rounds than the other waits for it: what it did meanwhile would prove no more."""
+
+
+def write(root: Path, number: int, durability: str, logs: list[Path], stop: Path) -> None:
+    """Put, link, name and drop what is this writer's own and what both write, round after round, until told to stop."""
+    rounds = os.open(logs[number], os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    other = logs[1 - number]
+    with LocalStore(root, durability=durability, timeout=1000) as store:
+        done = 0
+        while not stop.exists():
+            done += 1
+            child = store.put(b"child %d %d" % (number, done % 7)).digest
+            store.put(b"own %d %d" % (number, done), links=[child], tag=f"p{number}", move=True)
+            store.deref(store.put(b"both %d" % (done % 3)).digest)
+            if done % 5 == 0:
+                with store.batch() as batch:
+                    for one in range(40):
+                        batch.put(b"batch %d %d" % (number, one), tag=f"b{one}", move=True)
+                for one in range(40):
+                    store.untag(f"b{one}") if f"b{one}" in store.tags() and number == 0 else None
+            os.write(rounds, b"r")
+            until(lambda done=done: stop.exists() or done < AHEAD + (other.stat().st_size if other.exists() else 0))
 
 
 @contextmanager
 def writers(root: Path, durability: str) -> Iterator[Callable[[], list[int]]]:
     """Let two writers work until the block ends; yield what tells how many rounds each has done."""
     logs, stop = [root.with_name(f"rounds{n}") for n in range(2)], root.with_name("stop")
-    command = [sys.executable, "-W", "error", "-c", WRITER, str(root)]
-    running = [
-        subprocess.Popen([*command, str(n), durability, str(log), str(stop)], env=ENVIRONMENT)
-        for n, log in enumerate(logs)
-    ]
+    troubles = [root.with_name(f"trouble{n}") for n in range(2)]
+    running = [forked(lambda n=n: write(root, n, durability, logs, stop), troubles[n]) for n in range(2)]
 
     def rounds() -> list[int]:
-        assert [process.poll() for process in running] == [None, None]
+        assert [trouble.read_text() for trouble in troubles if trouble.exists()] == []
         return [log.stat().st_size if log.exists() else 0 for log in logs]
 
     try:
@@ -78,7 +73,7 @@ def writers(root: Path, durability: str) -> Iterator[Callable[[], list[int]]]:
         yield rounds
     finally:
         stop.touch()
-        codes = [process.wait(HANG) for process in running]
+        codes = [os.waitpid(pid, 0)[1] for pid in running]
     assert codes == [0, 0]
 
 
@@ -95,7 +90,7 @@ def test_living_writers_cause_no_finding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: str, durability: str
 ) -> None:
     """A pause of the check lasts until each writer has finished what it began, however long that takes here."""
-    root, beside = tmp_path / "store", 0
+    root, beside, look = tmp_path / "store", 0, files.look_at_content
     LocalStore(root).close()
     with writers(root, durability) as rounds:
 
@@ -103,6 +98,13 @@ def test_living_writers_cause_no_finding(
             await_rounds(rounds, 2 if seconds else 0)
 
         monkeypatch.setattr(subject, "time", SimpleNamespace(sleep=pause, monotonic=time.monotonic))
+
+        def look_later(*arguments: object, **options: object) -> None:
+            """Let each writer change something between the look at the index and the one at the content."""
+            await_rounds(rounds, 1)
+            look(*arguments, **options)
+
+        monkeypatch.setattr(files, "look_at_content", look_later)
         monkeypatch.setattr(subject, "PATIENCE", HANG)
         while beside < 5 or min(rounds()) < 30:
             before = rounds()
@@ -113,25 +115,26 @@ def test_living_writers_cause_no_finding(
                     found = store.fsck(progress=False)
             assert not found, str(found)
             beside += all(after > then for after, then in zip(rounds(), before, strict=True))
+    monkeypatch.undo()
     assert not fsck_directory(root, repair=False, content=True, progress=False)
 
 
 def lasting(root: Path, seconds: float = HANG) -> float:
     """Repair in a process of its own that is killed after that time; return how long it took, 0 where it was killed."""
-    command = [sys.executable, "-c", REPAIR, str(root)]
-    process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
     begun = time.perf_counter()
+    trouble = root.with_name("trouble")
+    pid = forked(lambda: fsck_directory(root, repair=True, content=True, progress=False), trouble)
+    end = os.pidfd_open(pid)
     try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        return 0.0
+        ended = select.select([end], [], [], seconds)[0]
+        took = time.perf_counter() - begun
+        if not ended:
+            os.kill(pid, signal.SIGKILL)
     finally:
-        process.stdout.close()
-    return time.perf_counter() - begun
+        os.close(end)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert not trouble.exists(), trouble.read_text()
+    return 0.0 if code == -signal.SIGKILL else took
 
 
 @pytest.mark.slow
@@ -141,6 +144,7 @@ def test_what_was_killed_half_way_is_done_by_the_next(
 ) -> None:
     monkeypatch.setattr(subject, "GRACE", -60.0)
     monkeypatch.setattr(subject, "PAUSES", (0.0,))
+    monkeypatch.setattr(subject, "CHUNK", 100)
     root = quick_path / "store"
     damage.build(root)
     with LocalStore(root, durability="off") as store, store.batch() as batch:

@@ -47,7 +47,9 @@ def put_in_another_process(root: Path, text: str) -> int:
     return int(done.stdout)
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize(
+    "look", [pytest.param(look, marks=[] if look == "open and keep" else pytest.mark.slow) for look in LOOKS]
+)
 def test_a_look_at_an_open_store_loses_no_commit(tmp_path: Path, look: str) -> None:
     root = tmp_path / "store"
     with LocalStore(root) as store:

@@ -90,6 +90,7 @@ def test_in_memory_and_the_histories_reach_the_hard_cases() -> None:
     assert not rare(), seen
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, derandomize=True, database=None)
 @given(histories(20))
 def test_with_the_index_in_sqlite(history: list[Step]) -> None:
@@ -102,6 +103,7 @@ def test_with_the_index_in_sqlite(history: list[Step]) -> None:
             check_previews(store, model)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories(12))
 def test_in_a_directory_against_real_derefs_on_copies(history: list[Step]) -> None:

@@ -578,7 +578,7 @@ def test_what_has_no_content_is_refused(store: Store, go: GoStore, tmp_path: Pat
     for source in (go.scan(), tmp_path / "x.blobkit"):
         with pytest.raises(SourceError, match=r"has (no content|facts and no content)"):
             store.import_(source)
-    with pytest.raises(TypeError, match="a int cannot be imported"):
+    with pytest.raises(TypeError, match="of type int cannot be imported"):
         store.import_(1)
     with pytest.raises(blobkit.AddressError):
         store.import_(tmp_path / "nothing")

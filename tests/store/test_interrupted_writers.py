@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # a file that an interrupt closes says so
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # a file that an interrupt closes says so
+    pytest.mark.usefixtures("frozen"),
+]
 
 HERE = os.path.dirname(blobkit.__file__)  # noqa: PTH120 (as the file names of frames)
-LARGE = bytes(range(256)) * 12_289
+LARGE = bytes(range(256)) * 8_193
 """More than what is hashed without a thread of its own."""
 
 
@@ -119,16 +122,15 @@ def stage_many(directory: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="only Linux counts descriptors in /proc")
 @pytest.mark.parametrize("work", [stage, stage_many])
-def test_an_interrupt_while_something_is_staged(tmp_path: Path, work: Callable[[Path], None]) -> None:
+def test_an_interrupt_while_something_is_staged(quick_path: Path, work: Callable[[Path], None]) -> None:
     places = ("temporary.py", "descriptors.py", "appending.py")
-    assert interrupted_everywhere(lambda: work(tmp_path), places, tmp_path) > 100
+    assert interrupted_everywhere(lambda: work(quick_path), places, quick_path) > 100
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="only Linux counts descriptors in /proc")
-@pytest.mark.parametrize("verb", ["put", "put_many", "read", "open", "tag"])
-def test_an_interrupt_while_content_is_written_or_read(tmp_path: Path, verb: str) -> None:
-    with blobkit.LocalStore(tmp_path / "store", durability="off") as store:
+@pytest.mark.parametrize("verb", [pytest.param("put", marks=pytest.mark.slow), "put_many", "read", "open", "tag"])
+def test_an_interrupt_while_content_is_written_or_read(quick_path: Path, verb: str) -> None:
+    with blobkit.LocalStore(quick_path / "store", durability="off") as store:
         digest = store.put(b"content", tag="x").digest
         work = {
             "put": lambda: store.put(b"more", tag="y"),
@@ -138,20 +140,20 @@ def test_an_interrupt_while_content_is_written_or_read(tmp_path: Path, verb: str
             "tag": lambda: store.tag("y", digest),
         }[verb]
         places = ("temporary.py", "descriptors.py", "directory.py", "layout.py")
-        assert interrupted_everywhere(work, places, tmp_path / "store" / ".blobkit" / "tmp") > 20
+        assert interrupted_everywhere(work, places, quick_path / "store" / ".blobkit" / "tmp") > 20
         store.put(b"still works")
         assert not store.fsck(progress=False).left
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="only Linux counts threads in /proc")
-def test_an_interrupt_while_a_thread_hashes(tmp_path: Path) -> None:
-    with blobkit.LocalStore(tmp_path / "store", durability="off") as store:
+def test_an_interrupt_while_a_thread_hashes(quick_path: Path) -> None:
+    with blobkit.LocalStore(quick_path / "store", durability="off") as store:
 
         def discard() -> None:
             with store.new_writer() as writer:
                 writer.write(LARGE)
                 writer.cancel()
 
-        temporaries = tmp_path / "store" / ".blobkit" / "tmp"
+        temporaries = quick_path / "store" / ".blobkit" / "tmp"
         assert interrupted_everywhere(discard, ("hashing.py",), temporaries, every=7) > 100

@@ -24,9 +24,9 @@ from labour import Job, forked, fsck
 from patience import until
 from plant import BUGS
 
-ROWS = 400
+ROWS = 150
 """A store of more blobs is replaced by a new one, else the checks take longer than the work."""
-LINES = 30
+LINES = 15
 """A writer writes up to so many lines, two a verb, before the next one is killed."""
 LOOKS = 300
 """Up to so many looks at a file later, which take about as long as a verb, it is killed."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def wrong_after_crashes(place: Path, levels: str, *bugs: str, seed: int = 1, images: int = 100) -> Iterator[str]:
+def wrong_after_crashes(place: Path, levels: str, *bugs: str, seed: int = 1, images: int = 60) -> Iterator[str]:
     calls = outage.history(place, seed, 60, levels, *bugs)
     return outage.cut(place, calls, seed, images, levels)
 
@@ -27,18 +27,18 @@ def test_what_was_acknowledged_survives(tmp_path: Path, more: int, levels: str, 
         assert list(wrong_after_crashes(place, levels, seed=seed + 10 * number)) == []
 
 
+@pytest.mark.slow
 def test_a_commit_of_a_stronger_store_seals_what_a_weaker_one_wrote(tmp_path: Path) -> None:
     assert list(wrong_after_crashes(tmp_path, "off+full")) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("levels", "bug", "harm"),
     [
-        ("off", (), "missing"),
-        ("full", ("no_sync_of_directories",), "missing"),
-        ("full", ("no_sync_of_content",), "truncated"),
-        ("normal", ("no_durable_commits",), "missing"),
+        pytest.param("off", (), "missing", marks=pytest.mark.slow),
+        pytest.param("full", ("no_sync_of_directories",), "missing", marks=pytest.mark.slow),
+        pytest.param("full", ("no_sync_of_content",), "truncated", marks=pytest.mark.slow),
+        pytest.param("normal", ("no_durable_commits",), "missing", marks=pytest.mark.slow),
         ("off+full", ("no_seal",), "missing"),
     ],
 )

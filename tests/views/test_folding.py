@@ -165,6 +165,7 @@ def chain(length: int, *, closed: bool = False) -> Snapshot:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", [False, True])
 def test_long_chains_and_cycles_are_drawn(closed: bool) -> None:  # noqa: FBT001 (parametrized)
     snapshot = chain(30_000, closed=closed)

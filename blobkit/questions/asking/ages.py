@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from blobkit.errors import AgeError
+from blobkit.errors import AgeError, Hint
 from blobkit.render import cut
 
 __all__ = ["Age", "parse_age"]
@@ -30,8 +30,8 @@ def parse_age(age: Age) -> timedelta:
             return length
     except OverflowError:
         pass
-    msg = f"{cut(str(age), SHOWN)!r} is no age: write 30m, 24h, 7d, 2w or 1d12h, or give a timedelta, or 0"
-    raise AgeError(msg)
+    msg, forms = f"{cut(str(age), SHOWN)!r} is no age", "write 30m, 24h, 7d, 2w, 1d12h or 0"
+    raise AgeError(msg, hint=Hint(f"{forms}, or give a timedelta", forms))
 
 
 def _read(text: str) -> timedelta:

@@ -1,7 +1,8 @@
 """From what a user groups by to groups of pins, or of blobs.
 
 Pins are grouped by their name, their repository, or what a callable, Series or mapping makes of their name: a blob can
-then have several groups, those whose pins reach it. Blobs are grouped by what they are themselves: each has one group.
+then have several groups, those whose pins reach it. By platform, a blob has those of the documents that reach it. Blobs
+are grouped by what they are themselves: each has one group.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ import pandas as pd
 
 from blobkit.analysis.dominators import leaked
 from blobkit.analysis.groups import reach
-from blobkit.analysis.reach import closure, live, unknown
+from blobkit.analysis.reach import closure, closure_around, live, unknown
 from blobkit.errors import GroupingError
+from blobkit.present.cells import NAME_SHOWN
+from blobkit.questions.asking.choosing import chosen
 from blobkit.questions.columns import categories, times, words
-from blobkit.questions.shown import NAME_SHOWN
 from blobkit.render import cut
 from blobkit.snapshot.sets import unique
-from blobkit.snapshot.tables import ids, numbers
+from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,36 +32,61 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.analysis.groups import Reach
+    from blobkit.questions.asking.choosing import Where
     from blobkit.snapshot.snapshot import Snapshot
 
     Mapped = Callable[[str], object] | pd.Series | Mapping[str, object]
     By = str | Mapped
 
-__all__ = ["MORE", "OF_BLOBS", "OTHER", "SPECIAL", "UNKNOWN", "By", "Held", "beside", "held", "named_by", "partition"]
+__all__ = [
+    "MORE",
+    "OF_BLOBS",
+    "OF_PINS",
+    "OTHER",
+    "SPECIAL",
+    "UNKNOWN",
+    "By",
+    "Held",
+    "beside",
+    "held",
+    "named_by",
+    "partition",
+]
 
-UNTAGGED, OTHER, UNKNOWN, GARBAGE = SPECIAL = ("(untagged)", "(other)", "(unknown)", "(garbage)")
-"""Held by pins without a name only; grouped to nothing; not known to be garbage; garbage."""
+UNTAGGED, OTHER, LEFT_OUT, UNKNOWN, GARBAGE = SPECIAL = (
+    "(untagged)",
+    "(other)",
+    "(other names)",
+    "(unknown)",
+    "(garbage)",
+)
+"""Held by pins without a name only; grouped to nothing; held by names that are not chosen, and by no group; not known
+to be garbage; garbage."""
 MORE = "(more)"
 OWN = "own groups"
-OF_PINS, OF_BLOBS = ("tag", "repo"), ("kind", "media_type", "platform", "month")
+OF_PINS, OF_BLOBS = ("tag", "repo"), ("kind", "media_type", "month")
+PLATFORM = "platform"
+"""Grouped by the documents above a blob: neither by its pins nor by itself."""
 
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """The nodes that groups of pins reach under the policy, by sorted name of the group.
+    """The nodes that groups reach under the policy, by sorted name of the group.
 
-    `alone` are nodes that nothing holds beside the groups: no pin without a name, no garbage that counts.
+    `alone` are nodes that nothing holds beside the groups: no pin without a name, no name that is not chosen, no
+    garbage that counts. `rest` is where each node belongs that no group reaches, as a place in SPECIAL.
     """
 
     names: pd.Index[str]
     reach: Reach
     alone: NDArray[np.bool_]
+    rest: NDArray[np.int64]
 
 
 def named_by(by: By) -> str:
     """Return how one calls this grouping; GroupingError where there is none such."""
     if isinstance(by, str):
-        known = (*OF_PINS, *OF_BLOBS)
+        known = (*OF_PINS, "kind", "media_type", PLATFORM, "month")
         if by not in known:
             near = difflib.get_close_matches(by.lower(), known, n=1) or ["tag"]
             what = f"cannot group by '{cut(by, NAME_SHOWN)}', did you mean {near[0]!r}?"
@@ -75,18 +102,27 @@ def named_by(by: By) -> str:
     return OWN if name in (None, "<lambda>") else str(name)
 
 
-def partition(snapshot: Snapshot, by: By) -> pd.DataFrame | None:
-    """Return `blobs` and `bytes` by what the stored blobs are; None where pins are grouped, not blobs."""
+def partition(snapshot: Snapshot, by: By, where: Where | None = None) -> pd.DataFrame | None:
+    """Return `blobs` and `bytes` by what the stored blobs are; None where blobs can have several groups.
+
+    `where`: of those that the chosen names reach.
+    """
     if not isinstance(by, str) or by not in OF_BLOBS:
         return None
     nodes = np.flatnonzero(snapshot.graph.blob).astype(np.int32)
-    return _totals(snapshot, nodes, _usable(_words(snapshot, by, nodes)).fillna(OTHER))
+    group = _usable(_words(snapshot, by, nodes)).fillna(OTHER)
+    if where is not None:
+        rows, others, _ = _pins(snapshot, where)
+        roots = ids(snapshot.pins["node"])[rows], others
+        mine, left_out = (closure(snapshot.graph, unique(of))[nodes] >= 0 for of in roots)
+        group = group.mask(~mine, UNTAGGED).mask(left_out & ~mine, LEFT_OUT)
+    return _totals(snapshot, nodes, group)
 
 
 def beside(snapshot: Snapshot, found: Held) -> pd.DataFrame:
     """Return `blobs` and `bytes` of what no group reaches, by the rows beside the groups."""
     nodes = np.flatnonzero(snapshot.graph.blob & (found.reach.number == 0)).astype(np.int32)
-    return _totals(snapshot, nodes, pd.Series(UNTAGGED, range(len(nodes)), "str"))
+    return _totals(snapshot, nodes, pd.Series(np.array(SPECIAL, object)[found.rest[nodes]], dtype="str"))
 
 
 def _totals(snapshot: Snapshot, nodes: NDArray[np.int32], group: pd.Series) -> pd.DataFrame:
@@ -97,19 +133,49 @@ def _totals(snapshot: Snapshot, nodes: NDArray[np.int32], group: pd.Series) -> p
     return pd.DataFrame({"blobs": sizes.size(), "bytes": sizes.sum()})
 
 
-def held(snapshot: Snapshot, by: By) -> Held:
-    """Return what the groups of pins reach. Cost: as `blobkit.analysis.groups.reach`."""
-    pins, graph = snapshot.pins, snapshot.graph
-    rows = np.flatnonzero(snapshot.holding & (numbers(pins["count"]) > 0))
-    node = ids(pins["node"])[rows]
-    code, names = pd.factorize(_of_pins(snapshot, by, rows), sort=True)
-    grouped = np.flatnonzero(code >= 0)
-    order = grouped[np.argsort(code[grouped], kind="stable")]
+def held(snapshot: Snapshot, by: By, where: Where | None = None) -> Held:
+    """Return what the groups reach; `where`: groups of the chosen names. Cost: as `blobkit.analysis.groups.reach`."""
+    graph, node = snapshot.graph, ids(snapshot.pins["node"])
+    rows, others, nameless = _pins(snapshot, where)
+    if isinstance(by, str) and by == PLATFORM:
+        mine = closure(graph, unique(node[rows])) >= 0
+        group, roots, bare = _platforms(snapshot, mine)
+    else:
+        group, roots = _of_pins(snapshot, by, rows), node[rows]
+        mine, bare = np.zeros((2, len(graph.size)), np.bool_)
+    code, names = pd.factorize(group, sort=True)
+    nameless = np.append(nameless, roots[code < 0])
+    order = np.flatnonzero(code >= 0)[np.argsort(code[code >= 0], kind="stable")]
     start = np.zeros(len(names) + 1, np.int64)
-    np.cumsum(np.bincount(code[grouped], minlength=len(names)), out=start[1:])
-    found = reach(graph, start, node[order])
-    nameless = closure(graph, unique(node[code < 0])) >= 0
-    return Held(pd.Index(names, dtype="str"), found, ~nameless & ~leaked(graph))
+    np.cumsum(np.bincount(code[order], minlength=len(names)), out=start[1:])
+    left_out, nobody = (closure(graph, unique(of)) >= 0 for of in (others, nameless))
+    rest = np.select([mine, left_out], [SPECIAL.index(OTHER), SPECIAL.index(LEFT_OUT)], SPECIAL.index(UNTAGGED))
+    alone = ~(left_out | nobody | bare | leaked(graph))
+    return Held(pd.Index(names, dtype="str"), reach(graph, start, roots[order]), alone, rest)
+
+
+def _pins(snapshot: Snapshot, where: Where | None) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
+    """Return the rows of the pins to group, and the nodes of the others: of those with a name, of those without."""
+    rows, node = np.flatnonzero(snapshot.holding), ids(snapshot.pins["node"])
+    if where is None:
+        return rows, node[:0], node[:0]
+    is_chosen = chosen(snapshot, where)[rows]
+    has_name = np.asarray(snapshot.pins["name"].is_valid())[rows]
+    return rows[is_chosen], node[rows[has_name & ~is_chosen]], node[rows[~has_name]]
+
+
+def _platforms(snapshot: Snapshot, inside: NDArray[np.bool_]) -> tuple[pd.Series, NDArray[np.int32], NDArray[np.bool_]]:
+    """Return the platform and the node of each document inside that has one, and what is reached without these.
+
+    So an index, and what images of an unknown platform share with others, is exclusive to no platform.
+    """
+    every = np.flatnonzero(inside).astype(np.int32)
+    group = _usable(pd.Series(words(snapshot, PLATFORM, every)))
+    has_one = (group != OTHER).to_numpy()
+    graph, blocked = snapshot.graph, np.zeros(len(inside), np.bool_)
+    blocked[every[has_one]] = True
+    pinned = np.flatnonzero((graph.pins > 0) & ~blocked).astype(np.int32)
+    return group[has_one], every[has_one], closure_around(graph, pinned, blocked)
 
 
 def _of_pins(snapshot: Snapshot, by: By, rows: NDArray[np.int64]) -> pd.Series:

@@ -1,14 +1,12 @@
 """From what a user hands over (names, digests, patterns, lists, Series) to the pins that would be dropped.
 
-Resolved in this order: a full digest of a blob that is there, an exact name, a pattern with `*` over names, a unique
-prefix of a digest. Nothing is guessed: what names nothing, or several things, is an error that lists the nearest ones.
+Resolved in this order: a full digest of a blob that is there, an exact name (whatever it looks like), a pattern over
+names (see `patterns`), a unique prefix of a digest. Nothing is guessed: what names nothing, or several things, is an
+error that lists the nearest ones.
 """
 
 from __future__ import annotations
 
-import difflib
-import re
-from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,15 +16,17 @@ import pandas as pd
 
 from blobkit.analysis.reach import live
 from blobkit.analysis.referrers import Holding
-from blobkit.digest import ALGORITHMS, is_digest, parse
-from blobkit.errors import AmbiguousTargetError, BlobNotFoundError, NotPinnedError, UnknownTargetError
+from blobkit.digest import is_digest
+from blobkit.errors import AmbiguousTargetError, BlobNotFoundError, Hint, NotPinnedError, UnknownTargetError
 from blobkit.questions.asking.many import in_turn
+from blobkit.questions.asking.patterns import is_pattern, rows_like
+from blobkit.questions.asking.unknown import by_prefix, nearest, refuse, refuse_pattern
 from blobkit.render import count, listed, printable, short
 from blobkit.snapshot.lookups import going_along, twins
 from blobkit.snapshot.pins import meant_by, named, revisions, rows_named, rows_on
 from blobkit.snapshot.roles import IS_ALIAS, IS_ALONE, IS_REVISION, NAMES
 from blobkit.snapshot.sets import unique
-from blobkit.snapshot.tables import codes, flat, ids, matching, numbers
+from blobkit.snapshot.tables import codes, flat, ids, numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,13 +36,9 @@ if TYPE_CHECKING:
     Rows = list[int] | NDArray[np.int64]
     Targets = str | Iterable["Targets"]
 
-__all__ = ["Dropped", "PinName", "Targets", "blob_of", "flattened", "resolve", "untagged"]
+__all__ = ["Dropped", "PinName", "Targets", "blob_of", "flattened", "nodes_of", "resolve", "untagged"]
 
-PREFIX_HEX = 6
-NAMES_COMPARED = 50_000
 NAMES_JUDGED = 100
-_DIGEST_LIKE = re.compile(rf"({'|'.join(ALGORITHMS)}):")
-_PREFIX = re.compile(rf"((?:{'|'.join(ALGORITHMS)}):)?([0-9a-f]{{{PREFIX_HEX},}})")
 
 
 class PinName(str):
@@ -82,8 +78,8 @@ def resolve(snapshot: Snapshot, targets: Targets, *, groups: Targets = (), all_p
     """
     dropped = Dropped(tuple(flattened(targets)), tuple(flattened(groups)))
     if not dropped.names and not dropped.groups:
-        msg = "no target: give a name, a digest, a pattern with *, or groups=(repository,)"
-        raise UnknownTargetError(msg)
+        msg, what = "no target", "give a name, a digest, a pattern, or"
+        raise UnknownTargetError(msg, hint=Hint(f"{what} groups=(repository,)", f"{what} --group REPOSITORY"))
     resolver = _Resolver(snapshot, dropped)
     resolver.targets(dropped.names, all_pins=all_pins)
     for text in dropped.groups:
@@ -104,6 +100,18 @@ def blob_of(snapshot: Snapshot, text: str) -> int:
     BlobNotFoundError, InvalidDigestError, UnknownTargetError or AmbiguousTargetError name it and what to type instead.
     """
     return _Resolver(snapshot, Dropped()).blob(text)
+
+
+def nodes_of(snapshot: Snapshot, targets: Targets) -> NDArray[np.int32]:
+    """Return the nodes that targets stand for, each once: of digests, of all that a name or a pattern names.
+
+    Errors: as for `blob_of`, of which only a name given to several blobs is none here.
+    """
+    resolver, texts = _Resolver(snapshot, Dropped()), tuple(flattened(targets))
+    if not texts:
+        msg = "no target: give a name, a digest or a pattern"
+        raise UnknownTargetError(msg)
+    return unique(np.array([node for text in texts for node in resolver.nodes(text)], np.int32))
 
 
 def flattened(targets: Targets) -> Iterable[str]:
@@ -161,19 +169,19 @@ class _Resolver:
                 self.dropped.notices.append(f"{text} was taken as the digest, not as the name: tag:{text} is that")
             self._digest(text, all_pins=all_pins)
             return
-        found = [] if text.startswith("tag:") else self._by_prefix(text.removeprefix("digest:"))
+        found = [] if text.startswith("tag:") else by_prefix(self.snapshot, text.removeprefix("digest:"))
         if rows:
             if found:
                 self.dropped.notices.append(f"{text} was taken as the name, not as the start of {short(found[0])}")
             self._by_name(text, rows, all_pins=all_pins)
         elif text.startswith(("tag:", "digest:")):
             self._forced(*text.split(":", 1), all_pins=all_pins)
-        elif "*" in text:
-            self._name_rows(self._rows_like(text), all_pins=all_pins)
+        elif is_pattern(text):
+            self._name_rows(rows_like(self.snapshot, text).tolist(), all_pins=all_pins)
         elif len(found) == 1:
             self._digest(found[0], all_pins=all_pins)
         else:
-            self._refuse(text, found)
+            refuse(self.snapshot, text, found)
 
     def blob(self, text: str) -> int:
         """Return the node of one blob."""
@@ -184,10 +192,20 @@ class _Resolver:
         if len(named) > 1:
             msg = f"{text} names {count(len(named), 'blob')}: give the digest of one: {listed(named, 4)}"
             raise AmbiguousTargetError(msg)
-        found = named or self._by_prefix(text)
+        found = named or by_prefix(self.snapshot, text)
         if len(found) != 1:
-            self._refuse(text, found)
+            refuse_pattern(self.snapshot, text)
+            refuse(self.snapshot, text, found, one=True)
         return self.snapshot.find(found[0])
+
+    def nodes(self, text: str) -> list[int]:
+        """Return the nodes that a digest, a name or a pattern stands for."""
+        rows = self._named(text.removeprefix("tag:"))
+        if not rows and is_pattern(text):
+            rows = rows_like(self.snapshot, text).tolist()
+        elif is_digest(text) and not self._is_name(text):
+            rows = []
+        return list(map(int, self.node[rows])) or [self.blob(text.removeprefix("digest:"))]
 
     def _is_name(self, text: str) -> bool:
         """Return whether a text that is a digest, and a name too, stands for the name: no such blob is here."""
@@ -199,13 +217,13 @@ class _Resolver:
         rows = np.flatnonzero(np.asarray(self.snapshot.pins["group"].fill_null("")) == text)
         if not text or not len(rows):
             known = sorted(set(self.snapshot.pins["group"].unique().drop_null().to_pylist()))
-            msg = f"no repository {text!r} here{_hint(text, known)}"
+            msg = f"no repository {text!r} here{nearest(text, known)}"
             raise UnknownTargetError(msg)
         self._drop(rows)
 
     def _forced(self, what: str, text: str, *, all_pins: bool) -> None:
         rows = self._named(text) if what == "tag" else []
-        found = self._by_prefix(text) if what == "digest" else []
+        found = by_prefix(self.snapshot, text) if what == "digest" else []
         if is_digest(text) and what == "digest":
             self._digest(text, all_pins=all_pins)
         elif rows:
@@ -213,7 +231,7 @@ class _Resolver:
         elif len(found) == 1:
             self._digest(found[0], all_pins=all_pins)
         else:
-            self._refuse(text, found)
+            refuse(self.snapshot, text, found)
 
     def _named(self, text: str) -> list[int]:
         """Return the rows that have a name, else those that it is another name of: of one image only."""
@@ -234,42 +252,6 @@ class _Resolver:
             both = f"{text} names {count(len(blobs), 'blob')}: all of them are dropped"
             self.dropped.notices.append(f"{both}; to drop one alone, give its digest")
         self._name_rows(rows, all_pins=all_pins)
-
-    def _refuse(self, text: str, found: list[str]) -> None:
-        """Raise the error that says why a target stands for nothing."""
-        if len(found) > 1:
-            msg = f"{text} is the start of {count(len(found), 'digest')}: {listed(found, 4)}; give more of it"
-            raise AmbiguousTargetError(msg)
-        if _DIGEST_LIKE.match(text) and not _PREFIX.fullmatch(text):
-            parse(text)
-        nearest = _hint(text, self.names[: min(self.named, NAMES_COMPARED)].to_pylist())
-        msg = f"nothing here is named {text!r}, and no digest starts so{nearest}"
-        raise UnknownTargetError(msg)
-
-    def _rows_like(self, pattern: str) -> NDArray[np.int64]:
-        """Return the rows whose name matches a pattern in which only `*` is special."""
-        expression = "(?s)^" + ".*".join(re.escape(part) for part in pattern.split("*")) + "$"
-        rows: NDArray[np.int64] = matching(self.snapshot.pins["name"], expression)
-        rows = rows[~IS_ALIAS[self.kind[rows]]]
-        if not len(rows):
-            msg = f"the pattern {pattern!r} matches none of {count(self.named, 'name')}"
-            raise UnknownTargetError(msg)
-        return rows
-
-    def _by_prefix(self, text: str) -> list[str]:
-        """Return up to a handful of digests that start so; at least six hex digits are asked for."""
-        match = _PREFIX.fullmatch(text)
-        if match is None:
-            return []
-        labels = [match[1]] if match[1] else [f"{label}:" for label in ALGORITHMS]
-        found: list[str] = []
-        keys = self.snapshot.nodes["key"]
-        for label in labels:
-            at = bisect_left(keys, label + match[2], key=str)
-            while at < len(keys) and len(found) < 10 and str(keys[at]).startswith(label + match[2]):  # noqa: PLR2004
-                found += [str(keys[at])] * is_digest(str(keys[at]))
-                at += 1
-        return found
 
     def _name_rows(self, rows: Rows, *, all_pins: bool) -> None:
         """Drop pins by name."""
@@ -310,12 +292,13 @@ class _Resolver:
         """On a marked store, drop every name on the blob; NotPinnedError says what to type where there is none."""
         if on_it and self.snapshot.rule.counting:
             names = [printable(str(self.names[row])) for row in on_it]
-            msg = f"{short(digest)} has no anonymous pin: {listed(names)} holds it; give the name, or all_pins=True"
-            raise NotPinnedError(msg, digest=digest)
+            msg = f"{short(digest)} has no anonymous pin: {listed(names)} holds it"
+            hint = Hint("give the name, or all_pins=True", "give the name, or --all-pins")
+            raise NotPinnedError(msg, hint=hint, digest=digest)
         virtual_nodes = revisions(self.snapshot).virtual_nodes(node)
         rows = on_it or [row for virtual_node in virtual_nodes for row in self._holding_on(virtual_node)]
         if not rows:
-            raise NotPinnedError(_not_pinned(self.snapshot, digest, node), digest=digest)
+            raise _not_pinned(self.snapshot, digest, node)
         self._name_rows(list(rows), all_pins=False)
 
     def _holding_on(self, node: int) -> list[int]:
@@ -327,26 +310,23 @@ class _Resolver:
         self.dropped.add(rows.tolist(), self.count[rows].tolist())
 
 
-def _not_pinned(snapshot: Snapshot, digest: str, node: int) -> str:
-    """Return what to say of a blob that has no pin of its own."""
+def _not_pinned(snapshot: Snapshot, digest: str, node: int) -> NotPinnedError:
+    """Return the error for a blob that has no pin of its own."""
     if not live(snapshot.graph)[node]:
-        return f"{short(digest)} is held by nothing under policy {snapshot.policy}: there is no pin to drop"
+        msg = f"{short(digest)} is held by nothing under policy {snapshot.policy}: there is no pin to drop"
+        return NotPinnedError(msg, digest=digest)
     if IS_ALONE[codes(snapshot.pins["kind"])[rows_on(snapshot, node)]].any():
-        return f"{short(digest)} is never removed by {snapshot.rule.tool}, whatever is dropped: remove its file"
+        msg = f"{short(digest)} is never removed by {snapshot.rule.tool}, whatever is dropped: remove its file"
+        return NotPinnedError(msg, digest=digest)
     found = Holding.now(snapshot).names(node, NAMES_JUDGED)
     names = listed([printable(short(name)) for name in found], 3)
     by_tags = f"simulate_deref(x, *why(x, {digest!r}).tags)"
     call = f"why(x, {digest!r}).preview()" if any(map(_is_no_tag, found)) else by_tags
-    return f"{short(digest)} has no pin of its own, only links hold it ({names} reach it): use {call}"
+    msg = f"{short(digest)} has no pin of its own, only links hold it ({names} reach it)"
+    hint = Hint(f"use {call}", f"blobkit why ADDRESS {digest} shows what holds it: drop that")
+    return NotPinnedError(msg, hint=hint, digest=digest)
 
 
 def _is_no_tag(name: str) -> bool:
     """Return whether this stands for an anonymous pin (a digest) or a revision (`repo@digest`)."""
     return is_digest(name.rpartition("@")[2])
-
-
-def _hint(text: str, names: list[str]) -> str:
-    """Return the names that are nearest to what was typed, as the end of a sentence."""
-    names = list(dict.fromkeys(names))
-    near = difflib.get_close_matches(text, names, n=3, cutoff=0.6) or [name for name in names if text in name][:3]
-    return f"; did you mean {', '.join(map(printable, near))}?" if near else ""

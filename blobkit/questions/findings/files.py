@@ -87,7 +87,7 @@ def leftovers(snapshot: Snapshot, rows: list[Row], min_age: timedelta) -> Iterat
     """Yield the files and directories that are no blobs, with their bytes."""
     sizes, times = zip(*(upload_in(message) for _, _, message, _ in rows), strict=True)
     young = sum(time is not None and snapshot.time - time < min_age for time in times)
-    more = f"{count(young, 'name')} written within the given age: leave these alone" if young else ""
+    more = f"{count(young, 'name')} written within the minimum age: leave these alone" if young else ""
     more = "; ".join(filter(None, (more, snapshot.store.leftovers)))
     yield Finding("leftover", NOTHING, sum(sizes), tuple(path or message for _, path, message, _ in rows), more)
 

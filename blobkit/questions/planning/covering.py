@@ -10,7 +10,8 @@ from blobkit.analysis.certainty import conservative_graph
 from blobkit.analysis.covers import cover
 from blobkit.analysis.dominators import leaked
 from blobkit.analysis.reach import closure
-from blobkit.questions.shown import NAME_SHOWN
+from blobkit.errors import Hint, InfeasiblePlanError
+from blobkit.present.cells import NAME_SHOWN
 from blobkit.render import cut, human_bytes, listed
 from blobkit.snapshot.sets import both, unique
 from blobkit.snapshot.tables import ids, numbers
@@ -27,6 +28,8 @@ __all__ = ["cover_of", "infeasible"]
 
 REASONS_TRIED = 20
 REASONS_SHOWN = 3
+_GIVEN_BY = {"not older than": "older_than", "among the last": "keep_last"}
+"""The argument that a reason comes from, by how the reason begins; `keep` names itself."""
 
 
 def cover_of(found: Rules, cost: NDArray[np.float64]) -> Cover:
@@ -47,15 +50,26 @@ def _alone(found: Rules, dropped: Bools) -> Bools:
     return closure(conservative_graph(snapshot), unique(np.concatenate(held)).astype(np.int32)) < 0
 
 
-def infeasible(found: Rules, needed: int, possible: int) -> str:
-    """Return how much is possible, and how much more without each of the rules that cost most."""
+def infeasible(found: Rules, needed: int, possible: int) -> InfeasiblePlanError:
+    """Return the error that tells how much is possible, and how much more without each rule that costs most."""
     held = [(_more(found, reason, possible), reason) for reason in list(found.spared)[:REASONS_TRIED]]
-    costly = [f"{human_bytes(more)} more without '{cut(why, NAME_SHOWN)}'" for more, why in sorted(held)[::-1] if more]
+    costly = [(f"{human_bytes(more)} more", why) for more, why in sorted(held)[::-1] if more][:REASONS_SHOWN]
     freely = _possible(found, np.ones(len(found.names.frame), np.bool_))
     spared = [f"{human_bytes(freely)} if nothing were spared"] if found.spared else []
-    but = f"; {listed([*costly[:REASONS_SHOWN], *spared])}" if costly or spared else ""
+    steps = [
+        listed([*(f"{more} without {_rule(why, shell=shell)}" for more, why in costly), *spared])
+        for shell in (False, True)
+    ]
     asked, can = (f"{human_bytes(size)} ({size:,} bytes)" for size in (needed, possible))
-    return f"{asked} cannot be freed: {can} can{but}"
+    msg = f"{asked} cannot be freed: {can} can"
+    return InfeasiblePlanError(msg, hint=Hint(*steps) if spared else None, possible=possible, needed=needed)
+
+
+def _rule(why: str, *, shell: bool) -> str:
+    """Return a reason to spare a name, and the argument or option that it comes from."""
+    told = f"'{cut(why, NAME_SHOWN)}'"
+    name = next((name for start, name in _GIVEN_BY.items() if why.startswith(start)), "")
+    return f"{told} ({f'--{name}'.replace('_', '-') if shell else name})" if name else told
 
 
 def _more(found: Rules, reason: str, possible: int) -> int:

@@ -11,14 +11,15 @@ import pandas as pd
 
 from blobkit.analysis.reach import live
 from blobkit.errors import PlanError
+from blobkit.present.answer import Answer
+from blobkit.present.cells import NAME_SHOWN
+from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.questions.columns import categorical, keys
-from blobkit.questions.shown import LINE_SHOWN, NAME_SHOWN, ROWS_SHOWN, Shown
 from blobkit.render import count, cut, human_bytes, listed, short
 from blobkit.snapshot.sets import minus
 
 if TYPE_CHECKING:
     from blobkit.questions.preview import Preview
-    from blobkit.questions.shown import Cells
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Verified", "verified"]
@@ -27,7 +28,7 @@ STATES = ("gone", "still there", "unexpectedly gone")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Verified(Shown):
+class Verified(Answer):
     """The fate of the blobs of `before` until `after` was read: truthy where all is as promised.
 
     `promised` bytes were to go. `tags_left` are names that were to be dropped and still are there.
@@ -93,13 +94,10 @@ class Verified(Shown):
             lines.append(f"still named: {listed([cut(short(tag), NAME_SHOWN) for tag in self.tags_left], 3)}")
         return [cut(line, LINE_SHOWN) for line in lines]
 
-    def _table(self) -> Cells:
-        """Return the biggest blobs that are not as promised, as cells."""
-        wrong = self.frame[self.frame["state"] != "gone"].nlargest(ROWS_SHOWN, "size", keep="first")
-        rows: list[tuple[str, ...]] = [
-            (str(digest), human_bytes(int(size)), str(state)) for digest, size, state in wrong.itertuples()
-        ]
-        return ("digest", "size", "state"), rows, frozenset({"size"})
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return the biggest blobs that are not as promised."""
+        wrong = self.frame[self.frame["state"] != "gone"].sort_values("size", ascending=False, kind="stable")
+        return (Section("", tuple(self._lines()), frame_table(wrong, rows=rows)),)
 
     def _digests(self, state: str) -> tuple[str, ...]:
         return tuple(self.frame.index[self.frame["state"] == state].tolist())

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING
 from blobkit.content.directory import DirectoryContent
 from blobkit.content.quarantine import move_aside
 from blobkit.content.syncing import sync_directory
-from blobkit.errors import NotAStoreError, StoreBusyError, UnreadableStoreError
+from blobkit.errors import Hint, NotAStoreError, StoreBusyError, UnreadableStoreError
 from blobkit.filehandle import FileHandle
 from blobkit.index.handles import is_connected
 from blobkit.index.schema import check_version
 from blobkit.index.sqlite import SqliteIndex
 from blobkit.model import Arrival
 from blobkit.progress import counted
-from blobkit.render import count, listed
+from blobkit.render import count, in_shell, listed
 from blobkit.store.fsck.files import matches
 from blobkit.store.fsck.report import Checked, Finding, Fsck
 from blobkit.store.layout.adoption import Onto, adopt_into
@@ -55,10 +55,10 @@ def rebuild(root: Path, *, progress: bool) -> Fsck:
     """
     path = index_path(root)
     if not path.parent.is_dir():
-        msg = (
-            f"{root} is no blobkit store: it has no {path.parent.name}; blobkit.LocalStore(root, adopt=True) makes one"
-        )
-        raise NotAStoreError(msg)
+        msg = f"{root} is no blobkit store: it has no {path.parent.name}"
+        python = f"blobkit.LocalStore({str(root)!r}, adopt=True) makes one of an OCI layout"
+        shell = f"blobkit adopt {in_shell(root)} makes one of an OCI layout"
+        raise NotAStoreError(msg, hint=Hint(python, shell))
     check_version(path)
     with _alone(path):
         content, layout = DirectoryContent(root), Layout(root, sync=True)

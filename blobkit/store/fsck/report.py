@@ -7,7 +7,10 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from blobkit.render import clean, count, html_card, html_table, human_bytes, printable
+from blobkit.present.answer import Answer
+from blobkit.present.sections import ROWS_SHOWN, Section, Table, columns_table
+from blobkit.present.units import Unit
+from blobkit.render import clean, count, human_bytes, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,11 +46,14 @@ class Checked(NamedTuple):
 UNCHECKED = Checked()
 
 
-@dataclass(frozen=True)
-class Fsck:
+@dataclass(frozen=True, repr=False)
+class Fsck(Answer):
     """The findings of a check of a store: falsy when there is none. `left` are the findings that still stand.
 
     `notes` are no damage, but good to know. `pandas.DataFrame(fsck.findings)` has a row for each finding.
+
+    >>> demo.small().fsck().left
+    ()
     """
 
     findings: tuple[Finding, ...] = ()
@@ -72,13 +78,26 @@ class Fsck:
     def __str__(self) -> str:
         """Return what was found for the shell: a line a finding, as long as that is readable."""
         more = len(self) - LINES
-        lines = [self._head(), *map(str, self.findings[:LINES]), *([f"and {more:,} more"] if more > 0 else [])]
-        return "\n".join([*lines, *(f"note: {printable(clean(note))}" for note in self.notes)])
+        lines = [self.title(), *map(str, self.findings[:LINES]), *([f"and {more:,} more"] if more > 0 else [])]
+        return "\n".join([*lines, *self._notes()])
 
-    def _repr_html_(self) -> str:
-        rows = [(code, f"{number:,}") for code, number in self.counts.items()]
-        table = html_table(("finding", "number"), rows, right=frozenset(("number",)))
-        return html_card("Fsck", [self._head(), *map(clean, self.notes)], table if rows else "")
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return the notes, the number of findings of each kind, and the first findings."""
+        kinds = columns_table({"finding": list(self.counts), "number": list(self.counts.values())})
+        return (
+            Section("", tuple(self._notes()), kinds),
+            Section("The first of them", table=self._table(rows), folded=True),
+        )
+
+    def _table(self, rows: int) -> Table:
+        shown = self.findings[:rows]
+        names = ("code", "digest", "message", "action")
+        columns = {name: [clean(getattr(finding, name)) for finding in shown] for name in names}
+        table = columns_table(columns, {"action": Unit.PROSE})
+        return Table(table.columns, max(len(self) - rows, 0))
+
+    def _notes(self) -> list[str]:
+        return [f"note: {printable(clean(note))}" for note in self.notes]
 
     def to_dict(self) -> dict[str, object]:
         """Return everything as plain values, for JSON."""
@@ -91,7 +110,8 @@ class Fsck:
             "notes": [clean(note) for note in self.notes],
         }
 
-    def _head(self) -> str:
+    def title(self) -> str:
+        """Return what was checked and found, in one line."""
         checked = f"{count(self.checked.blobs, 'blob')} checked, {human_bytes(self.checked.bytes)} hashed"
         if not self:
             return f"{checked}: sound"

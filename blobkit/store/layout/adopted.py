@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from blobkit.digest import is_digest
-from blobkit.render import count, html_card, human_bytes, printable, short
+from blobkit.present.answer import Answer
+from blobkit.present.plain import plain
+from blobkit.present.sections import ROWS_SHOWN, Section
+from blobkit.render import count, human_bytes, printable, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,14 +22,19 @@ MOST = 20
 """Lines of each kind that are shown; the fields have all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Adopted:
+@dataclass(frozen=True, slots=True, repr=False)
+class Adopted(Answer):
     """The entries that `adopt` took in of another program's index.json, and those that it could not.
 
     `tags` are new names; `entries` blobs pinned for an entry that is no tag; `blobs` were added, `bytes` read to verify
     them. `moved` has (name, from, to): `from` keeps the pin, without a name. `vanished` are names, and blobs of entries
     without one, that index.json did not show: they are kept. `damaged` has (entry, why): nothing is pinned for it,
     index.json shows it as before.
+
+    >>> image = demo.small().export("shop/web:1.0", "layout")
+    >>> with blobkit.LocalStore("layout", create=False, adopt=True) as store:
+    ...     print(len(store.adopted.blobs))
+    5
     """
 
     tags: tuple[str, ...] = ()
@@ -42,14 +50,16 @@ class Adopted:
         """Return whether the store changed."""
         return bool(self.tags or self.entries or self.moved or self.blobs)
 
-    def __str__(self) -> str:
-        """Return what was taken in, then a line for each thing that needs a look."""
-        return "\n".join([self._title(), *self._lines()])
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:  # noqa: ARG002 (lines, no table)
+        """Return a line for each thing that needs a look."""
+        return (Section("", tuple(self._lines())),)
 
-    def _repr_html_(self) -> str:
-        return html_card("Adopted", [self._title(), *self._lines()])
+    def to_dict(self) -> dict[str, object]:
+        """Return the answer as plain values that JSON can hold."""
+        return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
 
-    def _title(self) -> str:
+    def title(self) -> str:
+        """Return what was taken in, in one line."""
         tags, entries, blobs = (
             count(len(x), n) for x, n in zip(self._took_in(), ("tag", "entry", "blob"), strict=True)
         )

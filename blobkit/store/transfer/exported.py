@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from blobkit.render import count, html_card, html_table, human_bytes, printable, short
+from blobkit.present.answer import Answer
+from blobkit.present.plain import plain
+from blobkit.present.sections import ROWS_SHOWN, Section
+from blobkit.render import count, human_bytes, printable, short
 
 if TYPE_CHECKING:
     from blobkit.digest import Digest
@@ -15,11 +18,14 @@ __all__ = ["Exported"]
 NOTICES_SHOWN = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Exported:
+@dataclass(frozen=True, slots=True, repr=False)
+class Exported(Answer):
     """The blobs that an export wrote into `target`, a layout or archive: `digest`, under `name` ("" for none).
 
     `blobs` with `bytes` are new there, `there` blobs were there before; `notices` names what was not here to export.
+
+    >>> demo.small().export("shop/web:1.0", "web.tar").blobs
+    5
     """
 
     target: str
@@ -30,16 +36,16 @@ class Exported:
     there: int = 0
     notices: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
-        """Return what was written in a line, then the first notices."""
-        return "\n".join([self._title(), *(f"notice: {text}" for text in self._shown())])
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:  # noqa: ARG002 (lines, no table)
+        """Return the first notices."""
+        return (Section("", tuple(f"notice: {text}" for text in self._shown())),)
 
-    def _repr_html_(self) -> str:
-        rows = [("blobs", f"{self.blobs:,}"), ("bytes", human_bytes(self.bytes)), ("there before", f"{self.there:,}")]
-        table = html_table(("written", "number"), rows, right=frozenset({"number"}))
-        return html_card("Exported", [self._title(), *self._shown()], table)
+    def to_dict(self) -> dict[str, object]:
+        """Return the answer as plain values that JSON can hold."""
+        return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
 
-    def _title(self) -> str:
+    def title(self) -> str:
+        """Return what was written, in one line."""
         what = printable(self.name) if self.name else short(self.digest)
         size = f"{count(self.blobs, 'blob')}, {human_bytes(self.bytes)}"
         return f"exported {what} to {printable(self.target)}: {size}; {self.there:,} there before"

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.content.syncing import sync_directory, sync_files
 from blobkit.digest import Digest, is_digest, parse, read_through, split
-from blobkit.errors import BlobkitError, ContentMissingError, ExportError, TagNotFoundError, UnreadableStoreError
+from blobkit.errors import BlobkitError, ContentMissingError, ExportError, Hint, TagNotFoundError, UnreadableStoreError
 from blobkit.filehandle import FileHandle
 from blobkit.oci.documents import DOCUMENT_LIMIT, is_document, read_document
 from blobkit.oci.index import (
@@ -89,8 +89,8 @@ def _closure(rows: Reading, what: str) -> tuple[str, Digest, dict[Digest, Record
     """Return the name and digest that are meant, and what is recorded of all that it links to, itself included."""
     found = rows.tags([what])
     if not found and not is_digest(what):
-        msg = f"no tag {printable(what)!r:.300} in this store, and no digest: see store.tags()"
-        raise TagNotFoundError(msg)
+        msg = f"no tag {printable(what)!r:.300} in this store, and no digest"
+        raise TagNotFoundError(msg, hint=Hint("see store.tags()", "see blobkit tags"))
     digest = parse(found.get(what, what))
     records = dict(rules.held(rows, [digest]))
     for level in levels([digest], lambda level: chain.from_iterable(rows.targets(level).values())):

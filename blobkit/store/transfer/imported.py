@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from blobkit.render import count, html_card, html_table, human_bytes, printable
+from blobkit.present.answer import Answer
+from blobkit.present.plain import plain
+from blobkit.present.sections import ROWS_SHOWN, Section
+from blobkit.render import count, human_bytes, printable
 
 __all__ = ["Imported"]
 
 NOTICES_SHOWN = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+@dataclass(frozen=True, slots=True, repr=False)
+class Imported(Answer):
     """The additions of an import: `blobs` with `bytes`, anonymous `pins`, `links`, `tags`; 0 of all where none was new.
 
     `here` blobs were here before, `skipped` ones are damaged or missing in the source. `source` says what was read;
     `notices` what could not be taken over as it is there.
+
+    >>> with blobkit.LocalStore("store") as store:
+    ...     print(store.import_(demo.small()).blobs)
+    33
     """
 
     source: str
@@ -33,26 +40,23 @@ class Imported:
         """Return whether anything is here now that was not here before."""
         return any((self.blobs, self.pins, self.links, self.tags))
 
-    def __str__(self) -> str:
-        """Return what was done in a line, then the first notices."""
+    def title(self) -> str:
+        """Return what was done, in one line."""
         new = ", ".join(count(number, noun) for number, noun in self._gained() if number)
         skipped = f"; {count(self.skipped, 'blob')} skipped" if self.skipped else ""
-        head = (
+        return (
             f"imported {count(self.blobs, 'blob')}, {human_bytes(self.bytes)} ({new or 'no new reference'}); "
             f"{self.here:,} here before{skipped}"
         )
-        return "\n".join([head, *(f"notice: {text}" for text in self._shown())])
 
-    def _repr_html_(self) -> str:
-        rows = [
-            ("blobs", f"{self.blobs:,}"),
-            ("bytes", human_bytes(self.bytes)),
-            *((noun + "s", f"{number:,}") for number, noun in self._gained()),
-            ("here before", f"{self.here:,}"),
-            ("skipped", f"{self.skipped:,}"),
-        ]
-        table = html_table(("added", "number"), rows, right=frozenset({"number"}))
-        return html_card("Imported", [self.source, *self._shown()], table)
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:  # noqa: ARG002 (lines, no table)
+        """Return the first notices; folded, what was read."""
+        notices = Section("", tuple(f"notice: {text}" for text in self._shown()))
+        return notices, Section("Source", (printable(self.source),), folded=True)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the answer as plain values that JSON can hold."""
+        return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
 
     def _gained(self) -> tuple[tuple[int, str], ...]:
         return ((self.pins, "pin"), (self.links, "link"), (self.tags, "tag"))

@@ -17,7 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from blobkit.digest import read_through
-from blobkit.errors import BlobNotFoundError, SourceError
+from blobkit.errors import BlobNotFoundError, Hint, SourceError
 from blobkit.model import Arrival
 from blobkit.oci.index import hidden_images
 from blobkit.progress import watched
@@ -81,8 +81,9 @@ def _refuse(plan: Plan, source: Source, *, progress: bool) -> None:
     for wanted in watched(plan, "verifying", show=progress) if not faults else ():
         faults += [fault for fault in [_copied(source, wanted.digest, _nowhere)] if isinstance(fault, str)]
     if faults:
-        msg = f"{plan.snapshot.address} is not sound, nothing was imported: {listed(faults, 3)}; see strict=False"
-        raise SourceError(printable(msg))
+        msg = f"{plan.snapshot.address} is not sound, nothing was imported: {listed(faults, 3)}"
+        sound = "take the rest with strict=False", "take the rest without --strict"
+        raise SourceError(printable(msg), hint=Hint(*sound))
 
 
 def _copied(source: Source, digest: Digest, write: Callable[[memoryview], None]) -> int | str:

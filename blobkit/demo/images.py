@@ -21,7 +21,7 @@ from blobkit.oci.documents import OCI_MANIFEST as MANIFEST
 if TYPE_CHECKING:
     from blobkit.model import Descriptor
 
-__all__ = ["COMPANION", "TARGET", "fill"]
+__all__ = ["BOTH", "COMPANION", "CONFIG", "INDEX", "KIB", "LAYER", "MANIFEST", "TARGET", "fill"]
 
 TARGET = "shop/web:1.0"
 """The tag that the demo previews dropping."""
@@ -69,7 +69,7 @@ SIZES = {
     "etl-1": 320,
     "etl-2": 330,
 }
-"""KiB in each layer."""
+"""KiB in each layer (bytes where the unit is one)."""
 
 IMAGES = (
     Image(("base/debian:12",), ("debian",), 1),
@@ -88,16 +88,16 @@ PLATFORMS = (
 )
 
 
-def fill(store: Puts) -> None:
-    """Put the images of the demo into a store: about 13 MiB, eleven tags. Takes about a second."""
+def fill(store: Puts, *, unit: int = KIB) -> None:
+    """Put the images of the demo into a store: about 13 MiB, eleven tags; with `unit` 1 a thousandth of that."""
     for image in IMAGES:
         first, *others = image.names
-        manifest = _put_image(store, image, first)
+        manifest = _put_image(store, image, unit, first)
         for name in others:
             store.tag(name, manifest.digest)
     children = [
         {
-            **_described(_put_image(store, image), MANIFEST),
+            **_described(_put_image(store, image, unit), MANIFEST),
             "platform": {"os": "linux", "architecture": image.architecture},
         }
         for image in PLATFORMS
@@ -106,9 +106,9 @@ def fill(store: Puts) -> None:
     store.put(_json(index), media_type=INDEX, tag=BOTH)
 
 
-def _put_image(store: Puts, image: Image, tag: str | None = None) -> Descriptor:
+def _put_image(store: Puts, image: Image, unit: int, tag: str | None = None) -> Descriptor:
     """Put the layers, the config and the manifest of an image, in the order in which they link."""
-    tars = [_layer(name) for name in image.layers]
+    tars = [_layer(name, SIZES[name] * unit) for name in image.layers]
     layers = [_described(store.put(packed, media_type=LAYER), LAYER) for packed, _ in tars]
     config: dict[str, object] = {
         "created": f"2026-{1 + image.day // 31:02}-{1 + image.day % 28:02}T09:00:00Z",
@@ -126,11 +126,11 @@ def _put_image(store: Puts, image: Image, tag: str | None = None) -> Descriptor:
     return store.put(_json(manifest), media_type=MANIFEST, tag=tag)
 
 
-def _layer(name: str) -> tuple[bytes, str]:
+def _layer(name: str, size: int) -> tuple[bytes, str]:
     """Return a layer as a compressed tar archive, and the digest of the archive before compression."""
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w") as archive:
-        content = random.Random(name).randbytes(SIZES[name] * KIB)  # noqa: S311 (the same bytes every time)
+        content = random.Random(name).randbytes(size)  # noqa: S311 (the same bytes every time)
         entry = tarfile.TarInfo(f"opt/{name}.bin")
         entry.size = len(content)
         archive.addfile(entry, io.BytesIO(content))

@@ -1,0 +1,73 @@
+"""One name for each blob, and what is saved by sharing layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.analysis import group_kernels as kernels
+from blobkit.analysis.groups import reach
+from blobkit.analysis.reach import live
+from blobkit.cache import memoized
+from blobkit.snapshot.pins import first_of_name, named
+from blobkit.snapshot.roles import CONTAINS
+from blobkit.snapshot.tables import KINDS, codes, ids
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from blobkit.snapshot.snapshot import Snapshot
+
+__all__ = ["first_rows", "saved", "uses"]
+
+
+@memoized
+def first_rows(snapshot: Snapshot) -> NDArray[np.int64]:
+    """Return for each node a pin with the name that has the smallest closure of all that reach it, ties by name.
+
+    Names are those that hold under the policy; -1 where none reaches the node. Names in the order of their closures
+    take what no name before them took: all that it reaches was taken with it. Cost: the closures of different nodes.
+    """
+    graph = snapshot.graph
+    rows = np.flatnonzero(snapshot.holding[: named(snapshot)])
+    name, start = np.unique(first_of_name(snapshot)[rows], return_index=True)
+    start, node = np.append(start, len(rows)), ids(snapshot.pins["node"])[rows]
+    size = _closures(snapshot, start, node)
+    order = np.lexsort((name, size)).astype(np.int32)
+    taken = kernels.taken(graph.indptr, graph.indices, order, start, node)
+    found: NDArray[np.int64] = np.append(name, -1)[taken]
+    return found
+
+
+@memoized
+def uses(snapshot: Snapshot) -> NDArray[np.int64]:
+    """Return how many reachable manifests link to each node as a part of them. Cost: a pass over the links."""
+    links = snapshot.links
+    source, target = ids(links["source"]), ids(links["target"])
+    counts = CONTAINS[codes(links["kind"])]
+    counts &= (live(snapshot.graph) & (codes(snapshot.nodes["kind"]) == KINDS.index("manifest")))[source]
+    source, target = source[counts], target[counts]
+    again = (source[1:] == source[:-1]) & (target[1:] == target[:-1])
+    return np.bincount(target[np.append(True, ~again)[: len(target)]], minlength=len(snapshot.graph.size))
+
+
+def saved(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return the bytes that sharing saves: for a layer its size for each use after the first, else 0."""
+    is_layer = codes(snapshot.nodes["kind"])[nodes] == KINDS.index("layer")
+    found: NDArray[np.int64] = snapshot.graph.size[nodes] * np.maximum(uses(snapshot)[nodes] - 1, 0) * is_layer
+    return found
+
+
+def _closures(snapshot: Snapshot, start: NDArray[np.int64], node: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return the bytes that each name reaches; names of the same one node are asked once."""
+    graph, number = snapshot.graph, np.diff(start)
+    single = np.flatnonzero(number == 1)
+    different, back = np.unique(node[start[single]], return_inverse=True)
+    several = np.repeat(number > 1, number)
+    begin = np.concatenate((np.arange(len(different) + 1), len(different) + np.cumsum(number[number > 1])))
+    (size,) = reach(graph, begin, np.concatenate((different, node[several]))).sums(graph.size)
+    found = np.empty(len(number), np.int64)
+    found[single] = size[back]
+    found[number > 1] = size[len(different) :]
+    return found

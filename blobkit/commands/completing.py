@@ -1,0 +1,173 @@
+"""Words that the TAB key offers: paths, the names and digests in a store, policies, tools, columns.
+
+It answers or is silent: a store that cannot be read, or not within a second, offers nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from click.shell_completion import BashComplete, CompletionItem, add_completion_class, split_arg_string
+
+from blobkit.digest import ALGORITHMS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    import click
+
+    from blobkit.snapshot.records import Kind
+    from blobkit.snapshot.snapshot import Snapshot
+
+    Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+__all__ = ["blobs", "collectors", "join_words_of_bash", "paths", "policies", "repositories", "tools", "words"]
+
+SECONDS = 1.0
+MOST = 200
+"""Names that are offered; more are no help."""
+
+
+def paths(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer files and directories, which the shell itself knows best."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def words(*known: str) -> Complete:
+    """Return a completion that offers these words."""
+
+    def offer(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return _starting(known, incomplete)
+
+    return offer
+
+
+def policies(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the policies of the store, or all where it is not known yet."""
+    with _in_time():
+        return _starting([policy.name for kind in _kinds(ctx) for policy in kind.policies], incomplete)
+    return []
+
+
+def tools(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the tools that drop references in the store."""
+    with _in_time():
+        return _starting([tool for kind in _kinds(ctx) for tool in kind.tools], incomplete)
+    return []
+
+
+def collectors(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the tools that collect garbage in the store."""
+    with _in_time():
+        return _starting([tool.name for kind in _kinds(ctx) for tool in kind.collectors], incomplete)
+    return []
+
+
+def repositories(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the repositories of the store."""
+    with _in_time():
+        groups = _snapshot(ctx).pins["group"].to_pylist()
+        return _starting(sorted({group for group in groups if group}), incomplete)
+    return []
+
+
+def blobs(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the tags of the store, or its digests where the beginning of one is typed."""
+    with _in_time():
+        snapshot = _snapshot(ctx)
+        is_digest = incomplete.partition(":")[0] in ALGORITHMS
+        known = snapshot.nodes["key"] if is_digest else snapshot.pins["name"]
+        return _starting((name for name in known.to_pylist() if name), incomplete)
+    return []
+
+
+class _Bash(BashComplete):
+    """Completion in bash, which takes a colon for a word of its own: `shop/web:1.0` is three words there."""
+
+    before = ""
+    """The part of the word up to its last colon, which bash keeps as it is."""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """Return the words before the cursor, and the one that is typed, as the shell passes them to a command."""
+        words = split_arg_string(os.environ["COMP_WORDS"])[: int(os.environ["COMP_CWORD"]) + 1]
+        typed = words[int(os.environ["COMP_CWORD"]) :] or [""]
+        *args, incomplete = _joined([*words[: int(os.environ["COMP_CWORD"])], *typed])
+        self.before = incomplete[: incomplete.rfind(":") + 1]
+        return args[1:], incomplete
+
+    def format_completion(self, item: CompletionItem) -> str:
+        """Return a completion without what bash keeps."""
+        value = item.value.removeprefix(self.before)
+        return f"{item.type},{value}"
+
+
+def join_words_of_bash() -> None:
+    """Complete in bash with words that have colons."""
+    add_completion_class(_Bash)
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Return words with those put together again that stand around a colon."""
+    found: list[str] = []
+    glue = False
+    for word in words:
+        if found and (glue or word == ":"):
+            found[-1] += word
+        else:
+            found.append(word)
+        glue = word == ":"
+    return found
+
+
+def _starting(known: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    """Return what begins so, each once, in order; what cannot be typed in one line is left out."""
+    found = dict.fromkeys(name for name in known if name.startswith(incomplete) and name.isprintable())
+    return [CompletionItem(name) for name in list(found)[:MOST]]
+
+
+def _snapshot(ctx: click.Context) -> Snapshot:
+    from blobkit.connect import facts  # noqa: PLC0415 (what is not asked for is not loaded)
+    from blobkit.snapshot.frameless import leave_pandas_out  # noqa: PLC0415
+
+    leave_pandas_out()
+    return facts(_address(ctx), progress=False)
+
+
+def _kinds(ctx: click.Context) -> list[Kind]:
+    """Return the kind of the store that is named, or all kinds."""
+    from blobkit.addresses import parse, recognise  # noqa: PLC0415
+    from blobkit.snapshot.kinds import STORES  # noqa: PLC0415
+
+    if address := _address(ctx):
+        kind, path = parse(address)
+        name = kind or recognise(path)
+        if name in STORES:
+            return [STORES[name]]
+    return list(STORES.values())
+
+
+def _address(ctx: click.Context) -> str:
+    given = ctx.params.get("address") or ctx.params.get("store") or next(iter(ctx.args), "")
+    address = str(given)
+    return os.path.expanduser(address)  # noqa: PTH111 (the shell has not expanded it)
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """Leave the block without a word where it fails or takes too long."""
+
+    def over(_signal: int, _frame: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    try:
+        yield
+    except Exception:  # noqa: BLE001, S110 (a message would end up amid the line that is typed)
+        pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

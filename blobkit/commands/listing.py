@@ -1,0 +1,79 @@
+"""Commands that list blobs and tags. They need no data frame, and load no pandas."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from blobkit.commands import completing
+from blobkit.commands.arranging import Rows
+from blobkit.commands.shown import address_argument, output_options, policy_option, scanned
+from blobkit.questions.listing import BLOB_NUMBERS, STATUS, blob_columns, nodes_named, tag_columns
+from blobkit.render import choices
+from blobkit.snapshot.frameless import leave_pandas_out
+from blobkit.snapshot.tables import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from blobkit.commands.shown import Output
+
+__all__ = ["ls", "tags"]
+
+JUDGED = tuple(word for word in STATUS if word != "fresh")
+"""Whether garbage is young is for an audit to say."""
+SHOWN = ("tag", "digest", "kind", "closure", "exclusive", "same_digest", "created")
+
+
+@click.command()
+@address_argument
+@click.option(
+    "--status",
+    multiple=True,
+    metavar="WORD",
+    shell_complete=completing.words(*JUDGED),
+    help=f"Only blobs that are {', '.join(JUDGED[:-1])} or {JUDGED[-1]}; more than once for several.",
+)
+@click.option(
+    "--kind",
+    multiple=True,
+    metavar="WORD",
+    shell_complete=completing.words(*KINDS),
+    help="Only blobs of a kind: index, manifest, config, layer, ...; more than once for several.",
+)
+@policy_option
+@output_options(*BLOB_NUMBERS, default="size")
+def ls(address: str, status: tuple[str, ...], kind: tuple[str, ...], policy: str | None, *, out: Output) -> None:
+    """List the blobs, the biggest first."""
+    _check(status, JUDGED, "--status")
+    _check(kind, KINDS, "--kind")
+    leave_pandas_out()
+    snapshot, rows = scanned(address, policy), out.rows
+    among = None if rows.where is None else nodes_named(snapshot, rows.where)
+    sort = rows.sort or BLOB_NUMBERS[0]
+    columns = blob_columns(snapshot, sort=sort, limit=rows.limit, status=status, kind=kind, among=among)
+    replace(out, rows=Rows()).table(columns)
+
+
+@click.command()
+@address_argument
+@policy_option
+@output_options("tag", "kind", "closure", "exclusive", "same_digest", "created", "modified")
+def tags(address: str, policy: str | None, *, out: Output) -> None:
+    """List the tags: what each reaches, and what it alone keeps."""
+    leave_pandas_out()
+    columns = tag_columns(scanned(address, policy))
+    if out.as_json:
+        out.table(columns)
+        return
+    shown = [*SHOWN, *(["modified"] if out.rows.sort == "modified" else [])]
+    out.table({name: columns[name] for name in shown})
+
+
+def _check(words: Sequence[str], known: Sequence[str], option: str) -> None:
+    for word in words:
+        if word not in known:
+            msg = f"{word!r} is none of them: {choices(word, known)}"
+            raise click.BadParameter(msg, param_hint=option)

@@ -1,0 +1,26 @@
+"""The command that saves what is in a store. It needs no data frame, and loads no pandas."""
+
+from __future__ import annotations
+
+import click
+
+from blobkit.commands.shown import policy_option, watched
+from blobkit.connect import scan as scan_address
+from blobkit.render import count, human_bytes, printable
+from blobkit.snapshot.frameless import leave_pandas_out
+
+__all__ = ["scan"]
+
+
+@click.command()
+@click.argument("address")
+@click.option("-o", "--output", required=True, metavar="FILE", help="The file to write (.blobkit).")
+@click.option("--verify", is_flag=True, help="Read and hash every blob (of a blobkit store: give oci:PATH).")
+@policy_option
+def scan(address: str, output: str, policy: str | None, *, verify: bool) -> None:
+    """Save a snapshot of a store in a file: an address like others."""
+    leave_pandas_out()
+    snapshot = scan_address(address, policy=policy, progress=watched(), verify=verify)
+    snapshot.save(output)
+    stored = f"{count(snapshot.blobs, 'blob')}, {human_bytes(snapshot.bytes)}"
+    click.echo(f"{printable(output)}: {stored}, {count(snapshot.notices.num_rows, 'notice')}", err=True)

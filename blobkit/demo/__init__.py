@@ -1,0 +1,17 @@
+"""Example stores, the same every time: for the demo, the notebooks, the examples in docstrings, and first steps.
+
+    demo.small()       a store in memory, made in a moment: the examples in docstrings use it
+    demo.images()      a blobkit store in a directory
+    demo.layout()      an OCI image layout that was filled over half a year
+    demo.registry()    a registry's storage directory
+    demo.two_days()    a layout on Tuesday, and saved snapshots of Monday and Tuesday
+
+All have the same images: shared base layers, versions, two platforms, two names for one image. Each function takes the
+directory to make; without one it makes a temporary directory, which is removed when Python ends. With `unit=1` layers
+are a thousandth of the size.
+"""
+
+from blobkit.demo.images import COMPANION, TARGET, fill
+from blobkit.demo.stores import TwoDays, images, layout, registry, small, two_days
+
+__all__ = ["COMPANION", "TARGET", "TwoDays", "fill", "images", "layout", "registry", "small", "two_days"]

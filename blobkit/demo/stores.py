@@ -1,0 +1,203 @@
+"""The stores that hold the images of the demo: in memory, in a directory, as a layout, as a registry."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import shutil
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blobkit.connect import scan
+from blobkit.content.memory import MemoryContent
+from blobkit.demo.images import BOTH, CONFIG, KIB, LAYER, MANIFEST, fill
+from blobkit.index.memory import MemoryIndex
+from blobkit.store.local import LocalStore
+from blobkit.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["TwoDays", "images", "layout", "registry", "small", "two_days"]
+
+DAY = 86_400
+DAYS_OLD = {
+    "base/debian:12": 200,
+    "base/python:3.12": 150,
+    "shop/web:1.0": 120,
+    "shop/web:1.1": 90,
+    "shop/web:2.0": 40,
+    "shop/web:latest": 40,
+    "shop/api:1": 35,
+    "data/etl:1": 30,
+    "data/etl:2": 10,
+    BOTH: 5,
+}
+"""The images that `layout` has, and how many days ago each was pushed."""
+UNTAGGED = ("shop/web:1.0",)
+"""The images whose tag in the registry has gone, as when another image is pushed under the same tag."""
+MONDAY = ("base/debian:12", "base/python:3.12", "shop/web:1.0", "shop/web:1.1", "shop/web:latest", "data/etl:1")
+TUESDAY = ("shop/web:2.0", "shop/web:latest", "data/etl:2")
+NAME = "org.opencontainers.image.ref.name"
+
+
+@dataclass(frozen=True)
+class TwoDays:
+    """A layout as it is on Tuesday, and the saved snapshots of Monday and Tuesday: `layout`, `monday`, `tuesday`."""
+
+    layout: Path
+    monday: Path
+    tuesday: Path
+
+
+def small() -> Store:
+    """Return the images of the demo in memory, a thousandth of the size: made in a moment, nothing to clean up.
+
+    >>> store = demo.small()
+    >>> list(store.tags())[:3]
+    ['base/debian:12', 'base/python:3.12', 'data/etl:1']
+    """
+    store = Store(MemoryContent(), MemoryIndex())
+    fill(store, unit=1)
+    return store
+
+
+def images(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB) -> Path:
+    """Return the directory of a blobkit store with the images of the demo."""
+    place = _directory(directory)
+    with LocalStore(place) as store:
+        fill(store, unit=unit)
+    return place
+
+
+def layout(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB) -> Path:
+    """Return the directory of an OCI layout. Its files have ages as if it had been filled over half a year."""
+    place = _directory(directory)
+    with _filled(unit) as store:
+        for tag, days in DAYS_OLD.items():
+            there = set(place.glob("blobs/sha256/*"))
+            store.export(tag, place)
+            for file in set(place.glob("blobs/sha256/*")) - there:
+                _age(file, days)
+    return place
+
+
+def registry(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB) -> Path:
+    """Return the storage directory of a registry. `shop/worker:1-arm` is one platform of the index `shop/worker:1`.
+
+    Two manifests have no tag: what was `shop/web:1.0` once, and a platform of that index.
+    """
+    place = _directory(directory)
+    store = Store(MemoryContent(), MemoryIndex())
+    fill(store, unit=unit)
+    storage = place / "docker/registry/v2"
+    tags = store.tags()
+    tags[BOTH + "-arm"] = _arm(store, tags[BOTH])
+    for name, digest in tags.items():
+        repository, _, tag = name.partition(":")
+        _push(store, storage, repository, digest)
+        if name not in UNTAGGED:
+            folder = storage / "repositories" / repository / "_manifests/tags" / tag
+            _write(folder / "current/link", digest.encode())
+            _write(folder / "index" / digest.replace(":", "/") / "link", digest.encode())
+    for path in place.rglob("*/*"):
+        _age(path, days=30)
+    return place
+
+
+def two_days(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB) -> TwoDays:
+    """Return a layout as it is on Tuesday, with saved snapshots of Monday and Tuesday beside it.
+
+    On Tuesday new versions were pushed, `latest` moved on, two old tags were dropped, an image was signed. One push was
+    given up: its layer is there, its manifest is not.
+    """
+    place = _directory(directory)
+    place.mkdir(parents=True, exist_ok=True)
+    days = TwoDays(place / "images", place / "monday.blobkit", place / "tuesday.blobkit")
+    with _filled(unit) as store:
+        newest = store.tags()["shop/web:latest"]
+        store.tag("shop/web:latest", store.tags()["shop/web:1.1"], move=True)
+        for tag in MONDAY:
+            store.export(tag, days.layout)
+        scan(days.layout, progress=False).save(days.monday)
+        store.tag("shop/web:latest", newest, move=True)
+        for tag in TUESDAY:
+            store.export(tag, days.layout)
+        subject = {"mediaType": MANIFEST, "digest": newest, "size": store.get(newest).size}
+    _drop(days.layout, "shop/web:1.0", "shop/web:1.1")
+    _add(days.layout, b"a layer without a manifest " * 20 * unit, LAYER)
+    signature = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": _add(days.layout, b"{}", CONFIG),
+        "layers": [_add(days.layout, b"signed by the shop team", "text/plain")],
+        "subject": subject,
+    }
+    _add(days.layout, json.dumps(signature).encode(), MANIFEST)
+    scan(days.layout, progress=False).save(days.tuesday)
+    return days
+
+
+def _directory(wanted: str | os.PathLike[str] | None) -> Path:
+    """Return the directory that is wanted, or a temporary one that is removed when Python ends."""
+    if wanted is not None:
+        return Path(wanted)
+    made = tempfile.mkdtemp(prefix="blobkit-demo-")
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return Path(made) / "store"
+
+
+@contextmanager
+def _filled(unit: int) -> Iterator[LocalStore]:
+    """Give a store with the images of the demo, which is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="blobkit-demo-") as place, LocalStore(Path(place) / "store") as store:
+        fill(store, unit=unit)
+        yield store
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def _age(path: Path, days: int) -> None:
+    """Set the time of last modification to so many days ago."""
+    os.utime(path, (time.time() - days * DAY,) * 2)
+
+
+def _arm(store: Store, index: str) -> str:
+    """Return the manifest for arm64 of an image index."""
+    children = json.loads(store.get(index).read())["manifests"]
+    (found,) = (child["digest"] for child in children if child["platform"]["architecture"] == "arm64")
+    return str(found)
+
+
+def _push(store: Store, storage: Path, repository: str, digest: str) -> None:
+    """Write a blob and all that it links to as a registry does, with the links of the repository to them."""
+    blob = store.get(digest)
+    algorithm, _, number = digest.partition(":")
+    _write(storage / "blobs" / algorithm / number[:2] / number / "data", blob.read())
+    part = "_manifests/revisions" if blob.links else "_layers"
+    _write(storage / "repositories" / repository / part / algorithm / number / "link", digest.encode())
+    for target in blob.links:
+        _push(store, storage, repository, target)
+
+
+def _drop(place: Path, *tags: str) -> None:
+    """Take tags out of index.json: the blobs stay until a collector runs."""
+    index = json.loads((place / "index.json").read_text())
+    index["manifests"] = [entry for entry in index["manifests"] if entry["annotations"][NAME] not in tags]
+    (place / "index.json").write_text(json.dumps(index))
+
+
+def _add(place: Path, data: bytes, media_type: str) -> dict[str, object]:
+    """Write a blob into a layout, and return its descriptor."""
+    digest = sha256(data).hexdigest()
+    (place / "blobs/sha256" / digest).write_bytes(data)
+    return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data)}

@@ -1,0 +1,71 @@
+"""Values of cells as text, by their unit: short for people, or exact."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blobkit.present.units import Unit
+from blobkit.render import cut, human_bytes, listed, printable, short
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["NAME_SHOWN", "RIGHT", "exact", "human", "is_none"]
+
+NAME_SHOWN = 40
+NAMES_SHOWN = 3
+PROSE_SHOWN = 400
+RIGHT = frozenset({Unit.BYTES, Unit.NET, Unit.COUNT})
+"""The units whose columns are aligned to the right."""
+
+
+def human(value: object, unit: Unit) -> str:
+    """Return a value for people: bytes in KiB, MiB, digests with 12 digits, times as days, long names cut."""
+    if is_none(value):
+        return ""
+    if isinstance(value, tuple | list):
+        return listed([_brief(str(name)) for name in value], NAMES_SHOWN)
+    if isinstance(value, str) or unit not in _SHOWN:
+        return _brief(str(value), PROSE_SHOWN if unit is Unit.PROSE else NAME_SHOWN)
+    return _SHOWN[unit](value)
+
+
+def exact(value: object) -> str:
+    """Return a value in full: bytes and counts as plain digits, full digests, times as ISO 8601, all names."""
+    if is_none(value):
+        return ""
+    if isinstance(value, tuple | list):
+        return ", ".join(printable(str(name)) for name in value)
+    moment = getattr(value, "isoformat", None)
+    return str(moment()) if moment else printable(str(value))
+
+
+def is_none(value: object) -> bool:
+    """Return whether a cell is empty: None, NaN or NaT, which equal nothing."""
+    return value is None or (not isinstance(value, tuple | list) and value != value)  # noqa: PLR0124 (NaN and NaT)
+
+
+def _brief(text: str, most: int = NAME_SHOWN) -> str:
+    return cut(short(text), most)
+
+
+def _number(value: object) -> str:
+    return f"{value:,.10g}" if isinstance(value, float) else f"{int(str(value)):,}"
+
+
+def _net(value: object) -> str:
+    number = int(str(value))
+    return f"{'+' if number > 0 else ''}{human_bytes(number)}"
+
+
+def _day(value: object) -> str:
+    moment = getattr(value, "isoformat", None)
+    return str(moment())[:10] if moment else printable(str(value))
+
+
+_SHOWN: dict[Unit, Callable[[object], str]] = {
+    Unit.BYTES: lambda value: human_bytes(int(str(value))),
+    Unit.NET: _net,
+    Unit.COUNT: _number,
+    Unit.TIME: _day,
+}

@@ -1,0 +1,44 @@
+"""Values of frames and answers as plain values that JSON can hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blobkit.present.cells import is_none
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+__all__ = ["plain", "records"]
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, object]]:
+    """Return a frame as plain dicts, one a row, its index first where that has a name; what is unknown is None.
+
+    Cost: rows * columns in Python.
+    """
+    whole = frame.reset_index() if frame.index.name is not None else frame
+    names = [str(name) for name in whole.columns]
+    columns = [list(map(plain, whole[name].tolist())) for name in whole.columns]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def plain(value: object) -> object:
+    """Return a value as JSON can hold it: times as ISO 8601, tuples as lists, what is unknown as None.
+
+    >>> plain((1, float("nan"))), plain({"tags": ("a", "b")})
+    ([1, None], {'tags': ['a', 'b']})
+    """
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        found: Mapping[object, object] = value
+        return {str(name): plain(item) for name, item in found.items()}
+    if is_none(value):
+        return None
+    if value is None or isinstance(value, str | int | float):
+        return value
+    moment = getattr(value, "isoformat", None)
+    return moment() if moment else str(value)

@@ -1,0 +1,110 @@
+"""Sections: what an answer says, as titles, lines and tables of values, before any rendering."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from blobkit.present.units import Unit, unit_of
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
+
+    import pandas as pd
+
+__all__ = [
+    "LINE_SHOWN",
+    "ROWS_SHOWN",
+    "Column",
+    "Section",
+    "SupportsSections",
+    "Table",
+    "columns_table",
+    "frame_table",
+    "more_row",
+]
+
+ROWS_SHOWN = 10
+"""Rows of a table that an answer shows where nobody says how many."""
+LINE_SHOWN = 160
+"""Characters of a line: what strangers call things must not make an answer long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table: plain Python values, None where there is none, and what they mean."""
+
+    name: str
+    unit: Unit
+    values: Sequence[object]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns of the same length; `more` rows are not shown, `rest` has the sums of columns over these."""
+
+    columns: tuple[Column, ...]
+    more: int = 0
+    rest: Mapping[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Return the number of rows that are here."""
+        return len(self.columns[0].values) if self.columns else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of an answer. `folded`: a detail, of which HTML shows the title until it is opened, and text nothing."""
+
+    title: str
+    lines: tuple[str, ...] = ()
+    table: Table | None = None
+    folded: bool = False
+
+
+class SupportsSections(Protocol):
+    """An answer, as the renderings know it."""
+
+    def title(self) -> str:
+        """Return the answer in one line."""
+        ...
+
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return what the answer says, with at most so many rows in each table; the first section needs no title."""
+        ...
+
+
+def columns_table(columns: Mapping[str, Sequence[object]], units: Mapping[str, Unit] | None = None) -> Table:
+    """Return a table of these columns; a unit that is not given is known by the name of the column."""
+    units = units or {}
+    return Table(tuple(Column(name, units.get(name) or unit_of(name), values) for name, values in columns.items()))
+
+
+def frame_table(
+    frame: pd.DataFrame,
+    columns: Iterable[str] | None = None,
+    *,
+    rows: int = ROWS_SHOWN,
+    total: Iterable[str] = (),
+    names: Mapping[str, str] | None = None,
+) -> Table:
+    """Return the first rows of a frame as a table: its index, where that has a name, then these columns, or all.
+
+    `total` are columns whose sum over the rows that are left out is told; `names` are other headings of columns.
+    """
+    top, heading = frame.head(rows), names or {}
+    wanted = [name for name in (frame.columns if columns is None else columns) if name != frame.index.name]
+    parts: list[tuple[Hashable, Sequence[object]]] = [(name, top[name].tolist()) for name in wanted]
+    if frame.index.name is not None:
+        parts.insert(0, (frame.index.name, top.index.tolist()))
+    shown = tuple(Column(heading.get(str(name), str(name)), unit_of(name), values) for name, values in parts)
+    rest = frame.iloc[len(top) :]
+    sums = {heading.get(name, name): int(rest[name].sum()) for name in total} if len(rest) else {}
+    return Table(shown, len(rest), sums)
+
+
+def more_row(table: Table) -> list[object] | None:
+    """Return the last row of a table that does not show all: how many rows more, and the sums; None where it does."""
+    if not table.more:
+        return None
+    return [f"and {table.more:,} more", *(table.rest.get(column.name) for column in table.columns[1:])]

@@ -1,0 +1,98 @@
+"""From what a user chooses names by (`where=`) to the pins with these names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from blobkit.errors import ChoiceError
+from blobkit.questions.asking.patterns import is_pattern, rows_like
+from blobkit.questions.asking.unknown import refuse
+from blobkit.render import count, cut
+from blobkit.snapshot.pins import named, rows_named
+from blobkit.snapshot.roles import NAMES
+from blobkit.snapshot.tables import codes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from blobkit.snapshot.snapshot import Snapshot
+
+    Where = str | pd.Series | pd.Index[str] | NDArray[np.bool_] | Iterable[object]
+
+__all__ = ["Where", "chosen"]
+
+SHOWN = 60
+
+
+def chosen(snapshot: Snapshot, where: Where) -> NDArray[np.bool_]:
+    """Return for each pin whether its name is chosen.
+
+    `where` is a bool mask over `tags_frame` (a Series with its index, or an array of its length), a name or pattern, or
+    an Index or list of these. A name that is given to several blobs is chosen where one of its rows is. ChoiceError,
+    UnknownTargetError, PatternError. Cost: one pass over the names.
+    """
+    found = np.zeros(snapshot.pins.num_rows, np.bool_)
+    if isinstance(where, str):
+        found[_rows(snapshot, where)] = True
+        return found
+    values = where if isinstance(where, pd.Series) else pd.Series(_listed(where))
+    if pd.api.types.is_bool_dtype(values.dtype) or (isinstance(where, pd.Series) and _is_flags(values)):
+        return _named(snapshot, _masked(snapshot, values, by_name=isinstance(where, pd.Series)))
+    for text in values:
+        if not isinstance(text, str):
+            msg = f"where is neither a mask over tags_frame nor names: it holds {cut(repr(text), SHOWN)}"
+            raise ChoiceError(msg)
+        found[_rows(snapshot, text)] = True
+    return found
+
+
+def _listed(where: object) -> object:
+    if isinstance(where, np.ndarray | pd.Index) or pd.api.types.is_list_like(where):
+        return where if isinstance(where, np.ndarray | pd.Index) else list(where)  # type: ignore[call-overload]
+    msg = f"where is a {type(where).__name__}: give a bool mask over tags_frame, or a pattern of names"
+    raise ChoiceError(msg)
+
+
+def _is_flags(values: pd.Series) -> bool:
+    """Return whether a column of objects holds True, False and what is missing only, as masks of text columns do."""
+    return values.dtype == object and all(isinstance(one, bool | np.bool_) or pd.isna(one) for one in values.unique())
+
+
+def _rows(snapshot: Snapshot, text: str) -> NDArray[np.integer]:
+    """Return the rows of one name, else of those that match a pattern."""
+    rows = rows_named(snapshot, text)
+    if len(rows):
+        return np.asarray(rows)
+    if not is_pattern(text):
+        refuse(snapshot, text, [])
+    return rows_like(snapshot, text)
+
+
+def _masked(snapshot: Snapshot, mask: pd.Series, *, by_name: bool) -> set[str]:
+    """Return the names that a mask over `tags_frame` takes; what is missing in it is not taken."""
+    pins = snapshot.pins
+    rows = np.flatnonzero(NAMES[codes(pins["kind"])[: named(snapshot)]])
+    tags = pins["name"].take(rows).to_pandas().astype("str")
+    mask = mask.fillna(value=False).astype(bool)
+    if not by_name:
+        if len(mask) != len(tags):
+            msg = f"the mask has {len(mask):,} flags, and tags_frame(x) {count(len(tags), 'row')}: make it from that"
+            raise ChoiceError(msg)
+        return set(tags[mask.to_numpy()])
+    if len(tags) and not tags.isin(mask.index).any():
+        msg = "the mask has none of the store's tags in its index: make it from tags_frame(x)"
+        raise ChoiceError(msg)
+    return set(mask.index[mask.to_numpy()])
+
+
+def _named(snapshot: Snapshot, names: set[str]) -> NDArray[np.bool_]:
+    """Return for each pin whether it has one of these names."""
+    column = snapshot.pins["name"].slice(0, named(snapshot)).to_pandas().astype("str")
+    found = np.zeros(snapshot.pins.num_rows, np.bool_)
+    found[: len(column)] = column.isin(names).to_numpy()
+    return found

@@ -1,0 +1,119 @@
+"""The errors for targets that stand for nothing, or for several things, and what to type instead."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from bisect import bisect_left
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+
+from blobkit.digest import ALGORITHMS, is_digest, parse
+from blobkit.errors import AmbiguousTargetError, Hint, InvalidDigestError, UnknownTargetError
+from blobkit.questions.asking.patterns import is_pattern, rows_like
+from blobkit.render import count, cut, listed, printable, short
+from blobkit.snapshot.pins import named
+from blobkit.snapshot.tables import flat
+
+if TYPE_CHECKING:
+    from blobkit.snapshot.snapshot import Snapshot
+
+__all__ = ["by_prefix", "nearest", "refuse", "refuse_pattern"]
+
+PREFIX_HEX = 6
+NAMES_COMPARED = 50_000
+NAMES_TOLD = 3
+_LONG = 1_000
+_DIGEST_LIKE = re.compile(rf"({'|'.join(ALGORITHMS)}):")
+_START = re.compile(rf"((?:{'|'.join(ALGORITHMS)}):)?([0-9a-f]+)")
+
+
+def by_prefix(snapshot: Snapshot, text: str, least: int = PREFIX_HEX) -> list[str]:
+    """Return up to a handful of digests that start so; at least six hex digits are asked for."""
+    match = _START.fullmatch(text)
+    if match is None or len(match[2]) < least:
+        return []
+    labels = [match[1]] if match[1] else [f"{label}:" for label in ALGORITHMS]
+    found: list[str] = []
+    keys = snapshot.nodes["key"]
+    for label in labels:
+        at = bisect_left(keys, label + match[2], key=str)
+        while at < len(keys) and len(found) < 10 and str(keys[at]).startswith(label + match[2]):  # noqa: PLR2004
+            found += [str(keys[at])] * is_digest(str(keys[at]))
+            at += 1
+    return found
+
+
+def refuse(snapshot: Snapshot, text: str, found: list[str], *, one: bool = False) -> NoReturn:
+    """Raise the error that says why a target stands for nothing; `one`: a single blob is wanted, and no group."""
+    if len(found) > 1:
+        msg = f"{text} is the start of {count(len(found), 'digest')}: {listed(found, 4)}; give more of it"
+        raise AmbiguousTargetError(msg)
+    if text in _groups(snapshot):
+        raise _of_repository(snapshot, text, one=one)
+    start, end = _START.fullmatch(text), named(snapshot)
+    if _DIGEST_LIKE.match(text) and (start is None or len(start[2]) < PREFIX_HEX):
+        if start is None:
+            parse(text)
+        msg = f"{text!r} is too short for the start of a digest: {_too_few(snapshot, text) or _AT_LEAST}"
+        raise InvalidDigestError(msg)
+    few = _too_few(snapshot, text)
+    near = nearest(text, flat(snapshot.pins["name"])[: min(end, NAMES_COMPARED)].to_pylist())
+    digits = f"as the start of a digest it is too short: {few}" if few else "no digest starts so"
+    msg = f"nothing here is named {cut(text, _LONG)!r}, and {digits}{near}"
+    raise UnknownTargetError(msg)
+
+
+def refuse_pattern(snapshot: Snapshot, text: str) -> None:
+    """Raise the error that says that a single blob is wanted, where a text is a pattern."""
+    if not is_pattern(text):
+        return
+    try:
+        names = snapshot.pins["name"].take(rows_like(snapshot, text)).unique().to_pylist()
+        such = f"one of the {count(len(names), 'name')} that match it: {_few(names)}"
+    except UnknownTargetError:
+        such = "one name or digest"
+    msg = f"{cut(text, _LONG)!r} is a pattern, and this is asked of a single blob: give {such}"
+    raise UnknownTargetError(msg)
+
+
+def nearest(text: str, names: list[str]) -> str:
+    """Return the names that are nearest to what was typed, as the end of a sentence."""
+    names = list(dict.fromkeys(names))
+    near = difflib.get_close_matches(text, names, n=3, cutoff=0.6) or [name for name in names if text in name][:3]
+    return f"; did you mean {', '.join(map(printable, near))}?" if near else ""
+
+
+_AT_LEAST = f"at least {PREFIX_HEX} digits"
+
+
+def _too_few(snapshot: Snapshot, text: str) -> str:
+    """Return that a start of a digest has too few digits, and which digests start so; "" where none does."""
+    start = _START.fullmatch(text)
+    found = by_prefix(snapshot, text, 1) if start and len(start[2]) < PREFIX_HEX else []
+    if not found:
+        return ""
+    starts = f"{short(found[0])} starts so" if len(found) == 1 else f"{listed(list(map(short, found)), 3)} start so"
+    return f"{_AT_LEAST}, {starts}"
+
+
+def _groups(snapshot: Snapshot) -> set[str]:
+    return set(snapshot.pins["group"].unique().drop_null().to_pylist()) - {""}
+
+
+def _of_repository(snapshot: Snapshot, text: str, *, one: bool) -> UnknownTargetError:
+    """Return the error that says what to type where a text is a repository."""
+    mine = np.flatnonzero(np.asarray(snapshot.pins["group"].fill_null("")) == text)
+    few = _few(snapshot.pins["name"].take(mine).drop_null().to_pylist())
+    if one:
+        msg = f"{text!r} is a repository, and this is asked of a single blob: give one of its names: {few}"
+        return UnknownTargetError(msg)
+    rest = f"for all of it, or one name: {few}"
+    hint = Hint(f"use groups=({text!r},) {rest}", f"use --group {shlex.quote(text)} {rest}")
+    return UnknownTargetError(f"{text!r} is a repository, and no name", hint=hint)
+
+
+def _few(names: list[str]) -> str:
+    return listed([printable(cut(name, 60)) for name in names], NAMES_TOLD)

@@ -1,0 +1,68 @@
+"""The growth of a store: bytes that came each month and are still stored, or bytes that were measured."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from blobkit.errors import DiffError
+from blobkit.protocols import SupportsSnapshot, as_snapshot
+from blobkit.questions.columns import times
+from blobkit.render import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from blobkit.protocols import Address
+    from blobkit.snapshot.snapshot import Snapshot
+
+    One = SupportsSnapshot | Address
+
+__all__ = ["growth"]
+
+
+def growth(x: One | Iterable[One]) -> pd.DataFrame:
+    """Return one row a month (index `month`, a Period), from the first to the last in which a blob was modified.
+
+    - `new`: bytes of the blobs modified in that month (UTC) and still stored; `total`: of all up to its end (int64)
+    - `unknown`: bytes of the stored blobs whose time is not known, the same in every row: `total` of the last month and
+      `unknown` are all that is stored. Where no time is known, one row for the month of the snapshot says so
+
+    What was deleted meanwhile is in no month. Several snapshots of a store (a list, in any order) tell what was really
+    stored: one row each, by their times (index `time`, UTC): `new` is the difference to the one before, which can be
+    negative (the first: all), `total` the bytes stored; `unknown` is 0. DiffError where they are of several kinds of
+    stores; what `scan` raises. Cost: a pass over the blobs.
+    """
+    if isinstance(x, str | os.PathLike | SupportsSnapshot):
+        return _by_month(as_snapshot(x))
+    return _measured([as_snapshot(one) for one in x])
+
+
+def _by_month(snapshot: Snapshot) -> pd.DataFrame:
+    nodes = np.flatnonzero(snapshot.graph.blob).astype(np.int32)
+    month = times(snapshot, "modified", nodes).tz_localize(None).to_period("M")
+    size = pd.Series(snapshot.graph.size[nodes], month)
+    known = size[month.notna()]
+    now = pd.Period(snapshot.time.strftime("%Y-%m"))
+    first, last = (known.index.min(), known.index.max()) if len(known) else (now, now)
+    index = pd.period_range(first, last, freq="M", name="month")
+    return _frame(known.groupby(level=0).sum().reindex(index, fill_value=0), int(size.sum() - known.sum()))
+
+
+def _measured(snapshots: list[Snapshot]) -> pd.DataFrame:
+    kinds = sorted({snapshot.kind for snapshot in snapshots})
+    if len(kinds) > 1:
+        msg = f"the snapshots are of different kinds of stores ({listed(kinds)}): give those of one store"
+        raise DiffError(msg)
+    snapshots = sorted(snapshots, key=lambda snapshot: snapshot.time)
+    index = pd.DatetimeIndex([snapshot.time for snapshot in snapshots], dtype="datetime64[us, UTC]", name="time")
+    total = np.array([snapshot.bytes for snapshot in snapshots], np.int64)
+    return _frame(pd.Series(np.diff(total, prepend=0), index), 0)
+
+
+def _frame(new: pd.Series, unknown: int) -> pd.DataFrame:
+    columns = {"new": new, "total": new.cumsum(), "unknown": np.full(len(new), unknown, np.int64)}
+    return pd.DataFrame(columns, index=new.index).astype("int64")

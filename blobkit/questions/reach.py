@@ -1,0 +1,48 @@
+"""The blobs that a target reaches, one row each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.analysis.reach import closure
+from blobkit.protocols import as_snapshot
+from blobkit.questions.asking.targets import nodes_of
+from blobkit.questions.frame import frame_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.questions.asking.targets import Targets
+
+__all__ = ["reach"]
+
+
+def reach(
+    x: SupportsSnapshot | Address,
+    target: Targets,
+    *,
+    columns: str | Sequence[str] | None = None,
+    policy: str | None = None,
+) -> pd.DataFrame:
+    """Return the rows of `to_frame` that a target reaches by links that count, with `depth` from the target.
+
+    `target` is a name, a digest, a unique prefix of one, a pattern of names, or a list of them: then `depth` (int32) is
+    the fewest links from any of them, 0 for what they name. Sorted by depth, then by digest (index `digest`). A target
+    need not hold anything: garbage reaches too. `columns` picks columns of `to_frame`; `depth` comes first, always.
+    Errors: what `scan` raises, UnknownTargetError, AmbiguousTargetError, InvalidDigestError, BlobNotFoundError. Cost:
+    what is reached, and the columns.
+    """
+    snapshot = as_snapshot(x)
+    snapshot = snapshot if policy is None else snapshot.with_policy(policy)
+    distance = closure(snapshot.graph, nodes_of(snapshot, target))
+    nodes = np.flatnonzero((distance >= 0) & snapshot.graph.blob).astype(np.int32)
+    nodes = nodes[np.lexsort((nodes, distance[nodes]))]
+    frame = frame_of(snapshot, nodes, columns)
+    frame = frame.drop(columns="depth", errors="ignore")
+    frame.insert(0, "depth", distance[nodes])
+    return frame
