@@ -22,6 +22,9 @@ __all__ = ["HUMAN", "TextStyle", "answer_text", "columns_of", "table_text"]
 GAP, INDENT = "  ", "    "
 LEAST = {Unit.DIGEST: 12, Unit.NAME: 16, Unit.NAMES: 12, Unit.WORD: 8}
 """The fewest characters that a column of a unit is cut to; others are not cut. In this order."""
+SPARE = (Unit.COUNT, Unit.TIME, Unit.WORD)
+"""The units of columns that are left out where a line is too narrow, in this order."""
+EVERY = 1 << 62
 NARROW = 40
 BOLD, RESET = "\x1b[1m", "\x1b[0m"
 COLOURS = {"error": "\x1b[31m", "warning": "\x1b[33m", "garbage": "\x1b[33m", "unknown": "\x1b[35m"}
@@ -60,18 +63,35 @@ def answer_text(answer: SupportsSections, style: TextStyle = HUMAN) -> str:
 def table_text(table: Table, style: TextStyle = HUMAN) -> str:
     """Return a table as text: columns are aligned, and cut where the width of the style asks for it.
 
-    First digests are cut, then names; a column of prose stands below its row where a line has no place for it.
+    First digests are cut, then names; a column of prose stands below its row where a line has no place for it. Where
+    even that is too wide, columns of counts, times and words are left out, the last ones first.
     """
     rows = _rows(table, style)
     prose = _prose(table, rows, style)
     beside = [i for i in range(len(table.columns)) if i not in prose]
     widths = _fitted(table, rows, beside, style)
+    while (spare := _spare(table, beside)) is not None and _width(widths) > (style.width or EVERY):
+        beside.remove(spare)
+        widths = _fitted(table, rows, beside, style)
     lines = []
     for number, row in enumerate(rows):
         lines.append(_line(table, row, beside, widths, style if number else HUMAN))
         below = " ".join(filter(None, (row[i] for i in prose))) if number else ""
         lines += _wrapped(below, style.width, INDENT)
     return "\n".join(lines)
+
+
+def _spare(table: Table, beside: list[int]) -> int | None:
+    """Return the column that is missed least, None where all are needed; the first one always is."""
+    for unit in SPARE:
+        for i in reversed(beside[1:]):
+            if table.columns[i].unit is unit:
+                return i
+    return None
+
+
+def _width(widths: dict[int, int]) -> int:
+    return sum(widths.values()) + len(GAP) * (len(widths) - 1)
 
 
 def columns_of(text: str) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from blobkit.analysis.reach import live, unknown
-from blobkit.errors import DiffError, GroupingError
+from blobkit.errors import DiffError, GroupingError, Hint
 from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.plain import records
@@ -250,10 +250,12 @@ def diff(
     for what, one, two in (("kind", old.kind, new.kind), ("policy", old.policy, new.policy)):
         if one != two:
             msg = f"{old.caption()} and {new.caption()} are of different {what}: {one} and {two} cannot be compared"
-            raise DiffError(msg + (f"; give policy={one!r}" if what == "policy" else ""))
+            policy_of_both = Hint(f"give policy={one!r}", f"give --policy {one}")
+            raise DiffError(msg, hint=policy_of_both if what == "policy" else "give the same store twice")
     if isinstance(by, str) and by not in OF_PINS:
         msg = f"a diff tells groups of pins apart, and {by} is no such group"
-        raise GroupingError(msg)
+        hint = Hint("use tag, repo, a function or a Series", f"use {' or '.join(OF_PINS)}")
+        raise GroupingError(msg, hint=hint)
     old_node, new_node = _joined(old, new)
     sides = _side(old, by, old_node), _side(new, by, new_node)
     stored = np.flatnonzero((sides[0].state > 0) | (sides[1].state > 0))
