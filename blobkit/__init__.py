@@ -1,7 +1,7 @@
 """blobkit: what uses the space in a blob store, why it is there, and exactly what would go.
 
-Errors and small values are here at once; every other name loads its module on first use (PEP 562), so that
-`import blobkit` loads the standard library only.
+Small values are here at once; every other name loads its module on first use (PEP 562), so that `import blobkit` loads
+the standard library only. Errors and warnings are in `blobkit.errors`; `blobkit.SomeError` is the same class.
 """
 
 from __future__ import annotations
@@ -9,52 +9,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from blobkit import errors
 from blobkit.digest import hash_for_label
-from blobkit.errors import (
-    AddressError,
-    AgeError,
-    AmbiguousTargetError,
-    BatchError,
-    BlobkitError,
-    BlobNotFoundError,
-    ChoiceError,
-    ContentMissingError,
-    DiffError,
-    ExportError,
-    GroupingError,
-    HashNotSupportedError,
-    InfeasiblePlanError,
-    InvalidDigestError,
-    InvalidTagError,
-    LayoutBehindWarning,
-    LayoutChangedWarning,
-    LayoutTypeWarning,
-    LinkCycleError,
-    MediaTypeConflictError,
-    NotAdoptedError,
-    NotAStoreError,
-    NotPinnedError,
-    PatternError,
-    PlanError,
-    ReadOnlyStoreError,
-    SizeError,
-    SnapshotFormatError,
-    SourceError,
-    StoreBusyError,
-    StoreClosedError,
-    StoreDamagedError,
-    StoreError,
-    StoreTooNewError,
-    TagExistsError,
-    TagNotFoundError,
-    TargetError,
-    ThresholdError,
-    UnknownPolicyError,
-    UnknownTargetError,
-    UnknownToolError,
-    UnreadableStoreError,
-    WriterClosedError,
-)
+from blobkit.methods import answer_with
 from blobkit.model import Descriptor, Freed
 from blobkit.protocols import (
     open_addresses_with,
@@ -65,10 +22,12 @@ from blobkit.protocols import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
+    from typing import Any
 
     from blobkit.connect import scan
+    from blobkit.errors import *  # noqa: F403 (all of them, as `__getattr__` gives them)
     from blobkit.present.sections import SupportsSections
     from blobkit.protocols import Address, Source, SupportsSnapshot
     from blobkit.questions.audit import Audit, audit
@@ -101,70 +60,27 @@ if TYPE_CHECKING:
 __version__ = "0.2.0.dev0"
 
 __all__ = [
-    "AddressError",
     "Adopted",
-    "AgeError",
-    "AmbiguousTargetError",
     "Audit",
     "Batch",
-    "BatchError",
     "Blob",
-    "BlobNotFoundError",
     "BlobWriter",
-    "BlobkitError",
-    "ChoiceError",
     "Collected",
     "Comparison",
-    "ContentMissingError",
     "Descriptor",
     "Diff",
-    "DiffError",
-    "ExportError",
     "Exported",
     "Freed",
     "Fsck",
-    "GroupingError",
-    "HashNotSupportedError",
     "Imported",
-    "InfeasiblePlanError",
-    "InvalidDigestError",
-    "InvalidTagError",
-    "LayoutBehindWarning",
-    "LayoutChangedWarning",
-    "LayoutTypeWarning",
-    "LinkCycleError",
     "LocalStore",
-    "MediaTypeConflictError",
-    "NotAStoreError",
-    "NotAdoptedError",
-    "NotPinnedError",
-    "PatternError",
     "Plan",
-    "PlanError",
     "Preview",
-    "ReadOnlyStoreError",
     "Sharing",
-    "SizeError",
     "Snapshot",
-    "SnapshotFormatError",
-    "SourceError",
     "Store",
-    "StoreBusyError",
-    "StoreClosedError",
-    "StoreDamagedError",
-    "StoreError",
-    "StoreTooNewError",
-    "TagExistsError",
-    "TagNotFoundError",
-    "TargetError",
-    "ThresholdError",
-    "UnknownPolicyError",
-    "UnknownTargetError",
-    "UnknownToolError",
-    "UnreadableStoreError",
     "Usage",
     "Why",
-    "WriterClosedError",
     "audit",
     "compare_gc",
     "diff",
@@ -231,6 +147,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     """Return a public name, loading its module on first use; `plot` is a module itself."""
+    if name in errors.__all__:
+        return getattr(errors, name)
     if name not in _HOMES:
         msg = f"module 'blobkit' has no attribute {name!r}"
         raise AttributeError(msg)
@@ -240,8 +158,8 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """Return the public names."""
-    return [*__all__, "__version__"]
+    """Return the names that one calls, and the home of the errors."""
+    return [*__all__, "__version__", "errors"]
 
 
 def _open(address: Address) -> Snapshot:
@@ -264,6 +182,11 @@ def _summary(x: SupportsSnapshot) -> SupportsSections:
     return import_module("blobkit.questions.summary").summary(x)  # type: ignore[no-any-return]
 
 
+def _question(name: str) -> Callable[..., Any]:
+    return getattr(import_module(_HOMES[name]), name)  # type: ignore[no-any-return]
+
+
+answer_with(_question)
 summarise_with(_summary)
 open_addresses_with(_open)
 survey_with(_survey)

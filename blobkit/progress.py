@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from threading import Timer
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["counted", "told", "watched"]
+__all__ = ["counted", "staged", "told", "watched"]
 
 T = TypeVar("T")
 SECONDS_BEFORE_SHOWN = 1.0
@@ -38,8 +39,32 @@ def counted(total: int, what: str, *, show: bool, unit: str = "B") -> Iterator[C
         yield bar.update
 
 
+@contextmanager
+def staged(what: str, *, show: bool) -> Iterator[Callable[[str], object]]:
+    """Give a function that is told what is done now, and shows it, with the time since the start, like `watched`."""
+    _asked(show=show)
+    if not show:
+        yield lambda _stage: None
+        return
+    from tqdm.auto import tqdm  # noqa: PLC0415
+
+    bar = tqdm(desc=what, bar_format="{desc} [{elapsed}]", delay=SECONDS_BEFORE_SHOWN, mininterval=0, leave=False)
+    late = Timer(SECONDS_BEFORE_SHOWN, bar.refresh)  # the first stage may be the longest
+    late.start()
+
+    def say(stage: str) -> None:
+        bar.set_description_str(f"{what}: {stage}", refresh=False)
+        bar.update()
+
+    try:
+        yield say
+    finally:
+        late.cancel()
+        bar.close()
+
+
 def told(line: str) -> bool:
-    """Say one line beside whatever bar is shown, where somebody watches: a terminal or a notebook. Return whether.
+    """Show one line beside whatever bar is shown, where somebody watches: a terminal or a notebook. Return whether.
 
     Whoever has turned progress off in the last thing that shows it is told nothing.
     """

@@ -80,7 +80,9 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: Path) -> None:
     assert inside == sources | {"blobkit/py.typed", "blobkit/README.md"}
     assert about["Version"] == blobkit.__version__
     assert about["Requires-Python"] == ">=3.11"
-    assert str(about.get_payload()).strip() == (ROOT / "README.md").read_text().strip()
+    text = about.get_payload(decode=True)
+    assert isinstance(text, bytes)
+    assert text.decode().strip() == (ROOT / "README.md").read_text().strip()
     assert any(name.endswith("/licenses/LICENSE") for name in names)
 
 

@@ -6,7 +6,6 @@ The names of class c are `member[start[c]:start[c + 1]]`: its bytes go once all 
 
 from __future__ import annotations
 
-import heapq
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +27,7 @@ def peeled(start: Ints, member: Ints, begin: Ints, classes: Ints, size: Ints, co
     """Return which names stay dropped when all are, and are then taken back while at least `need` bytes go.
 
     Taken back first: what loses fewest bytes for its cost; of equals the first. None that is left could be taken
-    back, so none is dropped in vain. Each class is lost once: pairs * log(pairs). `cost` is positive; the classes
+    back, so none is dropped in vain. Each class is lost once: pairs * log(names). `cost` is positive; the classes
     of name j are `classes[begin[j]:begin[j + 1]]`.
     """
     loss = np.zeros(len(cost), np.int64)
@@ -37,41 +36,77 @@ def peeled(start: Ints, member: Ints, begin: Ints, classes: Ints, size: Ints, co
         slack += size[c]
         for at in range(start[c], start[c + 1]):
             loss[member[at]] += size[c]
-    heap = [(loss[j] / cost[j], j) for j in range(len(cost))]
-    heapq.heapify(heap)
+    ratio = loss / cost
+    heap = np.argsort(ratio, kind="mergesort")  # in order is a heap; of equals the first is on top
+    place = np.empty(len(cost), np.int64)
+    for at in range(len(heap)):
+        place[heap[at]] = at
+    tail = len(heap)
     dropped = np.ones(len(cost), np.bool_)
     lost = np.zeros(len(size), np.bool_)
-    while heap:
-        ratio, j = heapq.heappop(heap)
-        if not dropped[j] or loss[j] > slack or ratio != loss[j] / cost[j]:
+    while tail:
+        j = heap[0]
+        place[j] = -1
+        tail -= 1
+        if tail:  # the last one comes to the top, and sinks
+            one = heap[tail]
+            at = 0
+            while 2 * at + 1 < tail:
+                below = 2 * at + 1
+                if below + 1 < tail:
+                    left, right = heap[below], heap[below + 1]
+                    if ratio[right] < ratio[left] or (ratio[right] == ratio[left] and right < left):
+                        below += 1
+                other = heap[below]
+                if ratio[one] < ratio[other] or (ratio[one] == ratio[other] and one < other):
+                    break
+                heap[at] = other
+                place[other] = at
+                at = below
+            heap[at] = one
+            place[one] = at
+        if loss[j] > slack:  # it comes back when it loses less
             continue
         dropped[j] = False
         slack -= loss[j]
-        for at in range(begin[j], begin[j + 1]):
-            c = classes[at]
-            if not lost[c]:
-                lost[c] = True
-                for place in range(start[c], start[c + 1]):
-                    other = member[place]
-                    loss[other] -= size[c]
-                    if dropped[other]:
-                        heapq.heappush(heap, (loss[other] / cost[other], other))
+        for k in range(begin[j], begin[j + 1]):
+            c = classes[k]
+            if lost[c]:
+                continue
+            lost[c] = True
+            for m in range(start[c], start[c + 1]):
+                one = member[m]
+                loss[one] -= size[c]
+                if not dropped[one]:
+                    continue
+                ratio[one] = loss[one] / cost[one]
+                at = place[one]
+                if at < 0:
+                    at = tail
+                    tail += 1
+                while at:  # it rises
+                    other = heap[(at - 1) // 2]
+                    if ratio[other] < ratio[one] or (ratio[other] == ratio[one] and other < one):
+                        break
+                    heap[at] = other
+                    place[other] = at
+                    at = (at - 1) // 2
+                heap[at] = one
+                place[one] = at
     return dropped
 
 
 @Kernel
-def balanced(start: Ints, member: Ints, size: Ints, cost: Floats, rounds: int) -> Floats:
-    """Return the bytes of each class dealt to its names so that bytes for cost come out as even as can be.
+def balanced(start: Ints, member: Ints, size: Ints, cost: Floats, load: Floats, first: int, last: int) -> Floats:
+    """Return the bytes of each class dealt to its names so that bytes for cost come out evener than in `load`.
 
     However they are dealt, names that are dropped free no more together than they were dealt. The evener, the
-    nearer that bound: Frank and Wolfe's steps towards the least sum of squares, `rounds` times all pairs (Danisch,
-    Chan, Sozio: "Large Scale Density-friendly Graph Decomposition via Convex Programming", 2017).
+    nearer that bound: Frank and Wolfe's steps towards the least sum of squares, from number `first` to before
+    `last`, each over all pairs (Danisch, Chan, Sozio: "Large Scale Density-friendly Graph Decomposition via Convex
+    Programming", 2017).
     """
-    load = np.zeros(len(cost))
-    for c in range(len(size)):
-        for at in range(start[c], start[c + 1]):
-            load[member[at]] += size[c] / (start[c + 1] - start[c])
-    for turn in range(rounds):
+    load = load.copy()
+    for turn in range(first, last):
         step = 2.0 / (turn + 3.0)
         dealt = np.zeros(len(cost))
         for c in range(len(size)):

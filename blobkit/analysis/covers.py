@@ -15,6 +15,8 @@ from blobkit.analysis.cover_kernels import balanced, peeled
 from blobkit.analysis.groups import classes, reach
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from blobkit.snapshot.graph import ReferenceGraph
@@ -29,8 +31,10 @@ __all__ = ["Cover", "cover"]
 PAIRS_KEPT = 20_000_000
 """Pairs of a name and a class that are kept at most, those of the smallest classes first: 8 bytes each, a few times."""
 ROUNDS = 100
+STEP = 2_000_000
+"""Pairs that are gone through between two looks at the clock, or more where one round has more."""
 HEAP = 16
-"""How much more a pair costs in a heap than in a loop."""
+"""How much more a pair or a name costs in a heap than in a loop."""
 ROUNDING = 1e-9
 """By how much sums of floats may be off, relatively: bounds are that much more careful."""
 CHEAPEST = 1e-12
@@ -78,7 +82,7 @@ class Cover:
         """Return names that free `need` bytes together (all, where that needs `rest`): cheap, and none in vain."""
         order = np.argsort(self.member, kind="stable")
         begin = _starts(np.bincount(self.member, minlength=len(self.cost)))
-        run = peeled.of(len(self.member) * HEAP)
+        run = peeled.of((len(self.member) + len(self.cost)) * HEAP)
         cost = np.maximum(self.cost, CHEAPEST)
         return run(self.start, self.member, begin, self.of_pair[order], self.size, cost, need)
 
@@ -107,9 +111,12 @@ class Cover:
         kept = self._of_classes(~hurt)
         open_ = ~taken[kept.member]
         number = np.bincount(kept.of_pair[open_], minlength=len(kept.size))
-        names, member = np.unique(kept.member[open_], return_inverse=True)
+        left = kept.member[open_]
+        used = np.bincount(left, minlength=len(self.cost)) > 0
+        names = np.flatnonzero(used)
+        member = (np.cumsum(used) - 1)[left]
         listed = number > 0
-        part = Cover(self.cost[names], kept.size[listed], _starts(number[listed]), member.astype(np.int64), self.rest)
+        part = Cover(self.cost[names], kept.size[listed], _starts(number[listed]), member, self.rest)
         return part, names.astype(np.int32), int(kept.size[~listed].sum())
 
     def merged(self) -> tuple[Cover, Ints]:
@@ -125,7 +132,8 @@ class Cover:
         rank = np.argsort(np.argsort(first))
         one = np.full(len(self.cost), -1)
         one[used] = rank[back.reshape(-1)]
-        pair = np.unique(self.of_pair * max(len(first), 1) + one[self.member])
+        pair = np.sort(self.of_pair * max(len(first), 1) + one[self.member])  # np.unique hashes, far slower
+        pair = pair[np.concatenate(([True] * (len(pair) > 0), pair[1:] != pair[:-1]))]
         of_pair, member = np.divmod(pair, max(len(first), 1))
         cost = np.zeros(len(first))
         np.add.at(cost, one[used], self.cost[used])
@@ -148,12 +156,21 @@ class Bound:
     """The names, those that were dealt most bytes for their cost first: a good order to drop them in."""
 
 
-def bound(cover: Cover, need: int) -> Bound:
+def bound(cover: Cover, need: int, enough: Callable[[int], bool] = lambda _: False) -> Bound:
     """Return lower bounds: as if every name freed what it was dealt, and could be dropped in part.
 
-    Cost: ROUNDS times the pairs. Infinite where it cannot be.
+    `enough` is asked after each few of ROUNDS rounds (it is told how many) whether to end with bounds that are less
+    near. Cost: so many times the pairs. Infinite where it cannot be.
     """
-    load = balanced.of(len(cover.member))(cover.start, cover.member, cover.size, cover.cost, ROUNDS)
+    even = (cover.size / cover.number)[cover.of_pair]
+    load = np.bincount(cover.member, even, len(cover.cost)).astype(np.float64)
+    run = balanced.of(len(cover.member) * ROUNDS)
+    step, turn = 1 + STEP // (len(cover.member) + 1), 0
+    while turn < ROUNDS:
+        last = min(turn + step, ROUNDS)
+        load, turn = run(cover.start, cover.member, cover.size, cover.cost, load, turn, last), last
+        if enough(turn):
+            break
     load *= 1 + ROUNDING
     need -= cover.rest
     order = np.argsort(-load / cover.cost, kind="stable")

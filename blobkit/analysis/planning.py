@@ -15,9 +15,11 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 
-from blobkit.analysis.covers import CHEAPEST, bound
+from blobkit.analysis.covers import CHEAPEST, ROUNDS, bound
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from blobkit.analysis.covers import Cover
@@ -48,11 +50,12 @@ class Choice:
     gap: float
 
 
-def cheapest(cover: Cover, need: int, seconds: float) -> Choice:
+def cheapest(cover: Cover, need: int, seconds: float, say: Callable[[str], object] = lambda _: None) -> Choice:
     """Return a choice that frees at least `need` bytes (not more than are possible), the cheapest there is.
 
     What costs nothing is dropped where it is needed. Of choices that cost the same a small problem gets the one that
-    frees most. The same choice each time, unless the time runs out: then the best one so far, with its gap.
+    frees most. The same choice each time, unless the time runs out: then the best one so far, with its gap. A first
+    choice and a first bound are made in any time, as they cost little more than the cover. `say` is told what is done.
     """
     until = monotonic() + seconds
     if need > cover.size.sum():  # only with what is not listed, which any name may hold
@@ -67,19 +70,39 @@ def cheapest(cover: Cover, need: int, seconds: float) -> Choice:
     gap = 0.0
     if free < need:
         merged, one = part.merged()
-        found = _solved(merged, need - free, until, whole=unit > 0)
+        found = _solved(merged, need - free, _Clock(until, say), whole=unit > 0)
         dropped[names] = (one >= 0) & found.dropped[one]
         gap = found.gap
     return Choice(dropped & scaled.within(dropped).peeled(need), gap)
 
 
-def _solved(cover: Cover, need: int, until: float, *, whole: bool) -> Choice:
+@dataclass(frozen=True)
+class _Clock:
+    """The moment when the search ends, and whom to tell how far it is."""
+
+    until: float
+    say: Callable[[str], object]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time has run out."""
+        return monotonic() >= self.until
+
+    def enough(self, rounds: int) -> bool:
+        """Tell how many rounds a bound is from, and return whether it has to do."""
+        self.say(f"bound, {rounds} of {ROUNDS} rounds")
+        return self.is_over
+
+
+def _solved(cover: Cover, need: int, clock: _Clock, *, whole: bool) -> Choice:
     """Return the cheapest choice of names that all cost something; `whole`: costs are whole numbers."""
+    clock.say("a first choice")
     search = _Search(cover, need, whole=whole)
-    if search.narrow(until) and not cover.rest and len(search.part.member) <= PAIRS_SOLVED:
-        search.solve(until)
+    if search.narrow(clock) and not cover.rest and len(search.part.member) <= PAIRS_SOLVED:
+        clock.say("solver")
+        search.solve(clock.until)
     if search.gap == 0 and len(cover.member) <= PAIRS_TIED:
-        search.break_tie(until)
+        search.break_tie(clock.until)
     return Choice(search.best, search.gap)
 
 
@@ -109,22 +132,22 @@ class _Search:
         gap = 1 - max(self.least, 0.0) / self.cost
         return 0.0 if self.least > self.limit + SLIGHT or gap < PROVEN else gap
 
-    def narrow(self, until: float) -> bool:
+    def narrow(self, clock: _Clock) -> bool:
         """Take out what the bound rules out or in, while that helps; return whether there is more to look for."""
         while self.left > 0 and len(self.part.cost):
             base = float(self.cover.cost[self.taken].sum())
-            found = bound(self.part, self.left)
+            found = bound(self.part, self.left, clock.enough)
             self.least = max(self.least, base + found.least)
             self.offer(self.part.first(found.order, self.left))
             if self.gap == 0:
                 return False
             out = base + found.dropped > self.limit + SLIGHT
             taken = (base + found.spared > self.limit + SLIGHT) & ~out
+            if clock.is_over:
+                return False
             if not (out | taken).any():
                 return True
             self._reduce(out, taken)
-            if monotonic() >= until:
-                return False
         self.least = max(self.least, self.limit + 2 * SLIGHT)  # nothing cheaper is left to be looked at
         return False
 

@@ -16,6 +16,7 @@ from blobkit.commands.shown import (
     print_script,
     scanned,
     script_option,
+    watched,
 )
 from blobkit.questions.plan import SECONDS
 from blobkit.questions.plan import plan as plan_for
@@ -81,6 +82,7 @@ def plan(  # noqa: PLR0913 (one parameter an option)
         untagged=untagged,
         groups=groups,
         policy=policy,
+        progress=watched(),
     )
     if tool is not None:
         print_script(answer.script(tool))

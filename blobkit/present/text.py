@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 __all__ = ["HUMAN", "TextStyle", "answer_text", "columns_of", "table_text"]
 
 GAP, INDENT = "  ", "    "
-LEAST = {Unit.DIGEST: 12, Unit.NAME: 16, Unit.NAMES: 12, Unit.WORD: 8}
-"""The fewest characters that a column of a unit is cut to; others are not cut. In this order."""
-SPARE = (Unit.COUNT, Unit.TIME, Unit.WORD)
-"""The units of columns that are left out where a line is too narrow, in this order."""
-EVERY = 1 << 62
+LEAST = (
+    (Unit.DIGEST, 12),
+    (Unit.NAME, 16),
+    (Unit.NAMES, 12),
+    (Unit.WORD, 8),
+    (Unit.NAME, 8),
+    (Unit.NAMES, 6),
+)
+"""The fewest characters that columns of a unit are cut to, in this order; others are not cut."""
 NARROW = 40
 BOLD, RESET = "\x1b[1m", "\x1b[0m"
 COLOURS = {"error": "\x1b[31m", "warning": "\x1b[33m", "garbage": "\x1b[33m", "unknown": "\x1b[35m"}
@@ -63,35 +67,18 @@ def answer_text(answer: SupportsSections, style: TextStyle = HUMAN) -> str:
 def table_text(table: Table, style: TextStyle = HUMAN) -> str:
     """Return a table as text: columns are aligned, and cut where the width of the style asks for it.
 
-    First digests are cut, then names; a column of prose stands below its row where a line has no place for it. Where
-    even that is too wide, columns of counts, times and words are left out, the last ones first.
+    First digests are cut, then names; a column of prose stands below its row where a line has no place for it.
     """
     rows = _rows(table, style)
     prose = _prose(table, rows, style)
     beside = [i for i in range(len(table.columns)) if i not in prose]
     widths = _fitted(table, rows, beside, style)
-    while (spare := _spare(table, beside)) is not None and _width(widths) > (style.width or EVERY):
-        beside.remove(spare)
-        widths = _fitted(table, rows, beside, style)
     lines = []
     for number, row in enumerate(rows):
         lines.append(_line(table, row, beside, widths, style if number else HUMAN))
         below = " ".join(filter(None, (row[i] for i in prose))) if number else ""
         lines += _wrapped(below, style.width, INDENT)
     return "\n".join(lines)
-
-
-def _spare(table: Table, beside: list[int]) -> int | None:
-    """Return the column that is missed least, None where all are needed; the first one always is."""
-    for unit in SPARE:
-        for i in reversed(beside[1:]):
-            if table.columns[i].unit is unit:
-                return i
-    return None
-
-
-def _width(widths: dict[int, int]) -> int:
-    return sum(widths.values()) + len(GAP) * (len(widths) - 1)
 
 
 def columns_of(text: str) -> int:
@@ -158,7 +145,7 @@ def _fitted(table: Table, rows: list[list[str]], beside: list[int], style: TextS
     over = sum(widths.values()) + len(GAP) * (len(beside) - 1) - (style.width or 0)
     if style.width is None or style.full:
         return widths
-    for unit, least in LEAST.items():
+    for unit, least in LEAST:
         columns = sorted((i for i in beside if table.columns[i].unit is unit), key=widths.__getitem__, reverse=True)
         for i in columns:
             spare = min(max(widths[i] - max(least, columns_of(rows[0][i])), 0), max(over, 0))

@@ -72,6 +72,10 @@ class Collected:
     tool: str
     stops: str
 
+    def to_dict(self) -> dict[str, object]:
+        """Return the answer as plain values that JSON can hold."""
+        return {"bytes": self.bytes, "digests": list(self.digests), "tool": self.tool, "stops": self.stops}
+
 
 @dataclass(frozen=True, eq=False)
 class Collection:

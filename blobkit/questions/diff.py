@@ -254,7 +254,7 @@ def diff(
             raise DiffError(msg, hint=policy_of_both if what == "policy" else "give the same store twice")
     if isinstance(by, str) and by not in OF_PINS:
         msg = f"a diff tells groups of pins apart, and {by} is no such group"
-        hint = Hint("use tag, repo, a function or a Series", f"use {' or '.join(OF_PINS)}")
+        hint = Hint("use 'tag', 'repo', a function or a Series", "use --by tag or --by repo")
         raise GroupingError(msg, hint=hint)
     old_node, new_node = _joined(old, new)
     sides = _side(old, by, old_node), _side(new, by, new_node)

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from blobkit.analysis.planning import Choice, cheapest
-from blobkit.analysis.reach import live, unknown
 from blobkit.analysis.repositories import repositories
 from blobkit.digest import is_digest
 from blobkit.errors import Hint, PlanError
 from blobkit.present.answer import Answer
 from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
+from blobkit.progress import staged
 from blobkit.protocols import as_snapshot, written
-from blobkit.questions.asking.sizes import parse_size
 from blobkit.questions.asking.targets import Dropped, flattened, resolve
 from blobkit.questions.headline import as_promised, headline, waits
 from blobkit.questions.planning.candidates import Rules, costs, rules
 from blobkit.questions.planning.covering import cover_of, infeasible
+from blobkit.questions.planning.goals import garbage_bytes, needed_bytes
 from blobkit.questions.planning.verified import Verified, verified
 from blobkit.questions.preview import Preview, preview_of
 from blobkit.questions.untagged import MIN_AGE, Untagged, dropped_untagged, in_groups, only_groups, revisions_view
@@ -95,7 +96,7 @@ class Plan(Answer):
     @cached_property
     def garbage_bytes(self) -> int:
         """Bytes that go without dropping a name; 0 while a manifest in use is unreadable, as then none is sure to."""
-        return _garbage(self.snapshot)
+        return garbage_bytes(self.snapshot)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -152,7 +153,7 @@ class Plan(Answer):
             "snapshot": self.snapshot.caption(),
             "policy": self.snapshot.policy,
             "tags": list(self.tags),
-            "collected": {**asdict(self.collected), "digests": list(self.collected.digests)},
+            "collected": self.collected.to_dict(),
             "waiting": records(self.waiting),
             "bytes": self.bytes,
             "needed": self.needed,
@@ -233,6 +234,7 @@ def plan(  # noqa: PLR0913 (what is wanted is keyword-only)
     time_limit: float = SECONDS,
     untagged: bool = False,
     groups: Targets = (),
+    progress: bool = True,
 ) -> Plan:
     """Return the names that cost least to drop, so that at least `free` bytes go, or at most `until` stay stored.
 
@@ -249,14 +251,13 @@ def plan(  # noqa: PLR0913 (what is wanted is keyword-only)
     `untagged`: instead of names, the manifests that no tag names and nothing needs (see `untagged_frame`), of all
     repositories or of `groups`; beside it only `keep` and `groups` may be given.
 
-    Proven to cost least where `gap` is 0; the search ends after about `time_limit` seconds. The answer is the same each
-    time, unless that limit is met. Errors: what `scan` and `simulate_deref` raise, SizeError, AgeError, PlanError,
-    InfeasiblePlanError (says how much is possible, and what each rule costs). Cost: as `usage` by tag, and the search.
-
-    >>> plan = blobkit.plan(demo.small(), free="3KiB", keep=["base/*", "shop/worker:*"])
-    >>> plan.tags
-    ('shop/web:1.0', 'shop/web:1.1')
+    Proven to cost least where `gap` is 0. The search ends `time_limit` seconds after the call, or where it had no time
+    with a first choice, and `gap` says by which part of its cost a better one may be cheaper. The answer is the same
+    each time, unless that limit is met. `progress` shows what takes longer than a second. Errors: what `scan` and
+    `simulate_deref` raise, SizeError, AgeError, PlanError, InfeasiblePlanError (says how much is possible, and what
+    each rule costs). Cost: as `usage` by tag, and the search.
     """
+    deadline = monotonic() + time_limit
     snapshot = as_snapshot(x)
     if untagged:
         goals = {"free": free, "until": until, "older_than": older_than, "keep_last": keep_last, "cost": cost}
@@ -267,18 +268,23 @@ def plan(  # noqa: PLR0913 (what is wanted is keyword-only)
         hint = Hint("give untagged=True too, or keep=[...] instead", "give --untagged too, or --keep instead")
         raise PlanError(msg, hint=hint)
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)
-    needed = _needed(snapshot, free, until, ruled=older_than is not None or keep_last is not None)
-    found = rules(snapshot, keep, older_than, keep_last)
-    made = cover_of(found, costs(found.names, found.candidates, cost))
-    keepers = found.keepers()
-    if needed is None:
-        choice = Choice(found.candidates & (keepers < 0), 0.0)
-    elif needed <= made.possible:
-        choice = cheapest(made, needed, time_limit)
-    else:
-        raise infeasible(found, needed, made.possible)
-    tags = tuple(found.names.frame.index[choice.dropped])
-    return Plan(snapshot, tags, needed, choice.gap, _preview(snapshot, tags), found, made, choice.dropped, keepers)
+    needed = needed_bytes(snapshot, free, until, ruled=older_than is not None or keep_last is not None)
+    with staged("plan", show=progress) as say:
+        say("names")
+        found = rules(snapshot, keep, older_than, keep_last)
+        say("what they hold together")
+        made = cover_of(found, costs(found.names, found.candidates, cost))
+        keepers = found.keepers()
+        if needed is None:
+            choice = Choice(found.candidates & (keepers < 0), 0.0)
+        elif needed <= made.possible:
+            choice = cheapest(made, needed, deadline - monotonic(), say)
+        else:
+            raise infeasible(found, needed, made.possible)
+        say("what goes")
+        tags = tuple(found.names.frame.index[choice.dropped])
+        gone = _preview(snapshot, tags)
+    return Plan(snapshot, tags, needed, choice.gap, gone, found, made, choice.dropped, keepers)
 
 
 def _of_untagged(snapshot: Snapshot, keep: Targets, groups: Targets) -> Plan:
@@ -310,29 +316,6 @@ def _kept_by(frame: pd.DataFrame, keepers: NDArray[np.int64]) -> list[str]:
     pairs = zip(name[keepers[kept]], repo[keepers[kept]], repo[kept], strict=True)
     brief = (one.removeprefix(f"{home}:") if home and home == own else one for one, home, own in pairs)
     return [f"frees nothing: {one} keeps it" for one in brief]
-
-
-def _needed(snapshot: Snapshot, free: Size | None, until: Size | None, *, ruled: bool) -> int | None:
-    """Return the bytes that must go, beyond garbage; None where rules alone say what goes."""
-    if free is not None and until is not None:
-        msg = "free and until are two goals"
-        raise PlanError(msg, hint=Hint("give one of them", "give --free or --until"))
-    if free is not None:
-        return parse_size(free)
-    if until is not None:
-        taken_along = 0 if snapshot.rule.counting else _garbage(snapshot)
-        return max(snapshot.bytes - taken_along - parse_size(until), 0)
-    if not ruled:
-        msg = "no goal"
-        python = 'give free="20GiB", until="500GiB", or a rule (older_than="30d", keep_last=3)'
-        shell = "give --free 20GiB, --until 500GiB, or a rule (--older-than 30d, --keep-last 3)"
-        raise PlanError(msg, hint=Hint(python, shell))
-    return None
-
-
-def _garbage(snapshot: Snapshot) -> int:
-    graph = snapshot.graph
-    return 0 if len(unknown(graph)) else int(graph.size[graph.blob & ~live(graph)].sum())
 
 
 def _preview(snapshot: Snapshot, tags: tuple[str, ...]) -> Preview:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -248,7 +248,7 @@ class Preview(Answer):
             "also_untagged": list(self.also_untagged),
             "breaks": list(self.breaks),
             "same_image": list(self.same_image),
-            "collected": {**asdict(self.collected), "digests": list(self.collected.digests)},
+            "collected": self.collected.to_dict(),
             "waiting": records(self.waiting),
             "also_drop": self.also_drop.to_dict("records"),
             "bytes": self.bytes,

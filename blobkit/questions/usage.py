@@ -31,9 +31,10 @@ class Usage(Answer):
     """The use of space under the snapshot's policy: the groups by name, then the rows beside them.
 
     `frame`, int64, index `group`: `blobs` and `closure` (bytes) that the group reaches; `exclusive`: bytes that go if
-    all its pins are dropped (by platform: all its images); `shared` = closure - exclusive; `split`: its share of the
-    bytes, where each blob is dealt to the k groups that reach it, size // k each and what is left one byte each by
-    sorted name. `beside` (bool): whether the row stands beside the groups, of which there are those that are not empty:
+    all its pins are dropped (by platform: that only its images reach); `shared` = closure - exclusive; `split`: its
+    share of the bytes, where each blob is dealt to the k groups that reach it, size // k each and what is left one byte
+    each by sorted name. `beside` (bool): whether the row stands beside the groups. These rows are there where they are
+    not empty:
 
     - `(untagged)` what pins without a name hold, and no group; `(other)` the group of all that `by` maps to nothing
     - `(other names)` what names hold that `where` leaves out, and no group: what both hold, the groups pay for alone

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blobkit.methods import Previews
 from blobkit.present.answer import Answer
 from blobkit.present.sections import ROWS_SHOWN, Section
 from blobkit.protocols import summarised
@@ -47,7 +48,7 @@ NEXT = "next: blobkit.audit(x), blobkit.tags_frame(x), blobkit.usage(x, by=...),
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Snapshot(Answer):
+class Snapshot(Answer, Previews):
     """An immutable picture of a store: `kind` and `address` of the store, the `time` (UTC) it was taken, its facts.
 
     `nodes`, `links`, `pins` and `notices` are Arrow tables that pandas, polars and duckdb read without a copy; their
@@ -192,6 +193,22 @@ class Snapshot(Answer):
     def bytes(self) -> int:
         """The total size of the stored blobs."""
         return int(numbers(self.nodes["size"]).sum())
+
+    def to_dict(self) -> dict[str, object]:
+        """Return what the snapshot is of, and how much, as plain values that JSON can hold; `to_parquet` has all."""
+        return {
+            "snapshot": self.caption(),
+            "kind": self.kind,
+            "address": self.address,
+            "time": self.time.isoformat(),
+            "policy": self.policy,
+            "policies": list(self.policies),
+            "blobs": self.blobs,
+            "bytes": self.bytes,
+            "links": self.links.num_rows,
+            "pins": self.pins.num_rows,
+            "notices": self.notices.num_rows,
+        }
 
     def caption(self) -> str:
         """Return one line that names the store, the time and the policy: every answer carries it."""

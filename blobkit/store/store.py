@@ -17,6 +17,7 @@ from weakref import ref
 
 from blobkit.digest import parse
 from blobkit.errors import BatchError, BlobkitError, LayoutBehindWarning
+from blobkit.methods import Questions
 from blobkit.protocols import as_source
 from blobkit.store.batch import batched
 from blobkit.store.bulk import Bulk
@@ -45,10 +46,11 @@ SWEEP = 512
 """Files unlinked under one lock: other writers wait for no longer than that."""
 
 
-class Store(Bulk):
+class Store(Bulk, Questions):
     """Blobs with reference counts and links. Every verb holds as a whole or not at all; threads may share a store.
 
-    Verbs that take a digest raise InvalidDigestError for what is none, and BlobNotFoundError for what is not here.
+    Verbs that take a digest raise InvalidDigestError for what is none, and BlobNotFoundError for what is not here. The
+    questions (`usage`, `why`, `plan`, `audit`, ...) are asked of a snapshot of the store.
 
     >>> store = demo.small()  # a Store over content and an index in memory
     >>> len(store), "shop/web:1.0" in store.tags()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from blobkit.analysis import planning
+from blobkit.analysis import covers, planning
 from blobkit.analysis.cover_kernels import balanced, peeled
 from blobkit.analysis.covers import Cover, bound, cover
 from blobkit.analysis.planning import cheapest
@@ -120,10 +120,13 @@ def test_kernels_compiled_and_plain_agree(seed: int) -> None:
     cost = np.maximum(found.cost, 0.5)
     args = (found.start, found.member, begin, classes, found.size, cost, need)
     assert (peeled.plain(*args) == peeled.compiled(*args)).all()
-    args = (found.start, found.member, found.size, cost, 20)
+    even = np.bincount(found.member, (found.size / found.number)[found.of_pair], len(cost))
+    args = (found.start, found.member, found.size, cost, even, 0, 20)
     dealt = balanced.plain(*args)
     assert np.allclose(dealt, balanced.compiled(*args))
     assert dealt.sum() == pytest.approx(found.size.sum())
+    in_steps = balanced.plain(*args[:4], balanced.plain(*args[:-1], 7), 7, 20)
+    assert (in_steps == dealt).all()
 
 
 def test_names_in_the_same_classes_become_one() -> None:
@@ -226,3 +229,32 @@ def test_classes_of_a_graph() -> None:
     found = cover(counted(graph), alone, np.array([0, 1, 2, 4]), np.array([0, 1, 0, 1], np.int32), np.ones(3))
     assert held_by(found) == {frozenset({0, 2}): 5, frozenset({1, 2}): 2, frozenset({0, 1, 2}): 8}
     assert found.rest == 0
+
+
+@pytest.mark.parametrize("ticks", [0, 1, 2, 4, 8, 10_000])
+def test_whenever_the_time_runs_out_the_answer_frees_enough_and_the_gap_is_true(
+    monkeypatch: pytest.MonkeyPatch, ticks: int
+) -> None:
+    """The clock goes on by one whenever it is looked at."""
+    monkeypatch.setattr(covers, "STEP", 0)
+    gaps = []
+    for seed in range(40):
+        found, classes, need = drawn(seed)
+        monkeypatch.setattr(planning, "monotonic", itertools.count().__next__)
+        choice = cheapest(found, need, ticks)
+        dropped = np.flatnonzero(choice.dropped).tolist()
+        least, _ = best(found, classes, need)
+        assert freed(classes, dropped) >= need
+        assert 0 <= choice.gap <= 1
+        assert found.cost[dropped].sum() * (1 - choice.gap) <= least * (1 + 2e-6)
+        gaps.append(choice.gap)
+    assert any(gaps) == (ticks < 10_000)
+
+
+def test_the_search_says_what_it_does() -> None:
+    found = made([1, 1, 2, 3], (10, [0, 1]), (10, [1, 2]), (10, [2, 3]), (10, [0, 3]))
+    said: list[str] = []
+    cheapest(found, 15, SECONDS, said.append)
+    assert said[0] == "a first choice"
+    assert "bound, 100 of 100 rounds" in said
+    assert said[-1] == "solver"

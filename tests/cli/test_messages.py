@@ -200,7 +200,7 @@ registry collects nothing in stores of the kind oci: use umoci
 $ diff store
 Missing argument 'AFTER'. (see blobkit diff --help)
 $ diff store store --by kind
-a diff tells groups of pins apart, and kind is no such group: use tag or repo
+a diff tells groups of pins apart, and kind is no such group: use --by tag or --by repo
 $ diff store layout
 blobkit:ROOT/store at TIME, policy counts and oci:ROOT/layout at TIME, policy dependent are of different kind: blobkit and oci cannot be compared; give the same store twice
 $ plan store

@@ -227,7 +227,7 @@ def _pins(snapshot: Snapshot, rows: NDArray[np.int64]) -> pd.DataFrame:
         {
             "tag": pins["name"].take(rows).to_pandas().astype("str").array,
             "repo": pins["group"].take(rows).fill_null("").to_pandas().astype("str").array,
-            "digest": pd.Series(keys(snapshot, node), dtype="str").str.extract(r"([^@/]*)$")[0].array,
+            "digest": pd.Series(keys(snapshot, node), dtype="str").str.replace("^(?s:.*)[@/]", "", regex=True).array,
             "modified": own.fillna(pd.Series(times(snapshot, "modified", node))).array,
         }
     )
