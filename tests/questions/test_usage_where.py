@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import blobkit
+from blobkit.oci.names import IMAGE_NAME, REF_NAME
 from blobkit.snapshot.snapshot import build
 from graphs import Graph, graphs, key, named_graphs, snapshot_of
 from layouts import Layout, Registry, sha
@@ -204,3 +205,11 @@ def test_which_old_images_of_a_team_free_most(tmp_path: Path) -> None:
     for team, repo in (("shop", "shop/web"), ("data", "data/etl")):
         assert frame.loc[team, "exclusive"] == blobkit.simulate_deref(snapshot, f"{repo}:old").bytes
     assert frame.loc["(other names)", "blobs"] == 2  # manifest and layer of the new image: base is paid by the old
+
+
+def test_a_reference_name_chooses_the_names_that_it_stands_for(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    for whole, text in (("docker.io/library/web:1.0", "w"), ("docker.io/team/app:2.0", "app")):
+        notes = {IMAGE_NAME: whole, REF_NAME: whole.rpartition(":")[2]}
+        layout.add(layout.manifest(layout.blob(text)), annotations=notes)
+    assert list(rows_of(blobkit.usage(layout.scan(), where="1.0"))) == ["web:1.0", "(other names)"]

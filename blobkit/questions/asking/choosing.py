@@ -11,8 +11,8 @@ from blobkit.errors import ChoiceError
 from blobkit.questions.asking.patterns import is_pattern, rows_like
 from blobkit.questions.asking.unknown import refuse
 from blobkit.render import count, cut
-from blobkit.snapshot.pins import named, rows_named
-from blobkit.snapshot.roles import NAMES
+from blobkit.snapshot.pins import meant_by, named, rows_named
+from blobkit.snapshot.roles import IS_ALIAS, NAMES
 from blobkit.snapshot.tables import codes
 
 if TYPE_CHECKING:
@@ -64,10 +64,11 @@ def _is_flags(values: pd.Series) -> bool:
 
 
 def _rows(snapshot: Snapshot, text: str) -> NDArray[np.integer]:
-    """Return the rows of one name, else of those that match a pattern."""
-    rows = rows_named(snapshot, text)
+    """Return the rows of one name, or of the names that it is another name of; else of those that match a pattern."""
+    rows = np.asarray(rows_named(snapshot, text))
+    own = rows[~IS_ALIAS[codes(snapshot.pins["kind"])[rows]]] if len(rows) else rows
     if len(rows):
-        return np.asarray(rows)
+        return own if len(own) else np.array(meant_by(snapshot, rows.tolist())[1], np.int64)
     if not is_pattern(text):
         refuse(snapshot, text, [])
     return rows_like(snapshot, text)
