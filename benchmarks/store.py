@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 from floors import Floor, against, interleaved, table
 from large import large
 from peers import available
+from shapes import cascades
 from streams import streams
 
 import blobkit
-from shapes import cascades
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

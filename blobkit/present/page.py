@@ -21,7 +21,7 @@ WHOLE_SHOWN = 120
 """Characters of a value that its cell shows when pointed at."""
 STYLE = """<style>
 .blobkit{border-left:3px solid currentColor;padding:.2em .8em;font-size:.95em;max-width:72em}
-.blobkit table{border-spacing:.8em .1em;border-collapse:separate;margin:.1em 0}
+.blobkit table{border-spacing:.8em .1em;border-collapse:separate;margin:.1em 0;font-size:1em}
 .blobkit th,.blobkit td{text-align:left;padding:0 .3em;vertical-align:top}
 .blobkit .n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 .blobkit .b{background:linear-gradient(to left,rgba(70,130,220,.28) var(--w),transparent var(--w))}
@@ -63,7 +63,8 @@ def _table(table: Table | None) -> str:
     if table is None or not len(table):
         return ""
     head = "".join(f"<th{_number(column)}>{_escaped(column.name)}</th>" for column in table.columns)
-    columns = [[_cell(value, column, top) for value in column.values] for column, top in _with_tops(table)]
+    longest = _longest(table)
+    columns = [[_cell(value, column, longest) for value in column.values] for column in table.columns]
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns, strict=True))
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}{_more(table)}</tbody></table>"
 
@@ -77,23 +78,19 @@ def _more(table: Table) -> str:
     return f"<tr>{''.join(f'<td{_number(c)}>{_escaped(human(value, c.unit))}</td>' for c, value in cells)}</tr>"
 
 
-def _with_tops(table: Table) -> list[tuple[Column, int]]:
-    """Return each column with its largest value in bytes: the length of a whole bar; 0 for columns without bars."""
-    return [
-        (column, max((int(str(v)) for v in column.values if not is_none(v)), default=0))
-        if column.unit is Unit.BYTES
-        else (column, 0)
-        for column in table.columns
-    ]
+def _longest(table: Table) -> int:
+    """Return the most bytes in a cell: the length of a whole bar, the same in all columns so that they compare."""
+    sizes = (column.values for column in table.columns if column.unit is Unit.BYTES)
+    return max((int(str(value)) for values in sizes for value in values if not is_none(value)), default=0)
 
 
-def _cell(value: object, column: Column, top: int) -> str:
+def _cell(value: object, column: Column, longest: int) -> str:
     """Return a cell: short, with all of the value as its title where that is longer; with a bar where it is bytes."""
     brief = human(value, column.unit)
     whole = cut(exact(value), WHOLE_SHOWN)
     title = f' title="{html.escape(whole)}"' if whole != brief and column.unit is not Unit.COUNT else ""
-    if top and not is_none(value):
-        return f'<td class="n b" style="--w:{100 * int(str(value)) / top:.0f}%"{title}>{_escaped(brief)}</td>'
+    if longest and column.unit is Unit.BYTES and not is_none(value):
+        return f'<td class="n b" style="--w:{100 * int(str(value)) / longest:.0f}%"{title}>{_escaped(brief)}</td>'
     word = f' class="{brief}"' if column.unit is Unit.WORD and brief in WORDS else _number(column)
     return f"<td{word}{title}>{_escaped(brief)}</td>"
 

@@ -20,8 +20,15 @@ if TYPE_CHECKING:
 __all__ = ["HUMAN", "TextStyle", "answer_text", "columns_of", "table_text"]
 
 GAP, INDENT = "  ", "    "
-LEAST = {Unit.DIGEST: 12, Unit.NAME: 16, Unit.NAMES: 12, Unit.WORD: 8}
-"""The fewest characters that a column of a unit is cut to; others are not cut. In this order."""
+LEAST = (
+    (Unit.DIGEST, 12),
+    (Unit.NAME, 16),
+    (Unit.NAMES, 12),
+    (Unit.WORD, 8),
+    (Unit.NAME, 8),
+    (Unit.NAMES, 6),
+)
+"""The fewest characters that columns of a unit are cut to, in this order; others are not cut."""
 NARROW = 40
 BOLD, RESET = "\x1b[1m", "\x1b[0m"
 COLOURS = {"error": "\x1b[31m", "warning": "\x1b[33m", "garbage": "\x1b[33m", "unknown": "\x1b[35m"}
@@ -138,7 +145,7 @@ def _fitted(table: Table, rows: list[list[str]], beside: list[int], style: TextS
     over = sum(widths.values()) + len(GAP) * (len(beside) - 1) - (style.width or 0)
     if style.width is None or style.full:
         return widths
-    for unit, least in LEAST.items():
+    for unit, least in LEAST:
         columns = sorted((i for i in beside if table.columns[i].unit is unit), key=widths.__getitem__, reverse=True)
         for i in columns:
             spare = min(max(widths[i] - max(least, columns_of(rows[0][i])), 0), max(over, 0))

@@ -37,7 +37,7 @@ class Unit(Enum):
 _NAMES_OF = {
     Unit.BYTES: """
         size retained frees closure exclusive shared split together alone extra bytes certain_bytes garbage_bytes saved
-        new total gap_bytes
+        new total unknown
     """,
     Unit.NET: "net",
     Unit.COUNT: """

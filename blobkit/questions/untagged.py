@@ -140,6 +140,8 @@ class Untagged:
 def untagged_frame(x: SupportsSnapshot | Address, *, min_age: Age = MIN_AGE) -> pd.DataFrame:
     """Return one row a stored manifest that no tag of its repository names, by repository, then by digest.
 
+    A manifest of several repositories has a row in each.
+
     - `repo`, `digest`: str; `kind`: categorical; `modified`: when it was pushed, datetime64[us, UTC], NaT unknown
     - `size`, `frees`: bytes of the manifest, and bytes that go if it alone is deleted (int64)
     - `needed_by`: "" where nothing needs it; `platform of TAG`: the tag contains it, as an index does its images;

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from abc import abstractmethod
 from bisect import bisect_left
 from collections.abc import ItemsView, Mapping, ValuesView
@@ -27,6 +26,10 @@ if TYPE_CHECKING:
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.snapshot.snapshot import Snapshot
 
+    _DiGraph = nx.DiGraph[str]
+else:
+    _DiGraph = nx.DiGraph  # no generic class outside of its stubs
+
 __all__ = ["graph_view", "to_graph"]
 
 _ROWS = 4096
@@ -37,10 +40,6 @@ _CHANGES = (
 )
 
 V = TypeVar("V")
-if TYPE_CHECKING:
-    _DiGraph = nx.DiGraph[str]
-else:
-    _DiGraph = nx.DiGraph  # no generic class outside of its stubs
 
 
 def to_graph(x: SupportsSnapshot | Address) -> nx.DiGraph[str]:
@@ -122,12 +121,8 @@ class _View(_DiGraph):
 
     def __repr__(self) -> str:
         """Return what it is of, and how large it is."""
-        size = f"{self.number_of_nodes():,} nodes, {self.number_of_edges():,} edges"
-        of = "" if self._snapshot is None else f" of {self._snapshot.caption()}"
-        return f"<View{of}: {size}>"
-
-    def _repr_html_(self) -> str:
-        return f"<code>{html.escape(repr(self))}</code>"
+        of = f" of {self._snapshot.caption()}" if self._snapshot else ""
+        return f"<View{of}: {self.number_of_nodes():,} nodes, {self.number_of_edges():,} edges>"
 
     def number_of_edges(self, u: str | None = None, v: str | None = None) -> int:
         """Return the number of edges, or of those from u to v; at once where it is the whole graph."""

@@ -62,6 +62,7 @@ def test_frees_is_dropping_all_pins_of_a_node(graph: Graph) -> None:
         assert count[node] == graph.bytes(graph.recounted(drops))
 
 
+@pytest.mark.slow
 @given(graphs(cyclic=True))
 def test_a_dominator_is_on_every_way_down(graph: Graph) -> None:
     tree = dominators(counted(graph))

@@ -37,10 +37,10 @@ def test_compiled_kernels_agree_with_plain_ones(graph: Graph) -> None:
 def test_where_compiled_code_cannot_be_kept_it_is_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     numba_njit = numba.njit
 
-    def nowhere(*, cache: bool = False, nogil: bool) -> object:
+    def nowhere(*given: object, cache: bool = False, **options: object) -> object:  # numba itself asks for it, too
         if cache:
             raise RuntimeError("cannot cache function: no locator available")  # noqa: EM101, TRY003 (numba's own)
-        return numba_njit(nogil=nogil)
+        return numba_njit(*given, **options)
 
     monkeypatch.setattr(numba, "njit", nowhere)
     kernel = Kernel(kernels.totals.plain)

@@ -145,6 +145,7 @@ def test_the_generator_reaches_the_hard_cases() -> None:
     assert min(seen.values()) >= 5, seen
 
 
+@pytest.mark.slow
 @given(graphs(cyclic=True))
 def test_compiled_and_plain_remove_agree(graph: Graph) -> None:
     found = counted(graph, counting=True)

@@ -15,9 +15,9 @@ from blobkit.analysis.compiling import Kernel
 from blobkit.errors import UnknownToolError
 from blobkit.questions.comparison import compare_gc
 from blobkit.snapshot.snapshot import build
+from example_shapes import Shapes
 from layouts import Registry
 from registries import images
-from shapes import Shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -277,6 +277,7 @@ def test_what_contains_an_unreadable_index_is_sure_to_go(tmp_path: Path) -> None
     assert both.tags == ("x", "y")
 
 
+@pytest.mark.slow
 def test_registry_names_are_revisions_where_these_hold(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     image = registry.push("team/app", "1", "content" * 100)

@@ -13,10 +13,10 @@ from hypothesis import example, given, settings
 import blobkit
 from blobkit.analysis import groups as analysis
 from blobkit.questions import sharing as question
+from example_shapes import Shapes
 from graphs import Graph, hard_graph, key, named_graphs, snapshot_of
 from layouts import Layout
 from registries import images
-from shapes import Shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,10 +19,10 @@ from blobkit import demo
 from blobkit.analysis import groups as analysis
 from blobkit.cli import cli
 from blobkit.snapshot.snapshot import build
+from example_shapes import Shapes
 from graphs import Graph, hard_graph, key, named_graphs, snapshot_of
 from layouts import Layout, Registry
 from registries import images
-from shapes import Shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -170,6 +170,7 @@ def test_the_arrays_cannot_be_changed(snapshot: Snapshot) -> None:
             array[:1] = 0
 
 
+@pytest.mark.slow
 @given(graphs(cyclic=True))
 def test_the_arrays_are_the_graph(graph: Graph) -> None:
     found = snapshot_of(graph, counting=False).graph

@@ -17,8 +17,8 @@ import blobkit
 from blobkit.snapshot.snapshot import build
 from blobkit.views import graph as graph_module
 from blobkit.views.graph import graph_view, to_graph
+from example_shapes import Shapes
 from registries import images
-from shapes import Shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
