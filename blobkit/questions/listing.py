@@ -10,6 +10,7 @@ from blobkit.analysis.dominators import frees, retained
 from blobkit.analysis.reach import closure_sizes, live, unknown
 from blobkit.analysis.removal import drop_pins, freed
 from blobkit.questions.asking.patterns import expression
+from blobkit.snapshot.columns import arrow
 from blobkit.snapshot.roles import GOES_ALONG, NAMES
 from blobkit.snapshot.tables import STORED, codes, flat, ids, matching, numbers
 
@@ -132,7 +133,7 @@ def tags_of(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_]
     at = place[ids(snapshot.pins["node"])[: len(names) - names.null_count]]
     rows = np.flatnonzero(at >= 0)
     rows = rows[np.argsort(at[rows], kind="stable")]
-    found = names.take(rows).to_pylist()
+    found = names.take(arrow(rows)).to_pylist()
     owner, first, number = np.unique(at[rows], return_index=True, return_counts=True)
     result = np.empty(len(nodes), object)
     result[:] = [()] * len(nodes)
@@ -165,7 +166,9 @@ def reaching(snapshot: Snapshot, names: Sequence[str], node: NDArray[np.int32]) 
     rows = np.flatnonzero(snapshot.holding & on_virtual)
     if not len(rows):
         return node
-    held = zip(snapshot.pins["name"].take(rows).to_pylist(), ids(snapshot.pins["node"])[rows].tolist(), strict=True)
+    held = zip(
+        snapshot.pins["name"].take(arrow(rows)).to_pylist(), ids(snapshot.pins["node"])[rows].tolist(), strict=True
+    )
     virtual_nodes = dict(held)
     return np.array([virtual_nodes.get(name, own) for name, own in zip(names, node.tolist(), strict=True)], np.int32)
 
@@ -181,7 +184,7 @@ def exclusive(snapshot: Snapshot, names: Sequence[str]) -> NDArray[np.int64]:
     node, count = ids(pins["node"])[holds], numbers(pins["count"])[holds]
     alone = np.where(graph.pins[node] == count, frees(graph)[node], 0)
     by_name: dict[str, list[int]] = {}
-    for row, name in enumerate(pins["name"].take(holds).to_pylist()):
+    for row, name in enumerate(pins["name"].take(arrow(holds)).to_pylist()):
         by_name.setdefault(name, []).append(row)
     result = {name: int(alone[at[0]]) if len(at) == 1 else 0 for name, at in by_name.items()}
     for name, at in by_name.items():
@@ -205,5 +208,5 @@ def _places(snapshot: Snapshot, column: str, words: Sequence[str]) -> list[int]:
 
 
 def _taken(column: pa.ChunkedArray, rows: NDArray[np.integer]) -> list[Any]:
-    found: list[Any] = column.take(rows).to_pylist()
+    found: list[Any] = column.take(arrow(rows)).to_pylist()
     return found
