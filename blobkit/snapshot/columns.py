@@ -19,7 +19,19 @@ from blobkit.render import clean, cut, listed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["TEXT", "TIME", "coded", "dictionary", "flags_of", "flat", "text", "times", "whole_numbers", "words"]
+__all__ = [
+    "TEXT",
+    "TIME",
+    "arrow",
+    "coded",
+    "dictionary",
+    "flags_of",
+    "flat",
+    "text",
+    "times",
+    "whole_numbers",
+    "words",
+]
 
 TIME = pa.timestamp("us", tz="UTC")
 TEXT = pa.large_string()
@@ -32,6 +44,13 @@ _LATEST = (datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC) - datetime(1970, 1, 
 def flat(column: pa.ChunkedArray) -> pa.Array:
     """Return a column in one piece; no copy where it is in one already (`combine_chunks` would make one)."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def arrow(values: NDArray[np.integer] | NDArray[np.bool_]) -> pa.Array:
+    """Return numbers or flags as an Arrow array, numbers without a copy; `pa.array` would load numpy.ma for it."""
+    n, buffer = len(values), np.packbits(values, bitorder="little") if values.dtype == np.bool_ else values
+    kind = pa.from_numpy_dtype(values.dtype)
+    return pa.Array.from_buffers(kind, n, [None, pa.py_buffer(np.ascontiguousarray(buffer))])
 
 
 def whole(values: object) -> object:
@@ -64,6 +83,8 @@ def text(values: object) -> pa.Array:
         return values.cast(TEXT)
     if isinstance(values, np.ndarray) and values.dtype.kind == "S":
         return _ascii(values)
+    if isinstance(values, np.ndarray):
+        values = values.tolist()
     try:
         return pa.array(values, TEXT)
     except UnicodeEncodeError:
@@ -83,9 +104,11 @@ def _ascii(values: NDArray[np.bytes_]) -> pa.Array:
 def words(values: object, n: int) -> pa.Array:
     """Return a column of few different words, or of (codes, words), as a dictionary column; "" where unknown."""
     if values is None:
-        return pa.DictionaryArray.from_arrays(np.zeros(n, np.int32), pa.array([""]))
+        return pa.DictionaryArray.from_arrays(arrow(np.zeros(n, np.int32)), pa.array([""]))
     if isinstance(values, tuple):
-        return pa.DictionaryArray.from_arrays(values[0], pa.array(values[1], pa.string()))
+        codes, vocabulary = values
+        codes = arrow(codes) if isinstance(codes, np.ndarray) else codes
+        return pa.DictionaryArray.from_arrays(codes, pa.array(vocabulary, pa.string()))
     found = whole(values)
     if not isinstance(found, pa.DictionaryArray) or not _is_sound(found):
         found = text(found).fill_null("").dictionary_encode()
@@ -117,7 +140,7 @@ def coded(values: object, vocabulary: tuple[str, ...], noun: str, n: int) -> pa.
 
 def dictionary(index: NDArray[np.integer], vocabulary: tuple[str, ...]) -> pa.Array:
     """Return a dictionary column of these codes."""
-    return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int8, copy=False)), pa.array(vocabulary))
+    return pa.DictionaryArray.from_arrays(arrow(index.astype(np.int8, copy=False)), pa.array(vocabulary))
 
 
 def times(values: object, n: int) -> pa.Array:
@@ -128,7 +151,8 @@ def times(values: object, n: int) -> pa.Array:
     if isinstance(values, pa.Array) and pa.types.is_timestamp(values.type):
         since = values.cast(TIME).cast(pa.int64())
     else:
-        since = pa.array(values, pa.int64())
+        is_plain = isinstance(values, np.ndarray) and values.dtype == np.int64
+        since = arrow(np.asarray(values)) if is_plain else pa.array(values, pa.int64())
     if not _all_within(since):
         within = pc.and_(pc.greater_equal(since, 0), pc.less_equal(since, _LATEST))
         since = pc.if_else(within, since, pa.scalar(None, pa.int64()))
