@@ -35,6 +35,11 @@ def growth(x: One | Iterable[One]) -> pd.DataFrame:
     stored: one row each, by their times (index `time`, UTC): `new` is the difference to the one before, which can be
     negative (the first: all), `total` the bytes stored; `unknown` is 0. DiffError where they are of several kinds of
     stores; what `scan` raises. Cost: a pass over the blobs.
+
+    >>> store = demo.small()
+    >>> grown = blobkit.growth(store)
+    >>> int(grown["total"].iloc[-1]) == store.snapshot().bytes
+    True
     """
     if isinstance(x, str | os.PathLike | SupportsSnapshot):
         return _by_month(as_snapshot(x))
