@@ -37,9 +37,8 @@ def reach(
     Errors: what `scan` raises, UnknownTargetError, AmbiguousTargetError, InvalidDigestError, BlobNotFoundError. Cost:
     what is reached, and the columns.
 
-    >>> frame = blobkit.reach(demo.small(), "shop/web:1.0")
-    >>> frame["kind"].astype(str).value_counts().to_dict()
-    {'layer': 3, 'manifest': 1, 'config': 1}
+    >>> blobkit.reach(demo.small(), "shop/web:1.0", columns=["size", "kind"])["depth"].tolist()
+    [0, 1, 1, 1, 1]
     """
     snapshot = as_snapshot(x)
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)

@@ -7,7 +7,6 @@ are grouped by what they are themselves: each has one group.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,11 +17,11 @@ import pandas as pd
 from blobkit.analysis.dominators import leaked
 from blobkit.analysis.groups import reach
 from blobkit.analysis.reach import closure, closure_around, live, unknown
-from blobkit.errors import GroupingError
+from blobkit.errors import GroupingError, Hint
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.questions.asking.choosing import chosen
 from blobkit.questions.columns import categories, times, words
-from blobkit.render import cut
+from blobkit.render import choices, cut
 from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
@@ -87,10 +86,8 @@ def named_by(by: By) -> str:
     if isinstance(by, str):
         known = (*OF_PINS, "kind", "media_type", PLATFORM, "month")
         if by not in known:
-            near = difflib.get_close_matches(by.lower(), known, n=1) or ["tag"]
-            what = f"cannot group by '{cut(by, NAME_SHOWN)}', did you mean {near[0]!r}?"
-            msg = f"{what} Use {', '.join(known)}, or a function"
-            raise GroupingError(msg)
+            msg, use = f"cannot group by '{cut(by, NAME_SHOWN)}'", choices(by.lower(), known)
+            raise GroupingError(msg, hint=Hint(f"{use}, or a function", use))
         return by
     if isinstance(by, Mapping):
         return OWN

@@ -284,7 +284,7 @@ class _Resolver:
         node = self.snapshot.find(digest)
         if node < 0:
             msg = f"no blob {digest} here"
-            raise BlobNotFoundError(msg, digest=digest)
+            raise BlobNotFoundError(msg, hint=Hint("see to_frame(x)", "see blobkit ls"), digest=digest)
         return node
 
     def _named_digest(self, digest: str, node: int, on_it: list[int]) -> None:
