@@ -11,7 +11,7 @@ import pandas as pd
 
 from blobkit.analysis.collectors import would_abort
 from blobkit.analysis.reach import live
-from blobkit.analysis.referrers import Holding
+from blobkit.analysis.referrers import Referrers
 from blobkit.analysis.removal import drop_pins
 from blobkit.analysis.repositories import referrers, repositories
 from blobkit.cache import memoized
@@ -115,7 +115,7 @@ class Collection:
         snapshot = self.deletion.snapshot
         rows, number = self.deletion.under(snapshot)
         gone = drop_pins(snapshot, rows, number).nodes
-        after = Holding.after(snapshot, dict(zip(rows.tolist(), number.tolist(), strict=True)), gone)
+        after = Referrers.after(snapshot, dict(zip(rows.tolist(), number.tolist(), strict=True)), gone)
         return f"{self.command} would take {count(len(self.harmed), 'blob')} needed by {who_needs(after, self.harmed)}"
 
 
@@ -189,7 +189,7 @@ def _held(preview: Preview, nodes: Nodes) -> tuple[NDArray[np.object_], NDArray[
         nobody = f"no program drops anything from a {preview.snapshot.kind} store in place"
         return held, np.full(len(nodes), why if preview.snapshot.store.tools else nobody, object)
     rows, number = found.deletion.under(found.snapshot)
-    after = Holding.after(found.snapshot, dict(zip(rows.tolist(), number.tolist(), strict=True)), found.removal.nodes)
+    after = Referrers.after(found.snapshot, dict(zip(rows.tolist(), number.tolist(), strict=True)), found.removal.nodes)
     names = after.reaching(nodes, HOLDERS_TOLD)
     held[:] = names.tuples(nearest_first=True)
     has = np.diff(names.start) > 0
@@ -216,7 +216,7 @@ def _reasons(found: Collection, rows: NDArray[np.int32]) -> NDArray[np.int64]:
     return code
 
 
-def who_needs(holding: Holding, nodes: Nodes) -> str:
+def who_needs(holding: Referrers, nodes: Nodes) -> str:
     """Return a few of the names that reach the biggest of these blobs."""
     biggest = nodes[np.argmax(holding.snapshot.graph.size[nodes])]
     names = holding.names(int(biggest), 3)

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from blobkit.analysis.collectors import removed_before_stop, would_abort
-from blobkit.analysis.holder_kernels import links_within, losses
 from blobkit.analysis.kernels import depths
-from blobkit.analysis.reach import holders, live, unknown
-from blobkit.analysis.referrers import Holding
+from blobkit.analysis.reach import incoming, live, unknown
+from blobkit.analysis.referrer_kernels import links_within, losses
+from blobkit.analysis.referrers import Referrers
 from blobkit.errors import UnknownToolError
 from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
@@ -68,7 +68,7 @@ class Comparison(Answer):
         lost = np.flatnonzero(frame["needed"].to_numpy())
         few = np.empty(len(frame), object)
         few[:] = [()] * len(frame)
-        few[lost] = objects(Holding.now(self.snapshot).reaching(self._removed[lost], NAMES_TOLD).tuples())
+        few[lost] = objects(Referrers.now(self.snapshot).reaching(self._removed[lost], NAMES_TOLD).tuples())
         frame["still_needed_by"] = few
         frame["names"] = self._losses[3][self._removed]
         return frame.sort_values(["needed", "size"], ascending=False, kind="stable")
@@ -232,7 +232,7 @@ class Comparison(Answer):
         lost = self._removed[self._needed[self._removed]]
         unlinked = np.flatnonzero((np.diff(self._unlinked[0]) > 0) & self._needed)
         lost = np.append(lost, unlinked).astype(np.int32)
-        return self._needed & (depths(*holders(self.snapshot.graph), lost) >= 0)
+        return self._needed & (depths(*incoming(self.snapshot.graph), lost) >= 0)
 
     @cached_property
     def _losses(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -240,7 +240,7 @@ class Comparison(Answer):
         graph = self.snapshot.graph
         lost = np.zeros(len(graph.size), np.bool_)
         lost[self._removed] = True
-        inside = links_within(*holders(graph), self._above)
+        inside = links_within(*incoming(graph), self._above)
         _, start, nodes, repository = self._names
         return losses(*inside, graph.size, lost, start, nodes, repository, *self._unlinked)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from blobkit.analysis.collectors import would_abort
 from blobkit.analysis.reach import live
-from blobkit.analysis.referrers import Holding
+from blobkit.analysis.referrers import Referrers
 from blobkit.errors import UnknownToolError
 from blobkit.protocols import written
 from blobkit.questions.collecting import collector_view, needed_by_names, who_needs
@@ -45,7 +45,7 @@ def _refuse_harm(snapshot: Snapshot) -> None:
     if not len(harmed):
         return
     size = human_bytes(int(snapshot.graph.size[harmed].sum()))
-    needed = who_needs(Holding.now(snapshot.with_policy(snapshot.policies[0])), harmed)
+    needed = who_needs(Referrers.now(snapshot.with_policy(snapshot.policies[0])), harmed)
     instead = f"use {store.by_hand}, which removes file by file" if store.by_hand else "see blobkit compare-gc"
     command = collector_view(snapshot).rule.tool
     msg = f"{command} would take {count(len(harmed), 'blob')}, {size}, needed by {needed}: no script for it; {instead}"

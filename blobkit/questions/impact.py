@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from blobkit.analysis.referrers import Holding
+    from blobkit.analysis.referrers import Referrers
     from blobkit.questions.inputs.targets import Dropped
     from blobkit.snapshot.snapshot import Snapshot
 
@@ -56,7 +56,7 @@ def broken_tags(snapshot: Snapshot, dropped: Dropped, gone: NDArray[np.int32]) -
     return tuple(sorted(names - dropped_names))
 
 
-def also_drop(snapshot: Snapshot, dropped: Dropped, after: Holding, blobs: NDArray[np.int32]) -> pd.DataFrame:
+def also_drop(snapshot: Snapshot, dropped: Dropped, after: Referrers, blobs: NDArray[np.int32]) -> pd.DataFrame:
     """Return the names that free more together with what is dropped than alone: see `Preview.also_drop`.
 
     `blobs` are those that stay, biggest first. Only a blob that one name alone keeps then can go in addition because of
@@ -85,7 +85,7 @@ _ALSO_DROP = dict.fromkeys(("tag", "bytes", "alone", "extra", "digest", "name", 
 _ALSO_DROP |= dict.fromkeys(("tag", "digest", "name"), "str")
 
 
-def _last_keepers(snapshot: Snapshot, after: Holding, blobs: NDArray[np.int32]) -> list[str]:
+def _last_keepers(snapshot: Snapshot, after: Referrers, blobs: NDArray[np.int32]) -> list[str]:
     """Return the names that alone keep some of these blobs, those that keep most bytes first."""
     reaching = after.reaching(blobs, 2)
     only = np.flatnonzero(np.diff(reaching.start) == 1)

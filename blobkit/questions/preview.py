@@ -12,7 +12,7 @@ import pandas as pd
 from blobkit.analysis.certainty import certainly_freed
 from blobkit.analysis.collectors import would_abort
 from blobkit.analysis.reach import closure, unknown
-from blobkit.analysis.referrers import Holding
+from blobkit.analysis.referrers import Referrers
 from blobkit.analysis.removal import drop_pins
 from blobkit.analysis.repositories import repositories
 from blobkit.present.answer import Answer
@@ -118,7 +118,7 @@ class Preview(Answer):
     def why_kept(self, nodes: NDArray[np.int32]) -> pd.DataFrame:
         """Return these rows of `kept`. Cost: what is above these nodes."""
         frame = _frame(self.snapshot, nodes, self._stays[0][nodes])
-        frame["holders"] = objects(self._after.directly(nodes, HOLDERS_KEPT))
+        frame["holders"] = objects(self._after.incoming(nodes, HOLDERS_KEPT))
         frame["still_needed_by"] = objects(self._after.reaching(nodes, HOLDERS_KEPT).tuples())
         return frame
 
@@ -200,8 +200,8 @@ class Preview(Answer):
         return self._stays[1]
 
     @cached_property
-    def _after(self) -> Holding:
-        return Holding.after(self.snapshot, self.dropped.rows, self.removal.nodes)
+    def _after(self) -> Referrers:
+        return Referrers.after(self.snapshot, self.dropped.rows, self.removal.nodes)
 
     @cached_property
     def _stays(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

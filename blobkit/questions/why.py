@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from blobkit.analysis.dominators import leaked
-from blobkit.analysis.holder_kernels import links_within
-from blobkit.analysis.reach import closure_up, holders
-from blobkit.analysis.referrers import Holding
+from blobkit.analysis.reach import closure_up, incoming
+from blobkit.analysis.referrer_kernels import links_within
+from blobkit.analysis.referrers import Referrers
 from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, columns_table, frame_table
@@ -99,7 +99,9 @@ class Why(Answer):
     @cached_property
     def holders(self) -> tuple[str, ...]:
         """The direct holders of the blob: digests that link to it and names of pins on it."""
-        return tuple(Holding.now(self.snapshot).direct(self._node, len(self._distance) + self.snapshot.pins.num_rows))
+        return tuple(
+            Referrers.now(self.snapshot).incoming_of(self._node, len(self._distance) + self.snapshot.pins.num_rows)
+        )
 
     @cached_property
     def paths(self) -> Paths:
@@ -193,7 +195,7 @@ class Why(Answer):
     def _below(self) -> NDArray[np.int32]:
         """The next node on a shortest way down to the blob, -1 for the blob itself. Cost: nodes + links above it."""
         distance = self._distance
-        first, targets = links_within(*holders(self.snapshot.graph), distance >= 0)
+        first, targets = links_within(*incoming(self.snapshot.graph), distance >= 0)
         source = np.repeat(np.arange(len(distance), dtype=np.int32), np.diff(first))
         nearer = np.flatnonzero(distance[targets] == distance[source] - 1)[::-1]
         below = np.full(len(distance), -1, np.int32)

@@ -17,7 +17,7 @@ from blobkit.snapshot.tables import ids
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from blobkit.analysis.referrers import Holding
+    from blobkit.analysis.referrers import Referrers
     from blobkit.snapshot.graph import ReferenceGraph
     from blobkit.snapshot.snapshot import Snapshot
 
@@ -43,7 +43,7 @@ class Families:
         return listed([name for i, name in enumerate(self.names) if bits >> i & 1], most)
 
 
-def families(before: Holding, after: Holding) -> Families:
+def families(before: Referrers, after: Referrers) -> Families:
     """Return which families reach each node by the pins that hold before and after. Cost: 16 closures, or 32."""
     snapshot = before.snapshot
     graph = snapshot.graph

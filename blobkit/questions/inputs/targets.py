@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from blobkit.analysis.reach import live
-from blobkit.analysis.referrers import Holding
+from blobkit.analysis.referrers import Referrers
 from blobkit.digest import is_digest
 from blobkit.errors import AmbiguousTargetError, BlobNotFoundError, Hint, NotPinnedError, UnknownTargetError
 from blobkit.questions.inputs.many import in_turn
@@ -318,7 +318,7 @@ def _not_pinned(snapshot: Snapshot, digest: str, node: int) -> NotPinnedError:
     if IS_ALONE[codes(snapshot.pins["kind"])[rows_on(snapshot, node)]].any():
         msg = f"{short(digest)} is never removed by {snapshot.rule.tool}, whatever is dropped: remove its file"
         return NotPinnedError(msg, digest=digest)
-    found = Holding.now(snapshot).names(node, NAMES_JUDGED)
+    found = Referrers.now(snapshot).names(node, NAMES_JUDGED)
     names = listed([printable(short(name)) for name in found], 3)
     by_tags = f"simulate_deref(x, *why(x, {digest!r}).tags)"
     call = f"why(x, {digest!r}).preview()" if any(map(_is_no_tag, found)) else by_tags
