@@ -16,7 +16,7 @@ from blobkit.addresses import OWN, SCANNERS, parse, recognise
 from blobkit.errors import AddressError, SourceError, UnreadableStoreError
 from blobkit.log import log
 from blobkit.protocols import as_snapshot
-from blobkit.render import in_shell, listed, printable
+from blobkit.render import in_shell, join_some, printable
 from blobkit.snapshot.snapshot import Snapshot
 from blobkit.store.local import LocalStore, ReadOnlyStore, open_read_only
 from blobkit.store.opening import index_path
@@ -66,7 +66,8 @@ def scan(
     ('oci', ('dependent', 'strong', 'ignore'))
     """
     if storage_options:
-        msg = f"storage_options are given ({listed(sorted(storage_options))}), and {os.fspath(address)} is a local path"
+        given = join_some(sorted(storage_options))
+        msg = f"storage_options are given ({given}), and {os.fspath(address)} is a local path"
         raise AddressError(msg)
     return _made(address, policy, progress=progress, verify=verify, files=True)
 

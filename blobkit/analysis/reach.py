@@ -23,13 +23,13 @@ __all__ = [
     "closure_sizes",
     "closure_up",
     "depth",
-    "gathered",
     "incoming",
     "links_from",
     "links_from_live",
     "live",
     "live_without",
     "sources",
+    "take_ranges",
     "unknown",
 ]
 
@@ -58,7 +58,7 @@ def incoming(graph: ReferenceGraph) -> tuple[NDArray[np.int64], NDArray[np.int32
     return kernels.reverse(graph.indptr, graph.indices)
 
 
-def gathered(start: NDArray[np.int64], values: NDArray[Number], nodes: NDArray[np.int32]) -> NDArray[Number]:
+def take_ranges(start: NDArray[np.int64], values: NDArray[Number], nodes: NDArray[np.int32]) -> NDArray[Number]:
     """Return `values[start[i]:start[i + 1]]` of all these nodes, one after the other."""
     number = start[nodes + 1] - start[nodes]
     shift = np.repeat(start[nodes] - (np.cumsum(number) - number), number)

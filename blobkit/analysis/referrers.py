@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.analysis.kernels import depths
-from blobkit.analysis.reach import gathered, incoming, live
+from blobkit.analysis.reach import incoming, live, take_ranges
 from blobkit.analysis.referrer_kernels import first_sources, links_within, nearest
 from blobkit.snapshot.pins import first_of_name, texts
 from blobkit.snapshot.sets import unique
@@ -137,7 +137,7 @@ class Referrers:
         start = np.zeros(len(self.alive) + 1, np.int64)
         np.cumsum(np.bincount(at, minlength=len(self.alive)), out=start[1:])
         number = start[nodes + 1] - start[nodes]
-        return Names(np.append(0, np.cumsum(number)), label[gathered(start, order, nodes)], self.snapshot)
+        return Names(np.append(0, np.cumsum(number)), label[take_ranges(start, order, nodes)], self.snapshot)
 
 
 def _fewer(node: NDArray[np.int32], label: NDArray[np.int64], most: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

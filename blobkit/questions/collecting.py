@@ -16,7 +16,7 @@ from blobkit.analysis.removal import drop_pins
 from blobkit.analysis.repositories import referrers, repositories
 from blobkit.cache import memoized
 from blobkit.questions.columns import keys
-from blobkit.render import count, cut, listed, short
+from blobkit.render import abbreviate, count, join_some, truncate
 from blobkit.snapshot.pins import named
 from blobkit.snapshot.roles import IS_REVISION
 from blobkit.snapshot.sets import among, minus, unique
@@ -102,7 +102,7 @@ class Collection:
         """The reason why nothing is collected, "" where something may be."""
         if self.by_hand:
             return ""
-        return listed(self.aborts, 3) or (self.why_not if len(self.harmed) else "")
+        return join_some(self.aborts, 3) or (self.why_not if len(self.harmed) else "")
 
     @property
     def command(self) -> str:
@@ -220,4 +220,4 @@ def who_needs(holding: Referrers, nodes: Nodes) -> str:
     """Return a few of the names that reach the biggest of these blobs."""
     biggest = nodes[np.argmax(holding.snapshot.graph.size[nodes])]
     names = holding.names(int(biggest), 3)
-    return listed([cut(short(name), NAME_SHOWN) for name in names], 2) or "something"
+    return join_some([truncate(abbreviate(name), NAME_SHOWN) for name in names], 2) or "something"

@@ -21,7 +21,7 @@ from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categories, keys, objects
-from blobkit.render import choices, count, cut, human_bytes, listed, short
+from blobkit.render import abbreviate, choices, count, human_bytes, join_some, truncate
 from blobkit.snapshot.kinds import collector, collectors
 from blobkit.snapshot.roles import IS_REVISION, STANDS_FOR
 from blobkit.snapshot.tables import codes, ids
@@ -133,7 +133,7 @@ class Comparison(Answer):
         opaque = unknown(self.snapshot.graph)
         if not len(opaque):
             return self.aborts
-        what = listed([short(key) for key in keys(self.snapshot, opaque[:4]).tolist()], 3)
+        what = join_some([abbreviate(key) for key in keys(self.snapshot, opaque[:4]).tolist()], 3)
         more = f"{count(len(opaque), 'manifest')} in use cannot be read ({what}): more than is told may be needed"
         return (*self.aborts, more)
 
@@ -261,12 +261,12 @@ class Comparison(Answer):
         if len(self.notices) > NOTICES_SHOWN:
             lines.append(f"and {count(len(self.notices) - NOTICES_SHOWN, 'more notice')}: see .notices")
         if len(self.broken):
-            names = [cut(name, NAME_SHOWN) for name in self.broken["tag"].head(NAMES_TOLD)]
-            lines.append(f"{count(len(self.broken), 'name')} would break: {listed(names)}{self._more()}")
+            names = [truncate(name, NAME_SHOWN) for name in self.broken["tag"].head(NAMES_TOLD)]
+            lines.append(f"{count(len(self.broken), 'name')} would break: {join_some(names)}{self._more()}")
         spared = int(self._spared.sum())
         if spared:
             lines.append(f"it would keep {count(spared, 'blob')} that nothing needs ({human_bytes(self.kept_bytes)})")
-        return [cut(line, LINE_SHOWN) for line in lines]
+        return [truncate(line, LINE_SHOWN) for line in lines]
 
     def _more(self) -> str:
         more = len(self.broken) - NAMES_TOLD

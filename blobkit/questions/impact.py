@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from blobkit.analysis.kernels import depths, reverse
-from blobkit.analysis.reach import gathered
+from blobkit.analysis.reach import take_ranges
 from blobkit.analysis.removal import drop_pins, freed
 from blobkit.cache import memoized
 from blobkit.questions.columns import keys
@@ -134,9 +134,9 @@ def _unlinked(
         front = unique(lost)
         while len(front):
             seen[front] = turn
-            rows = gathered(*snapshot.pins_of, front)
+            rows = take_ranges(*snapshot.pins_of, front)
             hit[rows[np.asarray(groups.take(rows).fill_null("")) == group]] = True
-            front = unique(gathered(*above, front))
+            front = unique(take_ranges(*above, front))
             front = front[seen[front] != turn]
     return hit
 

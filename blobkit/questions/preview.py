@@ -27,7 +27,7 @@ from blobkit.questions.headline import headline, sections_of, told
 from blobkit.questions.impact import also_drop, broken_tags
 from blobkit.questions.inputs.targets import resolve
 from blobkit.questions.untagged import MIN_AGE, Untagged, dropped_untagged, only_groups, revisions_view
-from blobkit.render import count, cut, listed, short
+from blobkit.render import abbreviate, count, join_some, truncate
 from blobkit.snapshot.lookups import rows_on_any
 from blobkit.snapshot.pins import named
 from blobkit.snapshot.roles import NAMES
@@ -265,7 +265,7 @@ class Preview(Answer):
     def title(self) -> str:
         """Return the answer in one line: first what is really done, then what the policy promises."""
         noun = self.dropped.noun
-        names = listed([cut(short(target), NAME_SHOWN) for target in self.targets], 3)
+        names = join_some([truncate(abbreviate(target), NAME_SHOWN) for target in self.targets], 3)
         return headline(self, f"Dropping {count(len(self.targets), noun) if noun else names}")
 
     def lines(self) -> list[str]:

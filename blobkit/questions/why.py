@@ -23,7 +23,7 @@ from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categorical, keys
 from blobkit.questions.inputs.targets import Dropped, PinName, blob_of, untagged
 from blobkit.questions.preview import Preview, preview_of
-from blobkit.render import count, cut, human_bytes, short
+from blobkit.render import abbreviate, count, human_bytes, truncate
 from blobkit.snapshot.references import PIN_KINDS
 from blobkit.snapshot.roles import IS_REVISION
 from blobkit.snapshot.tables import codes, ids, numbers
@@ -159,9 +159,9 @@ class Why(Answer):
         """Return the answer in one line."""
         size = human_bytes(int(self.snapshot.graph.size[self._node]))
         if not self:
-            return f"Nothing holds {short(self.digest)} ({size})"
+            return f"Nothing holds {abbreviate(self.digest)} ({size})"
         more = f" and {count(len(self.others), 'other pin')}" if self.others else ""
-        return f"{short(self.digest)} ({size}) is held by {count(len(self.tags), 'name')}{more}"
+        return f"{abbreviate(self.digest)} ({size}) is held by {count(len(self.tags), 'name')}{more}"
 
     @cached_property
     def _node(self) -> int:
@@ -212,7 +212,7 @@ class Why(Answer):
             lines.append(
                 "dropping the names is not enough: references that nothing accounts for hold it (see an audit)"
             )
-        return [cut(line, LINE_SHOWN) for line in lines]
+        return [truncate(line, LINE_SHOWN) for line in lines]
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
         """Return what holds the blob: the nearest pins; folded, a shortest way from each of them."""
@@ -226,7 +226,7 @@ class Why(Answer):
 
 def _few(found: tuple[str, ...]) -> str:
     """Return the first of these, and how many more there are."""
-    shown = [cut(short(key), NAME_SHOWN) for key in found[:HOLDERS_SHOWN]]
+    shown = [truncate(abbreviate(key), NAME_SHOWN) for key in found[:HOLDERS_SHOWN]]
     more = len(found) - len(shown)
     return ", ".join(shown) + (f" and {more:,} more" if more else "")
 

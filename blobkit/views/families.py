@@ -10,7 +10,7 @@ import pandas as pd
 
 from blobkit.analysis import kernels
 from blobkit.analysis.dominators import retained
-from blobkit.render import listed
+from blobkit.render import join_some
 from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import ids
 
@@ -40,7 +40,7 @@ class Families:
 
     def named(self, bits: int, most: int = 2) -> str:
         """Return the families of these bits in one line."""
-        return listed([name for i, name in enumerate(self.names) if bits >> i & 1], most)
+        return join_some([name for i, name in enumerate(self.names) if bits >> i & 1], most)
 
 
 def families(before: Referrers, after: Referrers) -> Families:

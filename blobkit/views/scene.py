@@ -14,7 +14,7 @@ from blobkit.errors import NotPinnedError
 from blobkit.protocols import as_snapshot
 from blobkit.questions.inputs.targets import resolve
 from blobkit.questions.preview import Preview
-from blobkit.render import count, human_bytes, listed, short
+from blobkit.render import abbreviate, count, human_bytes, join_some
 from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import KINDS, STORED, codes, ids
 
@@ -108,7 +108,7 @@ def _around(snapshot: Snapshot, target: Targets) -> Scene:
     below = closure(graph, nodes) >= 0
     inside = below | (kernels.depths(*incoming(graph), nodes) >= 0)
     names = [target] if isinstance(target, str) else [str(name) for name in target]
-    what = f"What {listed([short(name) for name in names], 3)} reaches: {_amount(snapshot, below & graph.blob)}"
+    what = f"What {join_some([abbreviate(name) for name in names], 3)} reaches: {_amount(snapshot, below & graph.blob)}"
     above = inside & ~below & graph.blob
     if above.any():
         what += f"; what reaches it: {count(int(np.count_nonzero(above)), 'blob')}"

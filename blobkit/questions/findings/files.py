@@ -14,7 +14,7 @@ from blobkit.access import to_follow
 from blobkit.cache import memoized
 from blobkit.questions.columns import keys
 from blobkit.questions.findings.finding import Finding, about
-from blobkit.render import count, listed
+from blobkit.render import count, join_some
 from blobkit.snapshot.notices import denied_in, not_followed_in, shared_in, upload_in
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _permitted(snapshot: Snapshot, barred: list[Denial]) -> str:
     owners = sorted({one.owner for one in barred})
     mine = [one.path for one in barred if one.owner == one.user]
     if mine:
-        return f"you own {listed(list(dict.fromkeys(mine)), 3)}: chmod -R u+rX {shlex.quote(mine[0])}"
+        return f"you own {join_some(list(dict.fromkeys(mine)), 3)}: chmod -R u+rX {shlex.quote(mine[0])}"
     if len(owners) == 1 and owners[0] not in ("root", "another user"):
         return f"type: sudo -u {shlex.quote(owners[0])} {command}"
     return f"type: sudo {command}"

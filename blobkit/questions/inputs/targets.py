@@ -21,7 +21,7 @@ from blobkit.errors import AmbiguousTargetError, BlobNotFoundError, Hint, NotPin
 from blobkit.questions.inputs.many import in_turn
 from blobkit.questions.inputs.patterns import is_pattern, rows_like
 from blobkit.questions.inputs.unknown import by_prefix, nearest, refuse, refuse_pattern
-from blobkit.render import count, listed, printable, short
+from blobkit.render import abbreviate, count, join_some, printable
 from blobkit.snapshot.lookups import going_along, twins
 from blobkit.snapshot.pins import meant_by, named, revisions, rows_named, rows_on
 from blobkit.snapshot.roles import IS_ALIAS, IS_ALONE, IS_REVISION, NAMES
@@ -172,7 +172,7 @@ class _Resolver:
         found = [] if text.startswith("tag:") else by_prefix(self.snapshot, text.removeprefix("digest:"))
         if rows:
             if found:
-                self.dropped.notices.append(f"{text} was taken as the name, not as the start of {short(found[0])}")
+                self.dropped.notices.append(f"{text} was taken as the name, not as the start of {abbreviate(found[0])}")
             self._by_name(text, rows, all_pins=all_pins)
         elif text.startswith(("tag:", "digest:")):
             self._forced(*text.split(":", 1), all_pins=all_pins)
@@ -190,7 +190,7 @@ class _Resolver:
         named = [self.snapshot.key(node) for node in unique(self.node[self._named(text.removeprefix("tag:"))])]
         named = [key for key in named if is_digest(key)]
         if len(named) > 1:
-            msg = f"{text} names {count(len(named), 'blob')}: give the digest of one: {listed(named, 4)}"
+            msg = f"{text} names {count(len(named), 'blob')}: give the digest of one: {join_some(named, 4)}"
             raise AmbiguousTargetError(msg)
         found = named or by_prefix(self.snapshot, text)
         if len(found) != 1:
@@ -241,7 +241,7 @@ class _Resolver:
             return own
         names, meant = meant_by(self.snapshot, rows)
         if len(names) > 1:
-            msg = f"{text} is the reference name of {count(len(names), 'image')}: give one of {listed(names, 4)}"
+            msg = f"{text} is the reference name of {count(len(names), 'image')}: give one of {join_some(names, 4)}"
             raise AmbiguousTargetError(msg)
         return meant
 
@@ -292,7 +292,7 @@ class _Resolver:
         """On a marked store, drop every name on the blob; NotPinnedError says what to type where there is none."""
         if on_it and self.snapshot.rule.counting:
             names = [printable(str(self.names[row])) for row in on_it]
-            msg = f"{short(digest)} has no anonymous pin: {listed(names)} holds it"
+            msg = f"{abbreviate(digest)} has no anonymous pin: {join_some(names)} holds it"
             hint = Hint("give the name, or all_pins=True", "give the name, or --all-pins")
             raise NotPinnedError(msg, hint=hint, digest=digest)
         virtual_nodes = revisions(self.snapshot).virtual_nodes(node)
@@ -313,16 +313,16 @@ class _Resolver:
 def _not_pinned(snapshot: Snapshot, digest: str, node: int) -> NotPinnedError:
     """Return the error for a blob that has no pin of its own."""
     if not live(snapshot.graph)[node]:
-        msg = f"{short(digest)} is held by nothing under policy {snapshot.policy}: there is no pin to drop"
+        msg = f"{abbreviate(digest)} is held by nothing under policy {snapshot.policy}: there is no pin to drop"
         return NotPinnedError(msg, digest=digest)
     if IS_ALONE[codes(snapshot.pins["kind"])[rows_on(snapshot, node)]].any():
-        msg = f"{short(digest)} is never removed by {snapshot.rule.tool}, whatever is dropped: remove its file"
+        msg = f"{abbreviate(digest)} is never removed by {snapshot.rule.tool}, whatever is dropped: remove its file"
         return NotPinnedError(msg, digest=digest)
     found = Referrers.now(snapshot).names(node, NAMES_JUDGED)
-    names = listed([printable(short(name)) for name in found], 3)
+    names = join_some([printable(abbreviate(name)) for name in found], 3)
     by_tags = f"simulate_deref(x, *why(x, {digest!r}).tags)"
     call = f"why(x, {digest!r}).preview()" if any(map(_is_no_tag, found)) else by_tags
-    msg = f"{short(digest)} has no pin of its own, only links hold it ({names} reach it)"
+    msg = f"{abbreviate(digest)} has no pin of its own, only links hold it ({names} reach it)"
     hint = Hint(f"use {call}", f"blobkit why ADDRESS {digest} shows what holds it: drop that")
     return NotPinnedError(msg, hint=hint, digest=digest)
 
