@@ -96,7 +96,7 @@ def test_an_unknown_kind_lists_those_that_there_are() -> None:
 
 
 def test_a_store_of_another_kind(layout: Layout, registry: Registry) -> None:
-    with pytest.raises(UnreadableStoreError, match="holds no registry"):
+    with pytest.raises(UnreadableStoreError, match="is not a registry"):
         blobkit.scan(f"registry:{layout.root}")
     with pytest.raises(UnreadableStoreError, match=r"index\.json is missing"):
         blobkit.scan(f"oci:{registry.root}")

@@ -177,7 +177,7 @@ def test_sha512_anywhere_stops_it_and_is_never_removed(layout: Layout, place: st
         layout.add(layout.blob("bare", label="sha512"), "long", "text/plain")
     else:
         layout.add(manifest, "long")
-    stops(layout, "umoci knows sha256 only", without="long")
+    stops(layout, "umoci supports sha256 only", without="long")
 
 
 def test_sha512_garbage_stays(layout: Layout) -> None:
