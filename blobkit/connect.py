@@ -68,7 +68,7 @@ def scan(
         given = listed(sorted(storage_options))
         msg = f"storage_options are given ({given}), but {os.fspath(address)} is a local path"
         raise AddressError(msg)
-    return _made(address, policy, progress=progress, verify=verify, files=True)
+    return _snapshot_of(address, policy, progress=progress, verify=verify, files=True)
 
 
 def facts(address: Address, *, policy: str | None = None, progress: bool = True) -> Snapshot:
@@ -76,10 +76,10 @@ def facts(address: Address, *, policy: str | None = None, progress: bool = True)
 
     Only an audit needs more.
     """
-    return _made(address, policy, progress=progress, verify=False, files=False)
+    return _snapshot_of(address, policy, progress=progress, verify=False, files=False)
 
 
-def _made(address: Address, policy: str | None, *, progress: bool, verify: bool, files: bool) -> Snapshot:
+def _snapshot_of(address: Address, policy: str | None, *, progress: bool, verify: bool, files: bool) -> Snapshot:
     """Return the snapshot of the store at this address."""
     kind, path = _located(address)
     log.info("reading %s (%s)", path, kind)

@@ -64,8 +64,8 @@ class Documents:
             named: list[Reference] = []
             for digest, document in found.items():
                 if garbage != (referrers and document.subject is not None) and not self._walk.has_read(digest):
-                    named += self._walk.enter(digest, document)
-                    self._take(digest, document)
+                    named += self._walk.mark_read(digest, document)
+                    self._record_document(digest, document)
             self.follow(named, quiet=garbage)
 
     def finish(self) -> None:
@@ -94,9 +94,9 @@ class Documents:
     def _record(self, step: Step, *, quiet: bool) -> None:
         """Record a descriptor and the document behind it."""
         reference = step.reference
-        self._name(reference, quiet=quiet)
+        self._record_named(reference, quiet=quiet)
         if step.document is not None:
-            self._take(reference.digest, step.document)
+            self._record_document(reference.digest, step.document)
         elif step.fault is not None:
             if step.fault.code == UNPARSEABLE and self.facts.is_stored(reference.digest):
                 called = f"is called {reference.media_type or 'a manifest'}, and is unreadable"
@@ -107,19 +107,19 @@ class Documents:
         elif not quiet and reference.kind == "entry" and not reference.media_type:
             self._opaque(reference.digest, "has no media type in index.json")
 
-    def _name(self, reference: Reference, *, quiet: bool) -> None:
+    def _record_named(self, reference: Reference, *, quiet: bool) -> None:
         """Record the blob that a descriptor names; a notice tells if it contradicts the stored blob."""
         facts, digest = self.facts, reference.digest
         kind = kind_of(reference.media_type, reference.kind)
         node = facts.describe(digest, kind, reference.media_type, reference.platform)
         self.named.add(digest)
         if not facts.is_stored(digest):
-            self._absent(reference, node, quiet=quiet)
+            self._record_absent(reference, node, quiet=quiet)
         elif reference.size not in (-1, facts.size[node]) and not quiet:
             message = f"{digest} has {facts.size[node]:,} bytes where a descriptor says {reference.size:,}"
             self._notice("size-mismatch", digest, message)
 
-    def _absent(self, reference: Reference, node: int, *, quiet: bool) -> None:
+    def _record_absent(self, reference: Reference, node: int, *, quiet: bool) -> None:
         """Record why a named blob is not stored: it need not be stored (inline, foreign, subject), or it is missing."""
         if reference.inline is not None:
             code, state, why = "inline", "inline", "is not stored: its descriptor contains it"
@@ -144,7 +144,7 @@ class Documents:
             self._noticed.add((digest, code))
             self.facts.notice(code, message, digest)
 
-    def _take(self, digest: Digest, document: Document) -> None:
+    def _record_document(self, digest: Digest, document: Document) -> None:
         """Record the links and claims of a document, read as one media type."""
         facts = self.facts
         node = facts.describe(digest, document.kind, document.media_type)
@@ -161,16 +161,16 @@ class Documents:
             subject = facts.node(document.subject.digest)
             facts.link(node, subject, "subject")
             facts.link(subject, node, "referrer")
-        self._image(node, document)
+        self._record_config(node, document)
 
-    def _image(self, node: int, document: Document) -> None:
+    def _record_config(self, node: int, document: Document) -> None:
         """Record the claims of an image's config: platform, time of creation, and the diffID of each layer."""
         layers = [r.digest for r in document.references if r.kind == "layer"]
         for reference in document.references:
             if reference.kind == "config" and reference.media_type in IMAGE_CONFIG_TYPES:
                 config = self._config(reference)
-                self._claims(node, config)
-                self._claims(self.facts.node(reference.digest), config)
+                self._record_claims(node, config)
+                self._record_claims(self.facts.node(reference.digest), config)
                 if len(config.diff_ids) == len(layers):
                     for diff_id, layer in zip(config.diff_ids, layers, strict=True):
                         self._same[diff_id].add(layer)
@@ -183,7 +183,7 @@ class Documents:
             config = self._configs[reference.digest] = read_config(data or b"")
         return config
 
-    def _claims(self, node: int, config: Config) -> None:
+    def _record_claims(self, node: int, config: Config) -> None:
         facts = self.facts
         facts.platform[node] = config.platform or facts.platform[node]
         if facts.created[node] < 0:

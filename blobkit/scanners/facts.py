@@ -22,7 +22,7 @@ from blobkit.log import log
 from blobkit.oci.documents import DOCUMENT_LIMIT, Document, read_document
 from blobkit.oci.untrusted import DocumentError
 from blobkit.render import clean
-from blobkit.scanners.links import store_around
+from blobkit.scanners.links import enclosing_store
 from blobkit.snapshot.notices import not_followed
 from blobkit.snapshot.snapshot import build
 
@@ -173,7 +173,7 @@ class Facts:
         """Record a pin, or `count` equal ones."""
         self.pins.append((node, name, kind, group, modified, count))
 
-    def hide(self, what: str, kinds: Iterable[str]) -> None:
+    def mark_unknown(self, what: str, kinds: Iterable[str]) -> None:
         """Record an unreadable part as an opaque virtual node with pins of these kinds: it may reference any blob."""
         node = self.virtual_node(what, -1)
         self.opaque[node] = True
@@ -191,7 +191,7 @@ class Facts:
     def not_followed(self, what: str, path: str, key: str = "") -> None:
         """Record a symbolic link that is not followed, and its target; the content there is unknown."""
         target = os.path.realpath(path)
-        self.notice("symlink", not_followed(what, target, store_around(os.path.dirname(target))), key, path)
+        self.notice("symlink", not_followed(what, target, enclosing_store(os.path.dirname(target))), key, path)
         self.behind_links.update([key] if key else ())
         self.unseen(path)
 

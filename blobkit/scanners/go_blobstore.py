@@ -25,7 +25,7 @@ from blobkit.progress import watched
 from blobkit.render import count, printable
 from blobkit.scanners.facts import Facts, Files, listing, micros, read, within
 from blobkit.scanners.leftovers import Ledger
-from blobkit.scanners.links import led_out
+from blobkit.scanners.links import link_out_message
 from blobkit.scanners.places import GO_BLOBSTORE
 from blobkit.snapshot.notices import upload
 
@@ -84,7 +84,7 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
     """
     blobs = os.fspath(root / "blobs")
     if not within(blobs, os.fspath(root)):
-        raise UnreadableStoreError(led_out(root / "blobs", root, "go-blobstore"))
+        raise UnreadableStoreError(link_out_message(root / "blobs", root, "go-blobstore"))
     if not os.path.isdir(blobs):
         msg = f"{printable(os.fspath(root))} is not a store of the Go package: it has no directory blobs"
         raise UnreadableStoreError(msg)
@@ -106,7 +106,7 @@ def _directories(blobs: str, facts: Facts) -> Iterator[tuple[Digest, os.DirEntry
     before = len(facts.notices)
     entries = listing(blobs, facts)
     if len(facts.notices) > before:
-        facts.hide("blobs", ("pin",))
+        facts.mark_unknown("blobs", ("pin",))
     for entry in entries:
         if is_digest(entry.name):
             yield Digest(entry.name), entry

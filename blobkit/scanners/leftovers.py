@@ -310,8 +310,8 @@ class Ledger:
 
     def _record_leftovers(self, facts: Facts) -> None:
         """Record a notice for each of the largest groups, and one for all others."""
-        told = ((path, group) for path, group in self._groups.items() if group.size or group.unread)
-        largest = sorted(told, key=lambda item: (-item[1].size, item[0]))
+        found = ((path, group) for path, group in self._groups.items() if group.size or group.unread)
+        largest = sorted(found, key=lambda item: (-item[1].size, item[0]))
         for path, group in largest[:LISTED_ALONE]:
             what = f"{path or '.'}, {count(group.files, 'file')}{group.unread and f' ({group.unread})'},"
             facts.notice("leftover", leftover(what, group.size, group.modified), "", path or ".")
@@ -333,11 +333,11 @@ class Ledger:
         for link in sorted(self._links - self._followed):
             if os.path.isdir(link):
                 self.unseen(link)
-        told = {key for code, key, _, _ in facts.notices if code in NOT_SEEN}
+        known = {key for code, key, _, _ in facts.notices if code in NOT_SEEN}
         for start, path in sorted(self._unseen.items()):
-            if start not in told or not start:
+            if start not in known or not start:
                 message = f"the blobs in {path} cannot be seen: none of them is known to be missing, or to be free"
                 facts.notice("unseen", message, start, path)
             node = facts.ids.get(start)
             if self.place.holders and (node is None or facts.kind[node] == "unknown"):
-                facts.hide(path, self.place.holders)
+                facts.mark_unknown(path, self.place.holders)

@@ -129,7 +129,7 @@ def _roots(top: _Top, facts: Facts) -> list[_Root]:
     for message in messages:
         facts.notice("odd", f"index.json: {message}", "", "index.json")
     if messages:
-        facts.hide("index.json", ("entry",))
+        facts.mark_unknown("index.json", ("entry",))
     return [_Root(target, Named(*map(clean, named))) for target, named in found if target]
 
 

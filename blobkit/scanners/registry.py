@@ -18,7 +18,7 @@ from blobkit.progress import watched
 from blobkit.scanners.documents import Documents
 from blobkit.scanners.facts import Facts, escape_controls, micros, within
 from blobkit.scanners.leftovers import Ledger
-from blobkit.scanners.links import led_out
+from blobkit.scanners.links import link_out_message
 from blobkit.scanners.places import registry as registry_place
 from blobkit.scanners.registries.blobs import Blobs
 from blobkit.scanners.registries.collector import Collector, Manifests
@@ -74,7 +74,7 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
         raise UnreadableStoreError(msg)
     for part in (storage / "blobs", storage / "repositories"):
         if not within(os.fspath(part), os.fspath(root)):
-            raise UnreadableStoreError(led_out(part, root, "registry"))
+            raise UnreadableStoreError(link_out_message(part, root, "registry"))
     ledger = Ledger(os.fspath(root), registry_place("" if storage == root else os.fspath(BELOW)))
     facts = Facts(ledger)
     files = Manifests(facts, os.fspath(storage), path_of(root))

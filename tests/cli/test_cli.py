@@ -276,7 +276,7 @@ sys.meta_path.insert(0, Interrupting())
     [
         (("audit", "/no/such/path"), ("/no/such/path", "does not exist")),
         (("audit", ""), ("address is empty",)),
-        (("audit", "{tmp}"), ("no store that blobkit knows", "oci-layout", ".blobkit/index.sqlite")),
+        (("audit", "{tmp}"), ("not a store that blobkit knows", "oci-layout", ".blobkit/index.sqlite")),
         (("audit", "{tmp}/file"), ("is a file", "give the directory")),
         (("audit", "oci:{tmp}/file"), ("is a file, not a directory",)),
         (("audit", "oci:{tmp}"), ("index.json is missing",)),

@@ -205,7 +205,7 @@ def test_a_subject_has_to_be_stored(layout: Layout) -> None:
 def test_layers_are_hashed(layout: Layout) -> None:
     layout.image("broken", "as it was")
     layout.blob("as it is!", sha(b"as it was"))
-    stops(layout, "has other content", without="broken")
+    stops(layout, "has content that does not match", without="broken")
 
 
 def test_a_directory_in_the_place_of_a_blob(layout: Layout) -> None:

@@ -123,7 +123,7 @@ class Collector:
             if code:
                 self.facts.notice(code, what)
             else:
-                self.facts.hide(what, ("tagged-revision",))
+                self.facts.mark_unknown(what, ("tagged-revision",))
 
     def _source(self, repository: Repository, link: LinkFile) -> Digest | None:
         """Return the digest of the content that the collector reads for a link; None if there is none."""
@@ -138,7 +138,7 @@ class Collector:
                 continue
             except AwayError:
                 self.look.not_followed(self.look.relative(path), path)
-                self.look.hide(path)
+                self.look.mark_unknown(path)
                 return None
             except OSError as error:
                 self.look.failed(path, error)
@@ -173,7 +173,7 @@ class Collector:
         self.facts.notice(code, message, key)
         if code in UNSURE:
             kinds = ("revision", "tagged-revision") if is_tagged else ("revision",)
-            self.look.with_rules(NEVER, kinds).hide(f"what {key} lists")
+            self.look.with_rules(NEVER, kinds).mark_unknown(f"what {key} lists")
         return []
 
     def _check_history(self, repository: Repository, untagged: list[LinkFile]) -> None:

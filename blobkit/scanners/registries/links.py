@@ -105,7 +105,7 @@ def _revisions(repository: Repository, top: Place, look: Look) -> None:
         elif place.name == "link":
             _revision(repository, place, names, look)
         else:
-            look.with_rules(NEVER, KIND if len(names) == 1 else ()).hide(place.path)
+            look.with_rules(NEVER, KIND if len(names) == 1 else ()).mark_unknown(place.path)
 
 
 def _revision(repository: Repository, place: Place, names: tuple[str, ...], look: Look) -> None:
@@ -143,7 +143,7 @@ def _read(path: str, noun: str, name: str, look: Look) -> LinkFile | None:
         text, modified = content(path, look.tree)
     except AwayError:
         look.not_followed(f"the {noun} {name}", path)
-        look.hide(path)
+        look.mark_unknown(path)
     except FileNotFoundError:
         if noun == "tag":
             look.facts.notice("damaged-tag", f"the tag {name} has no current link", name, path)
@@ -158,5 +158,5 @@ def _read(path: str, noun: str, name: str, look: Look) -> LinkFile | None:
         why = f"contains {text[:80]!r}, not a digest" if text else "is empty"
         look.facts.notice(f"damaged-{noun}", f"the {noun} {name} {why}", name, path)
         look.stop("link", f"the {noun} {name} {why}")
-        look.hide(f"{noun} {name}")
+        look.mark_unknown(f"{noun} {name}")
     return None

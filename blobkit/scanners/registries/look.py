@@ -74,7 +74,7 @@ class Look:
         self.facts.unreadable(f"{self.relative(path)} cannot be read", error, path)
         self.facts.unseen(path)
         self.stop(_REASONS.get(error.errno or 0, "unreadable"), f"{self.relative(path)}: {why}")
-        self.hide(path)
+        self.mark_unknown(path)
 
     def blocked(self, place: Place) -> None:
         """Record that a place cannot be entered: the stop, and that its content is unknown."""
@@ -84,17 +84,17 @@ class Look:
             self.facts.notice("symlink", f"{self.relative(place.path)} is {place.kind.value}", "", place.path)
         if place.kind in _KINDS:
             self.stop(_KINDS[place.kind], f"{self.relative(place.path)} is {place.kind.value}")
-        self.hide(place.path)
+        self.mark_unknown(place.path)
 
     def not_followed(self, what: str, path: str) -> None:
         """Record a link that blobkit does not follow; the collector follows it, so what it does is unknown."""
         self.facts.not_followed(what, path)
         self.stop("behind-link", f"{what} lies behind a symbolic link that is not followed")
 
-    def hide(self, what: str) -> None:
+    def mark_unknown(self, what: str) -> None:
         """Record that the content of a part is unknown, so that no blob that it may hold counts as garbage."""
         if self.kinds:
-            self.facts.hide(what, self.kinds)
+            self.facts.mark_unknown(what, self.kinds)
         if self.later is not None:
             self.later.append(("", what))
 
