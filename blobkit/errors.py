@@ -95,6 +95,10 @@ __all__ = [
 ]
 
 
+NO_STORE = "give the directory of a blobkit store; blobkit audit reads other stores"
+"""The hint where a store of one's own is wanted, and none is there."""
+
+
 def moved(root: object) -> str:
     """Return the message for a store whose directory is not at its path any more."""
     return f"{root} was moved, removed or replaced while it was open as a store: open it again where it is now"

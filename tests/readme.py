@@ -15,14 +15,20 @@ import subprocess
 import sys
 import tempfile
 import termios
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 PICTURE = ROOT / "notebooks/reachability.png"
 COLUMNS = 100
 CUT = "..."
-PLACE = "/srv"
+PLACE = "/var/lib/demo"
+"""As long as the path of a temporary directory: a terminal wraps lines in the same places."""
 TIME = "2026-12-01 09:00:00 UTC"
 FENCE = re.compile(r"(?<=```console\n)(.*?)(?=```)", re.DOTALL)
 
@@ -57,10 +63,12 @@ def shown(text: str, cwd: Path) -> str:
     )
 
 
-def prepared(cwd: Path) -> Path:
-    """Build the store of the demo in a directory, and return the directory."""
-    on_a_terminal("blobkit demo", cwd)
-    return cwd
+@contextmanager
+def prepared() -> Iterator[Path]:
+    """Give a directory with the store of the demo."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="") as place:
+        on_a_terminal("blobkit demo", Path(place))
+        yield Path(place)
 
 
 def _rerun(part: str, cwd: Path) -> str:
@@ -102,8 +110,7 @@ def _plain(output: str, cwd: Path) -> str:
 
 def main() -> None:
     """Write the outputs in README.md and its picture anew."""
-    with tempfile.TemporaryDirectory() as place:
-        cwd = prepared(Path(place).resolve())
+    with prepared() as cwd:
         README.write_text(shown(README.read_text(), cwd))
         on_a_terminal(f"{sys.executable} -c '{DRAW}'", cwd)
 

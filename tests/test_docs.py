@@ -14,7 +14,7 @@ import pytest
 import blobkit.demo
 from blobkit.cli import cli
 from blobkit.snapshot.kinds import STORES
-from readme import prepared, shown
+from readme import PLACE, prepared, shown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -51,9 +51,11 @@ def test_links_lead_to_files() -> None:
 
 
 @pytest.mark.slow
-def test_the_shown_commands_print_what_the_readme_shows(tmp_path: Path) -> None:
+def test_the_shown_commands_print_what_the_readme_shows() -> None:
     """After a change on purpose: python tests/readme.py."""
-    assert shown(README, prepared(tmp_path)) == README
+    with prepared() as place:
+        assert len(str(place)) == len(PLACE)
+        assert shown(README, place) == README
 
 
 def test_every_command_is_in_the_readme() -> None:

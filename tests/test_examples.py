@@ -8,15 +8,9 @@ from types import ModuleType
 import pytest
 
 import blobkit
-from blobkit.errors import BlobkitError
 
-ERRORS = tuple(
-    name
-    for name in blobkit.__all__
-    if isinstance(getattr(blobkit, name), type) and issubclass(getattr(blobkit, name), BlobkitError | Warning)
-)
 NAMES = [
-    *(name for name in blobkit.__all__ if name not in ERRORS and not isinstance(getattr(blobkit, name), ModuleType)),
+    *(name for name in blobkit.__all__ if not isinstance(getattr(blobkit, name), ModuleType)),
     *(f"plot.{name}" for name in blobkit.plot.__all__),
 ]
 

@@ -35,6 +35,10 @@ def growth(x: One | Iterable[One]) -> pd.DataFrame:
     stored: one row each, by their times (index `time`, UTC): `new` is the difference to the one before, which can be
     negative (the first: all), `total` the bytes stored; `unknown` is 0. DiffError where they are of several kinds of
     stores; what `scan` raises. Cost: a pass over the blobs.
+
+    >>> growth = blobkit.growth(demo.small())  # one month: all of it came just now
+    >>> growth["new"].tolist(), growth["total"].tolist()
+    ([28112], [28112])
     """
     if isinstance(x, str | os.PathLike | SupportsSnapshot):
         return _by_month(as_snapshot(x))

@@ -256,6 +256,10 @@ def plan(  # noqa: PLR0913 (what is wanted is keyword-only)
     each time, unless that limit is met. `progress` shows what takes longer than a second. Errors: what `scan` and
     `simulate_deref` raise, SizeError, AgeError, PlanError, InfeasiblePlanError (says how much is possible, and what
     each rule costs). Cost: as `usage` by tag, and the search.
+
+    >>> plan = blobkit.plan(demo.small(), free="3KiB", keep=["base/*", "shop/worker:*"])
+    >>> plan.tags
+    ('shop/web:1.0', 'shop/web:1.1')
     """
     deadline = monotonic() + time_limit
     snapshot = as_snapshot(x)

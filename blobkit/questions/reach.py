@@ -36,6 +36,9 @@ def reach(
     need not hold anything: garbage reaches too. `columns` picks columns of `to_frame`; `depth` comes first, always.
     Errors: what `scan` raises, UnknownTargetError, AmbiguousTargetError, InvalidDigestError, BlobNotFoundError. Cost:
     what is reached, and the columns.
+
+    >>> blobkit.reach(demo.small(), "shop/web:1.0", columns=["size", "kind"])["depth"].tolist()
+    [0, 1, 1, 1, 1]
     """
     snapshot = as_snapshot(x)
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "TEXT",
     "TIME",
+    "arrow",
     "coded",
     "dictionary",
     "flags_of",
@@ -43,6 +44,13 @@ _LATEST = (datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC) - datetime(1970, 1, 
 def flat(column: pa.ChunkedArray) -> pa.Array:
     """Return a column in one chunk; without a copy if it has one already (`combine_chunks` would copy it)."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def arrow(values: NDArray[np.integer] | NDArray[np.bool_]) -> pa.Array:
+    """Return numbers or booleans as an Arrow array, numbers without a copy; `pa.array` would load numpy.ma."""
+    n, buffer = len(values), np.packbits(values, bitorder="little") if values.dtype == np.bool_ else values
+    kind = pa.from_numpy_dtype(values.dtype)
+    return pa.Array.from_buffers(kind, n, [None, pa.py_buffer(np.ascontiguousarray(buffer))])
 
 
 def combined(values: object) -> object:
@@ -75,6 +83,8 @@ def text(values: object) -> pa.Array:
         return values.cast(TEXT)
     if isinstance(values, np.ndarray) and values.dtype.kind == "S":
         return _ascii(values)
+    if isinstance(values, np.ndarray):
+        values = values.tolist()
     try:
         return pa.array(values, TEXT)
     except UnicodeEncodeError:
@@ -94,9 +104,11 @@ def _ascii(values: NDArray[np.bytes_]) -> pa.Array:
 def text_dictionary(values: object, n: int) -> pa.Array:
     """Return texts, or (codes, texts), as a dictionary column: for columns of few different texts; "" if unknown."""
     if values is None:
-        return pa.DictionaryArray.from_arrays(np.zeros(n, np.int32), pa.array([""]))
+        return pa.DictionaryArray.from_arrays(arrow(np.zeros(n, np.int32)), pa.array([""]))
     if isinstance(values, tuple):
-        return pa.DictionaryArray.from_arrays(values[0], pa.array(values[1], pa.string()))
+        codes, vocabulary = values
+        codes = arrow(codes) if isinstance(codes, np.ndarray) else codes
+        return pa.DictionaryArray.from_arrays(codes, pa.array(vocabulary, pa.string()))
     found = combined(values)
     if not isinstance(found, pa.DictionaryArray) or not _is_sound(found):
         found = text(found).fill_null("").dictionary_encode()
@@ -128,7 +140,7 @@ def coded(values: object, vocabulary: tuple[str, ...], noun: str, n: int) -> pa.
 
 def dictionary(index: NDArray[np.integer], vocabulary: tuple[str, ...]) -> pa.Array:
     """Return a dictionary column of these codes."""
-    return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int8, copy=False)), pa.array(vocabulary))
+    return pa.DictionaryArray.from_arrays(arrow(index.astype(np.int8, copy=False)), pa.array(vocabulary))
 
 
 def times(values: object, n: int) -> pa.Array:
@@ -139,7 +151,8 @@ def times(values: object, n: int) -> pa.Array:
     if isinstance(values, pa.Array) and pa.types.is_timestamp(values.type):
         since = values.cast(TIME).cast(pa.int64())
     else:
-        since = pa.array(values, pa.int64())
+        is_plain = isinstance(values, np.ndarray) and values.dtype == np.int64
+        since = arrow(np.asarray(values)) if is_plain else pa.array(values, pa.int64())
     if not _all_within(since):
         within = pc.and_(pc.greater_equal(since, 0), pc.less_equal(since, _LATEST))
         since = pc.if_else(within, since, pa.scalar(None, pa.int64()))

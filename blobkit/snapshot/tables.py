@@ -17,6 +17,7 @@ from blobkit.errors import SnapshotFormatError
 from blobkit.render import clean, cut
 from blobkit.snapshot.columns import (
     TEXT,
+    arrow,
     coded,
     dictionary,
     flags_of,
@@ -171,19 +172,19 @@ def _nodes(columns: Columns, key: pa.Array, order: NDArray[np.int64] | None) -> 
     table = pa.table(
         {
             "key": key,
-            "size": pa.array(whole_numbers(columns["size"], "a size").astype(np.int64, copy=False)),
+            "size": arrow(whole_numbers(columns["size"], "a size").astype(np.int64, copy=False)),
             "kind": coded(columns.get("kind", "unknown"), KINDS, "kind", n),
             "media_type": text_dictionary(columns.get("media_type"), n),
             "platform": text_dictionary(columns.get("platform"), n),
             "created": times(columns.get("created"), n),
             "modified": times(columns.get("modified"), n),
             "stored": coded(columns.get("stored", "yes"), STORED, "stored", n),
-            "opaque": pa.array(flags_of(columns.get("opaque", False), n, "opaque")),
+            "opaque": arrow(flags_of(columns.get("opaque", False), n, "opaque")),
         }
     )
     if order is not None:
-        table = table.take(pa.array(order))
-    table = table.add_column(0, "id", pa.array(np.arange(n, dtype=np.int32)))
+        table = table.take(arrow(order))
+    table = table.add_column(0, "id", arrow(np.arange(n, dtype=np.int32)))
     _check_nodes(table)
     return table
 
@@ -237,7 +238,7 @@ def _links(columns: Columns, rank: NDArray[np.int32], *, in_order: bool) -> pa.T
         raise SnapshotFormatError(msg)
     if not _ascending(source, target, kind):
         source, target, kind = sorted_links((source, target, kind), len(rank), len(LINK_KINDS))
-    return pa.table({"source": pa.array(source), "target": pa.array(target), "kind": dictionary(kind, LINK_KINDS)})
+    return pa.table({"source": arrow(source), "target": arrow(target), "kind": dictionary(kind, LINK_KINDS)})
 
 
 def _ascending(source: NDArray[np.int32], target: NDArray[np.int32], kind: NDArray[np.int8]) -> bool:
@@ -259,11 +260,11 @@ def _pins(columns: Columns, rank: NDArray[np.int32]) -> pa.Table:
         raise SnapshotFormatError(msg)
     table = pa.table(
         {
-            "node": pa.array(node),
+            "node": arrow(node),
             "name": text(columns.get("name", [None] * n)),
             "kind": coded(columns.get("kind", "pin"), PIN_KINDS, "pin kind", n),
             "group": text(columns.get("group", [None] * n)),
-            "count": pa.array(count),
+            "count": arrow(count),
             "modified": times(columns.get("modified"), n),
         }
     )
@@ -274,9 +275,9 @@ def _order_of_pins(table: pa.Table) -> pa.Array:
     """Return the rows sorted by name, then node; those without a name come last, sorted by number only."""
     named = np.asarray(pc.is_valid(flat(table["name"])))
     nameless, rows = np.flatnonzero(~named), np.flatnonzero(named)
-    keys = table.select(["name", "node"]).take(rows)
+    keys = table.select(["name", "node"]).take(arrow(rows))
     by_name = np.asarray(pc.sort_indices(keys, [("name", "ascending"), ("node", "ascending")]))
-    return pa.array(np.concatenate([rows[by_name], nameless[np.argsort(ids(table["node"])[nameless], kind="stable")]]))
+    return arrow(np.concatenate([rows[by_name], nameless[np.argsort(ids(table["node"])[nameless], kind="stable")]]))
 
 
 def _positions(
