@@ -9,7 +9,7 @@ import numpy as np
 from blobkit.analysis.dominators import frees, retained
 from blobkit.analysis.reach import closure_sizes, gathered, live, unknown
 from blobkit.analysis.removal import drop_pins, freed
-from blobkit.questions.asking.patterns import expression
+from blobkit.questions.inputs.patterns import expression
 from blobkit.snapshot.columns import arrow
 from blobkit.snapshot.pins import first_of_name
 from blobkit.snapshot.roles import GOES_ALONG, NAMES
