@@ -152,7 +152,7 @@ def named_platforms(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.
     platform = flat(snapshot.nodes["platform"])
     code, vocabulary = np.asarray(platform.indices), platform.dictionary.to_pylist()
     own: dict[int, tuple[str, ...]] = {}
-    for node in np.unique(nodes).tolist():
+    for node in set(nodes.tolist()):  # np.unique would load numpy.ma
         found = {code[node], *code[graph.indices[graph.indptr[node] : graph.indptr[node + 1]]].tolist()}
         own[node] = tuple(sorted({name for name in map(vocabulary.__getitem__, found) if name}))
     result = np.empty(len(nodes), object)
