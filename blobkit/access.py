@@ -1,4 +1,4 @@
-"""Obstacles on the way to a path, a mode or a symbolic link, told in one line with what to type."""
+"""Explain in one line why a path cannot be read (permission, symbolic link), and what to type."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DENIED = frozenset({errno.EACCES, errno.EPERM})
 
 
 class Denial(NamedTuple):
-    """A `path` that `user`, who runs this program, may not read: it belongs to `owner` and has this `mode` (octal)."""
+    """A `path` that `user`, the user of this process, cannot read: it belongs to `owner` and has `mode` (octal)."""
 
     path: str
     owner: str
@@ -24,7 +24,7 @@ class Denial(NamedTuple):
     user: str
 
     def __str__(self) -> str:
-        """Return it as part of a sentence."""
+        """Return the denial as part of a sentence."""
         return f"no permission: {self.path} belongs to {self.owner}, mode {self.mode}; this is user {self.user}"
 
 
@@ -34,7 +34,7 @@ def is_denied(error: OSError) -> bool:
 
 
 def user_name(uid: int) -> str:
-    """Return the name of a user, or `#uid`, as sudo takes it, where it has none."""
+    """Return the name of a user; `#uid`, which sudo accepts, if there is no name."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -42,7 +42,7 @@ def user_name(uid: int) -> str:
 
 
 def denial(path: str | os.PathLike[str]) -> Denial:
-    """Return who may read `path`, or the first directory above it that this user may not enter."""
+    """Return the owner and mode of `path`, or of the first directory above it that this user cannot enter."""
     whole = Path(path).absolute()
     barred = next((one for one in (*reversed(whole.parents), whole) if _is_barred(one, inside=one != whole)), whole)
     user = user_name(os.geteuid())
@@ -54,14 +54,14 @@ def denial(path: str | os.PathLike[str]) -> Denial:
 
 
 def reason(error: OSError, path: str | os.PathLike[str]) -> str:
-    """Return why a path could not be read: for want of permission, who may, and else what the system says."""
+    """Return why a path could not be read: the missing permission, else the message of the system."""
     return str(denial(path)) if is_denied(error) else str(error.strerror)
 
 
 def refusal(*paths: Path) -> str:
-    """Return why this user may not read one of these files, or not enter one of these directories; "" for none.
+    """Return why this user cannot read one of these files or enter one of these directories, and what to type; or "".
 
-    It ends in what to type. What is not there bars nobody.
+    An absent path is not an obstacle.
     """
     for path in paths:
         if any(_is_barred(one, inside=True) for one in (*path.parents, path)):
@@ -74,9 +74,9 @@ def refusal(*paths: Path) -> str:
 
 
 def to_follow(link: str, target: str, kind: str, root: str) -> str:
-    """Return what to type so that a store is scanned with what a symbolic link in it leads to.
+    """Return what to type to scan a store together with the target of a symbolic link in it.
 
-    Where it leads to a directory, that can also be mounted; `target` is "" where it leads to a file.
+    A target directory can also be mounted; `target` is "" if it is a file.
     """
     copy = f"scan a copy that has it (cp -aL {shlex.quote(root)} COPY && blobkit audit {kind}:COPY)"
     if not target:
@@ -88,7 +88,7 @@ def to_follow(link: str, target: str, kind: str, root: str) -> str:
 
 
 def _is_barred(path: Path, *, inside: bool) -> bool:
-    """Return whether this user may not read a file, or not list and enter a directory (`inside`: only enter it)."""
+    """Return whether this user cannot read a file, or cannot list and enter a directory (`inside`: cannot enter it)."""
     try:
         is_directory = stat.S_ISDIR(path.stat().st_mode)
     except OSError:

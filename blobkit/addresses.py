@@ -1,7 +1,6 @@
-"""Addresses: the kind and the path that one names, and what to give instead of one that names no store.
+"""Parse addresses into kind and path, and suggest what to use instead of an address that is not a store.
 
-An address is a path, or `kind:path`. What a path holds is seen from a few names in it; nothing is read but the first
-bytes of a file.
+An address is a path, or `kind:path`. A kind is recognised by a few file names; only the first bytes of a file are read.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ SCANNERS = {
     "registry": ("blobkit.scanners.registry", "is_registry"),
     "go-blobstore": ("blobkit.scanners.go_blobstore", "is_store"),
 }
-"""The module of each scanner, and the name of its function that recognises a directory."""
+"""The module of each scanner, and its function that recognises a directory."""
 OWN, SNAPSHOT = "blobkit", "snapshot"
 KINDS = (OWN, *SCANNERS, SNAPSHOT)
 LOOKED_FOR = ", ".join([*(f"{kind.name} ({kind.signs})" for kind in STORES.values()), "snapshot (snapshot.json)"])
 UP, DOWN, ENTRIES, SHOWN = 3, 1, 1000, 3
-"""Directories above a path that are looked at, and entries of the path itself; how many are shown."""
+"""Limits of the search for a near store: directories above the path, levels below, entries; and stores to show."""
 
 _HTTP = (
     "on the host of the registry give its storage directory, such as /var/lib/registry; "
@@ -51,12 +50,12 @@ _LATER = {
     **dict.fromkeys(("docker", "docker-daemon", "containers-storage", "containerd", "podman"), _ENGINE),
     **dict.fromkeys(("oci-archive", "docker-archive"), _ARCHIVE),
 }
-"""What works instead of addresses that are not supported yet, by their scheme."""
+"""Hints for addresses that are not supported yet, by scheme."""
 _MAGIC = ((0, b"\x1f\x8b"), (0, b"\x28\xb5\x2f\xfd"), (0, b"BZh"), (0, b"\xfd7zXZ\0"), (257, b"ustar"))
 
 
 def parse(address: str) -> tuple[str, Path]:
-    """Return the kind ("" where none is given) and the path of an address; AddressError for a kind unknown."""
+    """Return the kind ("" if absent) and the path of an address; AddressError if the kind is unknown."""
     kind, colon, rest = address.partition(":")
     if colon and kind in KINDS:
         if not rest:
@@ -77,7 +76,7 @@ def parse(address: str) -> tuple[str, Path]:
 
 
 def recognise(path: Path) -> str:
-    """Return the kind of store at a path; AddressError says what was looked for, and where a store is near."""
+    """Return the kind of store at a path; else AddressError, with the files looked for or with a store nearby."""
     shown = printable(os.fspath(path))
     if not path.exists():
         msg = f"{shown} does not exist"
@@ -87,14 +86,14 @@ def recognise(path: Path) -> str:
     if kind := kind_of(path):
         return kind
     if hint := _near(path):
-        msg = f"{shown} is no store itself"
+        msg = f"{shown} is not a store itself"
         raise AddressError(msg, hint=hint)
-    msg = f"{shown} is no store that blobkit knows; looked for {LOOKED_FOR}"
+    msg = f"{shown} is not a store that blobkit knows; looked for {LOOKED_FOR}"
     raise AddressError(msg)
 
 
 def kind_of(path: Path) -> str:
-    """Return the kind of store in a directory, "" where none is recognised."""
+    """Return the kind of store in a directory, "" if it is not recognised."""
     if (path / ".blobkit" / "index.sqlite").is_file():
         return OWN
     for kind, (module, function) in SCANNERS.items():
@@ -116,12 +115,12 @@ def _recognise_file(path: Path, shown: str) -> str:
     if any(head[at:].startswith(magic) for at, magic in _MAGIC):
         msg = f"{shown} is an archive, which is not supported yet"
         raise AddressError(msg, hint=_ARCHIVE.format(file=in_shell(path)))
-    msg = f"{shown} is a file, and no saved snapshot"
+    msg = f"{shown} is a file, and not a saved snapshot"
     raise AddressError(msg, hint="give the directory of a store, or a file made by `blobkit scan -o`")
 
 
 def _near(path: Path) -> str:
-    """Return which store this directory is a part of, or which stores are in it; "" where there is none."""
+    """Return a hint: the store that contains this directory, or the stores in it; "" if there is none."""
     whole = path.absolute()
     for above in islice(whole.resolve().parents, UP):
         if kind := _quiet_kind(above):
@@ -136,7 +135,7 @@ def _near(path: Path) -> str:
 
 
 def _quiet_kind(path: Path) -> str:
-    """Return the kind of store in a directory that nobody asked about, "" also where this user may not look."""
+    """Return the kind of store in a directory, "" also if this user cannot read it."""
     try:
         return kind_of(path)
     except OSError:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def memoized(analysis: Callable[[K], T]) -> Callable[[K], T]:
-    """Return the analysis of a graph or snapshot, which answers from memory for one that it has seen."""
+    """Return the analysis with a cache: for each graph or snapshot it is computed once."""
     found: WeakKeyDictionary[K, T] = WeakKeyDictionary()
 
     @wraps(analysis)

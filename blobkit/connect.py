@@ -1,7 +1,7 @@
-"""From an address to a snapshot: the kind of store at a path, and the maker that reads it.
+"""Turn an address into a snapshot: find the kind of store at the path, and call its maker.
 
-An address is a path, or `kind:path`. This is the one place that knows both readers' addresses and makers; a maker is
-imported when its kind is met.
+An address is a path, or `kind:path`. Only this module, the commands and the facade know both readers and makers; it
+imports a maker when it needs it.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ __all__ = ["facts", "scan", "source", "surveyed"]
 
 
 class Scanner(Protocol):
-    """The part of a scanner's module that is used here."""
+    """The functions of a scanner's module that are used here."""
 
     def scan(self, root: Path, *, policy: str | None, progress: bool, verify: bool) -> Snapshot:
         """Return the snapshot of the store in a directory."""
         ...
 
     def path_of(self, root: Path) -> Callable[[Digest], str]:
-        """Return the function that tells where the content of a digest is."""
+        """Return a function from a digest to the path of its content."""
         ...
 
 
@@ -51,14 +51,13 @@ def scan(
     verify: bool = False,
     storage_options: Mapping[str, object] | None = None,
 ) -> Snapshot:
-    """Return a snapshot of the store at `address`, read-only: nothing there is written, locked or touched.
+    """Return a snapshot of the store at `address`, read-only: the scan writes, locks and changes nothing there.
 
-    `address` is a path, of which the kind is recognised, or `kind:path` with a kind of blobkit, oci, registry,
-    go-blobstore or snapshot. `policy` picks the first policy (see `Snapshot.policies`); `verify` reads and hashes
-    every blob (small ones are always verified); `progress` shows a bar for what takes longer than a second.
-    AddressError where there is no such path or no store, UnreadableStoreError where a store cannot be read. Cost: one
-    look at each file, one read of each manifest. `storage_options` are for stores that are not local, of which there
-    are none yet.
+    `address` is a path, whose kind is recognised, or `kind:path` with the kind blobkit, oci, registry, go-blobstore or
+    snapshot. `policy` chooses the policy in force (see `Snapshot.policies`). `verify` reads and hashes every blob;
+    small ones are always verified. `progress` shows a bar for steps that take more than a second. AddressError if the
+    path does not exist or is not a store, UnreadableStoreError if the store cannot be read. Cost: one `stat` of each
+    file, one read of each manifest. `storage_options` are for remote stores, which are not supported yet.
 
     >>> image = demo.small().export("shop/web:1.0", "layout")
     >>> snapshot = blobkit.scan("layout")
@@ -67,21 +66,21 @@ def scan(
     """
     if storage_options:
         given = join_some(sorted(storage_options))
-        msg = f"storage_options are given ({given}), and {os.fspath(address)} is a local path"
+        msg = f"storage_options are given ({given}), but {os.fspath(address)} is a local path"
         raise AddressError(msg)
-    return _made(address, policy, progress=progress, verify=verify, files=True)
+    return _snapshot_of(address, policy, progress=progress, verify=verify, files=True)
 
 
 def facts(address: Address, *, policy: str | None = None, progress: bool = True) -> Snapshot:
-    """Return a snapshot as `scan` does, but of a blobkit store what its index says: no look at each file.
+    """Return a snapshot as `scan` does, but for a blobkit store from its index only, without a `stat` of each file.
 
-    Only an audit asks for more.
+    Only an audit needs more.
     """
-    return _made(address, policy, progress=progress, verify=False, files=False)
+    return _snapshot_of(address, policy, progress=progress, verify=False, files=False)
 
 
-def _made(address: Address, policy: str | None, *, progress: bool, verify: bool, files: bool) -> Snapshot:
-    """Return the snapshot that the maker for this address makes."""
+def _snapshot_of(address: Address, policy: str | None, *, progress: bool, verify: bool, files: bool) -> Snapshot:
+    """Return the snapshot of the store at this address."""
     kind, path = _located(address)
     log.info("reading %s (%s)", path, kind)
     if kind in SCANNERS:
@@ -96,7 +95,7 @@ def _made(address: Address, policy: str | None, *, progress: bool, verify: bool,
 
 
 def _located(address: Address) -> tuple[str, Path]:
-    """Return the kind of store at an address, and its path; AddressError, UnreadableStoreError."""
+    """Return the kind and path of the store at an address; raises AddressError or UnreadableStoreError."""
     if not os.fspath(address):
         msg = "the address is empty"
         raise AddressError(msg, hint="give the path of a store, or kind:path")
@@ -107,9 +106,9 @@ def _located(address: Address) -> tuple[str, Path]:
 
 @contextmanager
 def source(address: Address) -> Iterator[Source]:
-    """Give the store at `address` as something to import from, read-only; closed at the end.
+    """Open the store at `address` as a source for an import, read-only; the `with` block closes it.
 
-    SourceError for a saved snapshot, which has no content; AddressError as in `scan`.
+    SourceError for a saved snapshot, because it has no content; AddressError as in `scan`.
     """
     kind, path = _located(address)
     if kind == OWN:
@@ -126,14 +125,14 @@ def source(address: Address) -> Iterator[Source]:
 
 
 def _check_permission(path: Path) -> None:
-    """Raise UnreadableStoreError where this user may not look into a directory, or into where its facts would be."""
+    """Raise UnreadableStoreError if this user cannot read a directory, or the paths of its facts."""
     why = refusal(path.absolute(), *(path.absolute() / below for below in _NEEDED))
     if why:
         raise UnreadableStoreError(printable(why))
 
 
 def _directory(path: Path) -> Path:
-    """Return the path of a directory, absolute, so that a snapshot says where it came from; AddressError where none."""
+    """Return the absolute path of a directory, for the snapshot's address; AddressError if it is not a directory."""
     if not path.is_dir():
         state = "is a file, not a directory" if path.exists() else "does not exist"
         msg = f"{printable(os.fspath(path))} {state}"
@@ -142,14 +141,14 @@ def _directory(path: Path) -> Path:
 
 
 def surveyed(x: SupportsSnapshot | Address) -> Snapshot:
-    """Return the snapshot of a store, a snapshot or an address; of a store on a disk with all its files counted."""
+    """Return the snapshot of a store, a snapshot or an address; for a store on disk, with all its files counted."""
     if isinstance(x, str | os.PathLike):
         return scan(x)
     return _with_files(x) if isinstance(x, LocalStore | ReadOnlyStore) else as_snapshot(x)
 
 
 def _with_files(store: LocalStore | ReadOnlyStore) -> Snapshot:
-    """Return the snapshot of a store with what its files say; what is recorded meanwhile is no orphan."""
+    """Return the snapshot of a store with its files counted; content that is recorded meanwhile is not an orphan."""
     from blobkit.scanners.survey import survey  # noqa: PLC0415 (for audits only)
 
     orphans = store.orphans()
@@ -181,4 +180,4 @@ def _scanner(kind: str) -> Scanner:
 
 
 _NEEDED = (".blobkit/index.sqlite", "index.json", "docker/registry/v2")
-"""Paths in a directory without which nothing is known of the store in it."""
+"""Paths of the facts of stores, relative to their root."""

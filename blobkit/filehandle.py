@@ -1,7 +1,7 @@
 """File descriptors that an interrupt cannot leak.
 
-Python raises KeyboardInterrupt between two steps, also after `os.open` and before its result is stored; then the number
-is lost and the file stays open. Here opening and keeping is one step, and what is kept is closed when it is dropped.
+Python can raise KeyboardInterrupt after `os.open` and before its result is stored; then the descriptor is lost and the
+file stays open. Here one step opens a file and stores its descriptor, and a dropped `Held` or `FileHandle` closes it.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ _close = os.close  # at the end of the interpreter `os` may be gone before the l
 
 
 def open_into(held: list[int], path: str | os.PathLike[str], flags: int, mode: int = 0o777) -> None:
-    """Open a file, and append its descriptor to `held` before an interrupt can come. It is never inherited."""
+    """Open a file, and append its descriptor to `held` before an interrupt can come. Programs do not inherit it."""
     held.extend(map(os.open, (path,), (flags | os.O_CLOEXEC,), (mode,)))
 
 
 def close(held: list[int]) -> None:
-    """Close the first descriptor in `held`, if there is one, and take it out."""
+    """Close and remove the first descriptor in `held`, if there is one."""
     if held:
-        fd, held[:] = held[0], held[1:]  # first, and by no call: after an interrupt the number may be another one's
+        fd, held[:] = held[0], held[1:]  # before closing, without a call: later the number may be another file's
         _close(fd)
 
 
 class Held(list[int]):
-    """Descriptors that are closed when it is dropped."""
+    """A list of descriptors that are closed when the list is dropped."""
 
     __slots__ = ()
 
     def __del__(self) -> None:
-        """Close what is still in it."""
+        """Close the descriptors that are still in the list."""
         while self and close is not None:
             close(self)
 
@@ -55,12 +55,12 @@ class FileHandle:
         return self._held[0]
 
     def file(self, buffering: int = -1) -> BinaryIO:
-        """Return it as a file to read, which closes it; this handle is closed from then on. No directory can be one."""
+        """Return a file to read, which closes the descriptor; this handle counts as closed. Not for directories."""
         taken = map(list.pop, (self._held,))
         return cast("BinaryIO", next(map(open, taken, ("rb",), (buffering,))))
 
     def close(self) -> None:
-        """Close it; a second time is nothing."""
+        """Close the descriptor; idempotent."""
         close(self._held)
 
     def __enter__(self) -> Self:
@@ -70,5 +70,5 @@ class FileHandle:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Close it."""
+        """Close the handle."""
         close(self._held)

@@ -1,7 +1,7 @@
-"""The seams: what a reader asks of a store, how an address becomes a snapshot, what a store asks of its backends.
+"""The interfaces between folders: stores for readers, openers of addresses, and the backends of a store.
 
-A store is a `Content` (bytes by digest) and an `Index` (counts, links, tags; `blobkit.transactions`). Both are asked in
-bulk, and neither knows a rule: the rules are in `blobkit.store`, written once for every pair.
+A store has a `Content` (bytes by digest) and an `Index` (counts, links, tags; `blobkit.transactions`). Their methods
+work in bulk and contain no rules: the rules are in `blobkit.store`, once for all backends.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 @runtime_checkable
 class SupportsSnapshot(Protocol):
-    """Anything that can be audited: a store, a scanner, a snapshot itself."""
+    """Anything that can be analysed: a store, a foreign store, a snapshot itself."""
 
     def snapshot(self) -> Snapshot:
         """Return an immutable picture of the facts at one moment."""
@@ -62,14 +62,14 @@ _summarisers: list[Callable[[SupportsSnapshot], SupportsSections]] = []
 
 
 def open_addresses_with(opener: Callable[[Address], Snapshot]) -> None:
-    """Make `opener` what turns an address into a snapshot; readers know no other way to a store."""
+    """Set the function that turns an address into a snapshot, so that readers need not import makers."""
     _openers[:] = [opener]
 
 
 def as_snapshot(x: SupportsSnapshot | Address) -> Snapshot:
     """Return the snapshot of `x`: a snapshot itself, anything with `.snapshot()`, or an address.
 
-    TypeError for anything else; what opening an address raises is passed on.
+    TypeError for anything else; errors from opening an address are passed on.
     """
     if isinstance(x, str | os.PathLike):
         return _openers[0](x)
@@ -81,40 +81,40 @@ def as_snapshot(x: SupportsSnapshot | Address) -> Snapshot:
 
 
 def survey_with(surveyor: Callable[[SupportsSnapshot | Address], Snapshot]) -> None:
-    """Make `surveyor` what looks at the files of a store too; readers know no other way to these."""
+    """Set the function that also counts the files of a store, so that readers need not import makers."""
     _surveyors[:] = [surveyor]
 
 
 def as_surveyed(x: SupportsSnapshot | Address) -> Snapshot:
-    """Return the snapshot of `x` as `as_snapshot` does, of a store on a disk with all its files counted."""
+    """Return the snapshot of `x` as `as_snapshot` does; for a store on disk, with all its files counted."""
     return _surveyors[0](x)
 
 
 def write_scripts_with(writer: Callable[..., str]) -> None:
-    """Make `writer` what turns a preview into a script; questions know no other way to one."""
+    """Set the function that turns a preview into a script, so that questions need not import scripts."""
     _writers[:] = [writer]
 
 
 def written(preview: object, tool: str | None, heading: Sequence[str] = ()) -> str:
-    """Return the script that does with `tool` what a preview shows; the lines of `heading` come first."""
+    """Return the script that carries out a preview with `tool`; the lines of `heading` come first."""
     return _writers[0](preview, tool, heading=heading)
 
 
 def summarise_with(summariser: Callable[[SupportsSnapshot], SupportsSections]) -> None:
-    """Make `summariser` what sums a store up; stores and snapshots know no other way to an analysis."""
+    """Set the function that summarises a store, so that stores and snapshots need not import analyses."""
     _summarisers[:] = [summariser]
 
 
 def summarised(x: SupportsSnapshot) -> SupportsSections:
-    """Return a store at a glance: what is live and what is garbage, the biggest blobs, the tags."""
+    """Return the summary of a store: live blobs, garbage, biggest blobs, tags."""
     return _summarisers[0](x)
 
 
 @runtime_checkable
 class Source(Protocol):
-    """A store that can be imported: facts and content. Where it has an `identity` (text), it is remembered by that.
+    """A store that can be imported: facts and content.
 
-    Else it is remembered by the kind and address of its snapshot.
+    Imports remember it by its `identity` (text) if it has one, else by the kind and address of its snapshot.
     """
 
     def snapshot(self) -> Snapshot:
@@ -122,7 +122,7 @@ class Source(Protocol):
         ...
 
     def open(self, digest: Digest) -> BinaryIO:
-        """Return the content of a blob as a file to read; FileNotFoundError where there is none."""
+        """Return the content of a blob as a file to read; FileNotFoundError if it is absent."""
         ...
 
 
@@ -130,14 +130,14 @@ _source_openers: list[Callable[[Address], AbstractContextManager[Source]]] = []
 
 
 def open_sources_with(opener: Callable[[Address], AbstractContextManager[Source]]) -> None:
-    """Make `opener` what turns an address into a source to import from."""
+    """Set the function that turns an address into a source for an import."""
     _source_openers[:] = [opener]
 
 
 def as_source(x: Source | Address) -> AbstractContextManager[Source]:
-    """Return `x` as a source to import from, in a `with` block that closes what an address opened.
+    """Return `x` as a source for an import, for a `with` block; the block closes a store opened from an address.
 
-    SourceError for a snapshot, which has no content; TypeError for anything else that is none.
+    SourceError for a snapshot, because it has no content; TypeError for anything else that is not a source.
     """
     if isinstance(x, str | os.PathLike):
         return _source_openers[0](x)
@@ -152,11 +152,11 @@ def as_source(x: Source | Address) -> AbstractContextManager[Source]:
 
 
 class Staged(Protocol):
-    """Bytes on their way in, which nobody sees until `Content.publish` is given their token."""
+    """New bytes that stay invisible until `Content.publish` gets their token."""
 
     @property
     def token(self) -> str:
-        """The name by which `publish` knows these bytes."""
+        """The name of these bytes for `publish`."""
         ...
 
     def write(self, data: memoryview) -> None:
@@ -164,27 +164,27 @@ class Staged(Protocol):
         ...
 
     def draw(self, file: BinaryIO, buffers: Iterator[memoryview]) -> Iterator[memoryview]:
-        """Append what is left of an open file, the cheapest way; yield what was appended, in pieces.
+        """Append the rest of an open file in the cheapest way; yield the appended bytes in pieces.
 
-        Each piece is in the next one of the buffers, or cannot change. What is yielded is what is stored, even where
+        Each piece is in the next one of the buffers, or cannot change. The yielded bytes are the stored bytes, even if
         the file changes meanwhile.
         """
         ...
 
     def seal(self) -> None:
-        """Make the bytes as durable as the content promises; a second time is nothing."""
+        """Make the bytes as durable as the content promises; idempotent."""
         ...
 
     def discard(self) -> None:
-        """Let go of what staging holds, and of the bytes unless they were published; a second time is nothing."""
+        """Release the resources of staging, and the bytes unless they were published; idempotent."""
         ...
 
 
 class Area(Protocol):
-    """Places for many new bytes that become durable together, and go together.
+    """A place for many new blobs that become durable together, and are discarded together.
 
-    `seal` of a staged one only ends its writing: from then on its bytes belong to the area, and its own `discard` is
-    nothing. So thousands of them cost no open file each. Threads may share an area.
+    `seal` of a staged blob only ends its writing: then its bytes belong to the area, and its own `discard` does
+    nothing. So thousands of staged blobs need no open file each. Threads may share an area.
     """
 
     def stage(self) -> Staged:
@@ -192,87 +192,87 @@ class Area(Protocol):
         ...
 
     def open(self, token: str) -> BinaryIO:
-        """Return staged bytes as a file to read, once they are sealed and as long as they are not published."""
+        """Return staged bytes as a file to read; they must be sealed and not yet published."""
         ...
 
     def seal(self) -> None:
-        """Make all bytes sealed here so far as durable as the content promises; to be called before `publish`.
+        """Make all bytes that are sealed so far as durable as the content promises; call it before `publish`.
 
-        Where that fails it raises and all of them are discarded. More may be staged afterwards, and sealed again.
+        If that fails, it raises, and all of them are discarded. Afterwards more bytes may be staged and sealed.
         """
         ...
 
     def discard(self) -> None:
-        """Let go of the area, and of the bytes that were not published; a second time is nothing."""
+        """Release the area, and the bytes that were not published; idempotent."""
         ...
 
 
 class Content(Protocol):
-    """Bytes by digest. It believes what it is told: hashing is the caller's."""
+    """Bytes by digest. It trusts the given digests: the caller hashes."""
 
     def stage(self) -> Staged:
         """Return a place for new bytes; needs no lock."""
         ...
 
     def area(self) -> Area:
-        """Return a place for many new bytes that are to be published together; needs no lock."""
+        """Return a place for many new blobs to publish together; needs no lock."""
         ...
 
     def publish(self, staged: Mapping[Digest, str]) -> None:
-        """Put the bytes with these tokens under their digests, over whatever was there; durable on return."""
+        """Store the bytes of these tokens under their digests, and replace existing bytes; durable on return."""
         ...
 
     def sizes(self, digests: Collection[Digest]) -> Mapping[Digest, int]:
-        """Return the size of each of these that is there."""
+        """Return the sizes of the stored ones among these."""
         ...
 
     def open(self, digest: Digest) -> BinaryIO:
-        """Return the bytes as a file to read; FileNotFoundError where there are none."""
+        """Return the bytes as a file to read; FileNotFoundError if they are absent."""
         ...
 
     def read(self, digest: Digest, size: int) -> bytes | None:
-        """Return the bytes where there are `size` of them and one step gets them; None where `open` must see to it."""
+        """Return the bytes if there are exactly `size` and one step can read them; else None: then use `open`."""
         ...
 
     def digests(self) -> Iterator[Digest]:
-        """Yield every digest that has bytes here, in no order."""
+        """Yield every stored digest, in no fixed order."""
         ...
 
     def delete(self, digests: Collection[Digest]) -> Sequence[Digest]:
-        """Take the bytes away; return those that are not there now, without those that could not be removed."""
+        """Delete the bytes; return the digests that are absent now, without those that could not be deleted."""
         ...
 
     def sync(self) -> None:
-        """Make everything that was ever published durable, whatever was promised at the time."""
+        """Make all published bytes durable, also those that were published with a weaker promise."""
         ...
 
     def reclaim(self) -> int:
-        """Remove what dead processes staged and left; return how many places and areas. The living lose nothing."""
+        """Remove staged bytes of dead processes, none of living ones; return the number of places and areas."""
         ...
 
     def close(self) -> None:
-        """Let go of what the content holds open."""
+        """Release all resources of the content."""
         ...
 
 
 class Inspected(Content, Protocol):
-    """A content that can be checked and repaired: what a whole store asks beside what its verbs ask."""
+    """A content that can be checked and repaired: the methods for `fsck`, beside those for the verbs."""
 
     def stamps(self, digests: Collection[Digest]) -> Mapping[Digest, Stamp]:
-        """Return what tells the bytes of each of these that is there from others under the same digest."""
+        """Return a stamp for each stored one of these; it differs for other bytes under the same digest."""
         ...
 
     def strays(self) -> Iterator[str]:
-        """Yield the names of what is among the content and is no content: nothing of a blob."""
+        """Yield the names of files and directories among the content that are not content."""
         ...
 
     def abandoned(self) -> Sequence[str]:
-        """Return the names of what dead processes staged and left, which `reclaim` would remove."""
+        """Return the names of staged bytes of dead processes, which `reclaim` would remove."""
         ...
 
     def set_aside(self, names: Collection[str], what: str) -> Mapping[str, str]:
-        """Move content (by digest) or strays (by name) to where nobody sees them; return where each of them is.
+        """Move content (by digest) or strays (by name) to quarantine; return their new paths.
 
-        Nothing is overwritten there; `what` happened becomes part of the name. What is gone already is left out.
+        Existing files are not overwritten; the reason `what` becomes part of the name. Absent ones are left out.
         """
         ...

@@ -75,14 +75,14 @@ def test_an_empty_path(address: str, layout: Layout, monkeypatch: pytest.MonkeyP
 
 
 def test_a_directory_that_is_no_store_says_what_was_looked_for(tmp_path: Path) -> None:
-    with pytest.raises(AddressError, match="is no store that blobkit knows; looked for") as error:
+    with pytest.raises(AddressError, match="is not a store that blobkit knows; looked for") as error:
         blobkit.scan(tmp_path)
     assert all(kind in str(error.value) for kind in ("blobkit", "oci", "registry", "snapshot"))
 
 
 def test_a_file_is_no_directory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("text")
-    with pytest.raises(AddressError, match="is a file, and no saved snapshot"):
+    with pytest.raises(AddressError, match="is a file, and not a saved snapshot"):
         blobkit.scan(tmp_path / "file")
     for kind in ("oci", "registry"):
         with pytest.raises(AddressError, match="is a file, not a directory"):
@@ -96,7 +96,7 @@ def test_an_unknown_kind_lists_those_that_there_are() -> None:
 
 
 def test_a_store_of_another_kind(layout: Layout, registry: Registry) -> None:
-    with pytest.raises(UnreadableStoreError, match="holds no registry"):
+    with pytest.raises(UnreadableStoreError, match="is not a registry"):
         blobkit.scan(f"registry:{layout.root}")
     with pytest.raises(UnreadableStoreError, match=r"index\.json is missing"):
         blobkit.scan(f"oci:{registry.root}")

@@ -107,7 +107,7 @@ class Walk:
             yield steps
             level = [named for step in steps if step.document for named in self._named(step.document)]
 
-    def enter(self, digest: Digest, document: Document) -> list[Reference]:
+    def mark_read(self, digest: Digest, document: Document) -> list[Reference]:
         """Mark a document as read by the caller, and return the descriptors in it."""
         self._mark((digest, document.media_type), document)
         return self._named(document)

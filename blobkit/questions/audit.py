@@ -17,7 +17,7 @@ from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, columns_ta
 from blobkit.protocols import as_surveyed
 from blobkit.questions.columns import categorical, keys, times
 from blobkit.questions.findings.checks import findings
-from blobkit.questions.findings.finding import FIGURES, MEANING, SEVERITIES
+from blobkit.questions.findings.finding import FIGURES, FINDINGS, SEVERITIES
 from blobkit.questions.garbage import collector_script
 from blobkit.questions.inputs.ages import parse_age
 from blobkit.questions.inputs.sizes import parse_size
@@ -205,9 +205,9 @@ def limits(thresholds: Mapping[str, Size | None]) -> dict[str, int]:
     ThresholdError for what is neither, SizeError for no size.
     """
     for name in thresholds:
-        if name not in MEANING and name not in SEVERITIES:
+        if name not in FINDINGS and name not in SEVERITIES:
             msg = f"{truncate(name, NAME_SHOWN)!r} is no finding"
-            raise ThresholdError(msg, hint=choices(name, (*SEVERITIES, *MEANING)))
+            raise ThresholdError(msg, hint=choices(name, (*SEVERITIES, *FINDINGS)))
     return {name: -1 if most is None else parse_size(most) for name, most in thresholds.items()}
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from blobkit.analysis.reach import live
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.sections import LINE_SHOWN, Section, frame_table
-from blobkit.questions.inputs.targets import Dropped, untagged
+from blobkit.questions.inputs.targets import PinSelection, untagged
 from blobkit.render import abbreviate, count, human_bytes, join_some, truncate
 from blobkit.snapshot.pins import rows_of_names
 from blobkit.snapshot.tables import numbers
@@ -95,12 +95,12 @@ def _kept(preview: Preview, rows: int) -> Section:
     return Section(f"Kept: {_what(len(stays), int(size[stays].sum()))}", table=table, folded=True)
 
 
-def with_names(snapshot: Snapshot, dropped: Dropped, names: Sequence[str]) -> Dropped:
+def with_names(snapshot: Snapshot, dropped: PinSelection, names: Sequence[str]) -> PinSelection:
     """Return what is dropped, and these names with all their pins."""
     rows, count_of = dict(dropped.rows), numbers(snapshot.pins["count"])
     for name in names:
         rows |= {row: int(count_of[row]) for row in rows_of_names(snapshot)[name]}
-    return untagged(snapshot, Dropped((*dropped.names, *names), dropped.groups, rows))
+    return untagged(snapshot, PinSelection((*dropped.names, *names), dropped.groups, rows))
 
 
 def _what(blobs: int, size: int) -> str:

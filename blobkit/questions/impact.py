@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.analysis.referrers import Referrers
-    from blobkit.questions.inputs.targets import Dropped
+    from blobkit.questions.inputs.targets import PinSelection
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["also_drop", "broken_tags"]
@@ -35,7 +35,7 @@ WORK = 2_000_000
 """Blobs that go in all removals that are tried: where very much goes, fewer names are tried."""
 
 
-def broken_tags(snapshot: Snapshot, dropped: Dropped, gone: NDArray[np.int32]) -> tuple[str, ...]:
+def broken_tags(snapshot: Snapshot, dropped: PinSelection, gone: NDArray[np.int32]) -> tuple[str, ...]:
     """Return the names that stay and would no longer pull, sorted: what they contain goes, or a registry's link to it.
 
     Nothing where references are counted, or where all that names contain holds under the policy. Cost: links.
@@ -56,7 +56,7 @@ def broken_tags(snapshot: Snapshot, dropped: Dropped, gone: NDArray[np.int32]) -
     return tuple(sorted(names - dropped_names))
 
 
-def also_drop(snapshot: Snapshot, dropped: Dropped, after: Referrers, blobs: NDArray[np.int32]) -> pd.DataFrame:
+def also_drop(snapshot: Snapshot, dropped: PinSelection, after: Referrers, blobs: NDArray[np.int32]) -> pd.DataFrame:
     """Return the names that free more together with what is dropped than alone: see `Preview.also_drop`.
 
     `blobs` are those that stay, biggest first. Only a blob that one name alone keeps then can go in addition because of

@@ -20,7 +20,7 @@ from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_tabl
 from blobkit.progress import staged
 from blobkit.protocols import as_snapshot, written
 from blobkit.questions.headline import as_promised, headline, waits
-from blobkit.questions.inputs.targets import Dropped, flattened, resolve
+from blobkit.questions.inputs.targets import PinSelection, flattened, resolve
 from blobkit.questions.planning.candidates import Rules, costs, rules
 from blobkit.questions.planning.covering import cover_of, infeasible
 from blobkit.questions.planning.goals import garbage_bytes, needed_bytes
@@ -325,4 +325,4 @@ def _kept_by(frame: pd.DataFrame, keepers: NDArray[np.int64]) -> list[str]:
 def _preview(snapshot: Snapshot, tags: tuple[str, ...]) -> Preview:
     """Return what `simulate_deref` says of these names; a name that looks like a digest is forced to be one."""
     texts = [f"tag:{tag}" if is_digest(tag) else tag for tag in tags]
-    return preview_of(snapshot, resolve(snapshot, texts) if texts else Dropped())
+    return preview_of(snapshot, resolve(snapshot, texts) if texts else PinSelection())

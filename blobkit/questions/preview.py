@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from blobkit.model import Level
     from blobkit.present.sections import Section
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.inputs.targets import Dropped, Targets
+    from blobkit.questions.inputs.targets import PinSelection, Targets
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Preview", "preview_of", "simulate_deref"]
@@ -66,7 +66,7 @@ class Preview(Answer):
     targets: tuple[str, ...]
     also_untagged: tuple[str, ...]
     notices: tuple[str, ...]
-    dropped: Dropped
+    dropped: PinSelection
     removal: Removal
 
     @cached_property
@@ -174,7 +174,7 @@ class Preview(Answer):
         """
         return written(self, tool)
 
-    def dropping(self, snapshot: Snapshot, dropped: Dropped) -> Preview:
+    def dropping(self, snapshot: Snapshot, dropped: PinSelection) -> Preview:
         """Return the same preview of these pins, under the policy of `snapshot`."""
         return preview_of(snapshot, dropped)
 
@@ -309,7 +309,7 @@ def simulate_deref(
     return preview_of(snapshot, resolve(snapshot, targets, groups=groups, all_pins=all_pins))
 
 
-def preview_of(snapshot: Snapshot, dropped: Dropped) -> Preview:
+def preview_of(snapshot: Snapshot, dropped: PinSelection) -> Preview:
     """Return what would go if these pins were dropped together."""
     rows = np.fromiter(dropped.rows, np.int64, len(dropped.rows))
     number = np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows))

@@ -21,7 +21,7 @@ from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, columns_ta
 from blobkit.present.units import Unit
 from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categorical, keys
-from blobkit.questions.inputs.targets import Dropped, PinName, blob_of, untagged
+from blobkit.questions.inputs.targets import PinName, PinSelection, blob_of, untagged
 from blobkit.questions.preview import Preview, preview_of
 from blobkit.render import abbreviate, count, human_bytes, truncate
 from blobkit.snapshot.references import PIN_KINDS
@@ -135,7 +135,7 @@ class Why(Answer):
         """Return what would go if every pin that reaches the blob were dropped; tags go with their revisions."""
         count_of = numbers(self.snapshot.pins["count"])
         rows = {row: int(count_of[row]) for row in self._rows.tolist()}
-        dropped = untagged(self.snapshot, Dropped((*self.tags, *self.others), rows=rows))
+        dropped = untagged(self.snapshot, PinSelection((*self.tags, *self.others), rows=rows))
         return preview_of(self.snapshot, dropped)
 
     def __bool__(self) -> bool:

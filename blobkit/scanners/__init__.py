@@ -1,1 +1,1 @@
-"""Foreign stores, read-only: one file a format, each turns a store into a Snapshot."""
+"""Scan foreign stores, read-only: one file for each format turns a store into a Snapshot."""

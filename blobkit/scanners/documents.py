@@ -1,7 +1,7 @@
-"""From descriptors to links: which blobs the manifests and indexes of a store name, and what they say of them.
+"""Turn descriptors into links: the blobs that the manifests and indexes of a store name, and their claims about these.
 
-Links follow the media type of the *descriptor*, never the content (OCI image-spec, `descriptor.md`), except for
-blobs that no descriptor names: those are looked into, because a referrer may be listed nowhere.
+The media type in the *descriptor* decides whether a blob's links are followed, never its content (OCI image-spec,
+`descriptor.md`). Blobs that no descriptor names are parsed anyway, because a referrer may be listed nowhere.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ __all__ = ["Documents"]
 
 
 class Documents:
-    """Follows descriptors into documents and records what they say; each is read once as each type it is called.
+    """Follows descriptors into documents and records these; each is read once for each media type it is given.
 
-    `subjects` maps each referrer to the blob it refers to; `always` follows every descriptor in these positions,
-    whatever media type it has (a registry link has none).
+    `subjects` maps each referrer to its subject. Descriptors in the positions of `always` are followed with any media
+    type (a registry link has none).
     """
 
     def __init__(self, facts: Facts, files: Files, *, always: Iterable[str] = ()) -> None:
@@ -43,33 +43,33 @@ class Documents:
         self.subjects: dict[Digest, Digest] = {}
         self.named: set[Digest] = set()
         self._walk = Walk(self._contents, self._read_as, subjects=True)
-        self._said: set[tuple[Digest, str]] = set()
+        self._noticed: set[tuple[Digest, str]] = set()
         self._configs: dict[Digest, Config] = {}
         self._same: dict[Digest, set[Digest]] = defaultdict(set)
 
     def follow(self, references: Iterable[Reference], *, quiet: bool = False) -> None:
-        """Record what these descriptors name, and all that follows from it.
+        """Record the blobs that these descriptors name, and all that those reach.
 
-        `quiet`: they come from garbage, so that nothing is said of what is absent, and nothing is opaque.
+        `quiet`: the descriptors come from garbage, so absent blobs get no notice, and no blob becomes opaque.
         """
         for level in self._walk.levels(references):
             for step in level:
                 self._record(step, quiet=quiet)
 
-    def look_into(self, digests: Iterable[Digest], *, referrers: bool = True) -> None:
-        """Look into stored blobs that no descriptor names: `referrers` count as named, other documents as garbage."""
-        documents = {digest: self.files.glance(digest) for digest in digests if digest not in self.named}
+    def parse_unnamed(self, digests: Iterable[Digest], *, referrers: bool = True) -> None:
+        """Parse stored blobs that no descriptor names: `referrers` count as named, other documents as garbage."""
+        documents = {digest: self.files.peek(digest) for digest in digests if digest not in self.named}
         found = {digest: document for digest, document in documents.items() if document is not None}
         for garbage in (False, True):
             named: list[Reference] = []
             for digest, document in found.items():
                 if garbage != (referrers and document.subject is not None) and not self._walk.has_read(digest):
-                    named += self._walk.enter(digest, document)
-                    self._take(digest, document)
+                    named += self._walk.mark_read(digest, document)
+                    self._record_document(digest, document)
             self.follow(named, quiet=garbage)
 
     def finish(self) -> None:
-        """Record the layers that are the same content compressed differently (one diffID, several digests)."""
+        """Record layers with the same content, compressed differently (one diffID, several digests)."""
         for diff_id, layers in sorted(self._same.items()):
             stored = sorted(layer for layer in layers if self.facts.is_stored(layer))
             if len(stored) > 1:
@@ -85,7 +85,7 @@ class Documents:
         return reference.kind == "subject" and not self.facts.is_stored(reference.digest)
 
     def _contents(self, digests: Iterable[Digest]) -> Iterator[tuple[Digest, bytes | str]]:
-        """Yield the bytes of those documents that are stored; what cannot be read is said in a notice."""
+        """Yield the bytes of the stored documents; an unreadable one gets a notice."""
         for digest in digests:
             if self.facts.is_stored(digest):
                 content = self.files.whole(digest)
@@ -94,58 +94,58 @@ class Documents:
     def _record(self, step: Step, *, quiet: bool) -> None:
         """Record a descriptor and the document behind it."""
         reference = step.reference
-        self._name(reference, quiet=quiet)
+        self._record_named(reference, quiet=quiet)
         if step.document is not None:
-            self._take(reference.digest, step.document)
+            self._record_document(reference.digest, step.document)
         elif step.fault is not None:
             if step.fault.code == UNPARSEABLE and self.facts.is_stored(reference.digest):
                 called = f"is called {reference.media_type or 'a manifest'}, and is unreadable"
                 message = f"{reference.digest} {called}: {step.fault.why}"
-                self._say("unparseable", reference.digest, message)
+                self._notice("unparseable", reference.digest, message)
             if not quiet and not self._is_dangling_subject(reference):
                 self._opaque(reference.digest)
         elif not quiet and reference.kind == "entry" and not reference.media_type:
             self._opaque(reference.digest, "has no media type in index.json")
 
-    def _name(self, reference: Reference, *, quiet: bool) -> None:
-        """Record the blob that a descriptor names, and say where it contradicts what is stored."""
+    def _record_named(self, reference: Reference, *, quiet: bool) -> None:
+        """Record the blob that a descriptor names; a notice tells if it contradicts the stored blob."""
         facts, digest = self.facts, reference.digest
         kind = kind_of(reference.media_type, reference.kind)
         node = facts.describe(digest, kind, reference.media_type, reference.platform)
         self.named.add(digest)
         if not facts.is_stored(digest):
-            self._absent(reference, node, quiet=quiet)
+            self._record_absent(reference, node, quiet=quiet)
         elif reference.size not in (-1, facts.size[node]) and not quiet:
             message = f"{digest} has {facts.size[node]:,} bytes where a descriptor says {reference.size:,}"
-            self._say("size-mismatch", digest, message)
+            self._notice("size-mismatch", digest, message)
 
-    def _absent(self, reference: Reference, node: int, *, quiet: bool) -> None:
-        """Record why a named blob is not stored: it need not be (inline, foreign, a subject), or it is missing."""
+    def _record_absent(self, reference: Reference, node: int, *, quiet: bool) -> None:
+        """Record why a named blob is not stored: it need not be stored (inline, foreign, subject), or it is missing."""
         if reference.inline is not None:
-            code, state, why = "inline", "inline", "is carried by its descriptor, not stored"
+            code, state, why = "inline", "inline", "is not stored: its descriptor contains it"
         elif reference.foreign and not self._is_followed(reference):
             code, state, why = "foreign", "foreign", "is a foreign layer, stored elsewhere by design"
         elif reference.kind == "subject":
             code, state, why = "dangling-subject", "missing", "is the subject of a referrer, and not stored (legal)"
         else:
             code, state, why = "missing", "missing", f"is missing: a descriptor names it as {reference.kind}"
-        is_new = self.facts.stored[node] == "missing" and (reference.digest, "missing") not in self._said
+        is_new = self.facts.stored[node] == "missing" and (reference.digest, "missing") not in self._noticed
         if is_new or (state == "missing" and not quiet):
             self.facts.stored[node] = state
         if not quiet:
-            self._say(code, reference.digest, f"{reference.digest} {why}")
+            self._notice(code, reference.digest, f"{reference.digest} {why}")
 
     def _opaque(self, digest: Digest, why: str = "is called a manifest or index") -> None:
         self.facts.opaque[self.facts.node(digest)] = True
-        self._say("opaque", digest, f"{digest} {why}, and what it links to is unknown")
+        self._notice("opaque", digest, f"{digest} {why}, and its links are unknown")
 
-    def _say(self, code: str, digest: Digest, message: str) -> None:
-        if (digest, code) not in self._said:
-            self._said.add((digest, code))
+    def _notice(self, code: str, digest: Digest, message: str) -> None:
+        if (digest, code) not in self._noticed:
+            self._noticed.add((digest, code))
             self.facts.notice(code, message, digest)
 
-    def _take(self, digest: Digest, document: Document) -> None:
-        """Record what a document says, read as one media type."""
+    def _record_document(self, digest: Digest, document: Document) -> None:
+        """Record the links and claims of a document, read as one media type."""
         facts = self.facts
         node = facts.describe(digest, document.kind, document.media_type)
         facts.kind[node], facts.media_type[node] = document.kind, document.media_type
@@ -155,35 +155,35 @@ class Documents:
         for odd in document.odd:
             facts.notice("odd", f"{digest}: {odd}", digest)
         if document.odd and document.kind == "index":
-            self._opaque(digest)  # a child that is not understood may hold anything; a layer or a config holds nothing
+            self._opaque(digest)  # an invalid child may reference any blob; an invalid layer or config references none
         if document.subject is not None:
             self.subjects[digest] = document.subject.digest
             subject = facts.node(document.subject.digest)
             facts.link(node, subject, "subject")
             facts.link(subject, node, "referrer")
-        self._image(node, document)
+        self._record_config(node, document)
 
-    def _image(self, node: int, document: Document) -> None:
-        """Record what the config of an image claims: platform, creation, and which layers have which content."""
+    def _record_config(self, node: int, document: Document) -> None:
+        """Record the claims of an image's config: platform, time of creation, and the diffID of each layer."""
         layers = [r.digest for r in document.references if r.kind == "layer"]
         for reference in document.references:
             if reference.kind == "config" and reference.media_type in IMAGE_CONFIG_TYPES:
                 config = self._config(reference)
-                self._claims(node, config)
-                self._claims(self.facts.node(reference.digest), config)
+                self._record_claims(node, config)
+                self._record_claims(self.facts.node(reference.digest), config)
                 if len(config.diff_ids) == len(layers):
                     for diff_id, layer in zip(config.diff_ids, layers, strict=True):
                         self._same[diff_id].add(layer)
 
     def _config(self, reference: Reference) -> Config:
-        """Return what a config claims; each is read once."""
+        """Return the claims of a config; each config is read once."""
         config = self._configs.get(reference.digest)
         if config is None:
             data = reference.inline if reference.inline is not None else self.files.whole(reference.digest)
             config = self._configs[reference.digest] = read_config(data or b"")
         return config
 
-    def _claims(self, node: int, config: Config) -> None:
+    def _record_claims(self, node: int, config: Config) -> None:
         facts = self.facts
         facts.platform[node] = config.platform or facts.platform[node]
         if facts.created[node] < 0:

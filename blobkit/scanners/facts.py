@@ -1,8 +1,8 @@
-"""Tools of every scanner: facts collected row by row, and blobs of strangers read without trust.
+"""Tools for all scanners: collect facts row by row, and read untrusted blobs.
 
-A blob is read whole only up to `DOCUMENT_LIMIT`, and its hash is checked whenever that happens; a path is built
-from checked digests only; what is a symbolic link that leaves the store, no regular file, or not readable is
-said in a notice and never followed. A ledger counts all files on the way (`blobkit.scanners.leftovers`).
+A blob is read whole only up to `DOCUMENT_LIMIT`, and then its hash is always checked. Paths are built from checked
+digests only. A symbolic link that leaves the store, a file that is not regular, and an unreadable file get a notice
+and are never followed. Meanwhile a ledger counts all files (`blobkit.scanners.leftovers`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from blobkit.log import log
 from blobkit.oci.documents import DOCUMENT_LIMIT, Document, read_document
 from blobkit.oci.untrusted import DocumentError
 from blobkit.render import to_utf8
-from blobkit.scanners.links import store_around
+from blobkit.scanners.links import enclosing_store
 from blobkit.snapshot.notices import not_followed
 from blobkit.snapshot.snapshot import build
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from blobkit.scanners.leftovers import Ledger
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["Facts", "Files", "is_directory", "listing", "micros", "read", "reason", "visible", "within"]
+__all__ = ["Facts", "Files", "escape_controls", "is_directory", "listing", "micros", "read", "reason", "within"]
 
 SMALL = 64 << 10
-"""Bytes: blobs up to this size are verified in passing; larger ones on request only."""
-GLANCE = 16 << 10
-"""Bytes read first of a blob that may be a document; most documents are no longer."""
+"""Bytes: blobs up to this size are always verified; larger ones on request only."""
+PEEK = 16 << 10
+"""Bytes read first of a blob that may be a document; most documents are shorter."""
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -50,21 +50,21 @@ def micros(info: os.stat_result) -> int:
     return info.st_mtime_ns // 1000
 
 
-def visible(name: str) -> str:
-    """Return a name as valid UTF-8 in which control characters are escaped, as the key of a node must be."""
+def escape_controls(name: str) -> str:
+    """Return a name as valid UTF-8 with control characters escaped, which the key of a node requires."""
     return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", to_utf8(name))
 
 
 def within(path: str, root: str) -> bool:
-    """Return whether `path`, all symbolic links resolved, lies below `root`."""
+    """Return whether `path`, with all symbolic links resolved, lies below `root`."""
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
 
 
 def read(path: str, limit: int, *, follow: bool = True) -> bytes:
-    """Return up to `limit` bytes of a file. A pipe in its place gives nothing, instead of waiting for a writer.
+    """Return up to `limit` bytes of a file. For a pipe, return nothing instead of waiting for a writer.
 
-    Paths are text and files are bare descriptors here: for small files `pathlib` costs more than the reading.
-    Where not `follow`, a symbolic link is an error.
+    Paths are text and files are bare descriptors here: for small files `pathlib` costs more than reading them.
+    Without `follow`, a symbolic link is an error.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK
     held = Held()
@@ -76,7 +76,7 @@ def read(path: str, limit: int, *, follow: bool = True) -> bytes:
 
 
 def listing(path: str, facts: Facts) -> list[os.DirEntry[str]]:
-    """Return the entries of a directory in sorted order; none, and a notice unless it is absent, where it can't be."""
+    """Return the sorted entries of a directory; an empty list if it is absent or, with a notice, cannot be listed."""
     try:
         with os.scandir(path) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
@@ -92,7 +92,7 @@ def listing(path: str, facts: Facts) -> list[os.DirEntry[str]]:
 
 
 def is_directory(entry: os.DirEntry[str]) -> bool:
-    """Return whether this is a directory, or leads to one; also where that is barred, for `listing` to say so."""
+    """Return whether this is a directory or a link to one; True if permission is missing: `listing` then tells so."""
     try:
         return entry.is_dir()
     except OSError as error:
@@ -100,7 +100,7 @@ def is_directory(entry: os.DirEntry[str]) -> bool:
 
 
 class Facts:
-    """The facts of one store while it is scanned; `snapshot` makes the picture of them. `ledger` counts its files."""
+    """The facts of one store during a scan; `snapshot` makes a Snapshot of them. `ledger` counts the files."""
 
     def __init__(self, ledger: Ledger | None = None) -> None:
         self.ledger = ledger
@@ -120,7 +120,7 @@ class Facts:
         self.checked: set[str] = set()
 
     def node(self, key: str) -> int:
-        """Return the node of this key, made as a missing one where it is new."""
+        """Return the node with this key; create it as missing if it is new."""
         node = self.ids.get(key)
         if node is None:
             node = self.ids[key] = len(self.size)
@@ -140,13 +140,13 @@ class Facts:
         self.size[node], self.modified[node], self.stored[node] = size, modified, "yes"
 
     def virtual_node(self, key: str, modified: int) -> int:
-        """Record a node that is no blob, and return it; control characters in its key are escaped."""
-        node = self.node(visible(key))
+        """Record a node that is not a blob, and return it; control characters in its key are escaped."""
+        node = self.node(escape_controls(key))
         self.modified[node], self.stored[node] = modified, "virtual"
         return node
 
     def is_behind_link(self, digest: str) -> bool:
-        """Return whether a blob, its algorithm or all blobs are symbolic links that leave the store: not followed."""
+        """Return whether a blob, its algorithm's directory, or blobs/ is a symbolic link that leaves the store."""
         return not self.behind_links.isdisjoint((digest, digest.partition(":")[0], ""))
 
     def is_stored(self, digest: str) -> bool:
@@ -170,38 +170,38 @@ class Facts:
         *,
         count: int = 1,
     ) -> None:
-        """Record a pin, or `count` of them that nothing tells apart."""
+        """Record a pin, or `count` equal ones."""
         self.pins.append((node, name, kind, group, modified, count))
 
-    def hide(self, what: str, kinds: Iterable[str]) -> None:
-        """Pin a virtual node, by pins of these kinds, for what cannot be read: what nothing else reaches is unknown."""
+    def mark_unknown(self, what: str, kinds: Iterable[str]) -> None:
+        """Record an unreadable part as an opaque virtual node with pins of these kinds: it may reference any blob."""
         node = self.virtual_node(what, -1)
         self.opaque[node] = True
         for kind in kinds:
             self.pin(node, None, kind)
 
     def notice(self, code: str, message: str, key: str = "", path: str = "") -> None:
-        """Record something unreadable, unknown or odd; `message` is one line that names it."""
+        """Record a notice about an unreadable, unknown or odd part; `message` is one line that names it."""
         self.notices.append((code, key, to_utf8(path), to_utf8(message)))
 
     def unreadable(self, what: str, error: OSError, path: str, key: str = "") -> None:
-        """Record that something could not be read, and who may read it; `what` ends in "cannot be ..."."""
+        """Record that a part could not be read, and who may read it; `what` ends in "cannot be ..."."""
         self.notice("unreadable", f"{what} ({reason(error, path)})", key, path)
 
     def not_followed(self, what: str, path: str, key: str = "") -> None:
-        """Record a symbolic link that is not followed, and where it leads to; what lies there is unknown."""
+        """Record a symbolic link that is not followed, and its target; the content there is unknown."""
         target = os.path.realpath(path)
-        self.notice("symlink", not_followed(what, target, store_around(os.path.dirname(target))), key, path)
+        self.notice("symlink", not_followed(what, target, enclosing_store(os.path.dirname(target))), key, path)
         self.behind_links.update([key] if key else ())
         self.unseen(path)
 
     def unseen(self, path: str) -> None:
-        """Record that blobs may be at or below a path that nobody can look at: they are not known to be missing."""
+        """Record that blobs may be at or below an unreadable path, so that they do not count as missing."""
         if self.ledger:
-            self.ledger.refused(path)
+            self.ledger.unseen(path)
 
     def describe(self, digest: Digest, kind: str, media_type: str, platform: str = "") -> int:
-        """Record what a descriptor says of a blob; what was known before stays."""
+        """Record the claims of a descriptor about a blob; earlier claims stay."""
         node = self.node(digest)
         if self.kind[node] == "unknown":
             self.kind[node], self.media_type[node] = kind, media_type
@@ -209,7 +209,7 @@ class Facts:
         return node
 
     def snapshot(self, kind: str, address: str, policy: str | None) -> Snapshot:
-        """Return the picture of all facts recorded."""
+        """Return a Snapshot of all facts recorded."""
         disk = self.ledger.close(self) if self.ledger else None
         read_by_kind = Counter(self.kind[self.ids[digest]] for digest in self.checked if digest in self.ids)
         log.info("blobs read and hashed: %s", ", ".join(f"{n} {kind}" for kind, n in read_by_kind.items()) or "none")
@@ -238,14 +238,14 @@ class Facts:
 
 
 class Files:
-    """The blob files of a store below `root`, read without trust; `path` tells where a digest's file is."""
+    """The untrusted blob files of a store below `root`; `path` returns the path of a digest's file."""
 
     def __init__(self, facts: Facts, root: str, path: Callable[[Digest], str]) -> None:
         self.facts, self.root, self.path = facts, root, path
         self.checked = facts.checked
 
     def add(self, digest: Digest, entry: os.DirEntry[str]) -> None:
-        """Record the stored blob behind a directory entry, or say why it is none."""
+        """Record the stored blob at a directory entry, or a notice why it is not a blob."""
         try:
             info = entry.stat(follow_symlinks=False)
             linked = stat.S_ISLNK(info.st_mode)
@@ -259,14 +259,14 @@ class Files:
         if stat.S_ISLNK(info.st_mode):
             return  # it leads out of the store
         if not stat.S_ISREG(info.st_mode):
-            self.facts.notice("junk", f"{digest} is no regular file", digest, entry.path)
+            self.facts.notice("junk", f"{digest} is not a regular file", digest, entry.path)
             return
         self.facts.blob(digest, info.st_size, micros(info))
         if self.facts.ledger:
             self.facts.ledger.blob(digest, entry.path, info, linked=linked)
 
     def _linked(self, digest: Digest, entry: os.DirEntry[str]) -> os.stat_result:
-        """Return the target of a symbolic link; of the link itself (no regular file) where it leaves the store."""
+        """Return the status of a symbolic link's target; of the link itself if it leaves the store."""
         if not within(self.path(digest), self.root):
             self.facts.not_followed(str(digest), entry.path, digest)
             return entry.stat(follow_symlinks=False)
@@ -274,7 +274,7 @@ class Files:
         return entry.stat()
 
     def whole(self, digest: Digest) -> bytes | None:
-        """Return the content of a stored blob of at most `DOCUMENT_LIMIT` bytes, checked; None with a notice."""
+        """Return the content of a stored blob of at most `DOCUMENT_LIMIT` bytes, checked; else None, with a notice."""
         facts = self.facts
         if not facts.is_stored(digest):
             return None
@@ -289,15 +289,15 @@ class Files:
         self._check(digest, of(data, split(digest)[0]))
         return data
 
-    def glance(self, digest: Digest) -> Document | None:
-        """Return the document in a blob that no descriptor names, None (and no notice) where it is none."""
+    def peek(self, digest: Digest) -> Document | None:
+        """Return the document in a blob that no descriptor names; None, without a notice, if it is not a document."""
         if not 0 < self.facts.size[self.facts.ids[digest]] < DOCUMENT_LIMIT:
             return None
         try:
-            data = read(self.path(digest), GLANCE)
+            data = read(self.path(digest), PEEK)
             if data[:1] not in b"{ \t\r\n":
                 return None
-            data = data if len(data) < GLANCE else read(self.path(digest), DOCUMENT_LIMIT + 1)
+            data = data if len(data) < PEEK else read(self.path(digest), DOCUMENT_LIMIT + 1)
             document = read_document(data)
         except (DocumentError, OSError):
             return None
@@ -305,7 +305,7 @@ class Files:
         return document
 
     def verify(self, digests: Iterator[Digest]) -> None:
-        """Check the hashes of those blobs that were not read yet; memory is constant."""
+        """Check the hashes of those blobs that were not read yet, in constant memory."""
         for digest in digests:
             if digest in self.checked:
                 continue
@@ -317,7 +317,7 @@ class Files:
                 self.facts.unreadable(f"{digest} cannot be read", error, self.path(digest), digest)
 
     def small(self) -> Iterator[Digest]:
-        """Yield the stored blobs that are verified in passing."""
+        """Yield the stored blobs that are always verified: those of at most `SMALL` bytes."""
         return (d for d in self.stored() if self.facts.size[self.facts.ids[d]] <= SMALL)
 
     def stored(self) -> Iterator[Digest]:
@@ -328,4 +328,4 @@ class Files:
     def _check(self, digest: Digest, found: str) -> None:
         self.checked.add(digest)
         if found != digest:
-            self.facts.notice("digest-mismatch", f"{digest} has other content than its digest says", digest)
+            self.facts.notice("digest-mismatch", f"{digest} has content that does not match its digest", digest)

@@ -1,4 +1,4 @@
-"""A foreign store as something to import from: its facts, and the content of its blobs by digest."""
+"""A foreign store as a source for an import: its facts, and the content of its blobs by digest."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ __all__ = ["ForeignStore"]
 
 @dataclass(frozen=True, slots=True)
 class ForeignStore:
-    """The store at `root`, read-only: `scan` makes its snapshot, `path` tells where a digest's file is."""
+    """The store at `root`, read-only: `scan` makes its snapshot, `path` returns the path of a digest's file."""
 
     root: Path
     scan: Callable[[Path], Snapshot]
     path: Callable[[Digest], str]
 
     def snapshot(self) -> Snapshot:
-        """Return an immutable picture of the facts at one moment."""
+        """Return the facts of the store at one moment."""
         return self.scan(self.root)
 
     def open(self, digest: Digest) -> BinaryIO:
-        """Return the content of a blob as a file to read; its hash is the caller's to check.
+        """Return the content of a blob as a file to read; the caller checks the hash.
 
-        FileNotFoundError where there is none; OSError for what is no regular file or leads out of the store.
+        FileNotFoundError if it is absent; OSError if it is not a regular file or its path leaves the store.
         """
         path = self.path(digest)
         if not within(path, os.fspath(self.root)):
             raise OSError(errno.ELOOP, "a symbolic link that leaves the store", path)
         handle = FileHandle(path, os.O_RDONLY | os.O_NONBLOCK)
         if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "no regular file", path)
+            raise OSError(errno.EINVAL, "not a regular file", path)
         return handle.file()

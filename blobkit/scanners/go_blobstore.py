@@ -1,10 +1,10 @@
-"""A store of the original Go package `blobstore` as a snapshot, read-only.
+"""Scan a store of the original Go package `blobstore`, read-only.
 
-On disk: `blobs/<digest>/blob` and `blobs/<digest>/info.json`, written by Go's encoding/json: its reader takes fields
-in any case, its first version wrote no `linksTo`. A commit writes info.json (truncated in place) before it moves
-`temp-blob-*` from the root to `blob`, so a crash leaves an empty info.json, or one without a blob.
+On disk: `blobs/<digest>/blob` and `blobs/<digest>/info.json`. Go's encoding/json writes and reads the latter: field
+names match in any case, and the first version wrote no `linksTo`. A commit writes info.json (truncated in place)
+before it moves `temp-blob-*` from the root to `blob`, so a crash leaves an empty info.json, or one without a blob.
 
-Cost: one look at each directory, one read of each info.json; small blobs are verified in passing, others on request.
+Cost: one listing of each directory, one read of each info.json; small blobs are always verified, others on request.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from blobkit.progress import watched
 from blobkit.render import count, printable
 from blobkit.scanners.facts import Facts, Files, listing, micros, read, within
 from blobkit.scanners.leftovers import Ledger
-from blobkit.scanners.links import led_out
+from blobkit.scanners.links import link_out_message
 from blobkit.scanners.places import GO_BLOBSTORE
 from blobkit.snapshot.notices import upload
 
@@ -41,14 +41,14 @@ T = TypeVar("T")
 
 FIELDS = frozenset({"digest", "mediaType", "size", "refCount", "linksTo"})
 MOST = 1 << 30
-"""No store holds a billion references to one blob: such a count is one that wrapped, or made up."""
+"""Highest valid refCount: a count of more than a billion has wrapped around, or is forged."""
 LOOKED_AT = 100
-"""Entries of blobs/ that are looked at to recognise a store."""
+"""Entries of blobs/ that are checked to recognise a store."""
 
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """The content of one info.json; `size` is -1 where it has none."""
+    """The content of one info.json; `size` is -1 if it has none."""
 
     refcount: int
     links: tuple[Digest, ...]
@@ -70,23 +70,23 @@ def is_store(root: Path) -> bool:
 
 
 def path_of(root: Path) -> Callable[[Digest], str]:
-    """Return the function that tells where the content of a digest is."""
+    """Return a function from a digest to the path of its content."""
     blobs = os.fspath(root / "blobs")
     return lambda digest: f"{blobs}/{digest}/blob"
 
 
 def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Snapshot:
-    """Return the snapshot of the store at `root`; UnreadableStoreError where there is none.
+    """Return the snapshot of the store at `root`; UnreadableStoreError if it is not a store.
 
-    Links are `linksTo`; anonymous pins are what is left of `refCount` without them. A blob whose info.json is damaged
-    is kept and opaque: how often it is held, and what it links to, is unknown. Nothing is written, no symbolic link
-    that leaves `root` is followed. `verify` hashes every blob.
+    Links are `linksTo`; `refCount` minus the links to a blob is its number of anonymous pins. A blob with a damaged
+    info.json is kept and opaque: its references and links are unknown. The scan writes nothing, and follows no
+    symbolic link that leaves `root`. `verify` hashes every blob.
     """
     blobs = os.fspath(root / "blobs")
     if not within(blobs, os.fspath(root)):
-        raise UnreadableStoreError(led_out(root / "blobs", root, "go-blobstore"))
+        raise UnreadableStoreError(link_out_message(root / "blobs", root, "go-blobstore"))
     if not os.path.isdir(blobs):
-        msg = f"{printable(os.fspath(root))} holds no store of the Go package: looked for the directory blobs in it"
+        msg = f"{printable(os.fspath(root))} is not a store of the Go package: it has no directory blobs"
         raise UnreadableStoreError(msg)
     facts = Facts(Ledger(os.fspath(root), GO_BLOBSTORE))
     files = Files(facts, os.fspath(root), path_of(root))
@@ -102,11 +102,11 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
 
 
 def _directories(blobs: str, facts: Facts) -> Iterator[tuple[Digest, os.DirEntry[str]]]:
-    """Yield the entries of blobs/ that are named like a digest; a notice says what else is there."""
-    told = len(facts.notices)
+    """Yield the entries of blobs/ that are named like a digest; each other entry gets a notice."""
+    before = len(facts.notices)
     entries = listing(blobs, facts)
-    if len(facts.notices) > told:
-        facts.hide("blobs", ("pin",))
+    if len(facts.notices) > before:
+        facts.mark_unknown("blobs", ("pin",))
     for entry in entries:
         if is_digest(entry.name):
             yield Digest(entry.name), entry
@@ -115,20 +115,20 @@ def _directories(blobs: str, facts: Facts) -> Iterator[tuple[Digest, os.DirEntry
 
 
 def _read_blob(digest: Digest, entry: os.DirEntry[str], files: Files) -> Info | None:
-    """Record one blob and return what its info.json says; None, and it is kept as unknown, where that is damaged."""
+    """Record one blob and return its info.json; if that is damaged, keep the blob as opaque and return None."""
     facts = files.facts
     if not entry.is_dir(follow_symlinks=False):
-        _damaged(facts, digest, "a symbolic link or a file stands in the place of its directory", entry.path)
+        _damaged(facts, digest, "its directory is a symbolic link or a file instead", entry.path)
         return None
-    told = len(facts.notices)
+    before = len(facts.notices)
     inside = {file.name: file for file in listing(entry.path, facts)}
-    if not inside and len(facts.notices) == told:
-        facts.notice("junk", f"the directory of {digest} is empty: there is no such blob", digest, entry.path)
+    if not inside and len(facts.notices) == before:
+        facts.notice("junk", f"the directory of {digest} is empty: the blob does not exist", digest, entry.path)
         return None
     if "blob" in inside:
         files.add(digest, inside["blob"])
     for name in inside.keys() - {"blob", "info.json"}:
-        facts.notice("junk", f"{name} is no part of {digest}", digest, inside[name].path)
+        facts.notice("junk", f"{name} is not part of {digest}", digest, inside[name].path)
     try:
         info = parse(read(f"{entry.path}/info.json", DOCUMENT_LIMIT + 1, follow=False), digest)
     except DocumentError as error:
@@ -147,9 +147,9 @@ def _read_blob(digest: Digest, entry: os.DirEntry[str], files: Files) -> Info | 
 
 
 def parse(data: bytes, digest: Digest) -> Info:
-    """Return what the info.json of this blob says; DocumentError where Go could not read it or it is of another blob.
+    """Return the info.json of this blob; DocumentError if Go could not read it, or if it is of another blob.
 
-    `mediaType`, `size` and `linksTo` may be absent or null, as older versions leave them; a count may not.
+    `mediaType`, `size` and `linksTo` may be absent or null, because older versions omit them; `refCount` may not.
     """
     if not data:
         msg = "it is empty"
@@ -171,26 +171,26 @@ def parse(data: bytes, digest: Digest) -> Info:
 
 
 def _typed(body: Json, field: str, kind: type[T], absent: T) -> T:
-    """Return a field of this type, `absent` where there is none or null; DocumentError for another type."""
+    """Return a field of this type, `absent` if it is absent or null; DocumentError for another type."""
     value = body.get(field)
     if value is None:
         return absent
-    if type(value) is not kind:  # exactly: true is no number, though Python thinks so
+    if type(value) is not kind:  # not isinstance: in Python, True is an int
         msg = f"{field} is a {type(value).__name__}"
         raise DocumentError(msg)
     return value
 
 
 def _links(names: list[object]) -> tuple[tuple[Digest, ...], tuple[str, ...]]:
-    """Return the digests that are linked, each once, and what is wrong with others; DocumentError for no text."""
+    """Return the linked digests, each once, and messages about invalid links; DocumentError if one is not a text."""
     if not all(isinstance(name, str) for name in names):
-        msg = "linksTo holds what is no text"
+        msg = "linksTo has an element that is not a text"
         raise DocumentError(msg)
     often = Counter(Digest(str(name)) for name in names if is_digest(name))
     odd = Odd()
     for name in names:
         if name not in often:
-            odd.append(f"links to {str(name)[:80]!r}, which is no digest")
+            odd.append(f"links to {str(name)[:80]!r}, which is not a digest")
     for digest, number in often.items():
         if number > 1:
             odd.append(f"links to {digest} {number} times: counted once")
@@ -198,16 +198,16 @@ def _links(names: list[object]) -> tuple[tuple[Digest, ...], tuple[str, ...]]:
 
 
 def _damaged(facts: Facts, digest: Digest, why: str, path: str) -> None:
-    """Keep a blob of which the info.json is damaged, and say why."""
+    """Keep a blob with a damaged info.json, and record why."""
     _keep(facts, digest)
-    message = f"the info.json of {digest} is damaged ({why}): the blob is kept, and what it links to is unknown"
+    message = f"the info.json of {digest} is damaged ({why}): the blob is kept, and its links are unknown"
     facts.notice("damaged", message, digest, path)
 
 
 def _keep(facts: Facts, digest: Digest) -> None:
-    """Keep a blob of which the count and the links are unknown.
+    """Keep a blob with unknown count and links.
 
-    A virtual node that holds itself holds it: no pin that can be dropped is the last reference.
+    A virtual node with a link to itself holds the blob, so dropping pins can never free it.
     """
     node = facts.node(digest)
     facts.opaque[node] = True
@@ -218,7 +218,7 @@ def _keep(facts: Facts, digest: Digest) -> None:
 
 
 def _describe(facts: Facts, digest: Digest, info: Info, path: str) -> None:
-    """Record what an info.json says, and say where it contradicts what is stored."""
+    """Record the facts of an info.json; a notice tells if they contradict the stored blob."""
     node = facts.describe(digest, kind_of(info.media_type), info.media_type)
     if not facts.is_stored(digest):
         facts.notice("missing", f"{digest} is missing: it has an info.json and no content", digest, path)
@@ -230,14 +230,14 @@ def _describe(facts: Facts, digest: Digest, info: Info, path: str) -> None:
 
 
 def _link(facts: Facts, infos: dict[Digest, Info]) -> None:
-    """Record the links, and as pins those references that no link is."""
+    """Record the links, and as pins the references that are not links."""
     known = set(facts.ids)
     held = Counter(target for info in infos.values() for target in info.links)
     for digest, info in infos.items():
         for target in info.links:
             facts.link(facts.node(digest), facts.node(target), "link")
             if target not in known:
-                facts.notice("dangling", f"{digest} links to {target}, which is not here", digest)
+                facts.notice("dangling", f"{digest} links to {target}, which is not stored", digest)
         pins = info.refcount - held[digest]
         if pins > 0:
             facts.pin(facts.node(digest), None, "pin", count=pins)
@@ -247,10 +247,10 @@ def _link(facts: Facts, infos: dict[Digest, Info]) -> None:
 
 
 def _temporary_files(root: Path, facts: Facts) -> None:
-    """Record the files that were begun and not committed: they take space, and nothing removes them."""
+    """Record the files that were written but not committed: they take space, and no program removes them."""
     for entry in listing(os.fspath(root), facts):
         if entry.name.startswith("temp-blob-") and entry.is_file(follow_symlinks=False):
-            with suppress(FileNotFoundError):  # it may have been committed meanwhile
+            with suppress(FileNotFoundError):  # it may have been committed by now
                 info = entry.stat(follow_symlinks=False)
                 message = upload(f"the temporary file {entry.name}", info.st_size, micros(info))
                 facts.notice("upload", message, "", entry.path)

@@ -1,7 +1,7 @@
-"""The regular files of a store, each inode once: which are blobs, which describe them, and which are neither.
+"""Count the regular files of a store, each inode once: blobs, metadata, and untracked files (leftovers).
 
-While a scanner lists directories it tells a `Ledger` what is in them; at the end the ledger walks the directories that
-the scanner had no reason to list. So no directory is listed twice, and every file below the root is counted.
+While a scanner lists directories, it passes their entries to a `Ledger`; at the end the ledger walks the directories
+that the scanner did not list. So no directory is listed twice, and every file below the root is counted.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Ledger"]
 
-TOLD = 1_000
-"""Leftovers that have a notice of their own, the largest ones; all others are told together."""
+LISTED_ALONE = 1_000
+"""Leftovers with a notice of their own, the largest ones; all others share one notice."""
 NAMED = 9
-"""Names of files that describe a store which are told; `snapshot.disk` takes one more."""
+"""Names of metadata files that are recorded; `snapshot.disk` accepts one more."""
 PACKED = 1_000
 """Digests in one notice."""
-SAID = frozenset({"damaged", "junk"})
-"""Notices about what stands in the place of a blob: its bytes are told with them."""
-BARRED = frozenset({"damaged", "symlink", "unreadable"})
-"""Notices that say of a digest why its blob cannot be seen."""
+NOT_BLOBS = frozenset({"damaged", "junk"})
+"""Notices about files at the path of a blob; the ledger adds the bytes of these files."""
+NOT_SEEN = frozenset({"damaged", "symlink", "unreadable"})
+"""Notices that say why the blob of a digest cannot be seen."""
 RANKS = ("leftover", "metadata", "upload", "blob")
 
 
 @dataclass(slots=True)
 class Inode:
-    """A file that has, or may have, several names: the best role of those that were seen, and how many these are."""
+    """A file that has, or may have, several hard links: the best role of those seen, and their number (`names`)."""
 
     size: int
     modified: int
@@ -53,7 +53,7 @@ class Inode:
 
 @dataclass(slots=True)
 class Group:
-    """A file or directory that is no part of the store: bytes, newest time, files, and why it could not be read."""
+    """A file or directory that is not part of the store: bytes, newest time, files, and why it could not be read."""
 
     size: int = 0
     modified: int = -1
@@ -62,10 +62,10 @@ class Group:
 
 
 class Ledger:
-    """Counts the files below `root`; paths are absolute, and those that lead through a symbolic link are passed over.
+    """Counts the files below `root`; paths are absolute, and those that lead through a symbolic link are skipped.
 
-    What such a path leads to is counted under its own path, if that is below the root. `blobs`: no scanner tells of
-    blobs, so that the ledger counts their files too.
+    The target of such a link is counted under its own path, if that is below the root. `blobs`: no scanner reports
+    blobs, so the ledger counts their files too.
     """
 
     def __init__(self, root: str, place: Place, *, blobs: bool = False) -> None:
@@ -85,14 +85,14 @@ class Ledger:
         self._groups: dict[str, Group] = {}
         self._unseen: dict[str, str] = {}
         self._uploads: set[str] = set()
-        self._said: dict[str, Group] = {}
+        self._not_blobs: dict[str, Group] = {}
         self._denied: list[tuple[str, OSError]] = []
         self._files = self._bytes = 0
         self._metadata = 0
         self._described: dict[str, tuple[int, str]] = {}
 
     def listed(self, path: str, entries: Iterable[os.DirEntry[str]]) -> None:
-        """Take note of what a directory holds that a scanner has just listed."""
+        """Record the entries of a directory that a scanner has just listed."""
         if not self._is_own(path):
             return
         if path in self._pending:
@@ -104,15 +104,15 @@ class Ledger:
             with suppress(OSError):
                 self._entry(path, entry, again=again)
 
-    def refused(self, path: str) -> None:
-        """Take note that the blobs at or below a path cannot be seen."""
+    def unseen(self, path: str) -> None:
+        """Record that the blobs at or below a path cannot be seen."""
         relative = path[len(self._base) :] if path.startswith(self._base) else ""
         start = self.place.behind(relative)
         if start is not None:
             self._unseen.setdefault(start, relative)
 
     def blob(self, digest: str, path: str, info: os.stat_result, *, linked: bool) -> None:
-        """Count the file of a blob; of one that is `linked` the file that the symbolic link at `path` leads to."""
+        """Count the file of a blob; `linked`: `path` is a symbolic link, so count its target."""
         if linked:
             self._followed.add(path)
             if self._role(self._target(path)) != "blob":  # else its own name counts it
@@ -125,9 +125,9 @@ class Ledger:
             self._files, self._bytes = self._files + 1, self._bytes + info.st_size
 
     def close(self, facts: Facts) -> Disk:
-        """Walk the rest, record what is to be said as notices, and return the totals."""
+        """Walk the directories that are left, record the notices, and return the totals."""
         self._uploads = {path for code, _, path, _ in facts.notices if code == "upload"}
-        self._said = {path: Group() for code, _, path, _ in facts.notices if code in SAID}
+        self._not_blobs = {path: Group() for code, _, path, _ in facts.notices if code in NOT_BLOBS}
         for path in self._unlisted():
             self._walk(path)
         for path, info in self._loose:
@@ -137,16 +137,16 @@ class Ledger:
         for path, error in self._denied:
             facts.unreadable(f"{path[len(self._base) :]}/ cannot be listed", error, path)
         self._complete(facts)
-        self._tell_leftovers(facts)
-        self._tell_shared(facts)
-        self._tell_unseen(facts)
+        self._record_leftovers(facts)
+        self._record_shared(facts)
+        self._record_unseen(facts)
         described = self._described
         names = (f"{many:,} files called {name}" if many > 1 else path for name, (many, path) in described.items())
         number = sum(number for number, _ in described.values())
         return Disk(self._files, self._bytes, number, self._metadata, tuple(map(to_utf8, names)))
 
     def _entry(self, path: str, entry: os.DirEntry[str], *, again: bool) -> None:
-        """Take note of one thing in a directory that a scanner lists; blobs are told by `blob`."""
+        """Record one entry of a directory that a scanner lists; blobs come through `blob`."""
         if entry.is_dir(follow_symlinks=False):
             self._pending.add(entry.path)
         elif entry.is_symlink():
@@ -160,12 +160,12 @@ class Ledger:
                 self._loose.append((entry.path, info))  # a blob may turn out to be a link to it
 
     def _is_own(self, path: str) -> bool:
-        """Return whether a directory is below the root, and reached through no symbolic link."""
+        """Return whether a directory is below the root, and the path to it has no symbolic link."""
         if path == self.root:
             return True
         if not path.startswith(self._base):
             return False
-        if path not in self._pending:  # nothing is known of the directories above it
+        if path not in self._pending:  # the directories above it were not listed
             self._links.update(above for above in self._above(path) if os.path.islink(above))
         link = next((above for above in self._above(path) if above in self._links), "") if self._links else ""
         if link:
@@ -174,7 +174,7 @@ class Ledger:
         return not link
 
     def _target(self, link: str) -> str:
-        """Return the path below the root that a link leads to, "" where it leads out."""
+        """Return the path below the root that a link leads to, "" if it leads out of the root."""
         real = os.path.realpath(link)
         return self._base + real[len(self._real) :] if real.startswith(self._real) else ""
 
@@ -185,7 +185,7 @@ class Ledger:
             path = os.path.dirname(path)
 
     def _role(self, path: str) -> str:
-        """Return what the file at a path is, as the store sees it: its directory may be linked from another place."""
+        """Return the role of the file at a path for the store, which may reach its directory through a link."""
         if not path.startswith(self._base):
             return "leftover"
         role = self.place.role(path[len(self._base) :])
@@ -194,12 +194,12 @@ class Ledger:
         return role
 
     def _as_seen(self, path: str) -> str:
-        """Return the path under which the scanner sees a file or directory, where links lead there."""
+        """Return the path under which the scanner sees a file or directory, through links if there are any."""
         real = next((above for above in self._above(path) if above in self._aliases), None)
         return path if real is None else self._aliases[real] + path[len(real) :]
 
     def _unlisted(self) -> Iterator[str]:
-        """Yield the directories that nobody listed, without those that were walked before their turn came."""
+        """Yield the directories that were neither listed nor walked."""
         if self.root not in self._listed:
             yield self.root
         for path in sorted(self._pending):
@@ -207,7 +207,7 @@ class Ledger:
                 yield path
 
     def _walk(self, top: str) -> None:
-        """Count the files at and below a directory; other file systems and links are not entered."""
+        """Count the files at and below a directory; do not enter other file systems and links."""
         todo, device = [top], None
         while todo:
             path = todo.pop()
@@ -228,7 +228,7 @@ class Ledger:
             todo += self._step(path, inside)
 
     def _step(self, path: str, inside: list[os.DirEntry[str]]) -> list[str]:
-        """Count the files in one directory; return the directories in it that are to be walked too."""
+        """Count the files in one directory; return the directories in it to walk next."""
         found, again = [], path in self._counted
         for entry in inside:
             with suppress(OSError):
@@ -241,14 +241,14 @@ class Ledger:
         return found
 
     def _unread(self, path: str, error: OSError) -> None:
-        """Take note of a directory that could not be read; nobody needs to, where it is no part of the store."""
+        """Record a directory that could not be read; if it is not part of the store, only in its group."""
         if self.place.is_part(self._as_seen(path)[len(self._base) :]):
             self._denied.append((path, error))
         else:
             self._group(path).unread = reason(error, path)
 
     def _inode(self, info: os.stat_result, role: str, path: str) -> Inode:
-        """Return the record of a file with several names, in the best role it has so far."""
+        """Return the record of a file with several names, with the best role so far."""
         key = info.st_dev, info.st_ino
         inode = self._inodes.get(key)
         if inode is None:
@@ -258,7 +258,7 @@ class Ledger:
         return inode
 
     def _name(self, path: str, info: os.stat_result) -> None:
-        """Count one name of a file that is no blob."""
+        """Count one name of a file that is not a blob."""
         role = self._role(path)
         if not stat.S_ISREG(info.st_mode) or (role == "blob" and not self._blobs):
             return
@@ -286,14 +286,14 @@ class Ledger:
             group.modified = max(group.modified, modified)
 
     def _group(self, path: str) -> Group:
-        """Return the group of a leftover: the first directory above it that the format does not have, or itself.
+        """Return the group of a leftover: the highest directory above it that is not part of the format, or itself.
 
-        Where a notice is about one of them already, that is the group.
+        If a notice is already about one of these, that is the group.
         """
-        if self._said:
-            said = next((above for above in self._above(path) if to_utf8(above) in self._said), None)
-            if said is not None:
-                return self._said[to_utf8(said)]
+        if self._not_blobs:
+            known = next((above for above in self._above(path) if to_utf8(above) in self._not_blobs), None)
+            if known is not None:
+                return self._not_blobs[to_utf8(known)]
         for above in reversed(list(self._above(path))):
             if above != path and self.place.is_part(self._as_seen(above)[len(self._base) :]):
                 continue
@@ -301,26 +301,26 @@ class Ledger:
         return self._groups.setdefault("", Group())
 
     def _complete(self, facts: Facts) -> None:
-        """Add the bytes of what stands in the place of blobs to the notices about it."""
+        """Add their bytes to the notices about files at the paths of blobs."""
         for at, (code, key, path, message) in enumerate(facts.notices):
-            group = self._said.get(path) if code in SAID else None
+            group = self._not_blobs.get(path) if code in NOT_BLOBS else None
             if group is not None and group.size:
                 facts.notices[at] = (code, key, path, leftover(f"{message}: it", group.size, group.modified))
-                del self._said[path]  # a second notice about it has no bytes
+                del self._not_blobs[path]  # a second notice about it has no bytes
 
-    def _tell_leftovers(self, facts: Facts) -> None:
+    def _record_leftovers(self, facts: Facts) -> None:
         """Record a notice for each of the largest groups, and one for all others."""
-        told = ((path, group) for path, group in self._groups.items() if group.size or group.unread)
-        largest = sorted(told, key=lambda item: (-item[1].size, item[0]))
-        for path, group in largest[:TOLD]:
+        found = ((path, group) for path, group in self._groups.items() if group.size or group.unread)
+        largest = sorted(found, key=lambda item: (-item[1].size, item[0]))
+        for path, group in largest[:LISTED_ALONE]:
             what = f"{path or '.'}, {count(group.files, 'file')}{group.unread and f' ({group.unread})'},"
             facts.notice("leftover", leftover(what, group.size, group.modified), "", path or ".")
-        rest = [group for _, group in largest[TOLD:]]
+        rest = [group for _, group in largest[LISTED_ALONE:]]
         if rest:
             size, newest = sum(group.size for group in rest), max(group.modified for group in rest)
             facts.notice("leftover", leftover(f"{len(rest):,} more files and directories", size, newest))
 
-    def _tell_shared(self, facts: Facts) -> None:
+    def _record_shared(self, facts: Facts) -> None:
         """Record which blobs are files with other names, here or outside."""
         found = sorted(
             digest for inode in self._inodes.values() if inode.links > 1 and inode.digests for digest in inode.digests
@@ -328,16 +328,16 @@ class Ledger:
         for at in range(0, len(found), PACKED):
             facts.notice("shared-inode", shared(found[at : at + PACKED]))
 
-    def _tell_unseen(self, facts: Facts) -> None:
-        """Record where blobs may be that nobody sees, and that they may hold what nothing else does."""
+    def _record_unseen(self, facts: Facts) -> None:
+        """Record where unseen blobs may be; if these can hold other blobs, nothing that they may hold is garbage."""
         for link in sorted(self._links - self._followed):
             if os.path.isdir(link):
-                self.refused(link)
-        told = {key for code, key, _, _ in facts.notices if code in BARRED}
+                self.unseen(link)
+        known = {key for code, key, _, _ in facts.notices if code in NOT_SEEN}
         for start, path in sorted(self._unseen.items()):
-            if start not in told or not start:
+            if start not in known or not start:
                 message = f"the blobs in {path} cannot be seen: none of them is known to be missing, or to be free"
                 facts.notice("unseen", message, start, path)
             node = facts.ids.get(start)
             if self.place.holders and (node is None or facts.kind[node] == "unknown"):
-                facts.hide(path, self.place.holders)
+                facts.mark_unknown(path, self.place.holders)

@@ -1,7 +1,7 @@
-"""An OCI image layout as a snapshot (OCI image-spec 1.1, `image-layout.md`), read-only.
+"""Scan an OCI image layout (OCI image-spec 1.1, `image-layout.md`), read-only.
 
-index.json is the only set of roots. Cost: one directory entry a blob, one read a document; small blobs are
-verified in passing, all others on request.
+index.json is the only set of roots. Cost: one directory entry for each blob, one read of each document; small blobs
+are always verified, others on request.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from blobkit.render import to_utf8
 from blobkit.scanners.documents import Documents
 from blobkit.scanners.facts import Facts, Files, is_directory, listing, within
 from blobkit.scanners.layouts.collector import Marking
-from blobkit.scanners.layouts.sweep import check_layout, check_path, is_swept, keep_unswept, swept
+from blobkit.scanners.layouts.sweep import check_layout, check_path, is_swept, record_sweep_stop, record_unswept
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.places import LAYOUT
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["is_layout", "path_of", "scan"]
 
 KEPT = 32 << 20
-"""Bytes of documents that are kept while umoci's way through them is followed."""
+"""Bytes of documents that are kept in memory while the scan follows umoci through them."""
 
 
 def is_layout(root: Path) -> bool:
@@ -44,15 +44,15 @@ def is_layout(root: Path) -> bool:
 
 
 def path_of(root: Path) -> Callable[[Digest], str]:
-    """Return the function that tells where the content of a digest is."""
+    """Return a function from a digest to the path of its content."""
     blobs = os.fspath(root / "blobs")
     return lambda digest: f"{blobs}/{digest.replace(':', '/')}"
 
 
 def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Snapshot:
-    """Return the snapshot of the layout at `root`; UnreadableStoreError where its index.json cannot be read.
+    """Return the snapshot of the layout at `root`; UnreadableStoreError if its index.json cannot be read.
 
-    Nothing is written, no symbolic link that leaves `root` is followed. `verify` hashes every blob.
+    The scan writes nothing, and follows no symbolic link that leaves `root`. `verify` hashes every blob.
     """
     facts = Facts(Ledger(os.fspath(root), LAYOUT))
     files = _Files(facts, os.fspath(root), path_of(root))
@@ -62,16 +62,16 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
     roots = _roots(top, facts)
     documents = Documents(facts, files)
     documents.follow(one.reference for one in watched(roots, "manifests", show=progress, unit=" entries"))
-    documents.look_into(watched(list(files.stored()), "looking", show=progress))
+    documents.parse_unnamed(watched(list(files.stored()), "looking", show=progress))
     _pin(facts, roots, documents)
     documents.finish()
     files.verify(iter(watched(list(files.stored() if verify else files.small()), "verifying", show=progress)))
-    _collected(root, facts, files, top)
+    _record_collector(root, facts, files, top)
     return facts.snapshot("oci", os.fspath(root), policy)
 
 
 class _Root(NamedTuple):
-    """An entry of index.json that names a blob: what it says of it, and its names."""
+    """An entry of index.json that names a blob: its descriptor and its names."""
 
     reference: Reference
     named: Named
@@ -79,7 +79,7 @@ class _Root(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Top:
-    """The entries of index.json, and why a program in Go cannot decode them ("" where it can), if that is known."""
+    """The entries of index.json, and why a program in Go cannot decode them ("" if it can), if that is known."""
 
     entries: tuple[Json, ...]
     odd: tuple[str, ...] = ()
@@ -88,7 +88,7 @@ class _Top:
 
 
 class _Files(Files):
-    """Blobs whose documents are asked for again, soon after they were read."""
+    """Blob files that keep documents in memory, because these are needed again soon."""
 
     def __init__(self, facts: Facts, root: str, path: Callable[[Digest], str]) -> None:
         super().__init__(facts, root, path)
@@ -96,7 +96,7 @@ class _Files(Files):
         self.room = KEPT
 
     def whole(self, digest: Digest) -> bytes | None:
-        """Return the content of a document as before; what was read lately is not read again."""
+        """Return the content of a document, from memory if it was read before."""
         if digest in self.kept:
             return self.kept[digest]
         data = super().whole(digest)
@@ -107,10 +107,10 @@ class _Files(Files):
 
 
 def _read_index(root: Path) -> _Top:
-    """Return the entries of index.json as programs in Go decode them; as they can be made out where these cannot."""
+    """Return the entries of index.json as programs in Go decode them; if they cannot, as a lenient parser does."""
     path = root / "index.json"
     if os.path.lexists(path) and not within(os.fspath(path), os.fspath(root)):
-        msg = f"{path} cannot be read as an image index (it is no file in the store): {ADVICE}"
+        msg = f"{path} cannot be read as an image index (it is not a file in the store): {ADVICE}"
         raise UnreadableStoreError(msg)
     index = load_index(path)
     try:
@@ -122,19 +122,19 @@ def _read_index(root: Path) -> _Top:
 
 
 def _roots(top: _Top, facts: Facts) -> list[_Root]:
-    """Return the entries that name a blob; what else is there may hold anything."""
+    """Return the entries that name a blob; a node for the other ones counts as a root that may reference any blob."""
     odd = Odd()
     found = [(entry_of(entry, odd), names_of(annotations_of(entry))) for entry in top.entries]
     messages = (*top.odd, *odd.messages())
     for message in messages:
         facts.notice("odd", f"index.json: {message}", "", "index.json")
     if messages:
-        facts.hide("index.json", ("entry",))
+        facts.mark_unknown("index.json", ("entry",))
     return [_Root(target, Named(*map(to_utf8, named))) for target, named in found if target]
 
 
-def _collected(root: Path, facts: Facts, files: Files, top: _Top) -> None:
-    """Record what umoci does with this layout."""
+def _record_collector(root: Path, facts: Facts, files: Files, top: _Top) -> None:
+    """Record how `umoci gc` works on this layout."""
     check_layout(root, facts)
     check_path(os.path.abspath(root), facts)
     if top.undecoded:
@@ -143,15 +143,15 @@ def _collected(root: Path, facts: Facts, files: Files, top: _Top) -> None:
     else:
         entries = [(entry, to_utf8(names_of(annotations_of(entry)).name)) for entry in top.entries]
         Marking(facts, files, is_swept=is_swept(root)).record(entries)
-    keep_unswept(root, facts)
+    record_unswept(root, facts)
 
 
 def _blob_entries(root: Path, facts: Facts) -> Iterator[tuple[Digest, os.DirEntry[str]]]:
-    """Yield the entries below blobs/ that are named like a digest; a notice says what else is there."""
+    """Yield the entries below blobs/ that are named like a digest; each other entry gets a notice."""
     for folder in _folders(root, facts):
         names = listing(folder.path, facts)
         if folder.name == "sha256":
-            swept(names, facts)
+            record_sweep_stop(names, facts)
         for entry in names:
             digest = f"{folder.name}:{entry.name}"
             if is_digest(digest):
@@ -161,7 +161,7 @@ def _blob_entries(root: Path, facts: Facts) -> Iterator[tuple[Digest, os.DirEntr
 
 
 def _folders(root: Path, facts: Facts) -> Iterator[os.DirEntry[str]]:
-    """Yield the directories of algorithms; one that leads out of the store is not followed."""
+    """Yield the directories of algorithms; a link out of the store is not followed."""
     blobs = os.fspath(root / "blobs")
     if not within(blobs, os.fspath(root)):
         facts.not_followed("blobs", blobs)
@@ -170,7 +170,7 @@ def _folders(root: Path, facts: Facts) -> Iterator[os.DirEntry[str]]:
         return
     for folder in listing(blobs, facts):
         if not is_directory(folder):
-            facts.notice("junk", f"{folder.name} in blobs/ is no directory", "", folder.path)
+            facts.notice("junk", f"{folder.name} in blobs/ is not a directory", "", folder.path)
         elif folder.is_symlink() and not within(folder.path, os.fspath(root)):
             facts.not_followed(f"blobs/{folder.name}", folder.path)
             facts.behind_links.add(folder.name)
@@ -181,7 +181,7 @@ def _folders(root: Path, facts: Facts) -> Iterator[os.DirEntry[str]]:
 
 
 def _pin(facts: Facts, roots: list[_Root], documents: Documents) -> None:
-    """Record a pin for each entry; an unnamed one of a referrer whose subject is stored is marked as such."""
+    """Record a pin for each entry; one without a name gets another kind if it is a referrer of a stored blob."""
     names: dict[str, Digest] = {}
     for (digest, *_), (name, ref) in roots:
         subject = documents.subjects.get(digest)
@@ -195,4 +195,4 @@ def _pin(facts: Facts, roots: list[_Root], documents: Documents) -> None:
             message = f"the name {name} is given to {first} and to {digest}"
             facts.notice("duplicate-name", message, name, "index.json")
         if not digest.startswith("sha256:"):
-            facts.notice("algorithm", f"{digest} in index.json: many tools know sha256 only", name)
+            facts.notice("algorithm", f"{digest} in index.json: many tools support sha256 only", name)

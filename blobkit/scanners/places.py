@@ -1,4 +1,4 @@
-"""Which files of a store are blobs, which describe them, which are unfinished: by their paths, one record a kind.
+"""Tell by its path whether a file of a store is a blob, metadata or an unfinished upload: one record for each kind.
 
 Paths are relative to the root of the store, with `/`. Sources: OCI image-spec 1.1 (`image-layout.md`), distribution
 2.8.2 (`registry/storage/paths.go`), the Go package `blobstore`.
@@ -20,12 +20,12 @@ _REPOSITORY = "repositories/(?:[^/]+/)*"
 
 
 def _named(separator: str) -> str:
-    """Return the expression for a digest as a path: its label and its digits with this between them."""
+    """Return a regular expression for a digest in a path, with `separator` between its label and its digits."""
     return f"(?:{'|'.join(f'{label}{separator}{_HEX}{{{digits}}}' for label, digits in _DIGITS.items())})"
 
 
 def _fanned() -> str:
-    """Return the expression for a digest as a path below a directory that is called as its first two digits."""
+    """Return a regular expression for a digest in a path, below a directory named by its first two digits."""
     return "|".join(
         f"{label}/(?P<two_{label}>{_HEX}{{2}})/(?P=two_{label}){_HEX}{{{digits - 2}}}"
         for label, digits in _DIGITS.items()
@@ -36,10 +36,10 @@ def _fanned() -> str:
 class Place:
     """The paths of one kind of store.
 
-    `files` matches a file, with a group `blob`, `metadata` or `upload` for its role. `directories` matches those that
-    the format has. `area` matches where blobs are; its groups `label` and `hex` are how their digests start.
-    `holders`: kinds of pins that blobs may make which nobody sees. The paths of `files` and the others begin below
-    `prefix`; what is not below it is matched with a `/` before it.
+    `files` matches a file; its group `blob`, `metadata` or `upload` is the role. `directories` matches the
+    directories of the format. `area` matches the paths of blobs and above; its groups `label` and `hex` are the start
+    of their digests. `holders`: the kinds of pins that unseen blobs may have. All expressions match paths relative to
+    `prefix`; a path outside of it gets a leading `/`.
     """
 
     files: re.Pattern[str]
@@ -49,16 +49,16 @@ class Place:
     prefix: str = ""
 
     def role(self, path: str) -> str:
-        """Return what a file is: blob, metadata, upload or leftover."""
+        """Return the role of a file: blob, metadata, upload or leftover."""
         found = self.files.fullmatch(self._below(path))
         return "leftover" if found is None else next(k for k in ("blob", "metadata", "upload") if found[k] is not None)
 
     def is_part(self, path: str) -> bool:
-        """Return whether a directory is one that the format has."""
+        """Return whether a directory is part of the format."""
         return self.directories.fullmatch(self._below(path)) is not None
 
     def behind(self, path: str) -> str | None:
-        """Return how the digests start of which the blobs are at or below a path; None where there are none."""
+        """Return the start of the digests of all blobs at or below a path; None if there are no blobs."""
         found = self.area.fullmatch(self._below(path))
         if found is None:
             return None
@@ -76,7 +76,7 @@ LAYOUT = Place(
     re.compile(rf"blobs(?:/(?P<label>{_LABEL})(?:/(?P<hex>{_HEX}+))?)?"),
     holders=("entry",),
 )
-"""An OCI image layout, also one that is a blobkit store."""
+"""The paths of an OCI image layout, and of a blobkit store."""
 
 _REGISTRY = Place(
     re.compile(
@@ -100,9 +100,9 @@ GO_BLOBSTORE = Place(
     re.compile(f"|blobs|blobs/{_named(':')}"),
     re.compile(rf"blobs(?:/(?P<label>{_LABEL}):(?P<hex>{_HEX}+)(?:/.*)?)?"),
 )
-"""A store of the Go package."""
+"""The paths of a store of the Go package."""
 
 
 def registry(below: str) -> Place:
-    """Return the paths of a registry whose `blobs` and `repositories` are in this directory, "" for the root."""
+    """Return the paths of a registry with `blobs` and `repositories` in the directory `below`, "" for the root."""
     return replace(_REGISTRY, prefix=f"{below}/" if below else "")

@@ -1,7 +1,7 @@
-"""The storage directory of a container registry (distribution 2 and 3, filesystem driver) as a snapshot, read-only.
+"""Scan the storage directory of a container registry (distribution 2 and 3, filesystem driver), read-only.
 
-Layout: `registry/storage/paths.go` of distribution. Blobs are shared by all repositories; a repository holds
-manifests by revision links and names them by tags. Media types are not stored: a manifest says its own.
+Layout: `registry/storage/paths.go` of distribution. All repositories share the blobs; a repository holds manifests by
+revision links and names them by tags. Media types are not stored: each manifest contains its own.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from blobkit.errors import UnreadableStoreError
 from blobkit.oci.documents import Reference
 from blobkit.progress import watched
 from blobkit.scanners.documents import Documents
-from blobkit.scanners.facts import Facts, micros, visible, within
+from blobkit.scanners.facts import Facts, escape_controls, micros, within
 from blobkit.scanners.leftovers import Ledger
-from blobkit.scanners.links import led_out
+from blobkit.scanners.links import link_out_message
 from blobkit.scanners.places import registry as registry_place
 from blobkit.scanners.registries.blobs import Blobs
 from blobkit.scanners.registries.collector import Collector, Manifests
 from blobkit.scanners.registries.look import Look
 from blobkit.scanners.registries.repositories import repositories
-from blobkit.scanners.registries.served import tell_unserved
+from blobkit.scanners.registries.served import record_unserved
 from blobkit.scanners.registries.tree import Tree
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ BELOW = Path("docker", "registry", "v2")
 
 
 def storage_of(root: Path) -> Path | None:
-    """Return the directory with `blobs` and `repositories`: below a registry's rootdirectory, or `root` itself."""
+    """Return the directory with `blobs` and `repositories`: `root` itself, or below it as in a rootdirectory."""
     for candidate in (root / BELOW, root):
         if (candidate / "repositories").is_dir():
             return candidate
@@ -53,7 +53,7 @@ def is_registry(root: Path) -> bool:
 
 
 def path_of(root: Path) -> Callable[[Digest], str]:
-    """Return the function that tells where the content of a digest is."""
+    """Return a function from a digest to the path of its content."""
     blobs = os.fspath((storage_of(root) or root) / "blobs")
 
     def path(digest: Digest) -> str:
@@ -64,30 +64,30 @@ def path_of(root: Path) -> Callable[[Digest], str]:
 
 
 def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Snapshot:
-    """Return the snapshot of the registry storage at `root`; UnreadableStoreError where there is none.
+    """Return the snapshot of the registry storage at `root`; UnreadableStoreError if it is not a registry.
 
-    Nothing is written and no symbolic link is followed out of `root`. `verify` hashes every blob.
+    The scan writes nothing, and follows no symbolic link out of `root`. `verify` hashes every blob.
     """
     storage = storage_of(root)
     if storage is None:
-        msg = f"{root} holds no registry: looked for {BELOW}/repositories below it"
+        msg = f"{root} is not a registry: it has no directory {BELOW}/repositories"
         raise UnreadableStoreError(msg)
     for part in (storage / "blobs", storage / "repositories"):
         if not within(os.fspath(part), os.fspath(root)):
-            raise UnreadableStoreError(led_out(part, root, "registry"))
+            raise UnreadableStoreError(link_out_message(part, root, "registry"))
     ledger = Ledger(os.fspath(root), registry_place("" if storage == root else os.fspath(BELOW)))
     facts = Facts(ledger)
     files = Manifests(facts, os.fspath(storage), path_of(root))
     look = Look(Tree(os.fspath(root), ledger.listed), facts, os.fspath(storage))
-    blobs = Blobs(look.by("gc", ()))
+    blobs = Blobs(look.with_rules("gc", ()))
     for digest, place in watched(blobs.places(os.fspath(storage / "blobs")), "listing", show=progress):
         _store(facts, digest, place)
     found = repositories(os.fspath(storage / "repositories"), look)
     known = list(watched(found, "repositories", show=progress, unit=" repositories"))
     _read_documents(facts, files, known, progress=progress)
     collector = Collector(look, files)
-    collector.go(known, blobs.elsewhere)
-    tell_unserved(facts, known)
+    collector.run(known, blobs.elsewhere)
+    record_unserved(facts, known)
     for repository in known:
         _pin(facts, repository, collector.ingested.get(repository.name, {}) if repository.seen else {})
     files.verify(iter(watched(list(files.stored() if verify else files.small()), "verifying", show=progress)))
@@ -103,7 +103,7 @@ def _store(facts: Facts, digest: Digest, place: Place) -> None:
         facts.unseen(place.path)
         return
     if not stat.S_ISREG(info.st_mode):
-        facts.notice("junk", f"{digest} is no regular file", digest, place.path)
+        facts.notice("junk", f"{digest} is not a regular file", digest, place.path)
         return
     if place.is_link:
         facts.notice("symlink", f"{digest} is a symbolic link: removing it frees no content", digest, place.path)
@@ -113,12 +113,12 @@ def _store(facts: Facts, digest: Digest, place: Place) -> None:
 
 
 def _read_documents(facts: Facts, files: Manifests, known: list[Repository], *, progress: bool) -> None:
-    """Follow what the tags and revisions name. A layer that is stored under another digest is not missing."""
+    """Follow the manifests that tags and revisions name. A layer that is stored under another digest is not missing."""
     files.wanted = {link.digest for repository in known for link in repository.links}
     documents = Documents(facts, files, always=("revision", "tag"))
     documents.follow(Reference(tag.digest, "tag") for repository in known for _, tag in repository.tags)
     documents.follow(Reference(link.digest, "revision") for repository in known for link in repository.links)
-    documents.look_into(watched(list(files.stored()), "looking", show=progress), referrers=False)
+    documents.parse_unnamed(watched(list(files.stored()), "looking", show=progress), referrers=False)
     documents.finish()
     named = {one: to for repository in known for one, to in repository.stored_as.items() if not facts.is_stored(one)}
     for digest, stored_as in named.items():
@@ -129,7 +129,7 @@ def _read_documents(facts: Facts, files: Manifests, known: list[Repository], *, 
 
 
 def _pin(facts: Facts, repository: Repository, ingested: dict[Digest, list[str]]) -> None:
-    """Record the revision links of a repository as virtual nodes, and its tags; `ingested`: what is marked for each."""
+    """Record the tags of a repository, and its revision links as virtual nodes; `ingested`: their marked digests."""
     revisions = {link.digest: link.modified for link in repository.links}
     for digest, modified in revisions.items():
         key = f"{repository.name}@{digest}"
@@ -150,7 +150,8 @@ def _pin(facts: Facts, repository: Repository, ingested: dict[Digest, list[str]]
         facts.pin(facts.node(tag.digest), name, "tag", repository.name, tag.modified)
         if tag.digest in revisions:
             kind = "tagged-revision" if tag.digest in ingested else "unseen-tagged-revision"
-            facts.pin(facts.node(visible(f"{repository.name}@{tag.digest}")), name, kind, repository.name, tag.modified)
+            virtual_node = facts.node(escape_controls(f"{repository.name}@{tag.digest}"))
+            facts.pin(virtual_node, name, kind, repository.name, tag.modified)
         elif tag.digest not in named:
-            message = f"the tag {name} names {tag.digest}, whose revision link is gone: it cannot be pulled"
+            message = f"the tag {name} names {tag.digest}, which has no revision link: it cannot be pulled"
             facts.notice("tag-without-revision", message, name)

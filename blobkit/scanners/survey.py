@@ -1,4 +1,4 @@
-"""The files of a store of which only the index is read: their totals, and content that the index does not know."""
+"""Survey the files of a blobkit store, whose scan reads the index only: totals, and orphans."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ __all__ = ["survey"]
 
 
 def survey(root: Path, orphans: Mapping[Digest, Stamp]) -> tuple[Sequence[Notice], Disk]:
-    """Return what is to be said of the files below `root`, of these orphans too, and the totals of all files.
+    """Return notices about the files below `root` and about these orphans, and the totals of all files.
 
-    Cost: a look at each file.
+    Cost: one `stat` for each file.
     """
     ledger = Ledger(os.fspath(root), LAYOUT, blobs=True)
     facts = Facts(ledger)
     for digest, stamp in sorted(orphans.items()):
-        message = upload(f"{digest} is content that the index does not know: it", stamp.size, int(stamp.since * 1e6))
+        message = upload(f"{digest} is content without an index row: it", stamp.size, int(stamp.since * 1e6))
         facts.notice("orphan", message, digest, f"blobs/{digest.replace(':', '/')}")
     disk = ledger.close(facts)
     return facts.notices, disk

@@ -1,1 +1,1 @@
-"""The commands that do what a preview showed, for each tool."""
+"""Write shell scripts that carry out a preview, one file for each tool."""

@@ -1,11 +1,11 @@
-"""The commands for a store of blobkit: a call of Python that drops tags and anonymous pins, which frees at once."""
+"""Commands for a blobkit store: a Python program that drops tags and anonymous pins, which frees blobs at once."""
 
 from __future__ import annotations
 
 import shlex
 from typing import TYPE_CHECKING
 
-from blobkit.scripts.shell import comment, said
+from blobkit.scripts.shell import comment, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,11 +28,11 @@ with blobkit.LocalStore(sys.argv[1], create=False) as store:
 
 
 def with_blobkit(path: str, wanted: Iterable[Drop]) -> list[str]:
-    """Return a call of Python that drops tags and anonymous pins of a blobkit store, which frees at once."""
-    lines = ["set -eu", f"STORE={shlex.quote(path)}", "PYTHON=${PYTHON:-python3} # one that has blobkit"]
+    """Return commands that call Python to drop tags and anonymous pins of a blobkit store; this frees blobs at once."""
+    lines = ["set -eu", f"STORE={shlex.quote(path)}", "PYTHON=${PYTHON:-python3} # with blobkit installed"]
     lines += ['"$PYTHON" - "$STORE" <<\'END\'', *_BLOBKIT.splitlines()]
     for drop in wanted:
-        lines.append(f"    {comment(said(drop))}")
+        lines.append(f"    {comment(describe(drop))}")
         lines += [f"    untag(store, {name!a}, {drop.digest!a})" for name in drop.names]
         lines += [f"    print(store.deref({drop.digest!a}))"] * drop.number
     return [*lines, "    pass", "END"]

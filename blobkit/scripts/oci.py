@@ -1,4 +1,4 @@
-"""The commands for OCI layouts: umoci, which drops names and collects; or by hand, entry by entry and file by file."""
+"""Commands for OCI layouts: umoci drops names and collects; or a script removes entries and files one by one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from blobkit.digest import blob_path, is_digest
 from blobkit.questions.frame import to_frame
 from blobkit.render import count, human_bytes, printable
 from blobkit.scripts.oci_index import EDIT, NAMED
-from blobkit.scripts.shell import SKIP, call, comment, said
+from blobkit.scripts.shell import SKIP, call, comment, describe
 from blobkit.snapshot.roles import IS_ALIAS, NAMES
 from blobkit.snapshot.sets import union
 from blobkit.snapshot.tables import STORED, codes, ids
@@ -32,10 +32,10 @@ FRESH = "24h"
 
 
 def with_umoci(preview: Preview, wanted: Iterable[Drop], stops: str = "") -> list[str]:
-    """Return the commands that drop names of an OCI layout, and collect; `stops` is why they do not collect."""
+    """Return the commands that drop names of an OCI layout and collect; `stops`: why they do not collect, or ""."""
     layout = preview.snapshot.address
     lines = ["set -eu", f"LAYOUT={shlex.quote(layout)}", *(SKIP + "\n" + NAMED).split("\n"), 'cd -- "$LAYOUT"']
-    lines += [comment(said(drop)) for drop in wanted]
+    lines += [comment(describe(drop)) for drop in wanted]
     named: dict[str, list[str]] = {}
     for name, ref, digest, why in _dropped(preview):
         if why:
@@ -45,12 +45,12 @@ def with_umoci(preview: Preview, wanted: Iterable[Drop], stops: str = "") -> lis
     lines += [call("drop", ref, *sorted(set(digests))) for ref, digests in sorted(named.items())]
     lines.append('echo "$skipped skipped" >&2')
     if stops:
-        return [*lines, comment(f"umoci gc is left out, because it would not do what is said above: {stops}")]
-    return [*lines, "# What nothing names any more goes now.", "umoci gc --layout ."]
+        return [*lines, comment(f"umoci gc is left out, because it would not do what the preview shows: {stops}")]
+    return [*lines, "# Remove the unreferenced blobs.", "umoci gc --layout ."]
 
 
 def _dropped(preview: Preview) -> list[tuple[str, str, str, str]]:
-    """Return name, reference name and digest of each entry that is dropped, and why umoci cannot drop it."""
+    """Return name, reference name and digest of each dropped entry, and why umoci cannot drop it ("" if it can)."""
     snapshot, deletion = preview.snapshot, preview.deletion
     pins, refs = snapshot.pins, _refs(snapshot)
     is_entry = _is_entry(snapshot)
@@ -63,7 +63,7 @@ def _dropped(preview: Preview) -> list[tuple[str, str, str, str]]:
 
 
 def _refs(snapshot: Snapshot) -> dict[tuple[str, str], str]:
-    """Return the reference name of each entry that has a whole name too, by that name and the digest."""
+    """Return the reference names of entries that also have a full name, by full name and digest."""
     pins = snapshot.pins
     rows = np.flatnonzero(IS_ALIAS[codes(pins["kind"])])
     keys = snapshot.keys(ids(pins["node"])[rows])
@@ -79,23 +79,23 @@ def _is_entry(snapshot: Snapshot) -> NDArray[np.bool_]:
 
 
 def _shown(name: str) -> str:
-    """Return a name as an argument that nothing takes for an option."""
+    """Return a name as an argument that no program mistakes for an option."""
     shown = printable(name)
     return f"name {shown}" if shown.startswith("-") else shown
 
 
 def by_hand(preview: Preview, wanted: Iterable[Drop]) -> list[str]:
-    """Return commands that take entries out of a layout's index.json and remove files; Python 3 edits the JSON.
+    """Return commands that remove entries from a layout's index.json, and files; Python 3 edits the JSON.
 
-    The files are those of what goes for sure, and of garbage that is older than a day. Only digests become paths.
+    The files are the blobs that are certainly freed, and garbage older than a day. Only digests become paths.
     """
     snapshot = preview.snapshot
     status = to_frame(snapshot, columns=["status"], min_age=FRESH)["status"]
     garbage = [snapshot.find(digest) for digest in status.index[status == "garbage"]]
     gone = union(preview.sure, np.array(garbage, np.int32))
     size = human_bytes(int(snapshot.graph.size[garbage].sum()))
-    lines = [comment(said(drop)) for drop in wanted]
-    lines.append(comment(f"{count(len(garbage), 'blob')}, {size}, that nothing holds already, go as well"))
+    lines = [comment(describe(drop)) for drop in wanted]
+    lines.append(comment(f"also removes garbage: {count(len(garbage), 'blob')}, {size}"))
     lines += ["set -eu", f"LAYOUT={shlex.quote(snapshot.address)}", 'cd -- "$LAYOUT"', "python3 - <<'END'"]
     lines += [f"SEEN = {_seen(snapshot)!a}", f"DROP = {_entries(preview, gone)!a}", *EDIT.splitlines(), "END"]
     files = [blob_path(key).removeprefix("blobs/") for key in snapshot.keys(gone) if is_digest(key)]
@@ -103,7 +103,7 @@ def by_hand(preview: Preview, wanted: Iterable[Drop]) -> list[str]:
 
 
 def _seen(snapshot: Snapshot) -> str:
-    """Return a hash of all entries of a layout's index.json, as digest and name."""
+    """Return a hash over the digest and name of all entries of a layout's index.json."""
     rows = np.flatnonzero(_is_entry(snapshot))
     pins = snapshot.pins.take(rows)
     entries = zip(snapshot.keys(ids(pins["node"])), pins["name"].to_pylist(), pins["count"].to_pylist(), strict=True)
@@ -112,7 +112,7 @@ def _seen(snapshot: Snapshot) -> str:
 
 
 def _entries(preview: Preview, gone: NDArray[np.int32]) -> dict[tuple[str, str], int]:
-    """Return how many entries of index.json go: those that are dropped, and those of blobs that go."""
+    """Return the number of entries to remove, by digest and name: dropped entries, and entries of freed blobs."""
     snapshot = preview.snapshot
     pins, is_entry = snapshot.pins, _is_entry(snapshot)
     node = ids(pins["node"])

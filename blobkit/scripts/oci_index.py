@@ -1,6 +1,6 @@
-"""Python 3 for scripts that edit an index.json: read the names in it as umoci does, and take entries out of it.
+"""Python code for scripts that edit an index.json: read its names as umoci does, and remove entries.
 
-The code goes into the scripts as text, because they run where blobkit is not installed.
+The code goes into the scripts as text, because they run without blobkit.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ entries = field(body, "manifests") or []
 digest = re.compile("sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}")
 named = [one for one in entries if digest.fullmatch(str(field(one, "digest")))]
 """
-"""Reads index.json as programs in Go do: names of fields in any case, the last one of a name counts.
+"""Reads index.json as programs in Go do: field names match in any case, and the last of a repeated name counts.
 
-`named` are the entries that have a valid digest.
+`named` are the entries with a valid digest.
 """
 
 NAMED = f"""
-named() {{ # NAME: the digests that it names in index.json
+named() {{ # NAME: print its digests in index.json
     python3 -c '
 {READ}\
 print(*sorted({{field(one, "digest") for one in named if note(one, REF) == sys.argv[1]}}))
 ' "$1"
 }}
 
-drop() {{ # NAME DIGEST...: all that it names
+drop() {{ # NAME DIGEST...: remove a name that has exactly these digests
     name=$1
     shift
     now=$(named "$name")
@@ -53,7 +53,7 @@ drop() {{ # NAME DIGEST...: all that it names
         umoci rm --image ".:$name" || skip "$name" "umoci cannot drop it"
     fi
 }}"""
-"""Functions of the shell that drop a reference name with umoci, if it names what it did."""
+"""Shell functions that drop a reference name with umoci, if its digests are unchanged."""
 
 EDIT = f"""\
 import hashlib, os
@@ -85,4 +85,4 @@ with open(temporary, "x", encoding="utf-8") as file:
     os.fsync(file.fileno())
 os.replace(temporary, "index.json")
 """
-"""Takes the entries of DROP out of index.json, if SEEN is the hash of all of them: whole or not at all."""
+"""Removes the entries in DROP from index.json, atomically, if SEEN is the hash of all entries."""

@@ -1,4 +1,4 @@
-"""The commands for registries: deleting by their API with one of four tools, then the registry's own collector."""
+"""Commands for registries: one of four tools deletes through the API, then the registry's own collector runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.digest import is_digest
 from blobkit.render import printable
-from blobkit.scripts.shell import SKIP, call, comment, said, skipped
+from blobkit.scripts.shell import SKIP, call, comment, describe, skip_call
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,15 +24,15 @@ localhost | localhost:* | 127.0.0.1 | 127.0.0.1:*) FLAGS="%s $FLAGS" ;;
 esac"""
 
 _API = """
-at() { # REPOSITORY TAG-OR-DIGEST: how the tool writes it
+at() { # REPOSITORY TAG-OR-DIGEST: print the reference
     case $2 in
     *:*) printf '%s@%s\\n' "$1" "$2" ;;
     *) printf '%s:%s\\n' "$1" "$2" ;;
     esac
 }
 
-changed= # the repositories in which something is not as in the snapshot
-unchanged() { # REPOSITORY DIGEST NAME...: whether each name, a tag or the digest itself, still names the digest
+changed= # the repositories that changed since the snapshot
+unchanged() { # REPOSITORY DIGEST NAME...: check that each name (a tag or the digest) still names the digest
     repository=$1 digest=$2
     shift 2
     for name; do
@@ -45,7 +45,7 @@ unchanged() { # REPOSITORY DIGEST NAME...: whether each name, a tag or the diges
     done
 }
 
-drop() { # REPOSITORY DIGEST TAG...: delete the manifest, and with it these tags
+drop() { # REPOSITORY DIGEST TAG...: delete the manifest and these tags
     if [ $# -gt 2 ]; then
         unchanged "$@" || return 0
     else
@@ -54,9 +54,9 @@ drop() { # REPOSITORY DIGEST TAG...: delete the manifest, and with it these tags
     delete "$1" "$2" || { echo "stopped: cannot delete $1@$2 (does the registry allow it?)" >&2; exit 1; }
 }
 
-drop_child() { # REPOSITORY DIGEST: delete what only manifests contain that were deleted before it
+drop_child() { # REPOSITORY DIGEST: delete a child whose parents were all deleted before
     case $changed in
-    *" $1 "*) skip "$(at "$1" "$2")" "what contains it may still be there" ;;
+    *" $1 "*) skip "$(at "$1" "$2")" "a manifest that contains it may still exist" ;;
     *) drop "$1" "$2" ;;
     esac
 }
@@ -114,7 +114,7 @@ untag() { delete "$1" "$2"; }""",
         "--tls-verify=false",
         """
 # shellcheck disable=SC2086
-digest_of() { # of what is there, an index too: its bytes are hashed
+digest_of() { # hash the bytes of the manifest or index
     raw=$(mktemp)
     if skopeo inspect --raw $FLAGS "docker://$REGISTRY/$(at "$1" "$2")" > "$raw"; then
         kind=${digest%%:*}
@@ -126,7 +126,7 @@ digest_of() { # of what is there, an index too: its bytes are hashed
 # shellcheck disable=SC2086
 delete() { skopeo delete $FLAGS "docker://$REGISTRY/$(at "$1" "$2")"; }
 
-untag() { return 1; } # it would delete the manifest, and with it what else is named so""",
+untag() { return 1; } # skopeo would delete the manifest, and all other tags of it""",
     ),
     "regctl": (
         "",
@@ -141,27 +141,27 @@ delete() { regctl $FLAGS manifest delete "$REGISTRY/$(at "$1" "$2")"; }
 untag() { regctl $FLAGS tag delete "$REGISTRY/$1:$2"; }""",
     ),
 }
-"""For each tool: its flags for a registry on this machine, which speaks HTTP; and its three commands."""
+"""For each tool: its flags for a registry on this machine, which uses HTTP; and its three commands."""
 
 _COLLECT = """
-# What nothing names any more goes now. Run it where the registry keeps its files, while nothing is pushed.
+# Remove the unreferenced blobs. Run this on the host of the registry's storage, while nobody pushes.
 echo "$skipped skipped" >&2
-command -v registry > /dev/null || registry() { docker-registry "$@"; } # as Debian calls it"""
+command -v registry > /dev/null || registry() { docker-registry "$@"; } # its name on Debian"""
 
 _LEAVE = """
-# The collector is not run: it would take what is needed. What was deleted takes space until it can be run.
+# The collector is not run: it would remove needed blobs. The deleted manifests take space until it can run.
 echo "$skipped skipped" >&2"""
 
 
 def with_api(tool: str, wanted: Iterable[Drop], collector: str, why_not: str = "") -> list[str]:
-    """Return the commands that delete manifests and tags by a registry's API, and run the registry's collector.
+    """Return the commands that delete manifests and tags through a registry's API, and run the registry's collector.
 
-    `why_not`: why the collector is not run, "" where it is.
+    `why_not`: why the collector is not run, "" if it is.
     """
     local, commands = _TOOLS[tool]
     lines = ["set -eu", *(_REGISTRY % local).split("\n")[1:], *(SKIP + "\n" + _API + "\n" + commands).split("\n")]
     for drop in wanted:
-        lines += ["", comment(said(drop)), *_dropped(drop)]
+        lines += ["", comment(describe(drop)), *_dropped(drop)]
     if why_not:
         return [*lines, *_LEAVE.split("\n"), call("echo", f"not collected: {printable(why_not)}") + " >&2"]
     return [*lines, *_COLLECT.split("\n"), f'{collector} "$CONFIG"']
@@ -171,9 +171,10 @@ def _dropped(drop: Drop) -> list[str]:
     """Return the calls for one manifest."""
     tags = [name.removeprefix(f"{drop.group}:") for name in drop.names]
     if drop.skip or not drop.group:
-        return [skipped(drop, f"{drop.skip or 'it is in no repository'}: remove it where the registry keeps its files")]
+        why = drop.skip or "it is not in a repository"
+        return [skip_call(drop, f"{why}: remove it in the registry's storage directory")]
     if not is_digest(drop.digest):
-        return [skipped(drop, "that is no digest")]
+        return [skip_call(drop, "that is not a digest")]
     if drop.child:
         return [call("drop_child", drop.group, drop.digest)]
     if drop.whole:

@@ -1,4 +1,4 @@
-"""The commands that drop what a preview dropped, as text: blobkit itself deletes nothing in a foreign store."""
+"""Write the commands that carry out a preview, as text: blobkit itself deletes nothing in a foreign store."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ NAMES_SHOWN = 12
 
 
 def script(preview: Preview, tool: str | None = None, *, heading: Sequence[str] = ()) -> str:
-    """Return a POSIX shell script that does with `tool` what the preview shows; the lines of `heading` come first.
+    """Return a POSIX shell script that carries out the preview with `tool`; the lines of `heading` come first.
 
-    `tool` is crane, skopeo, regctl, curl, umoci, rm or blobkit; None takes what fits the kind of store.
-    UnknownToolError where it does not fit, which names those that do. Every command checks first that the names still
-    name the digest of the snapshot, and is skipped where they do not; the last one is the collector. No manifest is
-    deleted while a tag that stays names it. Where the collector would take what is needed, files are removed one by
-    one, or nothing is collected. Comments say what each command frees.
+    `tool` is crane, skopeo, regctl, curl, umoci, rm or blobkit; None chooses the default for the kind of store.
+    UnknownToolError, with the list of tools that fit, if it does not fit. Every command first checks that the names
+    still name the digest of the snapshot, else it is skipped; the last command is the collector. No manifest is
+    deleted while a tag that stays names it. If the collector would remove needed blobs, the script removes files one
+    by one, or does not collect. Comments tell what each command frees.
     """
     tool = _fitting(preview.snapshot, tool)
     wanted, found = drops(preview.deletion), preview.collection
@@ -52,7 +52,7 @@ def script(preview: Preview, tool: str | None = None, *, heading: Sequence[str] 
 def _fitting(snapshot: Snapshot, tool: str | None) -> str:
     fit = snapshot.store.tools
     if not fit:
-        msg = f"no tool drops anything from a {snapshot.kind} store in place"
+        msg = f"no tool can drop references in a {snapshot.kind} store"
         raise UnknownToolError(msg, hint="import it into a blobkit store (blobkit import SOURCE STORE) and drop there")
     if tool is not None and tool not in fit:
         msg = f"{tool!r} does not fit stores of the kind {snapshot.kind}"
@@ -61,12 +61,12 @@ def _fitting(snapshot: Snapshot, tool: str | None) -> str:
 
 
 def _heading(preview: Preview) -> list[str]:
-    """Return what the script is about, line by line."""
+    """Return the lines that describe the preview."""
     done = preview.collected.bytes
     size = f"{preview.bytes} bytes" if done == preview.bytes else f"{done} bytes of {preview.bytes} bytes"
     lines = [preview.snapshot.caption(), f"{preview.title()} ({size})"]
     if not preview.exact:
-        lines.append(f"not exact: {preview.certain_bytes} bytes go for sure")
+        lines.append(f"not exact: at least {preview.certain_bytes} bytes are freed")
     if preview.also_untagged:
         lines.append(f"also untagged: {join_some(preview.also_untagged, NAMES_SHOWN)}")
     if preview.breaks:
@@ -75,7 +75,7 @@ def _heading(preview: Preview) -> list[str]:
 
 
 def _otherwise(preview: Preview) -> list[str]:
-    """Return comments on what the collector at the end does otherwise than the preview, or why it is not run."""
+    """Return comments on how the collector differs from the preview, or why it is not run."""
     found, done, policy = preview.collection, preview.collected, preview.snapshot.policy
     if found.by_hand:
         return [f"NOTE: files are removed by hand, as policy {policy} says: {found.why_not}"]

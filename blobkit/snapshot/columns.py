@@ -47,7 +47,7 @@ def flat(column: pa.ChunkedArray) -> pa.Array:
 
 
 def arrow(values: NDArray[np.integer] | NDArray[np.bool_]) -> pa.Array:
-    """Return numbers or flags as an Arrow array, numbers without a copy; `pa.array` would load numpy.ma for it."""
+    """Return numbers or booleans as an Arrow array, numbers without a copy; `pa.array` would load numpy.ma."""
     n, buffer = len(values), np.packbits(values, bitorder="little") if values.dtype == np.bool_ else values
     kind = pa.from_numpy_dtype(values.dtype)
     return pa.Array.from_buffers(kind, n, [None, pa.py_buffer(np.ascontiguousarray(buffer))])

@@ -95,7 +95,7 @@ def going_along(snapshot: Snapshot, rows: Ints) -> Ints:
     node = ids(snapshot.pins["node"])[rows]
     blob, whose = Rows.by(links.source, links.target).of(node)
     nodes: Ints = np.concatenate((node, blob)).astype(np.int64)
-    found, _ = _along(snapshot).of(_pack(nodes, group[np.concatenate((rows, rows[whose]))]))
+    found, _ = _dropped_with(snapshot).of(_pack(nodes, group[np.concatenate((rows, rows[whose]))]))
     return unique(found)
 
 
@@ -116,7 +116,7 @@ def _twins(snapshot: Snapshot) -> Rows:
 
 
 @memoized
-def _along(snapshot: Snapshot) -> Rows:
+def _dropped_with(snapshot: Snapshot) -> Rows:
     """Return the pins that are dropped with a revision, by node and repository."""
     rows = np.flatnonzero(GOES_ALONG[codes(snapshot.pins["kind"])])
     return Rows.by(_pack(ids(snapshot.pins["node"])[rows], _groups(snapshot)[rows]), rows)

@@ -59,8 +59,8 @@ def chunks(file: IO[bytes], columns: int) -> Iterator[Chunk]:
             raise SnapshotFormatError(msg)
         for place, column in enumerate(found):
             about = _struct(column.get((3, STRUCT)))
-            values, size, data, words = (_integer(about, field, I64) for field in (5, 7, 9, 11))
-            start = words if 0 < words < data else data
+            values, size, data, dictionary = (_integer(about, field, I64) for field in (5, 7, 9, 11))
+            start = dictionary if 0 < dictionary < data else data
             yield Chunk(number, place, values, _integer(group, 3, I64), start, size)
 
 

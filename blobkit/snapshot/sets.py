@@ -1,7 +1,7 @@
 """Sets of numbers as sorted arrays.
 
-numpy's own functions (`np.unique` without indices and all that rest on it) hash since numpy 2.3, which for a million
-different numbers takes 2 s, and sorting them 10 ms.
+Since numpy 2.3, `np.unique` without indices, and all functions that use it, hash their input. For a million different
+numbers hashing takes 2 s, sorting 10 ms.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def both(one: NDArray[Number], two: NDArray[np.integer]) -> NDArray[Number]:
 
 
 def among(values: NDArray[np.integer], found: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Return which numbers are in a sorted set. Cost: a binary search each; less where they are sorted too."""
+    """Return which numbers are in a sorted set. Cost: a binary search for each; less if they are sorted too."""
     if not len(found):
         return np.zeros(len(values), np.bool_)
     at = np.minimum(np.searchsorted(found, values), len(found) - 1)

@@ -44,7 +44,7 @@ nowhere does not exist: give the path of a store, or kind:path
 $ audit ''
 the address is empty: give the path of a store, or kind:path
 $ audit empty
-empty is no store that blobkit knows; looked for blobkit (.blobkit/index.sqlite), oci (oci-layout, or index.json and blobs/), registry (docker/registry/v2/repositories), go-blobstore (blobs/<digest>/info.json), snapshot (snapshot.json)
+empty is not a store that blobkit knows; looked for blobkit (.blobkit/index.sqlite), oci (oci-layout, or index.json and blobs/), registry (docker/registry/v2/repositories), go-blobstore (blobs/<digest>/info.json), snapshot (snapshot.json)
 $ audit file
 file is a file, and no saved snapshot: give the directory of a store, or a file made by `blobkit scan -o`
 $ audit oci:file
@@ -74,13 +74,13 @@ image.tar is an archive, which is not supported yet: unpack it (mkdir DIR && tar
 $ audit image.tar.gz
 image.tar.gz is an archive, which is not supported yet: unpack it (mkdir DIR && tar -xf image.tar.gz -C DIR) and give DIR; one of `docker save` with skopeo copy docker-archive:image.tar.gz oci:DIR:TAG
 $ audit around
-around is no store itself: give the store in it, around/inner
+around is not a store itself: give the store in it, around/inner
 $ audit registry/docker
-registry/docker is no store itself: it is a part of the registry store in ROOT/registry: give that
+registry/docker is not a store itself: it is a part of the registry store in ROOT/registry: give that
 $ audit registry/docker/registry
-registry/docker/registry is no store itself: it is a part of the registry store in ROOT/registry: give that
+registry/docker/registry is not a store itself: it is a part of the registry store in ROOT/registry: give that
 $ audit layout/blobs
-layout/blobs is no store itself: it is a part of the oci store in ROOT/layout: give that
+layout/blobs is not a store itself: it is a part of the oci store in ROOT/layout: give that
 $ audit cut.blobkit
 cut.blobkit is a damaged snapshot, or none (File is not a zip file): scan the store again (blobkit scan ADDRESS -o FILE)
 $ audit zip.blobkit

@@ -91,7 +91,7 @@ def test_a_bare_path_is_recognised_and_no_layout_is_mistaken_for_it(store: GoSto
     with pytest.raises(blobkit.AddressError, match=r"go-blobstore \(blobs/<digest>/info\.json\)"):
         blobkit.scan(tmp_path / "empty")
     assert blobkit.scan(f"go-blobstore:{tmp_path / 'empty'}").blobs == 0
-    with pytest.raises(blobkit.UnreadableStoreError, match="looked for the directory blobs"):
+    with pytest.raises(blobkit.UnreadableStoreError, match="it has no directory blobs"):
         blobkit.scan(f"go-blobstore:{tmp_path}")
 
 

@@ -177,7 +177,7 @@ def test_sha512_anywhere_stops_it_and_is_never_removed(layout: Layout, place: st
         layout.add(layout.blob("bare", label="sha512"), "long", "text/plain")
     else:
         layout.add(manifest, "long")
-    stops(layout, "umoci knows sha256 only", without="long")
+    stops(layout, "umoci supports sha256 only", without="long")
 
 
 def test_sha512_garbage_stays(layout: Layout) -> None:
@@ -205,7 +205,7 @@ def test_a_subject_has_to_be_stored(layout: Layout) -> None:
 def test_layers_are_hashed(layout: Layout) -> None:
     layout.image("broken", "as it was")
     layout.blob("as it is!", sha(b"as it was"))
-    stops(layout, "has other content", without="broken")
+    stops(layout, "has content that does not match", without="broken")
 
 
 def test_a_directory_in_the_place_of_a_blob(layout: Layout) -> None:

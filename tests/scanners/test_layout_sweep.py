@@ -179,7 +179,7 @@ def test_a_blob_behind_a_link_out_of_the_layout(layout: Layout, tmp_path: Path) 
     ],
 )
 def test_the_path_is_taken_for_a_pattern(tmp_path: Path, name: str, stops: int) -> None:
-    agrees(made(tmp_path / name), *GARBAGE, stops="for a pattern of names, and it is none" if stops else "")
+    agrees(made(tmp_path / name), *GARBAGE, stops="as a glob pattern, and it is not a valid one" if stops else "")
 
 
 def test_a_pattern_of_each_directory() -> None:

@@ -195,7 +195,7 @@ def test_leftovers_that_were_written_lately_are_to_be_left_alone(layout: Layout)
 
 
 def test_only_the_largest_leftovers_are_told_one_by_one(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leftovers, "TOLD", 2)
+    monkeypatch.setattr(leftovers, "LISTED_ALONE", 2)
     for size in (30, 10, 20, 40):
         write(layout.root / f"file{size}", size)
     audit = audited(layout.scan(), layout.root)

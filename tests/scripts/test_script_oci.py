@@ -100,7 +100,7 @@ def test_where_umoci_gc_would_stop_it_is_left_out(layout: Layout, policy: str) -
     preview = blobkit.simulate_deref(layout.scan(policy), "oci")
     text = preview.script("umoci")
     assert "umoci gc --layout ." not in text
-    assert "# umoci gc is left out, because it would not do what is said above: " in text
+    assert "# umoci gc is left out, because it would not do what the preview shows: " in text
     assert f"{sha(b'a layer')} is missing" in text
     assert preview.collected.bytes == 0
     assert ran(preview, layout) == set()

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Rows = list[int] | NDArray[np.int64]
     Targets = str | Iterable["Targets"]
 
-__all__ = ["Dropped", "PinName", "Targets", "blob_of", "flattened", "nodes_of", "resolve", "untagged"]
+__all__ = ["PinName", "PinSelection", "Targets", "blob_of", "flattened", "nodes_of", "resolve", "untagged"]
 
 NAMES_JUDGED = 100
 
@@ -48,7 +48,7 @@ class PinName(str):
 
 
 @dataclass(slots=True)
-class Dropped:
+class PinSelection:
     """The pins that targets (`names`) and `groups` stand for: rows of the pin table, with the number that is dropped.
 
     `also_untagged` are names that the deletion takes along; `notices` say what was understood where that is in doubt.
@@ -70,13 +70,13 @@ class Dropped:
         self.rows |= wanted
 
 
-def resolve(snapshot: Snapshot, targets: Targets, *, groups: Targets = (), all_pins: bool = False) -> Dropped:
+def resolve(snapshot: Snapshot, targets: Targets, *, groups: Targets = (), all_pins: bool = False) -> PinSelection:
     """Return the pins that `targets` and whole `groups` stand for, each once.
 
     UnknownTargetError, AmbiguousTargetError, InvalidDigestError, BlobNotFoundError or NotPinnedError name the target
     and what to type instead.
     """
-    dropped = Dropped(tuple(flattened(targets)), tuple(flattened(groups)))
+    dropped = PinSelection(tuple(flattened(targets)), tuple(flattened(groups)))
     if not dropped.names and not dropped.groups:
         msg, what = "no target", "give a name, a digest, a pattern, or"
         raise UnknownTargetError(msg, hint=Hint(f"{what} groups=(repository,)", f"{what} --group REPOSITORY"))
@@ -88,7 +88,7 @@ def resolve(snapshot: Snapshot, targets: Targets, *, groups: Targets = (), all_p
     return dropped
 
 
-def untagged(snapshot: Snapshot, dropped: Dropped) -> Dropped:
+def untagged(snapshot: Snapshot, dropped: PinSelection) -> PinSelection:
     """Return it with the tags too that a registry drops with the manifests that are dropped."""
     _Resolver(snapshot, dropped).untag()
     return dropped
@@ -99,7 +99,7 @@ def blob_of(snapshot: Snapshot, text: str) -> int:
 
     BlobNotFoundError, InvalidDigestError, UnknownTargetError or AmbiguousTargetError name it and what to type instead.
     """
-    return _Resolver(snapshot, Dropped()).blob(text)
+    return _Resolver(snapshot, PinSelection()).blob(text)
 
 
 def nodes_of(snapshot: Snapshot, targets: Targets) -> NDArray[np.int32]:
@@ -107,7 +107,7 @@ def nodes_of(snapshot: Snapshot, targets: Targets) -> NDArray[np.int32]:
 
     Errors: as for `blob_of`, of which only a name given to several blobs is none here.
     """
-    resolver, texts = _Resolver(snapshot, Dropped()), tuple(flattened(targets))
+    resolver, texts = _Resolver(snapshot, PinSelection()), tuple(flattened(targets))
     if not texts:
         msg = "no target: give a name, a digest or a pattern"
         raise UnknownTargetError(msg)
@@ -143,7 +143,7 @@ def flattened(targets: Targets) -> Iterable[str]:
 class _Resolver:
     """Resolves targets against one snapshot; every look-up is a binary search or one pass over the pins."""
 
-    def __init__(self, snapshot: Snapshot, dropped: Dropped) -> None:
+    def __init__(self, snapshot: Snapshot, dropped: PinSelection) -> None:
         self.snapshot, self.dropped = snapshot, dropped
         pins = snapshot.pins
         self.names = flat(pins["name"])

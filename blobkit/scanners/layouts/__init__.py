@@ -1,1 +1,1 @@
-"""The parts of the scanner of layouts: what `umoci gc` follows, verifies and sweeps."""
+"""Parts of the layout scanner: which blobs `umoci gc` follows, verifies and sweeps."""

@@ -1,10 +1,10 @@
-"""Facts about what `umoci gc` marks in a layout, and where it stops: rules of umoci 0.4.7, seen in real runs.
+"""Record what `umoci gc` marks in a layout, and where it stops: the rules of umoci 0.4.7, seen in real runs.
 
-It follows the media types of `blobkit.oci.spec.PARSED` only, by what a descriptor calls a blob, and checks each
-descriptor that it reaches. Below one entry of index.json it looks at each digest once, depth first: the first mention
-decides. In most layouts that is just what the links of documents say, and only what stops it has to be recorded.
-Where it is not (one blob is called a manifest here and a plain file there, a field is given twice), a virtual node
-stands for each entry above such a blob, with links to all that umoci marks from there.
+umoci follows the media types of `blobkit.oci.spec.PARSED` only, as descriptors give them, and checks each descriptor
+that it reaches. Below one entry of index.json it visits each digest once, depth first: the first mention decides. In
+most layouts the marked blobs are those that the links of documents reach, and only the stops have to be recorded.
+Otherwise (descriptors give one blob two media types, a field is repeated), each entry above such a blob gets a virtual
+node, with links to all that umoci marks from there.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ __all__ = ["Marking"]
 ALGORITHM = "sha256:"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 ABSENT = frozenset({"missing", "foreign", "inline", "dangling-subject", "behind-link"})
-"""Notices that say already that a blob is not here."""
+"""Notices that already say that a blob is not stored here."""
 STOPS = frozenset(rule.code for rule in UMOCI.stops)
 AS_EFFECTIVE = os.access in os.supports_effective_ids
 MARKED = 5_000_000
-"""Digests: what umoci marks is worked out entry by entry up to this number."""
+"""Digests: the marked blobs are computed entry by entry up to this number."""
 
 
 _SEEN = {(called, is_wrong): (called, is_wrong) for called in (*PARSED, "") for is_wrong in (False, True)}
-"""One object for each thing that a blob can be seen as."""
+"""One shared tuple for each value of `Marking.seen_as`."""
 
 
 class Mention(NamedTuple):
-    """A descriptor as umoci sees it: `called` is its media type where that is one of PARSED, "" for all others."""
+    """A descriptor as umoci sees it: `called` is its media type if that is in PARSED, else ""."""
 
     digest: str
     called: str
@@ -57,7 +57,7 @@ class Mention(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """A reason why umoci stops: the code of the rule, a sentence, and the blob that it has to reach ("" none)."""
+    """A reason why umoci stops: the code of the rule, a sentence, and the blob that it must reach ("" for none)."""
 
     code: str
     message: str
@@ -65,7 +65,7 @@ class Stop(NamedTuple):
 
 
 class Marking:
-    """Follows the entries of an index.json as umoci does; `is_swept`: whether it removes what they do not lead to."""
+    """Follows the entries of an index.json as umoci does; `is_swept`: whether umoci removes unmarked blobs."""
 
     def __init__(self, facts: Facts, files: Files, *, is_swept: bool) -> None:
         self.facts, self.files, self.is_swept = facts, files, is_swept
@@ -77,11 +77,11 @@ class Marking:
         self._absent = {key for code, key, _, _ in facts.notices if code in ABSENT}
 
     def record(self, entries: list[tuple[Descriptor, str]]) -> None:
-        """Record what stops umoci, and virtual nodes where they are needed; `entries` of index.json with their names.
+        """Record the stops of umoci, and virtual nodes if needed; `entries` of index.json with their names.
 
-        Cost: each document once; where a blob is called two things, what umoci reads.
+        Cost: a read of each document; for blobs with two media types, as many reads as umoci makes.
         """
-        _part_from_subjects(self.facts)
+        _mark_index_subjects(self.facts)
         links = _Links(self.facts)
         mentions = [_mention(entry) for entry, _ in entries]
         self._look_at(mentions, links)
@@ -99,7 +99,7 @@ class Marking:
         self._record_apart([(one, name) for one, (_, name) in zip(mentions, entries, strict=True)], apart)
 
     def _look_at(self, mentions: Iterable[Mention], links: _Links) -> None:
-        """Look at all that the entries lead to: each document once, as each thing that it is called."""
+        """Visit all that the entries reach: each document once for each media type that it is given."""
         todo = [("", mention) for mention in mentions]
         while todo:
             source, mention = todo.pop()
@@ -107,7 +107,7 @@ class Marking:
             if stop is not None and stop.key:
                 self.stops.setdefault((stop.key, stop.code), stop)
             elif stop is not None:
-                self.unclear.add(mention.digest)  # only this entry stops umoci, whatever else names the blob
+                self.unclear.add(mention.digest)  # only this entry stops umoci; others may name the blob too
             self._compare(mention, is_wrong=stop is not None and stop.code == "other-size")
             if mention.called and (stop is None or stop.code == "other-size"):
                 reading = mention._replace(size=0)
@@ -116,7 +116,7 @@ class Marking:
                     todo += [(mention.digest, child) for child in self._first_read(reading, links)]
 
     def _find_bad_configs(self, mentions: list[Mention]) -> None:
-        """Find configs that cannot be decoded and are called something else elsewhere: it stops only at the former."""
+        """Find configs that cannot be decoded and have another media type elsewhere: umoci stops only at the config."""
         bad = {digest for digest, code in self.stops if code == "undecoded"}
         bad &= {reading.digest for reading in self.readings if reading.called == CONFIG}
         if bad:
@@ -124,14 +124,14 @@ class Marking:
             self.unclear |= {one.digest for one in (*mentions, *inside) if one.digest in bad and one.called != CONFIG}
 
     def _compare(self, mention: Mention, *, is_wrong: bool) -> None:
-        """Remember what a blob is called, and that it is unclear where another descriptor says something else."""
+        """Remember the media type of a blob; the blob is unclear if another descriptor gives a different one."""
         if is_digest(mention.digest):
             now = _SEEN["" if mention.called == CONFIG else mention.called, is_wrong]  # a config has no links
             if self.seen_as.setdefault(self.facts.node(mention.digest), now) != now:
                 self.unclear.add(mention.digest)
 
     def _first_read(self, reading: Mention, links: _Links) -> list[Mention]:
-        """Return the descriptors in a document; it is unclear where its links are not these."""
+        """Return the descriptors in a document; the document is unclear if its links differ from them."""
         children = self._decoded(reading)
         if children is None:
             return []
@@ -142,17 +142,17 @@ class Marking:
         return children
 
     def _fault(self, source: str, mention: Mention) -> Stop | None:
-        """Return why umoci gets no further than a descriptor in this document (or index.json), None where it does."""
+        """Return why umoci stops at a descriptor in this document (or index.json), None if it does not."""
         digest, _, size = mention
         where = abbreviate(source) or "index.json"
         if not is_digest(digest):
             return Stop("no-digest", f"{where} has a descriptor without a valid digest ({digest[:80]!r})", source)
         if not digest.startswith(ALGORITHM):
-            return Stop("other-algorithm", f"{where} names {abbreviate(digest)}: umoci knows sha256 only", source)
+            return Stop("other-algorithm", f"{where} names {abbreviate(digest)}: umoci supports sha256 only", source)
         if not self.facts.is_stored(digest) or not self._opens(digest):
             if self.facts.is_behind_link(digest):
                 return Stop("behind-link", f"{digest} lies behind a symbolic link that leaves the store", digest)
-            return Stop("unopened", f"{digest} is no readable file", digest)
+            return Stop("unopened", f"{digest} is not a readable file", digest)
         stored = self.facts.size[self.facts.ids[digest]]
         if size not in (stored, -1) and size >= 0:
             return Stop(
@@ -161,12 +161,12 @@ class Marking:
         return None
 
     def _opens(self, digest: str) -> bool:
-        """Return whether a stored blob can be opened; small ones are read in any case, and told then."""
+        """Return whether a stored blob can be opened; small blobs are read later anyway, and get a notice then."""
         is_small = self.facts.size[self.facts.ids[digest]] <= SMALL
         return is_small or os.access(self.files.path(Digest(digest)), os.R_OK, effective_ids=AS_EFFECTIVE)
 
     def _decoded(self, reading: Mention) -> list[Mention] | None:
-        """Return the descriptors in a document, None where it cannot be read or decoded."""
+        """Return the descriptors in a document, None if it cannot be read or decoded."""
         data = self.files.whole(Digest(reading.digest))
         if data is None:
             return None
@@ -179,13 +179,13 @@ class Marking:
             return None
 
     def _children(self, reading: Mention) -> list[Mention] | None:
-        """Return the same once more, from memory where it was asked for before."""
+        """Return the same, memoized."""
         if reading not in self._known:
             self._known[reading] = self._decoded(reading)
         return self._known[reading]
 
     def _above(self) -> set[str]:
-        """Return the blobs that are unclear, and all documents that lead to them."""
+        """Return the unclear blobs, and all documents that reach them."""
         parents: defaultdict[str, set[str]] = defaultdict(set)
         for reading in self.readings:
             for child in self._children(reading) or ():
@@ -198,7 +198,7 @@ class Marking:
         return found
 
     def _record_apart(self, entries: list[tuple[Mention, str]], apart: set[str]) -> None:
-        """Let a virtual node stand for each entry above a blob that is unclear, with links to all that umoci marks."""
+        """Record a virtual node for each entry above an unclear blob, with links to all that umoci marks from it."""
         facts, room = self.facts, MARKED
         for digest in sorted(apart & facts.ids.keys()):
             facts.pin(facts.ids[digest], None, "unread", count=0)
@@ -217,7 +217,7 @@ class Marking:
                     facts.notice(stop.code, stop.message, key)
 
     def _marked(self, entry: Mention, room: int) -> tuple[set[str], Stop | None]:
-        """Return what umoci marks from one entry, in its own order, and why it stops there."""
+        """Return the digests that umoci marks from one entry, in its own order, and why it stops there."""
         seen: set[str] = set()
         todo = [("", entry)]
         while todo:
@@ -229,7 +229,7 @@ class Marking:
                 return seen, stop
             seen.add(mention.digest)
             if len(seen) > room:
-                return seen, Stop("too-large", "so much is called different things that it is not worked out", "")
+                return seen, Stop("too-large", "too many blobs with several media types: marked blobs are unknown", "")
             if mention.called:
                 children = self._children(mention._replace(size=0))
                 if children is None:
@@ -244,8 +244,8 @@ def _mention(descriptor: Descriptor) -> Mention:
     return Mention(text_field(descriptor, "digest"), called if called in PARSED else "", size_of(descriptor))
 
 
-def _part_from_subjects(facts: Facts) -> None:
-    """Let the subject of an index be a link of another kind: umoci does not look at it."""
+def _mark_index_subjects(facts: Facts) -> None:
+    """Give the link from an index to its subject another kind, because umoci ignores it."""
     source, _, kind = facts.links
     for row, name in enumerate(kind):
         if name == "subject" and facts.media_type[source[row]] == OCI_INDEX:

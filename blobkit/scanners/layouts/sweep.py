@@ -1,8 +1,7 @@
-"""Facts about how `umoci gc` opens a layout and sweeps it: rules of umoci 0.4.7, seen in real runs.
+"""Record how `umoci gc` opens a layout and sweeps it: the rules of umoci 0.4.7, seen in real runs.
 
-It walks blobs/sha256 in the order of names, and removes what it did not mark, until it comes to a name that is no
-digest. It removes nothing where blobs/sha256 is a symbolic link or cannot be listed, and nothing under other
-algorithms.
+It walks blobs/sha256 in the order of names, and removes unmarked blobs, until it reaches a name that is not a digest.
+It removes nothing if blobs/sha256 is a symbolic link or cannot be listed, and nothing of other algorithms.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from blobkit.scanners.facts import Facts
 
-__all__ = ["check_layout", "check_path", "is_swept", "keep_unswept", "swept"]
+__all__ = ["check_layout", "check_path", "is_swept", "record_sweep_stop", "record_unswept"]
 
 VERSION = "1.0.0"
 LAYOUT_LIMIT = 4 << 20
@@ -30,12 +29,12 @@ LAST = ALGORITHM + "f" * 64
 
 
 def check_layout(root: Path, facts: Facts) -> None:
-    """Record whether umoci refuses to open this layout, and why."""
+    """Record why umoci refuses to open this layout, if it does."""
     why = _refusal(os.fspath(root / "oci-layout"))
     if why:
         facts.notice("layout-file", f"oci-layout {why}", "", os.fspath(root / "oci-layout"))
     if not os.path.isdir(root / "blobs"):
-        facts.notice("layout-file", "blobs is no directory", "", os.fspath(root / "blobs"))
+        facts.notice("layout-file", "blobs is not a directory", "", os.fspath(root / "blobs"))
 
 
 def _refusal(path: str) -> str:
@@ -50,7 +49,7 @@ def _refusal(path: str) -> str:
     return "" if version == VERSION else f"is of version {version or 'none'}, not {VERSION}"
 
 
-def swept(names: Iterable[os.DirEntry[str]], facts: Facts) -> None:
+def record_sweep_stop(names: Iterable[os.DirEntry[str]], facts: Facts) -> None:
     """Record the first entry of blobs/sha256, in the order of names, at which the sweep stops."""
     last = ""
     for entry in sorted(names, key=lambda one: os.fsencode(one.name)):
@@ -77,8 +76,8 @@ def is_swept(root: Path) -> bool:
     return os.path.isdir(own) and not os.path.islink(own)
 
 
-def keep_unswept(root: Path, facts: Facts) -> None:
-    """Record which stored blobs umoci never removes: those that it does not list."""
+def record_unswept(root: Path, facts: Facts) -> None:
+    """Pin the stored blobs that umoci never removes, because it does not list them."""
     is_listed = is_swept(root)
     for key, node in list(facts.ids.items()):
         if facts.stored[node] == "yes" and not (is_listed and key.startswith(ALGORITHM)):
@@ -86,14 +85,14 @@ def keep_unswept(root: Path, facts: Facts) -> None:
 
 
 def check_path(path: str, facts: Facts) -> None:
-    """Record whether umoci stops after the sweep: it takes the path of the layout for a pattern of names."""
+    """Record whether umoci stops after the sweep: it uses the path of the layout as a glob pattern."""
     parts = f"{path}/.umoci-*".split("/")
     if not all(_is_pattern("/".join(parts[:number])) for number in range(1, len(parts) + 1)):
-        facts.notice("path", f"umoci takes {path} for a pattern of names, and it is none", LAST, path)
+        facts.notice("path", f"umoci uses {path} as a glob pattern, and it is not a valid one", LAST, path)
 
 
 def _is_pattern(pattern: str) -> bool:
-    """Return whether Go takes a pattern: each bracket holds characters and is closed, and no backslash is the end."""
+    """Return whether Go accepts a pattern: brackets are closed and not empty, and a backslash is not the end."""
     at = 0
     while at < len(pattern):
         at = _bracket(pattern, at + 1) if pattern[at] == "[" else at + 1 + (pattern[at] == "\\")
@@ -103,7 +102,7 @@ def _is_pattern(pattern: str) -> bool:
 
 
 def _bracket(pattern: str, at: int) -> int:
-    """Return where the bracket ends whose inside starts at `at`; -1 where it does not end, or holds what it may not."""
+    """Return the end of the bracket whose inside starts at `at`; -1 if it is not closed or not valid."""
     at += pattern.startswith("^", at)
     first = True
     while first or not pattern.startswith("]", at):
@@ -117,7 +116,7 @@ def _bracket(pattern: str, at: int) -> int:
 
 
 def _character(pattern: str, at: int) -> int:
-    """Return where the character at `at` inside a bracket ends, -1 where there is none that may stand alone."""
+    """Return the end of the character at `at` inside a bracket; -1 if no valid character is there."""
     if at >= len(pattern) or pattern[at] in "-]":
         return -1
     at += pattern[at] == "\\"

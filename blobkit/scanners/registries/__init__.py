@@ -1,1 +1,1 @@
-"""The parts of the scanner of registries: what is where, and what the collector of docker-registry does with it."""
+"""Parts of the registry scanner: the files of the storage, and how the collector of docker-registry reads them."""

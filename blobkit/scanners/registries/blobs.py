@@ -1,7 +1,7 @@
-"""The files below blobs/ of a registry's storage: blobs, what its collector takes for one, and what is neither.
+"""List the files below blobs/ of a registry's storage: blobs, files that its collector mistakes for blobs, and others.
 
-docker-registry 2.8.2 looks at every file named `data`, at any depth, and makes a digest of its path
-(`registry/storage/blobstore.go`, `digestFromPath` in `paths.go`); it stops where that is none.
+docker-registry 2.8.2 reads every file named `data`, at any depth, and makes a digest from its path
+(`registry/storage/blobstore.go`, `digestFromPath` in `paths.go`); it stops if the result is not a digest.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ __all__ = ["Blobs"]
 
 ABOVE = ("docker", "registry", "v2", "blobs")
 DEEP = 3
-"""How many directories there are above the data of a blob: algorithm, prefix, digest."""
+"""The number of directories above the data of a blob: algorithm, prefix, digest."""
 
 
 @dataclass
 class Blobs:
-    """Lists what is below blobs/; `elsewhere`: digests whose data is at another place, as the collector reads paths."""
+    """Lists the files below blobs/; `elsewhere` maps digests to data at a wrong path, as the collector reads paths."""
 
     look: Look
     elsewhere: dict[Digest, str] = field(default_factory=dict)
 
     def places(self, top: str) -> Iterator[tuple[Digest, Place]]:
-        """Yield the data file of each blob; what else is there is recorded."""
+        """Yield the data file of each blob, and record all other files."""
         look, place = self.look, self.look.tree.place(top)
         if place.kind is Is.NOTHING:
-            look.stop("no-blobs", f"there is no directory {look.named(top)}")
+            look.stop("no-blobs", f"the directory {look.relative(top)} is absent")
         todo: list[tuple[Place, tuple[str, ...], bool]] = [(place, (), True)]
         while todo:
             directory, names, is_regular = todo.pop()
@@ -50,16 +50,16 @@ class Blobs:
                     if not fits and len(names) == DEEP - 1:
                         self._junk(entry, names)
                 elif entry.kind is Is.AWAY and not (os.path.isdir(entry.path) and entry.name != "data"):
-                    look.by(NEVER, ()).off(entry)
+                    look.with_rules(NEVER, ()).blocked(entry)
                 elif entry.kind is not Is.FILE:
-                    look.off(entry)
+                    look.blocked(entry)
                 elif entry.name == "data":
                     yield from self._data(entry, names, is_blob=fits)
             if is_regular and len(names) == DEEP:
                 self._has_data(directory, names)
 
     def _data(self, entry: Place, names: tuple[str, ...], *, is_blob: bool) -> Iterator[tuple[Digest, Place]]:
-        """Yield a blob; record what digest the path of any other data has, or that it has none."""
+        """Yield a blob; for any other data, record the digest that its path implies, or that it implies none."""
         if is_blob:
             yield Digest(f"{names[0]}:{names[2]}"), entry
         else:
@@ -68,14 +68,14 @@ class Blobs:
     def _elsewhere(self, entry: Place, names: list[str]) -> None:
         prefixed, name = names[-2], names[-1]
         if len(os.fsencode(name)) < 2:  # noqa: PLR2004 (it takes two bytes of the name)
-            self.look.stop("data-crash", f"{self.look.named(entry.path)} is below a name of one character")
+            self.look.stop("data-crash", f"{self.look.relative(entry.path)} is below a name of one character")
             return
         label = names[-3] if os.fsencode(name)[:2] == os.fsencode(prefixed) else prefixed
         digest = f"{label}:{name}"
         if is_digest(digest):
             self.elsewhere.setdefault(Digest(digest), entry.path)
         else:
-            self.look.stop("data", f"{self.look.named(entry.path)} is no blob, and is named like one")
+            self.look.stop("data", f"{self.look.relative(entry.path)} is named like a blob, and is not one")
 
     def _junk(self, entry: Place, names: tuple[str, ...]) -> None:
         digest = f"{names[0]}:{entry.name}"
@@ -94,7 +94,7 @@ class Blobs:
 
 
 def _fits(names: tuple[str, ...]) -> bool:
-    """Return whether something with these names, from blobs/ down, is a blob's data or a directory above it."""
+    """Return whether a path with these names, from blobs/ down, is a blob's data or a directory above it."""
     if len(names) == 1:
         return names[0] in ALGORITHMS
     if len(names) == 2:  # noqa: PLR2004 (the prefix)

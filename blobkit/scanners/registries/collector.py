@@ -1,8 +1,9 @@
-"""The collector of docker-registry 2.8.2 on a registry's storage: what it marks, passes over, stops at.
+"""Simulate the collector of docker-registry 2.8.2: which blobs it marks and skips, and where it stops.
 
-`garbage-collect` goes through all repositories first: of each manifest that has a link it marks what that lists. With
--m it marks only manifests that a tag names, then deletes the links of the others, one by one. At last it looks at all
-of blobs/, and removes what is not marked, in no order (`registry/storage/garbagecollect.go`, `vacuum.go`).
+`garbage-collect` first goes through all repositories: for each manifest with a revision link, it marks the manifest
+and the blobs that it lists. With -m it marks only manifests with a tag, then deletes the links of the others, one by
+one. At last it reads all of blobs/, and removes unmarked blobs, in no fixed order
+(`registry/storage/garbagecollect.go`, `vacuum.go`).
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ if TYPE_CHECKING:
 __all__ = ["Collector", "Manifests"]
 
 LOOKED_FOR = 10_000
-"""How many entries in the history of the tags of a repository are looked for one by one."""
+"""Entries in the tag history of a repository that are checked one by one."""
 UNSURE = frozenset({"gc-behind-link", "gc-manifest-many"})
-"""Rules about what the collector reads and blobkit does not."""
+"""Rules about files that the collector reads and blobkit does not."""
 
 
 class Manifests(Files):
-    """The blob files of a registry; of those that revision links name, what the collector marks is kept as well."""
+    """The blob files of a registry; of manifests with revision links it also keeps the marked digests."""
 
     def __init__(self, facts: Facts, root: str, path: Callable[[Digest], str]) -> None:
         super().__init__(facts, root, path)
@@ -49,7 +50,7 @@ class Manifests(Files):
         return data
 
     def marks(self, digest: Digest) -> list[str]:
-        """Return what the collector marks for a stored manifest; UnreadError where it stops."""
+        """Return the digests that the collector marks for a stored manifest; UnreadError if it stops."""
         self.wanted.add(digest)
         if digest not in self._marks:
             self.whole(digest)
@@ -71,8 +72,8 @@ class Manifests(Files):
 class Collector:
     """Goes through the repositories as the collector does, and records where it stops.
 
-    `ingested`: the manifests that it comes to, of each repository, with what each lists; `marked`: the digests that it
-    marks; `tagged`: those that it marks with -m.
+    `ingested`: for each repository, the manifests that it reaches, with the digests that each lists; `marked`: the
+    digests that it marks; `tagged`: the digests that it marks with -m.
     """
 
     def __init__(self, look: Look, files: Manifests) -> None:
@@ -82,17 +83,17 @@ class Collector:
         self.tagged: set[str] = set()
         self._gone: set[tuple[str, str]] = set()
 
-    def go(self, repositories: Iterable[Repository], elsewhere: dict[Digest, str]) -> None:
-        """Mark and record; `elsewhere`: blobs that lie where no registry would look for them."""
+    def run(self, repositories: Iterable[Repository], elsewhere: dict[Digest, str]) -> None:
+        """Mark and record; `elsewhere`: blobs at paths where a registry does not look for them."""
         for repository, links in [(one, self._mark(one)) for one in repositories if one.seen]:
-            self._forget(repository, links)
+            self._check_history(repository, links)
             for link in links:
                 self._delete(repository, link)
         for digest, path in elsewhere.items():
             self._sweep(digest, path)
 
     def _mark(self, repository: Repository) -> list[LinkFile]:
-        """Mark what the manifests of a repository list; return the links of those without a tag."""
+        """Mark the blobs that the manifests of a repository list; return the links of manifests without a tag."""
         found = self.ingested.setdefault(repository.name, {})
         named = {tag.digest for _, tag in repository.tags}
         untagged = []
@@ -109,21 +110,23 @@ class Collector:
             else:
                 untagged.append(link)
         if found:
-            self._look_at_tags(repository)
+            self._record_tag_stops(repository)
         if untagged and not repository.has_tags:
-            self.look.by(UNTAGGED).stop("no-tags", f"the repository {repository.name} has manifests and no tags")
+            self.look.with_rules(UNTAGGED).stop(
+                "no-tags", f"the repository {repository.name} has manifests and no tags"
+            )
         return untagged
 
-    def _look_at_tags(self, repository: Repository) -> None:
-        """Record what -m meets in the tags of a repository, now that it looks at them."""
+    def _record_tag_stops(self, repository: Repository) -> None:
+        """Record the stops of -m in the tags of a repository; it reads these only if there is a manifest."""
         for code, what in repository.stops:
             if code:
                 self.facts.notice(code, what)
             else:
-                self.facts.hide(what, ("tagged-revision",))
+                self.facts.mark_unknown(what, ("tagged-revision",))
 
     def _source(self, repository: Repository, link: LinkFile) -> Digest | None:
-        """Return the digest whose content is read for a link; None where it leads to nothing."""
+        """Return the digest of the content that the collector reads for a link; None if there is none."""
         if link.digest == link.named:
             return link.digest
         own = link.digest.replace(":", "/")
@@ -134,15 +137,15 @@ class Collector:
             except FileNotFoundError:
                 continue
             except AwayError:
-                self.look.away(self.look.named(path), path)
-                self.look.hide(path)
+                self.look.not_followed(self.look.relative(path), path)
+                self.look.mark_unknown(path)
                 return None
             except OSError as error:
                 self.look.failed(path, error)
                 return None
             if is_digest(text):
                 return Digest(text)
-            self.look.stop("link", f"{self.look.named(path)} holds no digest")
+            self.look.stop("link", f"{self.look.relative(path)} does not contain a digest")
             return None
         return None
 
@@ -160,7 +163,7 @@ class Collector:
             return False
 
     def _marks(self, key: str, source: Digest, *, is_tagged: bool) -> list[str]:
-        """Return what is marked for the manifest of a virtual node; where only the collector knows, that is unknown."""
+        """Return the digests marked for the manifest of a virtual node; none, with a notice, if it cannot be read."""
         try:
             if self.facts.is_stored(source):
                 return self.files.marks(source)
@@ -170,13 +173,13 @@ class Collector:
         self.facts.notice(code, message, key)
         if code in UNSURE:
             kinds = ("revision", "tagged-revision") if is_tagged else ("revision",)
-            self.look.by(NEVER, kinds).hide(f"what {key} lists")
+            self.look.with_rules(NEVER, kinds).mark_unknown(f"what {key} lists")
         return []
 
-    def _forget(self, repository: Repository, untagged: list[LinkFile]) -> None:
+    def _check_history(self, repository: Repository, untagged: list[LinkFile]) -> None:
         """Look for untagged manifests in the history of tags, as -m does before it deletes their links.
 
-        Where these are very many, for one manifest of each algorithm.
+        If there are very many, look for one manifest of each algorithm only.
         """
         names = [link.digest.replace(":", "/") for link in untagged]
         if len(names) * len(repository.tag_paths) > LOOKED_FOR:
@@ -187,19 +190,19 @@ class Collector:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                self.look.by(UNTAGGED, ()).failed(path, error)
+                self.look.with_rules(UNTAGGED, ()).failed(path, error)
 
     def _delete(self, repository: Repository, link: LinkFile) -> None:
-        """Take away the link of an untagged manifest, as -m does: it stops where that is gone, or never was there."""
+        """Delete the link of an untagged manifest, as -m does: it stops if the link is gone or never existed."""
         path = f"{repository.place.path}/_manifests/revisions/{link.digest.replace(':', '/')}"
         where = (os.path.realpath(os.path.dirname(path)), os.path.basename(path))
         if where in self._gone or not os.path.exists(path):
-            message = f"{self.look.named(path)} is not there when it is to be removed, after other untagged ones"
-            self.look.by(UNTAGGED).stop("gone", message)
+            message = f"{self.look.relative(path)} is gone before it is to be removed, after other untagged ones"
+            self.look.with_rules(UNTAGGED).stop("gone", message)
         self._gone.add(where)
 
     def _sweep(self, digest: Digest, path: str) -> None:
-        """Look at a blob at an odd place: where it is not marked, it is looked for where it should be."""
-        look = self.look.by(ALWAYS if digest not in self.marked else UNTAGGED, ())
+        """Check a blob at a wrong path: if it is unmarked, the collector looks for it at its right path."""
+        look = self.look.with_rules(ALWAYS if digest not in self.marked else UNTAGGED, ())
         if digest not in self.tagged and not os.path.exists(os.path.dirname(self.files.path(digest))):
-            look.stop("elsewhere", f"{look.named(path)} is a blob that nothing marks, at a place where none can be")
+            look.stop("elsewhere", f"{look.relative(path)} is an unmarked blob at a wrong path")

@@ -1,4 +1,4 @@
-"""The link files of a registry: a repository's revisions and tags, each a file that holds a digest and nothing else."""
+"""Read the link files of a registry: the revisions and tags of repositories, each a file that contains one digest."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 __all__ = ["AwayError", "LinkFile", "Repository", "content", "read_manifests", "unfit"]
 
 LINK_BYTES = 256
-"""Bytes: a link file holds one digest; more than this is none."""
+"""Bytes: a link file contains one digest, and no digest is longer."""
 _FIT = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @dataclass(slots=True)
 class LinkFile:
-    """A link file: its path, the digest in it, when it was written, the digest that its path says ("" none)."""
+    """A link file: its path, the digest in it, its time, and the digest in its path (`named`, "" for none)."""
 
     path: str
     digest: Digest
@@ -41,9 +41,9 @@ class LinkFile:
 class Repository:
     """The contents of one repository directory.
 
-    `seen`: the collector comes here. `tag_paths`: the directories of all tags. `layers`: the digests that it has links
-    of, None where it has no `_layers`; `shows_layers`: these can be seen. `stored_as`: what it stores others as.
-    `stops`: what -m stops at in its tags.
+    `seen`: the collector comes here. `tag_paths`: the directories of all tags. `layers`: the digests with a layer
+    link, None if it has no `_layers`; `shows_layers`: these links can be read. `stored_as`: for layers with another
+    digest than sha256, the digest that they are stored under. `stops`: where -m stops in its tags.
     """
 
     name: str
@@ -64,7 +64,7 @@ class AwayError(Exception):
 
 
 def content(path: str, tree: Tree) -> tuple[str, int]:
-    """Return the content and the time of a link file; OSError as the system says it, AwayError where it is not here."""
+    """Return the content and the time of a link file; OSError from the system, AwayError if it leaves the store."""
     info = os.lstat(path)
     if stat.S_ISLNK(info.st_mode) or os.path.islink(os.path.dirname(path)):
         info = os.stat(path)
@@ -76,21 +76,21 @@ def content(path: str, tree: Tree) -> tuple[str, int]:
 
 
 def unfit(*names: str) -> bool:
-    """Return whether the program refuses a path with these names in it."""
+    """Return whether docker-registry rejects a path with these names in it."""
     return not all(map(_FIT.fullmatch, names))
 
 
 def read_manifests(repository: Repository, place: Place, look: Look) -> None:
     """Read the revisions and tags of a repository."""
-    look = look.where(seen=repository.seen)
+    look = look.for_repository(seen=repository.seen)
     if not place.is_directory:
-        look.off(place)
+        look.blocked(place)
         return
-    revisions, tags = look.part(place, "revisions"), look.by(NEVER, ("tag",)).part(place, "tags")
+    revisions, tags = look.part(place, "revisions"), look.with_rules(NEVER, ("tag",)).part(place, "tags")
     if revisions:
         _revisions(repository, revisions, look)
     if tags:
-        _tags(repository, tags, replace(look.by(UNTAGGED, ("tag",)), later=repository.stops))
+        _tags(repository, tags, replace(look.with_rules(UNTAGGED, ("tag",)), later=repository.stops))
 
 
 def _revisions(repository: Repository, top: Place, look: Look) -> None:
@@ -101,18 +101,18 @@ def _revisions(repository: Repository, top: Place, look: Look) -> None:
         if place.kind is Is.DIRECTORY:
             todo += [(one, (*names, one.name)) for one in reversed(look.entries(place))]
         elif place.kind is not Is.FILE or not names:
-            look.off(place)
+            look.blocked(place)
         elif place.name == "link":
             _revision(repository, place, names, look)
         else:
-            look.by(NEVER, KIND if len(names) == 1 else ()).hide(place.path)
+            look.with_rules(NEVER, KIND if len(names) == 1 else ()).mark_unknown(place.path)
 
 
 def _revision(repository: Repository, place: Place, names: tuple[str, ...], look: Look) -> None:
     own = ":".join(names[:-1])
     name = f"{repository.name}@{to_utf8(own)}"
     if unfit(*names):
-        look.stop("path", f"the program refuses a path like {look.named(place.path)}")
+        look.stop("path", f"the program rejects a path like {look.relative(place.path)}")
     found = _read(place.path, "revision", name, look)
     if isinstance(found, LinkFile):
         found.named = own
@@ -120,30 +120,30 @@ def _revision(repository: Repository, place: Place, names: tuple[str, ...], look
 
 
 def _tags(repository: Repository, place: Place, look: Look) -> None:
-    """Read the tags. What -m stops at is kept: it looks here only where there is a manifest."""
+    """Read the tags. The stops of -m are kept for later: it reads tags only if there is a manifest."""
     repository.has_tags = True
     for tag in look.names(place):
         name = f"{repository.name}:{to_utf8(tag.name)}"
         repository.tag_paths.append(tag.path)
         if unfit(tag.name):
-            look.stop("path", f"the program refuses a path with the name of the tag {name}")
+            look.stop("path", f"the program rejects a path with the name of the tag {name}")
         if tag.is_directory:
             found = _read(f"{tag.path}/current/link", "tag", name, look)
             if isinstance(found, LinkFile):
                 repository.tags.append((name, found))
         elif tag.kind is Is.FILE:
-            look.by(UNTAGGED, ()).off(tag)
+            look.with_rules(UNTAGGED, ()).blocked(tag)
         elif tag.kind is not Is.NOTHING:
-            look.off(tag)
+            look.blocked(tag)
 
 
 def _read(path: str, noun: str, name: str, look: Look) -> LinkFile | None:
-    """Return a link file; None where it is not there, or (it is told, and what it held is hidden) is none."""
+    """Return a link file; None if it is absent or, with a notice, not readable: then what it may hold is unknown."""
     try:
         text, modified = content(path, look.tree)
     except AwayError:
-        look.away(f"the {noun} {name}", path)
-        look.hide(path)
+        look.not_followed(f"the {noun} {name}", path)
+        look.mark_unknown(path)
     except FileNotFoundError:
         if noun == "tag":
             look.facts.notice("damaged-tag", f"the tag {name} has no current link", name, path)
@@ -155,8 +155,8 @@ def _read(path: str, noun: str, name: str, look: Look) -> LinkFile | None:
     else:
         if is_digest(text):
             return LinkFile(path, Digest(text), modified)
-        held = f"holds {text[:80]!r}, no digest" if text else "is empty"
-        look.facts.notice(f"damaged-{noun}", f"the {noun} {name} {held}", name, path)
-        look.stop("link", f"the {noun} {name} {held}")
-        look.hide(f"{noun} {name}")
+        why = f"contains {text[:80]!r}, not a digest" if text else "is empty"
+        look.facts.notice(f"damaged-{noun}", f"the {noun} {name} {why}", name, path)
+        look.stop("link", f"the {noun} {name} {why}")
+        look.mark_unknown(f"{noun} {name}")
     return None

@@ -1,7 +1,7 @@
-"""Looks at parts of a registry's storage: what the collector would stop at there, and what stays unknown.
+"""Inspect parts of a registry's storage: record where the collector would stop, and which parts stay unknown.
 
-A stop is a notice whose code is a rule of the collector (`snapshot/kinds.py` has them all); rules about what only `-m`
-looks at have codes of their own.
+A stop is a notice; its code is a rule of the collector (`snapshot/kinds.py` lists them all). Rules about files that
+only `-m` reads have codes of their own.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["ALWAYS", "ANY", "KIND", "NEVER", "UNTAGGED", "Look"]
 
 ALWAYS, UNTAGGED, NEVER = "gc", "gc-m", ""
-"""Rules about what the collector looks at always, with -m only, never."""
+"""Families of rules: for parts that the collector reads always, with -m only, never."""
 KIND = ("tag", "unseen-revision")
-"""The kinds of pins that hold under the policies that no tool is named after."""
+"""The kinds of pins that hold under the policies without a collector."""
 ANY = (*KIND, "revision", "tagged-revision")
 
 _REASONS = {
@@ -36,10 +36,10 @@ _KINDS = {Is.CIRCLE: "loop", Is.LOOP: "loop", Is.DENIED: "unreadable", Is.FILE: 
 
 @dataclass(frozen=True)
 class Look:
-    """Looks at places below `root`.
+    """Inspects places below `root`.
 
-    `family`: of the rules by which the collector stops there, "" for none. `kinds`: of the pins that what cannot be
-    looked at may have made. `later`: where stops are kept that may not count, and (without a code) what is hidden then.
+    `family`: the rules by which the collector stops there, "" for none. `kinds`: the kinds of pins that an unreadable
+    part may have. `later`: the list for stops that may not count, and for hidden parts (without a code), or None.
     """
 
     tree: Tree
@@ -49,65 +49,65 @@ class Look:
     kinds: tuple[str, ...] = ANY
     later: list[tuple[str, str]] | None = None
 
-    def by(self, family: str, kinds: tuple[str, ...] = ANY) -> Look:
+    def with_rules(self, family: str, kinds: tuple[str, ...] = ANY) -> Look:
         """Return the same with other rules and kinds of pins."""
         return replace(self, family=family, kinds=kinds)
 
-    def where(self, *, seen: bool) -> Look:
-        """Return the same for a place where the collector comes, or where it does not."""
-        return self.by(ALWAYS, ANY) if seen else self.by(NEVER, KIND)
+    def for_repository(self, *, seen: bool) -> Look:
+        """Return the same for a repository that the collector sees, or does not see."""
+        return self.with_rules(ALWAYS, ANY) if seen else self.with_rules(NEVER, KIND)
 
-    def named(self, path: str) -> str:
-        """Return a path as messages name it."""
+    def relative(self, path: str) -> str:
+        """Return a path relative to the root, for messages."""
         return os.path.relpath(path, self.root)
 
     def stop(self, rule: str, message: str) -> None:
-        """Record that the collector stops by this rule, if it looks here."""
+        """Record that the collector stops by this rule, if it reads this part."""
         if self.family and self.later is not None:
             self.later.append((f"{self.family}-{rule}", message))
         elif self.family:
             self.facts.notice(f"{self.family}-{rule}", message)
 
     def failed(self, path: str, error: OSError) -> None:
-        """Record that something cannot be listed or read: the stop, and whatever it holds is hidden."""
+        """Record that a path cannot be listed or read: the stop, and that its content is unknown."""
         why = error.strerror or str(error)
-        self.facts.unreadable(f"{self.named(path)} cannot be read", error, path)
+        self.facts.unreadable(f"{self.relative(path)} cannot be read", error, path)
         self.facts.unseen(path)
-        self.stop(_REASONS.get(error.errno or 0, "unreadable"), f"{self.named(path)}: {why}")
-        self.hide(path)
+        self.stop(_REASONS.get(error.errno or 0, "unreadable"), f"{self.relative(path)}: {why}")
+        self.mark_unknown(path)
 
-    def off(self, place: Place) -> None:
-        """Record that a place cannot be gone into: the stop, and whatever it holds is hidden."""
+    def blocked(self, place: Place) -> None:
+        """Record that a place cannot be entered: the stop, and that its content is unknown."""
         if place.kind is Is.AWAY:
-            self.away(self.named(place.path), place.path)
+            self.not_followed(self.relative(place.path), place.path)
         elif place.is_link:
-            self.facts.notice("symlink", f"{self.named(place.path)} is {place.kind.value}", "", place.path)
+            self.facts.notice("symlink", f"{self.relative(place.path)} is {place.kind.value}", "", place.path)
         if place.kind in _KINDS:
-            self.stop(_KINDS[place.kind], f"{self.named(place.path)} is {place.kind.value}")
-        self.hide(place.path)
+            self.stop(_KINDS[place.kind], f"{self.relative(place.path)} is {place.kind.value}")
+        self.mark_unknown(place.path)
 
-    def away(self, what: str, path: str) -> None:
-        """Record a link that is not followed here: the collector follows it, so that what it does is not known."""
+    def not_followed(self, what: str, path: str) -> None:
+        """Record a link that blobkit does not follow; the collector follows it, so what it does is unknown."""
         self.facts.not_followed(what, path)
         self.stop("behind-link", f"{what} lies behind a symbolic link that is not followed")
 
-    def hide(self, what: str) -> None:
-        """Hide what may be there: nothing that it may hold is known to be garbage."""
+    def mark_unknown(self, what: str) -> None:
+        """Record that the content of a part is unknown, so that no blob that it may hold counts as garbage."""
         if self.kinds:
-            self.facts.hide(what, self.kinds)
+            self.facts.mark_unknown(what, self.kinds)
         if self.later is not None:
             self.later.append(("", what))
 
     def entries(self, place: Place) -> list[Place]:
-        """Return what is in a directory, without links that lead nowhere; nothing where it cannot be listed."""
+        """Return the entries of a directory without dangling links; an empty list if it cannot be listed."""
         return [one for one in self.names(place) if one.kind is not Is.NOTHING]
 
     def names(self, place: Place) -> list[Place]:
-        """Return what is in a directory; nothing where it cannot be listed."""
+        """Return all entries of a directory; an empty list if it cannot be listed."""
         if place.kind is Is.NOTHING:
             return []
         if not place.is_directory:
-            self.off(place)
+            self.blocked(place)
             return []
         try:
             return self.tree.entries(place)
@@ -116,7 +116,7 @@ class Look:
             return []
 
     def part(self, place: Place, name: str) -> Place | None:
-        """Return a part of a directory that need not be listed; None where it is not there."""
+        """Return an entry of a directory without listing it; None if it is absent."""
         try:
             found = self.tree.inside(place, name)
         except OSError as error:

@@ -1,7 +1,7 @@
-"""Manifests as the collector of docker-registry 2.8.2 reads them: which blobs it marks, and where it stops.
+"""Read manifests as the collector of docker-registry 2.8.2 does: which blobs it marks, and where it stops.
 
-It reads a manifest as what that calls itself, into the types of its own structures, and checks no digest
-(`registry/storage/manifeststore.go`, `manifest/*`). An index marks its children and nothing of theirs.
+It reads a manifest as the type in the manifest itself, into the types of its own structures, and checks no digest
+(`registry/storage/manifeststore.go`, `manifest/*`). For an index it marks the children, but not their blobs.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ SCHEMA1 = Struct(
 
 
 class UnreadError(Exception):
-    """The collector stops at this manifest: by the rule `code`, because of `reason`."""
+    """The collector stops at this manifest, by the rule `code`, because of `reason`."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
@@ -66,7 +66,7 @@ class UnreadError(Exception):
 
 
 def marked(data: bytes) -> list[str]:
-    """Return the digests, as they are written, that the collector marks for a manifest; UnreadError where it stops."""
+    """Return the digests that the collector marks for a manifest, as written there; UnreadError if it stops."""
     if len(data) > DOCUMENT_LIMIT:
         code, reason = "size", f"is larger than {DOCUMENT_LIMIT >> 20} MiB"
         raise UnreadError(code, reason)
@@ -88,9 +88,9 @@ def marked(data: bytes) -> list[str]:
 
 
 def _marked(body: object, data: bytes) -> list[str]:
-    """Return what a parsed manifest marks, read as what it calls itself."""
-    said = _read(VERSIONED, body)
-    version, media_type = said.get("schemaVersion") or 0, said.get("mediaType") or ""
+    """Return the digests that a parsed manifest marks, read as its own type."""
+    found = _read(VERSIONED, body)
+    version, media_type = found.get("schemaVersion") or 0, found.get("mediaType") or ""
     if version == 1:
         return _schema1(body, data)
     if version != 2:  # noqa: PLR2004 (the second schema)
@@ -103,28 +103,28 @@ def _marked(body: object, data: bytes) -> list[str]:
     if media_type == OCI_MANIFEST:
         return _image(_read(OCI, body))
     if media_type:
-        code, reason = "type", f"calls itself {media_type}"
+        code, reason = "type", f"has the unknown media type {media_type}"
         raise UnreadError(code, reason)
     return _untyped(body)
 
 
 def _untyped(body: object) -> list[str]:
-    """Return what a manifest without a media type marks: it is tried as an index first, and must not fail there."""
+    """Return the digests that a manifest without a media type marks: it is decoded as an index first."""
     try:
         manifests = _read(INDEX, body).get("manifests")
     except DocumentError as error:
         code = "crash"
-        raise UnreadError(code, f"calls itself nothing, and has {error}") from None
+        raise UnreadError(code, f"has no media type, and has {error}") from None
     return _image(_read(OCI, body)) if manifests is None else _digests(manifests, "digest")
 
 
 def _schema1(body: object, data: bytes) -> list[str]:
-    """Return the layers of a manifest of the first schema, which is signed anew before it is read."""
+    """Return the layers of a manifest of schema 1; the collector re-encodes it before reading."""
     if any(map(math.isinf, _floats(body))):
         msg = "a number that is too large"
         raise DocumentError(msg)
     if data[:1] != b"{":
-        code, reason = "json", "is of the first schema and begins with a blank"
+        code, reason = "json", "is of schema 1 and begins with a blank"
         raise UnreadError(code, reason)
     return _digests(_read(SCHEMA1, body).get("fsLayers"), "blobSum")
 
@@ -143,7 +143,7 @@ def _read(struct: Struct, body: object) -> dict[str, object]:
 
 
 def _floats(value: object) -> Iterator[float]:
-    """Yield the numbers in a parsed value that are no integers of 64 bits."""
+    """Yield the numbers in a parsed value that are floats: not integers of 64 bits."""
     todo = [value]
     while todo:
         one = todo.pop()

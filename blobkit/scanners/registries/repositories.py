@@ -1,7 +1,7 @@
-"""The repositories of a registry's storage, in the order in which the collector of docker-registry 2.8.2 finds them.
+"""List the repositories of a registry's storage, in the order of the collector of docker-registry 2.8.2.
 
-It takes a directory for a repository where it has `_layers`, and a file whose name begins with `_` ends its way through
-a directory (`registry/storage/catalog.go`, `driver/walk.go`). The API serves the others, too.
+For the collector, a directory is a repository if it has `_layers`; it skips the rest of a directory after a file with
+a name that begins with `_` (`registry/storage/catalog.go`, `driver/walk.go`). The API serves the skipped ones, too.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _PARTS = ("_manifests", "_layers", "_uploads")
 
 
 def repositories(top: str, look: Look) -> Iterator[Repository]:
-    """Yield every repository; names nest, and a directory is one when it has `_manifests`, `_layers` or `_uploads`."""
+    """Yield every repository: each directory, at any depth, with `_manifests`, `_layers` or `_uploads`."""
     todo = [(look.tree.place(top), "", True)]
     while todo:
         place, name, seen = todo.pop()
-        entries = list(_reached(look.where(seen=seen).entries(place), seen=seen))
+        entries = list(_reached(look.for_repository(seen=seen).entries(place), seen=seen))
         inner = [(one, f"{name}/{one.name}".lstrip("/"), found) for one, found in _inner(entries, look)]
         todo += reversed(inner)
         parts = {one.name: one for one, _ in entries if one.name in _PARTS}
@@ -50,22 +50,22 @@ def repositories(top: str, look: Look) -> Iterator[Repository]:
 
 
 def _reached(entries: list[Place], *, seen: bool) -> Iterator[tuple[Place, bool]]:
-    """Yield each entry, and whether the collector comes to it: a file named `_...` ends its way."""
+    """Yield each entry, and whether the collector reaches it: it skips all entries after a file named `_...`."""
     for entry in entries:
         yield entry, seen
         seen = seen and not (entry.kind is Is.FILE and entry.name.startswith("_"))
 
 
 def _inner(entries: list[tuple[Place, bool]], look: Look) -> Iterator[tuple[Place, bool]]:
-    """Yield the directories in which there may be repositories; say what else there is."""
+    """Yield the directories that may contain repositories, and record all other entries."""
     for entry, found in entries:
         hidden = entry.name.startswith("_")
         if entry.kind is Is.DIRECTORY and not hidden:
             yield entry, found
         elif entry.kind in (Is.LOOP, Is.DENIED) or (entry.kind is Is.CIRCLE and not hidden):
-            look.where(seen=found).off(entry)
+            look.for_repository(seen=found).blocked(entry)
         elif entry.kind is Is.AWAY:
-            (look.by(NEVER, ()) if hidden else look.where(seen=found)).off(entry)
+            (look.with_rules(NEVER, ()) if hidden else look.for_repository(seen=found)).blocked(entry)
 
 
 def _read(repository: Repository, name: str, parts: dict[str, Place], look: Look) -> None:
@@ -74,20 +74,20 @@ def _read(repository: Repository, name: str, parts: dict[str, Place], look: Look
     if "_manifests" in parts:
         read_manifests(repository, parts["_manifests"], look)
     if "_layers" in parts:
-        _layers(repository, parts["_layers"], look.by(NEVER, ()))
+        _layers(repository, parts["_layers"], look.with_rules(NEVER, ()))
     if "_uploads" in parts:
-        _uploads(repository, parts["_uploads"], look.by(NEVER, ()))
+        _uploads(repository, parts["_uploads"], look.with_rules(NEVER, ()))
 
 
 def _check_name(repository: Repository, name: str, look: Look) -> None:
     if len(os.fsencode(name)) > NAME_BYTES or _NAME.fullmatch(name) is None:
-        look.stop("name", f"{repository.name or '_layers'} is no name of a repository")
+        look.stop("name", f"{repository.name or '_layers'} is not a repository name")
     elif ":" in name:
-        look.stop("path", f"the program refuses a path with the name of the repository {repository.name}")
+        look.stop("path", f"the program rejects a path with the name of the repository {repository.name}")
 
 
 def _layers(repository: Repository, place: Place, look: Look) -> None:
-    """List which layers a repository has links of; those that lead nowhere are told."""
+    """Record the layer links of a repository; dangling ones get a notice."""
     repository.layers = set()
     repository.shows_layers = place.is_directory and os.access(place.path, os.R_OK | os.X_OK)
     for label in look.entries(place):
@@ -104,7 +104,7 @@ def _layers(repository: Repository, place: Place, look: Look) -> None:
 
 
 def _stored_as(digest: Digest, layer: Place, look: Look) -> Digest:
-    """Return the digest under which a layer is stored: the one in its link, where it was pushed by a longer one."""
+    """Return the digest that a layer is stored under: the one in its link, if it was pushed as sha384 or sha512."""
     if digest.startswith("sha256:"):
         return digest
     try:
@@ -115,7 +115,7 @@ def _stored_as(digest: Digest, layer: Place, look: Look) -> Digest:
 
 
 def _uploads(repository: Repository, place: Place, look: Look) -> None:
-    """Record the uploads that were begun and not finished: they take space that no collector frees."""
+    """Record the unfinished uploads: they take space that no collector frees."""
     for directory in look.entries(place):
         for entry in look.entries(directory) if directory.is_directory else ():
             if entry.name == "data" and entry.kind is Is.FILE and not entry.is_link:

@@ -1,4 +1,4 @@
-"""Tags as a registry serves them: a layer that a repository has no link of answers 404, though it is stored."""
+"""Record tags that a registry cannot serve: a stored layer without a link in the repository answers 404."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from blobkit.scanners.facts import Facts
     from blobkit.scanners.registries.links import Repository
 
-__all__ = ["tell_unserved"]
+__all__ = ["record_unserved"]
 
 CONTAINS = frozenset({"config", "layer", "child"})
 
 
-def tell_unserved(facts: Facts, repositories: list[Repository]) -> None:
-    """Record what cannot be pulled for want of a link, and the repositories that the collector passes over."""
+def record_unserved(facts: Facts, repositories: list[Repository]) -> None:
+    """Record blobs that cannot be pulled because a layer link is missing, and repositories that the collector skips."""
     parts = _parts(facts)
     keys = list(facts.ids)
     for repository in repositories:
@@ -28,12 +28,12 @@ def tell_unserved(facts: Facts, repositories: list[Repository]) -> None:
                 message = f"the repository {repository.name} has no link of {digest}: a pull of {name} answers 404"
                 facts.notice("unlinked-layer", message, digest, path)
         if repository.links and not repository.seen:
-            message = f"garbage-collect does not see the repository {repository.name}, and takes what only that holds"
+            message = f"garbage-collect does not see the repository {repository.name}, and removes blobs only it holds"
             facts.notice("passed-over", message, repository.name)
 
 
 def _parts(facts: Facts) -> Mapping[int, list[tuple[int, str]]]:
-    """Return what each document contains, with the position."""
+    """Return the blobs that each document contains, with their positions."""
     found: dict[int, list[tuple[int, str]]] = defaultdict(list)
     for source, target, kind in zip(*facts.links, strict=True):
         if kind in CONTAINS:
@@ -44,7 +44,7 @@ def _parts(facts: Facts) -> Mapping[int, list[tuple[int, str]]]:
 def _reached(
     facts: Facts, repository: Repository, parts: Mapping[int, list[tuple[int, str]]], keys: list[str]
 ) -> Iterator[tuple[str, str, str]]:
-    """Yield what the tags of a repository contain: the digest, its position, the first tag that does."""
+    """Yield the blobs that the tags of a repository contain: digest, position, first tag with it."""
     known: set[int] = set()
     for name, tag in repository.tags:
         todo = [facts.ids[tag.digest]]
@@ -57,7 +57,7 @@ def _reached(
 
 
 def _is_linked(repository: Repository, digest: str, kind: str, path: str) -> bool:
-    """Return whether a repository serves a blob; where its links cannot be seen, nothing is said."""
+    """Return whether a repository has a link for a blob; True if its links cannot be read."""
     if not repository.shows_layers:
         return True
     if kind == "child" and any(link.named == digest for link in repository.links):

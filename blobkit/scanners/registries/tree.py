@@ -1,7 +1,7 @@
-"""Directories of a registry's storage as its collector lists them: sorted, and through symbolic links.
+"""List directories of a registry's storage as its collector does: sorted, and through symbolic links.
 
-docker-registry follows every link. Here those are followed that stay below the root; what lies behind one that leaves
-it is not looked at, and whoever lists it has to say that it is unknown.
+docker-registry follows every link. This module follows links that stay below the root; it does not read the target of
+others, and the caller must record that its content is unknown.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 __all__ = ["Is", "Place", "Tree"]
 
 FOLLOWED = 10_000
-"""Links to directories that are followed at most: links to links can make more paths than anybody has time for."""
+"""The most links to directories that are followed: links in linked directories can make an endless number of paths."""
 
 
 class Is(Enum):
-    """The thing at a place, once its links are followed."""
+    """The type of a place after following its links; the value is its description in messages."""
 
     DIRECTORY = "a directory"
     FILE = "a file"
     NOTHING = "a symbolic link that leads nowhere"
     CIRCLE = "a symbolic link to a directory above itself"
-    LOOP = "a symbolic link that leads to no end"
-    DENIED = "a symbolic link that nobody may follow"
+    LOOP = "a symbolic link without an end"
+    DENIED = "a symbolic link without permission to follow it"
     AWAY = "a symbolic link that is not followed"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One entry of a directory: its name, its path as the collector forms it, what it is.
+    """One entry of a directory: its name, its path as the collector forms it, its kind.
 
-    `is_link`: it is a symbolic link itself. `real`: its path without links. `start` and `above` tell which directories
-    the way here led through: all from `start` down to `real`, and `above` from before the last link.
+    `is_link`: it is a symbolic link itself. `real`: its path without links. `start` and `above` are the directories
+    on the way here: all from `start` down to `real`, and `above` for those before the last link.
     """
 
     name: str
@@ -52,24 +52,24 @@ class Place:
 
     @property
     def is_directory(self) -> bool:
-        """Whether it can be listed; whoever goes through all below a CIRCLE comes to no end."""
+        """Whether it can be listed; a walk below a CIRCLE never ends."""
         return self.kind in (Is.DIRECTORY, Is.CIRCLE)
 
 
 class Tree:
-    """The places below a root; links are followed as long as they stay there. `listed` is told of each directory."""
+    """The places below a root; links are followed if they stay there. `listed` is called with each listed directory."""
 
     def __init__(self, root: str, listed: Callable[[str, list[os.DirEntry[str]]], object] = lambda *_: None) -> None:
         self.root, self.listed = os.path.realpath(root), listed
         self._followed = 0
 
     def place(self, path: str) -> Place:
-        """Return the place at a path, which may be a link itself; OSError where it cannot be looked at."""
+        """Return the place at a path, which may be a link itself; OSError if it cannot be read."""
         above = os.path.realpath(os.path.dirname(path))
         return self.inside(Place("", os.path.dirname(path), Is.DIRECTORY, above, above), os.path.basename(path))
 
     def inside(self, directory: Place, name: str) -> Place:
-        """Return the place of this name in a directory, without listing it; OSError where it cannot be looked at."""
+        """Return the place of this name in a directory, without listing it; OSError if it cannot be read."""
         try:
             mode = os.lstat(f"{directory.path}/{name}").st_mode
         except FileNotFoundError:
@@ -77,7 +77,7 @@ class Tree:
         return self._entry(directory, name, stat.S_ISLNK(mode), stat.S_ISDIR(mode))
 
     def entries(self, directory: Place) -> list[Place]:
-        """Return what is in a directory, sorted; OSError where it cannot be listed, or nothing in it looked at."""
+        """Return the sorted entries of a directory; OSError if it cannot be listed or entered."""
         with os.scandir(directory.path) as entries:
             inside = list(entries)
         self.listed(directory.path, inside)
@@ -87,7 +87,7 @@ class Tree:
         return [self._entry(directory, *one) for one in sorted(found)]
 
     def holds(self, path: str) -> bool:
-        """Return whether a path, all links resolved, lies below the root."""
+        """Return whether a path, with all links resolved, lies below the root."""
         return self._is_inside(os.path.realpath(path))
 
     def _is_inside(self, real: str) -> bool:
@@ -100,7 +100,7 @@ class Tree:
         return Place(name, f"{above.path}/{name}", kind, f"{above.real}/{name}", above.start, above.above)
 
     def _linked(self, above: Place, name: str) -> Place:
-        """Return the place that a link leads to; a directory that the way here led through is a circle."""
+        """Return the place that a link leads to; it is a CIRCLE if it leads to a directory on the way here."""
         path = f"{above.path}/{name}"
         real = os.path.realpath(path)
         kind = self._kind(path, real)
