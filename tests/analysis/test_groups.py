@@ -15,7 +15,7 @@ from blobkit.analysis import group_kernels, groups
 from blobkit.analysis.dominators import leaked
 from blobkit.analysis.groups import Batched, Listed, classes, pairs, reach, shares
 from graphs import Graph, array, counted, graphs
-from twins import same
+from kernel_parity import same
 
 if TYPE_CHECKING:
     from blobkit.analysis.groups import Reach
