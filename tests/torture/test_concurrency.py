@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import independent_reader
+import independent_reader as reader
 import ledger
 from blobkit.errors import BatchError, StoreBusyError, StoreError
 from blobkit.store.local import LocalStore
@@ -34,7 +34,7 @@ def test_eight_processes_end_with_exact_counts(tmp_path: Path, driven: Driven, m
 
 
 def hands(store: LocalStore, place: Path, numbers: range, crew: int) -> list[Worker]:
-    base = independent_reader.look(store.root)
+    base = reader.look(store.root)
     return [Worker(Job(store.root, place / f"log{n}", n, n, crew, largest=90_000), store, base) for n in numbers]
 
 
@@ -62,13 +62,8 @@ def check(root: Path, place: Path) -> int:
     """Hold that the store is what the logs say, exactly; return how many effects there were."""
     logs = [ledger.read(path.read_bytes()) for path in sorted(place.glob("log?"))]
     assert {effect.state for log in logs for effect in log} <= {"done", "refused"}
-    seen = independent_reader.look(root)
-    assert (
-        independent_reader.faults(root, seen)
-        + independent_reader.leftovers(root, seen)
-        + ledger.problems(independent_reader.Seen(), seen, logs)
-        == []
-    )
+    seen = reader.look(root)
+    assert reader.faults(root, seen) + reader.leftovers(root, seen) + ledger.problems(reader.Seen(), seen, logs) == []
     assert not seen.orphans
     return sum(map(len, logs))
 
@@ -119,8 +114,8 @@ def test_waiting_for_the_lock_is_bounded_and_loses_nothing(tmp_path: Path) -> No
             assert other.get(kept).refcount == 1
         assert other.get(kept).refcount == 2
         other.put(b"new", tag="t")
-    seen = independent_reader.look(root)
-    assert independent_reader.faults(root, seen) + independent_reader.leftovers(root, seen) == []
+    seen = reader.look(root)
+    assert reader.faults(root, seen) + reader.leftovers(root, seen) == []
     assert (len(seen.blobs), set(seen.tags), seen.orphans) == (2, {"t"}, set())
 
 
@@ -145,8 +140,8 @@ def test_a_forked_child_goes_on_after_its_parent_closed_the_store(tmp_path: Path
     store.close()
     (tmp_path / "go").touch()
     assert os.waitpid(pid, 0)[1] == 0, (tmp_path / "error").read_text()
-    seen = independent_reader.look(tmp_path / "s")
-    assert independent_reader.faults(tmp_path / "s", seen) == []
+    seen = reader.look(tmp_path / "s")
+    assert reader.faults(tmp_path / "s", seen) == []
     assert (len(seen.blobs), seen.orphans) == (3, set())
 
 
@@ -166,5 +161,5 @@ def test_a_child_forked_inside_a_batch_has_no_part_in_it(tmp_path: Path) -> None
             assert os.waitpid(pid, 0)[1] == 0, (tmp_path / "error").read_text()
             batch.put(b"second")
         assert len(store) == 2
-    seen = independent_reader.look(tmp_path / "s")
-    assert independent_reader.faults(tmp_path / "s", seen) + independent_reader.leftovers(tmp_path / "s", seen) == []
+    seen = reader.look(tmp_path / "s")
+    assert reader.faults(tmp_path / "s", seen) + reader.leftovers(tmp_path / "s", seen) == []

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import failing
-import independent_reader
+import independent_reader as reader
 from blobkit.store.local import LocalStore
 from workload import fsck
 
@@ -25,8 +25,8 @@ Picture = tuple[object, ...]
 
 
 def picture(root: Path) -> Picture:
-    seen = independent_reader.look(root)
-    assert not independent_reader.faults(root, seen)
+    seen = reader.look(root)
+    assert not reader.faults(root, seen)
     return seen.blobs, seen.links, seen.tags
 
 
@@ -102,6 +102,6 @@ def test_one_failure_is_one_error_and_nothing_is_half_done(
         assert all("\n" not in text for text in raised.values()), told
         assert picture(root) == pictures[verb][not raised.keys() & {"open", "verb"}], told
         found = fsck(root)
-        seen = independent_reader.look(root)
+        seen = reader.look(root)
         assert set(found) == {f"orphan: {digest}" for digest in seen.orphans}, told
-        assert not independent_reader.faults(root, seen) + independent_reader.leftovers(root, seen), told
+        assert not reader.faults(root, seen) + reader.leftovers(root, seen), told

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import independent_reader
+import independent_reader as reader
 from blobkit.store.local import LocalStore
 from injected_bugs import BUGS
 from ledger import Effect
@@ -42,7 +42,7 @@ def checkpoint_often() -> None:
 
 def one_after_another(root: Path, log: Path, seed: int, steps: int, levels: list[str]) -> None:
     for phase, durability in enumerate(levels):
-        base = independent_reader.look(root)
+        base = reader.look(root)
         with LocalStore(root, durability=durability) as store:
             worker = Worker(Job(root, log, seed + phase, largest=LARGEST), store, base)
             if phase:
@@ -55,7 +55,7 @@ def one_after_another(root: Path, log: Path, seed: int, steps: int, levels: list
 def at_once(root: Path, log: Path, seed: int, steps: int, levels: list[str]) -> None:
     """Work on a weak store, and acknowledge what it did as soon as a strong one has committed something after it."""
     with LocalStore(root, durability=levels[0]) as weak, LocalStore(root, durability=levels[1]) as strong:
-        worker = Worker(Job(root, log, seed, largest=LARGEST), weak, independent_reader.Seen())
+        worker = Worker(Job(root, log, seed, largest=LARGEST), weak, reader.Seen())
         observed = digest_of(b"observed")
         worker.do(Effect({observed: (1, 1)}), lambda: strong.put(b"observed"))
         do = worker.do
