@@ -193,7 +193,7 @@ def _least(gains: Floats, costs: Floats, wanted: Floats) -> Floats:
 
 
 def cover(graph: ReferenceGraph, alone: Bools, start: Ints, roots: Ids, cost: Floats) -> Cover:
-    """Return the cover of names whose pins are on `roots[start[i]:start[i + 1]]`; `alone`: nodes that only these names hold.
+    """Return the cover of names with pins on `roots[start[i]:start[i + 1]]`; `alone`: nodes that only these names hold.
 
     Cost: as `blobkit.analysis.groups.reach` and `classes`.
     """
