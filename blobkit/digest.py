@@ -90,7 +90,7 @@ def parse(text: object) -> Digest:
     """Return `text` as a Digest; InvalidDigestError for anything that is not exactly one."""
     if isinstance(text, str) and _PATTERN.fullmatch(text):
         return Digest(text)
-    msg = f"{text!r:.100} is no digest: expected sha256:, sha384: or sha512: and 64, 96 or 128 lower-case hex digits"
+    msg = f"{text!r:.100} is not a digest: expected sha256:, sha384: or sha512: and 64, 96 or 128 lower-case hex digits"
     raise InvalidDigestError(msg)
 
 

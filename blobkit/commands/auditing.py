@@ -114,6 +114,6 @@ def _thresholds(over: tuple[str, ...], on: tuple[str, ...]) -> dict[str, str | N
     """Return the bytes that are allowed by finding, None where there may be none; the stricter one of two."""
     odd = [text for text in over if not all(text.partition("="))]
     if odd:
-        msg = f"{odd[0]!r} is no threshold: write FINDING=SIZE, like garbage=1GiB"
+        msg = f"{odd[0]!r} is not a threshold: write FINDING=SIZE, like garbage=1GiB"
         raise click.UsageError(msg, click.get_current_context())
     return {name: size for name, _, size in (text.partition("=") for text in over)} | dict.fromkeys(on)

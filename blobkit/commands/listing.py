@@ -75,5 +75,5 @@ def tags(address: str, policy: str | None, *, out: Output) -> None:
 def _check(what: str, words: Sequence[str], known: Sequence[str]) -> None:
     for word in words:
         if word not in known:
-            msg = f"{word!r} is no {what}: {choices(word, known)}"
+            msg = f"{word!r} is not a {what}: {choices(word, known)}"
             raise click.UsageError(msg, click.get_current_context())

@@ -206,7 +206,7 @@ def limits(thresholds: Mapping[str, Size | None]) -> dict[str, int]:
     """
     for name in thresholds:
         if name not in FINDINGS and name not in SEVERITIES:
-            msg = f"{truncate(name, NAME_SHOWN)!r} is no finding"
+            msg = f"{truncate(name, NAME_SHOWN)!r} is not a finding"
             raise ThresholdError(msg, hint=choices(name, (*SEVERITIES, *FINDINGS)))
     return {name: -1 if most is None else parse_size(most) for name, most in thresholds.items()}
 

@@ -249,11 +249,12 @@ def diff(
     old, new = (as_snapshot(x) if policy is None else as_snapshot(x).with_policy(policy) for x in (before, after))
     for what, one, two in (("kind", old.kind, new.kind), ("policy", old.policy, new.policy)):
         if one != two:
-            msg = f"{old.caption()} and {new.caption()} are of different {what}: {one} and {two} cannot be compared"
+            several = {"kind": "kinds", "policy": "policies"}[what]
+            msg = f"{old.caption()} and {new.caption()} have different {several}: {one} and {two} cannot be compared"
             policy_of_both = Hint(f"give policy={one!r}", f"give --policy {one}")
             raise DiffError(msg, hint=policy_of_both if what == "policy" else "give the same store twice")
     if isinstance(by, str) and by not in OF_PINS:
-        msg = f"a diff tells groups of pins apart, and {by} is no such group"
+        msg = f"a diff groups by the names of pins, not by {by}"
         hint = Hint("use 'tag', 'repo', a function or a Series", "use --by tag or --by repo")
         raise GroupingError(msg, hint=hint)
     old_node, new_node = _joined(old, new)

@@ -268,7 +268,7 @@ def plan(  # noqa: PLR0913 (what is wanted is keyword-only)
         only_groups(snapshot, policy, goals)
         return _of_untagged(snapshot, keep, groups)
     if tuple(flattened(groups)):
-        msg = "groups picks repositories of untagged manifests"
+        msg = "groups is for untagged manifests only"
         hint = Hint("give untagged=True too, or keep=[...] instead", "give --untagged too, or --keep instead")
         raise PlanError(msg, hint=hint)
     snapshot = snapshot if policy is None else snapshot.with_policy(policy)

@@ -164,20 +164,20 @@ def revisions_view(snapshot: Snapshot) -> Snapshot:
     """Return a snapshot under the policy by which each manifest is held; UnknownPolicyError where there is none."""
     policy = snapshot.store.revisions
     if not policy:
-        msg = f"{snapshot.kind} stores have no untagged manifests: what no name holds is garbage there"
+        msg = f"{snapshot.kind} stores have no untagged manifests: blobs without a name are garbage there"
         raise UnknownPolicyError(msg, hint=Hint("see blobkit.audit", "see blobkit audit"))
     return snapshot.with_policy(policy)
 
 
 def only_groups(snapshot: Snapshot, policy: str | None, given: Mapping[str, object]) -> None:
-    """Raise PlanError, a ValueError, where something is given that cannot be beside `untagged`."""
+    """Raise PlanError, a ValueError, if an argument is given that cannot be combined with `untagged`."""
     odd = [name for name, value in given.items() if not (value is None or value is False or _is_empty(value))]
     if policy is not None and policy != revisions_view(snapshot).policy:
         odd.append(f"policy {policy}")
     if odd:
-        msg = "untagged manifests are judged by rules of their own"
-        options = " and no ".join(name if name.startswith("a ") else f"--{name.replace('_', '-')}" for name in odd)
-        hint = Hint(f"give no {' and no '.join(odd)} beside untagged", f"give no {options} beside --untagged")
+        msg = "untagged manifests have their own rules"
+        options = " or ".join(name if name.startswith("a ") else f"--{name.replace('_', '-')}" for name in odd)
+        hint = Hint(f"do not give {' or '.join(odd)} with untagged", f"do not give {options} with --untagged")
         raise PlanError(msg, hint=hint)
 
 

@@ -128,7 +128,7 @@ def _refusing(path: Path) -> Iterator[None]:
         raise SnapshotFormatError(msg) from error
     except _DAMAGE as error:
         reason = str(error).split("\n", maxsplit=1)[0]
-        msg = f"{path} is a damaged snapshot, or not a snapshot ({printable(reason)})"
+        msg = f"{path} is not a saved snapshot, or is damaged ({printable(reason)})"
         raise SnapshotFormatError(msg, hint="scan the store again (blobkit scan ADDRESS -o FILE)") from error
 
 

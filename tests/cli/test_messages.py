@@ -82,9 +82,9 @@ registry/docker/registry is not a store itself: it is a part of the registry sto
 $ audit layout/blobs
 layout/blobs is not a store itself: it is a part of the oci store in ROOT/layout: give that
 $ audit cut.blobkit
-cut.blobkit is a damaged snapshot, or none (File is not a zip file): scan the store again (blobkit scan ADDRESS -o FILE)
+cut.blobkit is not a saved snapshot, or is damaged (File is not a zip file): scan the store again (blobkit scan ADDRESS -o FILE)
 $ audit zip.blobkit
-zip.blobkit is a damaged snapshot, or none ("There is no item named 'snapshot.json' in the archive"): scan the store again (blobkit scan ADDRESS -o FILE)
+zip.blobkit is not a saved snapshot, or is damaged ("There is no item named 'snapshot.json' in the archive"): scan the store again (blobkit scan ADDRESS -o FILE)
 $ audit snapshot:nowhere
 nowhere does not exist: give a file that `blobkit scan -o` or `save` made
 $ audit store --verify
@@ -94,17 +94,17 @@ no policy 'strong' for blobkit stores: use one of counts
 $ audit layout --policy strnog
 no policy 'strnog' for oci stores: did you mean strong? Use one of dependent, strong, ignore
 $ audit store --min-age soon
-'soon' is no age: write 30m, 24h, 7d, 2w, 1d12h or 0
+'soon' is not an age: write 30m, 24h, 7d, 2w, 1d12h or 0
 $ audit store --fail-on errors
-'errors' is no finding: did you mean error?
+'errors' is not a finding: did you mean error?
 $ audit store --fail-on rubbish
-'rubbish' is no finding: use error, warning, info, unreadable, missing, tag-without-content, unlinked-layer, damaged, opaque, mismatched-counts, leaked, passed-over, would-abort, layout-changed, layout-damaged, outside, garbage, unknown, orphan, stale-upload, leftover, duplicate-name, junk, dangling, anonymous, unprotected, twins, suspect, fresh, upload, foreign, inline, algorithm, symlink, shared-inode, odd, metadata
+'rubbish' is not a finding: use error, warning, info, unreadable, missing, tag-without-content, unlinked-layer, damaged, opaque, mismatched-counts, leaked, passed-over, would-abort, layout-changed, layout-damaged, outside, garbage, unknown, orphan, stale-upload, leftover, duplicate-name, junk, dangling, anonymous, unprotected, twins, suspect, fresh, upload, foreign, inline, algorithm, symlink, shared-inode, odd, metadata
 $ audit store --fail-over garbage
-'garbage' is no threshold: write FINDING=SIZE, like garbage=1GiB (see blobkit audit --help)
+'garbage' is not a threshold: write FINDING=SIZE, like garbage=1GiB (see blobkit audit --help)
 $ audit store --fail-over garbage=20G
 '20G' can be read in two ways: write 20GiB (21,474,836,480 bytes, 20.0 GiB) or 20GB (20,000,000,000 bytes, 18.6 GiB)
 $ audit store --fail-over garbage=lots
-'lots' is no size: write 20GiB (1024), 20GB (1000), or a number of bytes
+'lots' is not a size: write 20GiB (1024), 20GB (1000), or a number of bytes
 $ audit store --top many
 Invalid value for '--top': 'many' is not a valid whole number. (see blobkit audit --help)
 $ audit store --top -1
@@ -120,13 +120,13 @@ cannot sort by 'colour': use size, retained, frees, refcount (see blobkit ls --h
 $ ls store --sort sise
 cannot sort by 'sise': did you mean size? Use size, retained, frees, refcount (see blobkit ls --help)
 $ ls store --status life
-'life' is no status: did you mean live? Use live, garbage, unknown (see blobkit ls --help)
+'life' is not a status: did you mean live? Use live, garbage, unknown (see blobkit ls --help)
 $ ls store --kind layr
-'layr' is no kind: did you mean layer? Use index, manifest, config, layer, artifact, blob, snapshot, unknown (see blobkit ls --help)
+'layr' is not a kind: did you mean layer? Use index, manifest, config, layer, artifact, blob, snapshot, unknown (see blobkit ls --help)
 $ ls store --limit few
 Invalid value for '--limit': 'few' is not a valid whole number. (see blobkit ls --help)
 $ ls store --where 're:('
-'(' is no regular expression (missing ): (): re: takes the syntax of RE2
+'(' is not a regular expression (missing ): (): re: takes the syntax of RE2
 $ tags store --sort exclusiv
 cannot sort by 'exclusiv': did you mean exclusive? Use tag, kind, closure, exclusive, same_digest, created, modified (see blobkit tags --help)
 $ usage store --by tags
@@ -138,7 +138,7 @@ cannot sort by 'closured': did you mean closure? Use group, blobs, closure, excl
 $ sharing store --by repository
 cannot group by 'repository': use tag, repo, kind, media_type, platform, month
 $ untagged layout
-oci stores have no untagged manifests: what no name holds is garbage there; see blobkit audit
+oci stores have no untagged manifests: blobs without a name are garbage there; see blobkit audit
 $ untagged registry --group ap
 no repository 'ap' here; did you mean app?
 $ untagged registry --script umoci
@@ -152,31 +152,31 @@ nowhere does not exist: give the path of a store, or kind:path
 $ why store
 Missing argument 'BLOB'. (see blobkit why --help)
 $ why store shop/wbe:1.0
-nothing here is named 'shop/wbe:1.0', and no digest starts so; did you mean shop/web:1.0, shop/web:2.0, shop/web:1.1?
+nothing here is named 'shop/wbe:1.0', and no digest starts with it; did you mean shop/web:1.0, shop/web:2.0, shop/web:1.1?
 $ why store 'shop/web:*'
-'shop/web:*' is a pattern, and this is asked of a single blob: give one of the 4 names that match it: shop/web:1.0, shop/web:1.1, shop/web:2.0 and 1 more
+'shop/web:*' is a pattern, but this needs a single blob: give one of the 4 names that match it: shop/web:1.0, shop/web:1.1, shop/web:2.0 and 1 more
 $ why store 64884
-nothing here is named '64884', and as the start of a digest it is too short: at least 6 digits, sha256:648841088021 starts so
+nothing here is named '64884', and it is too short for the start of a digest: give at least 6 digits; sha256:648841088021 starts with it
 $ why store sha256:6
-'sha256:6' is too short for the start of a digest: at least 6 digits, sha256:638dc1031710, sha256:648841088021 start so
+'sha256:6' is too short for the start of a digest: give at least 6 digits; sha256:638dc1031710, sha256:648841088021 start with it
 $ why store sha256:XYZ
-'sha256:XYZ' is no digest: expected sha256:, sha384: or sha512: and 64, 96 or 128 lower-case hex digits
+'sha256:XYZ' is not a digest: expected sha256:, sha384: or sha512: and 64, 96 or 128 lower-case hex digits
 $ simulate store
 no target: give a name, a digest, a pattern, or --group REPOSITORY
 $ simulate store shop/wbe:1.0
-nothing here is named 'shop/wbe:1.0', and no digest starts so; did you mean shop/web:1.0, shop/web:2.0, shop/web:1.1?
+nothing here is named 'shop/wbe:1.0', and no digest starts with it; did you mean shop/web:1.0, shop/web:2.0, shop/web:1.1?
 $ simulate store shop/web
-'shop/web' is a repository, and no name: use --group shop/web for all of it, or one name: shop/web:1.0, shop/web:1.1, shop/web:2.0 and 1 more
+'shop/web' is a repository, not a name: use --group shop/web for all of it, or one name: shop/web:1.0, shop/web:1.1, shop/web:2.0 and 1 more
 $ simulate store 'x*'
 the pattern 'x*' matches none of 11 names: see blobkit tags
 $ simulate store 're:['
-'[' is no regular expression (missing ]: [): re: takes the syntax of RE2
+'[' is not a regular expression (missing ]: [): re: takes the syntax of RE2
 $ simulate store 64884
-nothing here is named '64884', and as the start of a digest it is too short: at least 6 digits, sha256:648841088021 starts so
+nothing here is named '64884', and it is too short for the start of a digest: give at least 6 digits; sha256:648841088021 starts with it
 $ simulate store sha256:6
-'sha256:6' is too short for the start of a digest: at least 6 digits, sha256:638dc1031710, sha256:648841088021 start so
+'sha256:6' is too short for the start of a digest: give at least 6 digits; sha256:638dc1031710, sha256:648841088021 start with it
 $ simulate store sha256:ABC
-'sha256:ABC' is no digest: expected sha256:, sha384: or sha512: and 64, 96 or 128 lower-case hex digits
+'sha256:ABC' is not a digest: expected sha256:, sha384: or sha512: and 64, 96 or 128 lower-case hex digits
 $ simulate store sha256:0000000000000000000000000000000000000000000000000000000000000000
 no blob sha256:0000000000000000000000000000000000000000000000000000000000000000 here: see blobkit ls
 $ simulate store --group shop/wbe
@@ -200,35 +200,35 @@ registry collects nothing in stores of the kind oci: use umoci
 $ diff store
 Missing argument 'AFTER'. (see blobkit diff --help)
 $ diff store store --by kind
-a diff tells groups of pins apart, and kind is no such group: use --by tag or --by repo
+a diff groups by the names of pins, not by kind: use --by tag or --by repo
 $ diff store layout
-blobkit:ROOT/store at TIME, policy counts and oci:ROOT/layout at TIME, policy dependent are of different kind: blobkit and oci cannot be compared; give the same store twice
+blobkit:ROOT/store at TIME, policy counts and oci:ROOT/layout at TIME, policy dependent have different kinds: blobkit and oci cannot be compared; give the same store twice
 $ plan store
 no goal: give --free 20GiB, --until 500GiB, or a rule (--older-than 30d, --keep-last 3)
 $ plan store --free 20G
 '20G' can be read in two ways: write 20GiB (21,474,836,480 bytes, 20.0 GiB) or 20GB (20,000,000,000 bytes, 18.6 GiB)
 $ plan store --free 1x
-'1x' is no size: write 20GiB (1024), 20GB (1000), or a number of bytes
+'1x' is not a size: write 20GiB (1024), 20GB (1000), or a number of bytes
 $ plan store --free 20GiB
-20.0 GiB (21,474,836,480 bytes) cannot be freed: 12.8 MiB (13,454,760 bytes) can
+20.0 GiB (21,474,836,480 bytes) cannot be freed: at most 12.8 MiB (13,454,760 bytes) can
 $ plan store --free 12MiB --keep-last 9
-12.0 MiB (12,582,912 bytes) cannot be freed: 0 B (0 bytes) can; 12.8 MiB more without 'among the last 9 of its repository' (--keep-last), 12.8 MiB if nothing were spared
+12.0 MiB (12,582,912 bytes) cannot be freed: at most 0 B (0 bytes) can; 12.8 MiB more without 'among the last 9 of its repository' (--keep-last), 12.8 MiB if nothing were spared
 $ plan store --free 1 --until 1
-free and until are two goals: give --free or --until
+free and until cannot be given together: give --free or --until
 $ plan store --older-than 1y
-'1y' is no age: write 30m, 24h, 7d, 2w, 1d12h or 0
+'1y' is not an age: write 30m, 24h, 7d, 2w, 1d12h or 0
 $ plan store --keep-last few
 Invalid value for '--keep-last': 'few' is not a valid whole number. (see blobkit plan --help)
 $ plan store --keep shop/wbe:1.0 --free 1
-nothing here is named 'shop/wbe:1.0', and no digest starts so; did you mean shop/web:1.0, shop/web:2.0, shop/web:1.1?
+nothing here is named 'shop/wbe:1.0', and no digest starts with it; did you mean shop/web:1.0, shop/web:2.0, shop/web:1.1?
 $ plan store --keep-last 1 --group shop
-groups picks repositories of untagged manifests: give --untagged too, or --keep instead
+groups is for untagged manifests only: give --untagged too, or --keep instead
 $ plan store --untagged
-blobkit stores have no untagged manifests: what no name holds is garbage there; see blobkit audit
+blobkit stores have no untagged manifests: blobs without a name are garbage there; see blobkit audit
 $ plan registry --untagged --free 1
-untagged manifests are judged by rules of their own: give no --free beside --untagged
+untagged manifests have their own rules: do not give --free with --untagged
 $ plan registry --untagged --policy gc
-untagged manifests are judged by rules of their own: give no --policy gc beside --untagged
+untagged manifests have their own rules: do not give --policy gc with --untagged
 $ plan store --free 1 --time-limit soon
 Invalid value for '--time-limit': 'soon' is not a valid number of seconds. (see blobkit plan --help)
 $ demo store

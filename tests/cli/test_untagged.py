@@ -88,7 +88,9 @@ def test_errors_in_the_words_of_the_shell(registry: tuple[str, str, str], tmp_pa
     address = registry[0]
     assert "or --group REPOSITORY" in refused("simulate", address)
     assert "give --free 20GiB, --until 500GiB, or a rule (--older-than 30d, --keep-last 3)" in refused("plan", address)
-    assert refused("plan", address, "--free", "1", "--until", "1").endswith("are two goals: give --free or --until")
+    assert refused("plan", address, "--free", "1", "--until", "1").endswith(
+        "cannot be given together: give --free or --until"
+    )
     layout = Layout(tmp_path / "l")
     layer = layout.blob("layer")
     layout.add(layout.index(layout.manifest(layer)), "x", INDEX)

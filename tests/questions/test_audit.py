@@ -370,7 +370,7 @@ def test_a_finding_without_bytes_exceeds_none_at_all_only(layout: Layout) -> Non
 
 def test_a_threshold_for_nothing(layout: Layout) -> None:
     audit = blobkit.audit(layout.scan())
-    with pytest.raises(ThresholdError, match="'rubbish' is no finding: use error, warning"):
+    with pytest.raises(ThresholdError, match="'rubbish' is not a finding: use error, warning"):
         audit.exceeds({"rubbish": None})
     with pytest.raises(blobkit.SizeError, match="20GiB"):
         audit.exceeds({"garbage": "20G"})

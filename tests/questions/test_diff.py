@@ -190,7 +190,7 @@ def test_groups_are_repositories_where_asked(tmp_path: Path) -> None:
     row = diff.blobs.loc[base]
     assert (row["cause"], row["groups_before"], row["groups_after"], row["kind"]) == ("became shared", 1, 2, "layer")
     assert blobkit.diff(before, same, by=lambda name: name).frame.equals(blobkit.diff(before, same).frame)
-    with pytest.raises(GroupingError, match="groups of pins apart, and kind"):
+    with pytest.raises(GroupingError, match="groups by the names of pins, not by kind"):
         blobkit.diff(before, same, by="kind")
 
 

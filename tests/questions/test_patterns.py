@@ -94,7 +94,7 @@ def test_a_regular_expression_is_about_the_whole_name() -> None:
 
 @pytest.mark.parametrize("bad", ["(", "a)|(b", "*", "(?=a)", r"(a)\1", "a{9999}", "(a{100}){100}{100}", "x" * 2000])
 def test_a_bad_regular_expression_is_a_clear_error(bad: str) -> None:
-    with pytest.raises(PatternError, match=r"is no regular expression|at most 1,000") as error:
+    with pytest.raises(PatternError, match=r"is not a regular expression|at most 1,000") as error:
         freed(store(("a", A)), f"re:{bad}")
     assert str(error.value).isprintable()
     assert len(str(error.value)) < 250
@@ -123,7 +123,7 @@ def test_what_is_asked_of_one_blob_takes_no_pattern_and_no_repository() -> None:
 
 def test_a_repository_is_dropped_as_a_group() -> None:
     snapshot = store(("shop/web:1", A), ("shop/web:2", B))
-    with pytest.raises(UnknownTargetError, match=r"is a repository, and no name: use groups=\('shop/web',\) for all"):
+    with pytest.raises(UnknownTargetError, match=r"is a repository, not a name: use groups=\('shop/web',\) for all"):
         freed(snapshot, "shop/web")
 
 

@@ -244,7 +244,7 @@ def test_what_rules_cost() -> None:
         blobkit.plan(snapshot, free="1kB", keep=["a:4", "b:*"], older_than="30d")
     assert caught.value.possible == 10
     message = str(caught.value)
-    assert "1000 B (1,000 bytes) cannot be freed: 10 B (10 bytes) can" in message
+    assert "1000 B (1,000 bytes) cannot be freed: at most 10 B (10 bytes) can" in message
     assert (
         "30 B more without 'keep b:*', 20 B more without 'not older than 30d' (older_than), "
         "10 B more without 'keep a:4'" in message
@@ -257,7 +257,7 @@ def test_what_rules_cost() -> None:
     ("given", "message"),
     [
         ({}, "no goal"),
-        ({"free": 1, "until": 1}, "two goals"),
+        ({"free": 1, "until": 1}, "cannot be given together"),
         ({"keep": "a:1"}, "no goal"),
         ({"cost": None}, "no goal"),
     ],
@@ -305,5 +305,5 @@ def test_sizes_with_two_readings(text: str) -> None:
     "text", ["", "GiB", "-1", "1e9", "1,000", "20XB", "20Gi", "\uff12GB", "inf", -1, 1.5, None, True, "9" * 99]
 )
 def test_what_is_no_size(text: object) -> None:
-    with pytest.raises(blobkit.SizeError, match="is no size"):
+    with pytest.raises(blobkit.SizeError, match="is not a size"):
         parse_size(text)  # type: ignore[arg-type]  # what a user may give

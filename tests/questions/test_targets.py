@@ -68,18 +68,18 @@ def test_a_unique_start_of_a_digest(prefix: str) -> None:
 
 
 def test_a_start_needs_six_hex_digits() -> None:
-    starts = f"at least 6 digits, {abbreviate(C)} starts so"
+    starts = f"give at least 6 digits; {abbreviate(C)} starts with it"
     for few in ("ccccc", "c"):
         with pytest.raises(UnknownTargetError, match=f"nothing here is named '{few}', and .*too short: {starts}"):
             freed(store((None, C)), few)
         with pytest.raises(InvalidDigestError, match=f"'sha256:{few}' is too short .*: {starts}"):
             freed(store((None, C)), f"sha256:{few}")
-    both = f"{abbreviate(A)}, {abbreviate(B)}, {abbreviate(LONG)} start so"
+    both = f"{abbreviate(A)}, {abbreviate(B)}, {abbreviate(LONG)} start with it"
     with pytest.raises(UnknownTargetError, match=both):
         blobkit.why(store((None, C)), "aaaaa")
-    with pytest.raises(InvalidDigestError, match=r"too short for the start of a digest: at least 6 digits$"):
+    with pytest.raises(InvalidDigestError, match=r"too short for the start of a digest: give at least 6 digits$"):
         freed(store((None, C)), "sha256:d")
-    with pytest.raises(UnknownTargetError, match="and no digest starts so"):
+    with pytest.raises(UnknownTargetError, match="and no digest starts with it"):
         freed(store((None, C)), "d")
 
 
@@ -141,9 +141,9 @@ def test_no_target_is_an_error() -> None:
     for nothing in ((), ([],), ("",)):
         with pytest.raises(UnknownTargetError):
             freed(store((None, A)), *nothing)
-    with pytest.raises(UnknownTargetError, match="7 is no target"):
+    with pytest.raises(UnknownTargetError, match="7 is not a target"):
         freed(store((None, A)), 7)
-    with pytest.raises(UnknownTargetError, match="a DataFrame is no target: give its index"):
+    with pytest.raises(UnknownTargetError, match="a DataFrame is not a target: give its index"):
         freed(store(("repo", A)), blobkit.tags_frame(store(("repo", A))))
 
 

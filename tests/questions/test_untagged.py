@@ -139,7 +139,7 @@ def test_what_may_be_given_beside(registry: Registry) -> None:
     for given in (*goals, {"cost": pd.Series({f"app@{one}": 1.0})}):
         with pytest.raises(ValueError, match="beside untagged"):
             blobkit.plan(snapshot, untagged=True, **given)  # type: ignore[arg-type]
-    with pytest.raises(blobkit.PlanError, match="groups picks repositories of untagged manifests"):
+    with pytest.raises(blobkit.PlanError, match="groups is for untagged manifests only"):
         blobkit.plan(snapshot, keep_last=0, groups="app")
     with pytest.raises(blobkit.AgeError):
         blobkit.untagged_frame(snapshot, min_age="soon")

@@ -128,9 +128,9 @@ def test_a_mask_goes_by_name_and_what_is_missing_is_not_chosen() -> None:
         (pd.Series([True], ["zzz"]), "ChoiceError", "none of the store's tags in its index"),
         ([1, 2], "ChoiceError", "neither a mask over tags_frame nor names: it holds 1"),
         ("c*", "UnknownTargetError", r"'c\*' matches none of 3 names"),
-        ("a/x", "UnknownTargetError", r"'a/x' is a repository, and no name: give the pattern 'a/x:\*'"),
+        ("a/x", "UnknownTargetError", r"'a/x' is a repository, not a name: give the pattern 'a/x:\*'"),
         ("a/x:3", "UnknownTargetError", "nothing here is named 'a/x:3'"),
-        ("re:(", "PatternError", "is no regular expression"),
+        ("re:(", "PatternError", "is not a regular expression"),
     ],
 )
 def test_what_chooses_nothing(where: object, error: str, said: str) -> None:

@@ -21,58 +21,80 @@ __all__ = ["FIGURES", "FINDINGS", "SEVERITIES", "Finding", "finding"]
 SEVERITIES = ("error", "warning", "info")
 
 FINDINGS = {
-    "unreadable": ("error", "this user may not read them, so what they hold is unknown and kept"),
-    "missing": ("error", "named by what is in use, and not stored: push them again, or drop the tags that need them"),
-    "tag-without-content": ("error", "names of what is not here or cannot be pulled: push it again, or remove them"),
+    "unreadable": (
+        "error",
+        "this user may not read them: their content is unknown, so blobs that they may need are kept",
+    ),
+    "missing": ("error", "needed by blobs in use, but not stored: push them again, or drop the tags that need them"),
+    "tag-without-content": (
+        "error",
+        "tags with an image that is not stored or cannot be pulled: push it again, or remove the tags",
+    ),
     "unlinked-layer": ("error", "stored, but not linked in the repository: a pull there answers 404; push them again"),
-    "damaged": ("error", "cannot be read, or are not what their digest or size says: copy them here again"),
-    "opaque": ("error", "what these link to is unknown: restore them first, till then nothing is known to be garbage"),
-    "mismatched-counts": ("error", "fewer references are counted than there are: they may be deleted while in use"),
+    "damaged": ("error", "cannot be read, or do not match their digest or size: copy them here again"),
+    "opaque": ("error", "their links cannot be read: restore them first; until then nothing is certain to be garbage"),
+    "mismatched-counts": ("error", "fewer references are counted than exist: these blobs may be deleted while in use"),
     "leaked": ("warning", "cannot be freed: still counted by garbage or by a cycle"),
-    "passed-over": ("warning", "repositories that the collector does not see: it takes what only they hold"),
+    "passed-over": ("warning", "repositories that the collector does not see: it deletes blobs that only these need"),
     "would-abort": ("warning", "the collector would stop and remove nothing"),
-    "layout-changed": ("warning", "another program changed index.json: take that in (blobkit adopt)"),
-    "layout-damaged": ("warning", "entries of index.json that were not taken in: put what they name, adopt again"),
-    "outside": ("warning", "symbolic links that are not followed: what they lead to is unknown and kept"),
-    "garbage": ("warning", "nothing holds these"),
-    "unknown": ("warning", "nothing known holds these, but what is opaque may: keep them"),
-    "orphan": ("warning", "content that the index does not know, left by writers that were killed"),
+    "layout-changed": ("warning", "another program changed index.json: run blobkit adopt to take in the changes"),
+    "layout-damaged": (
+        "warning",
+        "entries of index.json that could not be taken in: put the blobs that they name, then run blobkit adopt again",
+    ),
+    "outside": (
+        "warning",
+        "symbolic links that are not followed: their targets are unknown, so blobs that these may need are kept",
+    ),
+    "garbage": ("warning", "nothing in use references these"),
+    "unknown": ("warning", "no known reference, but an unreadable manifest may reference them: keep them"),
+    "orphan": ("warning", "content that is not in the index: left by writers that were killed"),
     "stale-upload": (
         "warning",
-        "begun, and not written for longer than the minimum age (24h by default): delete them by hand",
+        "unfinished, and not written for longer than the minimum age (24h by default): delete them by hand",
     ),
-    "leftover": ("warning", "no blobs, and they take space: move away or delete by hand what no program is writing"),
-    "duplicate-name": ("warning", "one name for several blobs: tools take any of them, or fail"),
-    "junk": ("warning", "not blobs, but stored under blobs/: move them away, garbage collectors abort on them"),
-    "dangling": ("info", "referred to and not stored, which breaks nothing"),
-    "anonymous": ("info", "held by pins without a name only: tag what is wanted, drop the other pins"),
-    "unprotected": ("info", "index.json does not lead to these: another program's collector would delete them"),
-    "twins": ("info", "one content, compressed differently: build from one of them (bytes: what that saves)"),
-    "suspect": ("info", "each keeps a tenth or more of what is stored: look here first; bytes are what they keep"),
+    "leftover": (
+        "warning",
+        "files that are not blobs and take space: if no program is writing them, move them away or delete them",
+    ),
+    "duplicate-name": ("warning", "one name for several blobs: tools take one of them, or fail"),
+    "junk": ("warning", "not blobs, but stored among the blobs: move them away, garbage collectors abort on them"),
+    "dangling": ("info", "referenced but not stored; this breaks nothing"),
+    "anonymous": ("info", "held only by pins without a name: tag the blobs that you need, drop the other pins"),
+    "unprotected": ("info", "not reachable from index.json: the collector of another program would delete them"),
+    "twins": ("info", "equal content, compressed differently: build from one of them (bytes: the saving)"),
+    "suspect": (
+        "info",
+        "each of these keeps a tenth or more of the stored bytes: look here first (bytes: all that they keep)",
+    ),
     "fresh": (
         "info",
-        "garbage younger than the minimum age (24h by default): probably being uploaded, keep it",
+        "garbage younger than the minimum age (24h by default): probably an upload in progress, keep it",
     ),
-    "upload": ("info", "begun and not finished, but written lately: leave them alone"),
+    "upload": ("info", "unfinished, but written recently: leave them alone"),
     "foreign": ("info", "stored elsewhere by design"),
-    "inline": ("info", "carried by their descriptors, not stored"),
+    "inline": ("info", "contained in their descriptors, not stored separately"),
     "algorithm": ("info", "named by another algorithm than sha256, which many tools refuse"),
-    "symlink": ("info", "symbolic links in the place of blobs: removing them frees nothing"),
-    "shared-inode": ("info", "files with other names (hard links): removing one frees nothing while another is left"),
-    "odd": ("info", "written in an odd way: nothing is lost by it"),
+    "symlink": ("info", "symbolic links instead of blobs: removing them frees nothing"),
+    "shared-inode": (
+        "info",
+        "files with several names (hard links): bytes are freed only when the last name is removed",
+    ),
+    "odd": ("info", "unusual, but harmless"),
     "metadata": ("info", "files that describe the store: link files, index.json, databases"),
 }
-"""Severity and advice of every finding, the gravest first."""
+"""Severity and advice of every finding, the most severe first."""
 
 FIGURES = frozenset({"metadata"})
-"""Findings that every store has: they are figures, and no threshold for a severity counts them."""
+"""Findings that every store has: they are figures, and thresholds for a severity do not count them."""
 
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """The blobs (nodes, each once) and other things (`names`) of one finding, with what is special (`more`).
+    """The blobs (nodes, each once) and other things (`names`) of one finding, with extra advice (`more`).
 
-    `bytes` are those stored for the blobs, where FINDINGS says nothing else, with `beside` bytes that are of no blob.
+    `bytes` are the stored bytes of the blobs, unless FINDINGS says otherwise, plus `beside`: bytes that belong to no
+    blob.
     """
 
     code: str
@@ -83,7 +105,7 @@ class Finding:
     beside: int = 0
 
     def __bool__(self) -> bool:
-        """Return whether there is anything."""
+        """Return whether the finding has any blob or name."""
         return len(self.nodes) > 0 or len(self.names) > 0
 
     @property
@@ -93,17 +115,17 @@ class Finding:
 
     @property
     def advice(self) -> str:
-        """Advice: the meaning, and what to do."""
+        """Advice: the meaning, and the next step."""
         return "; ".join(filter(None, (FINDINGS[self.code][1], self.more)))
 
     def and_also(self, other: Finding, snapshot: Snapshot) -> Finding:
-        """Return this finding together with another one of the same code."""
+        """Return this finding merged with another one of the same code."""
         names = tuple(dict.fromkeys((*self.names, *other.names)))
         nodes, beside = union(self.nodes, other.nodes), self.beside + other.beside
         return finding(self.code, snapshot, nodes, names, self.more or other.more).with_bytes(beside)
 
     def with_bytes(self, beside: int) -> Finding:
-        """Return this finding with so many bytes more, which are of no blob."""
+        """Return this finding with additional bytes that belong to no blob."""
         return replace(self, bytes=self.bytes + beside, beside=self.beside + beside)
 
 
@@ -114,6 +136,6 @@ def finding(
     names: Iterable[str] = (),
     more: str = "",
 ) -> Finding:
-    """Return the finding about these nodes (a mask of all, or ids), with the bytes stored for them."""
+    """Return the finding for these nodes (a mask of all, or ids), with their stored bytes."""
     found = np.flatnonzero(nodes) if nodes.dtype == np.bool_ else unique(nodes.astype(np.int64))
     return Finding(code, found.astype(np.int32), int(snapshot.graph.size[found].sum()), tuple(names), more)

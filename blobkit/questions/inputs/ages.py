@@ -30,12 +30,12 @@ def parse_age(age: Age) -> timedelta:
             return length
     except OverflowError:
         pass
-    msg, forms = f"{truncate(str(age), SHOWN)!r} is no age", "write 30m, 24h, 7d, 2w, 1d12h or 0"
+    msg, forms = f"{truncate(str(age), SHOWN)!r} is not an age", "write 30m, 24h, 7d, 2w, 1d12h or 0"
     raise AgeError(msg, hint=Hint(f"{forms}, or give a timedelta", forms))
 
 
 def _read(text: str) -> timedelta:
-    """Return the sum of the parts of a text; less than nothing where it is no age."""
+    """Return the sum of the parts of a text; less than nothing where it is not an age."""
     if text == "0":
         return timedelta(0)
     if not re.fullmatch(f"({_PART})+", text[: SHOWN + 1], re.ASCII):

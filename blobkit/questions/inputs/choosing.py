@@ -77,7 +77,7 @@ def _rows(snapshot: Snapshot, text: str) -> NDArray[np.integer]:
 
 def _refuse(snapshot: Snapshot, text: str) -> NoReturn:
     if is_repository(snapshot, text):
-        msg, pattern = f"{truncate(text, SHOWN)!r} is a repository, and no name", f"{text}:*"
+        msg, pattern = f"{truncate(text, SHOWN)!r} is a repository, not a name", f"{text}:*"
         hint = Hint(f"give the pattern {pattern!r}", f"give the pattern {shlex.quote(pattern)}")
         raise UnknownTargetError(msg, hint=hint)
     refuse(snapshot, text, [])

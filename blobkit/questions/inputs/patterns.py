@@ -80,7 +80,7 @@ def _checked(text: str) -> str:
     reason = refused(text)
     if reason:
         shown, why = truncate(text, SHOWN), truncate(reason, SHOWN)
-        msg = f"{shown!r} is no regular expression ({why}): re: takes the syntax of RE2"
+        msg = f"{shown!r} is not a regular expression ({why}): re: takes the syntax of RE2"
         raise PatternError(msg)
     return text
 

@@ -33,7 +33,7 @@ def parse_size(size: Size) -> int:
     found = _SIZE.fullmatch(size.strip().lower()) if isinstance(size, str) else None
     unit = found[2] or "b" if found else ""
     if found is None or (unit not in FACTORS and f"{unit}b" not in FACTORS):
-        msg = f"{truncate(str(size), SHOWN)!r} is no size"
+        msg = f"{truncate(str(size), SHOWN)!r} is not a size"
         raise SizeError(msg, hint="write 20GiB (1024), 20GB (1000), or a number of bytes")
     if unit not in FACTORS:
         raise SizeError(_two_readings(found[1], unit, size=str(size)))

@@ -125,7 +125,7 @@ def flattened(targets: Targets) -> Iterable[str]:
                 seen.add(item)
                 yield item
         elif isinstance(item, pd.DataFrame):  # iterating gives the names of its columns
-            msg = "a DataFrame is no target: give its index, or the column that has the names or digests"
+            msg = "a DataFrame is not a target: give its index, or the column that has the names or digests"
             raise UnknownTargetError(msg)
         elif isinstance(item, Iterable):
             items = item.tolist() if isinstance(item, pd.Index | pd.Series) else list(item)
@@ -136,7 +136,7 @@ def flattened(targets: Targets) -> Iterable[str]:
             else:
                 todo += items[::-1]
         else:
-            msg = f"{item!r} is no target: give names, digests or patterns (text), or lists of them"
+            msg = f"{item!r} is not a target: give names, digests or patterns (text), or lists of them"
             raise UnknownTargetError(msg)
 
 

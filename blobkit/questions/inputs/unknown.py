@@ -1,4 +1,4 @@
-"""The errors for targets that stand for nothing, or for several things, and what to type instead."""
+"""Errors for targets that match nothing or several things, with the input to type instead."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _START = re.compile(rf"((?:{'|'.join(ALGORITHMS)}):)?([0-9a-f]+)")
 
 
 def by_prefix(snapshot: Snapshot, text: str, least: int = PREFIX_HEX) -> list[str]:
-    """Return up to a handful of digests that start so; at least six hex digits are asked for."""
+    """Return a few digests that start with a text, which must have at least six hex digits."""
     match = _START.fullmatch(text)
     if match is None or len(match[2]) < least:
         return []
@@ -47,7 +47,7 @@ def by_prefix(snapshot: Snapshot, text: str, least: int = PREFIX_HEX) -> list[st
 
 
 def refuse(snapshot: Snapshot, text: str, found: list[str], *, one: bool = False) -> NoReturn:
-    """Raise the error that says why a target stands for nothing; `one`: a single blob is wanted, and no group."""
+    """Raise the error for a target that matches nothing; `one`: a single blob is needed, not a group."""
     if len(found) > 1:
         msg = f"{text} is the start of {count(len(found), 'digest')}: {join_some(found, 4)}; give more of it"
         raise AmbiguousTargetError(msg)
@@ -61,13 +61,13 @@ def refuse(snapshot: Snapshot, text: str, found: list[str], *, one: bool = False
         raise InvalidDigestError(msg)
     few = _too_few(snapshot, text)
     near = nearest(text, flat(snapshot.pins["name"])[: min(end, NAMES_COMPARED)].to_pylist())
-    digits = f"as the start of a digest it is too short: {few}" if few else "no digest starts so"
+    digits = f"it is too short for the start of a digest: {few}" if few else "no digest starts with it"
     msg = f"nothing here is named {truncate(text, _LONG)!r}, and {digits}{near}"
     raise UnknownTargetError(msg)
 
 
 def refuse_pattern(snapshot: Snapshot, text: str) -> None:
-    """Raise the error that says that a single blob is wanted, where a text is a pattern."""
+    """Raise the error for a pattern where a single blob is needed."""
     if not is_pattern(text):
         return
     try:
@@ -75,32 +75,28 @@ def refuse_pattern(snapshot: Snapshot, text: str) -> None:
         such = f"one of the {count(len(names), 'name')} that match it: {_few(names)}"
     except UnknownTargetError:
         such = "one name or digest"
-    msg = f"{truncate(text, _LONG)!r} is a pattern, and this is asked of a single blob: give {such}"
+    msg = f"{truncate(text, _LONG)!r} is a pattern, but this needs a single blob: give {such}"
     raise UnknownTargetError(msg)
 
 
 def nearest(text: str, names: list[str]) -> str:
-    """Return the names that are nearest to what was typed, as the end of a sentence."""
+    """Return the names nearest to the text, as the end of a sentence."""
     names = list(dict.fromkeys(names))
     near = difflib.get_close_matches(text, names, n=3, cutoff=0.6) or [name for name in names if text in name][:3]
     return f"; did you mean {', '.join(map(printable, near))}?" if near else ""
 
 
-_AT_LEAST = f"at least {PREFIX_HEX} digits"
+_AT_LEAST = f"give at least {PREFIX_HEX} digits"
 
 
 def _too_few(snapshot: Snapshot, text: str) -> str:
-    """Return that a start of a digest has too few digits, and which digests start so; "" where none does."""
+    """Return the message for a prefix that is too short, with the digests that start with it; "" if none does."""
     start = _START.fullmatch(text)
     found = by_prefix(snapshot, text, 1) if start and len(start[2]) < PREFIX_HEX else []
     if not found:
         return ""
-    starts = (
-        f"{abbreviate(found[0])} starts so"
-        if len(found) == 1
-        else f"{join_some(list(map(abbreviate, found)), 3)} start so"
-    )
-    return f"{_AT_LEAST}, {starts}"
+    digests = join_some([abbreviate(digest) for digest in found], 3)
+    return f"{_AT_LEAST}; {digests} {'starts' if len(found) == 1 else 'start'} with it"
 
 
 def is_repository(snapshot: Snapshot, text: str) -> bool:
@@ -109,15 +105,15 @@ def is_repository(snapshot: Snapshot, text: str) -> bool:
 
 
 def _of_repository(snapshot: Snapshot, text: str, *, one: bool) -> UnknownTargetError:
-    """Return the error that says what to type where a text is a repository."""
+    """Return the error for a repository given as a name, with the input to type instead."""
     mine = np.flatnonzero(np.asarray(snapshot.pins["group"].fill_null("")) == text)
     few = _few(snapshot.pins["name"].take(mine).drop_null().to_pylist())
     if one:
-        msg = f"{text!r} is a repository, and this is asked of a single blob: give one of its names: {few}"
+        msg = f"{text!r} is a repository, but this needs a single blob: give one of its names: {few}"
         return UnknownTargetError(msg)
     rest = f"for all of it, or one name: {few}"
     hint = Hint(f"use groups=({text!r},) {rest}", f"use --group {shlex.quote(text)} {rest}")
-    return UnknownTargetError(f"{text!r} is a repository, and no name", hint=hint)
+    return UnknownTargetError(f"{text!r} is a repository, not a name", hint=hint)
 
 
 def _few(names: list[str]) -> str:

@@ -61,7 +61,7 @@ def infeasible(found: Rules, needed: int, possible: int) -> InfeasiblePlanError:
         for shell in (False, True)
     ]
     asked, can = (f"{human_bytes(size)} ({size:,} bytes)" for size in (needed, possible))
-    msg = f"{asked} cannot be freed: {can} can"
+    msg = f"{asked} cannot be freed: at most {can} can"
     return InfeasiblePlanError(msg, hint=Hint(*steps) if spared else None, possible=possible, needed=needed)
 
 

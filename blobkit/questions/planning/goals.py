@@ -18,7 +18,7 @@ __all__ = ["garbage_bytes", "needed_bytes"]
 def needed_bytes(snapshot: Snapshot, free: Size | None, until: Size | None, *, ruled: bool) -> int | None:
     """Return the bytes that must go, beyond garbage; None where rules alone say what goes."""
     if free is not None and until is not None:
-        msg = "free and until are two goals"
+        msg = "free and until cannot be given together"
         raise PlanError(msg, hint=Hint("give one of them", "give --free or --until"))
     if free is not None:
         return parse_size(free)
