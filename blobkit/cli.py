@@ -1,7 +1,7 @@
-"""The command line: what the library answers, for the shell. Results go to stdout, all else to stderr.
+"""The command line: the answers of the library, for the shell. Results go to stdout, all else to stderr.
 
-Exit codes: 0 done; 1 done, but for what had to be skipped or is still damaged; 2 bad input, or what may not be read,
-with one line that says what to do; 3 an audit found more than a threshold allows; 130 interrupted.
+Exit codes: 0 done; 1 done, but something was skipped or is still damaged; 2 bad input, or no permission to read, with
+one line that says what to do; 3 an audit found more than a threshold allows; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ __all__ = ["cli", "main"]
 INTERRUPTED = 130
 STDERR = 2
 COMPLETE = "_BLOBKIT_COMPLETE"
-"""The variable through which a shell asks for completions."""
+"""The environment variable that a shell sets to ask for completions."""
 
 
 class Commands(click.Group):
-    """Commands whose modules are loaded when they are called: few need all of the libraries that one of them does."""
+    """The group of commands. The module of a command is loaded when it is called: few need pandas or a solver."""
 
     def list_commands(self, _: click.Context | None) -> list[str]:
         """Return the names of all commands."""
@@ -45,7 +45,7 @@ class Commands(click.Group):
         return found
 
     def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands in their groups; no module of a command is loaded for that."""
+        """Write the commands in their groups; this loads no module of a command."""
         for title, commands in GROUPS.items():
             with formatter.section(title):
                 formatter.write_dl([(name, command.help) for name, command in commands.items()])
@@ -60,7 +60,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command that is called; a name that is none is told with the nearest one."""
+        """Return the called command; UsageError with the nearest name if there is no such command."""
         name = args[0]
         if name not in COMMANDS and name[:1].isalnum() and not ctx.resilient_parsing:
             near = alike(name, COMMANDS)
@@ -81,21 +81,21 @@ In zsh and fish write zsh_source and fish_source.""",
 @click.version_option(blobkit.__version__, prog_name="blobkit")
 @click.option("-v", "--verbose", is_flag=True, help="Log on stderr what is read.")
 def cli(*, verbose: bool) -> None:
-    """Audit blob stores and container registries: what uses the space, and exactly what would go.
+    """Audit blob stores and container registries: what uses the space, and exactly what a deletion would free.
 
     ADDRESS is the path of a store (a blobkit store, an OCI layout, a registry's storage directory) or of a saved
-    snapshot; kind:path where it is not recognised. What is audited is only read, never changed.
+    snapshot; write kind:path if it is not recognised. An audited store is only read, never changed.
     """
     if verbose:
         _log_on_stderr()
 
 
 def _log_on_stderr() -> None:
-    """Show the log of what is read, which is silent otherwise, on stderr."""
+    """Show the log on stderr; it is silent by default."""
     import logging  # noqa: PLC0415 (few commands log)
 
     class Lines(logging.Formatter):
-        """Lines in which what strangers wrote is escaped."""
+        """A log format that escapes untrusted names."""
 
         def format(self, record: logging.LogRecord) -> str:
             return printable(super().format(record))
@@ -108,7 +108,7 @@ def _log_on_stderr() -> None:
 
 
 def main() -> None:
-    """Run the command line, and exit with its code. A reader that goes away ends it, as it ends any filter."""
+    """Run the command line, and exit with its code. It ends silently if the reader of stdout exits."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         _own_stdout()
@@ -125,10 +125,10 @@ def main() -> None:
 
 
 def _own_stdout() -> None:
-    """Print to where standard output leads, but let nobody else: the solver of plans has lines of its own amid JSON.
+    """Reserve standard output for results: the solver of plans would print its own lines into JSON.
 
-    What the encoding of a terminal lacks is escaped. Streams that were closed at the start lead nowhere: else the next
-    file that is opened, a store's index, would be taken for one of them.
+    Characters that the encoding of the terminal lacks are escaped. Streams that are closed at the start are opened on
+    /dev/null: else the next opened file, such as a store's index, would get the number of one of them.
     """
     while (nowhere := os.open(os.devnull, os.O_RDWR)) <= STDERR:
         pass
@@ -140,19 +140,19 @@ def _own_stdout() -> None:
 
 
 def _failed(error: Exception) -> int:
-    """Print in one line what went wrong, and return the exit code; a bare `blobkit` shows the help."""
+    """Print the error in one line, and return the exit code; `blobkit` without a command shows the help."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return 2
     command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
-    message = _said(error)
+    message = _message(error)
     more = f" (see {command} --help)" if command else ""
     click.echo(f"blobkit: {printable(message)}{more}", err=True)
     return 2
 
 
-def _said(error: Exception) -> str:
-    """Return the message of an error, and what to do next in the words of the shell."""
+def _message(error: Exception) -> str:
+    """Return the message of an error, with the next step in the words of the shell."""
     if isinstance(error, click.ClickException):
         return error.format_message()
     if isinstance(error, BlobkitError):

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar in notebooks and terminals, nothing for work that takes less than a second."""
+"""Progress of long work: a bar in notebooks and terminals; nothing is shown for work that takes less than a second."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECONDS_BEFORE_SHOWN = 1.0
 
 
 def watched(items: Iterable[T], what: str, *, show: bool, unit: str = " blobs") -> Iterable[T]:
-    """Return `items`, with a progress bar on standard error (a widget in a notebook) while they are taken."""
+    """Yield `items`, with a progress bar on standard error (a widget in a notebook)."""
     _asked(show=show)
     if not show:
         return items
@@ -28,7 +28,7 @@ def watched(items: Iterable[T], what: str, *, show: bool, unit: str = " blobs") 
 
 @contextmanager
 def counted(total: int, what: str, *, show: bool, unit: str = "B") -> Iterator[Callable[[int], object]]:
-    """Give a function that is told how much more is done, of `total` in all, and shows it like `watched`."""
+    """Give a function to call with each amount of work done, of `total` in all; it shows a bar like `watched`."""
     _asked(show=show)
     if not show:
         yield lambda _more: None
@@ -41,7 +41,7 @@ def counted(total: int, what: str, *, show: bool, unit: str = "B") -> Iterator[C
 
 @contextmanager
 def staged(what: str, *, show: bool) -> Iterator[Callable[[str], object]]:
-    """Give a function that is told what is done now, and shows it, with the time since the start, like `watched`."""
+    """Give a function to call with the name of each step; it shows the step and the elapsed time, like `watched`."""
     _asked(show=show)
     if not show:
         yield lambda _stage: None
@@ -64,9 +64,9 @@ def staged(what: str, *, show: bool) -> Iterator[Callable[[str], object]]:
 
 
 def told(line: str) -> bool:
-    """Show one line beside whatever bar is shown, where somebody watches: a terminal or a notebook. Return whether.
+    """Show one line beside the bar, if a terminal or a notebook shows progress. Return whether it was shown.
 
-    Whoever has turned progress off in the last thing that shows it is told nothing.
+    Nothing is shown if the last bar was turned off (`progress=False`).
     """
     if not (_wanted[0] and (sys.stderr.isatty() or "ipykernel" in sys.modules)):
         return False
@@ -77,7 +77,7 @@ def told(line: str) -> bool:
 
 
 _wanted = [True]
-"""Whether what was shown last was to be shown."""
+"""Whether the last bar was turned on."""
 
 
 def _asked(*, show: bool) -> None:

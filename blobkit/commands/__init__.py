@@ -1,1 +1,1 @@
-"""The commands of the shell, by what they do. `blobkit.cli` gathers them."""
+"""The commands of the shell, one module for each topic. `blobkit.cli` collects them."""

@@ -1,4 +1,4 @@
-"""Rows of tables in the order, and only those, that the options of a command ask for."""
+"""Select and sort the rows of tables by the options of a command."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMED = frozenset({Unit.NAME, Unit.NAMES})
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows that are wanted: `where` a name matches a pattern, by the column `sort`, at most `limit`."""
+    """The selection of rows: a pattern that a name matches (`where`), a column to sort by, and a limit."""
 
     where: str | None = None
     sort: str | None = None
@@ -34,11 +34,11 @@ class Rows:
 
     @property
     def is_all(self) -> bool:
-        """Whether the rows stay as the answer has them."""
+        """Whether the selection keeps all rows and their order."""
         return self.where is None and self.sort is None
 
     def of(self, columns: Mapping[str, Sequence[object]]) -> list[int]:
-        """Return the places of these rows in a table, without the limit; a column that it lacks sorts nothing."""
+        """Return the places of the selected rows in a table, without the limit; a missing column is not sorted by."""
         places = self._matching(columns)
         values = columns.get(self.sort or "")
         if values is None:
@@ -60,7 +60,7 @@ class Rows:
 
 
 class Arranged:
-    """An answer whose tables have the rows that are wanted."""
+    """An answer with only the selected rows in its tables."""
 
     def __init__(self, answer: SupportsSections, rows: Rows) -> None:
         self.answer, self.rows = answer, rows
@@ -70,7 +70,7 @@ class Arranged:
         return self.answer.title()
 
     def sections(self, rows: int = EVERY) -> tuple[Section, ...]:
-        """Return the sections; UsageError where no table has the column to sort by."""
+        """Return the sections; UsageError if no table has the column to sort by."""
         if self.rows.is_all:
             return self.answer.sections(rows)
         found = self.answer.sections(EVERY)

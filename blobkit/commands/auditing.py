@@ -1,4 +1,4 @@
-"""Commands that say what is wrong in a store, and what changed in it."""
+"""Commands that find problems in a store, and changes between two."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ NAMED = 3
 @click.command()
 @address_argument
 @click.option("--top", type=NUMBER, default=10, show_default=True, metavar="N", help="Rows in each table.")
-@click.option("--verify", is_flag=True, help="Read and hash every blob (of a blobkit store: give oci:PATH).")
+@click.option("--verify", is_flag=True, help="Read and hash every blob (for a blobkit store, give oci:PATH).")
 @click.option("--min-age", default="24h", show_default=True, metavar="AGE", help="Garbage younger than this is kept.")
 @click.option(
     "--fail-over",
     multiple=True,
     metavar="FINDING=SIZE",
-    help="Exit with 3 where a finding, or all of a severity, has more bytes: garbage=1GiB.",
+    help="Exit with 3 if a finding, or a severity in total, has more bytes: garbage=1GiB.",
 )
 @click.option(
-    "--fail-on", multiple=True, metavar="FINDING", help="Exit with 3 where there is any such: missing, error, warning."
+    "--fail-on", multiple=True, metavar="FINDING", help="Exit with 3 if there is any: missing, error, warning."
 )
-@script_option("Print the commands that run the collector, for a tool.")
+@script_option("Print the commands that run the garbage collector of a tool.")
 @policy_option
 @output_options("severity", "finding", "digest", "retained", "tag", "bytes", "size", "exclusive", "closure")
 def audit(  # noqa: PLR0913 (one parameter an option)
@@ -65,9 +65,9 @@ def audit(  # noqa: PLR0913 (one parameter an option)
 ) -> int:
     """Show what a store holds, what is wrong in it, and what to do.
 
-    Totals, findings with advice, the blobs that keep most, the tags that cost most. Exits with 3 where a threshold
-    of --fail-over or --fail-on is exceeded, and says which on stderr; with 2 where a part of the store may not be
-    read, so that nobody knows what it holds.
+    Prints totals, findings with advice, the blobs that keep most, the tags that cost most. Exits with 3 if a threshold
+    of --fail-over or --fail-on is exceeded, and prints it on stderr; with 2 if there is no permission to read a part
+    of the store, so that its content is unknown.
     """
     parse_age(min_age)
     thresholds = _thresholds(fail_over, fail_on)
@@ -84,7 +84,7 @@ def audit(  # noqa: PLR0913 (one parameter an option)
     barred = [finding for finding in answer.found if finding.code == UNREADABLE]
     for finding in barred:
         names = join_some(list(map(printable, finding.names)), NAMED)
-        click.echo(f"blobkit: not all of it was read: {names}: {printable(finding.advice)}", err=True)
+        click.echo(f"blobkit: a part could not be read: {names}: {printable(finding.advice)}", err=True)
     return EXCEEDED if exceeded else UNANSWERED if barred else 0
 
 
@@ -104,14 +104,14 @@ def audit(  # noqa: PLR0913 (one parameter an option)
 def diff(before: str, after: str, by: str, policy: str | None, *, out: Output) -> None:
     """Show what changed from one store or snapshot to another.
 
-    BEFORE and AFTER are addresses. Blobs by the cause of the change, bytes, names.
+    BEFORE and AFTER are addresses. Prints blobs by the cause of the change, bytes, and names.
     """
     answer = diff_of(scanned(before, policy), scanned(after, policy), by=by)
     out.answer(answer, answer.to_dict)
 
 
 def _thresholds(over: tuple[str, ...], on: tuple[str, ...]) -> dict[str, str | None]:
-    """Return the bytes that are allowed by finding, None where there may be none; the stricter one of two."""
+    """Return the allowed bytes by finding, None if none is allowed; of two limits, the stricter one."""
     odd = [text for text in over if not all(text.partition("="))]
     if odd:
         msg = f"{odd[0]!r} is not a threshold: write FINDING=SIZE, like garbage=1GiB"

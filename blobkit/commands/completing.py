@@ -1,6 +1,6 @@
-"""Words that the TAB key offers: paths, the names and digests in a store, policies, tools, columns.
+"""Completion by the TAB key: paths, names and digests in a store, policies, tools, columns.
 
-It answers or is silent: a store that cannot be read, or not within two seconds of CPU time, offers nothing.
+Completion never prints an error: a store that cannot be read within two seconds of CPU time offers nothing.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ __all__ = ["blobs", "collectors", "join_words_of_bash", "paths", "policies", "re
 
 SECONDS = 2.0
 MOST = 200
-"""Names that are offered; more are no help."""
+"""The most names that are offered; more would not help."""
 
 
 def paths(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Offer files and directories, which the shell itself knows best."""
+    """Offer files and directories; the shell completes them itself."""
     return [CompletionItem(incomplete, type="file")]
 
 
@@ -46,7 +46,7 @@ def words(*known: str) -> Complete:
 
 
 def policies(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Offer the policies of the store, or all where it is not known yet."""
+    """Offer the policies of the store, or all if the store is not known yet."""
     with _in_time():
         return _starting([policy.name for kind in _kinds(ctx) for policy in kind.policies], incomplete)
     return []
@@ -76,7 +76,7 @@ def repositories(ctx: click.Context, _param: click.Parameter, incomplete: str) -
 
 
 def blobs(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Offer the tags of the store, or its digests where the beginning of one is typed."""
+    """Offer the tags of the store, or its digests if the start of one is typed."""
     read = _reader()
     with _in_time():
         snapshot = read(_address(ctx), progress=False)
@@ -87,13 +87,13 @@ def blobs(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[
 
 
 class _Bash(BashComplete):
-    """Completion in bash, which takes a colon for a word of its own: `shop/web:1.0` is three words there."""
+    """Completion in bash, where a colon is a separate word: `shop/web:1.0` is three words."""
 
     before = ""
-    """The part of the word up to its last colon, which bash keeps as it is."""
+    """The part of the word up to its last colon, which bash keeps unchanged."""
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """Return the words before the cursor, and the one that is typed, as the shell passes them to a command."""
+        """Return the words before the cursor, and the typed one, as the shell passes them to a command."""
         words = split_arg_string(os.environ["COMP_WORDS"])[: int(os.environ["COMP_CWORD"]) + 1]
         typed = words[int(os.environ["COMP_CWORD"]) :] or [""]
         *args, incomplete = _joined([*words[: int(os.environ["COMP_CWORD"])], *typed])
@@ -101,18 +101,18 @@ class _Bash(BashComplete):
         return args[1:], incomplete
 
     def format_completion(self, item: CompletionItem) -> str:
-        """Return a completion without what bash keeps."""
+        """Return a completion without the part that bash keeps."""
         value = item.value.removeprefix(self.before)
         return f"{item.type},{value}"
 
 
 def join_words_of_bash() -> None:
-    """Complete in bash with words that have colons."""
+    """Complete words with colons in bash."""
     add_completion_class(_Bash)
 
 
 def _joined(words: Sequence[str]) -> list[str]:
-    """Return words with those put together again that stand around a colon."""
+    """Return the words, with those around a colon joined again."""
     found: list[str] = []
     glue = False
     for word in words:
@@ -125,13 +125,13 @@ def _joined(words: Sequence[str]) -> list[str]:
 
 
 def _starting(known: Iterable[str], incomplete: str) -> list[CompletionItem]:
-    """Return what begins so, each once, in order; what cannot be typed in one line is left out."""
+    """Return the words that begin so, each once, in order, without those that cannot be typed in one line."""
     found = dict.fromkeys(name for name in known if name.startswith(incomplete) and name.isprintable())
     return [CompletionItem(name) for name in list(found)[:MOST]]
 
 
 def _reader() -> Callable[..., Snapshot]:
-    """Return what reads a store; its modules are loaded before the time begins."""
+    """Return the function that reads a store; its modules are loaded before the time starts."""
     from blobkit.connect import facts  # noqa: PLC0415 (what is not asked for is not loaded)
     from blobkit.snapshot.frameless import leave_pandas_out  # noqa: PLC0415
 
@@ -140,7 +140,7 @@ def _reader() -> Callable[..., Snapshot]:
 
 
 def _kinds(ctx: click.Context) -> list[Kind]:
-    """Return the kind of the store that is named, or all kinds."""
+    """Return the kind of the given store, or all kinds."""
     from blobkit.addresses import parse, recognise  # noqa: PLC0415
     from blobkit.snapshot.kinds import STORES  # noqa: PLC0415
 
@@ -160,7 +160,7 @@ def _address(ctx: click.Context) -> str:
 
 @contextmanager
 def _in_time() -> Iterator[None]:
-    """Leave the block without a word where it fails or takes too long."""
+    """Leave the block silently if it fails or takes too long."""
 
     def over(_signal: int, _frame: object) -> None:
         raise TimeoutError

@@ -1,4 +1,4 @@
-"""Commands of a store of one's own: they write, or check what was written."""
+"""Commands for a blobkit store: they write to it, or check it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["adopt", "export", "fsck", "import_"]
 @click.command("import")
 @click.argument("source", shell_complete=completing.paths)
 @click.argument("store", shell_complete=completing.paths)
-@click.option("--strict", is_flag=True, help="Refuse a source that is not sound, before anything is written.")
+@click.option("--strict", is_flag=True, help="Refuse a source with problems, before anything is written.")
 def import_(source: str, store: str, *, strict: bool) -> int:
-    """Copy what another store holds into a blobkit store.
+    """Copy the images of another store into a blobkit store.
 
-    SOURCE is the address of a store, STORE the directory of a blobkit store, which is made if it is absent. Only
-    what is new there is added. Exits with 1 where blobs had to be skipped. Where --strict refuses, the store stays
-    as it was, but it is made.
+    SOURCE is the address of a store. STORE is the directory of a blobkit store; it is created if it does not exist.
+    Only new blobs and names are added. Exits with 1 if blobs had to be skipped. If --strict refuses the source, the
+    store stays unchanged, but it is created.
     """
     with as_source(source) as opened, LocalStore(store) as into:
         done = into.import_(opened, strict=strict, progress=watched())
@@ -38,8 +38,8 @@ def import_(source: str, store: str, *, strict: bool) -> int:
 def export(store: str, tag: str, target: str) -> None:
     """Copy an image of a blobkit store to an OCI layout or archive.
 
-    TAG is a tag or a digest; all that it links to goes with it. TARGET is a directory, which is added to if it is a
-    layout, or a new file .tar; oci:TARGET or oci-archive:TARGET where that is not plain.
+    TAG is a tag or a digest; all blobs that it needs are copied. TARGET is a directory (images are added to an existing
+    layout) or a new .tar file; write oci:TARGET or oci-archive:TARGET if that is not clear.
     """
     with open_read_only(store) as opened:
         click.echo(str(opened.export(tag, target)))
@@ -48,9 +48,9 @@ def export(store: str, tag: str, target: str) -> None:
 @click.command()
 @click.argument("path", shell_complete=completing.paths)
 def adopt(path: str) -> int:
-    """Make an OCI layout a blobkit store, or take in new images.
+    """Turn an OCI layout into a blobkit store, or take in new images.
 
-    PATH is an OCI image layout, or a blobkit store into which another program wrote. Exits with 1 where an entry of
+    PATH is an OCI image layout, or a blobkit store that another program wrote to. Exits with 1 if an entry of
     index.json is damaged and was not taken in.
     """
     with LocalStore(path, create=False, adopt=True) as store:
@@ -61,15 +61,14 @@ def adopt(path: str) -> int:
 
 @click.command()
 @click.argument("path", shell_complete=completing.paths)
-@click.option("--repair", is_flag=True, help="Make right what can be; what is damaged is moved to quarantine.")
-@click.option("--purge", is_flag=True, help="First delete what earlier repairs moved to quarantine.")
+@click.option("--repair", is_flag=True, help="Repair what can be repaired; damaged files are moved to quarantine.")
+@click.option("--purge", is_flag=True, help="First delete the files that earlier repairs moved to quarantine.")
 @click.option("--no-content", is_flag=True, help="Do not read and hash the blobs.")
 @json_option
 def fsck(path: str, *, repair: bool, purge: bool, no_content: bool, as_json: bool) -> int:
     """Check a blobkit store for damage, and repair it.
 
-    Without --repair and --purge nothing is written. Exits with 0 where it is sound or all was repaired, with 1
-    where something is left.
+    Without --repair and --purge, nothing is written. Exits with 0 if no problem is left, else with 1.
     """
     if purge:
         files, size = purge_quarantine(path)

@@ -1,4 +1,4 @@
-"""Commands that list blobs and tags. They need no data frame, and load no pandas."""
+"""Commands that list blobs and tags, without pandas."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["ls", "tags"]
 
 JUDGED = tuple(word for word in STATUS if word != "fresh")
-"""Whether garbage is young is for an audit to say."""
+"""The statuses to choose from; only `audit` tells fresh garbage from old garbage."""
 SHOWN = ("tag", "digest", "kind", "closure", "exclusive", "same_digest", "created")
 
 
@@ -62,7 +62,7 @@ def ls(address: str, status: tuple[str, ...], kind: tuple[str, ...], policy: str
 @policy_option
 @output_options("tag", "kind", "closure", "exclusive", "same_digest", "created", "modified")
 def tags(address: str, policy: str | None, *, out: Output) -> None:
-    """List the tags: what each reaches, and what it alone keeps."""
+    """List the tags: the bytes that each reaches, and that it alone keeps."""
     leave_pandas_out()
     columns = tag_columns(scanned(address, policy))
     if out.as_json:

@@ -1,4 +1,4 @@
-"""The command that says what to delete to get so many bytes back."""
+"""The command that plans a deletion: which tags to drop to free a number of bytes."""
 
 from __future__ import annotations
 
@@ -27,27 +27,32 @@ if TYPE_CHECKING:
 __all__ = ["plan"]
 
 LENGTH = click.FloatRange(min=0)
-LENGTH.name = "number of seconds"  # as a message calls it
+LENGTH.name = "number of seconds"  # the name in messages
 
 
 @click.command()
 @address_argument
-@click.option("--free", metavar="SIZE", help="Bytes that must go: 20GiB, 20GB or a number.")
-@click.option("--until", metavar="SIZE", help="Bytes that may stay stored.")
+@click.option("--free", metavar="SIZE", help="Bytes to free: 20GiB, 20GB or a number.")
+@click.option("--until", metavar="SIZE", help="Bytes that may stay stored in all.")
 @click.option(
     "--keep",
     multiple=True,
     metavar="NAME",
     shell_complete=completing.blobs,
-    help="A tag, pattern, digest or repo@digest that stays.",
+    help="A tag, pattern, digest or repo@digest to keep.",
 )
-@click.option("--older-than", metavar="AGE", help="Drop only what was modified before: 30d, 2w, 12h.")
-@click.option("--keep-last", type=NUMBER, metavar="N", help="The newest N of each repository stay.")
+@click.option("--older-than", metavar="AGE", help="Drop only tags older than this: 30d, 2w, 12h.")
+@click.option("--keep-last", type=NUMBER, metavar="N", help="Keep the newest N images of each repository.")
 @click.option(
-    "--time-limit", type=LENGTH, default=SECONDS, show_default=True, metavar="SECONDS", help="How long to search."
+    "--time-limit",
+    type=LENGTH,
+    default=SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to search at most.",
 )
-@click.option("--untagged", is_flag=True, help="Instead of tags: manifests that no tag names and nothing needs.")
-@group_option("With --untagged: only of a repository.")
+@click.option("--untagged", is_flag=True, help="Instead of tags, drop manifests that no tag names and nothing needs.")
+@group_option("With --untagged: only in this repository.")
 @script_option("Print the commands for curl, crane, skopeo, regctl, umoci, ...")
 @policy_option
 @output_options("tag", "digest", "modified", "exclusive", "cost")
@@ -66,9 +71,9 @@ def plan(  # noqa: PLR0913 (one parameter an option)
     policy: str | None,
     out: Output,
 ) -> None:
-    """Show which tags to drop to free so many bytes.
+    """Show the tags to drop to free a number of bytes.
 
-    The choice costs least; nothing is deleted. Without --free and --until: everything that --older-than and
+    Chooses the cheapest set of tags; nothing is deleted. Without --free and --until: all tags that --older-than and
     --keep-last allow.
     """
     answer = plan_for(

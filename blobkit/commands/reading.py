@@ -1,4 +1,4 @@
-"""Commands that only read: what is in a store, why, and what would go."""
+"""Commands that answer questions about a store: its use of space, references, and deletions."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ __all__ = ["compare_gc", "sharing", "simulate", "untagged", "usage", "why"]
 @click.command()
 @address_argument
 @click.argument("targets", nargs=-1, metavar="TARGET...", shell_complete=completing.blobs)
-@group_option("Drop every pin of a repository.")
-@click.option("--all-pins", is_flag=True, help="Drop all pins on what is named.")
+@group_option("Drop every pin of this repository.")
+@click.option("--all-pins", is_flag=True, help="Drop all pins on each target.")
 @script_option("Print the commands for curl, crane, skopeo, regctl, umoci, ...")
 @policy_option
 @output_options("size", "level", "kind")
@@ -52,7 +52,7 @@ def simulate(  # noqa: PLR0913 (one parameter an option)
     tool: str | None,
     out: Output,
 ) -> None:
-    """Show exactly what would go if tags were dropped together.
+    """Show exactly what dropping tags together would free.
 
     TARGETs are tags, digests, the start of a digest, or patterns (*, ?, [..], or re:EXPRESSION). Nothing is deleted.
     """
@@ -65,14 +65,14 @@ def simulate(  # noqa: PLR0913 (one parameter an option)
 
 @click.command()
 @address_argument
-@group_option("Only those of a repository.")
+@group_option("Only the manifests of this repository.")
 @script_option("Print the commands for curl, crane, skopeo or regctl.")
 @output_options("repo", "digest", "kind", "size", "frees")
 def untagged(address: str, groups: tuple[str, ...], *, tool: str | None, out: Output) -> None:
     """List the manifests that no tag names, and what needs them.
 
-    Says what dropping the others would free. What nothing needs can be dropped. The images of a tagged index, and
-    referrers (signatures, SBOMs) of images in use are needed; so is what is younger than a day.
+    Manifests that nothing needs can be dropped; shows what this would free. Needed are: the images of a tagged index,
+    referrers (signatures, SBOMs) of images in use, and manifests younger than a day.
     """
     snapshot = scanned(address, None)
     answer = simulate_deref(snapshot, untagged=True, groups=groups)
@@ -91,7 +91,7 @@ def untagged(address: str, groups: tuple[str, ...], *, tool: str | None, out: Ou
 @policy_option
 @output_options("tag", "pin", "links")
 def why(address: str, blob: str, policy: str | None, *, out: Output) -> None:
-    """Show why a blob is still there: what reaches it, and how.
+    """Show why a blob is still stored: what references it, and how.
 
     BLOB is a digest, the start of one, or a tag.
     """
@@ -121,7 +121,7 @@ def _by_option(default: str) -> Decorator:
 def usage(address: str, by: str, policy: str | None, *, out: Output) -> None:
     """Show what uses the space: by tag, repository, kind or month.
 
-    For each group: the bytes that it reaches, that it alone holds, and its share of all bytes.
+    For each group: the bytes that it reaches, the bytes that only it uses, and its share of all bytes.
     """
     answer = usage_of(scanned(address, policy), by)
     out.answer(answer, answer.to_dict)
@@ -133,7 +133,7 @@ def usage(address: str, by: str, policy: str | None, *, out: Output) -> None:
 @policy_option
 @output_options("groups", "blobs", "bytes")
 def sharing(address: str, by: str, policy: str | None, *, out: Output) -> None:
-    """Show which repositories or tags share how much.
+    """Show how many bytes repositories or tags share.
 
     Bytes are counted by the exact set of groups that reach them.
     """
@@ -148,14 +148,14 @@ def sharing(address: str, by: str, policy: str | None, *, out: Output) -> None:
 def compare_gc(address: str, tool: str, *, out: Output) -> None:
     """Show what the garbage collector of a tool would delete.
 
-    Says what of it tags still need. TOOL is umoci, registry or registry-m (garbage-collect -m).
+    Also shows the deleted blobs that tags still need. TOOL is umoci, registry or registry-m (garbage-collect -m).
     """
     answer = comparison_of(scanned(address, None), tool)
     out.answer(answer, answer.to_dict)
 
 
 class _Untagged:
-    """The untagged manifests, what needs them, and what dropping the others would free."""
+    """The untagged manifests, what needs them, and the bytes that dropping the others would free."""
 
     def __init__(self, preview: Preview, frame: pd.DataFrame) -> None:
         self.preview, self.frame = preview, frame

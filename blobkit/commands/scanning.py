@@ -1,4 +1,4 @@
-"""The command that saves what is in a store. It needs no data frame, and loads no pandas."""
+"""The command that saves a snapshot of a store, without pandas."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["scan"]
 @click.command()
 @click.argument("address")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The file to write (.blobkit).")
-@click.option("--verify", is_flag=True, help="Read and hash every blob (of a blobkit store: give oci:PATH).")
+@click.option("--verify", is_flag=True, help="Read and hash every blob (for a blobkit store, give oci:PATH).")
 @policy_option
 def scan(address: str, output: str, policy: str | None, *, verify: bool) -> None:
-    """Save a snapshot of a store in a file: an address like others."""
+    """Save a snapshot of a store in a file, for use as an address."""
     leave_pandas_out()
     snapshot = scan_address(address, policy=policy, progress=watched(), verify=verify)
     snapshot.save(output)

@@ -1,7 +1,7 @@
-"""Options that mean the same in every command, and the printing of results.
+"""Common options of the commands, and the printing of results.
 
-One rule for all: on a terminal for people (KiB, short digests, days, as wide as the terminal), in a pipe exact (bytes,
-full digests and names, nothing cut).
+One rule for all commands: on a terminal, output is for people (KiB, short digests, days, as wide as the terminal); in a
+pipe it is exact (bytes, full digests and names, nothing truncated).
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ __all__ = [
 ]
 
 COLUMNS = 80
-"""Of a terminal that does not say how wide it is."""
+"""The width of a terminal that does not report one."""
 
 NUMBER = click.IntRange(min=0)
-NUMBER.name = "whole number"  # as a message calls it
+NUMBER.name = "whole number"  # the name in messages
 
 address_argument = click.argument("address", shell_complete=completing.paths)
 policy_option = click.option(
     "--policy",
     metavar="NAME",
     shell_complete=completing.policies,
-    help="What counts as holding a blob (default: the store's own): counts; dependent, strong, ignore or gc for an "
-    "OCI layout; tags, revisions, gc or gc-m for a registry.",
+    help="The references that keep a blob (default: the policy of the store): counts; dependent, strong, ignore or gc "
+    "for an OCI layout; tags, revisions, gc or gc-m for a registry.",
 )
 
 json_option = click.option(
@@ -67,20 +67,20 @@ json_option = click.option(
 
 
 def group_option(text: str) -> Decorator:
-    """Return the option that names repositories, with this help."""
+    """Return the option for repositories, with this help text."""
     return click.option(
         "--group", "groups", multiple=True, metavar="REPOSITORY", shell_complete=completing.repositories, help=text
     )
 
 
 def script_option(text: str) -> Decorator:
-    """Return the option that asks for a script instead of the answer, with this help."""
+    """Return the option to print a script instead of the answer, with this help text."""
     return click.option("--script", "tool", metavar="TOOL", shell_complete=completing.tools, help=text)
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The manner in which a command shows its answer, from the options that all of them have."""
+    """The style of the output of a command, from the common options."""
 
     as_json: bool = False
     bytes: bool = False
@@ -88,7 +88,7 @@ class Output:
     rows: Rows = Rows()  # noqa: RUF009 (frozen)
 
     def style(self, rows: int | None = None) -> TextStyle:
-        """Return the manner of a text with so many rows in each table, None for all, where no limit is given."""
+        """Return the style of a text; without a limit, tables have `rows` rows, None for all."""
         on_terminal = sys.stdout.isatty()
         limit = self.rows.limit
         return TextStyle(
@@ -102,7 +102,7 @@ class Output:
     def answer(
         self, answer: SupportsSections, body: Callable[[], Mapping[str, object]], *, rows: int | None = ROWS_SHOWN
     ) -> None:
-        """Print an answer as text, with so many rows in each table on a terminal, or, as JSON, what `body` gives."""
+        """Print an answer as text (on a terminal with at most `rows` rows in each table), or `body()` as JSON."""
         if self.as_json:
             click.echo(dumps({name: self._cut(value) for name, value in body().items()}))
         else:
@@ -121,7 +121,7 @@ class Output:
         click.echo(table_text(columns_table(chosen), self.style()))
 
     def _cut(self, value: object) -> object:
-        """Return a list of rows with only those that are wanted; any other value unchanged."""
+        """Return a list of rows with the selected ones only; any other value unchanged."""
         if not isinstance(value, list) or not value or not all(isinstance(row, dict) for row in value):
             return value
         columns = {name: [row.get(name) for row in value] for name in value[0]}
@@ -129,9 +129,9 @@ class Output:
 
 
 def output_options(*sorts: str, default: str | None = None) -> Decorator:
-    """Give a command the options that are about its output; it gets them as `out`.
+    """Give a command the options for its output, as the argument `out`.
 
-    `sorts` are the columns to sort by, `default` the one that is taken where none is given.
+    `sorts` are the columns to sort by, `default` is the default one.
     """
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -160,20 +160,20 @@ def _lists(sorts: Sequence[str], default: str | None) -> list[Decorator]:
             "--sort",
             metavar="COLUMN",
             shell_complete=completing.words(*sorts),
-            help=f"Sort by {by} Numbers: most first.",
+            help=f"Sort by {by} Numbers: largest first.",
         ),
         click.option(
             "--where",
             metavar="PATTERN",
-            help="Only rows with a name that matches: *, ?, [..], or re:EXPRESSION, over the whole name.",
+            help="Only rows with a name that matches a pattern (*, ?, [..], or re:EXPRESSION) as a whole.",
         ),
     ]
 
 
 _SHAPES = (
     json_option,
-    click.option("--full", is_flag=True, help="Full digests and names, nothing cut; so it is in a pipe."),
-    click.option("--bytes", "exact", is_flag=True, help="Exact bytes instead of KiB and MiB; so it is in a pipe."),
+    click.option("--full", is_flag=True, help="Full digests and names, nothing truncated (the default in a pipe)."),
+    click.option("--bytes", "exact", is_flag=True, help="Exact bytes instead of KiB and MiB (the default in a pipe)."),
 )
 
 
@@ -183,12 +183,12 @@ def scanned(address: str, policy: str | None) -> Snapshot:
 
 
 def watched() -> bool:
-    """Return whether somebody watches progress."""
+    """Return whether progress is shown: stderr is a terminal."""
     return sys.stderr.isatty()
 
 
 def print_script(text: str) -> None:
-    """Print a script: its names are UTF-8, whatever the terminal."""
+    """Print a script as UTF-8, whatever the encoding of the terminal."""
     click.echo(text.encode(), nl=False)
 
 
@@ -198,7 +198,7 @@ def dumps(value: object) -> str:
 
 
 def _columns() -> int:
-    """Return how many columns the terminal has: that of the output, which is not descriptor 1 any more."""
+    """Return how many columns the terminal has: that of the output, which is no longer file descriptor 1."""
     given = os.environ.get("COLUMNS", "")
     if given.isdecimal() and int(given) > 0:
         return int(given)

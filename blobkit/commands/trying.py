@@ -1,4 +1,4 @@
-"""The command that builds a store to try the others on."""
+"""The command that builds a demo store to try the other commands on."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DIRECTORY = "blobkit-demo"
 def demo(directory: str) -> None:
     """Build a small store of images to try the commands on.
 
-    Shows an audit of it, and a preview of dropping a tag.
+    Prints an audit of the store, and a preview of dropping a tag.
     """
     with LocalStore(directory) as store:
         if len(store):
@@ -42,7 +42,7 @@ def demo(directory: str) -> None:
     click.echo(f"$ blobkit simulate {shown} {demo_store.TARGET}\n{simulate_deref(snapshot, demo_store.TARGET)}\n")
     both = (demo_store.TARGET, demo_store.COMPANION)
     click.echo(f"$ blobkit simulate {shown} {' '.join(both)}\n{simulate_deref(snapshot, *both).title()}")
-    click.echo("More than the two apart: what they share goes only with the last of them.\n")
+    click.echo("This is more than both alone: blobs that they share are freed only with the last of them.\n")
     click.echo(_what_next(directory))
 
 
@@ -61,7 +61,7 @@ def _what_next(directory: str) -> str:
 
 
 def _started_as() -> str:
-    """Return what to type to start blobkit again: as it was started, or through the interpreter that runs it."""
+    """Return the command that starts blobkit again: as it was started, or through this interpreter."""
     script = Path(sys.argv[0])
     if script.name in ("", "-c", "-m", "__main__.py") or not script.is_file():
         return f"{_python()} -m blobkit"
@@ -69,12 +69,12 @@ def _started_as() -> str:
 
 
 def _python() -> str:
-    """Return the interpreter, and -P where blobkit is installed: a checkout in this directory shadows it otherwise."""
+    """Return the interpreter, with -P if blobkit is installed: a checkout in this directory would shadow it."""
     elsewhere = [path for path in sys.path if path and Path(path).resolve() != Path.cwd()]
     return f"{_typed(Path(sys.executable))}{' -P' if PathFinder.find_spec('blobkit', elsewhere) else ''}"
 
 
 def _typed(program: Path) -> str:
-    """Return what to type for a program: its name, where the shell finds this very file under it, or its path."""
+    """Return how to call a program: by its name if the shell finds this same file by it, else by its path."""
     found = shutil.which(program.name)
     return program.name if found and Path(found).absolute() == program.absolute() else shlex.quote(str(program))

@@ -218,7 +218,7 @@ def test_the_command_line_ends_with_2_for_what_cannot_be_answered(layout: Layout
         store.chmod(0o755)
     assert part.returncode == 2, part
     assert "unreadable" in {row["code"] for row in json.loads(part.stdout)["findings"]}
-    assert part.stderr.startswith("blobkit: not all of it was read: blobs (of ")
+    assert part.stderr.startswith("blobkit: a part could not be read: blobs (of ")
     assert (over.returncode, whole.returncode, whole.stdout) == (3, 2, "")
     assert whole.stderr.count("\n") == 1
     assert whole.stderr.startswith(f"blobkit: {layout.root} cannot be read by user ")
