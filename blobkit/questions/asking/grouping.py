@@ -22,6 +22,7 @@ from blobkit.present.cells import NAME_SHOWN
 from blobkit.questions.asking.choosing import chosen
 from blobkit.questions.columns import categories, times, words
 from blobkit.render import choices, cut
+from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def partition(snapshot: Snapshot, by: By, where: Where | None = None) -> pd.Data
     if where is not None:
         rows, others, _ = _pins(snapshot, where)
         roots = ids(snapshot.pins["node"])[rows], others
-        mine, left_out = (closure(snapshot.graph, np.unique(of))[nodes] >= 0 for of in roots)
+        mine, left_out = (closure(snapshot.graph, unique(of))[nodes] >= 0 for of in roots)
         group = group.mask(~mine, UNTAGGED).mask(left_out & ~mine, LEFT_OUT)
     return _totals(snapshot, nodes, group)
 
@@ -134,7 +135,7 @@ def held(snapshot: Snapshot, by: By, where: Where | None = None) -> Held:
     graph, node = snapshot.graph, ids(snapshot.pins["node"])
     rows, others, nameless = _pins(snapshot, where)
     if isinstance(by, str) and by == PLATFORM:
-        mine = closure(graph, np.unique(node[rows])) >= 0
+        mine = closure(graph, unique(node[rows])) >= 0
         group, roots, bare = _platforms(snapshot, mine)
     else:
         group, roots = _of_pins(snapshot, by, rows), node[rows]
@@ -144,7 +145,7 @@ def held(snapshot: Snapshot, by: By, where: Where | None = None) -> Held:
     order = np.flatnonzero(code >= 0)[np.argsort(code[code >= 0], kind="stable")]
     start = np.zeros(len(names) + 1, np.int64)
     np.cumsum(np.bincount(code[order], minlength=len(names)), out=start[1:])
-    left_out, nobody = (closure(graph, np.unique(of)) >= 0 for of in (others, nameless))
+    left_out, nobody = (closure(graph, unique(of)) >= 0 for of in (others, nameless))
     rest = np.select([mine, left_out], [SPECIAL.index(OTHER), SPECIAL.index(LEFT_OUT)], SPECIAL.index(UNTAGGED))
     alone = ~(left_out | nobody | bare | leaked(graph))
     return Held(pd.Index(names, dtype="str"), reach(graph, start, roots[order]), alone, rest)
