@@ -78,6 +78,7 @@ def test_costs_that_are_nearly_the_same() -> None:
     assert (np.flatnonzero(choice.dropped).tolist(), choice.gap) == ([1, 4], 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(60, 600, 60))])
 def test_no_subset_of_the_names_costs_less(seed: int) -> None:
     for one in range(seed, seed + 60):
@@ -231,6 +232,7 @@ def test_classes_of_a_graph() -> None:
     assert found.rest == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ticks", [0, 1, 2, 4, 8, 10_000])
 def test_whenever_the_time_runs_out_the_answer_frees_enough_and_the_gap_is_true(
     monkeypatch: pytest.MonkeyPatch, ticks: int

@@ -125,6 +125,7 @@ LIMITS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", EACH)
 def test_limits_of_a_process(memory: Path, before: Path, verb: str) -> None:
     pictures, failed = expected(before, memory / "clean", verb), 0
@@ -147,6 +148,7 @@ def fill(place: Path, free: int = 0) -> Path:
     return path
 
 
+@pytest.mark.slow
 @root_only
 @pytest.mark.parametrize("verb", EACH)
 def test_a_disk_that_is_full_at_any_point_of_a_verb(memory: Path, before: Path, tiny: Path, verb: str) -> None:
