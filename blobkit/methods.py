@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.asking.ages import Age
-    from blobkit.questions.asking.choosing import Where
-    from blobkit.questions.asking.grouping import By
-    from blobkit.questions.asking.sizes import Size
-    from blobkit.questions.asking.targets import Targets
     from blobkit.questions.audit import Audit
     from blobkit.questions.comparison import Comparison
     from blobkit.questions.diff import Diff
+    from blobkit.questions.inputs.ages import Age
+    from blobkit.questions.inputs.choosing import Where
+    from blobkit.questions.inputs.grouping import By
+    from blobkit.questions.inputs.sizes import Size
+    from blobkit.questions.inputs.targets import Targets
     from blobkit.questions.plan import Plan
     from blobkit.questions.preview import Preview
     from blobkit.questions.sharing import Sharing

@@ -10,7 +10,7 @@ import click
 from blobkit.present.cells import is_none
 from blobkit.present.sections import Column, Section, Table
 from blobkit.present.units import Unit, unit_of
-from blobkit.questions.asking.patterns import matches
+from blobkit.questions.inputs.patterns import matches
 from blobkit.render import choices
 
 if TYPE_CHECKING:

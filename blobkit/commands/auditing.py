@@ -18,10 +18,10 @@ from blobkit.commands.shown import (
     watched,
 )
 from blobkit.connect import scan
-from blobkit.questions.asking.ages import parse_age
 from blobkit.questions.audit import audit as audit_of
 from blobkit.questions.audit import limits
 from blobkit.questions.diff import diff as diff_of
+from blobkit.questions.inputs.ages import parse_age
 from blobkit.render import listed, printable
 
 if TYPE_CHECKING:

@@ -67,18 +67,32 @@ def answer_text(answer: SupportsSections, style: TextStyle = HUMAN) -> str:
 def table_text(table: Table, style: TextStyle = HUMAN) -> str:
     """Return a table as text: columns are aligned, and cut where the width of the style asks for it.
 
-    First digests are cut, then names; a column of prose stands below its row where a line has no place for it.
+    First digests are cut, then names; a column of prose stands below its row where a line has no place for it. Where
+    even that is too wide, columns of counts and times are left out.
     """
     rows = _rows(table, style)
     prose = _prose(table, rows, style)
     beside = [i for i in range(len(table.columns)) if i not in prose]
     widths = _fitted(table, rows, beside, style)
+    while not style.full and _exceeds(widths, style) and (spare := _spare(table, beside)):
+        beside.remove(spare)
+        widths = _fitted(table, rows, beside, style)
     lines = []
     for number, row in enumerate(rows):
         lines.append(_line(table, row, beside, widths, style if number else HUMAN))
         below = " ".join(filter(None, (row[i] for i in prose))) if number else ""
         lines += _wrapped(below, style.width, INDENT)
     return "\n".join(lines)
+
+
+def _exceeds(widths: dict[int, int], style: TextStyle) -> bool:
+    return style.width is not None and sum(widths.values()) + len(GAP) * (len(widths) - 1) > style.width
+
+
+def _spare(table: Table, beside: list[int]) -> int:
+    """Return the column that is missed least, 0 where all are needed: the last one of counts, then of times."""
+    places = (i for unit in (Unit.COUNT, Unit.TIME) for i in reversed(beside) if table.columns[i].unit is unit)
+    return next(places, 0)
 
 
 def columns_of(text: str) -> int:

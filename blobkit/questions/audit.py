@@ -15,12 +15,12 @@ from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, columns_table
 from blobkit.protocols import as_surveyed
-from blobkit.questions.asking.ages import parse_age
-from blobkit.questions.asking.sizes import parse_size
 from blobkit.questions.columns import categorical, keys, times
 from blobkit.questions.findings.checks import findings
 from blobkit.questions.findings.finding import FIGURES, MEANING, SEVERITIES
 from blobkit.questions.garbage import collector_script
+from blobkit.questions.inputs.ages import parse_age
+from blobkit.questions.inputs.sizes import parse_size
 from blobkit.questions.summary import Summary
 from blobkit.render import choices, count, cut, human_bytes, short
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from blobkit.present.sections import Table
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.asking.ages import Age
-    from blobkit.questions.asking.sizes import Size
     from blobkit.questions.findings.finding import Finding
+    from blobkit.questions.inputs.ages import Age
+    from blobkit.questions.inputs.sizes import Size
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Audit", "audit", "limits"]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.analysis.repositories import Pairs
-    from blobkit.questions.asking.targets import Dropped
+    from blobkit.questions.inputs.targets import Dropped
     from blobkit.snapshot.snapshot import Snapshot
 
     Bools = NDArray[np.bool_]

@@ -16,8 +16,8 @@ from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.protocols import as_snapshot
-from blobkit.questions.asking.grouping import OF_PINS, held, named_by
 from blobkit.questions.columns import categorical, keys, tags, words
+from blobkit.questions.inputs.grouping import OF_PINS, held, named_by
 from blobkit.render import count, cut, human_bytes, listed
 from blobkit.snapshot.roles import GOES_ALONG, IS_ALIAS, IS_REVISION, IS_TWIN, NAMES
 from blobkit.snapshot.tables import codes, ids, places
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.asking.grouping import By
+    from blobkit.questions.inputs.grouping import By
     from blobkit.snapshot.snapshot import Snapshot
 
     Number = TypeVar("Number", np.int8, np.int64)

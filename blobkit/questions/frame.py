@@ -11,8 +11,8 @@ from blobkit.analysis.dominators import frees, retained
 from blobkit.analysis.firsts import first_rows, saved
 from blobkit.analysis.reach import closure_sizes, depth, live
 from blobkit.protocols import as_snapshot
-from blobkit.questions.asking.ages import parse_age
 from blobkit.questions.columns import categorical, categories, keys, links_of, tags, times, words
+from blobkit.questions.inputs.ages import parse_age
 from blobkit.questions.listing import STATUS, exclusive, judged, named_platforms, reaching
 from blobkit.snapshot.references import LINK_KINDS
 from blobkit.snapshot.roles import NAMES
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pandas.core.arrays.string_ import BaseStringArray as TextArray
 
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.asking.ages import Age
+    from blobkit.questions.inputs.ages import Age
     from blobkit.snapshot.snapshot import Snapshot
 
     Column = Callable[[Snapshot, NDArray[np.int32]], object]

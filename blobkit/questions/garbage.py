@@ -11,8 +11,8 @@ from blobkit.analysis.reach import live
 from blobkit.analysis.referrers import Holding
 from blobkit.errors import UnknownToolError
 from blobkit.protocols import written
-from blobkit.questions.asking.targets import Dropped
 from blobkit.questions.collecting import collector_view, needed_by_names, who_needs
+from blobkit.questions.inputs.targets import Dropped
 from blobkit.questions.preview import preview_of
 from blobkit.render import count, human_bytes
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from blobkit.analysis.reach import live
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.sections import LINE_SHOWN, Section, frame_table
-from blobkit.questions.asking.targets import Dropped, untagged
+from blobkit.questions.inputs.targets import Dropped, untagged
 from blobkit.render import count, cut, human_bytes, listed, short
 from blobkit.snapshot.pins import rows_of_names
 from blobkit.snapshot.tables import numbers

@@ -9,7 +9,7 @@ import numpy as np
 from blobkit.analysis.dominators import frees, retained
 from blobkit.analysis.reach import closure_sizes, gathered, live, unknown
 from blobkit.analysis.removal import drop_pins, freed
-from blobkit.questions.asking.patterns import expression
+from blobkit.questions.inputs.patterns import expression
 from blobkit.snapshot.columns import arrow
 from blobkit.snapshot.pins import first_of_name
 from blobkit.snapshot.roles import GOES_ALONG, NAMES
@@ -153,7 +153,7 @@ def named_platforms(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.
     graph = snapshot.graph
     platform = flat(snapshot.nodes["platform"])
     code, vocabulary = np.asarray(platform.indices).astype(np.int64), platform.dictionary.to_pylist()
-    different, back = np.unique(nodes, return_inverse=True)
+    different = unique(nodes)
     place = np.arange(len(different))
     below = np.repeat(place, graph.indptr[different + 1] - graph.indptr[different])
     owner = np.concatenate((place, below))
@@ -163,7 +163,7 @@ def named_platforms(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.
     sets, which = _sets(owner[named], found[named], len(different))
     told = np.empty(len(sets), object)
     told[:] = [tuple(sorted(vocabulary[one] for one in some)) for some in sets]
-    result: NDArray[np.object_] = told[which][back]
+    result: NDArray[np.object_] = told[which][np.searchsorted(different, nodes)]
     return result
 
 

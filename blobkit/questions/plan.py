@@ -19,8 +19,8 @@ from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.progress import staged
 from blobkit.protocols import as_snapshot, written
-from blobkit.questions.asking.targets import Dropped, flattened, resolve
 from blobkit.questions.headline import as_promised, headline, waits
+from blobkit.questions.inputs.targets import Dropped, flattened, resolve
 from blobkit.questions.planning.candidates import Rules, costs, rules
 from blobkit.questions.planning.covering import cover_of, infeasible
 from blobkit.questions.planning.goals import garbage_bytes, needed_bytes
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
     from blobkit.analysis.covers import Cover
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.asking.ages import Age
-    from blobkit.questions.asking.sizes import Size
-    from blobkit.questions.asking.targets import Targets
     from blobkit.questions.collecting import Collected
+    from blobkit.questions.inputs.ages import Age
+    from blobkit.questions.inputs.sizes import Size
+    from blobkit.questions.inputs.targets import Targets
     from blobkit.snapshot.snapshot import Snapshot
 
     Bools = NDArray[np.bool_]

@@ -20,12 +20,12 @@ from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.plain import records
 from blobkit.present.sections import ROWS_SHOWN
 from blobkit.protocols import as_snapshot, written
-from blobkit.questions.aftermath import additional, broken
-from blobkit.questions.asking.targets import resolve
 from blobkit.questions.collecting import Collected, Collection, collected, collection_of, waiting
 from blobkit.questions.columns import categories, keys, objects, tags
 from blobkit.questions.deletion import Deletion
 from blobkit.questions.headline import headline, sections_of, told
+from blobkit.questions.impact import also_drop, broken_tags
+from blobkit.questions.inputs.targets import resolve
 from blobkit.questions.untagged import MIN_AGE, Untagged, dropped_untagged, only_groups, revisions_view
 from blobkit.render import count, cut, listed, short
 from blobkit.snapshot.lookups import rows_on_any
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from blobkit.model import Level
     from blobkit.present.sections import Section
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.asking.targets import Dropped, Targets
+    from blobkit.questions.inputs.targets import Dropped, Targets
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Preview", "preview_of", "simulate_deref"]
@@ -158,12 +158,12 @@ class Preview(Answer):
         alone is dropped; `extra`: `bytes` - `alone`; `digest`: the biggest blob that only both together free. Beside
         them `blobs`, and the older names `name` (= `tag`) and `together` (= `bytes`). Of the 1,000 biggest kept blobs.
         """
-        return additional(self.snapshot, self.dropped, self._after, self.stays)
+        return also_drop(self.snapshot, self.dropped, self._after, self.stays)
 
     @cached_property
     def breaks(self) -> tuple[str, ...]:
         """The tags that stay and would no longer pull, because something that they contain goes."""
-        return broken(self.snapshot, self.dropped, self.removal.nodes)
+        return broken_tags(self.snapshot, self.dropped, self.removal.nodes)
 
     def script(self, tool: str | None = None) -> str:
         """Return a POSIX shell script that drops the same with `tool`, and collects; None: what fits the store.

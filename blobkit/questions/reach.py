@@ -8,8 +8,8 @@ import numpy as np
 
 from blobkit.analysis.reach import closure
 from blobkit.protocols import as_snapshot
-from blobkit.questions.asking.targets import nodes_of
 from blobkit.questions.frame import frame_of
+from blobkit.questions.inputs.targets import nodes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.asking.targets import Targets
+    from blobkit.questions.inputs.targets import Targets
 
 __all__ = ["reach"]
 

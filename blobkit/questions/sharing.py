@@ -13,7 +13,7 @@ from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.protocols import as_snapshot
-from blobkit.questions.asking.grouping import MORE, SPECIAL, beside, held, named_by, partition
+from blobkit.questions.inputs.grouping import MORE, SPECIAL, beside, held, named_by, partition
 from blobkit.render import count, cut, human_bytes
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from blobkit.present.sections import Table
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.asking.grouping import By, Held
+    from blobkit.questions.inputs.grouping import By, Held
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Sharing", "sharing"]

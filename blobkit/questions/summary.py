@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.asking.ages import Age
+    from blobkit.questions.inputs.ages import Age
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Summary", "summary"]

@@ -14,9 +14,9 @@ from blobkit.analysis.repositories import members, nodes_of, referrers, reposito
 from blobkit.cache import memoized
 from blobkit.errors import Hint, PlanError, UnknownPolicyError
 from blobkit.protocols import as_snapshot
-from blobkit.questions.asking.ages import parse_age
-from blobkit.questions.asking.targets import Dropped, flattened, resolve
 from blobkit.questions.columns import categories, keys, times
+from blobkit.questions.inputs.ages import parse_age
+from blobkit.questions.inputs.targets import Dropped, flattened, resolve
 from blobkit.snapshot.pins import named, texts
 from blobkit.snapshot.roles import NAMES
 from blobkit.snapshot.sets import among, unique
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from blobkit.analysis.repositories import Pairs, Repositories
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.asking.ages import Age
-    from blobkit.questions.asking.targets import Targets
+    from blobkit.questions.inputs.ages import Age
+    from blobkit.questions.inputs.targets import Targets
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["MIN_AGE", "Untagged", "dropped_untagged", "in_groups", "only_groups", "revisions_view", "untagged_frame"]

@@ -14,13 +14,13 @@ from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.protocols import as_snapshot
-from blobkit.questions.asking.grouping import OF_BLOBS, SPECIAL, UNKNOWN, beside, held, named_by, partition
+from blobkit.questions.inputs.grouping import OF_BLOBS, SPECIAL, UNKNOWN, beside, held, named_by, partition
 from blobkit.render import count, cut, human_bytes
 
 if TYPE_CHECKING:
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.asking.choosing import Where
-    from blobkit.questions.asking.grouping import By
+    from blobkit.questions.inputs.choosing import Where
+    from blobkit.questions.inputs.grouping import By
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Usage", "usage"]

@@ -20,8 +20,8 @@ from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, columns_table, frame_table
 from blobkit.present.units import Unit
 from blobkit.protocols import as_snapshot
-from blobkit.questions.asking.targets import Dropped, PinName, blob_of, untagged
 from blobkit.questions.columns import categorical, keys
+from blobkit.questions.inputs.targets import Dropped, PinName, blob_of, untagged
 from blobkit.questions.preview import Preview, preview_of
 from blobkit.render import count, cut, human_bytes, short
 from blobkit.snapshot.references import PIN_KINDS

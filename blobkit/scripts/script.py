@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blobkit.errors import UnknownToolError
-from blobkit.questions.aftermath import broken
 from blobkit.questions.deletion import drops
+from blobkit.questions.impact import broken_tags
 from blobkit.render import choices, count, human_bytes, listed
 from blobkit.scripts.blobkit import with_blobkit
 from blobkit.scripts.oci import by_hand, with_umoci
@@ -86,7 +86,7 @@ def _otherwise(preview: Preview) -> list[str]:
         size = f"{human_bytes(done.bytes)} ({done.bytes} bytes)"
         what = f"frees {count(len(done.digests), 'blob')}, {size}, beyond what it would collect already"
         lines.append(f"NOTE: {found.command} works as policy {found.snapshot.policy} says, not {policy}: it {what}")
-    breaks = broken(found.snapshot, preview.dropped, found.removal.nodes)
+    breaks = broken_tags(found.snapshot, preview.dropped, found.removal.nodes)
     if breaks and breaks != preview.breaks:
         lines.append(f"these tags will no longer pull: {listed(breaks, NAMES_SHOWN)}")
     return lines

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.asking.targets import Targets
+    from blobkit.questions.inputs.targets import Targets
     from blobkit.views.waterfall import Step
 
 __all__ = ["cascade", "reachability"]

@@ -12,7 +12,7 @@ from blobkit.analysis.reach import closure, holders, live, sources
 from blobkit.analysis.referrers import Holding
 from blobkit.errors import NotPinnedError
 from blobkit.protocols import as_snapshot
-from blobkit.questions.asking.targets import resolve
+from blobkit.questions.inputs.targets import resolve
 from blobkit.questions.preview import Preview
 from blobkit.render import count, human_bytes, listed, short
 from blobkit.snapshot.sets import unique
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.asking.targets import Targets
+    from blobkit.questions.inputs.targets import Targets
     from blobkit.snapshot.graph import ReferenceGraph
     from blobkit.snapshot.snapshot import Snapshot
 

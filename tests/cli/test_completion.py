@@ -13,7 +13,7 @@ import pytest
 import blobkit
 from blobkit import demo
 from blobkit.commands.table import COMMANDS
-from blobkit.questions.asking.grouping import named_by
+from blobkit.questions.inputs.grouping import named_by
 from layouts import Registry
 from patience import HANG
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from blobkit import AgeError
-from blobkit.questions.asking.ages import parse_age
+from blobkit.questions.inputs.ages import parse_age
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import blobkit
 from blobkit.errors import UnknownTargetError
-from blobkit.questions.asking import many
-from blobkit.questions.asking.targets import flattened, resolve
+from blobkit.questions.inputs import many
+from blobkit.questions.inputs.targets import flattened, resolve
 from blobkit.snapshot.lookups import going_along, rows_on_any, twins
 from blobkit.snapshot.pins import rows_on
 from blobkit.snapshot.snapshot import Snapshot, build

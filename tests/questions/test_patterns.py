@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import blobkit
 from blobkit.errors import PatternError, UnknownTargetError
-from blobkit.questions.asking.patterns import expression
+from blobkit.questions.inputs.patterns import expression
 from blobkit.snapshot.snapshot import build
 from blobkit.snapshot.tables import matching
 from pinned import LONG, A, B, C, freed, store

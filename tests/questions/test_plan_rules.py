@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import blobkit
-from blobkit.questions.asking.sizes import parse_size
+from blobkit.questions.inputs.sizes import parse_size
 from blobkit.snapshot.snapshot import build
 from layouts import Registry, nowhere, sha
 

@@ -15,9 +15,9 @@ from blobkit.analysis.referrers import Holding
 from blobkit.analysis.repositories import members, repositories, spread
 from blobkit.digest import is_digest
 from blobkit.errors import NotPinnedError, PlanError
-from blobkit.questions.asking.ages import parse_age
-from blobkit.questions.asking.targets import blob_of, flattened, resolve
 from blobkit.questions.columns import keys, times
+from blobkit.questions.inputs.ages import parse_age
+from blobkit.questions.inputs.targets import blob_of, flattened, resolve
 from blobkit.render import printable
 from blobkit.snapshot.pins import first_of_name
 from blobkit.snapshot.roles import GOES_ALONG, IS_REVISION
@@ -27,8 +27,8 @@ from blobkit.snapshot.tables import codes, ids, numbers
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from blobkit.questions.asking.ages import Age
-    from blobkit.questions.asking.targets import Targets
+    from blobkit.questions.inputs.ages import Age
+    from blobkit.questions.inputs.targets import Targets
     from blobkit.snapshot.snapshot import Snapshot
 
     Places = NDArray[np.int64]

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from blobkit.analysis.reach import live, unknown
 from blobkit.errors import Hint, PlanError
-from blobkit.questions.asking.sizes import parse_size
+from blobkit.questions.inputs.sizes import parse_size
 
 if TYPE_CHECKING:
-    from blobkit.questions.asking.sizes import Size
+    from blobkit.questions.inputs.sizes import Size
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["garbage_bytes", "needed_bytes"]

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from blobkit.errors import ChoiceError, Hint, UnknownTargetError
-from blobkit.questions.asking.patterns import is_pattern, rows_like
-from blobkit.questions.asking.unknown import is_repository, refuse
+from blobkit.questions.inputs.patterns import is_pattern, rows_like
+from blobkit.questions.inputs.unknown import is_repository, refuse
 from blobkit.render import count, cut
 from blobkit.snapshot.pins import meant_by, named, rows_named
 from blobkit.snapshot.roles import IS_ALIAS, NAMES

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.analysis.referrers import Holding
-    from blobkit.questions.asking.targets import Dropped
+    from blobkit.questions.inputs.targets import Dropped
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["additional", "broken"]
+__all__ = ["also_drop", "broken_tags"]
 
 BLOBS_LOOKED_AT = 1000
 NAMES_ASKED = 20
@@ -35,7 +35,7 @@ WORK = 2_000_000
 """Blobs that go in all removals that are tried: where very much goes, fewer names are tried."""
 
 
-def broken(snapshot: Snapshot, dropped: Dropped, gone: NDArray[np.int32]) -> tuple[str, ...]:
+def broken_tags(snapshot: Snapshot, dropped: Dropped, gone: NDArray[np.int32]) -> tuple[str, ...]:
     """Return the names that stay and would no longer pull, sorted: what they contain goes, or a registry's link to it.
 
     Nothing where references are counted, or where all that names contain holds under the policy. Cost: links.
@@ -56,7 +56,7 @@ def broken(snapshot: Snapshot, dropped: Dropped, gone: NDArray[np.int32]) -> tup
     return tuple(sorted(names - dropped_names))
 
 
-def additional(snapshot: Snapshot, dropped: Dropped, after: Holding, blobs: NDArray[np.int32]) -> pd.DataFrame:
+def also_drop(snapshot: Snapshot, dropped: Dropped, after: Holding, blobs: NDArray[np.int32]) -> pd.DataFrame:
     """Return the names that free more together with what is dropped than alone: see `Preview.also_drop`.
 
     `blobs` are those that stay, biggest first. Only a blob that one name alone keeps then can go in addition because of
@@ -77,12 +77,12 @@ def additional(snapshot: Snapshot, dropped: Dropped, after: Holding, blobs: NDAr
             digest = snapshot.key(int(extra[np.argmax(snapshot.graph.size[extra])]))
             rows.append((name, size[1], by_itself[1], size[1] - by_itself[1], digest, name, size[0], size[1]))
     rows.sort(key=lambda row: (-row[3], -row[1], row[0]))
-    frame = pd.DataFrame(rows, columns=list(_ADDITIONAL))
-    return frame.astype(_ADDITIONAL)
+    frame = pd.DataFrame(rows, columns=list(_ALSO_DROP))
+    return frame.astype(_ALSO_DROP)
 
 
-_ADDITIONAL = dict.fromkeys(("tag", "bytes", "alone", "extra", "digest", "name", "blobs", "together"), "int64")
-_ADDITIONAL |= dict.fromkeys(("tag", "digest", "name"), "str")
+_ALSO_DROP = dict.fromkeys(("tag", "bytes", "alone", "extra", "digest", "name", "blobs", "together"), "int64")
+_ALSO_DROP |= dict.fromkeys(("tag", "digest", "name"), "str")
 
 
 def _last_keepers(snapshot: Snapshot, after: Holding, blobs: NDArray[np.int32]) -> list[str]:

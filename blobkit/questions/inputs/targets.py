@@ -18,9 +18,9 @@ from blobkit.analysis.reach import live
 from blobkit.analysis.referrers import Holding
 from blobkit.digest import is_digest
 from blobkit.errors import AmbiguousTargetError, BlobNotFoundError, Hint, NotPinnedError, UnknownTargetError
-from blobkit.questions.asking.many import in_turn
-from blobkit.questions.asking.patterns import is_pattern, rows_like
-from blobkit.questions.asking.unknown import by_prefix, nearest, refuse, refuse_pattern
+from blobkit.questions.inputs.many import in_turn
+from blobkit.questions.inputs.patterns import is_pattern, rows_like
+from blobkit.questions.inputs.unknown import by_prefix, nearest, refuse, refuse_pattern
 from blobkit.render import count, listed, printable, short
 from blobkit.snapshot.lookups import going_along, twins
 from blobkit.snapshot.pins import meant_by, named, revisions, rows_named, rows_on

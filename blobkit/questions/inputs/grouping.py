@@ -19,8 +19,8 @@ from blobkit.analysis.groups import reach
 from blobkit.analysis.reach import closure, closure_around, live, unknown
 from blobkit.errors import GroupingError, Hint
 from blobkit.present.cells import NAME_SHOWN
-from blobkit.questions.asking.choosing import chosen
 from blobkit.questions.columns import categories, times, words
+from blobkit.questions.inputs.choosing import chosen
 from blobkit.render import choices, cut
 from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import ids
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.analysis.groups import Reach
-    from blobkit.questions.asking.choosing import Where
+    from blobkit.questions.inputs.choosing import Where
     from blobkit.snapshot.snapshot import Snapshot
 
     Mapped = Callable[[str], object] | pd.Series | Mapping[str, object]

@@ -12,7 +12,7 @@ import numpy as np
 
 from blobkit.digest import ALGORITHMS, is_digest, parse
 from blobkit.errors import AmbiguousTargetError, Hint, InvalidDigestError, UnknownTargetError
-from blobkit.questions.asking.patterns import is_pattern, rows_like
+from blobkit.questions.inputs.patterns import is_pattern, rows_like
 from blobkit.render import count, cut, listed, printable, short
 from blobkit.snapshot.pins import named
 from blobkit.snapshot.tables import flat
