@@ -18,7 +18,7 @@ from peers import installed
 
 import blobkit
 from blobkit.analysis import dominators as tree
-from blobkit.analysis.reach import depth, holders
+from blobkit.analysis.reach import depth, incoming
 from blobkit.analysis.removal import removal
 from blobkit.snapshot.references import LINK_KINDS
 from blobkit.snapshot.snapshot import build
@@ -68,10 +68,10 @@ snapshot = Snapshot.from_parquet({path!r})
 print(time.perf_counter() - start, time.process_time() - used)
 start, used = time.perf_counter(), time.process_time()
 from blobkit.analysis import dominators as tree
-from blobkit.analysis.reach import closure_sizes, depth, holders
+from blobkit.analysis.reach import closure_sizes, depth, incoming
 import numpy as np
 graph = snapshot.graph
-depth(graph), holders(graph), tree.retained(graph), tree.frees(graph)
+depth(graph), incoming(graph), tree.retained(graph), tree.frees(graph)
 closure_sizes(graph, np.flatnonzero(graph.pins).astype(np.int32))
 print(time.perf_counter() - start, time.process_time() - used, peak())
 """
@@ -147,7 +147,7 @@ def shapes(snapshot: Snapshot) -> None:
 def _works() -> Iterator[tuple[str, Callable[[ReferenceGraph], object]]]:
     yield "reach", depth
     yield "dominators, retained, frees", tree.frees
-    yield "the links by target", holders
+    yield "the links by target", incoming
 
 
 def _seconds(work: Callable[[ReferenceGraph], object], graph: ReferenceGraph) -> float:

@@ -43,15 +43,15 @@ KERNELS = """
 import sys, time
 import numpy as np
 import blobkit
-from blobkit.analysis import holder_kernels, kernels
+from blobkit.analysis import referrer_kernels, kernels
 graph = blobkit.Snapshot.load(sys.argv[1]).graph
 first, targets = graph.indptr, graph.indices
 inside = np.ones(len(graph.size), np.bool_)
-degree = holder_kernels.links_to.plain(first, targets, inside)
+degree = referrer_kernels.links_to.plain(first, targets, inside)
 calls = {
     "depths": (kernels.depths, first, targets, np.flatnonzero(graph.pins).astype(np.int32)),
     "reverse": (kernels.reverse, first, targets),
-    "links_to": (holder_kernels.links_to, first, targets, inside),
+    "links_to": (referrer_kernels.links_to, first, targets, inside),
     "dominators": (kernels.dominators, first, targets, graph.pins > 0, inside, degree),
 }
 def took(run, *args):

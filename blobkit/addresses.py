@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.access import is_denied, reason
 from blobkit.errors import AddressError, UnreadableStoreError
-from blobkit.render import alike, in_shell, listed, printable
+from blobkit.render import alike, in_shell, join_some, printable
 from blobkit.snapshot.kinds import STORES
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _near(path: Path) -> str:
     except OSError:
         return ""
     found = [in_shell(path / name) for name in names if _quiet_kind(whole / name)]
-    return f"give the store in it, {listed(found, SHOWN)}" if found else ""
+    return f"give the store in it, {join_some(found, SHOWN)}" if found else ""
 
 
 def _quiet_kind(path: Path) -> str:

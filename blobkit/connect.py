@@ -16,7 +16,7 @@ from blobkit.addresses import OWN, SCANNERS, parse, recognise
 from blobkit.errors import AddressError, SourceError, UnreadableStoreError
 from blobkit.log import log
 from blobkit.protocols import as_snapshot
-from blobkit.render import in_shell, listed, printable
+from blobkit.render import in_shell, join_some, printable
 from blobkit.snapshot.snapshot import Snapshot
 from blobkit.store.local import LocalStore, ReadOnlyStore, open_read_only
 from blobkit.store.opening import index_path
@@ -65,7 +65,7 @@ def scan(
     ('oci', ('dependent', 'strong', 'ignore'))
     """
     if storage_options:
-        given = listed(sorted(storage_options))
+        given = join_some(sorted(storage_options))
         msg = f"storage_options are given ({given}), but {os.fspath(address)} is a local path"
         raise AddressError(msg)
     return _snapshot_of(address, policy, progress=progress, verify=verify, files=True)

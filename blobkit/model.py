@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from blobkit.present.answer import Answer
 from blobkit.present.plain import plain
 from blobkit.present.sections import ROWS_SHOWN, Section, Table, columns_table
-from blobkit.render import count, human_bytes, short
+from blobkit.render import abbreviate, count, human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -69,7 +69,7 @@ class Descriptor(Answer):
     def title(self) -> str:
         """Return the blob in one line: its digest, its size, what holds it."""
         holds = f"{count(self.pins, 'pin')} and {count(self.refcount - self.pins, 'link')} hold it"
-        return f"{short(self.digest)}, {human_bytes(self.size)}: {holds}"
+        return f"{abbreviate(self.digest)}, {human_bytes(self.size)}: {holds}"
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
         """Return the media type and the time, the tags, the links."""

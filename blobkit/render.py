@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "abbreviate",
     "alike",
     "choices",
-    "clean",
     "count",
-    "cut",
     "human_bytes",
     "in_shell",
-    "listed",
+    "join_some",
     "printable",
-    "short",
+    "to_utf8",
+    "truncate",
 ]
 
 ALIKE = 0.6
@@ -56,7 +56,7 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else plural}"
 
 
-def short(key: str) -> str:
+def abbreviate(key: str) -> str:
     """Return a digest with its first 12 hex digits only; any other key unchanged."""
     head, colon, hexa = key.rpartition(":")
     is_long = colon and len(hexa) >= 64 and all(c in "0123456789abcdef" for c in hexa)  # noqa: PLR2004 (sha256)
@@ -72,7 +72,7 @@ def in_shell(path: object) -> str:
     return shlex.quote(printable(str(path)))
 
 
-def listed(items: Sequence[str], most: int = 5) -> str:
+def join_some(items: Sequence[str], most: int = 5) -> str:
     """Return the items in one line, the first `most` of them and how many more there are."""
     more = len(items) - most
     head = ", ".join(items[:most])
@@ -103,7 +103,7 @@ def choices(name: str, known: Iterable[str], *, use: str = "use", most: int = 12
     return f"did you mean {near}? {use.capitalize()} {', '.join(names)}" if near else f"{use} {', '.join(names)}"
 
 
-def clean(text: str) -> str:
+def to_utf8(text: str) -> str:
     """Return `text` as valid UTF-8: undecodable bytes and lone surrogates become backslash escapes."""
     try:
         text.encode()
@@ -129,7 +129,7 @@ def _harmless(char: str) -> bool:
     return char == " " or unicodedata.category(char)[0] not in "CZ"
 
 
-def cut(text: str, most: int) -> str:
+def truncate(text: str, most: int) -> str:
     """Return the start of a text that is shown, in one line, and a sign where it goes on."""
     shown = printable(text[: most + 1])
     return shown if len(shown) <= most else shown[: most - 1] + "…"

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["balanced", "peeled"]
+__all__ = ["balanced", "reduced"]
 
 
 @Kernel
-def peeled(start: Ints, member: Ints, begin: Ints, classes: Ints, size: Ints, cost: Floats, need: int) -> Bools:
+def reduced(start: Ints, member: Ints, begin: Ints, classes: Ints, size: Ints, cost: Floats, need: int) -> Bools:
     """Return which names stay dropped when all are, and are then taken back while at least `need` bytes go.
 
     Taken back first: what loses fewest bytes for its cost; of equals the first. None that is left could be taken
@@ -98,24 +98,24 @@ def peeled(start: Ints, member: Ints, begin: Ints, classes: Ints, size: Ints, co
 
 @Kernel
 def balanced(start: Ints, member: Ints, size: Ints, cost: Floats, load: Floats, first: int, last: int) -> Floats:
-    """Return the bytes of each class dealt to its names so that bytes for cost come out evener than in `load`.
+    """Apportion the bytes of each class to its names, so that bytes per cost are more even than in `load`.
 
-    However they are dealt, names that are dropped free no more together than they were dealt. The evener, the
-    nearer that bound: Frank and Wolfe's steps towards the least sum of squares, from number `first` to before
+    For each way to apportion them: names that are dropped free at most the bytes that they have got. The more even, the
+    tighter this bound. Method: Frank and Wolfe's steps towards the least sum of squares, from number `first` to before
     `last`, each over all pairs (Danisch, Chan, Sozio: "Large Scale Density-friendly Graph Decomposition via Convex
     Programming", 2017).
     """
     load = load.copy()
     for turn in range(first, last):
         step = 2.0 / (turn + 3.0)
-        dealt = np.zeros(len(cost))
+        share = np.zeros(len(cost))
         for c in range(len(size)):
             best = member[start[c]]
             for at in range(start[c] + 1, start[c + 1]):
                 other = member[at]
-                if (load[other] + step * dealt[other]) * cost[best] < (load[best] + step * dealt[best]) * cost[other]:
+                if (load[other] + step * share[other]) * cost[best] < (load[best] + step * share[best]) * cost[other]:
                     best = other
-            dealt[best] += size[c]
+            share[best] += size[c]
         for j in range(len(cost)):
-            load[j] = (1 - step) * load[j] + step * dealt[j]
+            load[j] = (1 - step) * load[j] + step * share[j]
     return load

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.analysis.cover_kernels import balanced, peeled
+from blobkit.analysis.cover_kernels import balanced, reduced
 from blobkit.analysis.groups import classes, reach
 
 if TYPE_CHECKING:
@@ -78,11 +78,11 @@ class Cover:
         """Return the bytes that go for sure when these names are dropped."""
         return int(self.size[self.whole(dropped)].sum())
 
-    def peeled(self, need: int) -> Bools:
+    def reduced(self, need: int) -> Bools:
         """Return names that free `need` bytes together (all, where that needs `rest`): cheap, and none in vain."""
         order = np.argsort(self.member, kind="stable")
         begin = _starts(np.bincount(self.member, minlength=len(self.cost)))
-        run = peeled.of((len(self.member) + len(self.cost)) * HEAP)
+        run = reduced.of((len(self.member) + len(self.cost)) * HEAP)
         cost = np.maximum(self.cost, CHEAPEST)
         return run(self.start, self.member, begin, self.of_pair[order], self.size, cost, need)
 
@@ -95,7 +95,7 @@ class Cover:
         gain = np.zeros(len(order), np.int64)
         np.add.at(gain, last, self.size)
         dropped = place <= int(np.searchsorted(np.cumsum(gain), need))
-        return dropped & self.within(dropped).peeled(need)
+        return dropped & self.within(dropped).reduced(need)
 
     def within(self, dropped: Bools) -> Cover:
         """Return the cover of what these names free: the other names are in no class any more."""

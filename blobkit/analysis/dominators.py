@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.analysis import kernels
-from blobkit.analysis.reach import closure, holders, links_from, links_from_live, live, sources
+from blobkit.analysis.reach import closure, incoming, links_from, links_from_live, live, sources
 from blobkit.cache import memoized
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def dominators(graph: ReferenceGraph) -> Dominators:
         order = np.concatenate((np.flatnonzero(stuck).astype(np.int32), order))
     elif cyclic:
         order = kernels.postorder(graph.indptr, graph.indices, root)[::-1].copy()
-        idom = kernels.dominators_cyclic(*holders(graph), root, order)
+        idom = kernels.dominators_cyclic(*incoming(graph), root, order)
     return Dominators(idom, order, cyclic, stuck)
 
 

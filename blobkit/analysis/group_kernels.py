@@ -22,11 +22,11 @@ __all__ = [
     "BITS",
     "FULL",
     "WORDS",
+    "apportioned",
     "bits_dealt",
     "bits_spread",
     "bits_summed",
     "components",
-    "dealt",
     "placed",
     "searched",
     "taken",
@@ -74,7 +74,7 @@ def searched(first: Ints, targets: Ids, start: Ints, roots: Ids, most: int) -> t
 
 
 @Kernel
-def dealt(left: Ints, begin: Ints, found: Ids) -> Ints:
+def apportioned(left: Ints, begin: Ints, found: Ids) -> Ints:
     """Return how often each group is among the first `left[node]` that reach a node. `left` is used up."""
     number = np.zeros(len(begin) - 1, np.int64)
     for group in range(len(number)):

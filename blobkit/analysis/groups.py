@@ -15,7 +15,7 @@ import numpy as np
 
 from blobkit.analysis import group_kernels as kernels
 from blobkit.analysis.group_kernels import BITS, WORDS
-from blobkit.analysis.reach import gathered
+from blobkit.analysis.reach import take_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ class Reach(Protocol):
         """Return for each weight of the nodes the total of what each group reaches."""
         ...
 
-    def dealt(self, items: Ints) -> Ints:
+    def apportioned(self, items: Ints) -> Ints:
         """Return what each group gets when every node deals its items, one each to the first groups that reach it."""
         ...
 
@@ -91,9 +91,9 @@ class Listed:
             total[some] = np.add.reduceat(weight[self.found], self.begin[some]) if len(some) else 0
         return list(totals)
 
-    def dealt(self, items: Ints) -> Ints:
+    def apportioned(self, items: Ints) -> Ints:
         """Return what each group gets when every node deals its items to the first groups. Cost: pairs."""
-        return kernels.dealt(items.copy(), self.begin, self.found)
+        return kernels.apportioned(items.copy(), self.begin, self.found)
 
     def signatures(self) -> tuple[Words, Words]:
         """Return for each node the sum of the random numbers of the groups that reach it. Cost: pairs."""
@@ -139,7 +139,7 @@ class Batched:
         totals = [[run(self._component, bits, weight) for weight in weights] for bits in self._batches()]
         return [self._joined(list(parts)) for parts in zip(*totals, strict=True)]
 
-    def dealt(self, items: Ints) -> Ints:
+    def apportioned(self, items: Ints) -> Ints:
         """Return what each group gets when every node deals its items to the first groups. Cost: as `sums`."""
         run, left = kernels.bits_dealt.of(self._work), items.copy()
         return self._joined([run(self._component, bits, left) for bits in self._batches()])
@@ -171,7 +171,7 @@ class Batched:
     def marks(self, groups: Ids) -> Ints:
         """Return which of these groups reach each node, as bits. Cost: nodes + links."""
         start = np.concatenate(([0], np.cumsum(self.start[groups + 1] - self.start[groups])))
-        marks: Ints = self._spread(start, gathered(self.start, self.roots, groups))[self._component, 0]
+        marks: Ints = self._spread(start, take_ranges(self.start, self.roots, groups))[self._component, 0]
         return marks
 
     def _batches(self) -> Iterator[Ints]:
@@ -236,7 +236,7 @@ def shares(graph: ReferenceGraph, found: Reach, alone: Bools) -> Shares:
     blobs, closure, exclusive, split = found.sums(
         graph.blob.astype(np.int64), graph.size, np.where((number == 1) & alone, graph.size, 0), graph.size // among
     )
-    return Shares(blobs, closure, exclusive, split + found.dealt(np.where(number > 0, graph.size % among, 0)))
+    return Shares(blobs, closure, exclusive, split + found.apportioned(np.where(number > 0, graph.size % among, 0)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -73,7 +73,7 @@ def cheapest(cover: Cover, need: int, seconds: float, say: Callable[[str], objec
         found = _solved(merged, need - free, _Clock(until, say), whole=unit > 0)
         dropped[names] = (one >= 0) & found.dropped[one]
         gap = found.gap
-    return Choice(dropped & scaled.within(dropped).peeled(need), gap)
+    return Choice(dropped & scaled.within(dropped).reduced(need), gap)
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class _Search:
         self.cover, self.need, self.whole = cover, need, whole
         self.taken = np.zeros(len(cover.cost), np.bool_)
         self.part, self.names, self.left = cover, np.arange(len(cover.cost)), need
-        self.best = cover.peeled(need)
+        self.best = cover.reduced(need)
         self.least = 0.0
 
     @property
@@ -157,7 +157,7 @@ class _Search:
         self.names = self.names[names]
         self.left -= free
         if 0 < self.left <= self.part.possible:
-            self.offer(self.part.peeled(self.left))
+            self.offer(self.part.reduced(self.left))
         elif self.left <= 0:
             self.offer(np.zeros(len(names), np.bool_))
         else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from blobkit.analysis import kernels
-from blobkit.analysis.holder_kernels import links_to
+from blobkit.analysis.referrer_kernels import links_to
 from blobkit.cache import memoized
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ __all__ = [
     "closure_sizes",
     "closure_up",
     "depth",
-    "gathered",
-    "holders",
+    "incoming",
     "links_from",
     "links_from_live",
     "live",
     "live_without",
     "sources",
+    "take_ranges",
     "unknown",
 ]
 
@@ -53,12 +53,12 @@ def unknown(graph: ReferenceGraph) -> NDArray[np.int32]:
 
 
 @memoized
-def holders(graph: ReferenceGraph) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+def incoming(graph: ReferenceGraph) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Return the links by target: `sources[start[i]:start[i + 1]]` link to node i."""
     return kernels.reverse(graph.indptr, graph.indices)
 
 
-def gathered(start: NDArray[np.int64], values: NDArray[Number], nodes: NDArray[np.int32]) -> NDArray[Number]:
+def take_ranges(start: NDArray[np.int64], values: NDArray[Number], nodes: NDArray[np.int32]) -> NDArray[Number]:
     """Return `values[start[i]:start[i + 1]]` of all these nodes, one after the other."""
     number = start[nodes + 1] - start[nodes]
     shift = np.repeat(start[nodes] - (np.cumsum(number) - number), number)
@@ -103,7 +103,7 @@ def closure_around(graph: ReferenceGraph, nodes: NDArray[np.int32], blocked: NDA
 
 def closure_up(graph: ReferenceGraph, node: int) -> NDArray[np.int32]:
     """Return for each node the fewest links down to `node`, -1 where it does not reach it. Cost: nodes + links."""
-    return kernels.depths(*holders(graph), np.array([node], np.int32))
+    return kernels.depths(*incoming(graph), np.array([node], np.int32))
 
 
 def closure_sizes(graph: ReferenceGraph, nodes: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.analysis.holder_kernels import first_sources, links_within, nearest
 from blobkit.analysis.kernels import depths
-from blobkit.analysis.reach import gathered, holders, live
+from blobkit.analysis.reach import incoming, live, take_ranges
+from blobkit.analysis.referrer_kernels import first_sources, links_within, nearest
 from blobkit.snapshot.pins import first_of_name, texts
 from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import ids, numbers
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["Holding", "Names"]
+__all__ = ["Names", "Referrers"]
 
 ROOM = 1 << 24
 """Pairs of a node and a name that are held at once: 200 MB. Where more are needed, fewer names are told of each."""
@@ -60,7 +60,7 @@ class Names:
 
 
 @dataclass(frozen=True, eq=False)
-class Holding:
+class Referrers:
     """The nodes that are `alive` and the rows of the pin table that hold (`rows`), in one snapshot."""
 
     snapshot: Snapshot
@@ -68,12 +68,12 @@ class Holding:
     rows: NDArray[np.bool_]
 
     @classmethod
-    def now(cls, snapshot: Snapshot) -> Holding:
+    def now(cls, snapshot: Snapshot) -> Referrers:
         """Return what holds as things are."""
         return cls(snapshot, live(snapshot.graph), snapshot.holding)
 
     @classmethod
-    def after(cls, snapshot: Snapshot, dropped: dict[int, int], gone: NDArray[np.int32]) -> Holding:
+    def after(cls, snapshot: Snapshot, dropped: dict[int, int], gone: NDArray[np.int32]) -> Referrers:
         """Return what holds once these pins (rows, with how many of each) are dropped and these nodes are gone."""
         alive, rows = live(snapshot.graph).copy(), snapshot.holding.copy()
         alive[gone] = False
@@ -87,7 +87,7 @@ class Holding:
         Cost: what is above these nodes and its links, for each of the few names that are told; no more is held at
         once than `ROOM` says, if need be by telling fewer names.
         """
-        above = holders(self.snapshot.graph)
+        above = incoming(self.snapshot.graph)
         inside = self.alive & (depths(*above, nodes) >= 0)
         first, targets = links_within(*above, inside)
         while True:
@@ -103,18 +103,18 @@ class Holding:
         """Return up to `most` names that reach a node, nearest first; an anonymous pin by the key that it is on."""
         return list(self.reaching(np.array([node], np.int32), most).tuples(nearest_first=True)[0])
 
-    def directly(self, nodes: NDArray[np.int32], most: int) -> list[tuple[str, ...]]:
+    def incoming(self, nodes: NDArray[np.int32], most: int) -> list[tuple[str, ...]]:
         """Return up to `most` keys and names of what holds each node directly: first links, then pins, each sorted."""
-        start, above = first_sources(*holders(self.snapshot.graph), self.alive, nodes, most)
+        start, above = first_sources(*incoming(self.snapshot.graph), self.alive, nodes, most)
         links = list(_shared(self.snapshot.keys(above), np.arange(len(above)), start))
         inside = np.zeros(len(self.alive), np.bool_)
         inside[nodes] = True
         pins = self._names(nodes, *self._pinned(inside, most)).tuples()
         return [(above + on)[:most] for above, on in zip(links, pins, strict=True)]
 
-    def direct(self, node: int, most: int) -> list[str]:
+    def incoming_of(self, node: int, most: int) -> list[str]:
         """Return the same of one node."""
-        return list(self.directly(np.array([node], np.int32), most)[0])
+        return list(self.incoming(np.array([node], np.int32), most)[0])
 
     def _pinned(self, inside: NDArray[np.bool_], most: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return (node, row) for up to `most` names on each node of a set, by row."""
@@ -137,7 +137,7 @@ class Holding:
         start = np.zeros(len(self.alive) + 1, np.int64)
         np.cumsum(np.bincount(at, minlength=len(self.alive)), out=start[1:])
         number = start[nodes + 1] - start[nodes]
-        return Names(np.append(0, np.cumsum(number)), label[gathered(start, order, nodes)], self.snapshot)
+        return Names(np.append(0, np.cumsum(number)), label[take_ranges(start, order, nodes)], self.snapshot)
 
 
 def _fewer(node: NDArray[np.int32], label: NDArray[np.int64], most: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.analysis.kernels import reverse
-from blobkit.analysis.reach import gathered
+from blobkit.analysis.reach import take_ranges
 from blobkit.cache import memoized
 from blobkit.snapshot.pins import revisions
 from blobkit.snapshot.roles import CONTAINS, IS_REVISION, REFERS
@@ -150,7 +150,7 @@ def step(front: Pairs, origin: NDArray[np.int64], way: Rows) -> tuple[Pairs, NDA
     start, targets = way
     nodes = nodes_of(front)
     number = start[nodes + 1] - start[nodes]
-    return pack(np.repeat(front >> _BITS, number), gathered(start, targets, nodes)), np.repeat(origin, number)
+    return pack(np.repeat(front >> _BITS, number), take_ranges(start, targets, nodes)), np.repeat(origin, number)
 
 
 def _starts(snapshot: Snapshot, source: NDArray[np.int32]) -> NDArray[np.int64]:

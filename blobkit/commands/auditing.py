@@ -22,7 +22,7 @@ from blobkit.questions.audit import audit as audit_of
 from blobkit.questions.audit import limits
 from blobkit.questions.diff import diff as diff_of
 from blobkit.questions.inputs.ages import parse_age
-from blobkit.render import listed, printable
+from blobkit.render import join_some, printable
 
 if TYPE_CHECKING:
     from blobkit.commands.shown import Output
@@ -83,7 +83,7 @@ def audit(  # noqa: PLR0913 (one parameter an option)
         click.echo(f"blobkit: over the threshold: {printable(line)}", err=True)
     barred = [finding for finding in answer.found if finding.code == UNREADABLE]
     for finding in barred:
-        names = listed(list(map(printable, finding.names)), NAMED)
+        names = join_some(list(map(printable, finding.names)), NAMED)
         click.echo(f"blobkit: not all of it was read: {names}: {printable(finding.advice)}", err=True)
     return EXCEEDED if exceeded else UNANSWERED if barred else 0
 

@@ -21,7 +21,7 @@ from blobkit.filehandle import FileHandle
 from blobkit.oci.documents import OCI_INDEX, OCI_MANIFEST, annotations_of, entry_of, is_document
 from blobkit.oci.names import IMAGE_NAME, REF_NAME, Named, names_of
 from blobkit.oci.untrusted import DocumentError, Odd, objects, parse_json
-from blobkit.render import clean, listed, printable
+from blobkit.render import join_some, printable, to_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -203,7 +203,7 @@ def hidden_images(names: Iterable[tuple[str, str]]) -> str:
         return ""
     images = [f"{name} ({kind})" for name, kind in sorted(types.items())]
     return (
-        f"skopeo cannot read {listed(images, 3)} in an OCI image layout, as it looks for OCI media types only: "
+        f"skopeo cannot read {join_some(images, 3)} in an OCI image layout, as it looks for OCI media types only: "
         f"convert the image first, with skopeo copy --format oci, where skopeo is to read it here"
     )
 
@@ -231,7 +231,7 @@ def _entries(body: Json, odd: list[str]) -> Iterator[Entry]:
     for item in items:
         raw = next(objects([item], "manifests", odd), None)
         target = None if raw is None else entry_of(raw, odd)
-        names = NAMELESS if raw is None else Named(*map(clean, names_of(annotations_of(raw))))
+        names = NAMELESS if raw is None else Named(*map(to_utf8, names_of(annotations_of(raw))))
         yield Entry(item, target, names)
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, NoReturn
 
-from blobkit.render import clean
+from blobkit.render import to_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -200,4 +200,4 @@ def parse_time(text: object) -> datetime | None:
 def text_of(body: Mapping[str, object], field: str) -> str:
     """Return a text field as valid UTF-8; "" if it is absent or not a text."""
     value = body.get(field)
-    return clean(value) if isinstance(value, str) else ""
+    return to_utf8(value) if isinstance(value, str) else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blobkit.present.units import Unit
-from blobkit.render import cut, human_bytes, listed, printable, short
+from blobkit.render import abbreviate, human_bytes, join_some, printable, truncate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ def human(value: object, unit: Unit) -> str:
     if is_none(value):
         return ""
     if isinstance(value, tuple | list):
-        return listed([_brief(str(name)) for name in value], NAMES_SHOWN)
+        return join_some([_brief(str(name)) for name in value], NAMES_SHOWN)
     if isinstance(value, str) or unit not in _SHOWN:
         return _brief(str(value), PROSE_SHOWN if unit is Unit.PROSE else NAME_SHOWN)
     return _SHOWN[unit](value)
@@ -46,7 +46,7 @@ def is_none(value: object) -> bool:
 
 
 def _brief(text: str, most: int = NAME_SHOWN) -> str:
-    return cut(short(text), most)
+    return truncate(abbreviate(text), most)
 
 
 def _number(value: object) -> str:

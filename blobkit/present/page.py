@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from blobkit.present.cells import RIGHT, exact, human, is_none
 from blobkit.present.sections import ROWS_SHOWN, more_row
 from blobkit.present.units import Unit
-from blobkit.render import cut, printable
+from blobkit.render import printable, truncate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,7 @@ def _longest(table: Table) -> int:
 def _cell(value: object, column: Column, longest: int) -> str:
     """Return a cell: short, with all of the value as its title where that is longer; with a bar where it is bytes."""
     brief = human(value, column.unit)
-    whole = cut(exact(value), WHOLE_SHOWN)
+    whole = truncate(exact(value), WHOLE_SHOWN)
     title = f' title="{html.escape(whole)}"' if whole != brief and column.unit is not Unit.COUNT else ""
     if longest and column.unit is Unit.BYTES and not is_none(value):
         return f'<td class="n b" style="--w:{100 * int(str(value)) / longest:.0f}%"{title}>{_escaped(brief)}</td>'

@@ -17,12 +17,12 @@ from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, columns_ta
 from blobkit.protocols import as_surveyed
 from blobkit.questions.columns import categorical, keys, times
 from blobkit.questions.findings.checks import findings
-from blobkit.questions.findings.finding import FIGURES, MEANING, SEVERITIES
+from blobkit.questions.findings.finding import FIGURES, FINDINGS, SEVERITIES
 from blobkit.questions.garbage import collector_script
 from blobkit.questions.inputs.ages import parse_age
 from blobkit.questions.inputs.sizes import parse_size
 from blobkit.questions.summary import Summary
-from blobkit.render import choices, count, cut, human_bytes, short
+from blobkit.render import abbreviate, choices, count, human_bytes, truncate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -144,7 +144,7 @@ class Audit(Answer):
         lines = [*self.summary.totalled(), *self._totals()]
         if self.snapshot.store.note:
             lines.append(self.snapshot.store.note)
-        return [cut(line, LINE_SHOWN) for line in lines]
+        return [truncate(line, LINE_SHOWN) for line in lines]
 
     def _totals(self) -> list[str]:
         """Return the line that tells the bytes of all files, where they were counted."""
@@ -181,8 +181,8 @@ class Audit(Answer):
 
     def _example(self, finding: Finding) -> str:
         """Return the first name, or the first digest, that a finding is about."""
-        text = finding.names[0] if finding.names else short(self.snapshot.key(int(finding.nodes[0])))
-        return cut(text, NAME_SHOWN)
+        text = finding.names[0] if finding.names else abbreviate(self.snapshot.key(int(finding.nodes[0])))
+        return truncate(text, NAME_SHOWN)
 
     def _oldest(self, finding: Finding) -> pd.Timestamp | None:
         modified = times(self.snapshot, "modified", finding.nodes)
@@ -205,9 +205,9 @@ def limits(thresholds: Mapping[str, Size | None]) -> dict[str, int]:
     ThresholdError for what is neither, SizeError for no size.
     """
     for name in thresholds:
-        if name not in MEANING and name not in SEVERITIES:
-            msg = f"{cut(name, NAME_SHOWN)!r} is no finding"
-            raise ThresholdError(msg, hint=choices(name, (*SEVERITIES, *MEANING)))
+        if name not in FINDINGS and name not in SEVERITIES:
+            msg = f"{truncate(name, NAME_SHOWN)!r} is no finding"
+            raise ThresholdError(msg, hint=choices(name, (*SEVERITIES, *FINDINGS)))
     return {name: -1 if most is None else parse_size(most) for name, most in thresholds.items()}
 
 

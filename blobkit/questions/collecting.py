@@ -11,12 +11,12 @@ import pandas as pd
 
 from blobkit.analysis.collectors import would_abort
 from blobkit.analysis.reach import live
-from blobkit.analysis.referrers import Holding
+from blobkit.analysis.referrers import Referrers
 from blobkit.analysis.removal import drop_pins
 from blobkit.analysis.repositories import referrers, repositories
 from blobkit.cache import memoized
 from blobkit.questions.columns import keys
-from blobkit.render import count, cut, listed, short
+from blobkit.render import abbreviate, count, join_some, truncate
 from blobkit.snapshot.pins import named
 from blobkit.snapshot.roles import IS_REVISION
 from blobkit.snapshot.sets import among, minus, unique
@@ -102,7 +102,7 @@ class Collection:
         """The reason why nothing is collected, "" where something may be."""
         if self.by_hand:
             return ""
-        return listed(self.aborts, 3) or (self.why_not if len(self.harmed) else "")
+        return join_some(self.aborts, 3) or (self.why_not if len(self.harmed) else "")
 
     @property
     def command(self) -> str:
@@ -115,7 +115,7 @@ class Collection:
         snapshot = self.deletion.snapshot
         rows, number = self.deletion.under(snapshot)
         gone = drop_pins(snapshot, rows, number).nodes
-        after = Holding.after(snapshot, dict(zip(rows.tolist(), number.tolist(), strict=True)), gone)
+        after = Referrers.after(snapshot, dict(zip(rows.tolist(), number.tolist(), strict=True)), gone)
         return f"{self.command} would take {count(len(self.harmed), 'blob')} needed by {who_needs(after, self.harmed)}"
 
 
@@ -189,7 +189,7 @@ def _held(preview: Preview, nodes: Nodes) -> tuple[NDArray[np.object_], NDArray[
         nobody = f"no program drops anything from a {preview.snapshot.kind} store in place"
         return held, np.full(len(nodes), why if preview.snapshot.store.tools else nobody, object)
     rows, number = found.deletion.under(found.snapshot)
-    after = Holding.after(found.snapshot, dict(zip(rows.tolist(), number.tolist(), strict=True)), found.removal.nodes)
+    after = Referrers.after(found.snapshot, dict(zip(rows.tolist(), number.tolist(), strict=True)), found.removal.nodes)
     names = after.reaching(nodes, HOLDERS_TOLD)
     held[:] = names.tuples(nearest_first=True)
     has = np.diff(names.start) > 0
@@ -216,8 +216,8 @@ def _reasons(found: Collection, rows: NDArray[np.int32]) -> NDArray[np.int64]:
     return code
 
 
-def who_needs(holding: Holding, nodes: Nodes) -> str:
+def who_needs(holding: Referrers, nodes: Nodes) -> str:
     """Return a few of the names that reach the biggest of these blobs."""
     biggest = nodes[np.argmax(holding.snapshot.graph.size[nodes])]
     names = holding.names(int(biggest), 3)
-    return listed([cut(short(name), NAME_SHOWN) for name in names], 2) or "something"
+    return join_some([truncate(abbreviate(name), NAME_SHOWN) for name in names], 2) or "something"

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from blobkit.analysis.collectors import removed_before_stop, would_abort
-from blobkit.analysis.holder_kernels import links_within, losses
 from blobkit.analysis.kernels import depths
-from blobkit.analysis.reach import holders, live, unknown
-from blobkit.analysis.referrers import Holding
+from blobkit.analysis.reach import incoming, live, unknown
+from blobkit.analysis.referrer_kernels import links_within, losses
+from blobkit.analysis.referrers import Referrers
 from blobkit.errors import UnknownToolError
 from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
@@ -21,7 +21,7 @@ from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categories, keys, objects
-from blobkit.render import choices, count, cut, human_bytes, listed, short
+from blobkit.render import abbreviate, choices, count, human_bytes, join_some, truncate
 from blobkit.snapshot.kinds import collector, collectors
 from blobkit.snapshot.roles import IS_REVISION, STANDS_FOR
 from blobkit.snapshot.tables import codes, ids
@@ -68,7 +68,7 @@ class Comparison(Answer):
         lost = np.flatnonzero(frame["needed"].to_numpy())
         few = np.empty(len(frame), object)
         few[:] = [()] * len(frame)
-        few[lost] = objects(Holding.now(self.snapshot).reaching(self._removed[lost], NAMES_TOLD).tuples())
+        few[lost] = objects(Referrers.now(self.snapshot).reaching(self._removed[lost], NAMES_TOLD).tuples())
         frame["still_needed_by"] = few
         frame["names"] = self._losses[3][self._removed]
         return frame.sort_values(["needed", "size"], ascending=False, kind="stable")
@@ -133,7 +133,7 @@ class Comparison(Answer):
         opaque = unknown(self.snapshot.graph)
         if not len(opaque):
             return self.aborts
-        what = listed([short(key) for key in keys(self.snapshot, opaque[:4]).tolist()], 3)
+        what = join_some([abbreviate(key) for key in keys(self.snapshot, opaque[:4]).tolist()], 3)
         more = f"{count(len(opaque), 'manifest')} in use cannot be read ({what}): more than is told may be needed"
         return (*self.aborts, more)
 
@@ -232,7 +232,7 @@ class Comparison(Answer):
         lost = self._removed[self._needed[self._removed]]
         unlinked = np.flatnonzero((np.diff(self._unlinked[0]) > 0) & self._needed)
         lost = np.append(lost, unlinked).astype(np.int32)
-        return self._needed & (depths(*holders(self.snapshot.graph), lost) >= 0)
+        return self._needed & (depths(*incoming(self.snapshot.graph), lost) >= 0)
 
     @cached_property
     def _losses(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -240,7 +240,7 @@ class Comparison(Answer):
         graph = self.snapshot.graph
         lost = np.zeros(len(graph.size), np.bool_)
         lost[self._removed] = True
-        inside = links_within(*holders(graph), self._above)
+        inside = links_within(*incoming(graph), self._above)
         _, start, nodes, repository = self._names
         return losses(*inside, graph.size, lost, start, nodes, repository, *self._unlinked)
 
@@ -261,12 +261,12 @@ class Comparison(Answer):
         if len(self.notices) > NOTICES_SHOWN:
             lines.append(f"and {count(len(self.notices) - NOTICES_SHOWN, 'more notice')}: see .notices")
         if len(self.broken):
-            names = [cut(name, NAME_SHOWN) for name in self.broken["tag"].head(NAMES_TOLD)]
-            lines.append(f"{count(len(self.broken), 'name')} would break: {listed(names)}{self._more()}")
+            names = [truncate(name, NAME_SHOWN) for name in self.broken["tag"].head(NAMES_TOLD)]
+            lines.append(f"{count(len(self.broken), 'name')} would break: {join_some(names)}{self._more()}")
         spared = int(self._spared.sum())
         if spared:
             lines.append(f"it would keep {count(spared, 'blob')} that nothing needs ({human_bytes(self.kept_bytes)})")
-        return [cut(line, LINE_SHOWN) for line in lines]
+        return [truncate(line, LINE_SHOWN) for line in lines]
 
     def _more(self) -> str:
         more = len(self.broken) - NAMES_TOLD

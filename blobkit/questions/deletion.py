@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.analysis.repositories import Pairs
-    from blobkit.questions.inputs.targets import Dropped
+    from blobkit.questions.inputs.targets import PinSelection
     from blobkit.snapshot.snapshot import Snapshot
 
     Bools = NDArray[np.bool_]
@@ -63,7 +63,7 @@ class Deletion:
     number: NDArray[np.int64]
 
     @classmethod
-    def of(cls, snapshot: Snapshot, dropped: Dropped) -> Deletion:
+    def of(cls, snapshot: Snapshot, dropped: PinSelection) -> Deletion:
         """Return the deletion of these pins."""
         rows = np.fromiter(dropped.rows, np.int64, len(dropped.rows))
         return cls(snapshot, rows, np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows)))

@@ -18,7 +18,7 @@ from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_tabl
 from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categorical, keys, tags, words
 from blobkit.questions.inputs.grouping import OF_PINS, held, named_by
-from blobkit.render import count, cut, human_bytes, listed
+from blobkit.render import count, human_bytes, join_some, truncate
 from blobkit.snapshot.roles import GOES_ALONG, IS_ALIAS, IS_REVISION, IS_TWIN, NAMES
 from blobkit.snapshot.tables import codes, ids, places
 
@@ -207,10 +207,10 @@ class Diff(Answer):
         for change in ("added", "removed", "moved"):
             names = self.tags.index[self.tags["change"] == change]
             if len(names):
-                shown = listed([cut(str(name), NAME_SHOWN) for name in names[:3]])
+                shown = join_some([truncate(str(name), NAME_SHOWN) for name in names[:3]])
                 more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""  # noqa: PLR2004 (as many are named)
                 lines.append(f"names {change}: {shown}{more}")
-        return [cut(line, LINE_SHOWN) for line in lines]
+        return [truncate(line, LINE_SHOWN) for line in lines]
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
         """Return the causes that there are; folded, the biggest blobs and the names that changed."""

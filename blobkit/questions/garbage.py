@@ -8,11 +8,11 @@ import numpy as np
 
 from blobkit.analysis.collectors import would_abort
 from blobkit.analysis.reach import live
-from blobkit.analysis.referrers import Holding
+from blobkit.analysis.referrers import Referrers
 from blobkit.errors import UnknownToolError
 from blobkit.protocols import written
 from blobkit.questions.collecting import collector_view, needed_by_names, who_needs
-from blobkit.questions.inputs.targets import Dropped
+from blobkit.questions.inputs.targets import PinSelection
 from blobkit.questions.preview import preview_of
 from blobkit.render import count, human_bytes
 
@@ -36,7 +36,7 @@ def collector_script(snapshot: Snapshot, tool: str | None = None) -> str:
     by_hand = bool(store.by_hand) and tool == store.by_hand
     if store.tools and not by_hand:
         _refuse_harm(snapshot)
-    return written(preview_of(snapshot, Dropped(noun="name")), tool, [] if by_hand else _heading(snapshot))
+    return written(preview_of(snapshot, PinSelection(noun="name")), tool, [] if by_hand else _heading(snapshot))
 
 
 def _refuse_harm(snapshot: Snapshot) -> None:
@@ -45,7 +45,7 @@ def _refuse_harm(snapshot: Snapshot) -> None:
     if not len(harmed):
         return
     size = human_bytes(int(snapshot.graph.size[harmed].sum()))
-    needed = who_needs(Holding.now(snapshot.with_policy(snapshot.policies[0])), harmed)
+    needed = who_needs(Referrers.now(snapshot.with_policy(snapshot.policies[0])), harmed)
     instead = f"use {store.by_hand}, which removes file by file" if store.by_hand else "see blobkit compare-gc"
     command = collector_view(snapshot).rule.tool
     msg = f"{command} would take {count(len(harmed), 'blob')}, {size}, needed by {needed}: no script for it; {instead}"

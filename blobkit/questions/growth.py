@@ -11,7 +11,7 @@ import pandas as pd
 from blobkit.errors import DiffError
 from blobkit.protocols import SupportsSnapshot, as_snapshot
 from blobkit.questions.columns import times
-from blobkit.render import listed
+from blobkit.render import join_some
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,7 +59,7 @@ def _by_month(snapshot: Snapshot) -> pd.DataFrame:
 def _measured(snapshots: list[Snapshot]) -> pd.DataFrame:
     kinds = sorted({snapshot.kind for snapshot in snapshots})
     if len(kinds) > 1:
-        msg = f"the snapshots are of different kinds of stores ({listed(kinds)}): give those of one store"
+        msg = f"the snapshots are of different kinds of stores ({join_some(kinds)}): give those of one store"
         raise DiffError(msg)
     snapshots = sorted(snapshots, key=lambda snapshot: snapshot.time)
     index = pd.DatetimeIndex([snapshot.time for snapshot in snapshots], dtype="datetime64[us, UTC]", name="time")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from blobkit.analysis.reach import live
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.sections import LINE_SHOWN, Section, frame_table
-from blobkit.questions.inputs.targets import Dropped, untagged
-from blobkit.render import count, cut, human_bytes, listed, short
+from blobkit.questions.inputs.targets import PinSelection, untagged
+from blobkit.render import abbreviate, count, human_bytes, join_some, truncate
 from blobkit.snapshot.pins import rows_of_names
 from blobkit.snapshot.tables import numbers
 
@@ -36,7 +36,7 @@ def headline(preview: Preview, who: str) -> str:
         return f"{who} frees {promised}{alone}"
     if done.stops:
         policy = f"{promised} would go under policy {preview.snapshot.policy}"
-        why = cut(_LONG.sub(r"\1", done.stops), WHY_SHOWN)
+        why = truncate(_LONG.sub(r"\1", done.stops), WHY_SHOWN)
         return f"{who} frees nothing: {why}; {policy}{alone}"
     by = "the script, by hand," if preview.collection.by_hand else preview.collection.command or "the script"
     does = f"{who}: {by} frees {_what(len(done.digests), done.bytes)}"
@@ -60,14 +60,16 @@ def told(preview: Preview) -> list[str]:
         size = human_bytes(int(preview.snapshot.graph.size[kept].sum()))
         lines.append(f"kept: {count(len(kept), 'blob')} ({size}) that something else needs")
     if preview.also_untagged:
-        lines.append(f"also untagged: {listed(preview.also_untagged)}")
+        lines.append(f"also untagged: {join_some(preview.also_untagged)}")
     lines += _advice(preview)
     if not preview.exact:
-        lines.append(f"not exact: what these link to is unknown: {listed([short(d) for d in preview.opaque], 3)}")
+        lines.append(
+            f"not exact: what these link to is unknown: {join_some([abbreviate(d) for d in preview.opaque], 3)}"
+        )
     lines += preview.notices[:NOTICES_SHOWN]
     if len(preview.notices) > NOTICES_SHOWN:
         lines.append(f"and {count(len(preview.notices) - NOTICES_SHOWN, 'more notice')}: see .notices")
-    return [cut(line, LINE_SHOWN) for line in lines]
+    return [truncate(line, LINE_SHOWN) for line in lines]
 
 
 def sections_of(preview: Preview, rows: int) -> tuple[Section, ...]:
@@ -93,12 +95,12 @@ def _kept(preview: Preview, rows: int) -> Section:
     return Section(f"Kept: {_what(len(stays), int(size[stays].sum()))}", table=table, folded=True)
 
 
-def with_names(snapshot: Snapshot, dropped: Dropped, names: Sequence[str]) -> Dropped:
+def with_names(snapshot: Snapshot, dropped: PinSelection, names: Sequence[str]) -> PinSelection:
     """Return what is dropped, and these names with all their pins."""
     rows, count_of = dict(dropped.rows), numbers(snapshot.pins["count"])
     for name in names:
         rows |= {row: int(count_of[row]) for row in rows_of_names(snapshot)[name]}
-    return untagged(snapshot, Dropped((*dropped.names, *names), dropped.groups, rows))
+    return untagged(snapshot, PinSelection((*dropped.names, *names), dropped.groups, rows))
 
 
 def _what(blobs: int, size: int) -> str:
@@ -111,7 +113,7 @@ def _promised(preview: Preview) -> str:
 
 
 def _names(names: Sequence[str], most: int = 2) -> str:
-    return listed([cut(short(name), NAME_SHOWN) for name in names], most)
+    return join_some([truncate(abbreviate(name), NAME_SHOWN) for name in names], most)
 
 
 def _alone(preview: Preview) -> str:
@@ -151,11 +153,11 @@ def _same_image(preview: Preview) -> list[str]:
 
 def _advice(preview: Preview) -> list[str]:
     """Return what breaks, and which name would free more together with what is dropped than alone."""
-    lines = [f"these tags would no longer pull: {listed(preview.breaks)}"] if preview.breaks else []
+    lines = [f"these tags would no longer pull: {join_some(preview.breaks)}"] if preview.breaks else []
     best = preview.also_drop.head(0 if preview.dropped.noun else ADVISED)
     at_most = "" if preview.exact else "at most "
     more = [
-        f"with {cut(short(tag), NAME_SHOWN)} {at_most}{human_bytes(size)} more ({human_bytes(alone)} if dropped alone)"
+        f"with {_names([tag])} {at_most}{human_bytes(size)} more ({human_bytes(alone)} if dropped alone)"
         for tag, size, alone in zip(best["tag"], best["bytes"], best["alone"], strict=True)
     ]
     if more:

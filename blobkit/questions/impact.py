@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from blobkit.analysis.kernels import depths, reverse
-from blobkit.analysis.reach import gathered
+from blobkit.analysis.reach import take_ranges
 from blobkit.analysis.removal import drop_pins, freed
 from blobkit.cache import memoized
 from blobkit.questions.columns import keys
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from blobkit.analysis.referrers import Holding
-    from blobkit.questions.inputs.targets import Dropped
+    from blobkit.analysis.referrers import Referrers
+    from blobkit.questions.inputs.targets import PinSelection
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["also_drop", "broken_tags"]
@@ -35,7 +35,7 @@ WORK = 2_000_000
 """Blobs that go in all removals that are tried: where very much goes, fewer names are tried."""
 
 
-def broken_tags(snapshot: Snapshot, dropped: Dropped, gone: NDArray[np.int32]) -> tuple[str, ...]:
+def broken_tags(snapshot: Snapshot, dropped: PinSelection, gone: NDArray[np.int32]) -> tuple[str, ...]:
     """Return the names that stay and would no longer pull, sorted: what they contain goes, or a registry's link to it.
 
     Nothing where references are counted, or where all that names contain holds under the policy. Cost: links.
@@ -56,7 +56,7 @@ def broken_tags(snapshot: Snapshot, dropped: Dropped, gone: NDArray[np.int32]) -
     return tuple(sorted(names - dropped_names))
 
 
-def also_drop(snapshot: Snapshot, dropped: Dropped, after: Holding, blobs: NDArray[np.int32]) -> pd.DataFrame:
+def also_drop(snapshot: Snapshot, dropped: PinSelection, after: Referrers, blobs: NDArray[np.int32]) -> pd.DataFrame:
     """Return the names that free more together with what is dropped than alone: see `Preview.also_drop`.
 
     `blobs` are those that stay, biggest first. Only a blob that one name alone keeps then can go in addition because of
@@ -85,7 +85,7 @@ _ALSO_DROP = dict.fromkeys(("tag", "bytes", "alone", "extra", "digest", "name", 
 _ALSO_DROP |= dict.fromkeys(("tag", "digest", "name"), "str")
 
 
-def _last_keepers(snapshot: Snapshot, after: Holding, blobs: NDArray[np.int32]) -> list[str]:
+def _last_keepers(snapshot: Snapshot, after: Referrers, blobs: NDArray[np.int32]) -> list[str]:
     """Return the names that alone keep some of these blobs, those that keep most bytes first."""
     reaching = after.reaching(blobs, 2)
     only = np.flatnonzero(np.diff(reaching.start) == 1)
@@ -134,9 +134,9 @@ def _unlinked(
         front = unique(lost)
         while len(front):
             seen[front] = turn
-            rows = gathered(*snapshot.pins_of, front)
+            rows = take_ranges(*snapshot.pins_of, front)
             hit[rows[np.asarray(groups.take(rows).fill_null("")) == group]] = True
-            front = unique(gathered(*above, front))
+            front = unique(take_ranges(*above, front))
             front = front[seen[front] != turn]
     return hit
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.analysis.dominators import frees, retained
-from blobkit.analysis.reach import closure_sizes, gathered, live, unknown
+from blobkit.analysis.reach import closure_sizes, live, take_ranges, unknown
 from blobkit.analysis.removal import drop_pins, freed
 from blobkit.questions.inputs.patterns import expression
 from blobkit.snapshot.columns import arrow
@@ -157,7 +157,7 @@ def named_platforms(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.
     place = np.arange(len(different))
     below = np.repeat(place, graph.indptr[different + 1] - graph.indptr[different])
     owner = np.concatenate((place, below))
-    found = code[np.concatenate((different, gathered(graph.indptr, graph.indices, different)))]
+    found = code[np.concatenate((different, take_ranges(graph.indptr, graph.indices, different)))]
     owner, found = np.divmod(unique(owner * len(vocabulary) + found), max(len(vocabulary), 1))
     named = np.array([bool(name) for name in vocabulary], np.bool_)[found]
     sets, which = _sets(owner[named], found[named], len(different))

@@ -20,14 +20,14 @@ from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_tabl
 from blobkit.progress import staged
 from blobkit.protocols import as_snapshot, written
 from blobkit.questions.headline import as_promised, headline, waits
-from blobkit.questions.inputs.targets import Dropped, flattened, resolve
+from blobkit.questions.inputs.targets import PinSelection, flattened, resolve
 from blobkit.questions.planning.candidates import Rules, costs, rules
 from blobkit.questions.planning.covering import cover_of, infeasible
 from blobkit.questions.planning.goals import garbage_bytes, needed_bytes
 from blobkit.questions.planning.verified import Verified, verified
 from blobkit.questions.preview import Preview, preview_of
 from blobkit.questions.untagged import MIN_AGE, Untagged, dropped_untagged, in_groups, only_groups, revisions_view
-from blobkit.render import count, cut, human_bytes, listed, short
+from blobkit.render import abbreviate, count, human_bytes, join_some, truncate
 from blobkit.snapshot.pins import texts
 
 if TYPE_CHECKING:
@@ -125,10 +125,10 @@ class Plan(Answer):
         """The notices that a reader must know."""
         found = list(self.preview.notices) if self.tags else []
         if not self.preview.exact:
-            what = listed([short(digest) for digest in self.preview.opaque], 3)
+            what = join_some([abbreviate(digest) for digest in self.preview.opaque], 3)
             found.insert(0, f"only what goes for sure is counted: what these link to is unknown: {what}")
         if self.tags and self.preview.breaks:
-            found.insert(0, f"these tags stay and would no longer pull: {listed(self.preview.breaks)}")
+            found.insert(0, f"these tags stay and would no longer pull: {join_some(self.preview.breaks)}")
         return tuple(found)
 
     def script(self, tool: str | None = None) -> str:
@@ -191,17 +191,17 @@ class Plan(Answer):
         if self._untagged is not None:
             counts = self._untagged.value_counts().sort_index().sort_values(ascending=False, kind="stable")
             needed = [f"{number:,} {why}" for why, number in counts.items()]
-            lines.append(f"untagged and kept: {listed(needed, REASONS_SHOWN) or 'none'}")
+            lines.append(f"untagged and kept: {join_some(needed, REASONS_SHOWN) or 'none'}")
         if self.garbage_bytes:
             lines.append(f"{human_bytes(self.garbage_bytes)} are garbage already: no name needs to be dropped for them")
             if self.snapshot.store.revisions and self.snapshot.rule.by_name:
                 lines.append("untagged manifests are garbage too: blobkit untagged drops those that nothing needs")
         if self.preview.also_untagged:
-            lines.append(f"also untagged: {listed(self.preview.also_untagged)}")
+            lines.append(f"also untagged: {join_some(self.preview.also_untagged)}")
         lines += self.notices[:NOTICES_SHOWN]
         if len(self.notices) > NOTICES_SHOWN:
             lines.append(f"and {count(len(self.notices) - NOTICES_SHOWN, 'more notice')}: see .notices")
-        return [cut(line, LINE_SHOWN) for line in lines]
+        return [truncate(line, LINE_SHOWN) for line in lines]
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
         """Return the names that free most when dropped alone; folded, why the others stay."""
@@ -325,4 +325,4 @@ def _kept_by(frame: pd.DataFrame, keepers: NDArray[np.int64]) -> list[str]:
 def _preview(snapshot: Snapshot, tags: tuple[str, ...]) -> Preview:
     """Return what `simulate_deref` says of these names; a name that looks like a digest is forced to be one."""
     texts = [f"tag:{tag}" if is_digest(tag) else tag for tag in tags]
-    return preview_of(snapshot, resolve(snapshot, texts) if texts else Dropped())
+    return preview_of(snapshot, resolve(snapshot, texts) if texts else PinSelection())

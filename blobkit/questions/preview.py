@@ -12,7 +12,7 @@ import pandas as pd
 from blobkit.analysis.certainty import certainly_freed
 from blobkit.analysis.collectors import would_abort
 from blobkit.analysis.reach import closure, unknown
-from blobkit.analysis.referrers import Holding
+from blobkit.analysis.referrers import Referrers
 from blobkit.analysis.removal import drop_pins
 from blobkit.analysis.repositories import repositories
 from blobkit.present.answer import Answer
@@ -27,7 +27,7 @@ from blobkit.questions.headline import headline, sections_of, told
 from blobkit.questions.impact import also_drop, broken_tags
 from blobkit.questions.inputs.targets import resolve
 from blobkit.questions.untagged import MIN_AGE, Untagged, dropped_untagged, only_groups, revisions_view
-from blobkit.render import count, cut, listed, short
+from blobkit.render import abbreviate, count, join_some, truncate
 from blobkit.snapshot.lookups import rows_on_any
 from blobkit.snapshot.pins import named
 from blobkit.snapshot.roles import NAMES
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from blobkit.model import Level
     from blobkit.present.sections import Section
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.inputs.targets import Dropped, Targets
+    from blobkit.questions.inputs.targets import PinSelection, Targets
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Preview", "preview_of", "simulate_deref"]
@@ -66,7 +66,7 @@ class Preview(Answer):
     targets: tuple[str, ...]
     also_untagged: tuple[str, ...]
     notices: tuple[str, ...]
-    dropped: Dropped
+    dropped: PinSelection
     removal: Removal
 
     @cached_property
@@ -118,7 +118,7 @@ class Preview(Answer):
     def why_kept(self, nodes: NDArray[np.int32]) -> pd.DataFrame:
         """Return these rows of `kept`. Cost: what is above these nodes."""
         frame = _frame(self.snapshot, nodes, self._stays[0][nodes])
-        frame["holders"] = objects(self._after.directly(nodes, HOLDERS_KEPT))
+        frame["holders"] = objects(self._after.incoming(nodes, HOLDERS_KEPT))
         frame["still_needed_by"] = objects(self._after.reaching(nodes, HOLDERS_KEPT).tuples())
         return frame
 
@@ -174,7 +174,7 @@ class Preview(Answer):
         """
         return written(self, tool)
 
-    def dropping(self, snapshot: Snapshot, dropped: Dropped) -> Preview:
+    def dropping(self, snapshot: Snapshot, dropped: PinSelection) -> Preview:
         """Return the same preview of these pins, under the policy of `snapshot`."""
         return preview_of(snapshot, dropped)
 
@@ -200,8 +200,8 @@ class Preview(Answer):
         return self._stays[1]
 
     @cached_property
-    def _after(self) -> Holding:
-        return Holding.after(self.snapshot, self.dropped.rows, self.removal.nodes)
+    def _after(self) -> Referrers:
+        return Referrers.after(self.snapshot, self.dropped.rows, self.removal.nodes)
 
     @cached_property
     def _stays(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -265,7 +265,7 @@ class Preview(Answer):
     def title(self) -> str:
         """Return the answer in one line: first what is really done, then what the policy promises."""
         noun = self.dropped.noun
-        names = listed([cut(short(target), NAME_SHOWN) for target in self.targets], 3)
+        names = join_some([truncate(abbreviate(target), NAME_SHOWN) for target in self.targets], 3)
         return headline(self, f"Dropping {count(len(self.targets), noun) if noun else names}")
 
     def lines(self) -> list[str]:
@@ -309,7 +309,7 @@ def simulate_deref(
     return preview_of(snapshot, resolve(snapshot, targets, groups=groups, all_pins=all_pins))
 
 
-def preview_of(snapshot: Snapshot, dropped: Dropped) -> Preview:
+def preview_of(snapshot: Snapshot, dropped: PinSelection) -> Preview:
     """Return what would go if these pins were dropped together."""
     rows = np.fromiter(dropped.rows, np.int64, len(dropped.rows))
     number = np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows))

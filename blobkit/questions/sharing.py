@@ -14,7 +14,7 @@ from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.protocols import as_snapshot
 from blobkit.questions.inputs.grouping import MORE, SPECIAL, beside, held, named_by, partition
-from blobkit.render import count, cut, human_bytes
+from blobkit.render import count, human_bytes, truncate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,12 +85,12 @@ class Sharing(Answer):
     def title(self) -> str:
         """Return the answer in one line."""
         shared = f"{human_bytes(self.shared_bytes)} of {human_bytes(self.bytes)}"
-        return f"{shared} are shared by {cut(self.by, NAME_SHOWN)}, in {count(int(self._several.sum()), 'set')}"
+        return f"{shared} are shared by {truncate(self.by, NAME_SHOWN)}, in {count(int(self._several.sum()), 'set')}"
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
         """Return the biggest sets of groups; folded, what each group shares with the biggest of the others."""
         sets = frame_table(self.frame, rows=rows, total=("blobs", "bytes"))
-        lines = (cut(self.snapshot.caption(), LINE_SHOWN),)
+        lines = (truncate(self.snapshot.caption(), LINE_SHOWN),)
         return Section("", lines, sets), Section("Shared by two groups", table=self._pairs_table(rows), folded=True)
 
     def _pairs_table(self, rows: int) -> Table:

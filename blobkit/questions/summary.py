@@ -12,7 +12,7 @@ from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.protocols import as_snapshot
 from blobkit.questions.frame import STATUS, tags_frame, to_frame
-from blobkit.render import count, cut, human_bytes
+from blobkit.render import count, human_bytes, truncate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,7 +109,7 @@ class Summary(Answer):
         lines = self.totalled()
         if self.totals.loc["unknown", "blobs"]:
             lines.append("unknown: a manifest in use cannot be read, so nothing unreachable is safe to delete")
-        shown = [cut(f"notice: {message}", LINE_SHOWN) for message in self.notices[: self.top]]
+        shown = [truncate(f"notice: {message}", LINE_SHOWN) for message in self.notices[: self.top]]
         more = len(self.notices) - len(shown)
         return [*lines, *shown, *([f"and {count(more, 'notice')} more"] if more > 0 else [])]
 

@@ -16,7 +16,7 @@ from blobkit.errors import Hint, PlanError, UnknownPolicyError
 from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categories, keys, times
 from blobkit.questions.inputs.ages import parse_age
-from blobkit.questions.inputs.targets import Dropped, flattened, resolve
+from blobkit.questions.inputs.targets import PinSelection, flattened, resolve
 from blobkit.snapshot.pins import named, texts
 from blobkit.snapshot.roles import NAMES
 from blobkit.snapshot.sets import among, unique
@@ -185,11 +185,11 @@ def _is_empty(value: object) -> bool:
     return isinstance(value, tuple) and not value
 
 
-def dropped_untagged(found: Untagged, groups: Targets = ()) -> Dropped:
+def dropped_untagged(found: Untagged, groups: Targets = ()) -> PinSelection:
     """Return the pins of those that nothing needs, of all repositories or of some; UnknownTargetError."""
     rows = found.row[np.equal(found.needed_by, "").astype(np.bool_) & in_groups(found, groups)]
     names = tuple(texts(found.snapshot, rows))
-    return Dropped(names, rows=dict.fromkeys(rows.tolist(), 1), noun="untagged manifest")
+    return PinSelection(names, rows=dict.fromkeys(rows.tolist(), 1), noun="untagged manifest")
 
 
 def in_groups(found: Untagged, groups: Targets) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.protocols import as_snapshot
 from blobkit.questions.inputs.grouping import OF_BLOBS, SPECIAL, UNKNOWN, beside, held, named_by, partition
-from blobkit.render import count, cut, human_bytes
+from blobkit.render import count, human_bytes, truncate
 
 if TYPE_CHECKING:
     from blobkit.protocols import Address, SupportsSnapshot
@@ -67,10 +67,10 @@ class Usage(Answer):
     def title(self) -> str:
         """Return the answer in one line."""
         groups = count(int((~self.frame["beside"]).sum()), "group")
-        return f"{human_bytes(self.bytes)} by {cut(self.by, NAME_SHOWN)}: {groups}"
+        return f"{human_bytes(self.bytes)} by {truncate(self.by, NAME_SHOWN)}: {groups}"
 
     def _lines(self) -> list[str]:
-        lines = [cut(self.snapshot.caption(), LINE_SHOWN)]
+        lines = [truncate(self.snapshot.caption(), LINE_SHOWN)]
         if UNKNOWN in self.frame.index:
             lines.append("unknown: a manifest in use cannot be read, so nothing unreachable is safe to delete")
         if self.by not in OF_BLOBS and len(unknown(self.snapshot.graph)):

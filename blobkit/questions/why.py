@@ -12,18 +12,18 @@ import numpy as np
 import pandas as pd
 
 from blobkit.analysis.dominators import leaked
-from blobkit.analysis.holder_kernels import links_within
-from blobkit.analysis.reach import closure_up, holders
-from blobkit.analysis.referrers import Holding
+from blobkit.analysis.reach import closure_up, incoming
+from blobkit.analysis.referrer_kernels import links_within
+from blobkit.analysis.referrers import Referrers
 from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, columns_table, frame_table
 from blobkit.present.units import Unit
 from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categorical, keys
-from blobkit.questions.inputs.targets import Dropped, PinName, blob_of, untagged
+from blobkit.questions.inputs.targets import PinName, PinSelection, blob_of, untagged
 from blobkit.questions.preview import Preview, preview_of
-from blobkit.render import count, cut, human_bytes, short
+from blobkit.render import abbreviate, count, human_bytes, truncate
 from blobkit.snapshot.references import PIN_KINDS
 from blobkit.snapshot.roles import IS_REVISION
 from blobkit.snapshot.tables import codes, ids, numbers
@@ -99,7 +99,9 @@ class Why(Answer):
     @cached_property
     def holders(self) -> tuple[str, ...]:
         """The direct holders of the blob: digests that link to it and names of pins on it."""
-        return tuple(Holding.now(self.snapshot).direct(self._node, len(self._distance) + self.snapshot.pins.num_rows))
+        return tuple(
+            Referrers.now(self.snapshot).incoming_of(self._node, len(self._distance) + self.snapshot.pins.num_rows)
+        )
 
     @cached_property
     def paths(self) -> Paths:
@@ -133,7 +135,7 @@ class Why(Answer):
         """Return what would go if every pin that reaches the blob were dropped; tags go with their revisions."""
         count_of = numbers(self.snapshot.pins["count"])
         rows = {row: int(count_of[row]) for row in self._rows.tolist()}
-        dropped = untagged(self.snapshot, Dropped((*self.tags, *self.others), rows=rows))
+        dropped = untagged(self.snapshot, PinSelection((*self.tags, *self.others), rows=rows))
         return preview_of(self.snapshot, dropped)
 
     def __bool__(self) -> bool:
@@ -157,9 +159,9 @@ class Why(Answer):
         """Return the answer in one line."""
         size = human_bytes(int(self.snapshot.graph.size[self._node]))
         if not self:
-            return f"Nothing holds {short(self.digest)} ({size})"
+            return f"Nothing holds {abbreviate(self.digest)} ({size})"
         more = f" and {count(len(self.others), 'other pin')}" if self.others else ""
-        return f"{short(self.digest)} ({size}) is held by {count(len(self.tags), 'name')}{more}"
+        return f"{abbreviate(self.digest)} ({size}) is held by {count(len(self.tags), 'name')}{more}"
 
     @cached_property
     def _node(self) -> int:
@@ -193,7 +195,7 @@ class Why(Answer):
     def _below(self) -> NDArray[np.int32]:
         """The next node on a shortest way down to the blob, -1 for the blob itself. Cost: nodes + links above it."""
         distance = self._distance
-        first, targets = links_within(*holders(self.snapshot.graph), distance >= 0)
+        first, targets = links_within(*incoming(self.snapshot.graph), distance >= 0)
         source = np.repeat(np.arange(len(distance), dtype=np.int32), np.diff(first))
         nearer = np.flatnonzero(distance[targets] == distance[source] - 1)[::-1]
         below = np.full(len(distance), -1, np.int32)
@@ -210,7 +212,7 @@ class Why(Answer):
             lines.append(
                 "dropping the names is not enough: references that nothing accounts for hold it (see an audit)"
             )
-        return [cut(line, LINE_SHOWN) for line in lines]
+        return [truncate(line, LINE_SHOWN) for line in lines]
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
         """Return what holds the blob: the nearest pins; folded, a shortest way from each of them."""
@@ -224,7 +226,7 @@ class Why(Answer):
 
 def _few(found: tuple[str, ...]) -> str:
     """Return the first of these, and how many more there are."""
-    shown = [cut(short(key), NAME_SHOWN) for key in found[:HOLDERS_SHOWN]]
+    shown = [truncate(abbreviate(key), NAME_SHOWN) for key in found[:HOLDERS_SHOWN]]
     more = len(found) - len(shown)
     return ", ".join(shown) + (f" and {more:,} more" if more else "")
 

@@ -21,7 +21,7 @@ from blobkit.filehandle import Held, close, open_into
 from blobkit.log import log
 from blobkit.oci.documents import DOCUMENT_LIMIT, Document, read_document
 from blobkit.oci.untrusted import DocumentError
-from blobkit.render import clean
+from blobkit.render import to_utf8
 from blobkit.scanners.links import enclosing_store
 from blobkit.snapshot.notices import not_followed
 from blobkit.snapshot.snapshot import build
@@ -52,7 +52,7 @@ def micros(info: os.stat_result) -> int:
 
 def escape_controls(name: str) -> str:
     """Return a name as valid UTF-8 with control characters escaped, which the key of a node requires."""
-    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", clean(name))
+    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", to_utf8(name))
 
 
 def within(path: str, root: str) -> bool:
@@ -182,7 +182,7 @@ class Facts:
 
     def notice(self, code: str, message: str, key: str = "", path: str = "") -> None:
         """Record a notice about an unreadable, unknown or odd part; `message` is one line that names it."""
-        self.notices.append((code, key, clean(path), clean(message)))
+        self.notices.append((code, key, to_utf8(path), to_utf8(message)))
 
     def unreadable(self, what: str, error: OSError, path: str, key: str = "") -> None:
         """Record that a part could not be read, and who may read it; `what` ends in "cannot be ..."."""
@@ -217,7 +217,7 @@ class Facts:
         source, target, link_kind = self.links
         return build(
             kind,
-            clean(address),
+            to_utf8(address),
             nodes={
                 "key": list(self.ids),
                 "size": self.size,

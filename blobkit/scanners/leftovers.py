@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from blobkit.access import reason
-from blobkit.render import clean, count
+from blobkit.render import count, to_utf8
 from blobkit.snapshot.disk import Disk
 from blobkit.snapshot.notices import leftover, shared
 
@@ -143,7 +143,7 @@ class Ledger:
         described = self._described
         names = (f"{many:,} files called {name}" if many > 1 else path for name, (many, path) in described.items())
         number = sum(number for number, _ in described.values())
-        return Disk(self._files, self._bytes, number, self._metadata, tuple(map(clean, names)))
+        return Disk(self._files, self._bytes, number, self._metadata, tuple(map(to_utf8, names)))
 
     def _entry(self, path: str, entry: os.DirEntry[str], *, again: bool) -> None:
         """Record one entry of a directory that a scanner lists; blobs come through `blob`."""
@@ -262,7 +262,7 @@ class Ledger:
         role = self._role(path)
         if not stat.S_ISREG(info.st_mode) or (role == "blob" and not self._blobs):
             return
-        if role == "upload" and clean(path) not in self._uploads:
+        if role == "upload" and to_utf8(path) not in self._uploads:
             role = "leftover"
         if info.st_nlink > 1 or (self._inodes and (info.st_dev, info.st_ino) in self._inodes):
             inode = self._inode(info, role, path)
@@ -291,9 +291,9 @@ class Ledger:
         If a notice is already about one of these, that is the group.
         """
         if self._not_blobs:
-            known = next((above for above in self._above(path) if clean(above) in self._not_blobs), None)
+            known = next((above for above in self._above(path) if to_utf8(above) in self._not_blobs), None)
             if known is not None:
-                return self._not_blobs[clean(known)]
+                return self._not_blobs[to_utf8(known)]
         for above in reversed(list(self._above(path))):
             if above != path and self.place.is_part(self._as_seen(above)[len(self._base) :]):
                 continue

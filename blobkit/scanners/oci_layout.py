@@ -18,7 +18,7 @@ from blobkit.oci.names import Named, names_of
 from blobkit.oci.spec import decode_index
 from blobkit.oci.untrusted import DocumentError, Json, Odd, TooManyElementsError
 from blobkit.progress import watched
-from blobkit.render import clean
+from blobkit.render import to_utf8
 from blobkit.scanners.documents import Documents
 from blobkit.scanners.facts import Facts, Files, is_directory, listing, within
 from blobkit.scanners.layouts.collector import Marking
@@ -130,7 +130,7 @@ def _roots(top: _Top, facts: Facts) -> list[_Root]:
         facts.notice("odd", f"index.json: {message}", "", "index.json")
     if messages:
         facts.mark_unknown("index.json", ("entry",))
-    return [_Root(target, Named(*map(clean, named))) for target, named in found if target]
+    return [_Root(target, Named(*map(to_utf8, named))) for target, named in found if target]
 
 
 def _record_collector(root: Path, facts: Facts, files: Files, top: _Top) -> None:
@@ -141,7 +141,7 @@ def _record_collector(root: Path, facts: Facts, files: Files, top: _Top) -> None
         code = "index-undecoded" if top.is_known else "too-large"
         facts.notice(code, f"index.json cannot be decoded: {top.undecoded}", "", "index.json")
     else:
-        entries = [(entry, clean(names_of(annotations_of(entry)).name)) for entry in top.entries]
+        entries = [(entry, to_utf8(names_of(annotations_of(entry)).name)) for entry in top.entries]
         Marking(facts, files, is_swept=is_swept(root)).record(entries)
     record_unswept(root, facts)
 

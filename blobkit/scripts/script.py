@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from blobkit.errors import UnknownToolError
 from blobkit.questions.deletion import drops
 from blobkit.questions.impact import broken_tags
-from blobkit.render import choices, count, human_bytes, listed
+from blobkit.render import choices, count, human_bytes, join_some
 from blobkit.scripts.blobkit import with_blobkit
 from blobkit.scripts.oci import by_hand, with_umoci
 from blobkit.scripts.registry import with_api
@@ -68,9 +68,9 @@ def _heading(preview: Preview) -> list[str]:
     if not preview.exact:
         lines.append(f"not exact: at least {preview.certain_bytes} bytes are freed")
     if preview.also_untagged:
-        lines.append(f"also untagged: {listed(preview.also_untagged, NAMES_SHOWN)}")
+        lines.append(f"also untagged: {join_some(preview.also_untagged, NAMES_SHOWN)}")
     if preview.breaks:
-        lines.append(f"these tags will no longer pull: {listed(preview.breaks, NAMES_SHOWN)}")
+        lines.append(f"these tags will no longer pull: {join_some(preview.breaks, NAMES_SHOWN)}")
     return [*lines, *preview.notices[:NAMES_SHOWN]]
 
 
@@ -88,5 +88,5 @@ def _otherwise(preview: Preview) -> list[str]:
         lines.append(f"NOTE: {found.command} works as policy {found.snapshot.policy} says, not {policy}: it {what}")
     breaks = broken_tags(found.snapshot, preview.dropped, found.removal.nodes)
     if breaks and breaks != preview.breaks:
-        lines.append(f"these tags will no longer pull: {listed(breaks, NAMES_SHOWN)}")
+        lines.append(f"these tags will no longer pull: {join_some(breaks, NAMES_SHOWN)}")
     return lines

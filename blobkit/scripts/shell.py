@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from blobkit.render import human_bytes, listed, printable
+from blobkit.render import human_bytes, join_some, printable
 
 if TYPE_CHECKING:
     from blobkit.questions.deletion import Drop
@@ -32,13 +32,13 @@ def comment(text: str) -> str:
 
 def describe(drop: Drop) -> str:
     """Return a description of a drop: names, bytes, other tags of the digest."""
-    what = listed(drop.names, NAMES_SHOWN) or f"{drop.group}@{drop.digest}".lstrip("@")
+    what = join_some(drop.names, NAMES_SHOWN) or f"{drop.group}@{drop.digest}".lstrip("@")
     if drop.child:
         return f"{what}: deleted, because no remaining manifest needs it"
     alone = f"{what}: alone frees {human_bytes(drop.bytes)} ({drop.bytes} bytes)"
     if len(drop.names) > 1:
         alone += ", all of them together"
-    return f"{alone}; the same digest stays as {listed(drop.also, NAMES_SHOWN)}" if drop.also else alone
+    return f"{alone}; the same digest stays as {join_some(drop.also, NAMES_SHOWN)}" if drop.also else alone
 
 
 def call(*words: str) -> str:
@@ -48,6 +48,6 @@ def call(*words: str) -> str:
 
 def skip_call(drop: Drop, why: str) -> str:
     """Return the command that reports that a drop is skipped, and why."""
-    name = listed(drop.names, NAMES_SHOWN) or f"{drop.group}@{drop.digest}".lstrip("@")
+    name = join_some(drop.names, NAMES_SHOWN) or f"{drop.group}@{drop.digest}".lstrip("@")
     shown = printable(name)
     return call("skip", f"'{shown}'" if shown.startswith("-") else shown, why)

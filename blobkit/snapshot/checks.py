@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from blobkit.digest import FORM
 from blobkit.errors import SnapshotFormatError
-from blobkit.render import cut
+from blobkit.render import truncate
 from blobkit.snapshot.columns import flat
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def check_schema(table: str, schema: pa.Schema) -> None:
             raise SnapshotFormatError(msg)
         kind = schema.field(found[0]).type
         if not column.fits(kind):
-            msg = f"the column {name} of {table} holds {cut(str(kind), _SHOWN)} instead of {column.holds}"
+            msg = f"the column {name} of {table} holds {truncate(str(kind), _SHOWN)} instead of {column.holds}"
             raise SnapshotFormatError(msg)
 
 
@@ -100,7 +100,7 @@ def check_values(table: str, columns: Columns) -> None:
         try:
             column.validate(full=True)
         except pa.ArrowInvalid as error:
-            reason = cut(str(error).split("\n", maxsplit=1)[0], _SHOWN)
+            reason = truncate(str(error).split("\n", maxsplit=1)[0], _SHOWN)
             msg = f"the column {name} of {table} is not valid ({reason})"
             raise SnapshotFormatError(msg) from error
 
@@ -137,7 +137,7 @@ def check_keys(key: pa.ChunkedArray, stored: pa.ChunkedArray, key_form: str) -> 
         right |= _matches(keys, rf"\A(?:{key_form})\z") & ~_matches(keys, _STEP_UP)
     right &= ~_matches(keys, _CONTROLS) & ~_matches(keys, r"\A\z")
     if not right.all():
-        shown = cut(keys[int(np.argmin(right))].as_py(), _SHOWN)
+        shown = truncate(keys[int(np.argmin(right))].as_py(), _SHOWN)
         msg = f"the key {shown!r} is neither a digest nor another name that such a store gives to what it holds"
         raise SnapshotFormatError(msg)
 

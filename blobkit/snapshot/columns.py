@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from blobkit.errors import SnapshotFormatError
-from blobkit.render import clean, cut, listed
+from blobkit.render import join_some, to_utf8, truncate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,7 +88,7 @@ def text(values: object) -> pa.Array:
     try:
         return pa.array(values, TEXT)
     except UnicodeEncodeError:
-        return pa.array([value if value is None else clean(str(value)) for value in np.asarray(values, object)], TEXT)
+        return pa.array([value if value is None else to_utf8(str(value)) for value in np.asarray(values, object)], TEXT)
 
 
 def _ascii(values: NDArray[np.bytes_]) -> pa.Array:
@@ -131,7 +131,9 @@ def coded(values: object, vocabulary: tuple[str, ...], noun: str, n: int) -> pa.
     found = encoded.dictionary.to_pylist()
     odd = [str(word) for word in found if word not in vocabulary]
     if odd or encoded.null_count:
-        msg = f"unknown {noun} {listed([cut(word, _SHOWN) for word in odd]) or 'null'}: it needs a newer blobkit"
+        msg = (
+            f"unknown {noun} {join_some([truncate(word, _SHOWN) for word in odd]) or 'null'}: it needs a newer blobkit"
+        )
         raise SnapshotFormatError(msg)
     table = np.array([vocabulary.index(word) for word in found], np.int8)
     index = np.asarray(encoded.indices)

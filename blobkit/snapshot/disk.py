@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from blobkit.errors import SnapshotFormatError
-from blobkit.render import clean
+from blobkit.render import to_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ class Disk:
             msg = "snapshot.json: disk.names is not a short list of texts"
             raise SnapshotFormatError(msg)
         files, size, described, metadata = (_number(meta, field) for field in NUMBERS)
-        return cls(files, size, described, metadata, tuple(map(clean, names)))
+        return cls(files, size, described, metadata, tuple(map(to_utf8, names)))
 
 
 def _number(meta: Mapping[str, object], field: str) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.access import Denial
 from blobkit.digest import is_digest
-from blobkit.render import human_bytes, listed
+from blobkit.render import human_bytes, join_some
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 def recompressed(diff_id: str, layers: Sequence[str]) -> str:
     """Return the message that these layers are one content (with this diffID), compressed differently."""
-    return f"{len(layers)} layers are one content (diffID {diff_id}): {listed(layers, LISTED)}"
+    return f"{len(layers)} layers are one content (diffID {diff_id}): {join_some(layers, LISTED)}"
 
 
 def recompressed_in(diff_id: str, message: str) -> list[str]:
@@ -92,7 +92,7 @@ def not_followed_in(message: str) -> tuple[str, str] | None:
 def shared(digests: Sequence[str]) -> str:
     """Return the message that the files of these blobs have other names (hard links)."""
     noun = "blob is a file" if len(digests) == 1 else "blobs are files"
-    return f"{len(digests):,} {noun} with other names (hard links): {listed(digests, LISTED)}"
+    return f"{len(digests):,} {noun} with other names (hard links): {join_some(digests, LISTED)}"
 
 
 def shared_in(message: str) -> list[str]:

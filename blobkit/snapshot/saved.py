@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from blobkit.errors import SnapshotFormatError, UnknownPolicyError
-from blobkit.render import clean, cut, printable
+from blobkit.render import printable, to_utf8, truncate
 from blobkit.snapshot.disk import Disk
 from blobkit.snapshot.kinds import STORES, policy_of
 from blobkit.snapshot.loading import load
@@ -149,13 +149,13 @@ def _meta(data: bytes) -> Meta:
         raise SnapshotFormatError(msg) from error
     stated = found.get("format") if isinstance(found, dict) else None
     if stated != FORMAT:
-        msg = f"it is not in the format {FORMAT}, but in {cut(str(stated), _SHOWN)}: it needs a newer blobkit"
+        msg = f"it is not in the format {FORMAT}, but in {truncate(str(stated), _SHOWN)}: it needs a newer blobkit"
         raise SnapshotFormatError(msg)
     kind, address, policy, moment = (_text(found, field) for field in ("kind", "address", "policy", "time"))
     try:
-        return Meta(kind, clean(address), _time(moment), policy_of(kind, policy), Disk.from_meta(found.get("disk")))
+        return Meta(kind, to_utf8(address), _time(moment), policy_of(kind, policy), Disk.from_meta(found.get("disk")))
     except UnknownPolicyError as error:
-        msg = f"no policy {cut(policy, _SHOWN)!r} for {kind} stores: it needs a newer blobkit"
+        msg = f"no policy {truncate(policy, _SHOWN)!r} for {kind} stores: it needs a newer blobkit"
         raise SnapshotFormatError(msg) from error
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from blobkit.errors import SnapshotFormatError
-from blobkit.render import clean, cut
+from blobkit.render import to_utf8, truncate
 from blobkit.snapshot.columns import (
     TEXT,
     arrow,
@@ -194,11 +194,11 @@ def _check_nodes(table: pa.Table) -> None:
     key, size = flat(table["key"]), numbers(table["size"])
     same = np.flatnonzero(np.asarray(pc.equal(key[1:], key[:-1]))) if len(key) > 1 else np.empty(0, np.int64)
     if len(same):
-        msg = f"the node {cut(key[int(same[0])].as_py(), _SHOWN)} is listed twice"
+        msg = f"the node {truncate(key[int(same[0])].as_py(), _SHOWN)} is listed twice"
         raise SnapshotFormatError(msg)
     wrong = np.flatnonzero((size < 0) | ((size > 0) & (codes(table["stored"]) != STORED.index("yes"))))
     if len(wrong):
-        shown = cut(key[int(wrong[0])].as_py(), _SHOWN)
+        shown = truncate(key[int(wrong[0])].as_py(), _SHOWN)
         msg = f"the node {shown} has an impossible size ({size[wrong[0]]:,} bytes)"
         raise SnapshotFormatError(msg)
     if (total := _sum(size)) > _MOST:
@@ -224,7 +224,7 @@ def _notices(notices: Sequence[Notice] | Columns) -> pa.Table:
     names = ("code", "key", "path", "message")
     if isinstance(notices, Mapping):
         return pa.table({name: text(notices[name]) for name in names})
-    columns = ([clean(notice[i]) for notice in notices] for i in range(len(names)))
+    columns = ([to_utf8(notice[i]) for notice in notices] for i in range(len(names)))
     return pa.table({name: pa.array(column, TEXT) for name, column in zip(names, columns, strict=True)})
 
 

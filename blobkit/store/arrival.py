@@ -13,7 +13,7 @@ from blobkit.errors import MediaTypeConflictError
 from blobkit.model import Arrival, Descriptor, Link
 from blobkit.oci.documents import DOCUMENT_LIMIT, is_document, read_document
 from blobkit.oci.untrusted import DocumentError
-from blobkit.render import clean, printable
+from blobkit.render import printable, to_utf8
 from blobkit.store import rules
 from blobkit.store.layout.names import check_name
 from blobkit.store.writer import bytes_of
@@ -147,7 +147,7 @@ def _pin(
 
 def check_text(media_type: object) -> None:
     """Check that a media type is text that can be shown and stored; TypeError."""
-    if not isinstance(media_type, str) or clean(media_type) != media_type:
+    if not isinstance(media_type, str) or to_utf8(media_type) != media_type:
         msg = f"media_type {media_type!r:.100} is no text: give the type of the content, or nothing"
         raise TypeError(msg)
 

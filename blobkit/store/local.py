@@ -11,7 +11,7 @@ from blobkit.content.readonly import ReadOnlyContent
 from blobkit.errors import NO_STORE, NotAStoreError, ReadOnlyStoreError, StoreError, moved
 from blobkit.index.readonly import ReadOnlyIndex
 from blobkit.index.sqlite import SqliteIndex
-from blobkit.render import cut
+from blobkit.render import truncate
 from blobkit.store.fsck.outside import LayoutOutside
 from blobkit.store.layout.guard import Guard, notice
 from blobkit.store.layout.layout import Layout
@@ -260,7 +260,7 @@ def open_read_only(root: str | os.PathLike[str]) -> ReadOnlyStore:
 
 def _layout_notices(layout: Layout, rows: Reading) -> Sequence[tuple[str, str, str, str]]:
     found = [
-        ("layout-damaged", "", "index.json", f"an entry of index.json was not taken in: {cut(str(raw), 200)}")
+        ("layout-damaged", "", "index.json", f"an entry of index.json was not taken in: {truncate(str(raw), 200)}")
         for raw in Kept.of(rows).unheld
     ]
     if layout.is_absent() or layout.is_ours(rows):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 from blobkit.cascade import cascade
 from blobkit.errors import BlobNotFoundError, Hint, LinkCycleError, NotPinnedError, TagExistsError, TagNotFoundError
 from blobkit.model import Change, Freed, Link
-from blobkit.render import count, listed, printable, short
+from blobkit.render import abbreviate, count, join_some, printable
 from blobkit.store.cycles import reaches
 from blobkit.store.layout.names import check_name, is_name
 
@@ -107,7 +107,7 @@ def links_of_put(rows: Reading, digest: Digest, links: Collection[Link]) -> Chan
     exist = {old.target for old in rows.linked(links)}
     new = [added for added in links if added.target not in exist]
     if new and records[digest].refcount > records[digest].pins and reaches(rows, [n.target for n in new], digest):
-        _refuse_cycle(listed([short(n.target) for n in new]), digest)
+        _refuse_cycle(join_some([abbreviate(n.target) for n in new]), digest)
     return _planned(rows, pins={target: -1 for target in targets if records[target].anonymous > 0}, linked=new)
 
 
@@ -123,7 +123,7 @@ def tag(rows: Reading, name: str, digest: Digest, *, move: bool, transfer: bool)
         _check_pinned(rows, {digest: 1}, "hand over")
     old = rows.tags([name]).get(name)
     if old not in (None, digest) and not move:
-        msg = f"the tag {name!r} names {short(str(old))}: give move=True to make it name {short(digest)}"
+        msg = f"the tag {name!r} names {abbreviate(str(old))}: give move=True to make it name {abbreviate(digest)}"
         raise TagExistsError(msg, digest=str(old))
     pins = Counter({digest: -int(transfer)})
     if old != digest:
@@ -198,17 +198,16 @@ def _refuse(rows: Reading, digest: Digest, record: Record, wanted: int, act: str
         raise NotPinnedError(msg, digest=digest)
     releases = {f"tag {name!r}": f"store.untag({name!r})" for name in rows.names([digest]).get(digest, ())}
     for holder in rows.holders([digest], 3).get(digest, ()):
-        releases[f"a link from {short(holder)}"] = f'store.unlink("{digest}", "{holder}")'
+        releases[f"a link from {abbreviate(holder)}"] = f'store.unlink("{digest}", "{holder}")'
     more = record.refcount - len(releases)
     by = [*releases, *([f"{count(more, 'more reference')}"] if more > 0 else [])]
     release = next(iter(releases.values()), "store.snapshot() to look at")
     take = f'store.ref("{digest}") or transfer=False'
-    msg = (
-        f"{digest} has no anonymous pin to {act}, it is held by {listed(by)}: use {release if act == 'drop' else take}"
-    )
+    use = release if act == "drop" else take
+    msg = f"{digest} has no anonymous pin to {act}, it is held by {join_some(by)}: use {use}"
     raise NotPinnedError(msg, digest=digest)
 
 
 def _refuse_cycle(to: str, from_: Digest) -> None:
-    msg = f"a link from {short(from_)} to {short(to)} would close a cycle, which could never be freed"
+    msg = f"a link from {abbreviate(from_)} to {abbreviate(to)} would close a cycle, which could never be freed"
     raise LinkCycleError(msg, digest=from_)

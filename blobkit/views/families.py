@@ -10,14 +10,14 @@ import pandas as pd
 
 from blobkit.analysis import kernels
 from blobkit.analysis.dominators import retained
-from blobkit.render import listed
+from blobkit.render import join_some
 from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from blobkit.analysis.referrers import Holding
+    from blobkit.analysis.referrers import Referrers
     from blobkit.snapshot.graph import ReferenceGraph
     from blobkit.snapshot.snapshot import Snapshot
 
@@ -40,10 +40,10 @@ class Families:
 
     def named(self, bits: int, most: int = 2) -> str:
         """Return the families of these bits in one line."""
-        return listed([name for i, name in enumerate(self.names) if bits >> i & 1], most)
+        return join_some([name for i, name in enumerate(self.names) if bits >> i & 1], most)
 
 
-def families(before: Holding, after: Holding) -> Families:
+def families(before: Referrers, after: Referrers) -> Families:
     """Return which families reach each node by the pins that hold before and after. Cost: 16 closures, or 32."""
     snapshot = before.snapshot
     graph = snapshot.graph

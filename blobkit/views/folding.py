@@ -10,7 +10,7 @@ import numpy as np
 
 from blobkit.analysis.reach import live, sources
 from blobkit.questions.columns import tags
-from blobkit.render import count, human_bytes, listed, short
+from blobkit.render import abbreviate, count, human_bytes, join_some
 from blobkit.snapshot.sets import union
 from blobkit.views.families import MOST, families
 from blobkit.views.scene import MARKS, STATES
@@ -190,9 +190,9 @@ def _name(scene: Scene, places: Ints) -> str:
     node = scene.nodes[places]
     names = tags(scene.snapshot, node)[0]
     return (
-        listed([short(name) for name in names], 2)
+        join_some([abbreviate(name) for name in names], 2)
         if names
-        else short(scene.snapshot.key(node[0])).removeprefix("sha256:")
+        else abbreviate(scene.snapshot.key(node[0])).removeprefix("sha256:")
     )
 
 
@@ -220,7 +220,7 @@ def _notes(scene: Scene, split: list[Ints], known: Families | None) -> list[str]
 
 
 def _kept_by_names(scene: Scene, found: tuple[str, ...]) -> str:
-    names = [short(name) for name in found]
+    names = [abbreviate(name) for name in found]
     many = len(names) == NAMES_LOOKED_AT
-    some = f"{', '.join(names[:2])} and many more" if many else listed(sorted(names), 2)
+    some = f"{', '.join(names[:2])} and many more" if many else join_some(sorted(names), 2)
     return f"kept by {some}" if names else scene.unnamed

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import networkx as nx
 import numpy as np
 
-from blobkit.analysis.reach import holders
+from blobkit.analysis.reach import incoming
 from blobkit.protocols import as_snapshot
 from blobkit.snapshot.tables import flat
 from blobkit.views.attributes import Attributes, kind_names, kinds, plain
@@ -215,7 +215,7 @@ class _Arrays:
     @cached_property
     def sources(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """The links by target."""
-        return self._among(*holders(self.snapshot.graph))
+        return self._among(*incoming(self.snapshot.graph))
 
     def link(self, source: int, target: int) -> int:
         """Return the position of a link; -1 where there is none."""

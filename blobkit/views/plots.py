@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blobkit.questions.preview import Preview
-from blobkit.render import human_bytes, listed, short
+from blobkit.render import abbreviate, human_bytes, join_some
 from blobkit.views.canvas import Canvas
 from blobkit.views.drawing import draw_folded, draw_steps, rows_that_fit
 from blobkit.views.folding import fold
@@ -78,7 +78,7 @@ def _sum(preview: Preview, bars: Sequence[Step]) -> str:
     if not bars:
         return preview.title()
     reached, most = bars[0], "" if preview.exact else "at most "
-    names = listed([short(target) for target in preview.targets], 3)
+    names = join_some([abbreviate(target) for target in preview.targets], 3)
     size = f"{human_bytes(preview.bytes)} of {human_bytes(reached.bytes)}"
     return f"Dropping {names} frees {most}{size}, {len(preview):,} of {reached.blobs:,} blobs"
 

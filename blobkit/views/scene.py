@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.analysis import kernels
-from blobkit.analysis.reach import closure, holders, live, sources
-from blobkit.analysis.referrers import Holding
+from blobkit.analysis.reach import closure, incoming, live, sources
+from blobkit.analysis.referrers import Referrers
 from blobkit.errors import NotPinnedError
 from blobkit.protocols import as_snapshot
 from blobkit.questions.inputs.targets import resolve
 from blobkit.questions.preview import Preview
-from blobkit.render import count, human_bytes, listed, short
+from blobkit.render import abbreviate, count, human_bytes, join_some
 from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import KINDS, STORED, codes, ids
 
@@ -52,8 +52,8 @@ class Scene:
     mark: NDArray[np.int8]
     targets: NDArray[np.int32]
     title: str
-    before: Holding
-    after: Holding
+    before: Referrers
+    after: Referrers
 
     @property
     def size(self) -> NDArray[np.int64]:
@@ -95,7 +95,7 @@ def _preview(preview: Preview) -> Scene:
     freed = np.zeros(len(inside), np.bool_)
     freed[gone] = True
     state = np.where(freed, STATES.index("freed"), STATES.index("kept"))
-    after = Holding.after(snapshot, preview.dropped.rows, gone)
+    after = Referrers.after(snapshot, preview.dropped.rows, gone)
     stay = snapshot.graph.blob & inside & ~freed
     title = f"{preview.title()}, leaves {_amount(snapshot, stay)}"
     return _scene(snapshot, inside, state, dropped, title, after)
@@ -106,9 +106,9 @@ def _around(snapshot: Snapshot, target: Targets) -> Scene:
     graph = snapshot.graph
     nodes = _found(snapshot, target)
     below = closure(graph, nodes) >= 0
-    inside = below | (kernels.depths(*holders(graph), nodes) >= 0)
+    inside = below | (kernels.depths(*incoming(graph), nodes) >= 0)
     names = [target] if isinstance(target, str) else [str(name) for name in target]
-    what = f"What {listed([short(name) for name in names], 3)} reaches: {_amount(snapshot, below & graph.blob)}"
+    what = f"What {join_some([abbreviate(name) for name in names], 3)} reaches: {_amount(snapshot, below & graph.blob)}"
     above = inside & ~below & graph.blob
     if above.any():
         what += f"; what reaches it: {count(int(np.count_nonzero(above)), 'blob')}"
@@ -143,11 +143,11 @@ def _scene(  # noqa: PLR0913, PLR0917 (the fields of a scene, of which the rest 
     state: NDArray[np.int64],
     targets: NDArray[np.int32],
     title: str,
-    after: Holding | None = None,
+    after: Referrers | None = None,
 ) -> Scene:
     inside = inside & _matters(snapshot.graph)
     nodes = np.flatnonzero(inside).astype(np.int32)
-    before = Holding.now(snapshot)
+    before = Referrers.now(snapshot)
     return Scene(
         snapshot=snapshot,
         nodes=nodes,
@@ -171,7 +171,7 @@ def _height(graph: ReferenceGraph, inside: NDArray[np.bool_]) -> NDArray[np.int3
     """Return the most links from each node of a set to one that links to nothing in it."""
     ends = inside[sources(graph)] & inside[graph.indices]
     degree = np.bincount(sources(graph)[ends], minlength=len(inside)).astype(np.int32)
-    return kernels.levels_within(*holders(graph), np.ones_like(inside), inside, degree)
+    return kernels.levels_within(*incoming(graph), np.ones_like(inside), inside, degree)
 
 
 def _marks(snapshot: Snapshot) -> NDArray[np.int8]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from blobkit.present.units import Unit, unit_of
-from blobkit.render import human_bytes, listed, printable, short
+from blobkit.render import abbreviate, human_bytes, join_some, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,11 +90,11 @@ def _text(value: object) -> str:
     """Return text, or a tuple of names, escaped and shortened; "" where there is none."""
     if isinstance(value, tuple | list):
         whole = [printable(str(item)) for item in value]
-        return _titled(listed([short(item) for item in whole], NAMES_SHOWN), listed(whole, NAMES_IN_TITLE))
+        return _titled(join_some([abbreviate(item) for item in whole], NAMES_SHOWN), join_some(whole, NAMES_IN_TITLE))
     if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value):  # noqa: PLR0124 (nan)
         return ""
     whole_text = printable(str(value))
-    return _titled(short(whole_text), whole_text)
+    return _titled(abbreviate(whole_text), whole_text)
 
 
 def _titled(brief: str, whole: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.render import human_bytes, printable, short
+from blobkit.render import abbreviate, human_bytes, printable
 from blobkit.snapshot.tables import KINDS, codes
 from blobkit.views.folding import plural
 from blobkit.views.scene import scene
@@ -91,5 +91,5 @@ def _why(found: Scene, nodes: NDArray[np.int32]) -> str:
     for at, reaching in zip(asked.tolist(), found.after.reaching(nodes[asked], NAMES_ASKED).tuples(), strict=True):
         for name in reaching:
             names[name] += int(size[at]) + 1
-    shown = [printable(short(name)) for name, _ in names.most_common(NAMES_SHOWN)]
+    shown = [printable(abbreviate(name)) for name, _ in names.most_common(NAMES_SHOWN)]
     return f"needed by {', '.join(shown)}{' and others' * (len(names) > NAMES_SHOWN)}" if shown else found.unnamed

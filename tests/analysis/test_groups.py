@@ -15,7 +15,7 @@ from blobkit.analysis import group_kernels, groups
 from blobkit.analysis.dominators import leaked
 from blobkit.analysis.groups import Batched, Listed, classes, pairs, reach, shares
 from graphs import Graph, array, counted, graphs
-from twins import same
+from kernel_parity import same
 
 if TYPE_CHECKING:
     from blobkit.analysis.groups import Reach
@@ -59,7 +59,7 @@ def reached_by(graph: Graph, roots: Roots) -> list[tuple[int, ...]]:
     return [tuple(g for g, nodes in enumerate(found) if node in nodes) for node in range(len(graph))]
 
 
-def dealt(owners: list[tuple[int, ...]], items: list[int], number: int) -> list[int]:
+def apportioned(owners: list[tuple[int, ...]], items: list[int], number: int) -> list[int]:
     got = [0] * number
     for groups_of_node, left in zip(owners, items, strict=True):
         for group in groups_of_node[:left]:
@@ -75,7 +75,7 @@ def check(found: Reach, graph: Graph, roots: Roots) -> None:
         assert total.tolist() == [sum(weight[node] for node in nodes) for nodes in sets(graph, roots)]
     items = [size % 5 for size in graph.sizes]
     left = np.array(items)
-    assert found.dealt(left).tolist() == dealt(owners, items, len(roots))
+    assert found.apportioned(left).tolist() == apportioned(owners, items, len(roots))
     assert left.tolist() == items  # not used up
     one, two = found.signatures()
     signatures = list(zip(one.tolist(), two.tolist(), strict=True))
@@ -109,8 +109,8 @@ def test_words_that_are_full_are_counted_at_once_and_exactly(form: type) -> None
     check(found_by(form, graph, roots), graph, roots)
     owners = reached_by(graph, roots)
     for items in (62, 63, 64, 125, 126, 127, 128):
-        got = found_by(form, graph, roots).dealt(np.full(5, items))
-        assert got.tolist() == dealt(owners, [items] * 5, len(roots))
+        got = found_by(form, graph, roots).apportioned(np.full(5, items))
+        assert got.tolist() == apportioned(owners, [items] * 5, len(roots))
 
 
 @pytest.mark.slow
@@ -219,7 +219,7 @@ def test_compiled_kernels_agree_with_plain_ones(case: tuple[Graph, Roots]) -> No
         same(group_kernels.searched, found.indptr, found.indices, start, root, np.int64(most))
     begin, reached, _ = group_kernels.searched.plain(found.indptr, found.indices, start, root, 1000)
     items = found.size % 7
-    same(group_kernels.dealt, items, begin, reached)
+    same(group_kernels.apportioned, items, begin, reached)
     asked = list(range(len(graph)))[::-2]
     place = array(asked.index(node) if node in asked else -1 for node in range(len(graph)))
     number = np.bincount(reached, minlength=len(graph))[asked]

@@ -11,7 +11,7 @@ from blobkit.analysis import kernels
 from blobkit.analysis.compiling import Kernel
 from blobkit.analysis.reach import links_from, live
 from graphs import Graph, array, counted, graphs
-from twins import same
+from kernel_parity import same
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from blobkit.analysis import covers, planning
-from blobkit.analysis.cover_kernels import balanced, peeled
+from blobkit.analysis.cover_kernels import balanced, reduced
 from blobkit.analysis.covers import Cover, bound, cover
 from blobkit.analysis.planning import cheapest
 from graphs import Graph, counted
@@ -120,14 +120,14 @@ def test_kernels_compiled_and_plain_agree(seed: int) -> None:
     classes = found.of_pair[np.argsort(found.member, kind="stable")]
     cost = np.maximum(found.cost, 0.5)
     args = (found.start, found.member, begin, classes, found.size, cost, need)
-    assert (peeled.plain(*args) == peeled.compiled(*args)).all()
+    assert (reduced.plain(*args) == reduced.compiled(*args)).all()
     even = np.bincount(found.member, (found.size / found.number)[found.of_pair], len(cost))
     args = (found.start, found.member, found.size, cost, even, 0, 20)
-    dealt = balanced.plain(*args)
-    assert np.allclose(dealt, balanced.compiled(*args))
-    assert dealt.sum() == pytest.approx(found.size.sum())
+    apportioned = balanced.plain(*args)
+    assert np.allclose(apportioned, balanced.compiled(*args))
+    assert apportioned.sum() == pytest.approx(found.size.sum())
     in_steps = balanced.plain(*args[:4], balanced.plain(*args[:-1], 7), 7, 20)
-    assert (in_steps == dealt).all()
+    assert (in_steps == apportioned).all()
 
 
 def test_names_in_the_same_classes_become_one() -> None:

@@ -37,7 +37,7 @@ def test_closure_sizes_also_of_a_node_given_twice(graph: Graph) -> None:
 @pytest.mark.slow
 @given(graphs(cyclic=True))
 def test_holders_are_the_links_by_target(graph: Graph) -> None:
-    start, sources = reach.holders(counted(graph))
+    start, sources = reach.incoming(counted(graph))
     found = [set(sources[start[i] : start[i + 1]]) for i in range(len(graph))]
     assert found == graph.into
     assert len(sources) == len(graph.links)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import blobkit
 from blobkit.analysis import referrers
-from blobkit.analysis.holder_kernels import first_sources, links_within, nearest
-from blobkit.analysis.referrers import Holding
+from blobkit.analysis.referrer_kernels import first_sources, links_within, nearest
+from blobkit.analysis.referrers import Referrers
 from blobkit.snapshot.snapshot import Snapshot, build
 from graphs import Graph, array, graphs, key, snapshot_of
 
@@ -55,12 +55,12 @@ def test_the_nearest_names_of_each_node(
     with pytest.MonkeyPatch.context() as patch:
         if compiled:
             patch.setattr("blobkit.analysis.compiling.Kernel.price", 0)
-        found = Holding.now(snapshot).reaching(asked, most)
+        found = Referrers.now(snapshot).reaching(asked, most)
     for node, told, ordered in zip(range(len(graph)), found.tuples(), found.tuples(nearest_first=True), strict=True):
         expected = [name for _, name in near(graph, names, node)]
         assert list(ordered) == expected[:most]
         assert told == tuple(sorted(ordered))
-        assert Holding.now(snapshot).names(node, most) == list(ordered)
+        assert Referrers.now(snapshot).names(node, most) == list(ordered)
 
 
 @pytest.mark.slow
@@ -69,7 +69,7 @@ def test_what_holds_each_node_directly(case: tuple[Graph, dict[int, list[str]]],
     graph, names = case
     snapshot = snapshot_of(graph, counting=False, names=names)
     alive = graph.reached(graph.pinned())
-    for node, told in enumerate(Holding.now(snapshot).directly(array(range(len(graph))), most)):
+    for node, told in enumerate(Referrers.now(snapshot).incoming(array(range(len(graph))), most)):
         links = [key(above) for above in sorted(graph.into[node] & alive)]
         pins = sorted({name for far, name in near(graph, names, node) if far == 0})
         assert told[: len(links)] == tuple(links)[:most]
@@ -82,7 +82,7 @@ def test_with_little_room_fewer_names_are_told_of_each(monkeypatch: pytest.Monke
     n, most = 600, 100
     graph = Graph([1] * n, [most] + [0] * (n - 1), {(i, i + 1) for i in range(n - 1)})
     names = [f"n{i:03}" for i in range(most)]
-    found = Holding.now(snapshot_of(graph, counting=False, names={0: names})).reaching(array([0, n - 1]), most)
+    found = Referrers.now(snapshot_of(graph, counting=False, names={0: names})).reaching(array([0, n - 1]), most)
     assert found.tuples(nearest_first=True) == [tuple(names[: referrers.FEWEST])] * 2
 
 
@@ -155,6 +155,6 @@ def test_a_pin_that_counts_nothing_is_no_holder() -> None:
         links={"source": [], "target": []},
         pins={"node": [0, 0], "name": ["none", "one"], "kind": ["entry"] * 2, "count": [0, 1]},
     )
-    assert Holding.now(snapshot).direct(0, 10) == Holding.now(snapshot).names(0, 10) == ["one"]
+    assert Referrers.now(snapshot).incoming_of(0, 10) == Referrers.now(snapshot).names(0, 10) == ["one"]
     assert blobkit.simulate_deref(snapshot, "none").kept["holders"].tolist() == [("one",)]
     assert any("none of these holds" in notice for notice in blobkit.simulate_deref(snapshot, "none").notices)

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from live_registry import PROGRAM
 from random_registries import Link, settled
-from served import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

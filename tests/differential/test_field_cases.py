@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from live_registry import needs
 from patience import HANG
-from served import needs
 
 if TYPE_CHECKING:
     from pathlib import Path

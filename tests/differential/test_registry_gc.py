@@ -21,10 +21,10 @@ import registry_documents
 import registry_links
 from blobkit.errors import BlobkitError
 from blobkit.snapshot.kinds import collector
+from live_registry import PROGRAM, needs
 from random_registries import sound
 from real_registry_gc import as_anybody, collect, readable, write
 from registry_damage import DAMAGES
-from served import PROGRAM, needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ import pytest
 
 import blobkit
 from blobkit import AgeError, ThresholdError
-from blobkit.questions.findings.finding import MEANING, SEVERITIES
+from blobkit.questions.findings.finding import FINDINGS, SEVERITIES
 from blobkit.snapshot.snapshot import build
 from graphs import Graph, key, snapshot_of
 from layouts import INDEX, MANIFEST, GoStore, Layout, Registry, nowhere, sha
@@ -73,7 +73,7 @@ def test_a_healthy_layout_has_no_findings(layout: Layout, policy: str) -> None:
     assert audit.findings["code"].tolist() == ["metadata"]
     assert not audit
     assert "Nothing found" in str(audit)
-    assert audit.exceeds(dict.fromkeys((*MEANING, *SEVERITIES))) == ()
+    assert audit.exceeds(dict.fromkeys((*FINDINGS, *SEVERITIES))) == ()
 
 
 @pytest.mark.parametrize("policy", ["tags", "revisions", "gc", "gc-m"])

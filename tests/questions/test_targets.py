@@ -15,7 +15,7 @@ from blobkit.errors import (
     NotPinnedError,
     UnknownTargetError,
 )
-from blobkit.render import short
+from blobkit.render import abbreviate
 from blobkit.snapshot.snapshot import build
 from layouts import Layout, Registry, sha
 from pinned import LONG, A, B, C, digest, freed, store
@@ -68,13 +68,13 @@ def test_a_unique_start_of_a_digest(prefix: str) -> None:
 
 
 def test_a_start_needs_six_hex_digits() -> None:
-    starts = f"at least 6 digits, {short(C)} starts so"
+    starts = f"at least 6 digits, {abbreviate(C)} starts so"
     for few in ("ccccc", "c"):
         with pytest.raises(UnknownTargetError, match=f"nothing here is named '{few}', and .*too short: {starts}"):
             freed(store((None, C)), few)
         with pytest.raises(InvalidDigestError, match=f"'sha256:{few}' is too short .*: {starts}"):
             freed(store((None, C)), f"sha256:{few}")
-    both = f"{short(A)}, {short(B)}, {short(LONG)} start so"
+    both = f"{abbreviate(A)}, {abbreviate(B)}, {abbreviate(LONG)} start so"
     with pytest.raises(UnknownTargetError, match=both):
         blobkit.why(store((None, C)), "aaaaa")
     with pytest.raises(InvalidDigestError, match=r"too short for the start of a digest: at least 6 digits$"):

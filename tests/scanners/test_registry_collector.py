@@ -12,8 +12,8 @@ import blobkit
 from blobkit.scanners.registries import collector as registry_collector
 from blobkit.snapshot.kinds import collector
 from layouts import DOCKER_MANIFEST, INDEX, MANIFEST, Registry, garbage, noticed, nowhere, sha
+from live_registry import PROGRAM
 from real_registry_gc import collect_copy
-from served import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,8 @@ import pytest
 
 import blobkit
 from layouts import MANIFEST, Registry, codes, garbage, noticed, sha
+from live_registry import PROGRAM
 from real_registry_gc import as_anybody, blobs, collect_copy
-from served import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from served import serving
+from live_registry import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from served import Served
+    from live_registry import Served
 
 
 @pytest.fixture(scope="session")

@@ -10,14 +10,14 @@ import pytest
 
 import blobkit
 from layouts import garbage
-from served import needs, shell
+from live_registry import needs, shell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from blobkit.snapshot.snapshot import Snapshot
-    from served import Served
+    from live_registry import Served
 
     Dataset = tuple[Path, dict[str, object]]
 

@@ -11,12 +11,12 @@ from blobkit.questions.deletion import Drop
 from blobkit.scripts.registry import with_api
 from blobkit.snapshot.kinds import STORES
 from layouts import MANIFEST, Registry, garbage, sha
-from served import needs, shell
+from live_registry import needs, shell
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from served import Served
+    from live_registry import Served
 
 TOOLS = ("curl", "skopeo")
 

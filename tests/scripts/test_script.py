@@ -18,13 +18,13 @@ from blobkit.questions.deletion import Drop
 from blobkit.scripts.containerd import with_ctr
 from blobkit.snapshot.kinds import STORES
 from layouts import INDEX, GoStore, Layout, Registry, garbage, sha
-from served import needs, shell
+from live_registry import needs, shell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from served import Served
+    from live_registry import Served
 
     Dataset = tuple[Path, dict[str, object]]
 

@@ -11,7 +11,7 @@ import pytest
 import blobkit
 from blobkit.oci.names import IMAGE_NAME, REF_NAME
 from layouts import DOCKER_MANIFEST, INDEX, MANIFEST, Layout, nowhere, sha
-from served import needs, shell
+from live_registry import needs, shell
 
 if TYPE_CHECKING:
     from pathlib import Path

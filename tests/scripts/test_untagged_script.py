@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from served import Served
+    from live_registry import Served
 
     Dataset = tuple[Path, dict[str, object]]
 

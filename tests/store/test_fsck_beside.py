@@ -20,8 +20,8 @@ from blobkit.errors import StoreBusyError
 from blobkit.store.fsck import files, subject
 from blobkit.store.fsck.directory import fsck_directory
 from blobkit.store.local import LocalStore
-from labour import forked
 from patience import HANG, until
+from workload import forked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

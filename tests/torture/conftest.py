@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import witness
+import independent_reader as reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ def more() -> int:
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Path]:
     """A directory in memory, where the system has one: for what has nothing to do with disks."""
-    with tempfile.TemporaryDirectory(dir=witness.QUICK or tmp_path) as place:
+    with tempfile.TemporaryDirectory(dir=reader.QUICK or tmp_path) as place:
         yield Path(place)
 
 

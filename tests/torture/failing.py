@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.errors import LayoutBehindWarning
 from blobkit.store.local import LocalStore
-from labour import digest_of, forked
+from workload import digest_of, forked
 
 if TYPE_CHECKING:
     from collections.abc import Callable

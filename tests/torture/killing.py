@@ -16,13 +16,13 @@ import signal
 from collections import Counter
 from pathlib import Path
 
+import independent_reader as reader
 import ledger
-import witness
 from blobkit.store.local import LocalStore
-from chores import work
-from labour import Job, forked, fsck
+from injected_bugs import BUGS
+from operations import work
 from patience import until
-from plant import BUGS
+from workload import Job, forked, fsck
 
 ROWS = 150
 """A store of more blobs is replaced by a new one, else the checks take longer than the work."""
@@ -39,7 +39,7 @@ def play(place: Path, seed: int, durability: str, crew: int, steps: int | None) 
     """
     choice = random.Random(seed)  # noqa: S311 (repeatable)
     root = place / "store"
-    base = witness.look(root)
+    base = reader.look(root)
     jobs = [Job(root, place / f"log{n}", choice.getrandbits(32), n, crew, durability) for n in range(crew)]
     errors = [place / f"error{n}" for n in range(crew)]
     pids = [forked(lambda job=job: work(job, base, steps), job.log.with_name(f"error{job.number}")) for job in jobs]
@@ -67,14 +67,14 @@ def lines(log: Path) -> int:
     return log.read_bytes().count(b"\n") if log.exists() else 0
 
 
-def inspect(root: Path, base: witness.Seen, logs: list[list[ledger.Effect]]) -> tuple[Counter[str], list[str]]:
+def inspect(root: Path, base: reader.Seen, logs: list[list[ledger.Effect]]) -> tuple[Counter[str], list[str]]:
     """Look at what the dead left, let the store be opened once, and look again."""
-    seen = witness.look(root)
-    problems = witness.faults(root, seen) + ledger.problems(base, seen, logs)
+    seen = reader.look(root)
+    problems = reader.faults(root, seen) + ledger.problems(base, seen, logs)
     temps = len(list((root / ".blobkit/tmp").iterdir()))
     checked = fsck(root)
-    after = witness.look(root)
-    problems += witness.faults(root, after) + witness.leftovers(root, after) + ledger.problems(base, after, logs)
+    after = reader.look(root)
+    problems += reader.faults(root, after) + reader.leftovers(root, after) + ledger.problems(base, after, logs)
     problems += checked if set(checked) != {f"orphan: {digest}" for digest in after.orphans} else []
     figures = Counter(blobs=len(seen.blobs), links=len(seen.links), orphans=len(after.orphans - base.orphans))
     figures += Counter(temporary=temps, tombstones=len(seen.tombstones), dirty=seen.dirty)

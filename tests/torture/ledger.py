@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from witness import Seen
+    from independent_reader import Seen
 
 
 class UndoneError(Exception):

@@ -13,11 +13,11 @@ import os
 import random
 from pathlib import Path
 
-import witness
+import independent_reader as reader
 from blobkit.store.local import LocalStore
-from labour import digest_of, forked
+from injected_bugs import BUGS
 from patience import HANG
-from plant import BUGS
+from workload import digest_of, forked
 
 CREW = 4
 CONTENTS = [b"one", b"two", b"three"]
@@ -67,10 +67,10 @@ def main() -> None:
     codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
     figures = [json.loads(path.read_text()) for path in sorted(given.place.glob("figures*"))]
     root = given.place / "store"
-    seen = witness.look(root)
+    seen = reader.look(root)
     problems = [error.read_text() for error in errors if error.exists()]
     total = {key: sum(figure[key] for figure in figures) for key in ("cycles", "lost")}
-    problems += witness.faults(root, seen) + witness.leftovers(root, seen) + [f"left: {d}" for d in seen.blobs]
+    problems += reader.faults(root, seen) + reader.leftovers(root, seen) + [f"left: {d}" for d in seen.blobs]
     print(json.dumps({**total, "codes": codes, "orphans": len(seen.orphans), "problems": problems}))  # noqa: T201
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import independent_reader as reader
 import ledger
-import witness
 from blobkit.errors import BatchError, StoreBusyError, StoreError
 from blobkit.store.local import LocalStore
-from chores import toil
-from labour import Job, Labourer, forked
+from operations import run
 from patience import HANG, until
+from workload import Job, Worker, forked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,17 +33,17 @@ def test_eight_processes_end_with_exact_counts(tmp_path: Path, driven: Driven, m
     assert "under_way" not in figures
 
 
-def hands(store: LocalStore, place: Path, numbers: range, crew: int) -> list[Labourer]:
-    base = witness.look(store.root)
-    return [Labourer(Job(store.root, place / f"log{n}", n, n, crew, largest=90_000), store, base) for n in numbers]
+def hands(store: LocalStore, place: Path, numbers: range, crew: int) -> list[Worker]:
+    base = reader.look(store.root)
+    return [Worker(Job(store.root, place / f"log{n}", n, n, crew, largest=90_000), store, base) for n in numbers]
 
 
-def at_work(workers: list[Labourer], steps: int, troubles: list[BaseException]) -> list[threading.Thread]:
+def at_work(workers: list[Worker], steps: int, troubles: list[BaseException]) -> list[threading.Thread]:
     """Return started threads, each of which does so many things."""
 
-    def work(worker: Labourer) -> None:
+    def work(worker: Worker) -> None:
         try:
-            toil(worker, steps)
+            run(worker, steps)
         except BaseException as error:  # noqa: BLE001 (whatever it is, the test must see it)
             troubles.append(error)
 
@@ -53,7 +53,7 @@ def at_work(workers: list[Labourer], steps: int, troubles: list[BaseException]) 
     return threads
 
 
-def written(workers: list[Labourer]) -> int:
+def written(workers: list[Worker]) -> int:
     """Return how many lines are in their logs."""
     return sum(worker.job.log.read_bytes().count(b"\n") for worker in workers)
 
@@ -62,10 +62,8 @@ def check(root: Path, place: Path) -> int:
     """Hold that the store is what the logs say, exactly; return how many effects there were."""
     logs = [ledger.read(path.read_bytes()) for path in sorted(place.glob("log?"))]
     assert {effect.state for log in logs for effect in log} <= {"done", "refused"}
-    seen = witness.look(root)
-    assert (
-        witness.faults(root, seen) + witness.leftovers(root, seen) + ledger.problems(witness.Seen(), seen, logs) == []
-    )
+    seen = reader.look(root)
+    assert reader.faults(root, seen) + reader.leftovers(root, seen) + ledger.problems(reader.Seen(), seen, logs) == []
     assert not seen.orphans
     return sum(map(len, logs))
 
@@ -86,18 +84,18 @@ def test_a_fork_in_the_middle_of_threads_goes_on_in_both(tmp_path: Path, more: i
     troubles: list[BaseException] = []
     with LocalStore(tmp_path / "s", durability="off", timeout=HANG) as store:
         *crew, parent, child, late = hands(store, tmp_path, range(6), 6)
-        toil(parent, 20)
+        run(parent, 20)
         threads = at_work(crew, 80 * more, troubles)
         pids = []
         for number, worker in enumerate((child, late)):
             done = written(crew) + 30
             until(lambda done=done: written(crew) >= done or troubles)
-            pids.append(forked(lambda worker=worker: (toil(worker, 40), store.close()), tmp_path / f"error{number}"))
-            toil(parent, 20)
+            pids.append(forked(lambda worker=worker: (run(worker, 40), store.close()), tmp_path / f"error{number}"))
+            run(parent, 20)
         for thread in threads:
             thread.join()
         assert [os.waitpid(pid, 0)[1] for pid in pids] == [0, 0], [p.read_text() for p in tmp_path.glob("error*")]
-        toil(parent, 20)
+        run(parent, 20)
     assert not troubles
     assert check(tmp_path / "s", tmp_path) > 200
 
@@ -118,8 +116,8 @@ def test_waiting_for_the_lock_is_bounded_and_loses_nothing(tmp_path: Path) -> No
             assert other.get(kept).refcount == 1
         assert other.get(kept).refcount == 2
         other.put(b"new", tag="t")
-    seen = witness.look(root)
-    assert witness.faults(root, seen) + witness.leftovers(root, seen) == []
+    seen = reader.look(root)
+    assert reader.faults(root, seen) + reader.leftovers(root, seen) == []
     assert (len(seen.blobs), set(seen.tags), seen.orphans) == (2, {"t"}, set())
 
 
@@ -144,8 +142,8 @@ def test_a_forked_child_goes_on_after_its_parent_closed_the_store(tmp_path: Path
     store.close()
     (tmp_path / "go").touch()
     assert os.waitpid(pid, 0)[1] == 0, (tmp_path / "error").read_text()
-    seen = witness.look(tmp_path / "s")
-    assert witness.faults(tmp_path / "s", seen) == []
+    seen = reader.look(tmp_path / "s")
+    assert reader.faults(tmp_path / "s", seen) == []
     assert (len(seen.blobs), seen.orphans) == (3, set())
 
 
@@ -165,5 +163,5 @@ def test_a_child_forked_inside_a_batch_has_no_part_in_it(tmp_path: Path) -> None
             assert os.waitpid(pid, 0)[1] == 0, (tmp_path / "error").read_text()
             batch.put(b"second")
         assert len(store) == 2
-    seen = witness.look(tmp_path / "s")
-    assert witness.faults(tmp_path / "s", seen) + witness.leftovers(tmp_path / "s", seen) == []
+    seen = reader.look(tmp_path / "s")
+    assert reader.faults(tmp_path / "s", seen) + reader.leftovers(tmp_path / "s", seen) == []

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import failing
-import witness
+import independent_reader as reader
 from blobkit.store.local import LocalStore
-from labour import fsck
+from workload import fsck
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +25,8 @@ Picture = tuple[object, ...]
 
 
 def picture(root: Path) -> Picture:
-    seen = witness.look(root)
-    assert not witness.faults(root, seen)
+    seen = reader.look(root)
+    assert not reader.faults(root, seen)
     return seen.blobs, seen.links, seen.tags
 
 
@@ -103,6 +103,6 @@ def test_one_failure_is_one_error_and_nothing_is_half_done(
         assert all("\n" not in text for text in raised.values()), told
         assert picture(root) == pictures[verb][not raised.keys() & {"open", "verb"}], told
         found = fsck(root)
-        seen = witness.look(root)
+        seen = reader.look(root)
         assert set(found) == {f"orphan: {digest}" for digest in seen.orphans}, told
-        assert not witness.faults(root, seen) + witness.leftovers(root, seen), told
+        assert not reader.faults(root, seen) + reader.leftovers(root, seen), told

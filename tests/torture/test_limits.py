@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 import failing
-import witness
+import independent_reader as reader
 from blobkit.errors import ReadOnlyStoreError
 from blobkit.store.local import LocalStore, open_read_only
-from labour import forked, fsck
 from patience import until
+from workload import forked, fsck
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,8 +30,8 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount an
 
 
 def picture(root: Path) -> Picture:
-    seen = witness.look(root)
-    assert not witness.faults(root, seen)
+    seen = reader.look(root)
+    assert not reader.faults(root, seen)
     return seen.blobs, seen.links, seen.tags
 
 
@@ -80,15 +80,15 @@ def check(place: Path, pictures: list[Picture], raised: dict[str, str]) -> None:
     assert all("\n" not in text for text in raised.values()), raised
     wanted = pictures[not raised.keys() & {"open", "verb"}]
     LocalStore(place / "s").close()
-    seen = witness.look(place / "s")
+    seen = reader.look(place / "s")
     for digest in seen.blobs.keys() - pictures[0][0].keys() - pictures[1][0].keys():
         assert digest == failing.AFTERWARDS, raised
         assert "go on" in raised
         with LocalStore(place / "s") as store:
             store.deref(digest)
     assert picture(place / "s") == wanted, raised
-    seen = witness.look(place / "s")
-    assert not witness.faults(place / "s", seen) + witness.leftovers(place / "s", seen), raised
+    seen = reader.look(place / "s")
+    assert not reader.faults(place / "s", seen) + reader.leftovers(place / "s", seen), raised
     assert set(fsck(place / "s")) == {f"orphan: {digest}" for digest in seen.orphans}
 
 
@@ -184,8 +184,8 @@ def test_a_store_on_a_full_disk_can_be_read_and_emptied(tiny: Path) -> None:
         assert all(reader.get(digest).read() for digest in digests[2:])
     with LocalStore(tiny / "s") as store:  # what the dead writer left is cleared first
         assert store.deref(digests[2]).digests == (digests[2],)
-    seen = witness.look(tiny / "s")
-    assert witness.faults(tiny / "s", seen) + witness.leftovers(tiny / "s", seen) == []
+    seen = reader.look(tiny / "s")
+    assert reader.faults(tiny / "s", seen) + reader.leftovers(tiny / "s", seen) == []
     assert not seen.orphans
 
 
@@ -240,7 +240,7 @@ def held_open(root: Path, place: Path) -> int:
 @root_only
 @pytest.mark.parametrize("is_in_use", [False, True])
 def test_a_directory_that_an_ordinary_user_may_only_read(before: Path, *, is_in_use: bool) -> None:
-    with tempfile.TemporaryDirectory(dir=witness.QUICK) as place:
+    with tempfile.TemporaryDirectory(dir=reader.QUICK) as place:
         Path(place).chmod(0o755)
         root = Path(place, "s")
         shutil.copytree(before / "s", root)

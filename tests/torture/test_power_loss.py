@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import outage
+import crash_images
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def wrong_after_crashes(place: Path, levels: str, *bugs: str, seed: int = 1, images: int = 60) -> Iterator[str]:
-    calls = outage.history(place, seed, 60, levels, *bugs)
-    return outage.cut(place, calls, seed, images, levels)
+    calls = crash_images.history(place, seed, 60, levels, *bugs)
+    return crash_images.cut(place, calls, seed, images, levels)
 
 
 @pytest.mark.slow

@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import witness
+import independent_reader as reader
 from blobkit.store.local import LocalStore
-from chores import put_large, toil
-from labour import Job, Labourer, digest_of
+from injected_bugs import BUGS
 from ledger import Effect
-from plant import BUGS
+from operations import put_large, run
+from workload import Job, Worker, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,12 +42,12 @@ def checkpoint_often() -> None:
 
 def one_after_another(root: Path, log: Path, seed: int, steps: int, levels: list[str]) -> None:
     for phase, durability in enumerate(levels):
-        base = witness.look(root)
+        base = reader.look(root)
         with LocalStore(root, durability=durability) as store:
-            worker = Labourer(Job(root, log, seed + phase, largest=LARGEST), store, base)
+            worker = Worker(Job(root, log, seed + phase, largest=LARGEST), store, base)
             if phase:
                 worker.log.say("open")
-            toil(worker, steps)
+            run(worker, steps)
             worker.job = replace(worker.job, largest=HUGE)
             put_large(worker)
 
@@ -55,17 +55,17 @@ def one_after_another(root: Path, log: Path, seed: int, steps: int, levels: list
 def at_once(root: Path, log: Path, seed: int, steps: int, levels: list[str]) -> None:
     """Work on a weak store, and acknowledge what it did as soon as a strong one has committed something after it."""
     with LocalStore(root, durability=levels[0]) as weak, LocalStore(root, durability=levels[1]) as strong:
-        worker = Labourer(Job(root, log, seed, largest=LARGEST), weak, witness.Seen())
-        witnessed = digest_of(b"witnessed")
-        worker.do(Effect({witnessed: (1, 1)}), lambda: strong.put(b"witnessed"))
+        worker = Worker(Job(root, log, seed, largest=LARGEST), weak, reader.Seen())
+        observed = digest_of(b"observed")
+        worker.do(Effect({observed: (1, 1)}), lambda: strong.put(b"observed"))
         do = worker.do
 
         def sealed(effect: Effect, act: Callable[[], object]) -> None:
-            effect.pin(witnessed, 1)
-            do(effect, lambda: (act(), strong.ref(witnessed)))
+            effect.pin(observed, 1)
+            do(effect, lambda: (act(), strong.ref(observed)))
 
         worker.do = sealed
-        toil(worker, steps)
+        run(worker, steps)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import blobkit
-from blobkit.render import human_bytes, short
+from blobkit.render import abbreviate, human_bytes
 from blobkit.views.styled import human
 from registries import Images, images
 
@@ -106,7 +106,7 @@ def test_digests_are_short_with_the_whole_as_title(evil: Snapshot) -> None:
     found = page(frame)
     for digest in frame.index:
         assert digest not in found.text
-        assert short(digest) in found.text
+        assert abbreviate(digest) in found.text
         assert digest in found.titles
 
 

@@ -13,8 +13,8 @@ from blobkit.analysis.dominators import dominators, leaked, retained
 from blobkit.analysis.reach import closure, live, live_without, unknown
 from blobkit.questions.columns import keys, times
 from blobkit.questions.findings.files import described, unseen, unseen_places
-from blobkit.questions.findings.finding import MEANING, Finding, about
-from blobkit.questions.findings.noticed import noticed
+from blobkit.questions.findings.finding import FINDINGS, Finding, finding
+from blobkit.questions.findings.from_notices import from_notices
 from blobkit.questions.frame import status_codes
 from blobkit.render import count
 from blobkit.snapshot.pins import revisions
@@ -38,11 +38,11 @@ SUSPECT = 10
 def findings(snapshot: Snapshot, min_age: timedelta) -> tuple[Finding, ...]:
     """Return what was found, the gravest first. Cost: as the retained bytes of all blobs."""
     made: dict[str, Finding] = {}
-    checks = (check(snapshot, min_age) for check in (noticed, *_CHECKS))
-    for finding in (finding for check in checks for finding in check if finding):
-        before = made.get(finding.code)
-        made[finding.code] = finding if before is None else before.and_also(finding, snapshot)
-    return tuple(made[code] for code in MEANING if code in made)
+    checks = (check(snapshot, min_age) for check in (from_notices, *_CHECKS))
+    for one in (one for check in checks for one in check if one):
+        before = made.get(one.code)
+        made[one.code] = one if before is None else before.and_also(one, snapshot)
+    return tuple(made[code] for code in FINDINGS if code in made)
 
 
 def _unreached(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
@@ -51,9 +51,9 @@ def _unreached(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
     status = status_codes(snapshot, nodes, min_age)
     tool = snapshot.rule.tool
     more = (_pulled_by_digest(snapshot, nodes[status == 1]), f"{tool} removes them" if tool else snapshot.store.advice)
-    yield about("garbage", snapshot, nodes[status == 1], more="; ".join(filter(None, more)))
-    yield about("fresh", snapshot, nodes[status == 2])  # noqa: PLR2004 (the codes of STATUS)
-    yield about("unknown", snapshot, nodes[status == 3])  # noqa: PLR2004 (the codes of STATUS)
+    yield finding("garbage", snapshot, nodes[status == 1], more="; ".join(filter(None, more)))
+    yield finding("fresh", snapshot, nodes[status == 2])  # noqa: PLR2004 (the codes of STATUS)
+    yield finding("unknown", snapshot, nodes[status == 3])  # noqa: PLR2004 (the codes of STATUS)
 
 
 def _pulled_by_digest(snapshot: Snapshot, garbage: NDArray[np.int32]) -> str:
@@ -78,7 +78,7 @@ def _opaque(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
     virtual = codes(snapshot.nodes["stored"])[nodes] == STORED.index("virtual")
     hidden = unseen_places(snapshot)
     names = [name for name in keys(snapshot, nodes[virtual]).tolist() if name not in hidden]
-    yield about("opaque", snapshot, nodes[~virtual], names)
+    yield finding("opaque", snapshot, nodes[~virtual], names)
 
 
 def _absent(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
@@ -88,10 +88,10 @@ def _absent(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
     needed, content = live(snapshot.graph)[source] & absent[target], NEEDS[codes(snapshot.links["kind"])]
     missing = (snapshot.graph.pins > 0) & absent
     missing[target[needed & content]] = True
-    yield about("missing", snapshot, missing)
+    yield finding("missing", snapshot, missing)
     dangling = np.zeros_like(absent)
     dangling[target[needed & ~content]] = True
-    yield about("dangling", snapshot, dangling & ~missing)
+    yield finding("dangling", snapshot, dangling & ~missing)
 
 
 def _tags(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
@@ -100,7 +100,7 @@ def _tags(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
     node = ids(pins["node"])
     empty = (codes(snapshot.nodes["stored"]) == STORED.index("missing"))[node] & ~unseen(snapshot)[node]
     rows = np.flatnonzero(empty & NAMES[codes(pins["kind"])] & np.asarray(pins["name"].is_valid()))
-    yield about("tag-without-content", snapshot, node[rows], pins["name"].take(rows).to_pylist())
+    yield finding("tag-without-content", snapshot, node[rows], pins["name"].take(rows).to_pylist())
 
 
 def _leaked(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
@@ -114,7 +114,7 @@ def _leaked(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
     doubtful = closure(graph, opaque) >= 0
     if len(opaque):
         doubtful |= ~live(graph)
-    yield about("leaked", snapshot, leaked(graph) & counted & graph.blob & ~doubtful)
+    yield finding("leaked", snapshot, leaked(graph) & counted & graph.blob & ~doubtful)
 
 
 def _anonymous(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
@@ -127,7 +127,7 @@ def _anonymous(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
     modified = times(snapshot, "modified", nodes[graph.pins[nodes] > 0])
     oldest = modified.min() if modified.notna().any() else None
     more = f"the oldest is from {oldest:%Y-%m-%d}, {(snapshot.time - oldest).days:,} days ago" if oldest else ""
-    yield about("anonymous", snapshot, nodes, more=more)
+    yield finding("anonymous", snapshot, nodes, more=more)
 
 
 def _unprotected(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
@@ -135,7 +135,7 @@ def _unprotected(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
     shown = snapshot.store.shown
     if shown:
         graph = snapshot.graph
-        yield about("unprotected", snapshot, live(graph) & ~live(replace(snapshot, rule=shown).graph) & graph.blob)
+        yield finding("unprotected", snapshot, live(graph) & ~live(replace(snapshot, rule=shown).graph) & graph.blob)
 
 
 def _suspects(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
@@ -149,7 +149,7 @@ def _suspects(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
 
 
 def _aborting(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
-    yield about("would-abort", snapshot, np.empty(0, np.int32), would_abort(snapshot))
+    yield finding("would-abort", snapshot, np.empty(0, np.int32), would_abort(snapshot))
 
 
 _CHECKS: tuple[Callable[[Snapshot, timedelta], Iterator[Finding]], ...] = (

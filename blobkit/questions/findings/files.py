@@ -13,8 +13,8 @@ import pandas as pd
 from blobkit.access import to_follow
 from blobkit.cache import memoized
 from blobkit.questions.columns import keys
-from blobkit.questions.findings.finding import Finding, about
-from blobkit.render import count, listed
+from blobkit.questions.findings.finding import Finding, finding
+from blobkit.render import count, join_some
 from blobkit.snapshot.notices import denied_in, not_followed_in, shared_in, upload_in
 
 if TYPE_CHECKING:
@@ -67,13 +67,13 @@ def unreadable(snapshot: Snapshot, rows: list[Row]) -> Finding:
     """Return what this user may not read, named by the directories and files that bar the way, with their owners."""
     barred = [denial for _, _, message, _ in rows if (denial := denied_in(message))]
     names = dict.fromkeys(f"{_below(snapshot, one.path)} (of {one.owner}, mode {one.mode})" for one in barred)
-    return about("unreadable", snapshot, _nodes(rows), names, _permitted(snapshot, barred) if barred else "")
+    return finding("unreadable", snapshot, _nodes(rows), names, _permitted(snapshot, barred) if barred else "")
 
 
 def outside(snapshot: Snapshot, rows: list[Row]) -> Finding:
     """Return the links that are not followed, with how to have what they lead to looked at."""
     names = dict.fromkeys(_below(snapshot, path) if path else message for _, path, message, _ in rows)
-    return about("outside", snapshot, _nodes(rows), names, _followed(snapshot, rows[0]) if rows else "")
+    return finding("outside", snapshot, _nodes(rows), names, _followed(snapshot, rows[0]) if rows else "")
 
 
 def _followed(snapshot: Snapshot, row: Row) -> str:
@@ -108,7 +108,7 @@ def shared(snapshot: Snapshot, rows: list[Row], _: timedelta) -> Iterator[Findin
     wanted = pd.Index([digest for _, _, message, _ in rows for digest in shared_in(message)], dtype="str")
     known = pd.Index(keys(snapshot, np.arange(snapshot.nodes.num_rows, dtype=np.int32)))
     nodes = known.get_indexer(wanted)
-    yield about("shared-inode", snapshot, nodes[nodes >= 0])
+    yield finding("shared-inode", snapshot, nodes[nodes >= 0])
 
 
 def described(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
@@ -163,7 +163,7 @@ def _permitted(snapshot: Snapshot, barred: list[Denial]) -> str:
     owners = sorted({one.owner for one in barred})
     mine = [one.path for one in barred if one.owner == one.user]
     if mine:
-        return f"you own {listed(list(dict.fromkeys(mine)), 3)}: chmod -R u+rX {shlex.quote(mine[0])}"
+        return f"you own {join_some(list(dict.fromkeys(mine)), 3)}: chmod -R u+rX {shlex.quote(mine[0])}"
     if len(owners) == 1 and owners[0] not in ("root", "another user"):
         return f"type: sudo -u {shlex.quote(owners[0])} {command}"
     return f"type: sudo {command}"

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["FIGURES", "MEANING", "SEVERITIES", "Finding", "about"]
+__all__ = ["FIGURES", "FINDINGS", "SEVERITIES", "Finding", "finding"]
 
 SEVERITIES = ("error", "warning", "info")
 
-MEANING = {
+FINDINGS = {
     "unreadable": ("error", "this user may not read them, so what they hold is unknown and kept"),
     "missing": ("error", "named by what is in use, and not stored: push them again, or drop the tags that need them"),
     "tag-without-content": ("error", "names of what is not here or cannot be pulled: push it again, or remove them"),
@@ -72,7 +72,7 @@ FIGURES = frozenset({"metadata"})
 class Finding:
     """The blobs (nodes, each once) and other things (`names`) of one finding, with what is special (`more`).
 
-    `bytes` are those stored for the blobs, where MEANING says nothing else, with `beside` bytes that are of no blob.
+    `bytes` are those stored for the blobs, where FINDINGS says nothing else, with `beside` bytes that are of no blob.
     """
 
     code: str
@@ -89,25 +89,25 @@ class Finding:
     @property
     def severity(self) -> str:
         """The severity: error, warning or info."""
-        return MEANING[self.code][0]
+        return FINDINGS[self.code][0]
 
     @property
     def advice(self) -> str:
         """Advice: the meaning, and what to do."""
-        return "; ".join(filter(None, (MEANING[self.code][1], self.more)))
+        return "; ".join(filter(None, (FINDINGS[self.code][1], self.more)))
 
     def and_also(self, other: Finding, snapshot: Snapshot) -> Finding:
         """Return this finding together with another one of the same code."""
         names = tuple(dict.fromkeys((*self.names, *other.names)))
         nodes, beside = union(self.nodes, other.nodes), self.beside + other.beside
-        return about(self.code, snapshot, nodes, names, self.more or other.more).with_bytes(beside)
+        return finding(self.code, snapshot, nodes, names, self.more or other.more).with_bytes(beside)
 
     def with_bytes(self, beside: int) -> Finding:
         """Return this finding with so many bytes more, which are of no blob."""
         return replace(self, bytes=self.bytes + beside, beside=self.beside + beside)
 
 
-def about(
+def finding(
     code: str,
     snapshot: Snapshot,
     nodes: NDArray[np.integer] | NDArray[np.bool_],

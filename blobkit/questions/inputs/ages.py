@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 
 from blobkit.errors import AgeError, Hint
-from blobkit.render import cut
+from blobkit.render import truncate
 
 __all__ = ["Age", "parse_age"]
 
@@ -30,7 +30,7 @@ def parse_age(age: Age) -> timedelta:
             return length
     except OverflowError:
         pass
-    msg, forms = f"{cut(str(age), SHOWN)!r} is no age", "write 30m, 24h, 7d, 2w, 1d12h or 0"
+    msg, forms = f"{truncate(str(age), SHOWN)!r} is no age", "write 30m, 24h, 7d, 2w, 1d12h or 0"
     raise AgeError(msg, hint=Hint(f"{forms}, or give a timedelta", forms))
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from blobkit.errors import ChoiceError, Hint, UnknownTargetError
 from blobkit.questions.inputs.patterns import is_pattern, rows_like
 from blobkit.questions.inputs.unknown import is_repository, refuse
-from blobkit.render import count, cut
+from blobkit.render import count, truncate
 from blobkit.snapshot.pins import meant_by, named, rows_named
 from blobkit.snapshot.roles import IS_ALIAS, NAMES
 from blobkit.snapshot.tables import codes
@@ -42,7 +42,7 @@ def chosen(snapshot: Snapshot, where: Where) -> NDArray[np.bool_]:
         return _named(snapshot, _masked(snapshot, values, by_name=isinstance(where, pd.Series)))
     odd = [value for value in values if not isinstance(value, str)]
     if odd:
-        msg = f"where is neither a mask over tags_frame nor names: it holds {cut(repr(odd[0]), SHOWN)}"
+        msg = f"where is neither a mask over tags_frame nor names: it holds {truncate(repr(odd[0]), SHOWN)}"
         raise ChoiceError(msg)
     found = _named(snapshot, set(values))
     held = set(snapshot.pins["name"].take(np.flatnonzero(found)).to_pylist())
@@ -77,7 +77,7 @@ def _rows(snapshot: Snapshot, text: str) -> NDArray[np.integer]:
 
 def _refuse(snapshot: Snapshot, text: str) -> NoReturn:
     if is_repository(snapshot, text):
-        msg, pattern = f"{cut(text, SHOWN)!r} is a repository, and no name", f"{text}:*"
+        msg, pattern = f"{truncate(text, SHOWN)!r} is a repository, and no name", f"{text}:*"
         hint = Hint(f"give the pattern {pattern!r}", f"give the pattern {shlex.quote(pattern)}")
         raise UnknownTargetError(msg, hint=hint)
     refuse(snapshot, text, [])

@@ -21,7 +21,7 @@ from blobkit.errors import GroupingError, Hint
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.questions.columns import categories, times, words
 from blobkit.questions.inputs.choosing import chosen
-from blobkit.render import choices, cut
+from blobkit.render import choices, truncate
 from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import ids
 
@@ -87,7 +87,7 @@ def named_by(by: By) -> str:
     if isinstance(by, str):
         known = (*OF_PINS, "kind", "media_type", PLATFORM, "month")
         if by not in known:
-            msg, use = f"cannot group by '{cut(by, NAME_SHOWN)}'", choices(by.lower(), known)
+            msg, use = f"cannot group by '{truncate(by, NAME_SHOWN)}'", choices(by.lower(), known)
             raise GroupingError(msg, hint=Hint(f"{use}, or a function", use))
         return by
     if isinstance(by, Mapping):
@@ -206,7 +206,7 @@ def _by_name(snapshot: Snapshot, by: pd.Series) -> pd.Series:
     pairs = pairs[pairs["tag"].notna()]  # what is missing is no name: pins without one are in no group
     twice = pairs["tag"][pairs["tag"].duplicated()]
     if len(twice):
-        msg = f"the Series to group by gives {cut(str(twice.iloc[0]), NAME_SHOWN)} two groups: give each tag one"
+        msg = f"the Series to group by gives {truncate(str(twice.iloc[0]), NAME_SHOWN)} two groups: give each tag one"
         raise GroupingError(msg)
     return pairs.set_index("tag")["group"]
 

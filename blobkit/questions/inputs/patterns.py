@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.errors import Hint, PatternError, UnknownTargetError
-from blobkit.render import count, cut
+from blobkit.render import count, truncate
 from blobkit.snapshot.columns import text
 from blobkit.snapshot.pins import named
 from blobkit.snapshot.roles import IS_ALIAS
@@ -48,7 +48,7 @@ def rows_like(snapshot: Snapshot, pattern: str) -> NDArray[np.int64]:
     found = matching(names, expression(pattern))
     rows: NDArray[np.int64] = found[~IS_ALIAS[codes(snapshot.pins["kind"])[found]]]
     if not len(rows):
-        msg = f"the pattern {cut(pattern, SHOWN)!r} matches none of {count(len(names), 'name')}"
+        msg = f"the pattern {truncate(pattern, SHOWN)!r} matches none of {count(len(names), 'name')}"
         raise UnknownTargetError(msg, hint=Hint("see tags_frame(x)", "see blobkit tags"))
     return rows
 
@@ -63,7 +63,7 @@ def matches(names: Sequence[str], pattern: str) -> NDArray[np.bool_]:
 def expression(pattern: str) -> str:
     """Return a pattern as a regular expression of RE2 over the whole name; PatternError for what is none."""
     if len(pattern) > LONGEST:
-        msg = f"the pattern {cut(pattern, SHOWN)} has {len(pattern):,} characters: give at most {LONGEST:,}"
+        msg = f"the pattern {truncate(pattern, SHOWN)} has {len(pattern):,} characters: give at most {LONGEST:,}"
         raise PatternError(msg)
     if pattern.startswith(EXPRESSION):
         return _whole(_checked(pattern.removeprefix(EXPRESSION)))
@@ -79,7 +79,8 @@ def _checked(text: str) -> str:
     """Return a regular expression; PatternError where it is none by itself: in brackets, `a)|(b` would be one."""
     reason = refused(text)
     if reason:
-        msg = f"{cut(text, SHOWN)!r} is no regular expression ({cut(reason, SHOWN)}): re: takes the syntax of RE2"
+        shown, why = truncate(text, SHOWN), truncate(reason, SHOWN)
+        msg = f"{shown!r} is no regular expression ({why}): re: takes the syntax of RE2"
         raise PatternError(msg)
     return text
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from numbers import Integral
 
 from blobkit.errors import SizeError
-from blobkit.render import UNITS, cut, human_bytes
+from blobkit.render import UNITS, human_bytes, truncate
 
 __all__ = ["Size", "parse_size"]
 
@@ -33,7 +33,7 @@ def parse_size(size: Size) -> int:
     found = _SIZE.fullmatch(size.strip().lower()) if isinstance(size, str) else None
     unit = found[2] or "b" if found else ""
     if found is None or (unit not in FACTORS and f"{unit}b" not in FACTORS):
-        msg = f"{cut(str(size), SHOWN)!r} is no size"
+        msg = f"{truncate(str(size), SHOWN)!r} is no size"
         raise SizeError(msg, hint="write 20GiB (1024), 20GB (1000), or a number of bytes")
     if unit not in FACTORS:
         raise SizeError(_two_readings(found[1], unit, size=str(size)))
@@ -44,4 +44,4 @@ def parse_size(size: Size) -> int:
 def _two_readings(number: str, letter: str, *, size: str) -> str:
     both = (f"{number}{letter.upper()}iB", f"{number}{'k' if letter == 'k' else letter.upper()}B")
     shown = " or ".join(f"{text} ({parse_size(text):,} bytes, {human_bytes(parse_size(text))})" for text in both)
-    return f"{cut(size, SHOWN)!r} can be read in two ways: write {shown}"
+    return f"{truncate(size, SHOWN)!r} can be read in two ways: write {shown}"

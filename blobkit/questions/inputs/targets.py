@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 
 from blobkit.analysis.reach import live
-from blobkit.analysis.referrers import Holding
+from blobkit.analysis.referrers import Referrers
 from blobkit.digest import is_digest
 from blobkit.errors import AmbiguousTargetError, BlobNotFoundError, Hint, NotPinnedError, UnknownTargetError
 from blobkit.questions.inputs.many import in_turn
 from blobkit.questions.inputs.patterns import is_pattern, rows_like
 from blobkit.questions.inputs.unknown import by_prefix, nearest, refuse, refuse_pattern
-from blobkit.render import count, listed, printable, short
+from blobkit.render import abbreviate, count, join_some, printable
 from blobkit.snapshot.lookups import going_along, twins
 from blobkit.snapshot.pins import meant_by, named, revisions, rows_named, rows_on
 from blobkit.snapshot.roles import IS_ALIAS, IS_ALONE, IS_REVISION, NAMES
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Rows = list[int] | NDArray[np.int64]
     Targets = str | Iterable["Targets"]
 
-__all__ = ["Dropped", "PinName", "Targets", "blob_of", "flattened", "nodes_of", "resolve", "untagged"]
+__all__ = ["PinName", "PinSelection", "Targets", "blob_of", "flattened", "nodes_of", "resolve", "untagged"]
 
 NAMES_JUDGED = 100
 
@@ -48,7 +48,7 @@ class PinName(str):
 
 
 @dataclass(slots=True)
-class Dropped:
+class PinSelection:
     """The pins that targets (`names`) and `groups` stand for: rows of the pin table, with the number that is dropped.
 
     `also_untagged` are names that the deletion takes along; `notices` say what was understood where that is in doubt.
@@ -70,13 +70,13 @@ class Dropped:
         self.rows |= wanted
 
 
-def resolve(snapshot: Snapshot, targets: Targets, *, groups: Targets = (), all_pins: bool = False) -> Dropped:
+def resolve(snapshot: Snapshot, targets: Targets, *, groups: Targets = (), all_pins: bool = False) -> PinSelection:
     """Return the pins that `targets` and whole `groups` stand for, each once.
 
     UnknownTargetError, AmbiguousTargetError, InvalidDigestError, BlobNotFoundError or NotPinnedError name the target
     and what to type instead.
     """
-    dropped = Dropped(tuple(flattened(targets)), tuple(flattened(groups)))
+    dropped = PinSelection(tuple(flattened(targets)), tuple(flattened(groups)))
     if not dropped.names and not dropped.groups:
         msg, what = "no target", "give a name, a digest, a pattern, or"
         raise UnknownTargetError(msg, hint=Hint(f"{what} groups=(repository,)", f"{what} --group REPOSITORY"))
@@ -88,7 +88,7 @@ def resolve(snapshot: Snapshot, targets: Targets, *, groups: Targets = (), all_p
     return dropped
 
 
-def untagged(snapshot: Snapshot, dropped: Dropped) -> Dropped:
+def untagged(snapshot: Snapshot, dropped: PinSelection) -> PinSelection:
     """Return it with the tags too that a registry drops with the manifests that are dropped."""
     _Resolver(snapshot, dropped).untag()
     return dropped
@@ -99,7 +99,7 @@ def blob_of(snapshot: Snapshot, text: str) -> int:
 
     BlobNotFoundError, InvalidDigestError, UnknownTargetError or AmbiguousTargetError name it and what to type instead.
     """
-    return _Resolver(snapshot, Dropped()).blob(text)
+    return _Resolver(snapshot, PinSelection()).blob(text)
 
 
 def nodes_of(snapshot: Snapshot, targets: Targets) -> NDArray[np.int32]:
@@ -107,7 +107,7 @@ def nodes_of(snapshot: Snapshot, targets: Targets) -> NDArray[np.int32]:
 
     Errors: as for `blob_of`, of which only a name given to several blobs is none here.
     """
-    resolver, texts = _Resolver(snapshot, Dropped()), tuple(flattened(targets))
+    resolver, texts = _Resolver(snapshot, PinSelection()), tuple(flattened(targets))
     if not texts:
         msg = "no target: give a name, a digest or a pattern"
         raise UnknownTargetError(msg)
@@ -143,7 +143,7 @@ def flattened(targets: Targets) -> Iterable[str]:
 class _Resolver:
     """Resolves targets against one snapshot; every look-up is a binary search or one pass over the pins."""
 
-    def __init__(self, snapshot: Snapshot, dropped: Dropped) -> None:
+    def __init__(self, snapshot: Snapshot, dropped: PinSelection) -> None:
         self.snapshot, self.dropped = snapshot, dropped
         pins = snapshot.pins
         self.names = flat(pins["name"])
@@ -172,7 +172,7 @@ class _Resolver:
         found = [] if text.startswith("tag:") else by_prefix(self.snapshot, text.removeprefix("digest:"))
         if rows:
             if found:
-                self.dropped.notices.append(f"{text} was taken as the name, not as the start of {short(found[0])}")
+                self.dropped.notices.append(f"{text} was taken as the name, not as the start of {abbreviate(found[0])}")
             self._by_name(text, rows, all_pins=all_pins)
         elif text.startswith(("tag:", "digest:")):
             self._forced(*text.split(":", 1), all_pins=all_pins)
@@ -190,7 +190,7 @@ class _Resolver:
         named = [self.snapshot.key(node) for node in unique(self.node[self._named(text.removeprefix("tag:"))])]
         named = [key for key in named if is_digest(key)]
         if len(named) > 1:
-            msg = f"{text} names {count(len(named), 'blob')}: give the digest of one: {listed(named, 4)}"
+            msg = f"{text} names {count(len(named), 'blob')}: give the digest of one: {join_some(named, 4)}"
             raise AmbiguousTargetError(msg)
         found = named or by_prefix(self.snapshot, text)
         if len(found) != 1:
@@ -241,7 +241,7 @@ class _Resolver:
             return own
         names, meant = meant_by(self.snapshot, rows)
         if len(names) > 1:
-            msg = f"{text} is the reference name of {count(len(names), 'image')}: give one of {listed(names, 4)}"
+            msg = f"{text} is the reference name of {count(len(names), 'image')}: give one of {join_some(names, 4)}"
             raise AmbiguousTargetError(msg)
         return meant
 
@@ -292,7 +292,7 @@ class _Resolver:
         """On a marked store, drop every name on the blob; NotPinnedError says what to type where there is none."""
         if on_it and self.snapshot.rule.counting:
             names = [printable(str(self.names[row])) for row in on_it]
-            msg = f"{short(digest)} has no anonymous pin: {listed(names)} holds it"
+            msg = f"{abbreviate(digest)} has no anonymous pin: {join_some(names)} holds it"
             hint = Hint("give the name, or all_pins=True", "give the name, or --all-pins")
             raise NotPinnedError(msg, hint=hint, digest=digest)
         virtual_nodes = revisions(self.snapshot).virtual_nodes(node)
@@ -313,16 +313,16 @@ class _Resolver:
 def _not_pinned(snapshot: Snapshot, digest: str, node: int) -> NotPinnedError:
     """Return the error for a blob that has no pin of its own."""
     if not live(snapshot.graph)[node]:
-        msg = f"{short(digest)} is held by nothing under policy {snapshot.policy}: there is no pin to drop"
+        msg = f"{abbreviate(digest)} is held by nothing under policy {snapshot.policy}: there is no pin to drop"
         return NotPinnedError(msg, digest=digest)
     if IS_ALONE[codes(snapshot.pins["kind"])[rows_on(snapshot, node)]].any():
-        msg = f"{short(digest)} is never removed by {snapshot.rule.tool}, whatever is dropped: remove its file"
+        msg = f"{abbreviate(digest)} is never removed by {snapshot.rule.tool}, whatever is dropped: remove its file"
         return NotPinnedError(msg, digest=digest)
-    found = Holding.now(snapshot).names(node, NAMES_JUDGED)
-    names = listed([printable(short(name)) for name in found], 3)
+    found = Referrers.now(snapshot).names(node, NAMES_JUDGED)
+    names = join_some([printable(abbreviate(name)) for name in found], 3)
     by_tags = f"simulate_deref(x, *why(x, {digest!r}).tags)"
     call = f"why(x, {digest!r}).preview()" if any(map(_is_no_tag, found)) else by_tags
-    msg = f"{short(digest)} has no pin of its own, only links hold it ({names} reach it)"
+    msg = f"{abbreviate(digest)} has no pin of its own, only links hold it ({names} reach it)"
     hint = Hint(f"use {call}", f"blobkit why ADDRESS {digest} shows what holds it: drop that")
     return NotPinnedError(msg, hint=hint, digest=digest)
 

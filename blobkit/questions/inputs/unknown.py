@@ -13,7 +13,7 @@ import numpy as np
 from blobkit.digest import ALGORITHMS, is_digest, parse
 from blobkit.errors import AmbiguousTargetError, Hint, InvalidDigestError, UnknownTargetError
 from blobkit.questions.inputs.patterns import is_pattern, rows_like
-from blobkit.render import count, cut, listed, printable, short
+from blobkit.render import abbreviate, count, join_some, printable, truncate
 from blobkit.snapshot.pins import named
 from blobkit.snapshot.tables import flat
 
@@ -49,7 +49,7 @@ def by_prefix(snapshot: Snapshot, text: str, least: int = PREFIX_HEX) -> list[st
 def refuse(snapshot: Snapshot, text: str, found: list[str], *, one: bool = False) -> NoReturn:
     """Raise the error that says why a target stands for nothing; `one`: a single blob is wanted, and no group."""
     if len(found) > 1:
-        msg = f"{text} is the start of {count(len(found), 'digest')}: {listed(found, 4)}; give more of it"
+        msg = f"{text} is the start of {count(len(found), 'digest')}: {join_some(found, 4)}; give more of it"
         raise AmbiguousTargetError(msg)
     if is_repository(snapshot, text):
         raise _of_repository(snapshot, text, one=one)
@@ -62,7 +62,7 @@ def refuse(snapshot: Snapshot, text: str, found: list[str], *, one: bool = False
     few = _too_few(snapshot, text)
     near = nearest(text, flat(snapshot.pins["name"])[: min(end, NAMES_COMPARED)].to_pylist())
     digits = f"as the start of a digest it is too short: {few}" if few else "no digest starts so"
-    msg = f"nothing here is named {cut(text, _LONG)!r}, and {digits}{near}"
+    msg = f"nothing here is named {truncate(text, _LONG)!r}, and {digits}{near}"
     raise UnknownTargetError(msg)
 
 
@@ -75,7 +75,7 @@ def refuse_pattern(snapshot: Snapshot, text: str) -> None:
         such = f"one of the {count(len(names), 'name')} that match it: {_few(names)}"
     except UnknownTargetError:
         such = "one name or digest"
-    msg = f"{cut(text, _LONG)!r} is a pattern, and this is asked of a single blob: give {such}"
+    msg = f"{truncate(text, _LONG)!r} is a pattern, and this is asked of a single blob: give {such}"
     raise UnknownTargetError(msg)
 
 
@@ -95,7 +95,11 @@ def _too_few(snapshot: Snapshot, text: str) -> str:
     found = by_prefix(snapshot, text, 1) if start and len(start[2]) < PREFIX_HEX else []
     if not found:
         return ""
-    starts = f"{short(found[0])} starts so" if len(found) == 1 else f"{listed(list(map(short, found)), 3)} start so"
+    starts = (
+        f"{abbreviate(found[0])} starts so"
+        if len(found) == 1
+        else f"{join_some(list(map(abbreviate, found)), 3)} start so"
+    )
     return f"{_AT_LEAST}, {starts}"
 
 
@@ -117,4 +121,4 @@ def _of_repository(snapshot: Snapshot, text: str, *, one: bool) -> UnknownTarget
 
 
 def _few(names: list[str]) -> str:
-    return listed([printable(cut(name, 60)) for name in names], NAMES_TOLD)
+    return join_some([printable(truncate(name, 60)) for name in names], NAMES_TOLD)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from blobkit.analysis.reach import closure, closure_up
-from blobkit.analysis.referrers import Holding
+from blobkit.analysis.referrers import Referrers
 from blobkit.analysis.repositories import members, repositories, spread
 from blobkit.digest import is_digest
 from blobkit.errors import NotPinnedError, PlanError
@@ -169,7 +169,7 @@ class Rules:
         idle[mine] = True
         idle[mine[~reached[roots]]] = False
         first = names.roots[names.start[:-1][idle]]
-        above = Holding(snapshot, reached, held).reaching(first, 1)
+        above = Referrers(snapshot, reached, held).reaching(first, 1)
         found[idle] = name_of[above.rows]
         return found
 

@@ -12,7 +12,7 @@ from blobkit.analysis.dominators import leaked
 from blobkit.analysis.reach import closure
 from blobkit.errors import Hint, InfeasiblePlanError
 from blobkit.present.cells import NAME_SHOWN
-from blobkit.render import cut, human_bytes, listed
+from blobkit.render import human_bytes, join_some, truncate
 from blobkit.snapshot.sets import both, unique
 from blobkit.snapshot.tables import ids, numbers
 
@@ -57,7 +57,7 @@ def infeasible(found: Rules, needed: int, possible: int) -> InfeasiblePlanError:
     freely = _possible(found, np.ones(len(found.names.frame), np.bool_))
     spared = [f"{human_bytes(freely)} if nothing were spared"] if found.spared else []
     steps = [
-        listed([*(f"{more} without {_rule(why, shell=shell)}" for more, why in costly), *spared])
+        join_some([*(f"{more} without {_rule(why, shell=shell)}" for more, why in costly), *spared])
         for shell in (False, True)
     ]
     asked, can = (f"{human_bytes(size)} ({size:,} bytes)" for size in (needed, possible))
@@ -67,7 +67,7 @@ def infeasible(found: Rules, needed: int, possible: int) -> InfeasiblePlanError:
 
 def _rule(why: str, *, shell: bool) -> str:
     """Return a reason to spare a name, and the argument or option that it comes from."""
-    told = f"'{cut(why, NAME_SHOWN)}'"
+    told = f"'{truncate(why, NAME_SHOWN)}'"
     name = next((name for start, name in _GIVEN_BY.items() if why.startswith(start)), "")
     return f"{told} ({f'--{name}'.replace('_', '-') if shell else name})" if name else told
 

@@ -15,7 +15,7 @@ from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.questions.columns import categorical, keys
-from blobkit.render import count, cut, human_bytes, listed, short
+from blobkit.render import abbreviate, count, human_bytes, join_some, truncate
 from blobkit.snapshot.sets import minus
 
 if TYPE_CHECKING:
@@ -91,8 +91,10 @@ class Verified(Answer):
             if (number := len(self._digests(state)))
         ]
         if self.tags_left:
-            lines.append(f"still named: {listed([cut(short(tag), NAME_SHOWN) for tag in self.tags_left], 3)}")
-        return [cut(line, LINE_SHOWN) for line in lines]
+            lines.append(
+                f"still named: {join_some([truncate(abbreviate(tag), NAME_SHOWN) for tag in self.tags_left], 3)}"
+            )
+        return [truncate(line, LINE_SHOWN) for line in lines]
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
         """Return the biggest blobs that are not as promised."""

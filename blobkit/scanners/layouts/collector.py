@@ -19,7 +19,7 @@ from blobkit.digest import Digest, is_digest
 from blobkit.oci.documents import OCI_INDEX, repository
 from blobkit.oci.spec import PARSED, children_of, size_of, text_field
 from blobkit.oci.untrusted import DocumentError, TooManyElementsError
-from blobkit.render import short
+from blobkit.render import abbreviate
 from blobkit.scanners.facts import SMALL
 from blobkit.snapshot.kinds import OCI, UMOCI
 from blobkit.snapshot.sets import unique
@@ -144,11 +144,11 @@ class Marking:
     def _fault(self, source: str, mention: Mention) -> Stop | None:
         """Return why umoci stops at a descriptor in this document (or index.json), None if it does not."""
         digest, _, size = mention
-        where = short(source) or "index.json"
+        where = abbreviate(source) or "index.json"
         if not is_digest(digest):
             return Stop("no-digest", f"{where} has a descriptor without a valid digest ({digest[:80]!r})", source)
         if not digest.startswith(ALGORITHM):
-            return Stop("other-algorithm", f"{where} names {short(digest)}: umoci supports sha256 only", source)
+            return Stop("other-algorithm", f"{where} names {abbreviate(digest)}: umoci supports sha256 only", source)
         if not self.facts.is_stored(digest) or not self._opens(digest):
             if self.facts.is_behind_link(digest):
                 return Stop("behind-link", f"{digest} lies behind a symbolic link that leaves the store", digest)
@@ -156,7 +156,7 @@ class Marking:
         stored = self.facts.size[self.facts.ids[digest]]
         if size not in (stored, -1) and size >= 0:
             return Stop(
-                "other-size", f"{where} says that {short(digest)} has {size:,} bytes: it has {stored:,}", source
+                "other-size", f"{where} says that {abbreviate(digest)} has {size:,} bytes: it has {stored:,}", source
             )
         return None
 

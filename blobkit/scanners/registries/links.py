@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.access import is_denied, reason
 from blobkit.digest import Digest, is_digest
-from blobkit.render import clean
+from blobkit.render import to_utf8
 from blobkit.scanners.facts import micros, read
 from blobkit.scanners.registries.look import KIND, NEVER, UNTAGGED
 from blobkit.scanners.registries.tree import Is
@@ -110,7 +110,7 @@ def _revisions(repository: Repository, top: Place, look: Look) -> None:
 
 def _revision(repository: Repository, place: Place, names: tuple[str, ...], look: Look) -> None:
     own = ":".join(names[:-1])
-    name = f"{repository.name}@{clean(own)}"
+    name = f"{repository.name}@{to_utf8(own)}"
     if unfit(*names):
         look.stop("path", f"the program rejects a path like {look.relative(place.path)}")
     found = _read(place.path, "revision", name, look)
@@ -123,7 +123,7 @@ def _tags(repository: Repository, place: Place, look: Look) -> None:
     """Read the tags. The stops of -m are kept for later: it reads tags only if there is a manifest."""
     repository.has_tags = True
     for tag in look.names(place):
-        name = f"{repository.name}:{clean(tag.name)}"
+        name = f"{repository.name}:{to_utf8(tag.name)}"
         repository.tag_paths.append(tag.path)
         if unfit(tag.name):
             look.stop("path", f"the program rejects a path with the name of the tag {name}")

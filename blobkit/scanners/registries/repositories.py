@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest, is_digest
-from blobkit.render import clean
+from blobkit.render import to_utf8
 from blobkit.scanners.facts import micros
 from blobkit.scanners.registries.links import AwayError, Repository, content, read_manifests
 from blobkit.scanners.registries.look import NEVER
@@ -44,7 +44,7 @@ def repositories(top: str, look: Look) -> Iterator[Repository]:
         parts = {one.name: one for one, _ in entries if one.name in _PARTS}
         layers = next((found for one, found in entries if one.name == "_layers"), False)
         if layers or any(part.is_directory for part in parts.values()):
-            repository = Repository(clean(name), place, layers)
+            repository = Repository(to_utf8(name), place, layers)
             _read(repository, name, parts, look)
             yield repository
 
@@ -120,5 +120,5 @@ def _uploads(repository: Repository, place: Place, look: Look) -> None:
         for entry in look.entries(directory) if directory.is_directory else ():
             if entry.name == "data" and entry.kind is Is.FILE and not entry.is_link:
                 info = os.lstat(entry.path)
-                what = f"the upload {clean(directory.name)} to {repository.name}"
+                what = f"the upload {to_utf8(directory.name)} to {repository.name}"
                 look.facts.notice("upload", upload(what, info.st_size, micros(info)), repository.name, entry.path)

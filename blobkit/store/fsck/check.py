@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from blobkit.render import count, listed, printable, short
+from blobkit.render import abbreviate, count, join_some, printable
 from blobkit.store.fsck import files
 from blobkit.store.fsck.subject import NO_BLOB, Seen, Suspect
 
@@ -96,7 +96,7 @@ def _loop(names: Mapping[int, Digest], members: Sequence[int], links: Sequence[t
     calls = [f'store.unlink("{names[target]}", "{names[source]}")' for source, target in back_links(links)]
     message = (
         f"{count(len(members), 'blob')} hold one another, so that nothing frees them "
-        f"({listed([short(names[node]) for node in members])}): break it with {listed(calls, 3)}, "
+        f"({join_some([abbreviate(names[node]) for node in members])}): break it with {join_some(calls, 3)}, "
         "after store.ref of what is to stay"
     )
     return Suspect("cycle", names[members[0]], message)

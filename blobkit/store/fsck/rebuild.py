@@ -26,7 +26,7 @@ from blobkit.index.schema import check_version
 from blobkit.index.sqlite import SqliteIndex
 from blobkit.model import Arrival
 from blobkit.progress import counted
-from blobkit.render import count, in_shell, listed
+from blobkit.render import count, in_shell, join_some
 from blobkit.store.fsck.files import matches
 from blobkit.store.fsck.report import Checked, Finding, Fsck
 from blobkit.store.layout.adoption import Onto, adopt_into
@@ -118,11 +118,11 @@ class _Rebuilding:
 
     def result(self, places: list[str]) -> Fsck:
         """Return what was done."""
-        where = f"; the old one is in {listed(places)}" if places else ""
+        where = f"; the old one is in {join_some(places)}" if places else ""
         action = f"built anew from blobs/ and index.json: {count(self.blobs, 'blob')}, {count(self.tags, 'tag')}{where}"
         findings = [Finding("index-damaged", "", "the index could not be used", action), *self.findings]
         if self.pinned:
-            message = f"no entry of index.json reaches {count(len(self.pinned), 'blob')}: {listed(self.pinned, 3)}"
+            message = f"no entry of index.json reaches {count(len(self.pinned), 'blob')}: {join_some(self.pinned, 3)}"
             findings.append(Finding("unreached", "", message, "pinned once each"))
         return Fsck(tuple(findings), Checked(self.blobs, self.read), address=str(self.root))
 

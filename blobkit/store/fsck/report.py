@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from blobkit.present.answer import Answer
 from blobkit.present.sections import ROWS_SHOWN, Section, Table, columns_table
 from blobkit.present.units import Unit
-from blobkit.render import clean, count, human_bytes, printable
+from blobkit.render import count, human_bytes, printable, to_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ class Finding:
     def __str__(self) -> str:
         """Return one line."""
         text = ": ".join(filter(None, (self.code, self.digest, self.message)))
-        return printable(clean(f"{text} -> {self.action}" if self.action else text))
+        return printable(to_utf8(f"{text} -> {self.action}" if self.action else text))
 
 
 class Checked(NamedTuple):
@@ -92,22 +92,22 @@ class Fsck(Answer):
     def _table(self, rows: int) -> Table:
         shown = self.findings[:rows]
         names = ("code", "digest", "message", "action")
-        columns = {name: [clean(getattr(finding, name)) for finding in shown] for name in names}
+        columns = {name: [to_utf8(getattr(finding, name)) for finding in shown] for name in names}
         table = columns_table(columns, {"action": Unit.PROSE})
         return Table(table.columns, max(len(self) - rows, 0))
 
     def _notes(self) -> list[str]:
-        return [f"note: {printable(clean(note))}" for note in self.notes]
+        return [f"note: {printable(to_utf8(note))}" for note in self.notes]
 
     def to_dict(self) -> dict[str, object]:
         """Return everything as plain values, for JSON."""
         return {
-            "address": clean(self.address),
+            "address": to_utf8(self.address),
             "checked": self.checked._asdict(),
             "counts": dict(self.counts),
             "left": len(self.left),
-            "findings": [{name: clean(text) for name, text in asdict(finding).items()} for finding in self.findings],
-            "notes": [clean(note) for note in self.notes],
+            "findings": [{name: to_utf8(text) for name, text in asdict(finding).items()} for finding in self.findings],
+            "notes": [to_utf8(note) for note in self.notes],
         }
 
     def title(self) -> str:

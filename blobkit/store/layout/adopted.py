@@ -9,7 +9,7 @@ from blobkit.digest import is_digest
 from blobkit.present.answer import Answer
 from blobkit.present.plain import plain
 from blobkit.present.sections import ROWS_SHOWN, Section
-from blobkit.render import count, human_bytes, printable, short
+from blobkit.render import abbreviate, count, human_bytes, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +70,8 @@ class Adopted(Answer):
 
     def _lines(self) -> Iterator[str]:
         moved = (
-            f"moved: {name} from {short(old)}, which keeps its pin, to {short(new)}" for name, old, new in self.moved
+            f"moved: {name} from {abbreviate(old)}, which keeps its pin, to {abbreviate(new)}"
+            for name, old, new in self.moved
         )
         vanished = (f"vanished: {name} is kept; store.{_dropping(name)} drops it" for name in self.vanished)
         damaged = (f"not taken in: {entry}: {why}" for entry, why in self.damaged)

@@ -27,7 +27,7 @@ from blobkit.model import Arrival, Link
 from blobkit.oci.documents import annotations_of
 from blobkit.oci.index import entry_for, hidden_images, name_of, without_name
 from blobkit.oci.names import REF_NAME
-from blobkit.render import short
+from blobkit.render import abbreviate
 from blobkit.store import rules
 from blobkit.store.cycles import reaches
 from blobkit.store.layout.adopted import Adopted
@@ -156,7 +156,7 @@ class _Adoption:
         """Return as what an entry without a media type was taken in."""
         found = self.closure.types.get(target.digest, "")
         read = f"read as {found}, as its content says" if found else "held as bytes that name nothing"
-        return f"{short(target.digest)} has no media type in index.json: {read}"
+        return f"{abbreviate(target.digest)} has no media type in index.json: {read}"
 
     def _named(self) -> list[tuple[str, Reference]]:
         """Return the new tags, each with what it names."""
@@ -214,7 +214,7 @@ class _Adoption:
         for (source, target), named in absent.items():
             why = self.closure.fault(named)
             if why:
-                self.notices.append(f"{short(source)} names {target}: {why}")
+                self.notices.append(f"{abbreviate(source)} names {target}: {why}")
 
     def _pin(self) -> None:
         """Give tags and recorded pins; new blobs that something holds then lose the pin that they came with."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from blobkit.oci.index import Entry, without_name
-from blobkit.render import short
+from blobkit.render import abbreviate
 from blobkit.store.layout.names import is_legal
 from blobkit.store.layout.projection import SOURCE
 
@@ -84,11 +84,15 @@ def _sort(
     elif chosen is None:
         found.loose.append(entry)
         if name:
-            found.notices.append((digest, f"{name!r} is no name for a tag here: {short(digest)} is held without one"))
+            found.notices.append(
+                (digest, f"{name!r} is no name for a tag here: {abbreviate(digest)} is held without one")
+            )
     elif chosen is entry or not chosen.target or chosen.target.digest != digest:
         found.loose.append(Entry(without_name(entry.raw), target))
         here = now if chosen is entry or not chosen.target else chosen.target.digest
-        found.notices.append((digest, f"{name} names {short(str(here))} here: {short(digest)} is held without it"))
+        found.notices.append(
+            (digest, f"{name} names {abbreviate(str(here))} here: {abbreviate(digest)} is held without it")
+        )
 
 
 def _open(rows: Reading, found: Demand) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from blobkit.present.answer import Answer
 from blobkit.present.plain import plain
 from blobkit.present.sections import ROWS_SHOWN, Section
-from blobkit.render import count, human_bytes, printable, short
+from blobkit.render import abbreviate, count, human_bytes, printable
 
 if TYPE_CHECKING:
     from blobkit.digest import Digest
@@ -46,7 +46,7 @@ class Exported(Answer):
 
     def title(self) -> str:
         """Return what was written, in one line."""
-        what = printable(self.name) if self.name else short(self.digest)
+        what = printable(self.name) if self.name else abbreviate(self.digest)
         size = f"{count(self.blobs, 'blob')}, {human_bytes(self.bytes)}"
         return f"exported {what} to {printable(self.target)}: {size}; {self.there:,} there before"
 

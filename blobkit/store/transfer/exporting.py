@@ -36,7 +36,7 @@ from blobkit.oci.index import (
 )
 from blobkit.oci.untrusted import DocumentError
 from blobkit.oci.walk import levels
-from blobkit.render import printable, short
+from blobkit.render import abbreviate, printable
 from blobkit.store import rules
 from blobkit.store.transfer.exported import Exported
 
@@ -122,7 +122,9 @@ class _Job:
             document = self._document(digest) if is_document(record.media_type) or digest == self.digest else None
             for named in document.references if document else ():
                 if named.digest not in self.records and named.inline is None and not named.foreign:
-                    found[f"{named.digest} is not linked here, though {short(digest)} names it as {named.kind}"] = None
+                    found[
+                        f"{named.digest} is not linked here, though {abbreviate(digest)} names it as {named.kind}"
+                    ] = None
         return tuple(found)
 
     def _document(self, digest: Digest) -> Document | None:

@@ -21,7 +21,7 @@ from blobkit.errors import BlobNotFoundError, Hint, SourceError
 from blobkit.model import Arrival
 from blobkit.oci.index import hidden_images
 from blobkit.progress import watched
-from blobkit.render import count, listed, printable, short
+from blobkit.render import abbreviate, count, join_some, printable
 from blobkit.store import rules
 from blobkit.store.cycles import reaches
 from blobkit.store.transfer.imported import Imported
@@ -81,7 +81,7 @@ def _refuse(plan: Plan, source: Source, *, progress: bool) -> None:
     for wanted in watched(plan, "verifying", show=progress) if not faults else ():
         faults += [fault for fault in [_copied(source, wanted.digest, _nowhere)] if isinstance(fault, str)]
     if faults:
-        msg = f"{plan.snapshot.address} is not sound, nothing was imported: {listed(faults, 3)}"
+        msg = f"{plan.snapshot.address} is not sound, nothing was imported: {join_some(faults, 3)}"
         sound = "take the rest with strict=False", "take the rest without --strict"
         raise SourceError(printable(msg), hint=Hint(*sound))
 
@@ -182,10 +182,10 @@ class _Import:
                 given = rows.given(self.identity, held)
                 rows.give(self.identity, {digest: given.get(digest, 0) + 1 for digest in held})
                 rows.give(self.unfinished, dict.fromkeys(held, 0))
-            kept += map(short, sorted(held))
+            kept += map(abbreviate, sorted(held))
         self.done["pins"] += len(kept)
         if kept:
-            text = f"{count(len(kept), 'blob')} kept by a pin, as nothing that was taken holds it: {listed(kept, 3)}"
+            text = f"{count(len(kept), 'blob')} kept by a pin, as nothing that was taken holds it: {join_some(kept, 3)}"
             self.notices.append(text)
 
 
@@ -279,7 +279,9 @@ class _Chunk:
             named.update({name: wanted.digest for name in wanted.names if name not in names})
             lost = [name for name in wanted.names if names.get(name, wanted.digest) != wanted.digest]
             for name in lost:
-                text = f"{name} names {short(names[name])} here: {short(wanted.digest)} has a pin without a name"
+                text = (
+                    f"{name} names {abbreviate(names[name])} here: {abbreviate(wanted.digest)} has a pin without a name"
+                )
                 run.notices.append(text)
             pins[wanted.digest] = wanted.pins + len(lost) - given.get(wanted.digest, 0)
         pins = +pins  # fewer there than were given: no pin is ever dropped

@@ -1,4 +1,4 @@
-"""Cut the power at any point of a traced history, build what the disk may hold then, and open that as a store."""
+"""Cut the power at any point of a traced history, build each possible image of the disk, and open it as a store."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import independent_reader as reader
 import ledger
 import powerloss
-import witness
 from blobkit.store.local import LocalStore
 
 if TYPE_CHECKING:
@@ -70,36 +70,36 @@ def after_a_crash(disk: powerloss.Disk, choice: random.Random, levels: str) -> l
     """
     if disk.heard.count(OPENED) < levels.count(","):
         return []
-    with tempfile.TemporaryDirectory(dir=witness.QUICK) as place:
+    with tempfile.TemporaryDirectory(dir=reader.QUICK) as place:
         os.rmdir(place)  # noqa: PTH106 (made again by the image)
         powerloss.build(disk.image(choice), Path(place))
         root = Path(place, "s")
         try:
-            found = unkept(witness.look(root), root, disk.heard, levels)
+            found = unkept(reader.look(root), root, disk.heard, levels)
             with LocalStore(root, durability="normal") as store:
                 store.deref(store.put(b"the first after the crash").digest)
                 if choice.random() < CHECKED:
                     findings = store.fsck(progress=False).findings
                     found += [str(finding) for finding in findings if finding.code != "orphan"]
-            seen = witness.look(root)
-            return found + unkept(seen, root, disk.heard, levels) + witness.leftovers(root, seen)
+            seen = reader.look(root)
+            return found + unkept(seen, root, disk.heard, levels) + reader.leftovers(root, seen)
         except (sqlite3.DatabaseError, OSError, LookupError, Warning) as error:
             return [f"error: {error!r}"]
 
 
-def unkept(seen: witness.Seen, root: Path, heard: bytes, levels: str) -> list[str]:
+def unkept(seen: reader.Seen, root: Path, heard: bytes, levels: str) -> list[str]:
     """Return which promises of the durability are not kept."""
-    found, history = witness.faults(root, seen), ledger.read(heard)
+    found, history = reader.faults(root, seen), ledger.read(heard)
     if not levels.endswith("normal"):
-        return found + ledger.problems(witness.Seen(), seen, [history])
+        return found + ledger.problems(reader.Seen(), seen, [history])
     return found + (
         [] if is_some_moment(seen, history) else ["lost: this was never the state, or a durable verb is lost"]
     )
 
 
-def is_some_moment(seen: witness.Seen, history: list[ledger.Effect]) -> bool:
+def is_some_moment(seen: reader.Seen, history: list[ledger.Effect]) -> bool:
     """Return whether the store is as it was after one of the verbs since the last durable one."""
     durable = (number for number, effect in enumerate(history) if effect.durable and effect.state == "done")
     least = max(durable, default=-1) + 1
     lengths = range(len(history), least - 1, -1)
-    return any(not ledger.problems(witness.Seen(), seen, [history[:length]]) for length in lengths)
+    return any(not ledger.problems(reader.Seen(), seen, [history[:length]]) for length in lengths)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.questions.findings.files import leftovers, orphans, outside, shared, split, unreadable, unseen
-from blobkit.questions.findings.finding import MEANING, Finding, about
+from blobkit.questions.findings.finding import FINDINGS, Finding, finding
 from blobkit.snapshot.kinds import STORES
 from blobkit.snapshot.notices import recompressed_in, upload_in
 from blobkit.snapshot.sets import unique
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Notices = list[tuple[str, str, str, int]]
     """Key, path, message, and the node of the key (-1: none), of the notices of one code."""
 
-__all__ = ["noticed"]
+__all__ = ["from_notices"]
 
 _REPOSITORY = re.compile(r"(?:\A|/)repositories/(.+)/_layers(?:/|\Z)")
 
@@ -51,7 +51,7 @@ STOPS = frozenset(code for kind in STORES.values() for one in kind.collectors fo
 """Notices that stop a collector: what has no finding of its own is told by `would-abort`."""
 
 
-def noticed(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
+def from_notices(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
     """Yield what was noticed, one finding a code of notice. Cost: the notices."""
     denied, links, notices = split(_by_code(snapshot))
     yield unreadable(snapshot, denied)
@@ -59,9 +59,9 @@ def noticed(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
     for code, rows in notices.items():
         if code in SPECIAL:
             yield from SPECIAL[code](snapshot, rows, min_age)
-        elif code not in ASIDE and (code in CODES or code in MEANING or code not in STOPS):
-            finding = CODES.get(code, code if code in MEANING else "odd")
-            yield about(finding, snapshot, *_named(rows))
+        elif code not in ASIDE and (code in CODES or code in FINDINGS or code not in STOPS):
+            named = CODES.get(code, code if code in FINDINGS else "odd")
+            yield finding(named, snapshot, *_named(rows))
 
 
 def _by_code(snapshot: Snapshot) -> dict[str, Notices]:
@@ -91,7 +91,7 @@ def _uploads(snapshot: Snapshot, rows: Notices, min_age: timedelta) -> Iterator[
 
 def _junk(snapshot: Snapshot, rows: Notices, _: timedelta) -> Iterator[Finding]:
     """Yield what stands where blobs belong, with its own bytes: not those of a blob that it is beside."""
-    found = about("junk", snapshot, *_named(rows))
+    found = finding("junk", snapshot, *_named(rows))
     size = sum(upload_in(message)[0] for _, _, message, _ in rows)
     yield Finding("junk", found.nodes, size, found.names, beside=size)
 
@@ -105,13 +105,13 @@ def _named(rows: Notices) -> tuple[NDArray[np.int32], dict[str, None]]:
 def _damaged(snapshot: Snapshot, rows: Notices, _: timedelta) -> Iterator[Finding]:
     """Yield what is damaged, with the bytes of what stands in the place of a blob."""
     beside = sum(upload_in(message)[0] for _, _, message, _ in rows)
-    yield about("damaged", snapshot, *_named(rows)).with_bytes(beside)
+    yield finding("damaged", snapshot, *_named(rows)).with_bytes(beside)
 
 
 def _missing(snapshot: Snapshot, rows: Notices, _: timedelta) -> Iterator[Finding]:
     """Yield what is named and not stored, without what may lie where nobody can look."""
     nodes, names = _named(rows)
-    yield about("missing", snapshot, nodes[~unseen(snapshot)[nodes]], names)
+    yield finding("missing", snapshot, nodes[~unseen(snapshot)[nodes]], names)
 
 
 def _unlinked(snapshot: Snapshot, rows: Notices, _min_age: timedelta) -> Iterator[Finding]:
@@ -119,7 +119,7 @@ def _unlinked(snapshot: Snapshot, rows: Notices, _min_age: timedelta) -> Iterato
     nodes, _ = _named(rows)
     found = ((_REPOSITORY.search(path), key, message) for key, path, message, _ in rows)
     names = dict.fromkeys(f"{repository[1]}@{key}" if repository else message for repository, key, message in found)
-    yield about("unlinked-layer", snapshot, nodes, names)
+    yield finding("unlinked-layer", snapshot, nodes, names)
 
 
 def _twins(snapshot: Snapshot, rows: Notices, _min_age: timedelta) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Kernels have two forms, plain Python and compiled: what both must agree on."""
+"""Check that both forms of a kernel, plain Python and compiled, give equal results."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Who works on a store, and writes down in a ledger what is done.
+"""Workers that use a store and write each effect to a ledger.
 
-Own blobs have random content and are touched by one labourer only, so that it knows the effect of its verbs exactly;
-what all labourers put, pin and drop are the same few shared blobs.
+Each worker has blobs of its own with random content, so it knows the effect of its operations on them exactly. A few
+shared blobs are put, pinned and dropped by all workers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from witness import Seen
+    from independent_reader import Seen
 
 SHARED = [b"shared %d" % number for number in range(12)]
 
@@ -46,7 +46,7 @@ class Job:
     largest: int = 6 << 20
 
 
-class Labourer:
+class Worker:
     """One process or thread that works; `base` is what an independent look saw before the work began."""
 
     def __init__(self, job: Job, store: LocalStore, base: Seen) -> None:

@@ -1,4 +1,4 @@
-"""Bugs to plant in a process of its own, each by one patch: a harness that does not find them proves nothing."""
+"""Bugs to inject into a separate process, each by one patch: the torture tests must find them."""
 
 from __future__ import annotations
 

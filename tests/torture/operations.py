@@ -6,27 +6,27 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from blobkit.store.local import LocalStore
-from labour import SHARED, SHARED_DIGESTS, Labourer, digest_of
 from ledger import REFUSALS, Effect, UndoneError
 from patience import HANG
+from workload import SHARED, SHARED_DIGESTS, Worker, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from blobkit.store.batch import Batch
-    from labour import Job
-    from witness import Seen
+    from independent_reader import Seen
+    from workload import Job
 
 
 def work(job: Job, base: Seen, steps: int | None = None) -> None:
     """Open the store, work until all is done or for ever, close it."""
     with LocalStore(job.root, durability=job.durability, timeout=HANG) as store:
-        toil(Labourer(job, store, base), steps)
+        run(Worker(job, store, base), steps)
 
 
-def toil(worker: Labourer, steps: int | None = None) -> None:
+def run(worker: Worker, steps: int | None = None) -> None:
     """Do so many random things, or go on until killed."""
-    names, weights = list(CHORES), list(CHORES.values())
+    names, weights = list(OPERATIONS), list(OPERATIONS.values())
     done = 0
     while steps is None or done < steps:
         with contextlib.suppress(*REFUSALS):
@@ -34,16 +34,16 @@ def toil(worker: Labourer, steps: int | None = None) -> None:
         done += 1
 
 
-def put_new(worker: Labourer) -> None:
+def put_new(worker: Worker) -> None:
     worker.fresh()
 
 
-def put_shared(worker: Labourer) -> None:
+def put_shared(worker: Worker) -> None:
     data = worker.random.choice(SHARED)
     worker.do(Effect({digest_of(data): (1, 1)}, verb="put shared"), lambda: worker.store.put(data))
 
 
-def put_linked(worker: Labourer) -> None:
+def put_linked(worker: Worker) -> None:
     """Put a new blob that links to own blobs: each gives up a pin if it has one."""
     targets = sorted({worker.own() for _ in range(worker.random.randint(1, 3))})
     data, digest = worker.content()
@@ -53,7 +53,7 @@ def put_linked(worker: Labourer) -> None:
     worker.do(effect, lambda: worker.store.put(data, links=targets))
 
 
-def put_tagged(worker: Labourer) -> None:
+def put_tagged(worker: Worker) -> None:
     data = worker.content()[0] if worker.random.random() < 0.8 else worker.random.choice(SHARED)
     effect = Effect(verb="put with tag")
     tag = worker.name(digest_of(data), effect)
@@ -61,7 +61,7 @@ def put_tagged(worker: Labourer) -> None:
     worker.named(effect)
 
 
-def put_large(worker: Labourer) -> None:
+def put_large(worker: Worker) -> None:
     """Write new content in pieces, under any algorithm."""
     pieces = [worker.random.randbytes(worker.random.randint(1, worker.job.largest // 3)) for _ in range(3)]
     label = worker.random.choice(["sha256", "sha384", "sha512"])
@@ -76,14 +76,14 @@ def put_large(worker: Labourer) -> None:
     worker.do(Effect({digest: (1, 1)}, verb="new_writer"), written)
 
 
-def put_file(worker: Labourer) -> None:
+def put_file(worker: Worker) -> None:
     data, digest = worker.content()
     path = worker.job.log.with_suffix(f".{digest[-8:]}")  # of its own: the model of a disk reads it afterwards
     path.write_bytes(data)
     worker.do(Effect({digest: (1, 1)}, verb="put a file"), lambda: worker.store.put(path))
 
 
-def abandon(worker: Labourer) -> None:
+def abandon(worker: Worker) -> None:
     """Leave a writer without a commit."""
     writer = worker.store.new_writer()
     writer.write(b"never committed")
@@ -91,30 +91,30 @@ def abandon(worker: Labourer) -> None:
         writer.cancel()
 
 
-def ref(worker: Labourer) -> None:
+def ref(worker: Worker) -> None:
     digest = worker.any()
     worker.do(Effect({digest: (1, 1)}, verb="ref"), lambda: worker.store.ref(digest))
 
 
-def deref(worker: Labourer) -> None:
+def deref(worker: Worker) -> None:
     digest = worker.any()
     worker.do(Effect({digest: (-1, -1)}, durable=True, verb="deref"), lambda: worker.store.deref(digest))
 
 
-def link(worker: Labourer) -> None:
+def link(worker: Worker) -> None:
     to, from_, transfer = worker.any(), worker.own(), worker.random.random() < 0.7
     effect = Effect({to: (-1, -1)} if transfer else {}, [(from_, to)], verb="link")
     worker.do(effect, lambda: worker.store.link(to, from_, transfer=transfer))
 
 
-def unlink(worker: Labourer) -> None:
+def unlink(worker: Worker) -> None:
     if worker.links:
         from_, to = worker.random.choice(worker.links)
         effect = Effect(unlinks=[(from_, to)], durable=True, verb="unlink")
         worker.do(effect, lambda: worker.store.unlink(to, from_))
 
 
-def tag(worker: Labourer) -> None:
+def tag(worker: Worker) -> None:
     digest, transfer = worker.any(), worker.random.random() < 0.5
     effect = Effect(verb="tag")
     name = worker.name(digest, effect)
@@ -124,7 +124,7 @@ def tag(worker: Labourer) -> None:
     worker.named(effect)
 
 
-def untag(worker: Labourer) -> None:
+def untag(worker: Worker) -> None:
     effect = Effect(verb="untag")
     name = worker.name(None, effect)
     if effect.tags:
@@ -132,7 +132,7 @@ def untag(worker: Labourer) -> None:
         worker.named(effect)
 
 
-def read(worker: Labourer) -> None:
+def read(worker: Worker) -> None:
     """Read an own blob that has a pin: it must be there, whole."""
     digest = worker.pinned()
     if digest is not None:
@@ -142,7 +142,7 @@ def read(worker: Labourer) -> None:
             raise AssertionError(msg)
 
 
-def batch(worker: Labourer) -> None:
+def batch(worker: Worker) -> None:
     """Put blobs that link to one another and a shared one, name one, drop an old one: all of it or, at times, none."""
     contents = [worker.content() for _ in range(worker.random.randint(2, 5))]
     digests = [digest for _, digest in contents]
@@ -171,7 +171,7 @@ def batch(worker: Labourer) -> None:
     worker.named(effect)
 
 
-def put_many(worker: Labourer) -> None:
+def put_many(worker: Worker) -> None:
     contents = [worker.content() for _ in range(worker.random.randint(2, 30))]
     effect = Effect({digest: (1, 1) for _, digest in contents}, whole=[d for _, d in contents], verb="put_many")
     shared = worker.random.choices(SHARED, k=2)
@@ -180,7 +180,7 @@ def put_many(worker: Labourer) -> None:
     worker.do(effect, lambda: worker.store.put_many([*shared, *(data for data, _ in contents)]))
 
 
-def ref_and_deref_many(worker: Labourer) -> None:
+def ref_and_deref_many(worker: Worker) -> None:
     own = [digest for digest in worker.pins if worker.pins[digest] > 0][-8:]
     if own:
         worker.do(Effect(dict.fromkeys(own, (1, 1)), verb="ref_many"), lambda: worker.store.ref_many(own))
@@ -188,14 +188,14 @@ def ref_and_deref_many(worker: Labourer) -> None:
         worker.do(effect, lambda: worker.store.deref_many([*own, *own]))
 
 
-def link_many(worker: Labourer) -> None:
+def link_many(worker: Worker) -> None:
     targets = sorted({worker.own() for _ in range(3)} | {worker.random.choice(SHARED_DIGESTS)})
     source = worker.fresh()
     effect = Effect(dict.fromkeys(targets, (-1, -1)), [(source, target) for target in targets], verb="link_many")
     worker.do(effect, lambda: worker.store.link_many([(target, source) for target in targets]))
 
 
-CHORES: dict[Callable[[Labourer], None], int] = {
+OPERATIONS: dict[Callable[[Worker], None], int] = {
     put_new: 12,
     put_shared: 12,
     put_linked: 12,
