@@ -95,6 +95,7 @@ def test_no_subset_of_the_names_costs_less(seed: int) -> None:
             assert freed(classes, set(dropped) - {name}) < need
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(0, 400, 40))
 def test_the_bound_is_below_every_choice(seed: int) -> None:
     for one in range(seed, seed + 40):
@@ -113,6 +114,7 @@ def test_the_bound_is_below_every_choice(seed: int) -> None:
                     assert all(low.spared[name] <= cost for name in set(range(len(found.cost))) - set(subset))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(40))
 def test_kernels_compiled_and_plain_agree(seed: int) -> None:
     found, _, need = drawn(seed)

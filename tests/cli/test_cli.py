@@ -139,6 +139,7 @@ def test_plan_says_what_to_drop_and_prints_the_script_that_does_it(tmp_path: Pat
     assert "no goal" in refused("plan", str(tmp_path / "s"))
 
 
+@pytest.mark.slow
 def test_why_says_what_reaches_a_blob(store: str) -> None:
     told = json.loads(said("why", store, "data/etl:1", "--json"))
     assert told["tags"] == ["data/etl:1"]

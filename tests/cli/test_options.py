@@ -104,6 +104,7 @@ def test_tags_in_order(store: str) -> None:
     assert [row[0] for row in rows("tags", store, "--where", "data/*", "--limit", "1")[1:]] == ["data/etl:1"]
 
 
+@pytest.mark.slow
 def test_the_rows_of_an_answer(store: str) -> None:
     frame = blobkit.usage(store).frame
     groups = frame[frame.index.str.startswith("shop/")].sort_values("exclusive", ascending=False, kind="stable")
