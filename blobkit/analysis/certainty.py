@@ -1,4 +1,4 @@
-"""Certainty in spite of documents that cannot be read: they may link to every blob that does not contain them."""
+"""Conservative analysis: a document that cannot be read may link to every blob that does not contain the document."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ OPAQUE_LOOKED_AT = 64
 
 
 def certainly_freed(snapshot: Snapshot, nodes: NDArray[np.int32], opaque: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return those of the blobs `nodes` that no opaque node can hold.
+    """Return the blobs of `nodes` that no opaque node can reference.
 
-    They contain, through digests, every one of them: a document cannot link to what contains its own digest. And they
-    hang on nothing else that it may link to, as a referrer hangs on its subject. Cost: links, for each of at most 64
-    opaque nodes; with more of them nothing is certain.
+    Each of these blobs contains, through digests, every opaque node: a document cannot link to a blob that contains its
+    own digest. These blobs also depend on no other blob that it may link to (a referrer depends on its subject). Cost:
+    the links, for each of at most 64 opaque nodes; with more opaque nodes, nothing is certain.
     """
     if len(opaque) > OPAQUE_LOOKED_AT:
         return nodes[:0]
@@ -46,11 +46,11 @@ def certainly_freed(snapshot: Snapshot, nodes: NDArray[np.int32], opaque: NDArra
 
 
 def conservative_graph(snapshot: Snapshot) -> ReferenceGraph:
-    """Return the graph of what counts, where what goes is sure to go.
+    """Return a conservative graph of the references that count: what is freed in it is certainly freed.
 
-    Each document in use that is unreadable links to every live blob that does not contain it; with more than
-    OPAQUE_LOOKED_AT of them, to every live blob. Nodes without bytes stand between. Cost: none where all is readable;
-    else a sort of the links for each of the unreadable.
+    In it each unreadable document in use links to every live blob that does not contain it; with more than
+    OPAQUE_LOOKED_AT of these documents, to every live blob. The links go through added nodes without bytes. Cost:
+    none if all documents are readable; else a sort of the links for each unreadable one.
     """
     graph = snapshot.graph
     opaque = unknown(graph)
@@ -69,7 +69,7 @@ def conservative_graph(snapshot: Snapshot) -> ReferenceGraph:
 
 
 def _containing(snapshot: Snapshot, blobs: NDArray[np.int32], opaque: NDArray[np.int32]) -> NDArray[np.uint64]:
-    """Return for each blob which of the unreadable documents it contains through digests, as bits."""
+    """Return for each blob the unreadable documents that it contains through digests, as bits."""
     marks = np.zeros(len(blobs), np.uint64)
     if len(opaque) <= OPAQUE_LOOKED_AT:
         for bit, one in enumerate(opaque):
@@ -79,7 +79,7 @@ def _containing(snapshot: Snapshot, blobs: NDArray[np.int32], opaque: NDArray[np
 
 
 def _widened(graph: ReferenceGraph, source: NDArray[np.int32], target: NDArray[np.int32], more: int) -> ReferenceGraph:
-    """Return the graph with these links instead, and so many nodes more that hold nothing."""
+    """Return the graph with these links instead, and with `more` added nodes that have no pins."""
     n = len(graph.size) + more
     order = np.argsort(source, kind="stable")
     first = np.zeros(n + 1, np.int64)

@@ -1,4 +1,4 @@
-"""The garbage collection that a tool does by its own rules: whether it stops, why, and what it removed by then."""
+"""The garbage collection of a tool by its own rules: whether it stops, why, and the blobs removed before that."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["removed_before_stop", "would_abort"]
 
 @dataclass(frozen=True, slots=True)
 class _Stop:
-    """A stop of a tool: the rule, the node that it has to reach (-1: none), and what the notice says and is about."""
+    """A stop of a tool: the rule, the node that the tool must reach to stop (-1: none), the message and its subject."""
 
     rule: StopRule
     node: int
@@ -32,10 +32,10 @@ class _Stop:
 
 
 def would_abort(snapshot: Snapshot, gone: Iterable[int] = ()) -> tuple[str, ...]:
-    """Return why the tool that the policy is named after would stop, first what stops it first; empty where none does.
+    """Return the reasons why the tool of this policy would stop, the earliest first; empty if it would not.
 
-    Only what the tool looks at can stop it: things without a key (a stray file), names, and blobs that it reaches; not
-    the nodes `gone`, which it reaches no more. What blobkit does not see is told too, as not known.
+    Only things that the tool reads can stop it: things without a key (a stray file), names, and blobs that it reaches.
+    The nodes `gone` are not reached any more. Parts that blobkit cannot see are reported too, as not known.
     """
     tool = snapshot.rule.tool
     return tuple(
@@ -45,9 +45,9 @@ def would_abort(snapshot: Snapshot, gone: Iterable[int] = ()) -> tuple[str, ...]
 
 
 def removed_before_stop(snapshot: Snapshot, gone: Iterable[int] = ()) -> NDArray[np.int32]:
-    """Return the nodes of the blobs that the tool has removed by the time it stops, by digest; none where it does not.
+    """Return the nodes of the blobs that the tool removes before it stops, by digest; none if it does not stop.
 
-    It removes what it does not reach, in the order of digests, once it has looked at all that it reaches.
+    The tool first reads all that it reaches; then it removes the other blobs in the order of digests.
     """
     stops = _passed(snapshot, gone)
     if not stops or not all(stop.rule.late for stop in stops):
@@ -60,7 +60,7 @@ def removed_before_stop(snapshot: Snapshot, gone: Iterable[int] = ()) -> NDArray
 
 
 def _passed(snapshot: Snapshot, gone: Iterable[int]) -> list[_Stop]:
-    """Return what stops the tool when these nodes are gone."""
+    """Return the stops of the tool when these nodes are gone."""
     found = _stops(snapshot)
     without = set(gone) if found else ()
     return [stop for stop in found if stop.node not in without]
@@ -68,7 +68,7 @@ def _passed(snapshot: Snapshot, gone: Iterable[int]) -> list[_Stop]:
 
 @memoized
 def _stops(snapshot: Snapshot) -> tuple[_Stop, ...]:
-    """Return what stops the tool now."""
+    """Return the stops of the tool now."""
     collector = snapshot.rule.collector
     rules = {rule.code: rule for rule in collector.stops} if collector else {}
     reached = live(snapshot.graph) if rules else np.empty(0, np.bool_)

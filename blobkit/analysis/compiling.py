@@ -1,9 +1,9 @@
-"""When loops over arrays are compiled, and when they run as ordinary Python. The only file that imports numba.
+"""Choose whether a loop over arrays runs compiled or as ordinary Python. The only file that imports numba.
 
-A small store never waits for a compiler: a loop runs plain until what it has looked at so would have paid for the
-compiled form (the ski rental: at worst the first answers take twice as long as they had to). What the compiled form
-costs depends on whether compiled code is on disk, which is seen from the name of a file, without numba. Costs are
-counted in blobs and links, never in seconds, so that the same calls always run in the same forms.
+A small store never waits for a compiler. A loop runs as plain Python until its work so far would have paid for the
+compiled form (the ski-rental rule: at worst, the first answers take twice as long as necessary). The cost of the
+compiled form depends on whether compiled code is on disk; the name of a file shows this, without numba. Costs are
+counted in blobs and links, never in seconds, so the same calls always run in the same form.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Kernel", "on_disk", "steep"]
 
 STARTED = 1_300_000 // 4
-"""The share that each of the four loops that a question runs pays for the start of numba, while nobody has started it.
+"""The cost of starting numba, shared by the four loops that a question runs, as long as numba is not started.
 
 Measured, as the two below, in CPU seconds with 20,198 blobs and 139,786 links (benchmarks/first_answer.py --kernels): a
 plain loop takes .22 to .73 us a blob or link, about .45; numba's import takes .14 to .19 s, its first use .4 s.
@@ -36,7 +36,7 @@ LOADED = 15_000
 COMPILED = 1_000_000
 """The cost of compiling a loop: .4 to .52 s."""
 STEEP = 8
-"""The factor for a loop whose cost may grow faster than blobs and links: so many times more it counts.
+"""The weight of a loop with a cost that may grow faster than blobs and links.
 
 With code on disk such a loop is compiled from some 5,000 blobs on, without it from 21,000.
 """
@@ -49,9 +49,9 @@ _log = logging.getLogger("blobkit")
 
 
 class Kernel(Generic[P, R]):
-    """A function over arrays, compiled once that pays. Compiled code is kept on disk and releases the interpreter lock.
+    """A function over arrays that is compiled once this pays. Compiled code is kept on disk and releases the GIL.
 
-    `spent` is what its plain form has looked at so far, `weight` how many times each blob and link counts.
+    `spent` is the work of the plain form so far, in blobs and links; `weight` is how many times each of them counts.
     """
 
     def __init__(self, plain: Callable[P, R], weight: int = 1) -> None:
@@ -61,25 +61,25 @@ class Kernel(Generic[P, R]):
         self.__doc__ = plain.__doc__
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run it; what it looks at is at most all of its arrays."""
+        """Run the function; its work is counted as the total length of its arrays."""
         work = sum(len(arg) for arg in args if isinstance(arg, np.ndarray))
         return self.of(work)(*args, **kwargs)
 
     def of(self, work: int) -> Callable[P, R]:
-        """Return the form to run for so much work, where the arrays do not tell how much."""
+        """Return the form to run for this much work, if the lengths of the arrays do not show it."""
         run = self.form(work)
         if run is self.plain:
             self.spent += work
         return run
 
     def form(self, most: int) -> Callable[P, R]:
-        """Return the form to run for at most so much work, of which the caller adds what it was to `spent`."""
+        """Return the form to run for at most this much work; the caller then adds the real work to `spent`."""
         spent = 0 if self._compiled else self.spent  # a small call in between needs no compiled code
         return self.plain if (spent + most) * self.weight < self.price else self.compiled
 
     @property
     def price(self) -> int:
-        """The cost of the compiled form before it runs, in blobs and links that the plain form looks at meanwhile."""
+        """The cost to get the compiled form ready, as the blobs and links that the plain form handles in this time."""
         if self._compiled:
             return LOADED
         return (0 if "numba" in sys.modules else STARTED) + (LOADED if on_disk(self.plain) else COMPILED)
@@ -99,13 +99,13 @@ class Kernel(Generic[P, R]):
 
 
 steep = partial(Kernel, weight=STEEP)
-"""A kernel whose cost may grow faster than blobs and links."""
+"""A kernel with a cost that may grow faster than blobs and links."""
 
 
 def on_disk(plain: Callable[..., object]) -> bool:
-    """Return whether compiled code of a function is where numba keeps it.
+    """Return whether numba has compiled code of this function on disk.
 
-    A guess, as numba also looks whether it fits the file and the processor; a wrong one costs time, nothing else.
+    A guess: numba also checks that the code fits the file and the processor. A wrong guess costs only time.
     """
     code, version = plain.__code__, f"py{sys.version_info[0]}{sys.version_info[1]}{getattr(sys, 'abiflags', '')}"
     file = Path(os.path.abspath(code.co_filename))  # noqa: PTH100 (as numba does: links are not followed)
@@ -119,11 +119,11 @@ def on_disk(plain: Callable[..., object]) -> bool:
 
 @cache
 def _listen() -> None:
-    """Tell that loops are compiled, before each: once to those who watch, each time to the log."""
+    """Report before a loop is compiled: once on the screen if progress is shown, each time in the log."""
     from numba.core import event  # noqa: PLC0415 (on first need)
 
     class Teller(event.Listener):
-        """The event that numba tells when it compiles; it tells nothing where it finds compiled code on disk."""
+        """Handle the event of numba before it compiles; there is no event if compiled code is on disk."""
 
         said = False
 

@@ -1,6 +1,6 @@
-"""Which names to drop for so many bytes, nearly; and a bound that says how near. Plain loops over arrays.
+"""Approximate the cheapest names to drop, and compute a bound on the error. Plain loops over arrays.
 
-The names of class c are `member[start[c]:start[c + 1]]`: its bytes go once all of them are dropped. See
+The names of class c are `member[start[c]:start[c + 1]]`: its bytes are freed once all of these are dropped. See
 `blobkit.analysis.compiling` for how these loops are compiled.
 """
 
@@ -24,11 +24,11 @@ __all__ = ["balanced", "reduced"]
 
 @Kernel
 def reduced(start: Ints, member: Ints, begin: Ints, classes: Ints, size: Ints, cost: Floats, need: int) -> Bools:
-    """Return which names stay dropped when all are, and are then taken back while at least `need` bytes go.
+    """Return the names to drop: start with all, and keep names back while at least `need` bytes are freed.
 
-    Taken back first: what loses fewest bytes for its cost; of equals the first. None that is left could be taken
-    back, so none is dropped in vain. Each class is lost once: pairs * log(names). `cost` is positive; the classes
-    of name j are `classes[begin[j]:begin[j + 1]]`.
+    The first name kept back is the one that loses the fewest bytes for its cost; of equal ones, the first. At the end
+    no further name can be kept back, so no name is dropped in vain. Each class is lost once: pairs * log(names). `cost`
+    is positive; the classes of name j are `classes[begin[j]:begin[j + 1]]`.
     """
     loss = np.zeros(len(cost), np.int64)
     slack = -need

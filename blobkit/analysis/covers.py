@@ -1,6 +1,6 @@
 """Names with the cost of dropping each, and the bytes that go once all names of a class are dropped.
 
-Every question about dropping names is about these few classes: a store of a million blobs has tens of thousands.
+These few classes are enough for every question about dropping names: a million blobs make tens of thousands.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ if TYPE_CHECKING:
 __all__ = ["Cover", "cover"]
 
 PAIRS_KEPT = 20_000_000
-"""Pairs of a name and a class that are kept at most, those of the smallest classes first: 8 bytes each, a few times."""
+"""The most pairs of a name and a class that are kept, smallest classes first: 8 bytes each, a few times."""
 ROUNDS = 100
 STEP = 2_000_000
-"""Pairs that are gone through between two looks at the clock, or more where one round has more."""
+"""Pairs that are handled between two looks at the clock; more if one round has more."""
 HEAP = 16
-"""How much more a pair or a name costs in a heap than in a loop."""
+"""The cost of a pair or a name in a heap, relative to a loop."""
 ROUNDING = 1e-9
-"""By how much sums of floats may be off, relatively: bounds are that much more careful."""
+"""The relative error that sums of floats may have: bounds are lower by this."""
 CHEAPEST = 1e-12
-"""What stands for a cost of nothing where bytes are divided by it."""
+"""The cost used instead of 0 where bytes are divided by it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Cover:
-    """Class c is `size[c]` bytes that go once all its names, `member[start[c]:start[c + 1]]`, are dropped.
+    """Class c is `size[c]` bytes that are freed once all its names, `member[start[c]:start[c + 1]]`, are dropped.
 
-    `cost` has one entry a name. `rest` are bytes of classes that are not listed: they may go too.
+    `cost` has one entry a name. `rest` are bytes of classes that are not listed: they may be freed too.
     """
 
     cost: Floats
@@ -66,20 +66,20 @@ class Cover:
 
     @property
     def possible(self) -> int:
-        """Bytes that go when all names are dropped."""
+        """Bytes that are freed when all names are dropped."""
         return int(self.size.sum()) + self.rest
 
     def whole(self, dropped: Bools) -> Bools:
-        """Return which classes go when these names are dropped."""
+        """Return the classes that are freed when these names are dropped."""
         complete: Bools = np.bincount(self.of_pair[dropped[self.member]], minlength=len(self.size)) == self.number
         return complete
 
     def freed(self, dropped: Bools) -> int:
-        """Return the bytes that go for sure when these names are dropped."""
+        """Return the bytes that are certainly freed when these names are dropped."""
         return int(self.size[self.whole(dropped)].sum())
 
     def reduced(self, need: int) -> Bools:
-        """Return names that free `need` bytes together (all, where that needs `rest`): cheap, and none in vain."""
+        """Return cheap names that free `need` bytes together, none in vain; all names if `rest` is needed too."""
         order = np.argsort(self.member, kind="stable")
         begin = _starts(np.bincount(self.member, minlength=len(self.cost)))
         run = reduced.of((len(self.member) + len(self.cost)) * HEAP)
@@ -87,7 +87,7 @@ class Cover:
         return run(self.start, self.member, begin, self.of_pair[order], self.size, cost, need)
 
     def first(self, order: Ints, need: int) -> Bools:
-        """Return as many names, in this order, as free `need` bytes, without those that turn out to be in vain."""
+        """Return the first names, in this order, that free `need` bytes, without those that prove to be in vain."""
         place = np.empty(len(order), np.int64)
         place[order] = np.arange(len(order))
         last = np.zeros(len(self.size), np.int64)
@@ -98,13 +98,13 @@ class Cover:
         return dropped & self.within(dropped).reduced(need)
 
     def within(self, dropped: Bools) -> Cover:
-        """Return the cover of what these names free: the other names are in no class any more."""
+        """Return the cover of the bytes that these names free: the other names are removed from all classes."""
         return self._of_classes(self.whole(dropped))
 
     def without(self, out: Bools, taken: Bools) -> tuple[Cover, Ids, int]:
-        """Return the cover of the other names when `out` is never dropped and `taken` is, and which names they are.
+        """Return the cover of the other names, and their numbers, if `out` is never dropped and `taken` is dropped.
 
-        And the bytes that `taken` frees alone. Names that are in no class any more are left out.
+        The third value is the bytes that `taken` frees alone. Names that are left in no class are omitted.
         """
         hurt = np.zeros(len(self.size), np.bool_)
         hurt[self.of_pair[out[self.member]]] = True
@@ -120,9 +120,9 @@ class Cover:
         return part, names.astype(np.int32), int(kept.size[~listed].sum())
 
     def merged(self) -> tuple[Cover, Ints]:
-        """Return the cover where names in the same classes are one, and which one each name is (-1: in no class).
+        """Return the cover with names of equal classes merged, and the merged name of each name (-1: in no class).
 
-        Two sets of classes are taken for one with a probability of 2**-128 for each pair of names.
+        Two different sets of classes are merged with a probability of 2**-128 for each pair of names.
         """
         marks = np.zeros((len(self.cost), 2), np.uint64)
         random = np.random.default_rng(len(self.size)).integers(1, 1 << 64, (len(self.size), 2), dtype=np.uint64)
@@ -147,20 +147,20 @@ class Cover:
 
 @dataclass(frozen=True, eq=False)
 class Bound:
-    """The least cost of freeing so many bytes, over all and with each name dropped or not dropped."""
+    """Lower bounds on the cost of freeing the bytes: in all, and with each name dropped or not dropped."""
 
     least: float
     dropped: Floats
     spared: Floats
     order: Ints
-    """The names, those that were dealt most bytes for their cost first: a good order to drop them in."""
+    """The names, those with the most apportioned bytes for their cost first: a good order to drop them in."""
 
 
 def bound(cover: Cover, need: int, enough: Callable[[int], bool] = lambda _: False) -> Bound:
-    """Return lower bounds: as if every name freed what it was dealt, and could be dropped in part.
+    """Return lower bounds: as if each name freed its apportioned bytes, and could be dropped in part.
 
-    `enough` is asked after each few of ROUNDS rounds (it is told how many) whether to end with bounds that are less
-    near. Cost: so many times the pairs. Infinite where it cannot be.
+    `enough` is called after every few of ROUNDS rounds with their number, and returns whether to end with looser
+    bounds. Cost: the pairs, for each round. A bound is infinite if the bytes cannot be freed.
     """
     even = (cover.size / cover.number)[cover.of_pair]
     load = np.bincount(cover.member, even, len(cover.cost)).astype(np.float64)
@@ -184,7 +184,7 @@ def bound(cover: Cover, need: int, enough: Callable[[int], bool] = lambda _: Fal
 
 
 def _least(gains: Floats, costs: Floats, wanted: Floats) -> Floats:
-    """Return where the line through (0, 0) and these points first gains what is wanted; infinite where it does not."""
+    """Return where the line through (0, 0) and these points first reaches `wanted`; infinite if it never does."""
     at = np.searchsorted(gains, wanted)
     there = np.clip(at, 1, len(gains) - 1)
     step = (gains[there] - wanted) / np.maximum(gains[there] - gains[there - 1], CHEAPEST)
@@ -193,7 +193,7 @@ def _least(gains: Floats, costs: Floats, wanted: Floats) -> Floats:
 
 
 def cover(graph: ReferenceGraph, alone: Bools, start: Ints, roots: Ids, cost: Floats) -> Cover:
-    """Return the cover of names whose pins are on `roots[start[i]:start[i + 1]]`; `alone`: held by nothing else.
+    """Return the cover of names with pins on `roots[start[i]:start[i + 1]]`; `alone`: nodes that only these names hold.
 
     Cost: as `blobkit.analysis.groups.reach` and `classes`.
     """
@@ -209,7 +209,7 @@ def cover(graph: ReferenceGraph, alone: Bools, start: Ints, roots: Ids, cost: Fl
 
 
 def _within(graph: ReferenceGraph, alone: Bools) -> ReferenceGraph:
-    """Return the graph with the links to these nodes only, which contain whatever reaches one of them."""
+    """Return the graph with the links to these nodes only; the nodes include all that reach one of them."""
     kept = alone[graph.indices]
     first = _starts(kept)[graph.indptr]
     blob = graph.blob & alone & (graph.size > 0)

@@ -1,7 +1,7 @@
-"""Retained bytes: what only one node keeps, for all nodes at once.
+"""Retained bytes, for all nodes at once: the bytes that only one node keeps.
 
-A node dominates another when every way from the roots to that other leads through it; what it dominates, itself
-included, is what it retains. Roots hang on a super-root, so that a pinned node is dominated by nothing else.
+A node dominates another node if every path from the roots to the other one goes through it. A node retains all that it
+dominates, itself included. A super-root links to all roots, so no other node dominates a pinned node.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Dominators:
 def dominators(graph: ReferenceGraph) -> Dominators:
     """Return the dominator tree. Cost: nodes + links * log(depth); on marked stores with cycles a few passes more.
 
-    Marking: over what the roots reach. Counting: over all nodes; what is not reached, or lies on a cycle or below
-    one, is held by something that no dropped pin can free, and hangs on the super-root.
+    Marking: over the nodes that the roots reach. Counting: over all nodes. A node that is not reached, or is on a cycle
+    or below one, has a reference that no dropped pin can free, so its dominator is the super-root.
     """
     reached = live(graph)
     inside = np.ones_like(reached) if graph.counting else reached
@@ -68,7 +68,7 @@ def is_cyclic(graph: ReferenceGraph) -> bool:
 
 @memoized
 def leaked(graph: ReferenceGraph) -> NDArray[np.bool_]:
-    """Return what no dropped pin frees on a counting store: garbage, cycles, and what either reaches; else nothing."""
+    """Return the nodes of a counting store that no dropped pin frees: garbage, cycles, and all that these reach."""
     if not graph.counting:
         return np.zeros(len(graph.size), np.bool_)
     return closure(graph, np.flatnonzero(~live(graph) | dominators(graph).stuck).astype(np.int32)) >= 0
@@ -76,17 +76,17 @@ def leaked(graph: ReferenceGraph) -> NDArray[np.bool_]:
 
 @memoized
 def retained(graph: ReferenceGraph) -> NDArray[np.int64]:
-    """Return the bytes that only each node keeps, itself included; 0 for what no root reaches on a marked store."""
+    """Return the bytes that only each node keeps, itself included; on a marked store, 0 for unreached nodes."""
     tree = dominators(graph)
     return kernels.totals(tree.idom, tree.order, graph.size)[:-1]
 
 
 @memoized
 def frees(graph: ReferenceGraph) -> NDArray[np.int64]:
-    """Return the bytes that go when all pins on a node go: what it retains, if nothing else holds the node itself.
+    """Return the bytes freed when all pins on a node are dropped: its retained bytes, or 0 if another node holds it.
 
-    What else may hold it: on a counting store any node that links to it; on a marked one any *reached* node, but
-    for those that are reached through the node alone (which only cycles make possible).
+    Another node that holds it: on a counting store, any node that links to it; on a marked store, any *reached* node
+    that links to it, except nodes that are reached only through the node itself (possible only with cycles).
     """
     if graph.counting:
         held = graph.links_in > 0
@@ -100,7 +100,7 @@ def frees(graph: ReferenceGraph) -> NDArray[np.int64]:
 
 
 def _dominates(graph: ReferenceGraph, above: NDArray[np.int32], below: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Return whether each node `above[i]` dominates `below[i]`: its interval in the tree holds that of the other."""
+    """Return whether each node `above[i]` dominates `below[i]`: its interval in the tree contains the other one."""
     tree = dominators(graph)
     n = len(graph.size)
     one = np.ones(n, np.int64)

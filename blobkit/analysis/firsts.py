@@ -1,4 +1,4 @@
-"""One name for each blob, and what is saved by sharing layers."""
+"""One name for each blob, and the bytes saved by sharing layers."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ __all__ = ["first_rows", "saved", "uses"]
 
 @memoized
 def first_rows(snapshot: Snapshot) -> NDArray[np.int64]:
-    """Return for each node a pin with the name that has the smallest closure of all that reach it, ties by name.
+    """Return for each node a pin of the name with the smallest closure among those that reach it; ties by name.
 
-    Names are those that hold under the policy; -1 where none reaches the node. Names in the order of their closures
-    take what no name before them took: all that it reaches was taken with it. Cost: the closures of different nodes.
+    Only names that hold under the policy count; -1 if none reaches the node. Names are handled in the order of their
+    closures, and each takes the nodes that are not taken yet: a taken node has its whole closure taken. Cost: the
+    closures of different nodes.
     """
     graph = snapshot.graph
     rows = np.flatnonzero(snapshot.holding[: named(snapshot)])
@@ -60,7 +61,7 @@ def saved(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.int64]:
 
 
 def _closures(snapshot: Snapshot, start: NDArray[np.int64], node: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return the bytes that each name reaches; names of the same one node are asked once."""
+    """Return the bytes that each name reaches; they are computed once for names of the same single node."""
     graph, number = snapshot.graph, np.diff(start)
     single = np.flatnonzero(number == 1)
     different, back = np.unique(node[start[single]], return_inverse=True)

@@ -1,7 +1,7 @@
-"""Which groups of roots reach which nodes, as plain loops over arrays (see `blobkit.analysis.compiling`).
+"""Find the nodes that groups of roots reach: plain loops over arrays (see `blobkit.analysis.compiling`).
 
-The roots of group g are `roots[start[g]:start[g + 1]]`. Where all pairs of a group and a node that it reaches fit into
-memory, they are listed; where they do not, a batch of groups at a time is a row of bits for each node.
+The roots of group g are `roots[start[g]:start[g + 1]]`. If all pairs of a group and a node that it reaches fit into
+memory, they are listed; else groups are handled in batches, with a row of bits for each node.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 BITS, WORDS = 63, 8
-"""Groups in a word (the sign stays free), and words in a batch: a cache line."""
+"""Groups in a word (the sign bit is not used), and words in a batch: a cache line."""
 FULL = (1 << BITS) - 1
 
 
@@ -41,7 +41,7 @@ FULL = (1 << BITS) - 1
 def searched(first: Ints, targets: Ids, start: Ints, roots: Ids, most: int) -> tuple[Ints, Ids, bool]:
     """Return the nodes that each group reaches, each once, group after group, and where each group begins.
 
-    It gives up (False) before it has listed more than `most`. Cost: what is listed, and its links.
+    It gives up (False) before it lists more than `most` nodes. Cost: the listed nodes and their links.
     """
     n = len(first) - 1
     groups = len(start) - 1
@@ -75,7 +75,7 @@ def searched(first: Ints, targets: Ids, start: Ints, roots: Ids, most: int) -> t
 
 @Kernel
 def apportioned(left: Ints, begin: Ints, found: Ids) -> Ints:
-    """Return how often each group is among the first `left[node]` that reach a node. `left` is used up."""
+    """Return how often each group is among the first `left[node]` groups that reach a node. `left` is overwritten."""
     number = np.zeros(len(begin) - 1, np.int64)
     for group in range(len(number)):
         for i in range(begin[group], begin[group + 1]):
@@ -88,7 +88,7 @@ def apportioned(left: Ints, begin: Ints, found: Ids) -> Ints:
 
 @Kernel
 def placed(place: Ids, start: Ints, begin: Ints, found: Ids) -> Ids:
-    """Return the groups that reach each node, in order, from `start[place[node]]` on; of a node without place none."""
+    """Return the groups that reach each node, in order, from `start[place[node]]` on; none if it has no place."""
     groups = np.empty(start[-1], np.int32)
     at = start.copy()
     for group in range(len(begin) - 1):
@@ -102,7 +102,7 @@ def placed(place: Ids, start: Ints, begin: Ints, found: Ids) -> Ids:
 
 @Kernel
 def taken(first: Ints, targets: Ids, order: Ids, start: Ints, roots: Ids) -> Ids:
-    """Return the first group, in this order, that reaches each node, -1 where none does. Cost: nodes + links."""
+    """Return the first group, in this order, that reaches each node; -1 if none does. Cost: nodes + links."""
     n = len(first) - 1
     owner = np.full(n, -1, np.int32)
     stack = np.empty(n, np.int32)
@@ -179,7 +179,7 @@ def components(first: Ints, targets: Ids) -> tuple[Ids, Ids]:
 
 @Kernel
 def bits_spread(first: Ints, targets: Ids, component: Ids, order: Ids, start: Ints, roots: Ids) -> Ints:
-    """Return for each component which groups (at most BITS * WORDS) reach it: bit g % BITS of word g // BITS.
+    """Return for each component the groups (at most BITS * WORDS) that reach it: bit g % BITS of word g // BITS.
 
     Cost: nodes + links, a cache line each.
     """
@@ -222,7 +222,7 @@ def bits_summed(component: Ids, bits: Ints, weight: Ints) -> Ints:
 
 @Kernel
 def bits_dealt(component: Ids, bits: Ints, left: Ints) -> Ints:
-    """Return how often each group of a batch is among the next `left[node]` that reach a node; `left` goes down."""
+    """Return how often each group of a batch is among the next `left[node]` that reach a node; reduces `left`."""
     number = np.zeros(BITS * WORDS, np.int64)
     every = np.zeros(WORDS, np.int64)
     for node in range(len(component)):

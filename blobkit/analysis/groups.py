@@ -1,8 +1,8 @@
-"""Groups of roots: what each reaches, alone or with others, and the classes of blobs that the same groups reach.
+"""Groups of roots: the nodes that each reaches, alone or with others, and classes of blobs reached by equal groups.
 
-Usually the pairs of a group and a node that it reaches are about as many as there are links, and are listed
-(`Listed`). Where roots reach one another, or many reach a hub, they explode: then they are never all there, but
-computed again, a batch of groups at a time, for each figure that is asked for (`Batched`).
+Usually there are about as many pairs of a group and a node that it reaches as links; then all pairs are listed
+(`Listed`). If roots reach one another, or many roots reach a hub, there are far too many pairs. Then they are never all
+in memory: they are computed again for each figure, one batch of groups at a time (`Batched`).
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 __all__ = ["Batched", "Classes", "Listed", "Reach", "Shares", "classes", "pairs", "reach", "shares"]
 
 LISTED_ALWAYS, LISTED_PER_LINK = 1 << 18, 4
-"""Pairs that are listed at most, at any rate and for each node, link and root: 4 bytes a pair."""
+"""The most pairs that are listed: a fixed number, and a number for each node, link and root; 4 bytes a pair."""
 BATCH = BITS * WORDS
 ROWS_UNPACKED = 4096
 _SEED = 128
 
 
 class Reach(Protocol):
-    """Which groups reach which nodes."""
+    """The nodes that groups reach."""
 
     @property
     def number(self) -> Ints:
@@ -51,22 +51,22 @@ class Reach(Protocol):
         ...
 
     def apportioned(self, items: Ints) -> Ints:
-        """Return what each group gets when every node deals its items, one each to the first groups that reach it."""
+        """Apportion the items of every node, one each to the first groups that reach it; return the totals."""
         ...
 
     def signatures(self) -> tuple[Words, Words]:
-        """Return 128 bits for each node, the same for nodes that the same groups reach, else different."""
+        """Return 128 bits for each node: equal for nodes that the same groups reach, else different."""
         ...
 
     def members(self, nodes: Ids) -> tuple[Ints, Ids]:
         """Return the groups that reach these nodes, in order: `groups[start[i]:start[i + 1]]` reach `nodes[i]`.
 
-        Each node is asked for once.
+        No node may repeat.
         """
         ...
 
     def marks(self, groups: Ids) -> Ints:
-        """Return for each node which of at most BITS groups reach it, as bits by position."""
+        """Return for each node the groups (at most BITS) that reach it, as bits by position."""
         ...
 
 
@@ -92,7 +92,7 @@ class Listed:
         return list(totals)
 
     def apportioned(self, items: Ints) -> Ints:
-        """Return what each group gets when every node deals its items to the first groups. Cost: pairs."""
+        """Apportion the items of every node to the first groups. Cost: pairs."""
         return kernels.apportioned(items.copy(), self.begin, self.found)
 
     def signatures(self) -> tuple[Words, Words]:
@@ -110,7 +110,7 @@ class Listed:
         return start, kernels.placed(place, start, self.begin, self.found)
 
     def marks(self, groups: Ids) -> Ints:
-        """Return which of these groups reach each node, as bits. Cost: what they reach."""
+        """Return the groups among these that reach each node, as bits. Cost: the nodes that they reach."""
         mark = np.zeros(self.n, np.int64)
         for i, group in enumerate(groups.tolist()):
             mark[self.found[self.begin[group] : self.begin[group + 1]]] |= 1 << i
@@ -119,7 +119,7 @@ class Listed:
 
 @dataclass(frozen=True, eq=False)
 class Batched:
-    """The graph and the roots of the groups, from which any batch of pairs can be computed."""
+    """The graph and the roots of the groups; any batch of pairs is computed from them."""
 
     graph: ReferenceGraph
     start: Ints
@@ -140,7 +140,7 @@ class Batched:
         return [self._joined(list(parts)) for parts in zip(*totals, strict=True)]
 
     def apportioned(self, items: Ints) -> Ints:
-        """Return what each group gets when every node deals its items to the first groups. Cost: as `sums`."""
+        """Apportion the items of every node to the first groups. Cost: as `sums`."""
         run, left = kernels.bits_dealt.of(self._work), items.copy()
         return self._joined([run(self._component, bits, left) for bits in self._batches()])
 
@@ -156,7 +156,7 @@ class Batched:
         return sums[0, self._component], sums[1, self._component]
 
     def members(self, nodes: Ids) -> tuple[Ints, Ids]:
-        """Return the groups that reach these nodes. Cost: as `sums`, and what it returns."""
+        """Return the groups that reach these nodes. Cost: as `sums`, and the length of the result."""
         at, group = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         for batch, bits in enumerate(self._batches()):
             for low in range(0, len(nodes), ROWS_UNPACKED):
@@ -169,7 +169,7 @@ class Batched:
         return start, np.concatenate(group)[order].astype(np.int32)
 
     def marks(self, groups: Ids) -> Ints:
-        """Return which of these groups reach each node, as bits. Cost: nodes + links."""
+        """Return the groups among these that reach each node, as bits. Cost: nodes + links."""
         start = np.concatenate(([0], np.cumsum(self.start[groups + 1] - self.start[groups])))
         marks: Ints = self._spread(start, take_ranges(self.start, self.roots, groups))[self._component, 0]
         return marks
@@ -206,9 +206,9 @@ class Batched:
 
 
 def reach(graph: ReferenceGraph, start: Ints, roots: Ids) -> Reach:
-    """Return what groups reach, whose roots are `roots[start[g]:start[g + 1]]`. Cost: what each reaches, and its links.
+    """Return the reach of groups; group g has the roots `roots[start[g]:start[g + 1]]`. Cost: all closures and links.
 
-    Bounded: above four pairs for each node, link and root nothing is listed.
+    Memory is bounded: with more than four pairs for each node, link and root, no pair is listed.
     """
     most = max(LISTED_ALWAYS, LISTED_PER_LINK * (len(graph.size) + len(graph.indices) + len(roots)))
     begin, found, whole = kernels.searched(graph.indptr, graph.indices, start, roots, most)
@@ -226,9 +226,9 @@ class Shares:
 
 
 def shares(graph: ReferenceGraph, found: Reach, alone: Bools) -> Shares:
-    """Return the share of each group. `alone`: what is held by nothing beside the groups.
+    """Return the share of each group. `alone`: the nodes that only groups hold.
 
-    `split` deals the bytes of each blob to the k groups that reach it: size // k each, and one more to the first
+    `split` apportions the bytes of each blob to the k groups that reach it: size // k each, and one more to the first
     size % k of them.
     """
     number = found.number
@@ -252,7 +252,7 @@ class Classes:
 def classes(graph: ReferenceGraph, found: Reach) -> Classes:
     """Return the classes of blobs that any group reaches, biggest first. Cost: a sort of the blobs.
 
-    Two sets of groups are taken for one with a probability of 2**-128 for each pair of classes.
+    Two different sets of groups are merged with a probability of 2**-128 for each pair of classes.
     """
     number = found.number
     nodes = np.flatnonzero(graph.blob & (number > 0)).astype(np.int32)
@@ -269,7 +269,7 @@ def classes(graph: ReferenceGraph, found: Reach) -> Classes:
 
 
 def pairs(graph: ReferenceGraph, found: Reach, groups: Ids) -> Ints:
-    """Return the bytes that each two of at most BITS groups both reach; on the diagonal, what each reaches."""
+    """Return the bytes that both groups of each pair (of at most BITS) reach; on the diagonal, of each one."""
     marks, place = np.unique(found.marks(groups), return_inverse=True)
     size = np.zeros(len(marks), np.int64)
     np.add.at(size, place, graph.size)

@@ -1,4 +1,4 @@
-"""Graph algorithms as plain loops over arrays, compiled where that pays (see `blobkit.analysis.compiling`).
+"""Graph algorithms as plain loops over arrays, compiled if that pays (see `blobkit.analysis.compiling`).
 
 Nothing here recurses. Links are in CSR form: those of node i go to `targets[first[i]:first[i + 1]]`.
 """
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 GONE = -(1 << 30)
-"""What `remove` counts from in nodes that go: below zero with all links, of which there are fewer than this."""
+"""The start of the count of `remove` in freed nodes: it stays below zero, as there are fewer links than this."""
 
 
 @Kernel
@@ -78,11 +78,11 @@ def reverse(first: Ints, targets: Ids) -> tuple[Ints, Ids]:
 
 @Kernel
 def remove(first: Ints, targets: Ids, blob: Bools, left: Ids, level: Ids, nodes: Ids, drops: Ints) -> tuple[Ids, Ids]:
-    """Return what goes, and the level of each, when `drops[i]` references on `nodes[i]` are dropped.
+    """Return the nodes that are freed, with the level of each, when `drops[i]` references on `nodes[i]` are dropped.
 
-    The least fixpoint over counts: `left` are the references that each node has, `level` zeros; both are
-    restored before it returns. A level counts the blobs on the longest way down from a dropped pin; virtual nodes
-    count nothing. Cost: what goes and its links.
+    The least fixpoint over counts. `left` has the references of each node, `level` is all zeros; both are restored
+    before it returns. A level is the number of blobs on the longest path from a dropped pin; virtual nodes do not
+    count. Cost: the freed nodes and their links.
     """
     queue = np.empty(len(left), np.int32)
     head = tail = 0
@@ -121,10 +121,10 @@ def remove(first: Ints, targets: Ids, blob: Bools, left: Ids, level: Ids, nodes:
 
 @Kernel
 def levels_within(first: Ints, targets: Ids, blob: Bools, inside: Bools, degree: Ids) -> Ids:
-    """Return the level of each node of a set, as `remove` counts it, also where links form cycles; -1 outside.
+    """Return the level of each node of a set, as `remove` counts it, also if links form cycles; -1 outside.
 
-    `degree`: the links to each node from inside, used up here. Where only nodes on cycles are left, the one with the
-    smallest key goes first. Cost: nodes + links.
+    `degree`: the links to each node from inside, overwritten here. If only nodes on cycles are left, the one with the
+    smallest key is taken first. Cost: nodes + links.
     """
     n = len(first) - 1
     level = np.where(inside, 0, -1).astype(np.int32)
@@ -161,9 +161,9 @@ def dominators(first: Ints, targets: Ids, root: Bools, inside: Bools, degree: Id
     """Return the immediate dominator of each node in `inside`, and these nodes in topological order.
 
     A super-root (node n) links to every `root`; -1 for nodes outside; `degree`: the links to each node from inside,
-    used up here. One pass in topological order: the dominator is the lowest common ancestor of the predecessors,
-    found by jump pointers of skew-binary length (Myers 1983). Nodes on cycles or below them are in no topological
-    order and are missing from it. Cost: nodes + links * log(depth).
+    overwritten here. One pass in topological order: the dominator is the lowest common ancestor of the predecessors,
+    found by jump pointers of skew-binary length (Myers 1983). Nodes on cycles or below them have no topological
+    order, so the result omits them. Cost: nodes + links * log(depth).
     """
     n = len(first) - 1
     idom = np.full(n + 1, -1, np.int32)
@@ -211,7 +211,7 @@ def dominators(first: Ints, targets: Ids, root: Bools, inside: Bools, degree: Id
 
 @Kernel
 def postorder(first: Ints, targets: Ids, root: Bools) -> Ids:
-    """Return what the roots reach in the order in which a depth-first search leaves it. Cost: nodes + links."""
+    """Return the nodes that the roots reach, in the postorder of a depth-first search. Cost: nodes + links."""
     n = len(first) - 1
     order = np.empty(n, np.int32)
     stack = np.empty(n, np.int32)
@@ -242,10 +242,10 @@ def postorder(first: Ints, targets: Ids, root: Bools) -> Ids:
 
 @steep
 def dominators_cyclic(start: Ints, sources: Ids, root: Bools, order: Ids) -> Ids:
-    """Return the immediate dominators of the nodes in `order` (a reverse postorder), also where links form cycles.
+    """Return the immediate dominators of the nodes in `order` (a reverse postorder), also if links form cycles.
 
     Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm" (2001): passes until nothing changes, over the
-    links by target. Cost: a few passes, more where cycles nest deeply.
+    links by target. Cost: a few passes, more if cycles nest deeply.
     """
     n = len(root)
     number = np.full(n + 1, -1, np.int32)
@@ -278,7 +278,7 @@ def dominators_cyclic(start: Ints, sources: Ids, root: Bools, order: Ids) -> Ids
 
 @Kernel
 def totals(idom: Ids, order: Ids, size: Ints) -> Ints:
-    """Return the bytes of each dominator subtree; `order` has every dominator before what it dominates."""
+    """Return the bytes of each dominator subtree; `order` has every dominator before the nodes that it dominates."""
     total = np.zeros(len(idom), np.int64)
     for node in order:
         total[node] = size[node]

@@ -1,8 +1,8 @@
-"""The names to drop that cost least and free so many bytes, proven where time allows.
+"""Find the cheapest names to drop that free a number of bytes, with a proof if time allows.
 
-In turn: names in the same classes become one; a cheap good answer and a bound from below (`blobkit.analysis.covers`);
-what the bound rules out is taken out, again and again; what is left goes to HiGHS, a solver of mixed-integer programs.
-Beside `blobkit.store.loops` the only file that imports scipy: that one asks its graph algorithms, this one its solver.
+Steps: merge names with equal classes; find a cheap good answer and a lower bound (`blobkit.analysis.covers`); remove
+names that the bound rules out, again and again; give the rest to HiGHS, a solver of mixed-integer programs. Only this
+file and `blobkit.store.loops` import scipy: this one for its solver, the other one for its graph algorithms.
 """
 
 from __future__ import annotations
@@ -30,35 +30,36 @@ if TYPE_CHECKING:
 __all__ = ["Choice", "cheapest"]
 
 PAIRS_SOLVED = 100_000
-"""Pairs of a name and a class up to which a program is solved: above, its first step may not end within the time."""
+"""The most pairs of a name and a class in a program: with more, the first step of the solver may exceed the time."""
 PAIRS_TIED = 2_000
-"""Pairs up to which, of several answers that cost the same, the one that frees most is looked for."""
+"""The most pairs for which, among answers of equal cost, the one that frees most is searched."""
 SLIGHT = 1e-9
-"""What costs less than this part more costs the same: sums of floats."""
+"""The relative difference below which two costs count as equal: they are sums of floats."""
 PROVEN = 1e-6
-"""A gap that is none: the solver looks no closer where costs are no whole numbers."""
+"""The gap that counts as 0: the solver stops there if costs are not whole numbers."""
 EXACT = 1 << 53
-"""Up to here floats hold every whole number."""
+"""Floats represent every whole number up to this one."""
 OPTIMAL, INFEASIBLE = 0, 2
 
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """The names to drop, and by which part of their cost a better choice may be cheaper (0: there is none)."""
+    """The names to drop, and the relative optimality gap (0: proven that no choice is cheaper)."""
 
     dropped: Bools
     gap: float
 
 
 def cheapest(cover: Cover, need: int, seconds: float, say: Callable[[str], object] = lambda _: None) -> Choice:
-    """Return a choice that frees at least `need` bytes (not more than are possible), the cheapest there is.
+    """Return the cheapest choice that frees at least `need` bytes; `need` must be possible.
 
-    What costs nothing is dropped where it is needed. Of choices that cost the same a small problem gets the one that
-    frees most. The same choice each time, unless the time runs out: then the best one so far, with its gap. A first
-    choice and a first bound are made in any time, as they cost little more than the cover. `say` is told what is done.
+    A name that costs nothing is dropped if it is needed. Among choices of equal cost, a small problem gets the one that
+    frees most. The choice is the same each time, unless the time runs out: then it is the best one so far, with its
+    gap. A first choice and a first bound are always made: they cost little more than the cover. `say` is called with
+    a text for each step.
     """
     until = monotonic() + seconds
-    if need > cover.size.sum():  # only with what is not listed, which any name may hold
+    if need > cover.size.sum():  # only with bytes that are not listed, which any name may hold
         return Choice(np.ones(len(cover.cost), np.bool_), 1.0)
     dear = _dear(cover, need)
     unit = _unit(cover.cost[~dear])
@@ -78,7 +79,7 @@ def cheapest(cover: Cover, need: int, seconds: float, say: Callable[[str], objec
 
 @dataclass(frozen=True)
 class _Clock:
-    """The moment when the search ends, and whom to tell how far it is."""
+    """The time when the search ends, and the function that is told the progress."""
 
     until: float
     say: Callable[[str], object]
@@ -89,13 +90,13 @@ class _Clock:
         return monotonic() >= self.until
 
     def enough(self, rounds: int) -> bool:
-        """Tell how many rounds a bound is from, and return whether it has to do."""
+        """Report the rounds of a bound so far, and return whether to stop."""
         self.say(f"bound, {rounds} of {ROUNDS} rounds")
         return self.is_over
 
 
 def _solved(cover: Cover, need: int, clock: _Clock, *, whole: bool) -> Choice:
-    """Return the cheapest choice of names that all cost something; `whole`: costs are whole numbers."""
+    """Return the cheapest choice of names, which all cost more than 0; `whole`: costs are whole numbers."""
     clock.say("a first choice")
     search = _Search(cover, need, whole=whole)
     if search.narrow(clock) and not cover.rest and len(search.part.member) <= PAIRS_SOLVED:
@@ -107,7 +108,7 @@ def _solved(cover: Cover, need: int, clock: _Clock, *, whole: bool) -> Choice:
 
 
 class _Search:
-    """The best choice so far, what nothing cheaper can do without (`taken`) or can have, and the `part` in doubt."""
+    """The best choice so far, the names that each cheaper choice must have (`taken`), and the undecided `part`."""
 
     def __init__(self, cover: Cover, need: int, *, whole: bool) -> None:
         self.cover, self.need, self.whole = cover, need, whole
@@ -123,17 +124,17 @@ class _Search:
 
     @property
     def limit(self) -> float:
-        """The cost that a better choice has at most."""
+        """The most that a better choice can cost."""
         return self.cost - 1 if self.whole else self.cost * (1 - SLIGHT)
 
     @property
     def gap(self) -> float:
-        """By which part of its cost a better choice may be cheaper."""
+        """The relative optimality gap: a better choice may be cheaper by this part."""
         gap = 1 - max(self.least, 0.0) / self.cost
         return 0.0 if self.least > self.limit + SLIGHT or gap < PROVEN else gap
 
     def narrow(self, clock: _Clock) -> bool:
-        """Take out what the bound rules out or in, while that helps; return whether there is more to look for."""
+        """Decide the names that the bound rules out or in, as long as that helps; return whether to search on."""
         while self.left > 0 and len(self.part.cost):
             base = float(self.cover.cost[self.taken].sum())
             found = bound(self.part, self.left, clock.enough)
@@ -148,7 +149,7 @@ class _Search:
             if not (out | taken).any():
                 return True
             self._reduce(out, taken)
-        self.least = max(self.least, self.limit + 2 * SLIGHT)  # nothing cheaper is left to be looked at
+        self.least = max(self.least, self.limit + 2 * SLIGHT)  # no cheaper choice is left to search
         return False
 
     def _reduce(self, out: Bools, taken: Bools) -> None:
@@ -164,18 +165,18 @@ class _Search:
             self.left, self.names = 0, self.names[:0]
 
     def offer(self, dropped: Bools) -> None:
-        """Take a choice of what is in doubt for the best one where it is cheaper and frees enough."""
+        """Make a choice among the undecided names the best one, if it is cheaper and frees enough."""
         choice = self.taken.copy()
         choice[self.names[dropped]] = True
         if self.cover.cost[choice].sum() < self.cost and self.cover.freed(choice) >= self.need:
             self.best = choice
 
     def solve(self, until: float) -> None:
-        """Look for the cheapest choice in what is in doubt."""
+        """Search the cheapest choice among the undecided names."""
         base = float(self.cover.cost[self.taken].sum())
         program = _Program(self.part, self.left)
         names = len(self.part.cost)
-        if self.whole:  # half a unit from any sum; the solver errs where a sum is as near to a limit as it rounds
+        if self.whole:  # half a unit from any sum: the solver errs if a sum is within rounding of a limit
             program.add(self.part.cost, -np.inf, self.limit - base + 0.5)
         goal = np.concatenate((self.part.cost, np.zeros(len(program.weight) - names)))
         found, low = program.solved(goal, until)
@@ -184,7 +185,7 @@ class _Search:
         self.least = max(self.least, base + low)
 
     def break_tie(self, until: float) -> None:
-        """Look for a choice that costs as much as the best one and frees more."""
+        """Search a choice that costs as much as the best one and frees more."""
         program = _Program(self.cover, self.need)
         program.add(self.cover.cost, -np.inf, self.cost + SLIGHT)
         found, _ = program.solved(-program.weight, until)
@@ -204,7 +205,7 @@ class _Program:
             cover.member[~several[cover.of_pair]], weights=cover.size[~several].astype(float), minlength=names
         )
         self.weight = np.concatenate((own, cover.size[several])) / need
-        enough = np.minimum(self.weight, 1.0)  # more than is needed is of no use, and what is huge is rounded badly
+        enough = np.minimum(self.weight, 1.0)  # more than needed does not help, and huge values lose precision
         place = names + np.cumsum(several) - 1
         pair = several[cover.of_pair]
         below, above = place[cover.of_pair[pair]], cover.member[pair]
@@ -215,15 +216,15 @@ class _Program:
         self.rows.append(LinearConstraint(enough[None, :], 1 - SLIGHT, np.inf))
 
     def add(self, of_names: Floats, low: float, high: float) -> None:
-        """Hold a sum over the names between two figures."""
+        """Constrain a sum over the names to a range."""
         row = np.zeros((1, len(self.weight)))
         row[0, : len(of_names)] = of_names
         self.rows.append(LinearConstraint(row, low, high))
 
     def solved(self, goal: Floats, until: float) -> tuple[Bools | None, float]:
-        """Return the names of the least `goal`, where there are any and time allows, and a bound of that goal.
+        """Return the names with the least `goal`, if there are any and time allows, and a bound of that goal.
 
-        The solver rounds; a choice that it takes for enough and that is not is ruled out, and it is asked again.
+        The solver rounds. If its choice frees too little, that choice is excluded and the solver runs again.
         """
         names = len(self.cover.cost)
         low = -np.inf
@@ -249,10 +250,10 @@ class _Program:
 
 
 def _dear(cover: Cover, need: int) -> Bools:
-    """Return which names cost more, each alone, than a choice that frees enough: no better choice has one of them.
+    """Return the names that alone cost more than some choice that frees enough: no better choice has one of them.
 
-    That choice is all names up to a cost without which not enough goes. What is left costs so little more than the
-    cheapest choice that a cost of next to nothing, beside the greatest, is next to nothing beside that choice too.
+    That choice is all names up to the least cost that is needed to free enough. After this no cost is far above the
+    cost of the cheapest choice: a cost that is negligible beside the greatest cost is negligible beside it too.
     """
     last = np.zeros(len(cover.size), np.float64)
     np.maximum.at(last, cover.of_pair, cover.cost[cover.member])
@@ -265,7 +266,7 @@ def _dear(cover: Cover, need: int) -> Bools:
 
 
 def _unit(cost: Floats) -> float:
-    """Return what all these costs are whole multiples of, 0 where that is not known."""
+    """Return a number of which all these costs are whole multiples; 0 if it is not known."""
     whole = np.rint(cost)
     if not whole.any() or (whole != cost).any() or whole.sum() >= EXACT:
         return 0.0

@@ -36,7 +36,7 @@ __all__ = [
 
 @memoized
 def depth(graph: ReferenceGraph) -> NDArray[np.int32]:
-    """Return for each node the fewest links from any root: 0 for a root, -1 where none reaches it."""
+    """Return for each node the fewest links from any root: 0 for a root, -1 if none reaches it."""
     return kernels.depths(graph.indptr, graph.indices, _roots(graph.pins))
 
 
@@ -48,7 +48,7 @@ def live(graph: ReferenceGraph) -> NDArray[np.bool_]:
 
 @memoized
 def unknown(graph: ReferenceGraph) -> NDArray[np.int32]:
-    """Return the opaque nodes that the roots reach: what hangs on them cannot be known."""
+    """Return the opaque nodes that the roots reach: the blobs below them are unknown."""
     return np.flatnonzero(graph.opaque & live(graph)).astype(np.int32)
 
 
@@ -59,7 +59,7 @@ def incoming(graph: ReferenceGraph) -> tuple[NDArray[np.int64], NDArray[np.int32
 
 
 def take_ranges(start: NDArray[np.int64], values: NDArray[Number], nodes: NDArray[np.int32]) -> NDArray[Number]:
-    """Return `values[start[i]:start[i + 1]]` of all these nodes, one after the other."""
+    """Return `values[start[i]:start[i + 1]]` of all these nodes, concatenated."""
     number = start[nodes + 1] - start[nodes]
     shift = np.repeat(start[nodes] - (np.cumsum(number) - number), number)
     found: NDArray[Number] = values[np.arange(len(shift)) + shift]
@@ -83,26 +83,26 @@ def links_from(graph: ReferenceGraph, inside: NDArray[np.bool_]) -> NDArray[np.i
 
 @memoized
 def links_from_live(graph: ReferenceGraph) -> NDArray[np.int32]:
-    """Return how many links each node has from what the roots reach."""
+    """Return how many links each node has from nodes that the roots reach."""
     found = links_from(graph, live(graph))
     found.flags.writeable = False
     return found
 
 
 def closure(graph: ReferenceGraph, nodes: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return for each node the fewest links from any of `nodes`, -1 where none reaches it. Cost: nodes + links."""
+    """Return for each node the fewest links from any of `nodes`, -1 if none reaches it. Cost: nodes + links."""
     return kernels.depths(graph.indptr, graph.indices, nodes)
 
 
 def closure_around(graph: ReferenceGraph, nodes: NDArray[np.int32], blocked: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return what `nodes` reach on ways around all that is blocked. Cost: nodes + links."""
+    """Return the nodes that `nodes` reach on paths without blocked nodes. Cost: nodes + links."""
     passes = ~blocked[sources(graph)] & ~blocked[graph.indices]
     first = np.concatenate(([0], np.cumsum(passes)))[graph.indptr]
     return kernels.depths(first, graph.indices[passes], nodes) >= 0
 
 
 def closure_up(graph: ReferenceGraph, node: int) -> NDArray[np.int32]:
-    """Return for each node the fewest links down to `node`, -1 where it does not reach it. Cost: nodes + links."""
+    """Return for each node the fewest links down to `node`, -1 if it does not reach it. Cost: nodes + links."""
     return kernels.depths(*incoming(graph), np.array([node], np.int32))
 
 

@@ -1,4 +1,4 @@
-"""Kernels about what holds a node: the names that reach it from above, and the nodes that link to it."""
+"""Kernels for incoming references: the names that reach a node, and the nodes that link to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["first_sources", "links_to", "links_within", "losses", "nearest"]
 
 @Kernel
 def links_to(first: Ints, targets: Ids, inside: Bools) -> Ids:
-    """Return how many links each node has from nodes of a set. Cost: nodes + links; no copy of them, as numpy makes."""
+    """Return how many links each node has from nodes of a set. Cost: nodes + links, with no copies (unlike numpy)."""
     number = np.zeros(len(first) - 1, np.int32)
     for node in range(len(first) - 1):
         if inside[node]:
@@ -29,7 +29,7 @@ def links_to(first: Ints, targets: Ids, inside: Bools) -> Ids:
 def links_within(start: Ints, sources: Ids, inside: Bools) -> tuple[Ints, Ids]:
     """Return the links among the nodes of a set in CSR form, from all links by target. Cost: nodes + links into them.
 
-    Most of what links to a blob that very many share links to as many others, which are not looked at.
+    Most blobs that link to a widely shared blob also link to many other blobs; those links are not read.
     """
     n = len(start) - 1
     first = np.zeros(n + 2, np.int64)
@@ -54,8 +54,8 @@ def nearest(first: Ints, targets: Ids, node: Ids, label: Ids, most: int, room: i
     """Return (node, label) for the `most` nearest labels above each node: nearest first, then by label.
 
     Labels begin where `node` and `label` say (by label, at most `most` a node) and go down links, cycles too: a
-    breadth-first search of pairs, in which a node that has enough labels takes and hands on no more. The last
-    value is False where more than `room` pairs are needed, and what is returned is not all. Cost: pairs * links of
+    breadth-first search of pairs, in which a node with enough labels takes and passes on no more. The last
+    value is False if more than `room` pairs are needed: then the result is not complete. Cost: pairs * links of
     each, times the labels that a node has already.
     """
     n = len(first) - 1
@@ -103,7 +103,7 @@ def nearest(first: Ints, targets: Ids, node: Ids, label: Ids, most: int, room: i
 
 @Kernel
 def first_sources(start: Ints, sources: Ids, alive: Bools, nodes: Ids, most: int) -> tuple[Ints, Ids]:
-    """Return for each of `nodes` the first `most` alive nodes that link to it, as where each begins and all of them.
+    """Return for each of `nodes` the first `most` alive nodes that link to it, in CSR form.
 
     Cost: the links to these nodes, up to the last one that is returned.
     """
@@ -135,8 +135,8 @@ def losses(
     """Return blobs and bytes that each name loses, how many of its own, and how many names reach each node.
 
     A name loses the lost nodes that it reaches. The i-th name is on the nodes `roots[start[i]:start[i + 1]]`, in
-    `group[i]`; its own are reached nodes that this group is among the owners of: `owner[begin[node]:begin[node + 1]]`.
-    Cost: the closure of each name, with its links.
+    `group[i]`. Its own nodes are reached nodes with this group among their owners: `owner[begin[node]:begin[node +
+    1]]`. Cost: the closure of each name, with its links.
     """
     stamp = np.full(len(size), -1, np.int32)
     stack = np.empty(len(size), np.int32)

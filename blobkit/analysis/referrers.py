@@ -1,4 +1,4 @@
-"""Incoming references: the links and pins that hold a blob, now or after some were dropped."""
+"""Incoming references: the links and pins on a blob, now or after some pins are dropped."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ if TYPE_CHECKING:
 __all__ = ["Names", "Referrers"]
 
 ROOM = 1 << 24
-"""Pairs of a node and a name that are held at once: 200 MB. Where more are needed, fewer names are told of each."""
+"""The most pairs of a node and a name in memory: 200 MB. If more are needed, each node gets fewer names."""
 FEWEST = 4
 
 
 @dataclass(frozen=True, eq=False)
 class Names:
-    """Some names for each of several nodes: those of the i-th are `texts[rows[start[i]:start[i + 1]]]`.
+    """Some names for each of several nodes: the i-th has `texts[rows[start[i]:start[i + 1]]]`.
 
-    `rows` are rows of the pin table, one for all rows of the same name; an anonymous pin goes by the key that it is on.
+    `rows` are rows of the pin table, one for all rows of the same name; an anonymous pin is named by the key of its
+    node.
     """
 
     start: NDArray[np.int64]
@@ -61,7 +62,7 @@ class Names:
 
 @dataclass(frozen=True, eq=False)
 class Referrers:
-    """The nodes that are `alive` and the rows of the pin table that hold (`rows`), in one snapshot."""
+    """The incoming references in a snapshot: from nodes that are `alive`, and from pins that hold (`rows`)."""
 
     snapshot: Snapshot
     alive: NDArray[np.bool_]
@@ -69,12 +70,12 @@ class Referrers:
 
     @classmethod
     def now(cls, snapshot: Snapshot) -> Referrers:
-        """Return what holds as things are."""
+        """Return the references as they are now."""
         return cls(snapshot, live(snapshot.graph), snapshot.holding)
 
     @classmethod
     def after(cls, snapshot: Snapshot, dropped: dict[int, int], gone: NDArray[np.int32]) -> Referrers:
-        """Return what holds once these pins (rows, with how many of each) are dropped and these nodes are gone."""
+        """Return the references after these pins (rows, with their numbers) are dropped and these nodes are gone."""
         alive, rows = live(snapshot.graph).copy(), snapshot.holding.copy()
         alive[gone] = False
         row, number = (np.fromiter(some, np.int64, len(dropped)) for some in (dropped, dropped.values()))
@@ -84,8 +85,8 @@ class Referrers:
     def reaching(self, nodes: NDArray[np.int32], most: int) -> Names:
         """Return up to `most` names that reach each of these nodes, nearest first, then by name.
 
-        Cost: what is above these nodes and its links, for each of the few names that are told; no more is held at
-        once than `ROOM` says, if need be by telling fewer names.
+        Cost: the nodes above these and their links, for each of the few names returned. At most `ROOM` pairs are in
+        memory; if more are needed, fewer names are returned.
         """
         above = incoming(self.snapshot.graph)
         inside = self.alive & (depths(*above, nodes) >= 0)
@@ -100,11 +101,11 @@ class Referrers:
             most = max(FEWEST, most // 4)
 
     def names(self, node: int, most: int) -> list[str]:
-        """Return up to `most` names that reach a node, nearest first; an anonymous pin by the key that it is on."""
+        """Return up to `most` names that reach a node, nearest first; an anonymous pin by the key of its node."""
         return list(self.reaching(np.array([node], np.int32), most).tuples(nearest_first=True)[0])
 
     def incoming(self, nodes: NDArray[np.int32], most: int) -> list[tuple[str, ...]]:
-        """Return up to `most` keys and names of what holds each node directly: first links, then pins, each sorted."""
+        """Return up to `most` direct references to each node: keys that link to it, then names of pins, sorted."""
         start, above = first_sources(*incoming(self.snapshot.graph), self.alive, nodes, most)
         links = list(_shared(self.snapshot.keys(above), np.arange(len(above)), start))
         inside = np.zeros(len(self.alive), np.bool_)
@@ -113,7 +114,7 @@ class Referrers:
         return [(above + on)[:most] for above, on in zip(links, pins, strict=True)]
 
     def incoming_of(self, node: int, most: int) -> list[str]:
-        """Return the same of one node."""
+        """Return up to `most` direct references to one node."""
         return list(self.incoming(np.array([node], np.int32), most)[0])
 
     def _pinned(self, inside: NDArray[np.bool_], most: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -129,7 +130,7 @@ class Referrers:
         return node[order], label[order].astype(np.int32)
 
     def _names(self, nodes: NDArray[np.int32], at: NDArray[np.int32], label: NDArray[np.int32]) -> Names:
-        """Return the labels of these nodes, of all labels (`label[i]` is at the node `at[i]`), in their order."""
+        """Return the labels of these nodes, in order; `label[i]` of all labels is at the node `at[i]`."""
         asked = np.zeros(len(self.alive), np.bool_)
         asked[nodes] = True
         at, label = at[asked[at]], label[asked[at]]
@@ -141,7 +142,7 @@ class Referrers:
 
 
 def _fewer(node: NDArray[np.int32], label: NDArray[np.int64], most: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Return each pair once, and up to `most` of a node, the first ones."""
+    """Return each pair once, and at most the first `most` pairs of a node."""
     pairs = unique(node.astype(np.int64) << 32 | label)
     on = pairs >> 32
     pairs = pairs[np.arange(len(pairs)) - np.searchsorted(on, on) < most]

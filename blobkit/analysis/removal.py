@@ -1,8 +1,8 @@
-"""Removal of pins: the nodes that go, exactly, under either kind of collection.
+"""Remove pins: find the exact nodes that are freed, under either kind of collection.
 
-Counting: a node goes with the last reference to it, so what garbage or a cycle holds stays. Marking: a node goes
-when no root reaches it. Without cycles both are the same cascade over counts of *reached* holders, whose cost is
-what goes; only where reached links form a cycle does marking look at the whole graph.
+Counting: a node is freed with the last reference to it, so nodes referenced by garbage or by a cycle stay. Marking: a
+node is freed when no root reaches it. Without cycles both are the same cascade over counts of references from *reached*
+nodes; its cost is the freed nodes. Only if reached links form a cycle, marking reads the whole graph.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ID_BITS = 32
 
 @dataclass(frozen=True, eq=False)
 class Removal:
-    """Nodes that go, by level and then key, virtual nodes included, with the level of each."""
+    """The freed nodes, by level and then key, virtual nodes included, with the level of each."""
 
     nodes: NDArray[np.int32]
     level: NDArray[np.int32]
@@ -40,7 +40,7 @@ class Removal:
 
 @dataclass(frozen=True, eq=False)
 class _Scratch:
-    """References that each node has, all its pins as one, and room for levels: the kernel changes and restores both."""
+    """The references of each node (all pins as one) and an array for levels: the kernel changes and restores both."""
 
     left: NDArray[np.int32]
     level: NDArray[np.int32]
@@ -48,11 +48,11 @@ class _Scratch:
 
 
 def removal(graph: ReferenceGraph, nodes: NDArray[np.int32], drops: NDArray[np.int64]) -> Removal:
-    """Return what goes when `drops[i]` of the pins on `nodes[i]` (each node once) are dropped together.
+    """Return the nodes freed when `drops[i]` of the pins on `nodes[i]` (each node once) are dropped together.
 
-    Cost: what goes and its links; where reached links form cycles and the store is marked, nodes + links.
+    Cost: the freed nodes and their links; nodes + links if the store is marked and reached links form cycles.
     """
-    last = (drops > 0) & (drops >= graph.pins[nodes])  # a node that keeps one pin keeps its place, however many go
+    last = (drops > 0) & (drops >= graph.pins[nodes])  # a node that keeps one pin stays, whatever the number dropped
     nodes, once = nodes[last], np.ones(np.count_nonzero(last), np.int64)
     if not graph.counting and is_cyclic(graph):
         gone, level = _by_marking(graph, nodes)
@@ -68,7 +68,7 @@ def removal(graph: ReferenceGraph, nodes: NDArray[np.int32], drops: NDArray[np.i
 
 
 def drop_pins(snapshot: Snapshot, rows: NDArray[np.integer], number: NDArray[np.integer]) -> Removal:
-    """Return what goes when `number[i]` of the pins in row `rows[i]` of the pin table are dropped together.
+    """Return the nodes freed when `number[i]` of the pins in row `rows[i]` of the pin table are dropped together.
 
     Pins that do not hold under the policy change nothing. Cost: as `removal`.
     """

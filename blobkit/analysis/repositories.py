@@ -1,4 +1,4 @@
-"""Reach within a repository: a registry serves a manifest from the repositories only that link to it.
+"""Reach within a repository: a registry serves a manifest only from repositories that link to it.
 
 A pair is a repository (its number, see `Repositories.names`) and a node, packed into one int64.
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Repositories", "levels", "members", "nodes_of", "pack", "referrers", "repositories", "spread", "step"]
 
 NESTED = 64
-"""Indexes of indexes: what is nested deeper is in no particular order."""
+"""The deepest nesting of indexes that is ordered; deeper ones are in no particular order."""
 _BITS = 32
 _DOCUMENTS = np.array([kind in DOCUMENTS for kind in KINDS])
 
@@ -39,8 +39,8 @@ _DOCUMENTS = np.array([kind in DOCUMENTS for kind in KINDS])
 class Repositories:
     """The repositories of a snapshot.
 
-    `names` by number; `of` is the number for each pin, -1 where it has none; `blob` the node that each pin is about
-    (for a virtual node the one it stands for). `pair` (sorted) are the manifests of each repository, `row` their pins.
+    `names` by number; `of` is the number for each pin, -1 if it has none; `blob` is the blob of each pin (for a virtual
+    node, the blob that it represents). `pair` (sorted) has the manifests of each repository, `row` their pins.
     """
 
     names: list[str]
@@ -50,11 +50,11 @@ class Repositories:
     row: NDArray[np.int64]
 
     def pairs(self, rows: NDArray[np.integer]) -> Pairs:
-        """Return the pairs that these pins are about."""
+        """Return the pairs of these pins: repository and blob."""
         return pack(self.of[rows], self.blob[rows])
 
     def rows_of(self, pairs: Pairs) -> NDArray[np.int64]:
-        """Return the pin of the manifest that each pair is, -1 where the repository has no such manifest."""
+        """Return the pin of the manifest of each pair; -1 if the repository does not have that manifest."""
         if not len(self.pair):
             return np.full(len(pairs), -1)
         at = np.minimum(np.searchsorted(self.pair, pairs), len(self.pair) - 1)
@@ -98,17 +98,17 @@ def members(snapshot: Snapshot) -> Rows:
 
 @memoized
 def referrers(snapshot: Snapshot) -> Rows:
-    """Return the documents that are about each blob. Cost: links."""
+    """Return the OCI referrers of each blob: documents with it as their subject. Cost: links."""
     about = REFERS[codes(snapshot.links["kind"])]
     source, target = (ids(snapshot.links[end])[about] for end in ("source", "target"))
     return reverse(_starts(snapshot, source), target)
 
 
 def spread(seeds: Pairs, *ways: Rows, within: Pairs | None = None) -> tuple[Pairs, NDArray[np.int64]]:
-    """Return the pairs that these reach by some ways, seeds first, and from which seed (its place) each is reached.
+    """Return the pairs that seeds reach by the given links, seeds first, and the place of the seed of each pair.
 
-    Where several reach a pair it is the nearest, of these the first. `within`: no other pairs are passed. Cost: what is
-    reached, sorted once a level.
+    If several seeds reach a pair, the nearest one counts, of equal ones the first. `within`: only these pairs are
+    entered. Cost: the reached pairs, sorted once for each level.
     """
     front, origin = np.unique(seeds, return_index=True)
     found, origins = [front], [origin]
@@ -128,7 +128,7 @@ def spread(seeds: Pairs, *ways: Rows, within: Pairs | None = None) -> tuple[Pair
 
 
 def levels(pairs: Pairs, way: Rows) -> NDArray[np.int64]:
-    """Return for each pair the most steps from a pair that no other contains: parents come before children."""
+    """Return for each pair the longest path from a pair that no other contains: parents come before children."""
     level = np.zeros(len(pairs), np.int64)
     if not len(pairs):
         return level
@@ -146,7 +146,7 @@ def levels(pairs: Pairs, way: Rows) -> NDArray[np.int64]:
 
 
 def step(front: Pairs, origin: NDArray[np.int64], way: Rows) -> tuple[Pairs, NDArray[np.int64]]:
-    """Return the pairs one step on, each as often as it is reached, with the origin of the pair before it."""
+    """Return the pairs after one step, each as often as it is reached, with the origin of its predecessor."""
     start, targets = way
     nodes = nodes_of(front)
     number = start[nodes + 1] - start[nodes]
