@@ -23,8 +23,6 @@ settings.register_profile(
 )
 settings.load_profile("blobkit")
 
-FAST_NOTEBOOK = "01-audit-a-store.ipynb"
-
 MEMORY = Path("/dev/shm")  # noqa: S108 (only private directories are made there)
 
 
@@ -37,9 +35,9 @@ def quick_path(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all notebooks but one as slow: each starts a kernel."""
+    """Mark notebooks as slow: each starts a kernel."""
     for item in items:
-        if item.path.suffix == ".ipynb" and item.path.name != FAST_NOTEBOOK:
+        if item.path.suffix == ".ipynb":
             item.add_marker("slow")
 
 

@@ -156,6 +156,7 @@ def test_what_a_plan_says_is_what_its_commands_do(tmp_path: Path) -> None:
     assert before.bytes - blobkit.scan(place).bytes == plan.bytes
 
 
+@pytest.mark.slow
 def test_a_diff_adds_up(days: demo.TwoDays) -> None:
     changes = blobkit.diff(days.monday, days.tuesday)
     assert changes.frame["net"].sum() == changes.net == changes.after.bytes - changes.before.bytes

@@ -76,6 +76,7 @@ def test_every_policy_belongs_to_its_kind_and_scripts_end_with_a_known_collector
         assert kind.revisions in ("", *(policy.name for policy in kind.policies))
 
 
+@pytest.mark.slow
 def test_docstrings_open_with_a_verb_or_a_noun() -> None:
     found = [
         f"{path.relative_to(PACKAGE)}: {text.splitlines()[0]}"

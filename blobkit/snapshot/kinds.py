@@ -140,7 +140,7 @@ OCI = Kind(
         partly="umoci drops all entries of a name",
     ),
     by_hand="rm",
-    advice="umoci gc removes what its own rules call garbage: --policy strong shows that",
+    advice="umoci gc has its own rules for garbage: --policy strong applies them",
 )
 REGISTRIES = Kind(
     "registry",
@@ -159,7 +159,7 @@ REGISTRIES = Kind(
         refused="registries do not accept this name",
         alone="docker-registry 2.8.2 cannot delete {} alone (HTTP 400)",
     ),
-    advice="garbage-collect removes what its own rules call garbage: --policy gc or gc-m shows that",
+    advice="garbage-collect has its own rules for garbage: --policy gc or gc-m applies them",
 )
 GO_BLOBSTORE = Kind(
     "go-blobstore",

@@ -87,6 +87,7 @@ def test_the_price_depends_on_what_is_there_already(
     assert Kernel(len).price == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["given", "beside", "home"])
 def test_compiled_code_is_found_where_numba_keeps_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str

@@ -85,6 +85,7 @@ def check(found: Reach, graph: Graph, roots: Roots) -> None:
     assert [tuple(members[a:b]) for a, b in pairwise(start)] == [owners[n] for n in asked]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 @given(grouped())
 def test_what_groups_reach(form: type, case: tuple[Graph, Roots]) -> None:
@@ -189,6 +190,7 @@ def test_a_long_chain_of_roots_is_bounded_and_exact() -> None:
     assert share.exclusive.tolist() == [1] + [0] * (n - 1)
 
 
+@pytest.mark.slow
 @given(graphs(cyclic=True))
 def test_components(graph: Graph) -> None:
     made = nx.DiGraph(list(graph.links))

@@ -34,6 +34,7 @@ def test_compiled_kernels_agree_with_plain_ones(graph: Graph) -> None:
     same(kernels.totals, idom, order, found.size)
 
 
+@pytest.mark.slow
 def test_where_compiled_code_cannot_be_kept_it_is_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     numba_njit = numba.njit
 

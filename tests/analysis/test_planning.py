@@ -78,6 +78,7 @@ def test_costs_that_are_nearly_the_same() -> None:
     assert (np.flatnonzero(choice.dropped).tolist(), choice.gap) == ([1, 4], 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(60, 600, 60))])
 def test_no_subset_of_the_names_costs_less(seed: int) -> None:
     for one in range(seed, seed + 60):
@@ -94,6 +95,7 @@ def test_no_subset_of_the_names_costs_less(seed: int) -> None:
             assert freed(classes, set(dropped) - {name}) < need
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(0, 400, 40))
 def test_the_bound_is_below_every_choice(seed: int) -> None:
     for one in range(seed, seed + 40):
@@ -112,6 +114,7 @@ def test_the_bound_is_below_every_choice(seed: int) -> None:
                     assert all(low.spared[name] <= cost for name in set(range(len(found.cost))) - set(subset))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(40))
 def test_kernels_compiled_and_plain_agree(seed: int) -> None:
     found, _, need = drawn(seed)
@@ -231,6 +234,7 @@ def test_classes_of_a_graph() -> None:
     assert found.rest == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ticks", [0, 1, 2, 4, 8, 10_000])
 def test_whenever_the_time_runs_out_the_answer_frees_enough_and_the_gap_is_true(
     monkeypatch: pytest.MonkeyPatch, ticks: int

@@ -11,6 +11,7 @@ from blobkit.analysis import reach
 from graphs import Graph, array, counted, graphs
 
 
+@pytest.mark.slow
 @given(graphs(cyclic=True))
 def test_depth_and_what_is_live(graph: Graph) -> None:
     found = counted(graph)

@@ -50,6 +50,7 @@ def registries(draw: st.DrawFn) -> tuple[Snapshot, list[str], Links, Links, Link
     return registry(kinds, child, subject, manifests, tags), kinds, child, subject, manifests, tags
 
 
+@pytest.mark.slow
 @given(registries())
 def test_what_is_reached_within_a_repository(case: tuple[Snapshot, list[str], Links, Links, Links, Links]) -> None:
     snapshot, kinds, child, subject, manifests, tags = case

@@ -83,6 +83,7 @@ def test_the_commands_that_demo_suggests_work_as_printed(tmp_path: Path) -> None
     assert "sha256:" in done("sh", "-c", shown[3])
 
 
+@pytest.mark.slow
 def test_demo_leaves_a_directory_alone_that_is_not_empty(tmp_path: Path, store: str) -> None:
     (tmp_path / "file").write_text("mine")
     assert "not empty" in refused("demo", str(tmp_path))
@@ -138,12 +139,14 @@ def test_plan_says_what_to_drop_and_prints_the_script_that_does_it(tmp_path: Pat
     assert "no goal" in refused("plan", str(tmp_path / "s"))
 
 
+@pytest.mark.slow
 def test_why_says_what_reaches_a_blob(store: str) -> None:
     told = json.loads(said("why", store, "data/etl:1", "--json"))
     assert told["tags"] == ["data/etl:1"]
     assert "data/etl:1" in said("why", store, told["digest"][:20])
 
 
+@pytest.mark.slow
 def test_an_audit_fails_over_thresholds(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "layout")
     layout.image("app:1", "content")
@@ -165,6 +168,7 @@ def test_an_audit_fails_over_thresholds(tmp_path: Path) -> None:
     assert "missing" in [found["code"] for found in json.loads(failed.stdout)["findings"]]
 
 
+@pytest.mark.slow
 def test_a_diff_of_a_snapshot_and_a_store(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "layout")
     layout.image("app:1", "content")
@@ -179,6 +183,7 @@ def test_a_diff_of_a_snapshot_and_a_store(tmp_path: Path) -> None:
     assert told["net"] == sum(row["net"] for row in told["blobs"])
 
 
+@pytest.mark.slow
 def test_a_saved_snapshot_is_an_address(store: str, tmp_path: Path) -> None:
     saved = str(tmp_path / "s.blobkit")
     done = command("scan", store, "-o", saved)
@@ -213,6 +218,7 @@ def test_tags_as_json_has_every_column(store: str) -> None:
     assert {row["tag"]: row["exclusive"] for row in rows} == frame["exclusive"].to_dict()
 
 
+@pytest.mark.slow
 def test_a_group_is_dropped_whole(store: str) -> None:
     told = json.loads(said("simulate", store, "shop/web:*", "--json"))
     assert told["bytes"] > sum(
@@ -220,6 +226,7 @@ def test_a_group_is_dropped_whole(store: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_ends_the_command_quietly(store: str) -> None:
     with subprocess.Popen([*BLOBKIT, "ls", store], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -272,6 +279,7 @@ def test_streams_that_are_closed_lead_nowhere(store: str, tmp_path: Path) -> Non
     assert len(json.loads(said("ls", str(tmp_path / "new"), "--json"))) == 33
 
 
+@pytest.mark.slow
 def test_an_interrupt_while_libraries_load_is_one_line(store: str) -> None:
     interrupted = """
 import sys
@@ -334,6 +342,7 @@ def test_export_writes_a_layout_and_an_archive(store: str, tmp_path: Path) -> No
     assert "is no blobkit store" in refused("export", str(tmp_path / "x"), demo.TARGET, str(tmp_path / "y"))
 
 
+@pytest.mark.slow
 def test_adopt_takes_in_what_another_program_wrote(tmp_path: Path) -> None:
     made = Layout(tmp_path / "layout")
     image = made.manifest(made.blob("layer"))

@@ -77,6 +77,7 @@ def test_every_list_has_the_same_options() -> None:
         assert "--policy" in options or one.name in ("compare-gc", "untagged"), one.name
 
 
+@pytest.mark.slow
 def test_ls_by_status_kind_and_name(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     layout.image("app:1", "content")
@@ -93,6 +94,7 @@ def test_ls_by_status_kind_and_name(tmp_path: Path) -> None:
     assert [(row["digest"], row["frees"]) for row in told] == list(frame["frees"].items())
 
 
+@pytest.mark.slow
 def test_tags_in_order(store: str) -> None:
     frame = blobkit.tags_frame(store).reset_index()
     for column, ascending in (("exclusive", False), ("closure", False), ("kind", True), ("tag", True)):
@@ -102,6 +104,7 @@ def test_tags_in_order(store: str) -> None:
     assert [row[0] for row in rows("tags", store, "--where", "data/*", "--limit", "1")[1:]] == ["data/etl:1"]
 
 
+@pytest.mark.slow
 def test_the_rows_of_an_answer(store: str) -> None:
     frame = blobkit.usage(store).frame
     groups = frame[frame.index.str.startswith("shop/")].sort_values("exclusive", ascending=False, kind="stable")

@@ -220,6 +220,7 @@ def test_oci_layout() -> None:
             decode_layout(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("depth", "is_read"), [(500, True), (5_000, True), (9_999, True), (10_000, False), (50_000, False)]
 )
@@ -233,6 +234,7 @@ def test_nesting(depth: int, inside: str, *, is_read: bool) -> None:
         refused(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "inside", ["1 2", "01", "[1,]", '{"a"}', '{"a": 1,}', "tru", '"\\q"', '"', "{1: 2}", "+1", "1."]
 )

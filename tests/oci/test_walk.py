@@ -147,6 +147,7 @@ def test_circles_of_damaged_documents_end(shop: Shop) -> None:
     assert len(list(Walk(shop.read).levels([start("sha256:" + "a" * 64)]))) == 3
 
 
+@pytest.mark.slow
 def test_ten_thousand_levels_are_walked(shop: Shop) -> None:
     last = shop.add(manifests=[])
     for _ in range(10_000):

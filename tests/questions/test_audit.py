@@ -458,6 +458,7 @@ def test_the_broken_registry_is_found(dataset: Callable[[str], tuple[Path, dict[
     assert found(audit.snapshot, min_age=0, policy="gc")["garbage"] == set(want["gc_dry_run"]["blobs"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dev-registry", "dev-oci-layout"])
 def test_real_stores_have_no_errors(dataset: Callable[[str], tuple[Path, dict[str, Any]]], name: str) -> None:
     root, _ = dataset(name)

@@ -261,6 +261,7 @@ def test_the_later_one_given_first_is_told(layout: Layout) -> None:
     assert "right order" not in str(blobkit.diff(first, second))
 
 
+@pytest.mark.slow
 def test_as_html_and_json(layout: Layout) -> None:
     before = layout.scan()
     for i in range(200):

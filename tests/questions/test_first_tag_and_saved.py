@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from conftest import Dataset
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("counting", [False, True])
 @pytest.mark.parametrize("listed", [1 << 18, 0])
 @given(named_graphs())

@@ -35,6 +35,7 @@ def snapshot(request: pytest.FixtureRequest, tmp_path: Path) -> Snapshot:
     return blobkit.scan(made.root, progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sort", BLOB_NUMBERS)
 def test_blobs(snapshot: Snapshot, sort: str) -> None:
     columns = blob_columns(snapshot, sort=sort)
@@ -46,6 +47,7 @@ def test_blobs(snapshot: Snapshot, sort: str) -> None:
     assert blob_columns(snapshot, sort=sort, limit=2)["digest"] == list(expected["digest"][:2])
 
 
+@pytest.mark.slow
 def test_some_blobs(snapshot: Snapshot) -> None:
     frame = blobkit.to_frame(snapshot)
     layers = frame[frame["kind"] == "layer"]
@@ -56,6 +58,7 @@ def test_some_blobs(snapshot: Snapshot) -> None:
     assert set(blob_columns(snapshot, among=nodes_named(snapshot, "*:1"))["digest"]) == set(named.index)
 
 
+@pytest.mark.slow
 def test_tags(snapshot: Snapshot) -> None:
     columns, frame = tag_columns(snapshot), blobkit.tags_frame(snapshot).reset_index()
     assert set(columns) == set(frame.columns)

@@ -76,6 +76,7 @@ def outcome(snapshot: Snapshot, texts: Iterable[str], *, all_pins: bool) -> obje
     return found.rows, sorted(found.also_untagged), found.notices
 
 
+@pytest.mark.slow
 @given(stores(), st.data(), st.booleans())
 def test_together_as_one_by_one(snapshot: Snapshot, data: st.DataObject, all_pins: bool) -> None:  # noqa: FBT001 (drawn)
     here = sorted(set(snapshot.pins["name"].drop_null().to_pylist())) or ["nobody"]
@@ -87,6 +88,7 @@ def test_together_as_one_by_one(snapshot: Snapshot, data: st.DataObject, all_pin
         assert outcome(snapshot, texts, all_pins=all_pins) == alone
 
 
+@pytest.mark.slow
 @given(stores())
 def test_the_tags_of_each_revision(snapshot: Snapshot) -> None:
     pins = snapshot.pins.to_pylist()
@@ -102,6 +104,7 @@ def test_the_tags_of_each_revision(snapshot: Snapshot) -> None:
     assert going_along(snapshot, np.array(revision, np.int64)).tolist() == sorted(expected)
 
 
+@pytest.mark.slow
 @given(stores())
 def test_the_twins_of_each_pin(snapshot: Snapshot) -> None:
     pins = snapshot.pins.to_pylist()
@@ -115,6 +118,7 @@ def test_the_twins_of_each_pin(snapshot: Snapshot) -> None:
     ]
 
 
+@pytest.mark.slow
 @given(stores(), st.lists(st.integers(0, len(NODES) - 1)))
 def test_the_pins_on_several_nodes(snapshot: Snapshot, nodes: list[int]) -> None:
     found = rows_on_any(snapshot, np.array(nodes, np.int64))

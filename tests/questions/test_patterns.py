@@ -73,6 +73,7 @@ def test_brackets_are_those_of_fnmatch(pattern: str) -> None:
     assert [EVERY[row] for row in found] == [name for name in EVERY if fnmatch.fnmatchcase(name, pattern)]
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.text("ab]-[!^\\.*?|&~#+/:\n", max_size=8), st.lists(NAMES, min_size=1, max_size=8, unique=True))
 def test_wildcards_are_those_of_fnmatch(pattern: str, names: list[str]) -> None:

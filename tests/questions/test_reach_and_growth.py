@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from blobkit import Snapshot
 
 
+@pytest.mark.slow
 @given(named_graphs(), st.data())
 def test_reach_by_larger_and_larger_steps(
     case: tuple[Graph, dict[int, list[str]], object], data: st.DataObject
@@ -114,6 +115,7 @@ def test_growth_where_no_time_is_known(blobs: tuple[tuple[int, None], ...]) -> N
     assert frame.iloc[0].tolist() == [0, 0, sum(size for size, _ in blobs)]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 99), st.none() | st.integers(0, 900)), max_size=9))
 def test_growth_adds_up_to_what_is_stored(blobs: list[tuple[int, int | None]]) -> None:
     start = datetime(2024, 1, 1, tzinfo=UTC)

@@ -117,6 +117,7 @@ def test_previews_of_tags_alone_and_together(store: tuple[blobkit.Snapshot, Coun
     assert together > DRAWS // 4
 
 
+@pytest.mark.slow
 def test_what_each_tag_frees_alone(store: tuple[blobkit.Snapshot, Counters]) -> None:
     snapshot, plain = store
     exclusive = blobkit.tags_frame(snapshot)["exclusive"].to_dict()

@@ -286,6 +286,7 @@ def test_a_name_on_an_entry_without_a_digest(layout: Layout) -> None:
     stops(layout, "index.json has a descriptor without a valid digest ('sha256:short')", without="bad")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ['{"manifests": []} x', '{"manifests": {}}', '{"schemaVersion": "2"}', '{"annotations": {"a": 1}}']
 )

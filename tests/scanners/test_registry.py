@@ -151,7 +151,12 @@ def test_the_collector_passes_over_a_manifest_that_is_not_stored(registry: Regis
 
 @pytest.mark.parametrize(
     ("content", "held"),
-    [("", "is empty"), ("x", "holds 'x'"), (nowhere(1) + "\n", "no digest"), ("sha256:" + "f" * 1000, "no digest")],
+    [
+        ("", "is empty"),
+        ("x", "contains 'x'"),
+        (nowhere(1) + "\n", "not a digest"),
+        ("sha256:" + "f" * 1000, "not a digest"),
+    ],
 )
 def test_damaged_links_are_told(registry: Registry, content: str, held: str) -> None:
     registry.push("r", "ok", "content")

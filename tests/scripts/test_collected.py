@@ -68,6 +68,7 @@ def test_every_tag_of_a_real_registry(copies: Copies) -> None:
         assert (preview.collected.tool, preview.collected.stops) == ("curl", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", FLOORS)
 def test_floors(copies: Copies, names: tuple[str, ...]) -> None:
     snapshot = copies.fresh()

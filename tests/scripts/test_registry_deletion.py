@@ -31,6 +31,7 @@ def run(served: Served, preview: blobkit.Preview, tool: str = "curl", *, extra: 
     return gone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("docker", [False, True])
 @pytest.mark.parametrize("tool", TOOLS)
 def test_platforms_go_unless_another_tag_of_the_repository_needs_them(
@@ -74,6 +75,7 @@ def test_an_index_within_an_index_goes_before_what_it_contains(served: Served) -
     assert len(run(served, preview)) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", TOOLS)
 def test_platforms_stay_where_the_tag_was_moved_meanwhile(served: Served, tool: str) -> None:
     """The new index has a platform of the old one: nothing of it may go."""
@@ -110,6 +112,7 @@ def test_what_another_repository_keeps_untagged(served: Served) -> None:
     run(served, preview)
 
 
+@pytest.mark.slow
 def test_two_names_of_one_image(served: Served) -> None:
     for tag in ("1", "stable"):
         served.image("app", "base", "own", tag=tag)

@@ -149,6 +149,7 @@ def test_a_manifest_that_has_another_name_stays(images_served: Served, tool: str
     assert {"app:1", "app:one"} <= set(images_served.scan().pins["name"].to_pylist())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", ["curl", "skopeo"])
 def test_a_child_that_an_index_needs_stays(images_served: Served, tool: str) -> None:
     """Its manifest has one tag, but deleting it by digest would break the index of the same repository."""
@@ -178,6 +179,7 @@ def test_a_real_registry_frees_what_the_preview_said(
         assert ("NOTE" in text) == (before - served.stored() != set(preview.digests) | already)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("tool", ["umoci", "rm"])
 def test_a_real_layout_frees_what_the_preview_said(

@@ -62,6 +62,7 @@ def test_a_real_registry(dataset: Callable[[str], Dataset], served: Served, tool
     assert not blobkit.simulate_deref(served.scan(), untagged=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("docker", [False, True])
 def test_hard_cases(served: Served, *, docker: bool) -> None:
     shared, amd, lost = (served.image("app", name, "base", docker=docker) for name in ("shared", "amd", "lost"))

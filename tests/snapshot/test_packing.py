@@ -28,6 +28,7 @@ def links(draw: st.DrawFn) -> tuple[list[tuple[int, int, int]], int, int]:
     return draw(st.lists(st.tuples(near, near, st.integers(0, kinds - 1)), max_size=30)), nodes, kinds
 
 
+@pytest.mark.slow
 @given(links())
 def test_links_are_sorted_as_a_set(given_links: tuple[list[tuple[int, int, int]], int, int]) -> None:
     found, nodes, kinds = given_links
@@ -36,6 +37,7 @@ def test_links_are_sorted_as_a_set(given_links: tuple[list[tuple[int, int, int]]
     assert [column.dtype for column in columns] == [np.int32, np.int32, np.int8]
 
 
+@pytest.mark.slow
 @given(links())
 def test_what_fits_is_unpacked_as_it_was(given_links: tuple[list[tuple[int, int, int]], int, int]) -> None:
     found, nodes, kinds = given_links

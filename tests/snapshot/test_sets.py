@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from blobkit.snapshot import sets
 numbers = st.lists(st.integers(-5, 5) | st.integers(-(1 << 62), 1 << 62), max_size=20)
 
 
+@pytest.mark.slow
 @given(numbers, numbers)
 def test_as_sets_of_python(one: list[int], two: list[int]) -> None:
     a, b = np.array(one, np.int64), np.array(two, np.int64)

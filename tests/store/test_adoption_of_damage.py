@@ -237,6 +237,7 @@ def test_names_of_strangers_are_shown_escaped_and_the_list_is_short(store: Local
     assert len(page) < 15_000
 
 
+@pytest.mark.slow
 def test_two_that_adopt_at_once_pin_once(root: Path, other: Foreign) -> None:
     LocalStore(root, durability="off").close()
     for number in range(10):

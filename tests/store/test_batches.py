@@ -113,6 +113,7 @@ def test_readers_do_not_wait_for_a_batch_and_writers_of_this_process_do(tmp_path
         assert seen[1:] == [3]
 
 
+@pytest.mark.slow
 def test_a_thread_waits_no_longer_than_it_is_told(tmp_path: Path) -> None:
     with LocalStore(tmp_path / "store", timeout=0.1) as store:
         caught: list[BaseException] = []

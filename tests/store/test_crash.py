@@ -168,6 +168,7 @@ print(json.dumps({"points": points, "done": sorted(done)}))
 '''
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "durability", "least"),
     [

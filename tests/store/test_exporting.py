@@ -193,6 +193,7 @@ def test_what_is_not_here_is_not_exported(store: LocalStore, tmp_path: Path) -> 
     assert not issubclass(TagNotFoundError, InvalidDigestError)
 
 
+@pytest.mark.slow
 def test_places_that_nothing_is_exported_to(store: LocalStore, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "full").mkdir()

@@ -220,6 +220,7 @@ def is_read(root: Path) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("media_type", [MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER_LIST])
 def test_what_skopeo_cannot_read_is_said_and_nothing_else(theirs: Layout, tmp_path: Path, media_type: str) -> None:
     content = theirs.path(typed_image(theirs, media_type)).read_bytes()

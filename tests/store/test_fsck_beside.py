@@ -178,6 +178,7 @@ def test_a_store_that_this_process_has_open_is_not_rebuilt(tmp_path: Path) -> No
     assert LocalStore.rebuild(tmp_path / "store", progress=False)
 
 
+@pytest.mark.slow
 def test_a_store_that_another_process_has_open_is_not_rebuilt(tmp_path: Path) -> None:
     root = tmp_path / "store"
     damage.build(root)

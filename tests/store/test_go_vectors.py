@@ -30,6 +30,7 @@ def vectors(shared: Path) -> list[Vector]:
         return [json.loads(line) for line in lines]
 
 
+@pytest.mark.slow
 def test_in_memory(vectors: list[Vector]) -> None:
     assert sum(replayed(Store(MemoryContent(), MemoryIndex()), vector) for vector in vectors) == 137
     assert len(vectors) == 223

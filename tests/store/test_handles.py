@@ -47,6 +47,7 @@ def put_in_another_process(root: Path, text: str) -> int:
     return int(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "look", [pytest.param(look, marks=[] if look == "open and keep" else pytest.mark.slow) for look in LOOKS]
 )

@@ -161,6 +161,7 @@ def test_in_batches(batches: list[tuple[list[Step], bool]]) -> None:
             store.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, derandomize=True, database=None)
 @given(parts)
 def test_in_batches_in_a_directory(batches: list[tuple[list[Step], bool]]) -> None:

@@ -120,6 +120,7 @@ def stage_many(directory: Path) -> None:
         area.discard()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="only Linux counts descriptors in /proc")
 @pytest.mark.parametrize("work", [stage, stage_many])
 def test_an_interrupt_while_something_is_staged(quick_path: Path, work: Callable[[Path], None]) -> None:
@@ -127,6 +128,7 @@ def test_an_interrupt_while_something_is_staged(quick_path: Path, work: Callable
     assert interrupted_everywhere(lambda: work(quick_path), places, quick_path) > 100
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="only Linux counts descriptors in /proc")
 @pytest.mark.parametrize("verb", [pytest.param("put", marks=pytest.mark.slow), "put_many", "read", "open", "tag"])
 def test_an_interrupt_while_content_is_written_or_read(quick_path: Path, verb: str) -> None:

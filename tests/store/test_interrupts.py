@@ -50,6 +50,7 @@ MAKE: dict[str, Callable[[str], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("frozen")
 @pytest.mark.parametrize("what", MAKE)
 def test_each_point_of_making_a_temporary_file(quick_path: Path, what: str) -> None:

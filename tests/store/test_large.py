@@ -92,6 +92,7 @@ def test_a_fan_of_20000_goes_at_once_and_stays_for_its_second_holder(store: Stor
     assert len(store) == 0
 
 
+@pytest.mark.slow
 def test_a_cycle_through_a_deep_chain_is_found_and_a_new_blob_needs_no_search(store: Store) -> None:
     blobs = fill(store, ((i, i + 1) for i in range(DEPTH - 1)), DEPTH)
     with pytest.raises(LinkCycleError):
@@ -101,6 +102,7 @@ def test_a_cycle_through_a_deep_chain_is_found_and_a_new_blob_needs_no_search(st
     assert cost(store, lambda: store.link(leaf, blobs[-1])) < DEPTH / 20
 
 
+@pytest.mark.slow
 def test_linking_many_children_to_one_parent_is_not_quadratic(store: Store) -> None:
     parent = store.put(b"parent").digest
     children = fill(store, (), 3000)
@@ -139,6 +141,7 @@ ACTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index", [MemoryIndex, SqliteIndex])
 @pytest.mark.parametrize("act", ACTS)
 @pytest.mark.parametrize("shape", [wide, chain, two_levels])

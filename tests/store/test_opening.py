@@ -272,6 +272,7 @@ def test_only_a_store_is_read(root: Path) -> None:
         open_read_only(root)
 
 
+@pytest.mark.slow
 def test_the_verbs_load_no_numpy_and_a_snapshot_does(tmp_path: Path) -> None:
     script = """
 import sys

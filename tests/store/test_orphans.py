@@ -52,6 +52,7 @@ def used(root: Path) -> int:
     return sum(path.lstat().st_size for path in root.rglob("*") if path.is_file() and not path.is_symlink())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["address", "scan", "store"])
 def test_an_audit_names_orphans(root: Path, how: str) -> None:
     if how == "store":
@@ -70,6 +71,7 @@ def test_an_audit_names_orphans(root: Path, how: str) -> None:
     assert audit.exceeds({"orphan": None})
 
 
+@pytest.mark.slow
 def test_the_advice_frees_them(root: Path, tmp_path: Path) -> None:
     path = root / "blobs" / sha(b"orphan").replace(":", "/")
     old = path.stat().st_mtime - 7200

@@ -138,6 +138,7 @@ class Forgotten:
     path = Path("nowhere")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_forgotten", [True, False])
 def test_a_fork_waits_for_who_is_inside_unless_he_was_forgotten(
     monkeypatch: pytest.MonkeyPatch, *, is_forgotten: bool

@@ -82,6 +82,7 @@ def _nobody_else_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subject, "PAUSES", (0.0,))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_nobody_else_is_there")
 @pytest.mark.parametrize("break_it", BREAKS, ids=lambda one: one.__name__)
 def test_a_store_of_images_comes_back_as_it_was(tmp_path: Path, images: Path, break_it: Callable[[Path], None]) -> None:
@@ -123,6 +124,7 @@ def test_what_index_json_does_not_know_is_pinned_and_what_is_damaged_moved(tmp_p
     assert damage.faults(root) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_nobody_else_is_there")
 def test_without_a_readable_index_json_every_blob_is_pinned(tmp_path: Path) -> None:
     root = tmp_path / "store"

@@ -71,6 +71,7 @@ def in_pieces(store: LocalStore, data: bytes, size: int) -> str:
 SIZES = [0, 1, (1 << 16) - 1, 1 << 16, (1 << 16) + 1, SMALL, SMALL + 1, SMALL + CHUNK, 6 * CHUNK, len(LARGE)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 def test_every_way_in_stores_the_same_bytes(store: LocalStore, tmp_path: Path, size: int) -> None:
     data = LARGE[:size]

@@ -157,6 +157,7 @@ def test_both_read_every_tag_of_a_store_of_several_platforms(elsewhere: Path, tm
         assert of((tmp_path / "all" / "manifest.json").read_bytes()) == store.tags()["both"]
 
 
+@pytest.mark.slow
 def test_what_skopeo_copies_into_a_store_is_adopted(root: Path, elsewhere: Path, tmp_path: Path) -> None:
     with LocalStore(root) as store:
         own = image(store, "base", "a", tag="a")
@@ -239,6 +240,7 @@ def test_tags_that_umoci_makes_and_removes(root: Path, tmp_path: Path) -> None:
         assert readable(root, "b", tmp_path) == first
 
 
+@pytest.mark.slow
 def test_an_image_that_umoci_makes(root: Path, tmp_path: Path) -> None:
     with LocalStore(root) as store:
         first = image(store, "base", tag="a")

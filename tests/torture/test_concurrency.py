@@ -68,6 +68,7 @@ def check(root: Path, place: Path) -> int:
     return sum(map(len, logs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("durability", ["off", "full"])
 def test_eight_threads_share_one_store(tmp_path: Path, durability: str, more: int) -> None:
     troubles: list[BaseException] = []
@@ -99,6 +100,7 @@ def test_a_fork_in_the_middle_of_threads_goes_on_in_both(tmp_path: Path, more: i
     assert check(tmp_path / "s", tmp_path) > 200
 
 
+@pytest.mark.slow
 def test_waiting_for_the_lock_is_bounded_and_loses_nothing(tmp_path: Path) -> None:
     root = tmp_path / "s"
     with LocalStore(root) as holder, LocalStore(root, timeout=0.5) as other:

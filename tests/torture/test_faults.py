@@ -90,6 +90,7 @@ CALLS = [
 FAST = {("fsync", "EIO", 1), ("rename", "ENOSPC", 1), ("unlink", "EIO", 1), ("pwrite64", "ENOSPC", 3)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "failure", [pytest.param(call, marks=[] if call in FAST else pytest.mark.slow, id=str(call)) for call in CALLS]
 )

@@ -27,6 +27,7 @@ def test_killed_writers_lose_nothing(  # noqa: PLR0913, PLR0917 (fixtures)
     assert figures["under_way"] > rounds // 2, "nobody was killed in the middle of something"
 
 
+@pytest.mark.slow
 def test_a_killed_writer_that_publishes_too_late_is_found_out(tmp_path: Path, driven: Driven) -> None:
     bug = ("--bug", "publishing_after_the_commit", "--durability", "off")
     found = driven("killing.py", tmp_path, "--rounds", 200, *bug, wanted=True)

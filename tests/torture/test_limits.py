@@ -125,6 +125,7 @@ LIMITS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", EACH)
 def test_limits_of_a_process(memory: Path, before: Path, verb: str) -> None:
     pictures, failed = expected(before, memory / "clean", verb), 0
@@ -147,6 +148,7 @@ def fill(place: Path, free: int = 0) -> Path:
     return path
 
 
+@pytest.mark.slow
 @root_only
 @pytest.mark.parametrize("verb", EACH)
 def test_a_disk_that_is_full_at_any_point_of_a_verb(memory: Path, before: Path, tiny: Path, verb: str) -> None:
@@ -178,8 +180,8 @@ def test_a_store_on_a_full_disk_can_be_read_and_emptied(tiny: Path) -> None:
         assert store.put(b"fits again").size == 10
         dead = forked(lambda: fill_with_a_temporary_file(store), tiny / "trouble")
         assert os.waitstatus_to_exitcode(os.waitpid(dead, 0)[1]) == -9
-    with open_read_only(tiny / "s") as reader:
-        assert all(reader.get(digest).read() for digest in digests[2:])
+    with open_read_only(tiny / "s") as opened:
+        assert all(opened.get(digest).read() for digest in digests[2:])
     with LocalStore(tiny / "s") as store:  # what the dead writer left is cleared first
         assert store.deref(digests[2]).digests == (digests[2],)
     seen = reader.look(tiny / "s")

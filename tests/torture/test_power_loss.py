@@ -32,6 +32,7 @@ def test_a_commit_of_a_stronger_store_seals_what_a_weaker_one_wrote(tmp_path: Pa
     assert list(wrong_after_crashes(tmp_path, "off+full")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("levels", "bug", "harm"),
     [

@@ -36,6 +36,7 @@ def previews(snapshot: Snapshot) -> Iterator[Preview]:
     yield blobkit.simulate_deref(snapshot, tags.index[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("most", "rows"), [(60, 60), (60, 12), (8, 8)])
 def test_folded_groups_add_up_to_the_preview(store: Snapshot, most: int, rows: int) -> None:
     for preview in previews(store):

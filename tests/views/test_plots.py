@@ -97,6 +97,7 @@ def legible(axes: Axes) -> None:
     assert min(text.get_fontsize() for text in axes.texts) >= 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [*SIZES[:3], *(pytest.param(size, marks=pytest.mark.slow) for size in SIZES[3:])])
 def test_every_picture_of_every_size_is_drawn_and_legible(size: int, stores: dict[int, Snapshot]) -> None:
     for axes in pictures(stores[size]):
@@ -166,6 +167,7 @@ def test_pictures_are_legible_under_other_settings(settings: dict[str, object], 
         legible(plots.cascade(first_repository(stores[200])))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["svg", pytest.param("pdf", marks=pytest.mark.slow), "png"])
 def test_pictures_are_written_in_every_format(kind: str, stores: dict[int, Snapshot], tmp_path: Path) -> None:
     plots.reachability(stores[60]).figure.savefig(tmp_path / "picture", format=kind, bbox_inches="tight")
@@ -273,6 +275,7 @@ def test_there_is_one_mark_for_each_group_and_its_area_is_bytes() -> None:
     assert areas[-1] == pytest.approx(4 * areas[-2])
 
 
+@pytest.mark.slow
 def test_stand_ins_that_do_not_count_are_not_drawn(dataset: Dataset) -> None:
     snapshot = blobkit.scan(dataset("dev-registry")[0])
     preview = blobkit.simulate_deref(snapshot, groups="library/hello")
