@@ -76,9 +76,9 @@ class Log:
 
 
 def read(text: bytes) -> list[Effect]:
-    """Return the effects of one log, each with the state that it reached."""
+    """Return the effects of one log, each with the state that it reached; a kill may cut the last line."""
     effects: list[Effect] = []
-    for line in map(json.loads, text.splitlines()):
+    for line in map(json.loads, text[: text.rfind(b"\n") + 1].splitlines()):
         if isinstance(line, dict):
             effects.append(Effect(**line))
             effects[-1].links = [(source, target) for source, target in effects[-1].links]

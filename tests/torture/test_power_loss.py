@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def wrong_after_crashes(place: Path, levels: str, *bugs: str, seed: int = 1, images: int = 60) -> Iterator[str]:
+def wrong_after_crashes(place: Path, levels: str, *bugs: str, seed: int = 1, images: int = 100) -> Iterator[str]:
     calls = crash_images.history(place, seed, 60, levels, *bugs)
     return crash_images.cut(place, calls, seed, images, levels)
 
@@ -24,7 +24,7 @@ def wrong_after_crashes(place: Path, levels: str, *bugs: str, seed: int = 1, ima
 def test_what_was_acknowledged_survives(tmp_path: Path, more: int, levels: str, seed: int) -> None:
     for number in range(more):
         place = tmp_path / str(number)
-        assert list(wrong_after_crashes(place, levels, seed=seed + 10 * number)) == []
+        assert list(wrong_after_crashes(place, levels, seed=seed + 10 * number, images=60)) == []
 
 
 @pytest.mark.slow
