@@ -174,8 +174,8 @@ print(json.dumps({"points": points, "done": sorted(done)}))
     [
         ("move", "full", 25),
         pytest.param("move", "off", 25, marks=pytest.mark.slow),
-        pytest.param("adopt", "full", 50, marks=pytest.mark.slow),
-        pytest.param("become", "off", 50, marks=pytest.mark.slow),
+        pytest.param("adopt", "full", 25, marks=pytest.mark.slow),
+        pytest.param("become", "off", 25, marks=pytest.mark.slow),
     ],
 )
 def test_killed_at_any_system_call(quick_path: Path, task: str, durability: str, least: int) -> None:
