@@ -46,7 +46,7 @@ the address is empty: give the path of a store, or kind:path
 $ audit empty
 empty is not a store that blobkit knows; looked for blobkit (.blobkit/index.sqlite), oci (oci-layout, or index.json and blobs/), registry (docker/registry/v2/repositories), go-blobstore (blobs/<digest>/info.json), snapshot (snapshot.json)
 $ audit file
-file is a file, and no saved snapshot: give the directory of a store, or a file made by `blobkit scan -o`
+file is a file, and not a saved snapshot: give the directory of a store, or a file made by `blobkit scan -o`
 $ audit oci:file
 file is a file, not a directory: give the directory of the store
 $ audit oci:empty
