@@ -1,8 +1,8 @@
 """The questions of blobkit as methods of stores and snapshots, so that TAB finds them.
 
-Each method is the function of the same name, `blobkit.usage(x)` for `x.usage()`, which has the whole documentation and
-examples. The functions are above this file: whoever knows them says so with `answer_with`, and their modules are loaded
-when they are called. A test compares signatures and first lines.
+Each method calls the function of the same name: `x.usage()` is `blobkit.usage(x)`. The function has the full
+documentation and examples. This file may not import the functions: a module above registers a finder with
+`answer_with`, and their modules are loaded when they are called. A test compares signatures and first lines.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _finders: list[Callable[[str], Callable[..., Any]]] = []
 
 
 def answer_with(finder: Callable[[str], Callable[..., Any]]) -> None:
-    """Make `finder` what finds the function that answers a question; methods know no other way to one."""
+    """Register the `finder` that returns the function for a question; methods use only this."""
     _finders[:] = [finder]
 
 
@@ -56,7 +56,7 @@ class Frames:
         virtual: bool = False,
         min_age: Age | None = None,
     ) -> pd.DataFrame:
-        """Return one row a stored blob, by digest (index `digest`, str, unique, sorted). Sizes are bytes.
+        """Return one row for each stored blob, by digest (index `digest`, str, unique, sorted). Sizes are bytes.
 
         More in `help(blobkit.to_frame)`.
         """
@@ -65,7 +65,7 @@ class Frames:
         return frame
 
     def tags_frame(self) -> pd.DataFrame:
-        """Return one row a tag, by its full name (index `tag`, str, sorted; a name given twice has two rows).
+        """Return one row for each tag, by its full name (index `tag`, str, sorted; a name given twice has two rows).
 
         More in `help(blobkit.tags_frame)`.
         """
@@ -73,7 +73,7 @@ class Frames:
         return frame
 
     def links_frame(self) -> pd.DataFrame:
-        """Return one row a link that counts under the policy: `source`, `target` (keys, str), `kind` (categorical).
+        """Return one row for each link that counts under the policy: `source`, `target` (str), `kind` (categorical).
 
         More in `help(blobkit.links_frame)`.
         """
@@ -81,7 +81,7 @@ class Frames:
         return frame
 
     def untagged_frame(self, *, min_age: Age = "24h") -> pd.DataFrame:
-        """Return one row a stored manifest that no tag of its repository names, by repository, then by digest.
+        """Return one row for each stored manifest that no tag of its repository names, by repository and digest.
 
         More in `help(blobkit.untagged_frame)`.
         """
@@ -89,7 +89,7 @@ class Frames:
         return frame
 
     def growth(self) -> pd.DataFrame:
-        """Return one row a month (index `month`, a Period), from the first to the last in which a blob was modified.
+        """Return one row for each month (index `month`, a Period) from the first to the last modification of a blob.
 
         More in `help(blobkit.growth)`, which takes several snapshots too.
         """
@@ -107,7 +107,7 @@ class Frames:
         return frame
 
     def to_graph(self) -> nx.DiGraph[str]:
-        """Return what counts under the policy as a directed graph from each blob to what it links to.
+        """Return the blobs and the links that count under the policy as a directed graph.
 
         More in `help(blobkit.to_graph)`.
         """
@@ -124,7 +124,7 @@ class Frames:
 
 
 class Questions(Frames):
-    """The answers too, as methods."""
+    """The answers, as methods."""
 
     def usage(self, by: By = "tag", *, where: Where | None = None, policy: str | None = None) -> Usage:
         """Return what uses the space, by group; the shares add up to the stored bytes, exactly.
@@ -135,7 +135,7 @@ class Questions(Frames):
         return answer
 
     def why(self, blob: str, *, policy: str | None = None) -> Why:
-        """Return why a blob is still there: what holds it under the policy, and how to let it go.
+        """Return why a blob is still stored: what holds it under the policy, and how to free it.
 
         More in `help(blobkit.why)`.
         """
@@ -157,7 +157,7 @@ class Questions(Frames):
         groups: Targets = (),
         progress: bool = True,
     ) -> Plan:
-        """Return the names that cost least to drop, so that at least `free` bytes go, or at most `until` stay stored.
+        """Return the cheapest names to drop that free at least `free` bytes, or leave at most `until` bytes stored.
 
         More in `help(blobkit.plan)`.
         """
@@ -168,7 +168,7 @@ class Questions(Frames):
         return answer
 
     def sharing(self, by: By = "repo", *, policy: str | None = None) -> Sharing:
-        """Return which groups share how much: bytes by the exact set of groups that reach them.
+        """Return the bytes that groups share: bytes by the exact set of groups that reach them.
 
         More in `help(blobkit.sharing)`.
         """
@@ -176,7 +176,7 @@ class Questions(Frames):
         return answer
 
     def diff(self, after: SupportsSnapshot | Address, *, by: By = "tag", policy: str | None = None) -> Diff:
-        """Return what changed from one snapshot to another of the same kind of store, under the same policy.
+        """Return the changes from one snapshot to another of the same kind of store, under the same policy.
 
         More in `help(blobkit.diff)`.
         """
@@ -184,7 +184,7 @@ class Questions(Frames):
         return answer
 
     def audit(self, *, min_age: Age = "24h", top: int = 10, policy: str | None = None) -> Audit:
-        """Return what is wrong in a store or takes space for nothing, the gravest first, with advice.
+        """Return the problems of a store and its wasted space, the most severe first, with advice.
 
         More in `help(blobkit.audit)`.
         """
@@ -192,7 +192,7 @@ class Questions(Frames):
         return answer
 
     def compare_gc(self, tool: str) -> Comparison:
-        """Return what the garbage collector of a tool removes, what of it a name still needs, which names would break.
+        """Return the blobs that the garbage collector of a tool removes, and the names that would break.
 
         More in `help(blobkit.compare_gc)`.
         """
@@ -201,7 +201,7 @@ class Questions(Frames):
 
 
 class Previews(Questions):
-    """All of them, and the preview: a store has a verb of that name."""
+    """All of them, and the preview (a store has its own verb of that name)."""
 
     def simulate_deref(
         self,
@@ -211,7 +211,7 @@ class Previews(Questions):
         untagged: bool = False,
         policy: str | None = None,
     ) -> Preview:
-        """Return what would go if these references were dropped together; nothing is written anywhere.
+        """Return what dropping these references together would free; nothing is written anywhere.
 
         More in `help(blobkit.simulate_deref)`.
         """

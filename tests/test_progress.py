@@ -17,7 +17,7 @@ def test_a_plan_shows_what_it_does(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     snapshot = images(60)
     blobkit.plan(snapshot, free=1)
     shown = capsys.readouterr().err
-    stages = ["names", "what they hold together", "a first choice", "what goes"]
+    stages = ["names", "bytes that names share", "a first choice", "freed blobs"]
     assert [shown.index(f"plan: {stage} [") for stage in stages] == sorted(
         shown.index(f"plan: {one}") for one in stages
     )

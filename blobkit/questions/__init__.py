@@ -1,1 +1,1 @@
-"""The public answers, one file a question: a frozen dataclass with data frames and HTML."""
+"""The public answers, one file for each question: a frozen dataclass with data frames and HTML."""

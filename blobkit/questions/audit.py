@@ -1,4 +1,4 @@
-"""Everything that is wrong in a store, or takes space for nothing, with what to do about it."""
+"""All problems of a store, and all wasted space, with advice."""
 
 from __future__ import annotations
 
@@ -42,13 +42,14 @@ RIGHT = frozenset({"blobs", "bytes"})
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Audit(Answer):
-    """The findings in a store; falsy where there is none. Garbage younger than `min_age` is `fresh`, and kept.
+    """The findings in a store; falsy if there are none. Garbage younger than `min_age` is `fresh`, and kept.
 
-    A blob may be in several findings: what nothing holds and is damaged is both. `summary` is the store at a glance.
-    The finding `metadata` is a figure that every store has: it makes no audit true, and exceeds only its own threshold.
+    A blob may be in several findings: for example, it is garbage and damaged. `summary` is an overview of the store.
+    Every store has the finding `metadata`, a figure: it does not make an audit true, and only its own threshold counts
+    it.
 
     >>> audit = blobkit.audit(demo.small())
-    >>> audit.exceeds({"garbage": "1MiB", "missing": None})  # None: there may be none at all
+    >>> audit.exceeds({"garbage": "1MiB", "missing": None})  # None: no missing blob is allowed
     ()
     """
 
@@ -59,11 +60,11 @@ class Audit(Answer):
 
     @cached_property
     def findings(self) -> pd.DataFrame:
-        """One row a finding, the gravest first.
+        """One row for each finding, the most severe first.
 
         `code`; `severity` (categorical: error, warning, info); `blobs`, `bytes` (int64); `oldest` (the first
         `modified` of its blobs, NaT unknown); `advice`; `digests` (tuple, of absent blobs too); `names` (tuple: tags,
-        paths and what else is no blob).
+        paths and other things that are not blobs).
         """
         severity = [SEVERITIES.index(finding.severity) for finding in self.found]
         columns = {
@@ -87,7 +88,7 @@ class Audit(Answer):
     def bytes(self) -> int:
         """The bytes of all regular files below the store's root, each inode once: blobs and all other files.
 
-        Those of the blobs alone where the snapshot was made without looking at the files.
+        Only the bytes of the blobs, if the snapshot was made without reading the list of files.
         """
         return self.snapshot.bytes if self.snapshot.disk is None else self.snapshot.disk.bytes
 
@@ -98,21 +99,21 @@ class Audit(Answer):
 
     def __bool__(self) -> bool:
         """Return whether anything was found."""
-        return len(self._told) > 0
+        return len(self._problems) > 0
 
     def exceeds(self, thresholds: Mapping[str, Size | None]) -> tuple[str, ...]:
-        """Return, in a line each, the thresholds that are exceeded; none: all is as it may be.
+        """Return the exceeded thresholds, a line for each; empty if none is exceeded.
 
-        `thresholds` maps the code of a finding, or a severity, to the bytes that are allowed ("1GiB"), or to None
-        where there may be no such finding at all. ThresholdError for what is neither, SizeError for no size.
+        `thresholds` maps the code of a finding, or a severity, to the allowed bytes ("1GiB"), or to None to allow no
+        such finding at all. ThresholdError for any other key, SizeError for a wrong size.
         """
         return tuple(line for name, most in limits(thresholds).items() for line in self._exceeding(name, most))
 
     def script(self, tool: str | None = None) -> str:
-        """Return a POSIX shell script that runs the store's collector and drops no name; None: what fits the store.
+        """Return a POSIX shell script that runs the store's collector and drops no name; None: the default tool.
 
-        UnknownToolError where no tool fits, nothing collects here, or the collector would take blobs that names need.
-        Untagged manifests of registries are no garbage to it: `simulate_deref(x, untagged=True).script()` drops these.
+        UnknownToolError if no tool fits, if no collector exists, or if it would delete blobs that names need. For it,
+        untagged manifests of registries are not garbage: `simulate_deref(x, untagged=True).script()` drops them.
         """
         return collector_script(self.snapshot, tool)
 
@@ -130,7 +131,7 @@ class Audit(Answer):
 
     def title(self) -> str:
         """Return the answer in one line."""
-        number = {severity: sum(finding.severity == severity for finding in self._told) for severity in SEVERITIES}
+        number = {severity: sum(finding.severity == severity for finding in self._problems) for severity in SEVERITIES}
         info = number.pop("info")
         parts = [count(many, severity) for severity, many in number.items() if many] + [f"{info:,} info"] * bool(info)
         return f"Found {', '.join(parts)}" if parts else "Nothing found"
@@ -147,7 +148,7 @@ class Audit(Answer):
         return [truncate(line, LINE_SHOWN) for line in lines]
 
     def _totals(self) -> list[str]:
-        """Return the line that tells the bytes of all files, where they were counted."""
+        """Return the line with the bytes of all files, if they were counted."""
         disk = self.snapshot.disk
         if disk is None:
             return []
@@ -156,31 +157,33 @@ class Audit(Answer):
         size["leftover"] += sum(finding.beside for finding in self.found)
         parts = {"blobs": self.snapshot.bytes, **size, "metadata": disk.metadata}
         twice = sum(parts.values()) - disk.bytes
-        told = [f"{human_bytes(number)} {what}" for what, number in parts.items() if number]
-        told += [f"less {human_bytes(twice)} that is there once for several names, or not there"] if twice > 0 else []
-        return [f"{count(disk.files, 'file')} in all, {human_bytes(disk.bytes)}: {', '.join(told)}"] if told else []
+        shown = [f"{human_bytes(number)} {what}" for what, number in parts.items() if number]
+        shown += (
+            [f"less {human_bytes(twice)} counted twice (files with several names) or not stored"] if twice > 0 else []
+        )
+        return [f"{count(disk.files, 'file')} in all, {human_bytes(disk.bytes)}: {', '.join(shown)}"] if shown else []
 
     @property
-    def _told(self) -> tuple[Finding, ...]:
-        """The findings but for those that are figures."""
+    def _problems(self) -> tuple[Finding, ...]:
+        """The findings, except those that are figures."""
         return tuple(finding for finding in self.found if finding.code not in FIGURES)
 
     def _findings_table(self) -> Table:
-        """Return all findings, each with one of the things that it is about."""
-        told = self._told
+        """Return all findings, each with one of its blobs or names as an example."""
+        problems = self._problems
         return columns_table(
             {
-                "severity": [finding.severity for finding in told],
-                "finding": [finding.code for finding in told],
-                "blobs": [len(finding.nodes) or None for finding in told],
-                "bytes": [finding.bytes or None for finding in told],
-                "such as": [self._example(finding) for finding in told],
-                "advice": [finding.advice for finding in told],
+                "severity": [finding.severity for finding in problems],
+                "finding": [finding.code for finding in problems],
+                "blobs": [len(finding.nodes) or None for finding in problems],
+                "bytes": [finding.bytes or None for finding in problems],
+                "such as": [self._example(finding) for finding in problems],
+                "advice": [finding.advice for finding in problems],
             }
         )
 
     def _example(self, finding: Finding) -> str:
-        """Return the first name, or the first digest, that a finding is about."""
+        """Return the first name, or the first digest, of a finding."""
         text = finding.names[0] if finding.names else abbreviate(self.snapshot.key(int(finding.nodes[0])))
         return truncate(text, NAME_SHOWN)
 
@@ -189,8 +192,8 @@ class Audit(Answer):
         return modified.min() if modified.notna().any() else None
 
     def _exceeding(self, name: str, most: int) -> list[str]:
-        """Return a line where the findings of this code or severity are more than `most` bytes (-1: any at all)."""
-        counted = self._told if name in SEVERITIES or most < 0 else self.found
+        """Return a line if the findings of this code or severity have more than `most` bytes (-1: if there are any)."""
+        counted = self._problems if name in SEVERITIES or most < 0 else self.found
         about = [finding for finding in counted if name in (finding.code, finding.severity)]
         size = sum(finding.bytes for finding in about)
         if not about or size <= most:
@@ -200,9 +203,9 @@ class Audit(Answer):
 
 
 def limits(thresholds: Mapping[str, Size | None]) -> dict[str, int]:
-    """Return the bytes that are allowed by code or severity, -1 where there may be no such finding at all.
+    """Return the allowed bytes by code or severity; -1 if no such finding is allowed.
 
-    ThresholdError for what is neither, SizeError for no size.
+    ThresholdError for any other key, SizeError for a wrong size.
     """
     for name in thresholds:
         if name not in FINDINGS and name not in SEVERITIES:
@@ -212,11 +215,11 @@ def limits(thresholds: Mapping[str, Size | None]) -> dict[str, int]:
 
 
 def audit(x: SupportsSnapshot | Address, *, min_age: Age = "24h", top: int = 10, policy: str | None = None) -> Audit:
-    """Return what is wrong in a store or takes space for nothing, the gravest first, with advice.
+    """Return the problems of a store and its wasted space, the most severe first, with advice.
 
-    Garbage, and uploads, younger than `min_age` before the snapshot ("24h", "7d", a timedelta, 0) are in progress and
-    never advised to be deleted. `top` is the number of rows in the tables of the text. Errors: what `scan` raises,
-    AgeError. Cost: as `to_frame`.
+    Garbage and uploads younger than `min_age` ("24h", "7d", a timedelta, 0) at the time of the snapshot count as in
+    progress: the advice is never to delete them. `top` is the number of rows in the tables of the text. Errors: as
+    `scan`, AgeError. Cost: as `to_frame`.
 
     >>> audit = blobkit.audit(demo.small())
     >>> list(audit.findings["code"])

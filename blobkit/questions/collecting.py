@@ -1,4 +1,4 @@
-"""The blobs that a script and the collector at its end really free, and why the rest of a promise stays."""
+"""The blobs that a script and the final garbage collection really free, and why the rest stays."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ REASONS = (
     "a referrer that no tag names needs it",
     "an entry without a name needs it",
     "another repository needs it",
-    "a name that the script has to leave needs it",
-    "the collector finds it in use",
+    "a name that the script cannot drop needs it",
+    "the collector counts it as in use",
 )
 UNTAGGED, REFERRER, NAMELESS, ELSEWHERE, LEFT, IN_USE = range(len(REASONS))
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """The blobs that the script of `tool` (a store's default, "" where none fits) and the collector after it free.
+    """The blobs that the script of `tool` (the default, "" if none fits) and the collector after it free.
 
-    `bytes` and `digests` (sorted) go beyond what the collector would free anyway. `stops` says why nothing is
-    collected, "" where something may be.
+    `bytes` and `digests` (sorted) do not include blobs that the collector would free anyway. `stops` is the reason why
+    nothing is collected, "" if there is none.
 
     >>> preview = blobkit.simulate_deref(demo.registry(unit=1), "shop/web:1.1")
     >>> preview.collected.bytes, preview.bytes, len(preview.waiting)  # an untagged manifest holds one layer
@@ -82,8 +82,8 @@ class Collected:
 class Collection:
     """The collection that follows a deletion, under the rules of the collector (`snapshot`).
 
-    `removal` is what goes beyond what would go anyway. `aborts`: why the collector stops. `harmed`: blobs that it would
-    take although what stays needs them under the policy in force; then it is not run.
+    `removal`: the nodes that are freed because of the deletion. `aborts`: why the collector stops. `harmed`: blobs that
+    it would delete although remaining blobs need them under the current policy; then it is not run.
     """
 
     snapshot: Snapshot
@@ -94,12 +94,12 @@ class Collection:
 
     @property
     def by_hand(self) -> bool:
-        """Whether files are removed one by one instead: all that is dropped goes, by the policy in force."""
+        """Whether files are removed one by one instead: then all is freed that the current policy promises."""
         return bool(len(self.harmed) and self.deletion.snapshot.store.by_hand)
 
     @property
     def stops(self) -> str:
-        """The reason why nothing is collected, "" where something may be."""
+        """The reason why nothing is collected, "" if there is none."""
         if self.by_hand:
             return ""
         return join_some(self.aborts, 3) or (self.why_not if len(self.harmed) else "")
@@ -111,16 +111,18 @@ class Collection:
 
     @cached_property
     def why_not(self) -> str:
-        """The reason why the collector is not run: what it would take, and the names that need it."""
+        """The reason why the collector is not run: the blobs that it would delete, and the names that need them."""
         snapshot = self.deletion.snapshot
         rows, number = self.deletion.under(snapshot)
         gone = drop_pins(snapshot, rows, number).nodes
         after = Referrers.after(snapshot, dict(zip(rows.tolist(), number.tolist(), strict=True)), gone)
-        return f"{self.command} would take {count(len(self.harmed), 'blob')} needed by {who_needs(after, self.harmed)}"
+        return (
+            f"{self.command} would delete {count(len(self.harmed), 'blob')} needed by {who_needs(after, self.harmed)}"
+        )
 
 
 def collection_of(preview: Preview) -> Collection:
-    """Return the collection that the script of a preview ends with. Cost: a removal, and what the collector reaches."""
+    """Return the collection at the end of the script of a preview. Cost: a removal, and the reach of the collector."""
     deletion, snapshot = preview.deletion, collector_view(preview.snapshot)
     rows, number = deletion.under(snapshot)
     gone = drop_pins(snapshot, rows, number)
@@ -131,14 +133,14 @@ def collection_of(preview: Preview) -> Collection:
 
 @memoized
 def collector_view(snapshot: Snapshot) -> Snapshot:
-    """Return a snapshot under the rules of the collector that scripts end with; itself where none has its own."""
+    """Return a snapshot under the rules of the collector that scripts end with; itself if none has its own."""
     store = snapshot.store
     policy = store.policy_for(store.collected_by.get(snapshot.policy, ""))
     return snapshot if policy is None else snapshot.with_policy(policy.name)
 
 
 def would_take(snapshot: Snapshot, collector: Snapshot, freed: Nodes, taken: Nodes) -> Nodes:
-    """Return the blobs that the collector takes (garbage too, and `taken`) and that are needed without `freed`."""
+    """Return the blobs that the collector deletes (with garbage and `taken`) and that are needed without `freed`."""
     if collector.rule == snapshot.rule:
         return taken[:0]
     needed, left = live(snapshot.graph).copy(), live(collector.graph).copy()
@@ -148,7 +150,7 @@ def would_take(snapshot: Snapshot, collector: Snapshot, freed: Nodes, taken: Nod
 
 
 def needed_by_names(snapshot: Snapshot) -> Nodes:
-    """Return the blobs that the collector would take as things are, and that names, or the policy in force, need."""
+    """Return the blobs that the collector would delete now although names, or the current policy, need them."""
     collector = collector_view(snapshot)
     views = (snapshot, snapshot.with_policy(snapshot.policies[0]))
     nothing = np.empty(0, np.int32)
@@ -156,7 +158,7 @@ def needed_by_names(snapshot: Snapshot) -> Nodes:
 
 
 def collected(preview: Preview) -> Collected:
-    """Return what the script of the default tool and the collector after it free."""
+    """Return the blobs that the script of the default tool and the collector after it free."""
     tools, snapshot = preview.snapshot.store.tools, preview.snapshot
     if not tools:
         return Collected(0, (), "", "")
@@ -168,7 +170,7 @@ def collected(preview: Preview) -> Collected:
 
 
 def waiting(preview: Preview) -> pd.DataFrame:
-    """Return what the policy promises and the collector leaves, biggest first (see `Preview.waiting`)."""
+    """Return the blobs that the policy promises and the collector leaves, biggest first (see `Preview.waiting`)."""
     snapshot, found = preview.snapshot, preview.collection
     done = found.removal.nodes[: None if snapshot.store.tools and not found.stops else 0]
     nodes = minus(preview.nodes, preview.sure if found.by_hand else done).astype(np.int32)
@@ -181,11 +183,11 @@ def waiting(preview: Preview) -> pd.DataFrame:
 
 
 def _held(preview: Preview, nodes: Nodes) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
-    """Return what holds each of these blobs after the collection, nearest first, and the reason in words."""
+    """Return the references to each of these blobs after the collection, nearest first, and the reason in words."""
     found, held = preview.collection, np.empty(len(nodes), object)
     held[:] = [()] * len(nodes)
     if found.stops or not preview.snapshot.store.tools or found.by_hand:
-        why = found.stops or "what links to it cannot be read"
+        why = found.stops or "a manifest that may link to it cannot be read"
         nobody = f"no program drops anything from a {preview.snapshot.kind} store in place"
         return held, np.full(len(nodes), why if preview.snapshot.store.tools else nobody, object)
     rows, number = found.deletion.under(found.snapshot)
@@ -199,7 +201,7 @@ def _held(preview: Preview, nodes: Nodes) -> tuple[NDArray[np.object_], NDArray[
 
 
 def _reasons(found: Collection, rows: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return why each of these pins stays, as places in REASONS."""
+    """Return the reason why each of these pins stays, as indexes into REASONS."""
     snapshot, deletion = found.snapshot, found.deletion
     known = repositories(snapshot)
     blob, pairs = known.blob[rows], known.pairs(rows)

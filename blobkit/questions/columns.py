@@ -1,4 +1,4 @@
-"""Columns of a snapshot's nodes as pandas arrays; what is wide stays in Arrow or numpy, without a Python loop."""
+"""Columns of a snapshot's nodes as pandas arrays; wide columns stay in Arrow or numpy, without a Python loop."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def words(snapshot: Snapshot, column: str, nodes: NDArray[np.int32]) -> TextArra
 
 
 def categories(snapshot: Snapshot, column: str, nodes: NDArray[np.int32]) -> pd.Categorical[str]:
-    """Return a column with a fixed vocabulary as a categorical with all of that vocabulary."""
+    """Return a column with a fixed vocabulary as a categorical; all words are categories."""
     coded = _take(snapshot, column, nodes)
     return categorical(np.asarray(coded.indices), coded.dictionary.to_pylist())
 
 
 def categorical(codes: NDArray[np.integer], vocabulary: Sequence[str]) -> pd.Categorical[str]:
-    """Return a categorical of positions in a vocabulary, with all of it as categories."""
+    """Return a categorical from positions in a vocabulary; all words are categories."""
     found: pd.Categorical[str] = pd.Categorical.from_codes(codes, list(vocabulary))  # type: ignore[call-overload]
     return found
 

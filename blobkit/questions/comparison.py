@@ -1,4 +1,4 @@
-"""The garbage collection of a tool: the blobs that it removes, against those that names still need."""
+"""Compare the garbage collection of a tool with the needs of names: blobs that it would wrongly remove or keep."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ NOTICES_SHOWN = 3
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Answer):
-    """The blobs that the collector of `tool` removes (falsy: none), against those that the default policy still needs.
+    """The blobs that the collector of `tool` removes (falsy: none), compared with those that the default policy needs.
 
-    `snapshot` is under the default policy, `collected` the same under the tool's. Where the tool would abort, the
-    figures are what it would remove once that is mended; `aborts` says why it would, and `removed_before_stop` what is
-    removed by then.
+    `snapshot` has the default policy; `collected` is the same snapshot with the tool's policy. If the tool would abort,
+    the figures are what it would remove after the problem is fixed; `aborts` has the reasons, and `removed_before_stop`
+    the blobs that it removes before it aborts.
 
     >>> comparison = blobkit.compare_gc(demo.registry(unit=1), "registry-m")
     >>> len(comparison.frame), len(comparison.broken)
@@ -58,12 +58,12 @@ class Comparison(Answer):
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """One row a blob that the tool removes (index `digest`), those that are needed first, then biggest first.
+        """One row for each blob that the tool removes (index `digest`): needed ones first, then biggest first.
 
-        size, kind; `needed`: whether a pin that holds reaches it; `still_needed_by`: a few of the names that
-        do, sorted (an anonymous pin by its digest); `names`: how many do.
+        size, kind; `needed`: whether a pin that holds reaches it; `still_needed_by`: a few of these names,
+        sorted (an anonymous pin by its digest); `names`: their number.
         """
-        frame = self._told(self._removed)
+        frame = self._removed_rows(self._removed)
         frame["needed"] = self._needed[self._removed]
         lost = np.flatnonzero(frame["needed"].to_numpy())
         few = np.empty(len(frame), object)
@@ -75,11 +75,11 @@ class Comparison(Answer):
 
     @cached_property
     def broken(self) -> pd.DataFrame:
-        """One row a name that would no longer be whole: tag, blobs, bytes, unlinked; those that lose most first.
+        """One row for each name that would be damaged: tag, blobs, bytes, unlinked; largest losses first.
 
-        `tag`: the full name, of a pin without one the digest that it is on; `name` is the older word for it.
-        `blobs`, `bytes`: what is removed of what it reaches; `unlinked`: manifests that its repository would no
-        longer know, whether or not their content goes. A pull that asks for any of these fails.
+        `tag`: the full name (for a pin without a name, its digest); `name` is the older name of this column.
+        `blobs`, `bytes`: the removed blobs that it reaches; `unlinked`: manifests that its repository would no
+        longer link to, whether or not their content is removed. A pull that needs any of these fails.
         """
         blobs, size, unlinked, _ = self._losses
         frame = pd.DataFrame({"tag": self._names[0], "blobs": blobs, "bytes": size, "unlinked": unlinked})
@@ -90,8 +90,8 @@ class Comparison(Answer):
 
     @cached_property
     def kept(self) -> pd.DataFrame:
-        """One row a blob that the tool keeps though nothing needs it (index `digest`), biggest first: size, kind."""
-        frame = self._told(np.flatnonzero(self._spared).astype(np.int32))
+        """One row for each blob that the tool keeps in vain (index `digest`), biggest first: size, kind."""
+        frame = self._removed_rows(np.flatnonzero(self._spared).astype(np.int32))
         return frame.sort_values("size", ascending=False, kind="stable")
 
     @cached_property
@@ -101,12 +101,12 @@ class Comparison(Answer):
 
     @cached_property
     def needed_bytes(self) -> int:
-        """Bytes of what it removes that are needed."""
+        """Bytes of the removed blobs that are needed."""
         return self._size(self._removed[self._needed[self._removed]])
 
     @cached_property
     def kept_bytes(self) -> int:
-        """Bytes that it keeps though nothing needs them."""
+        """Bytes of the blobs that it keeps though nothing needs them."""
         return int(self.snapshot.graph.size[self._spared].sum())
 
     @property
@@ -116,14 +116,14 @@ class Comparison(Answer):
 
     @property
     def aborts(self) -> tuple[str, ...]:
-        """The reasons why the tool would stop, or why that is not known; empty where it would not."""
+        """The reasons why the tool would stop, or why this is not known; empty if it would not stop."""
         return would_abort(self.collected)
 
     @cached_property
     def removed_before_stop(self) -> tuple[str, ...]:
-        """The digests that the tool has removed by the time it stops, sorted; empty where it does not stop.
+        """The digests that the tool removes before it stops, sorted; empty if it does not stop.
 
-        Only what is certain: one that removes in no order may have removed any of `frame` before it stops late.
+        Only certain ones: a tool without a fixed order may have removed any blob of `frame` before it stops.
         """
         return tuple(keys(self.collected, removed_before_stop(self.collected)).tolist())
 
@@ -134,7 +134,7 @@ class Comparison(Answer):
         if not len(opaque):
             return self.aborts
         what = join_some([abbreviate(key) for key in keys(self.snapshot, opaque[:4]).tolist()], 3)
-        more = f"{count(len(opaque), 'manifest')} in use cannot be read ({what}): more than is told may be needed"
+        more = f"{count(len(opaque), 'manifest')} in use cannot be read ({what}): more blobs than shown may be needed"
         return (*self.aborts, more)
 
     def __bool__(self) -> bool:
@@ -183,7 +183,7 @@ class Comparison(Answer):
 
     @cached_property
     def _removed(self) -> NDArray[np.int32]:
-        """The nodes of the blobs that the tool removes; none where it reads more than blobkit may look at."""
+        """The nodes of the blobs that the tool removes; none if it reads parts that blobkit may not read."""
         graph = self.collected.graph
         if self.collected.rule.complete and len(unknown(graph)):
             return np.empty(0, np.int32)
@@ -191,12 +191,12 @@ class Comparison(Answer):
 
     @cached_property
     def _spared(self) -> NDArray[np.bool_]:
-        """Whether each node is a blob that the tool keeps and nothing needs."""
+        """Whether each node is a blob that the tool keeps although nothing needs it."""
         return self.snapshot.graph.blob & live(self.collected.graph) & ~self._needed
 
     @cached_property
     def _unlinked(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """The repositories that lose the revision of each node: of the i-th, `owner[begin[i]:begin[i + 1]]`."""
+        """The repositories that lose the revision of each node: for the i-th, `owner[begin[i]:begin[i + 1]]`."""
         links, pins, n = self.snapshot.links, self.snapshot.pins, self.snapshot.nodes.num_rows
         swept = IS_REVISION[codes(pins["kind"])]
         swept &= ~live(self.collected.graph)[ids(pins["node"])]
@@ -211,12 +211,12 @@ class Comparison(Answer):
 
     @cached_property
     def _repositories(self) -> NDArray[np.int32]:
-        """A number for the repository of each pin; -1 where it is in none."""
+        """A number for the repository of each pin; -1 if it has none."""
         return np.asarray(self.snapshot.pins["group"].to_pandas().factorize()[0], np.int32)
 
     @cached_property
     def _names(self) -> tuple[list[str], NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
-        """The names that reach what is lost: texts, where the nodes of each start, these nodes, repositories."""
+        """The names that reach lost nodes: texts, the start of the nodes of each name, these nodes, repositories."""
         rows = np.flatnonzero(self.snapshot.holding & self._above[ids(self.snapshot.pins["node"])])
         node = ids(self.snapshot.pins["node"])[rows]
         text = self.snapshot.pins["name"].take(rows).to_pandas().fillna(pd.Series(keys(self.snapshot, node)))
@@ -228,7 +228,7 @@ class Comparison(Answer):
 
     @cached_property
     def _above(self) -> NDArray[np.bool_]:
-        """Whether each node is needed and reaches something that is lost."""
+        """Whether each node is needed and reaches a lost node."""
         lost = self._removed[self._needed[self._removed]]
         unlinked = np.flatnonzero((np.diff(self._unlinked[0]) > 0) & self._needed)
         lost = np.append(lost, unlinked).astype(np.int32)
@@ -236,7 +236,7 @@ class Comparison(Answer):
 
     @cached_property
     def _losses(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Blobs, bytes and revisions that each name loses; how many names reach each node."""
+        """Blobs, bytes and revisions that each name loses; the number of names that reach each node."""
         graph = self.snapshot.graph
         lost = np.zeros(len(graph.size), np.bool_)
         lost[self._removed] = True
@@ -247,7 +247,7 @@ class Comparison(Answer):
     def _size(self, nodes: NDArray[np.int32]) -> int:
         return int(self.snapshot.graph.size[nodes].sum())
 
-    def _told(self, nodes: NDArray[np.int32]) -> pd.DataFrame:
+    def _removed_rows(self, nodes: NDArray[np.int32]) -> pd.DataFrame:
         return pd.DataFrame(
             {
                 "size": self.snapshot.graph.size[nodes],
@@ -273,7 +273,7 @@ class Comparison(Answer):
         return f" and {more:,} more" if more > 0 else ""
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
-        """Return what is removed, needed blobs first; folded, the names that would break, and what is kept in vain."""
+        """Return the removed blobs, needed ones first; folded: the names that would break, the blobs kept in vain."""
         return (
             Section("", tuple(self._lines()), self._removed_table(rows)),
             Section("Names that would break", table=frame_table(self.broken, rows=rows), folded=True),
@@ -281,19 +281,19 @@ class Comparison(Answer):
         )
 
     def _removed_table(self, rows: int) -> Table:
-        """Return what is removed, with the names that need it and how many these are."""
+        """Return the removed blobs, with names that need each and their number."""
         columns = ("digest", "size", "kind", "still_needed_by")
         return frame_table(self.frame, columns, rows=rows, total=["size"], names={"still_needed_by": "needed by"})
 
 
 def compare_gc(x: SupportsSnapshot | Address, tool: str) -> Comparison:
-    """Return what the garbage collector of a tool removes, what of it a name still needs, which names would break.
+    """Return the blobs that the garbage collector of a tool removes, and the names that would break.
 
     `tool` is umoci (`umoci gc`), registry (`registry garbage-collect`) or registry-m (the same with -m); the answer
-    names the version whose rules it goes by. Needed is what the store's default policy holds. Blobs over 64 KiB are
-    not hashed by a scan: one whose content is damaged stops umoci and is not told. UnknownToolError where the tool is
-    none of these or does not work on stores of this kind. Cost: nodes + links; `.frame` and `.broken`: the closures of
-    what would break.
+    names the version of the rules. A blob is needed if the store's default policy holds it. A scan does not hash blobs
+    over 64 KiB: a damaged one would stop umoci, and this is not reported. UnknownToolError for any other tool, or if
+    the tool does not work on stores of this kind. Cost: nodes + links; `.frame` and `.broken`: the closures of the
+    names that would break.
 
     >>> manifest = demo.small().export("shop/web:1.0", "layout")
     >>> comparison = blobkit.compare_gc("layout", "umoci")
@@ -311,7 +311,7 @@ def compare_gc(x: SupportsSnapshot | Address, tool: str) -> Comparison:
 
 
 def _no_policy(snapshot: Snapshot, tool: str) -> str:
-    """Return why a tool cannot be compared on this store, and what can."""
+    """Return the reason why a tool cannot be compared on this store, and the tools that can."""
     known = [one.name for one in snapshot.store.collectors]
     instead = f"use {' or '.join(known)}" if known else "no tool's collector is known for it"
     layout = "; its directory is an OCI layout too: scan oci:PATH for umoci" if snapshot.store.shown else ""

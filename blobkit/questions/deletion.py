@@ -1,6 +1,6 @@
 """The deletions that a script needs for a preview, manifest by manifest or entry by entry.
 
-The one place that knows it: scripts and `Preview.collected` both ask here.
+Only this file decides them: scripts and `Preview.collected` both use it.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ __all__ = ["Deletion", "Drop", "drops"]
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """One thing to drop: the `names` given to `digest` in `group` (a repository, "" where there are none).
+    """One thing to drop: the `names` given to `digest` in `group` (a repository, "" if there are none).
 
-    `also` are names on it that stay; `whole` says that nothing else in the group needs it, so that it may be deleted by
-    its digest; `number` counts anonymous pins; `bytes` go when it is dropped alone; `child`: it goes because of others.
-    `skip`: why the kind's first tool leaves it, "" where it does not.
+    `also`: names on it that stay; `whole`: nothing else in the group needs it, so it may be deleted by its digest;
+    `number`: anonymous pins; `bytes`: freed if it alone is dropped; `child`: it is deleted because of others. `skip`:
+    the reason why the default tool does not delete it, "" if it does.
     """
 
     group: str
@@ -54,8 +54,8 @@ class Drop:
 class Deletion:
     """The part of a drop that the script of the first tool deletes: `rows` of the pin table with the `number` of each.
 
-    Places are the different pairs of repository and node that rows are about. Cost: a few passes over the pins, and
-    the manifests that repositories reach.
+    Places are the distinct pairs of repository and node of the rows. Cost: a few passes over the pins, and the
+    manifests that repositories reach.
     """
 
     snapshot: Snapshot
@@ -85,7 +85,7 @@ class Deletion:
 
     @cached_property
     def reason(self) -> NDArray[np.object_]:
-        """The reason why each row stays, "" where it goes: the tool does not take its name, or no pin of its kind."""
+        """The reason why each row stays, "" if it is deleted: the tool cannot delete its name, or pins of its kind."""
         limits, pins = self.snapshot.store.dropping, self.snapshot.pins
         found = np.full(len(self.rows), "", object)
         has_name = self.rows < named(self.snapshot)
@@ -101,7 +101,7 @@ class Deletion:
         return found
 
     def _is_partly(self) -> Bools:
-        """Return for each row whether another pin stays that the tool calls by the same name."""
+        """Return for each row whether another pin with the same name for the tool stays."""
         pins, kind = self.snapshot.pins, codes(self.snapshot.pins["kind"])
         stays = (numbers(pins["count"]) > 0) & NAMES[kind]
         stays[self.rows] = False
@@ -113,7 +113,7 @@ class Deletion:
 
     @property
     def _called(self) -> NDArray[np.int64]:
-        """The name that the tool has for each pin: the first pin of its name, or of its other name where it has one."""
+        """The name of each pin for the tool, as the first pin with its name, or with its other name if it has one."""
         snapshot, kind = self.snapshot, codes(self.snapshot.pins["kind"])
         called = first_of_name(snapshot).copy()
         for row in np.flatnonzero(IS_ALIAS[kind]).tolist():
@@ -130,7 +130,7 @@ class Deletion:
 
     @cached_property
     def refused(self) -> Bools:
-        """Whether the tool leaves each place for the sake of one of its rows; elsewhere rows go one by one."""
+        """Whether the tool skips each place because of one of its rows; in other places rows are deleted one by one."""
         bad = np.zeros(len(self.pair), np.bool_)
         if self.by_manifest:
             bad[self.place[self.reason != ""]] = True
@@ -138,7 +138,7 @@ class Deletion:
 
     @cached_property
     def staying(self) -> NDArray[np.int64]:
-        """The rows of tags that stay, in the repositories that are concerned."""
+        """The rows of tags that stay, in the affected repositories."""
         snapshot = self.snapshot
         goes = np.zeros(snapshot.pins.num_rows, np.bool_)
         goes[self.rows[~self.refused[self.place]]] = True
@@ -152,9 +152,9 @@ class Deletion:
 
     @cached_property
     def whole(self) -> Bools:
-        """Whether each place may be deleted by its digest: no name on it stays, and where names hold none needs it.
+        """Whether each place may be deleted by its digest: no name on it stays, and if names hold, none needs it.
 
-        A manifest that was asked for by its digest may.
+        A manifest that is a target by its digest may be deleted too.
         """
         if not self.by_manifest:
             return np.ones(len(self.pair), np.bool_)
@@ -168,7 +168,7 @@ class Deletion:
 
     @cached_property
     def children(self) -> Pairs:
-        """The manifests that go with what contains them, where names hold: no tag of the repository needs them then."""
+        """The manifests that are deleted with their parents, if names hold: no tag of the repository needs them."""
         if not self.by_manifest or not self.snapshot.rule.by_name:
             return np.empty(0, np.int64)
         parents = self.pair[self.whole & ~self.refused]
@@ -199,9 +199,9 @@ class Deletion:
         return sorted(set(texts(self.snapshot, self.rows[left & (self.rows < named(self.snapshot))])))
 
     def under(self, snapshot: Snapshot) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the pins that are gone under another policy of the same facts, and how many of each.
+        """Return the pins that are gone under another policy of the same facts, and the number of each.
 
-        With a manifest goes its own pin, whatever it was dropped by.
+        A deleted manifest loses its own pin too, however it was dropped.
         """
         rows, number = self.rows[self.done], self.number[self.done]
         if snapshot.rule.by_revision:
@@ -212,10 +212,10 @@ class Deletion:
 
 
 def drops(deletion: Deletion) -> list[Drop]:
-    """Return what has to be dropped, by group, parents before what they contain, then by digest.
+    """Return the things to drop, by group, parents before the manifests that they contain, then by digest.
 
-    Where names hold, these are also the manifests of a registry that go with others: they have revision links of their
-    own. Cost: what each drop frees.
+    If names hold, these include the manifests of a registry that are deleted with others: they have revision links of
+    their own. Cost: the nodes that each drop frees.
     """
     snapshot = deletion.snapshot
     rows: list[list[int]] = [[] for _ in deletion.pair]

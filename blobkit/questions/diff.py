@@ -64,7 +64,7 @@ _CAUSE = np.array(
 
 @dataclass(frozen=True, eq=False)
 class _Side:
-    """One snapshot's part in every blob of either: its node (-1: none), its state, its groups, its stored bytes."""
+    """One snapshot's facts of every blob in either: its node (-1: none), its state, its groups, its stored bytes."""
 
     snapshot: Snapshot
     node: NDArray[np.int32]
@@ -79,15 +79,15 @@ class _Side:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Diff(Answer):
-    """The changes from `before` to `after`; falsy where no blob and no name changed.
+    """The changes from `before` to `after`; falsy if no blob and no name changed.
 
-    Each blob has one state in each snapshot: absent (not stored), garbage (not reached: what is `fresh` or `unknown`
-    too), live in one group, live in several; groups are those of `by`, and what pins without a name hold alone is in
-    one. The pair of states is the cause.
+    Each blob has one state in each snapshot: absent (not stored), garbage (not reached; also `fresh` or `unknown`),
+    live in one group, live in several. Groups are those of `by`; blobs held only by pins without a name count as in one
+    group. The cause is the pair of states.
 
-    - `frame`: one row a cause, all of them (index `cause`): `blobs`, `bytes` (their size), `net` (int64): + the size
-      of what came, - the size of what went, else 0. `net` sums to the change of the stored bytes, exactly: a blob that
-      is damaged, so that its size changed, has that difference
+    - `frame`: one row for each cause (index `cause`): `blobs`, `bytes` (their size), `net` (int64): + the size of new
+      blobs, - the size of removed blobs, else 0. The sum of `net` is exactly the change of the stored bytes: a blob
+      whose size changed by damage has that difference
 
     >>> changes = blobkit.diff(demo.small(), demo.small())
     >>> changes.net, len(changes.tags)
@@ -107,7 +107,7 @@ class Diff(Answer):
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """One row a cause: blobs, bytes, net."""
+        """One row for each cause: blobs, bytes, net."""
         columns = {"blobs": np.ones(len(self._cause), np.int64), "bytes": self._size, "net": self._net}
         totals = {name: np.zeros(len(CAUSES), np.int64) for name in columns}
         for name, values in columns.items():
@@ -116,10 +116,10 @@ class Diff(Answer):
 
     @cached_property
     def blobs(self) -> pd.DataFrame:
-        """One row a blob that changed (index `digest`, sorted), and their number is `len`.
+        """One row for each blob that changed (index `digest`, sorted); `len` is their number.
 
         `before`, `after` (states), `cause`, `size`, `net`, `kind`, `tags_before`, `tags_after` (tuples of
-        the names that name it), `groups_before`, `groups_after` (how many groups reach it).
+        the names on it), `groups_before`, `groups_after` (how many groups reach it).
         """
         rows = self._changed
         digest = _text([(side.snapshot, "key", nodes) for side, nodes in self._named(rows)])
@@ -139,9 +139,9 @@ class Diff(Answer):
 
     @cached_property
     def tags(self) -> pd.DataFrame:
-        """One row a name that changed (index `tag`): `change` (added, removed, moved), the digests `before`, `after`.
+        """One row for each changed name (index `tag`): `change` (added, removed, moved), the digests `before`, `after`.
 
-        A name given to several blobs has all of them, sorted, in one text.
+        A name on several blobs has all of their digests, sorted, in one text.
         """
         return _moved(self.before, self.after)
 
@@ -190,17 +190,17 @@ class Diff(Answer):
         return np.flatnonzero((self._cause != CAUSES.index("unchanged")) | (self._net != 0))
 
     def _named(self, rows: NDArray[np.int64]) -> list[tuple[_Side, NDArray[np.int32]]]:
-        """Return the nodes of these rows: in the order of the rows, those that `before` knows, then the others."""
+        """Return the nodes of these rows, in their order: first those in `before`, then the others."""
         known = self.old.node[rows] >= 0
         return [(self.old, self.old.node[rows[known]]), (self.new, self.new.node[rows[~known]])]
 
     def _lines(self) -> list[str]:
         lines = [f"before: {self.before.caption()}", f"after:  {self.after.caption()}", f"groups: by {self.by}"]
         if self.after.time < self.before.time:
-            lines.append("after was taken before the other: are they given in the right order?")
+            lines.append("after is older than before: is the order of the two right?")
         for name, snapshot in (("before", self.before), ("after", self.after)):
             if len(unknown(snapshot.graph)):
-                lines.append(f"{name}, a manifest in use cannot be read: what is called garbage may be held by it")
+                lines.append(f"{name}, a manifest in use cannot be read: it may hold some of the garbage")
         damaged = int(np.count_nonzero((self.old.state > 0) & (self.new.state > 0) & (self._net != 0)))
         if damaged:
             lines.append(f"{count(damaged, 'blob')} changed in size under the same digest: damaged before or after")
@@ -213,7 +213,7 @@ class Diff(Answer):
         return [truncate(line, LINE_SHOWN) for line in lines]
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
-        """Return the causes that there are; folded, the biggest blobs and the names that changed."""
+        """Return the causes that occur; folded: the biggest blobs and the names that changed."""
         blobs = self.blobs.sort_values("size", ascending=False, kind="stable")
         return (
             Section("", tuple(self._lines()), frame_table(self.frame[self.frame["blobs"] > 0])),
@@ -233,11 +233,11 @@ def diff(
     by: By = "tag",
     policy: str | None = None,
 ) -> Diff:
-    """Return what changed from one snapshot to another of the same kind of store, under the same policy.
+    """Return the changes from one snapshot to another of the same kind of store, under the same policy.
 
-    `by` says what a group is, as in `usage`: "tag", "repo", a function, Series or mapping of the names of pins.
-    Errors: what `scan` raises, DiffError for different kinds or policies, GroupingError. Cost: as `usage` of both,
-    and one look-up a blob.
+    `by` defines the groups, as in `usage`: "tag", "repo", a function, Series or mapping of the names of pins.
+    Errors: as `scan`, DiffError for different kinds or policies, GroupingError. Cost: as `usage` of both,
+    and one look-up for each blob.
 
     >>> store = demo.small()
     >>> before = store.snapshot()
@@ -264,7 +264,7 @@ def diff(
 
 
 def _joined(old: Snapshot, new: Snapshot) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return the nodes of either snapshot in pairs of one key, -1 where there is none: those of `old` first."""
+    """Return the nodes of both snapshots in pairs of equal keys, -1 if one is missing: those of `old` first."""
     place = places(old.nodes["key"], new.nodes["key"])
     left = np.ones(new.nodes.num_rows, np.bool_)
     left[place[place >= 0]] = False
@@ -295,7 +295,7 @@ def _text(parts: list[tuple[Snapshot, str, NDArray[np.int32]]]) -> pd.Series:
 
 
 def _tags(side: _Side, rows: NDArray[np.int64]) -> NDArray[np.object_]:
-    """Return the names that name the blob of each row, none where it is not there."""
+    """Return the names on the blob of each row, none if it is missing."""
     node = side.node[rows]
     found = np.empty(len(rows), object)
     found[:] = [()] * len(rows)
@@ -304,7 +304,7 @@ def _tags(side: _Side, rows: NDArray[np.int64]) -> NDArray[np.object_]:
 
 
 def _names(snapshot: Snapshot) -> pd.Series:
-    """Return the digests that each name names, as one text, by name."""
+    """Return the digests of each name, as one text, by name."""
     pins = snapshot.pins
     is_name = (
         np.asarray(pins["name"].is_valid())
@@ -320,7 +320,7 @@ def _names(snapshot: Snapshot) -> pd.Series:
 
 
 def _moved(before: Snapshot, after: Snapshot) -> pd.DataFrame:
-    """Return one row a name that one of them lacks, or that names something else."""
+    """Return one row for each name that is in one only, or has other digests."""
     both = pd.concat([_names(before).rename("before"), _names(after).rename("after")], axis=1).sort_index()
     both = both[~(both["before"] == both["after"])]
     change = np.select([both["before"].isna(), both["after"].isna()], [0, 1], 2)

@@ -1,4 +1,4 @@
-"""Snapshots as data frames: one row a blob, a tag or a link."""
+"""Snapshots as data frames: one row for each blob, tag or link."""
 
 from __future__ import annotations
 
@@ -44,26 +44,27 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
     virtual: bool = False,
     min_age: Age | None = None,
 ) -> pd.DataFrame:
-    """Return one row a stored blob, by digest (index `digest`, str, unique, sorted). Sizes are bytes.
+    """Return one row for each stored blob, by digest (index `digest`, str, unique, sorted). Sizes are bytes.
 
     - `size refcount pins links_in links_out retained frees`: int64. `pins` and links are those that count under the
-      policy; refcount = pins + links_in. `retained` is what only this blob keeps, itself included; `frees` what
-      goes if all pins on it go
-    - `reachable`: bool; `depth`: int32, the fewest links from a root, -1 where none reaches it
-    - `kind`, `status`: categorical (live, garbage, fresh, unknown); garbage is `fresh` where it was modified less than
-      `min_age` before the snapshot ("24h"; not judged by default), `unknown` while a reached manifest is unreadable
+      policy; refcount = pins + links_in. `retained`: bytes that only this blob keeps, itself included; `frees`:
+      bytes freed if all pins on it are dropped
+    - `reachable`: bool; `depth`: int32, the fewest links from a root, -1 if none reaches it
+    - `kind`, `status`: categorical (live, garbage, fresh, unknown); garbage is `fresh` if it is younger than
+      `min_age` at the snapshot ("24h"; by default this is not judged), `unknown` if a manifest in use is unreadable
     - `platform`, `media_type`: str, "" unknown; `created` (what the image claims), `modified` (file or link):
-      datetime64[us, UTC], NaT unknown; `tags`: tuple of the names that name it, sorted
+      datetime64[us, UTC], NaT unknown; `tags`: tuple of the names on it, sorted
 
-    `columns` picks one or some (only these are computed), and two that are not among the others, as they cost more:
+    `columns` selects columns (only these are computed). Two more can be selected; they are not in the default:
 
-    - `first_tag`: the name by which one may call a blob: of all names that reach it, that with the smallest closure, of
-      these the first; "" where no name does
-    - `saved`: bytes that sharing saves: the size of a layer for each reachable manifest with it after the first (int64)
+    - `first_tag`: a name for a blob: among the names that reach it, the one with the smallest closure, ties by name; ""
+      if no name reaches it
+    - `saved`: bytes that sharing saves: the size of a layer, for each reachable manifest that uses it after the first
+      (int64)
 
     `links` adds `links`: a tuple of the digests linked to.
     `absent` adds nodes that are linked to and not stored, `virtual` virtual nodes; both add the column `stored`.
-    An answer gives its own main table. Cost: nodes + links; 1M blobs and 8M links take about a second.
+    For an answer, this is its main table. Cost: nodes + links; 1M blobs and 8M links take about a second.
 
     >>> frame = blobkit.to_frame(demo.small())
     >>> frame.nlargest(2, "retained")["tags"].tolist()
@@ -102,12 +103,12 @@ def frame_of(
 
 
 def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
-    """Return one row a tag, by its full name (index `tag`, str, sorted; a name given twice has two rows).
+    """Return one row for each tag, by its full name (index `tag`, str, sorted; a name given twice has two rows).
 
-    - `repo` (repository, "" where a plain tag has none), `version` (the rest of the full name), `digest`: str;
+    - `repo` (repository, "" for a plain tag), `version` (the rest of the full name), `digest`: str;
       `kind`: categorical; `platforms`: tuple of str; `created`, `modified` (of the tag, else of the blob). A blob
-      with several names has several rows; `name` is the older word for `version`
-    - `closure`: bytes that the tag reaches under the policy; `exclusive`: bytes that go if this name is dropped;
+      with several names has several rows; `name` is the older name of `version`
+    - `closure`: bytes that the tag reaches under the policy; `exclusive`: bytes freed if this name is dropped;
       `same_digest`: how many other names name the same digest: int64
 
     Cost: the closures of different digests.
@@ -146,10 +147,10 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
 
 
 def links_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
-    """Return one row a link that counts under the policy: `source`, `target` (keys, str), `kind` (categorical).
+    """Return one row for each link that counts under the policy: `source`, `target` (str), `kind` (categorical).
 
-    Virtual nodes are among the sources where the policy counts their links. A blob that another names in two positions
-    (as config and as layer) has a row for each. Sorted by source, target, kind. Cost: links.
+    Virtual nodes are sources too, if the policy counts their links. If a manifest names a blob in two positions (as
+    config and as layer), there is a row for each. Sorted by source, target, kind. Cost: links.
 
     >>> blobkit.links_frame(demo.small())["kind"].value_counts().head(3).to_dict()
     {'layer': 29, 'config': 10, 'child': 2}
@@ -168,7 +169,7 @@ def links_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
 
 
 def status_codes(snapshot: Snapshot, nodes: NDArray[np.int32], min_age: Age | None) -> NDArray[np.int64]:
-    """Return live, garbage, fresh or unknown, as places in STATUS; nothing is fresh where no age is given."""
+    """Return live, garbage, fresh or unknown, as places in STATUS; nothing is fresh if no age is given."""
     status = judged(snapshot, nodes)
     if min_age is not None:
         oldest = pd.Timestamp(snapshot.time) - parse_age(min_age)
@@ -205,6 +206,6 @@ def _first_tag(snapshot: Snapshot, nodes: NDArray[np.int32]) -> TextArray[None]:
 
 
 def _modified(snapshot: Snapshot, rows: NDArray[np.int64], node: NDArray[np.int32]) -> pd.DatetimeIndex:
-    """Return when each tag was set, where the store says so, else when its blob was modified."""
+    """Return the time when each tag was set, if the store records it; else when its blob was modified."""
     own = pd.Series(pd.DatetimeIndex(snapshot.pins["modified"].take(rows).to_pandas()))
     return pd.DatetimeIndex(own.fillna(pd.Series(times(snapshot, "modified", node))))

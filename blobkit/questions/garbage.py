@@ -48,7 +48,9 @@ def _refuse_harm(snapshot: Snapshot) -> None:
     needed = who_needs(Referrers.now(snapshot.with_policy(snapshot.policies[0])), harmed)
     instead = f"use {store.by_hand}, which removes file by file" if store.by_hand else "see blobkit compare-gc"
     command = collector_view(snapshot).rule.tool
-    msg = f"{command} would take {count(len(harmed), 'blob')}, {size}, needed by {needed}: no script for it; {instead}"
+    msg = (
+        f"{command} would delete {count(len(harmed), 'blob')}, {size}, needed by {needed}: no script for it; {instead}"
+    )
     raise UnknownToolError(msg)
 
 

@@ -1,4 +1,4 @@
-"""The growth of a store: bytes that came each month and are still stored, or bytes that were measured."""
+"""The growth of a store: bytes added each month and still stored, or the sizes of several snapshots."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ __all__ = ["growth"]
 
 
 def growth(x: One | Iterable[One]) -> pd.DataFrame:
-    """Return one row a month (index `month`, a Period), from the first to the last in which a blob was modified.
+    """Return one row for each month (index `month`, a Period) from the first to the last modification of a blob.
 
     - `new`: bytes of the blobs modified in that month (UTC) and still stored; `total`: of all up to its end (int64)
-    - `unknown`: bytes of the stored blobs whose time is not known, the same in every row: `total` of the last month and
-      `unknown` are all that is stored. Where no time is known, one row for the month of the snapshot says so
+    - `unknown`: bytes of stored blobs with an unknown time, equal in every row: `total` of the last month plus
+      `unknown` is all that is stored. If no time is known, there is one row, for the month of the snapshot
 
-    What was deleted meanwhile is in no month. Several snapshots of a store (a list, in any order) tell what was really
-    stored: one row each, by their times (index `time`, UTC): `new` is the difference to the one before, which can be
-    negative (the first: all), `total` the bytes stored; `unknown` is 0. DiffError where they are of several kinds of
-    stores; what `scan` raises. Cost: a pass over the blobs.
+    Deleted blobs are in no month. Several snapshots of a store (a list, in any order) show what was really stored: one
+    row for each, by their times (index `time`, UTC): `new` is the difference to the one before, which can be negative
+    (the first: all), `total` the bytes stored; `unknown` is 0. DiffError for different kinds of stores, errors of
+    `scan`. Cost: a pass over the blobs.
 
-    >>> growth = blobkit.growth(demo.small())  # one month: all of it came just now
+    >>> growth = blobkit.growth(demo.small())  # one month: all blobs are new
     >>> growth["new"].tolist(), growth["total"].tolist()
     ([28112], [28112])
     """
@@ -59,7 +59,7 @@ def _by_month(snapshot: Snapshot) -> pd.DataFrame:
 def _measured(snapshots: list[Snapshot]) -> pd.DataFrame:
     kinds = sorted({snapshot.kind for snapshot in snapshots})
     if len(kinds) > 1:
-        msg = f"the snapshots are of different kinds of stores ({join_some(kinds)}): give those of one store"
+        msg = f"the snapshots have different kinds of stores ({join_some(kinds)}): give snapshots of one store"
         raise DiffError(msg)
     snapshots = sorted(snapshots, key=lambda snapshot: snapshot.time)
     index = pd.DatetimeIndex([snapshot.time for snapshot in snapshots], dtype="datetime64[us, UTC]", name="time")

@@ -1,4 +1,4 @@
-"""A preview in words: what is done first, then what the policy promises, why the rest waits, what more would go."""
+"""A preview in words: the real effect first, then the promise of the policy, the reasons of the rest, and advice."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from blobkit.questions.preview import Preview
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["as_promised", "headline", "sections_of", "told", "waits", "with_names"]
+__all__ = ["as_promised", "headline", "notes", "sections_of", "waits", "with_names"]
 
 _LONG = re.compile(r"\b(sha\d{3}:[0-9a-f]{12})[0-9a-f]{52,}")
 NOTICES_SHOWN = 3
@@ -29,7 +29,7 @@ ADVISED = 3
 
 
 def headline(preview: Preview, who: str) -> str:
-    """Return the answer in one line: what the script and the collector free, where that is not what is promised."""
+    """Return the answer in one line: the bytes that the script and the collector free, and the promised bytes."""
     done, promised = preview.collected, _promised(preview)
     alone = _alone(preview)
     if as_promised(preview):
@@ -52,8 +52,8 @@ def as_promised(preview: Preview) -> bool:
     return is_equal or not done.tool
 
 
-def told(preview: Preview) -> list[str]:
-    """Return what else a reader must know, line by line."""
+def notes(preview: Preview) -> list[str]:
+    """Return the further notes for a reader, a line each."""
     lines = [preview.snapshot.caption(), *waits(preview), *_same_image(preview)]
     kept = preview.stays[live(preview.snapshot.graph)[preview.stays]]
     if len(kept):
@@ -64,7 +64,7 @@ def told(preview: Preview) -> list[str]:
     lines += _advice(preview)
     if not preview.exact:
         lines.append(
-            f"not exact: what these link to is unknown: {join_some([abbreviate(d) for d in preview.opaque], 3)}"
+            f"not exact: the links of these cannot be read: {join_some([abbreviate(d) for d in preview.opaque], 3)}"
         )
     lines += preview.notices[:NOTICES_SHOWN]
     if len(preview.notices) > NOTICES_SHOWN:
@@ -73,13 +73,13 @@ def told(preview: Preview) -> list[str]:
 
 
 def sections_of(preview: Preview, rows: int) -> tuple[Section, ...]:
-    """Return what a reader must know, and the biggest blobs that would go; folded, why others stay."""
+    """Return the notes and the biggest freed blobs; folded: the reasons why others stay."""
     freed = preview.freed.sort_values("size", ascending=False, kind="stable")
     columns = ("digest", "size", "level", "kind", "tags")
     waiting = frame_table(preview.waiting, ("digest", "size", "held_by", "reason"), rows=rows, total=["size"])
     also = frame_table(preview.also_drop, ("tag", "bytes", "alone", "extra", "digest"), rows=rows)
     return (
-        Section("", tuple(told(preview)), frame_table(freed, columns, rows=rows, total=["size"])),
+        Section("", tuple(notes(preview)), frame_table(freed, columns, rows=rows, total=["size"])),
         _kept(preview, rows),
         Section("The collector leaves these", table=waiting, folded=True),
         Section("Names that free more together with these than alone", table=also, folded=True),
@@ -96,7 +96,7 @@ def _kept(preview: Preview, rows: int) -> Section:
 
 
 def with_names(snapshot: Snapshot, dropped: PinSelection, names: Sequence[str]) -> PinSelection:
-    """Return what is dropped, and these names with all their pins."""
+    """Return the selection with these names and all their pins added."""
     rows, count_of = dict(dropped.rows), numbers(snapshot.pins["count"])
     for name in names:
         rows |= {row: int(count_of[row]) for row in rows_of_names(snapshot)[name]}
@@ -117,13 +117,13 @@ def _names(names: Sequence[str], most: int = 2) -> str:
 
 
 def _alone(preview: Preview) -> str:
-    """Return that the tool cannot delete these names alone, as the end of a sentence."""
+    """Return the end of a sentence: the tool cannot delete these names alone."""
     names, limit = preview.deletion.alone, preview.snapshot.store.dropping.alone
     return f"; {limit.replace('{}', _names(names))}" if names and limit else ""
 
 
 def _rest(preview: Preview) -> str:
-    """Return what the rest waits for, as the end of a sentence: what holds the biggest blob of it."""
+    """Return the end of a sentence: what the rest waits for, by the references to its biggest blob."""
     frame = preview.waiting
     if frame.empty:
         return ""
@@ -132,7 +132,7 @@ def _rest(preview: Preview) -> str:
 
 
 def waits(preview: Preview) -> list[str]:
-    """Return the reasons for which something waits, with the bytes that do."""
+    """Return the reasons why blobs wait, with their bytes."""
     frame = preview.waiting
     if frame.empty or preview.collected.stops or not preview.collected.tool:
         return []
@@ -141,7 +141,7 @@ def waits(preview: Preview) -> list[str]:
 
 
 def _same_image(preview: Preview) -> list[str]:
-    """Return which other names keep an image that is dropped, and what goes with them."""
+    """Return the other names that keep a dropped image, and the bytes that dropping them too frees."""
     if not preview.same_image or not preview.is_kept:
         return []
     names = preview.same_image
@@ -152,7 +152,7 @@ def _same_image(preview: Preview) -> list[str]:
 
 
 def _advice(preview: Preview) -> list[str]:
-    """Return what breaks, and which name would free more together with what is dropped than alone."""
+    """Return the tags that break, and the names that free more together with the targets than alone."""
     lines = [f"these tags would no longer pull: {join_some(preview.breaks)}"] if preview.breaks else []
     best = preview.also_drop.head(0 if preview.dropped.noun else ADVISED)
     at_most = "" if preview.exact else "at most "

@@ -1,4 +1,4 @@
-"""Plans that get so many bytes back: the names that cost least, found exactly or with a gap that is told."""
+"""Plans that free a number of bytes: the cheapest names, exactly or with a known optimality gap."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ NOTICES_SHOWN = 3
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Plan(Answer):
-    """The names to drop so that at least `needed` bytes go (None: all that the rules allow): falsy when there are none.
+    """The names to drop to free at least `needed` bytes (None: all that the rules allow); falsy if there are none.
 
-    `gap`: by which part of the cost a better plan may be cheaper; 0 is proven to be the least. `preview` is what
-    `simulate_deref` says of dropping `tags`; all figures of bytes are its.
+    `gap`: the relative optimality gap; 0: proven that no plan is cheaper. `preview` is the answer of `simulate_deref`
+    for dropping `tags`; all figures of bytes are from it.
 
     >>> plan = blobkit.plan(demo.small(), free="3KiB", keep=["base/*"])
     >>> plan.bytes >= 3 * 1024, plan.gap
@@ -75,7 +75,7 @@ class Plan(Answer):
 
     @property
     def bytes(self) -> int:
-        """Bytes that go for sure, beyond the garbage that is there already; `preview.bytes` where that is exact."""
+        """Bytes that are certainly freed, besides existing garbage; `preview.bytes` if that is exact."""
         return self.preview.certain_bytes
 
     @property
@@ -85,7 +85,7 @@ class Plan(Answer):
 
     @property
     def waiting(self) -> pd.DataFrame:
-        """The part of it that stays, and why: see `Preview.waiting`."""
+        """The part of the promise that stays, and the reasons: see `Preview.waiting`."""
         return self.preview.waiting
 
     @property
@@ -95,14 +95,14 @@ class Plan(Answer):
 
     @cached_property
     def garbage_bytes(self) -> int:
-        """Bytes that go without dropping a name; 0 while a manifest in use is unreadable, as then none is sure to."""
+        """Bytes of existing garbage; 0 if a manifest in use is unreadable, as then no garbage is certain."""
         return garbage_bytes(self.snapshot)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """One row a name to drop (index `tag`, sorted): repo, digest, modified, exclusive, cost, also_untagged.
+        """One row for each name to drop (index `tag`, sorted): repo, digest, modified, exclusive, cost, also_untagged.
 
-        `exclusive`: bytes that go if this name alone is dropped.
+        `exclusive`: bytes freed if this name alone is dropped.
         """
         frame = self._rules.names.frame.assign(exclusive=self._alone, cost=self._cover.cost)
         return frame.rename(columns={"takes": "also_untagged"})[self._dropped][
@@ -111,11 +111,11 @@ class Plan(Answer):
 
     @cached_property
     def spared(self) -> pd.DataFrame:
-        """One row a name that stays: tag, and why."""
+        """One row for each name that stays: tag, and why."""
         why = self._rules.why()
         useful = np.isin(np.arange(len(why)), self._cover.member) | (self._cover.rest > 0)
         why[(why == "") & useful] = "not needed"
-        why[why == ""] = "frees nothing: what it reaches is held by what stays"
+        why[why == ""] = "frees nothing: remaining names need all of its blobs"
         why[self._keepers >= 0] = _kept_by(self._rules.names.frame, self._keepers)
         stays = ~self._dropped
         return pd.DataFrame({"tag": self._rules.names.frame.index[stays], "why": pd.array(why[stays], dtype="str")})
@@ -126,17 +126,17 @@ class Plan(Answer):
         found = list(self.preview.notices) if self.tags else []
         if not self.preview.exact:
             what = join_some([abbreviate(digest) for digest in self.preview.opaque], 3)
-            found.insert(0, f"only what goes for sure is counted: what these link to is unknown: {what}")
+            found.insert(0, f"only certain bytes are counted: the links of these cannot be read: {what}")
         if self.tags and self.preview.breaks:
             found.insert(0, f"these tags stay and would no longer pull: {join_some(self.preview.breaks)}")
         return tuple(found)
 
     def script(self, tool: str | None = None) -> str:
-        """Return the commands that carry the plan out with a tool, as `Preview.script` does."""
+        """Return the commands that carry out the plan with a tool, as `Preview.script`."""
         return written(self.preview, tool, [self.title(), *self._proof()])
 
     def verify(self, after: SupportsSnapshot | Address) -> Verified:
-        """Return what was promised against what happened, blob for blob; `after` is the same store, read later."""
+        """Return the promise compared with the result, blob for blob; `after` is the same store, read later."""
         return verified(self.preview, self.tags, as_snapshot(after))
 
     def __bool__(self) -> bool:
@@ -169,7 +169,7 @@ class Plan(Answer):
         }
 
     def title(self) -> str:
-        """Return the answer in one line: first what is really done."""
+        """Return the answer in one line: the real effect first."""
         noun = self.preview.dropped.noun
         rules = "all that nothing needs" if noun else "all that the rules allow"
         asked = rules if self.needed is None else f"{human_bytes(self.needed)} needed"
@@ -179,7 +179,7 @@ class Plan(Answer):
         return f"{headline(self.preview, who)} ({asked})"
 
     def _proof(self) -> list[str]:
-        """Return what the choice costs, and whether another one may cost less."""
+        """Return the cost of the choice, and whether another choice may cost less."""
         if self.needed is None:
             return []
         sure = "no other choice costs less" if self.gap == 0 else f"another may cost up to {self.gap:.2%} less"
@@ -193,7 +193,9 @@ class Plan(Answer):
             needed = [f"{number:,} {why}" for why, number in counts.items()]
             lines.append(f"untagged and kept: {join_some(needed, REASONS_SHOWN) or 'none'}")
         if self.garbage_bytes:
-            lines.append(f"{human_bytes(self.garbage_bytes)} are garbage already: no name needs to be dropped for them")
+            lines.append(
+                f"{human_bytes(self.garbage_bytes)} are garbage already: they are freed without dropping a name"
+            )
             if self.snapshot.store.revisions and self.snapshot.rule.by_name:
                 lines.append("untagged manifests are garbage too: blobkit untagged drops those that nothing needs")
         if self.preview.also_untagged:
@@ -204,7 +206,7 @@ class Plan(Answer):
         return [truncate(line, LINE_SHOWN) for line in lines]
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
-        """Return the names that free most when dropped alone; folded, why the others stay."""
+        """Return the names that free most when dropped alone; folded: the reasons why the others stay."""
         columns = ("digest", "modified", "exclusive", "cost")
         top = self.frame.sort_values("exclusive", ascending=False, kind="stable")
         return (
@@ -214,7 +216,7 @@ class Plan(Answer):
 
     @property
     def _alone(self) -> NDArray[np.int64]:
-        """The bytes that each name frees alone: those of the class that has no other name."""
+        """The bytes that each name frees alone: the bytes of its class without other names."""
         made, single = self._cover, self._cover.number == 1
         alone = np.zeros(len(made.cost), np.int64)
         np.add.at(alone, made.member[single[made.of_pair]], made.size[single])
@@ -236,26 +238,26 @@ def plan(  # noqa: PLR0913 (what is wanted is keyword-only)
     groups: Targets = (),
     progress: bool = True,
 ) -> Plan:
-    """Return the names that cost least to drop, so that at least `free` bytes go, or at most `until` stay stored.
+    """Return the cheapest names to drop that free at least `free` bytes, or leave at most `until` bytes stored.
 
-    Sizes are bytes, "20GiB" or "20GB". `free` is what goes beyond the garbage that is there already; `until` counts
-    on the collector of a marked store to take that garbage along. With neither, everything that `older_than` and
-    `keep_last` allow is dropped.
+    Sizes are bytes, "20GiB" or "20GB". `free` does not include existing garbage; `until` assumes that the collector of
+    a marked store deletes existing garbage too. With neither, all names that `older_than` and `keep_last` allow are
+    dropped.
 
-    Names that hold under the policy may be dropped; anonymous pins never are. Spared are: `keep` (names, patterns,
-    `repo@digest`; a digest keeps the names on it, or where there are none all that reach it); what is not `older_than`
-    ("30d", a timedelta) by `modified` at the snapshot's time; the `keep_last` of each repository. What was modified at
-    an unknown time is spared by both. Where revisions hold, what a spared index lists is spared too.
-    `keep_last` counts images, whatever number of names they have; a name whose image another one keeps is spared.
-    `cost`: a Series by name, from 0 up; else each name costs 1. Only what goes for sure is counted.
-    `untagged`: instead of names, the manifests that no tag names and nothing needs (see `untagged_frame`), of all
-    repositories or of `groups`; beside it only `keep` and `groups` may be given.
+    Names that hold under the policy may be dropped; anonymous pins never are. These are spared: names in `keep` (names,
+    patterns, `repo@digest`; a digest keeps the names on it, or, if there are none, all names that reach it); names that
+    are not `older_than` ("30d", a timedelta) by `modified` at the snapshot's time; the newest `keep_last` of each
+    repository. Both rules spare names with an unknown time. If revisions hold, the manifests in a spared index are
+    spared too. `keep_last` counts images, however many names they have; a name is spared if another name keeps its
+    image. `cost`: a Series by name, of numbers from 0 up; else each name costs 1. Only certain bytes are counted.
+    `untagged`: instead of names, drop the manifests that no tag names and nothing needs (see `untagged_frame`), in all
+    repositories or in `groups`; only `keep` and `groups` may be given with it.
 
-    Proven to cost least where `gap` is 0. The search ends `time_limit` seconds after the call, or where it had no time
-    with a first choice, and `gap` says by which part of its cost a better one may be cheaper. The answer is the same
-    each time, unless that limit is met. `progress` shows what takes longer than a second. Errors: what `scan` and
-    `simulate_deref` raise, SizeError, AgeError, PlanError, InfeasiblePlanError (says how much is possible, and what
-    each rule costs). Cost: as `usage` by tag, and the search.
+    If `gap` is 0, the plan is proven to be the cheapest. The search ends `time_limit` seconds after the call, but not
+    before a first choice; then `gap` is the part of the cost by which a better plan may be cheaper. The answer is the
+    same each time, unless the limit is reached. `progress` shows steps longer than a second. Errors: as `scan` and
+    `simulate_deref`, SizeError, AgeError, PlanError, InfeasiblePlanError (shows the possible bytes, and the cost of
+    each rule). Cost: as `usage` by tag, and the search.
 
     >>> plan = blobkit.plan(demo.small(), free="3KiB", keep=["base/*", "shop/worker:*"])
     >>> plan.tags
@@ -276,7 +278,7 @@ def plan(  # noqa: PLR0913 (what is wanted is keyword-only)
     with staged("plan", show=progress) as say:
         say("names")
         found = rules(snapshot, keep, older_than, keep_last)
-        say("what they hold together")
+        say("bytes that names share")
         made = cover_of(found, costs(found.names, found.candidates, cost))
         keepers = found.keepers()
         if needed is None:
@@ -285,14 +287,14 @@ def plan(  # noqa: PLR0913 (what is wanted is keyword-only)
             choice = cheapest(made, needed, deadline - monotonic(), say)
         else:
             raise infeasible(found, needed, made.possible)
-        say("what goes")
+        say("freed blobs")
         tags = tuple(found.names.frame.index[choice.dropped])
         gone = _preview(snapshot, tags)
     return Plan(snapshot, tags, needed, choice.gap, gone, found, made, choice.dropped, keepers)
 
 
 def _of_untagged(snapshot: Snapshot, keep: Targets, groups: Targets) -> Plan:
-    """Return the plan that drops what no tag names and nothing needs."""
+    """Return the plan that drops the manifests that no tag names and nothing needs."""
     found = rules(revisions_view(snapshot), keep, None, None)
     names, kept = found.names, ~found.candidates
     known = repositories(names.snapshot)
@@ -314,7 +316,7 @@ def _of_untagged(snapshot: Snapshot, keep: Targets, groups: Targets) -> Plan:
 
 
 def _kept_by(frame: pd.DataFrame, keepers: NDArray[np.int64]) -> list[str]:
-    """Return the reason of each name that frees nothing: the name that keeps its image, short in its repository."""
+    """Return the reason for each name that frees nothing: the name that keeps its image, without its repository."""
     name, repo = frame.index.to_numpy(), frame["repo"].to_numpy()
     kept = np.flatnonzero(keepers >= 0)
     pairs = zip(name[keepers[kept]], repo[keepers[kept]], repo[kept], strict=True)
@@ -323,6 +325,6 @@ def _kept_by(frame: pd.DataFrame, keepers: NDArray[np.int64]) -> list[str]:
 
 
 def _preview(snapshot: Snapshot, tags: tuple[str, ...]) -> Preview:
-    """Return what `simulate_deref` says of these names; a name that looks like a digest is forced to be one."""
+    """Return the preview of dropping these names; a name that looks like a digest is still taken as a name."""
     texts = [f"tag:{tag}" if is_digest(tag) else tag for tag in tags]
     return preview_of(snapshot, resolve(snapshot, texts) if texts else PinSelection())

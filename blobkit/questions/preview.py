@@ -23,7 +23,7 @@ from blobkit.protocols import as_snapshot, written
 from blobkit.questions.collecting import Collected, Collection, collected, collection_of, waiting
 from blobkit.questions.columns import categories, keys, objects, tags
 from blobkit.questions.deletion import Deletion
-from blobkit.questions.headline import headline, sections_of, told
+from blobkit.questions.headline import headline, notes, sections_of
 from blobkit.questions.impact import also_drop, broken_tags
 from blobkit.questions.inputs.targets import resolve
 from blobkit.questions.untagged import MIN_AGE, Untagged, dropped_untagged, only_groups, revisions_view
@@ -270,7 +270,7 @@ class Preview(Answer):
 
     def lines(self) -> list[str]:
         """Return what else a reader must know, line by line."""
-        return told(self)
+        return notes(self)
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
         """Return what a reader must know, and the biggest blobs that would go; folded, why others stay."""

@@ -1,4 +1,4 @@
-"""The manifests of a registry that no tag names, and which of them nothing needs."""
+"""The manifests of a registry that no tag names, and those among them that nothing needs."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ MIN_AGE = "24h"
 class Untagged:
     """The stored manifests that no tag of their repository names, by repository, then by digest.
 
-    `snapshot` is under the policy by which each manifest is held by a link of its own. `kept`: pairs of manifests that
-    are to stay. Cost: what tags reach.
+    `snapshot` has the policy under which each manifest has a revision link that holds it. `kept`: pairs of manifests to
+    keep. Cost: the closures of the tags.
     """
 
     snapshot: Snapshot
@@ -77,36 +77,36 @@ class Untagged:
 
     @cached_property
     def modified(self) -> pd.DatetimeIndex:
-        """When each was pushed to its repository, where the store says so, else when its blob was written."""
+        """The time when each was pushed to its repository, if the store records it; else when its blob was written."""
         own = pd.Series(pd.DatetimeIndex(self.snapshot.pins["modified"].take(self.row).to_pandas()))
         return pd.DatetimeIndex(own.fillna(pd.Series(times(self.snapshot, "modified", nodes_of(self.pair)))))
 
     @cached_property
     def needed_by(self) -> NDArray[np.object_]:
-        """The need for each, "" where nothing needs it.
+        """The reason why each is needed, "" if nothing needs it.
 
-        In this order: the tag whose image it is about, the tag that contains it, a tag whose image has a referrer that
-        needs it; that it, or what contains it, is kept or new; and that something in its repository cannot be read.
+        In this order: it is a referrer of the image of a tag; a tag contains it; a referrer of the image of a tag needs
+        it; it, or a manifest that contains it, is kept or new; a manifest in its repository cannot be read.
         """
         found = np.full(len(self.pair), "", object)
         within, both = self.known.pair, (members(self.snapshot), referrers(self.snapshot))
         inside, first = spread(self.known.pairs(self.tags), both[0])
         direct, tag = step(inside, first, both[1])
         about, seed = spread(inside, *both, within=within)
-        self._say(found, direct, texts(self.snapshot, self.tags[tag]), "referrer of ")
-        self._say(found, inside, texts(self.snapshot, self.tags[first]), "platform of ")
-        self._say(found, about, texts(self.snapshot, self.tags[first[seed]]), "referrer of ")
+        self._set_reason(found, direct, texts(self.snapshot, self.tags[tag]), "referrer of ")
+        self._set_reason(found, inside, texts(self.snapshot, self.tags[first]), "platform of ")
+        self._set_reason(found, about, texts(self.snapshot, self.tags[first[seed]]), "referrer of ")
         kept = spread(self.kept, *both, within=within)[0]
-        self._say(found, kept, ["keep"] * len(kept))
+        self._set_reason(found, kept, ["keep"] * len(kept))
         oldest = pd.Timestamp(self.snapshot.time) - parse_age(self.min_age)
         is_new = ~np.asarray(self.modified <= oldest)
         new = spread(self.pair[is_new & (found == "")], *both, within=within)[0]
-        self._say(found, new, ["fresh"] * len(new))
+        self._set_reason(found, new, ["fresh"] * len(new))
         self._doubt(found, np.concatenate((about, kept, new)))
         return found
 
-    def _say(self, found: NDArray[np.object_], pairs: Pairs, by: list[str], before: str = "") -> None:
-        """Note of these pairs what needs them, where nothing is noted yet."""
+    def _set_reason(self, found: NDArray[np.object_], pairs: Pairs, by: list[str], before: str = "") -> None:
+        """Set the reason of these pairs, if they have none yet."""
         if not len(pairs):
             return
         order = np.argsort(pairs, kind="stable")
@@ -115,14 +115,14 @@ class Untagged:
         found[hit] = [f"{before}{by[i]}" for i in order[at[hit]].tolist()]
 
     def _doubt(self, found: NDArray[np.object_], needed: Pairs) -> None:
-        """Note what may be needed: an unreadable manifest itself, and all beside one that is needed."""
+        """Set the reason of manifests that may be needed: unreadable ones, and all beside a needed unreadable one."""
         opaque = flags(self.snapshot.nodes["opaque"])
         found[opaque[nodes_of(self.pair)] & (found == "")] = "unknown: it cannot be read"
         doubtful = unique(needed[opaque[nodes_of(needed)]] >> 32)
-        found[np.isin(self.pair >> 32, doubtful) & (found == "")] = "unknown: what a tag names cannot be read"
+        found[np.isin(self.pair >> 32, doubtful) & (found == "")] = "unknown: the image of a tag cannot be read"
 
     def frame(self) -> pd.DataFrame:
-        """Return them as `untagged_frame` tells them."""
+        """Return the frame of `untagged_frame`."""
         node, pins = nodes_of(self.pair), self.snapshot.pins
         virtual_node = ids(pins["node"])[self.row]
         return pd.DataFrame(
@@ -139,18 +139,18 @@ class Untagged:
 
 
 def untagged_frame(x: SupportsSnapshot | Address, *, min_age: Age = MIN_AGE) -> pd.DataFrame:
-    """Return one row a stored manifest that no tag of its repository names, by repository, then by digest.
+    """Return one row for each stored manifest that no tag of its repository names, by repository and digest.
 
-    A manifest of several repositories has a row in each.
+    A manifest in several repositories has a row for each.
 
     - `repo`, `digest`: str; `kind`: categorical; `modified`: when it was pushed, datetime64[us, UTC], NaT unknown
-    - `size`, `frees`: bytes of the manifest, and bytes that go if it alone is deleted (int64)
-    - `needed_by`: "" where nothing needs it; `platform of TAG`: the tag contains it, as an index does its images;
-      `referrer of TAG`: it is about what the tag names, as a signature is; `fresh`: it, or what contains it, is younger
-      than `min_age` before the snapshot or of unknown age; `unknown: ...`: it may be needed by what cannot be read
+    - `size`, `frees`: bytes of the manifest, and bytes freed if it alone is deleted (int64)
+    - `needed_by`: "" if nothing needs it; `platform of TAG`: the index of the tag contains it; `referrer of TAG`: its
+      subject is the image of the tag (a signature, for example); `fresh`: it, or a manifest that contains it, is
+      younger than `min_age` at the snapshot, or of unknown age; `unknown: ...`: an unreadable manifest may need it
 
-    Judged by the rules under which each manifest is held by a link of its own. UnknownPolicyError for kinds of stores
-    without untagged manifests, AgeError, and what `scan` raises. Cost: what tags reach, and retained sizes.
+    The policy is always the one under which a revision link holds each manifest. UnknownPolicyError for kinds of stores
+    without untagged manifests, AgeError, errors of `scan`. Cost: the closures of the tags, and retained sizes.
 
     >>> untagged = blobkit.untagged_frame(demo.registry(unit=1))
     >>> untagged[["repo", "needed_by"]].values.tolist()
@@ -161,7 +161,7 @@ def untagged_frame(x: SupportsSnapshot | Address, *, min_age: Age = MIN_AGE) -> 
 
 @memoized
 def revisions_view(snapshot: Snapshot) -> Snapshot:
-    """Return a snapshot under the policy by which each manifest is held; UnknownPolicyError where there is none."""
+    """Return a snapshot under the policy that holds each manifest; UnknownPolicyError if there is no such policy."""
     policy = snapshot.store.revisions
     if not policy:
         msg = f"{snapshot.kind} stores have no untagged manifests: blobs without a name are garbage there"
@@ -186,14 +186,14 @@ def _is_empty(value: object) -> bool:
 
 
 def dropped_untagged(found: Untagged, groups: Targets = ()) -> PinSelection:
-    """Return the pins of those that nothing needs, of all repositories or of some; UnknownTargetError."""
+    """Return the pins of the manifests that nothing needs, in all repositories or some; UnknownTargetError."""
     rows = found.row[np.equal(found.needed_by, "").astype(np.bool_) & in_groups(found, groups)]
     names = tuple(texts(found.snapshot, rows))
     return PinSelection(names, rows=dict.fromkeys(rows.tolist(), 1), noun="untagged manifest")
 
 
 def in_groups(found: Untagged, groups: Targets) -> NDArray[np.bool_]:
-    """Return which of them are in these repositories, all where none is given; UnknownTargetError."""
+    """Return which manifests are in these repositories, all if none is given; UnknownTargetError."""
     wanted = tuple(flattened(groups))
     if not wanted:
         return np.ones(len(found.pair), np.bool_)

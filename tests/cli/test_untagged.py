@@ -68,8 +68,8 @@ def test_plan_untagged(registry: tuple[str, str, str]) -> None:
     assert text.startswith("Dropping 1 untagged manifest frees ")
     assert "untagged and kept: 1 keep, 1 platform of app:multi" in text
     assert json.loads(said("plan", address, "--untagged", "--group", "app", "--json"))["tags"] == [f"app@{free}"]
-    assert "give no --free beside --untagged" in refused("plan", address, "--untagged", "--free", "1")
-    assert "give no --policy gc beside --untagged" in refused("plan", address, "--untagged", "--policy", "gc")
+    assert "do not give --free with --untagged" in refused("plan", address, "--untagged", "--free", "1")
+    assert "do not give --policy gc with --untagged" in refused("plan", address, "--untagged", "--policy", "gc")
     assert "give --untagged too" in refused("plan", address, "--keep-last", "1", "--group", "app")
 
 

@@ -89,7 +89,7 @@ def test_an_unnamed_entry_that_umoci_cannot_drop(tmp_path: Path) -> None:
     plain = layout.image(None, "no name")
     preview = blobkit.simulate_deref(layout.scan("strong"), "one", plain)
     assert set(preview.waiting.index) == {plain, sha(b"no name"), layout.config()}
-    assert set(preview.waiting["reason"]) <= {"a name that the script has to leave needs it"}
+    assert set(preview.waiting["reason"]) <= {"a name that the script cannot drop needs it"}
     assert "umoci gc frees 2 blobs, " in preview.title()
     assert "the rest waits for sha256:" in preview.title()
 

@@ -250,7 +250,7 @@ def test_a_manifest_that_cannot_be_read_makes_what_is_needed_a_lower_bound() -> 
     )
     notice = compare_gc(snapshot, "umoci").notices[-1]
     assert "sha256:aa" in notice
-    assert "more than is told may be needed" in notice
+    assert "more blobs than shown may be needed" in notice
 
 
 @pytest.mark.parametrize("repositories", ["a", "ab", "abc"])

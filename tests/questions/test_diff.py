@@ -238,9 +238,9 @@ def test_what_is_missing_is_absent_and_unreadable_manifests_are_told(layout: Lay
 
 def test_other_kinds_and_policies_cannot_be_compared(tmp_path: Path) -> None:
     layout, registry = Layout(tmp_path / "l"), Registry(tmp_path / "r")
-    with pytest.raises(DiffError, match="different kind: oci and registry cannot be compared"):
+    with pytest.raises(DiffError, match="different kinds: oci and registry cannot be compared"):
         blobkit.diff(layout.scan(), registry.scan())
-    with pytest.raises(DiffError, match=r"different policy: strong and dependent .*give policy='strong'"):
+    with pytest.raises(DiffError, match=r"different policies: strong and dependent .*give policy='strong'"):
         blobkit.diff(layout.scan("strong"), layout.scan())
     assert not blobkit.diff(layout.scan("strong"), layout.scan(), policy="strong")
 

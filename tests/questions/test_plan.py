@@ -211,7 +211,7 @@ def test_anonymous_pins_are_never_dropped(tmp_path: Path) -> None:
     with pytest.raises(blobkit.InfeasiblePlanError):
         blobkit.plan(layout.scan("strong"), free=700)
     assert blobkit.plan(layout.scan("strong"), free=1).spared["why"].tolist() == [
-        "frees nothing: what it reaches is held by what stays"
+        "frees nothing: remaining names need all of its blobs"
     ]
 
 

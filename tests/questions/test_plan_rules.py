@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from blobkit.snapshot.snapshot import Snapshot
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
-UNKNOWN = "when it was modified is unknown"
+UNKNOWN = "its time of modification is unknown"
 
 
 def days(*ages: float | None) -> list[int]:
@@ -192,7 +192,7 @@ def test_the_platforms_of_what_is_spared_are_spared(tmp_path: Path, policy: str)
     for keep in ("r:1", index):
         plan = blobkit.plan(snapshot, keep_last=0, keep=keep)
         assert plan.tags == (f"other@{child}",)
-        assert why(plan)[f"r@{child}"] == "part of what is spared"
+        assert why(plan)[f"r@{child}"] == "part of a spared index"
 
 
 def test_what_would_break_is_told(tmp_path: Path) -> None:

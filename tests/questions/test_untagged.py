@@ -100,11 +100,11 @@ def test_beside_what_cannot_be_read_nothing_is_free(registry: Registry) -> None:
     assert needed_by(snapshot)[f"app@{kept}"] == "platform of app:multi"
     registry.path(index).write_text("{")
     found = needed_by(registry.scan())
-    assert found[f"app@{kept}"] == "unknown: what a tag names cannot be read"
+    assert found[f"app@{kept}"] == "unknown: the image of a tag cannot be read"
     assert found[f"other@{odd}"] == "unknown: it cannot be read"
     assert found[f"other@{free}"] == ""
     registry.drop(index)
-    assert needed_by(registry.scan())[f"app@{kept}"] == "unknown: what a tag names cannot be read"
+    assert needed_by(registry.scan())[f"app@{kept}"] == "unknown: the image of a tag cannot be read"
 
 
 def test_what_is_not_stored_is_no_manifest(registry: Registry) -> None:
@@ -129,15 +129,15 @@ def test_what_may_be_given_beside(registry: Registry) -> None:
     assert blobkit.simulate_deref(snapshot, untagged=True, policy="revisions").targets == (f"app@{one}",)
     assert blobkit.simulate_deref(snapshot, untagged=True, groups=["app"]).targets == (f"app@{one}",)
     for given in ({"policy": "tags"}, {"all_pins": True}):
-        with pytest.raises(ValueError, match="beside untagged"):
+        with pytest.raises(ValueError, match="with untagged"):
             blobkit.simulate_deref(snapshot, untagged=True, **given)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="give no a target beside untagged"):
+    with pytest.raises(ValueError, match="do not give a target with untagged"):
         blobkit.simulate_deref(snapshot, "app:1", untagged=True)
     with pytest.raises(blobkit.UnknownTargetError, match="no repository 'ap' here; did you mean app"):
         blobkit.simulate_deref(snapshot, untagged=True, groups="ap")
     goals = [{"free": 1}, {"until": 1}, {"older_than": "1d"}, {"keep_last": 0}, {"policy": "gc"}]
     for given in (*goals, {"cost": pd.Series({f"app@{one}": 1.0})}):
-        with pytest.raises(ValueError, match="beside untagged"):
+        with pytest.raises(ValueError, match="with untagged"):
             blobkit.plan(snapshot, untagged=True, **given)  # type: ignore[arg-type]
     with pytest.raises(blobkit.PlanError, match="groups is for untagged manifests only"):
         blobkit.plan(snapshot, keep_last=0, groups="app")
@@ -176,7 +176,7 @@ def test_a_plan(registry: Registry) -> None:
     assert plan.tags == (f"app2@{two}",)
     why = dict(zip(plan.spared["tag"], plan.spared["why"], strict=True))
     assert why[f"app@{kept}"] == f"keep {kept}"
-    assert why[f"app@{one}"] == "part of what is spared"
+    assert why[f"app@{one}"] == "part of a spared index"
     assert why[f"elsewhere@{there}"] == "not in these repositories"
     assert json.loads(json.dumps(plan.to_dict()))["collected"]["bytes"] == plan.collected.bytes
     assert plan._repr_html_()

@@ -226,7 +226,7 @@ def test_one_file_under_two_digests_is_told(layout: Layout) -> None:
     audit = blobkit.audit(layout.scan())
     assert audit.bytes == used(layout.root)[1]
     assert sizes(audit)["shared-inode"] == 10
-    assert "less 5 B that is there once for several names" in str(audit)
+    assert "less 5 B counted twice (files with several names)" in str(audit)
 
 
 def test_hard_links_shared_with_another_layout_are_told(layout: Layout, tmp_path: Path) -> None:

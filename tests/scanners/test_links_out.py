@@ -60,7 +60,7 @@ def test_blobs_shared_through_a_link(layout: Layout, tmp_path: Path, place: str)
     move_out(layout.root / place, tmp_path / "pool")
     snapshot = layout.scan()
     row = outside(snapshot, place)
-    assert "what they lead to is unknown and kept" in row.advice
+    assert "their targets are unknown, so blobs that these may need are kept" in row.advice
     assert garbage(snapshot) == set()
     assert "opaque" not in set(blobkit.audit(snapshot).findings["code"])
     preview = blobkit.simulate_deref(snapshot, "app:1")

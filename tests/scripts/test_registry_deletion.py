@@ -137,7 +137,7 @@ def test_the_collector_is_not_run_where_it_takes_what_stays(served: Served) -> N
     hexa = str(amd["digest"]).partition(":")[2]
     (served.root / f"docker/registry/v2/repositories/app/_manifests/revisions/sha256/{hexa}/link").unlink()
     preview = blobkit.simulate_deref(served.scan(), "app:old")
-    why = "registry garbage-collect would take 2 blobs needed by app:multi"
+    why = "registry garbage-collect would delete 2 blobs needed by app:multi"
     assert (preview.collected.bytes, preview.collected.stops) == (0, why)
     assert preview.title().startswith(f"Dropping app:old frees nothing: {why}; 3 blobs, ")
     assert set(preview.waiting["reason"]) == {why}
@@ -146,7 +146,7 @@ def test_the_collector_is_not_run_where_it_takes_what_stays(served: Served) -> N
     assert f"not collected: {why}" in done.stderr
     assert served.stored() == before
     assert "app:old" not in served.scan().pins["name"].to_pylist()
-    with pytest.raises(blobkit.UnknownToolError, match=r"would take 2 blobs, .* needed by app:multi"):
+    with pytest.raises(blobkit.UnknownToolError, match=r"would delete 2 blobs, .* needed by app:multi"):
         blobkit.audit(served.scan()).script()
 
 
@@ -183,7 +183,7 @@ def test_a_collector_alone_takes_what_is_garbage_already(served: Served) -> None
 def test_audit_refuses_the_collector_that_takes_platforms(served: Served) -> None:
     served.index("app", served.image("app", "amd"), tag="multi")
     answer = blobkit.audit(served.scan(), policy="gc-m")
-    with pytest.raises(blobkit.UnknownToolError, match=r"garbage-collect -m would take 2 blobs.*needed by app:multi"):
+    with pytest.raises(blobkit.UnknownToolError, match=r"garbage-collect -m would delete 2 blobs.*needed by app:multi"):
         answer.script()
     assert blobkit.audit(served.scan()).script("skopeo").endswith('registry garbage-collect "$CONFIG"\n')
 
@@ -199,7 +199,7 @@ def test_a_layer_that_was_pushed_as_sha512_stays(served: Served) -> None:
         pytest.skip("the scanner does not follow layers that were pushed as sha512")
     preview = blobkit.simulate_deref(served.scan(), "app:old")
     assert preview.collected.bytes == 0
-    assert "would take 1 blob needed by app:new" in preview.collected.stops
+    assert "would delete 1 blob needed by app:new" in preview.collected.stops
     assert run(served, preview) == set()
     assert served.pulls("app", "new")
 
@@ -223,5 +223,5 @@ def test_hostile_names_are_left_and_said_to_wait(tmp_path: Path) -> None:
     registry.push("app", "$(touch pwned)", "base", "own")
     preview = blobkit.simulate_deref(registry.scan(), "app:*")
     assert (len(preview), preview.collected.bytes) == (4, 0)
-    assert set(preview.waiting["reason"]) == {"a name that the script has to leave needs it"}
+    assert set(preview.waiting["reason"]) == {"a name that the script cannot drop needs it"}
     assert "frees 0 blobs, 0 B, of 4 blobs" in preview.title()

@@ -71,7 +71,7 @@ def test_an_image_of_dockers_types_that_stays_stays_whole(layout: Layout, policy
     text = preview.script("umoci")
     assert "umoci gc" not in commands(text)
     assert "by hand" in text
-    assert "umoci gc would take 2 blobs needed by docker" in text
+    assert "umoci gc would delete 2 blobs needed by docker" in text
     assert ran(preview, layout) == set(preview.digests) == set(preview.collected.digests)
     assert kept <= files(layout)
 

@@ -255,7 +255,7 @@ def test_a_preview_names_what_goes_what_stays_and_who_keeps_it() -> None:
     assert any(text.endswith("  30.0 MiB") for text in shown)
     assert "kept by api:7" in shown
     assert not any("api:7  " in text for text in shown)
-    said = "Dropping web:1 frees nothing: registry garbage-collect would take 3 blobs needed by "
+    said = "Dropping web:1 frees nothing: registry garbage-collect would delete 3 blobs needed by "
     assert axes.get_title(loc="left").startswith(said)  # there are no revision links
     grey = mpl.colors.to_rgba("#999999")
     colours = [tuple(colour) for marks in axes.collections[:1] for colour in marks.get_facecolor()]

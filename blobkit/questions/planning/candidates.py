@@ -1,4 +1,4 @@
-"""Which names a plan may drop, and why it spares the others: what is kept by name, is young, or is among the last."""
+"""Names that a plan may drop, and the reasons that spare the others: kept by name, young, or among the last."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Names", "Rules", "costs", "rules"]
 
-UNDATED = "when it was modified is unknown"
+UNDATED = "its time of modification is unknown"
 
 
 @dataclass(frozen=True, eq=False)
 class Names:
     """The names that hold under the policy, each once: `frame` (index `tag`, sorted) has repo, digest, modified, takes.
 
-    `modified` is of the name, else of what it names; of several the newest, unknown where one is. `takes` are tags
-    that the deletion of a revision takes along. The pins of name i are on `roots[start[i]:start[i + 1]]`.
+    `modified` is of the name, else of what it names; of several the newest, unknown if one of them is. `takes` are
+    tags that are deleted with a revision. The pins of name i are on `roots[start[i]:start[i + 1]]`.
     """
 
     snapshot: Snapshot
@@ -85,7 +85,7 @@ class Names:
 
     @cached_property
     def _taken(self) -> pd.DataFrame:
-        """The tags that go with each revision: columns tag (the revision), taken (the tag), repo, modified."""
+        """The tags deleted with each revision: columns tag (the revision), taken (the tag), repo, modified."""
         kind = codes(self.snapshot.pins["kind"])
         revisions = self._pins[IS_REVISION[kind[self.rows]]]
         if not len(revisions):
@@ -100,12 +100,12 @@ class Names:
         return self.roots[np.repeat(picked, np.diff(self.start))]
 
     def with_any(self, rows: NDArray[np.bool_]) -> Places:
-        """Return the names of which any pin is one of these (one flag for each of `rows`)."""
+        """Return the names with any of these pins (one flag for each of `rows`)."""
         found: Places = unique(np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))[rows])
         return found
 
     def called(self, names: set[str]) -> Places:
-        """Return the names that these are, or that take one of these along."""
+        """Return these names, and those whose deletion deletes one of these."""
         taking = self._taken["tag"][self._taken["taken"].isin(names)]
         place = self.frame.index.get_indexer(pd.Index([*names, *taking], dtype="str"))
         return unique(place[place >= 0])
@@ -115,14 +115,14 @@ class Names:
         return self.with_any(pd.MultiIndex.from_frame(self._pins[["repo", "digest"]]).isin(pairs))
 
     def on_digest(self, node: int) -> Places:
-        """Return the names that name this blob; where none does, all that reach it."""
+        """Return the names on this blob; if there are none, all names that reach it."""
         named = self.with_any((self._pins["digest"] == self.snapshot.key(node)).to_numpy(bool))
         return named if len(named) else self.with_any(closure_up(self.snapshot.graph, node)[self.roots] >= 0)
 
 
 @dataclass(slots=True)
 class Rules:
-    """Reasons that spare names: for each the names that it spares; the first reason of a name is the one to give."""
+    """Reasons that spare names, each with the names that it spares; the first reason of a name is the one shown."""
 
     names: Names
     spared: dict[str, Places] = field(default_factory=dict)
@@ -144,14 +144,14 @@ class Rules:
         return free
 
     def why(self) -> NDArray[np.object_]:
-        """Return the reason that spares each name, "" where none does."""
+        """Return the reason that spares each name, "" if none does."""
         found = np.full(len(self.names.frame), "", object)
         for reason, which in reversed(self.spared.items()):
             found[which] = reason
         return found
 
     def keepers(self) -> NDArray[np.int64]:
-        """Return for each name that may be dropped a spared one that keeps all that it names, -1 where none does."""
+        """Return for each name that may be dropped a spared name that keeps all of its images, -1 if none does."""
         names, snapshot = self.names, self.names.snapshot
         found = np.full(len(names.frame), -1)
         spared = ~self.candidates
@@ -175,9 +175,9 @@ class Rules:
 
 
 def rules(snapshot: Snapshot, keep: Targets, older_than: Age | None, keep_last: int | None) -> Rules:
-    """Return the names of a snapshot, and which of them are spared.
+    """Return the names of a snapshot, and the reasons that spare them.
 
-    What `keep` does not find is an error, as for `simulate_deref`; AgeError, PlanError.
+    If `keep` finds nothing, the errors are those of `simulate_deref`; AgeError, PlanError.
     """
     found = Rules(Names(snapshot))
     for text in flattened(keep):
@@ -191,7 +191,7 @@ def rules(snapshot: Snapshot, keep: Targets, older_than: Age | None, keep_last: 
 
 
 def costs(names: Names, candidates: NDArray[np.bool_], cost: pd.Series | None) -> NDArray[np.float64]:
-    """Return what dropping each name costs: 1, or what the Series says; PlanError where it says nothing for one."""
+    """Return the cost of dropping each name: 1, or the value in the Series; PlanError if it lacks a name."""
     index = names.frame.index
     if cost is None:
         return np.ones(len(index))
@@ -210,7 +210,7 @@ def costs(names: Names, candidates: NDArray[np.bool_], cost: pd.Series | None) -
 
 
 def _check_costs(tags: pd.Index, given: NDArray[np.float64]) -> None:
-    """Check that each of these names has a cost that one can add up."""
+    """Check that each of these names has a finite cost of at least 0."""
     wrong = ~((given >= 0) & (given < np.inf))
     if wrong.any():
         name, value = printable(str(tags[wrong][0])), given[wrong][0]
@@ -243,7 +243,7 @@ def _tuples(taken: pd.DataFrame, index: pd.Index) -> NDArray[np.object_]:
 
 
 def _kept_by(names: Names, text: str) -> Places:
-    """Return the names that one text keeps: those it names, those that take one of these along, those on a digest."""
+    """Return the names that a text keeps: its names, names whose deletion deletes one of these, names on a digest."""
     snapshot = names.snapshot
     rows = _rows_of(snapshot, text)
     found = snapshot.pins.select(["name", "group"]).take(np.array(rows, np.int64))
@@ -293,4 +293,4 @@ def _spare_parts(found: Rules) -> None:
     pairs = repositories(names.snapshot).pairs(names.rows)
     needed = spread(pairs[np.repeat(kept, np.diff(names.start))], members(names.snapshot))[0]
     parts = names.with_any(among(pairs, unique(needed)))
-    found.spare("part of what is spared", parts[~kept[parts]])
+    found.spare("part of a spared index", parts[~kept[parts]])

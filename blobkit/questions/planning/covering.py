@@ -1,4 +1,4 @@
-"""Bytes that names free together: the cover of those that may be dropped, and why a goal cannot be reached."""
+"""Bytes that names free together: the cover of names that may be dropped, and the error for impossible goals."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["cover_of", "infeasible"]
 REASONS_TRIED = 20
 REASONS_SHOWN = 3
 _GIVEN_BY = {"not older than": "older_than", "among the last": "keep_last"}
-"""The argument that a reason comes from, by how the reason begins; `keep` names itself."""
+"""The argument that a reason comes from, by the start of the reason; reasons of `keep` contain its name."""
 
 
 def cover_of(found: Rules, cost: NDArray[np.float64]) -> Cover:
@@ -42,7 +42,7 @@ def cover_of(found: Rules, cost: NDArray[np.float64]) -> Cover:
 
 
 def _alone(found: Rules, dropped: Bools) -> Bools:
-    """Return the nodes that nothing holds but these names."""
+    """Return the nodes that only these names hold."""
     snapshot = found.names.snapshot
     pins = snapshot.pins
     nameless = snapshot.holding & (numbers(pins["count"]) > 0) & np.asarray(pins["name"].is_null())
@@ -51,7 +51,7 @@ def _alone(found: Rules, dropped: Bools) -> Bools:
 
 
 def infeasible(found: Rules, needed: int, possible: int) -> InfeasiblePlanError:
-    """Return the error that tells how much is possible, and how much more without each rule that costs most."""
+    """Return the error with the possible bytes, and the additional bytes without each of the strictest rules."""
     held = [(_more(found, reason, possible), reason) for reason in list(found.spared)[:REASONS_TRIED]]
     costly = [(f"{human_bytes(more)} more", why) for more, why in sorted(held)[::-1] if more][:REASONS_SHOWN]
     freely = _possible(found, np.ones(len(found.names.frame), np.bool_))
@@ -67,9 +67,9 @@ def infeasible(found: Rules, needed: int, possible: int) -> InfeasiblePlanError:
 
 def _rule(why: str, *, shell: bool) -> str:
     """Return a reason to spare a name, and the argument or option that it comes from."""
-    told = f"'{truncate(why, NAME_SHOWN)}'"
+    shown = f"'{truncate(why, NAME_SHOWN)}'"
     name = next((name for start, name in _GIVEN_BY.items() if why.startswith(start)), "")
-    return f"{told} ({f'--{name}'.replace('_', '-') if shell else name})" if name else told
+    return f"{shown} ({f'--{name}'.replace('_', '-') if shell else name})" if name else shown
 
 
 def _more(found: Rules, reason: str, possible: int) -> int:
@@ -80,7 +80,7 @@ def _more(found: Rules, reason: str, possible: int) -> int:
 
 
 def _possible(found: Rules, dropped: Bools) -> int:
-    """Return the bytes that go for sure when all these names are dropped."""
+    """Return the bytes that are certainly freed when all these names are dropped."""
     graph = conservative_graph(found.names.snapshot)
     goes = _alone(found, dropped) & (closure(graph, unique(found.names.roots_of(dropped))) >= 0)
     return int(graph.size[goes].sum())

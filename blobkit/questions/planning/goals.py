@@ -1,4 +1,4 @@
-"""The goal of a plan: how many bytes must go."""
+"""The goal of a plan: the number of bytes to free."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["garbage_bytes", "needed_bytes"]
 
 
 def needed_bytes(snapshot: Snapshot, free: Size | None, until: Size | None, *, ruled: bool) -> int | None:
-    """Return the bytes that must go, beyond garbage; None where rules alone say what goes."""
+    """Return the bytes to free, besides garbage; None if only rules select names."""
     if free is not None and until is not None:
         msg = "free and until cannot be given together"
         raise PlanError(msg, hint=Hint("give one of them", "give --free or --until"))
@@ -34,6 +34,6 @@ def needed_bytes(snapshot: Snapshot, free: Size | None, until: Size | None, *, r
 
 
 def garbage_bytes(snapshot: Snapshot) -> int:
-    """Return the bytes that go without dropping a name; 0 while a manifest in use is unreadable."""
+    """Return the bytes of existing garbage; 0 if a manifest in use is unreadable."""
     graph = snapshot.graph
     return 0 if len(unknown(graph)) else int(graph.size[graph.blob & ~live(graph)].sum())

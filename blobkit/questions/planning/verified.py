@@ -1,4 +1,4 @@
-"""The promise of a plan against what happened: blob for blob, from a snapshot before and one after."""
+"""Compare the promise of a plan with the result: blob for blob, from a snapshot before and one after."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ STATES = ("gone", "still there", "unexpectedly gone")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Verified(Answer):
-    """The fate of the blobs of `before` until `after` was read: truthy where all is as promised.
+    """The state of the blobs of `before` when `after` was read: truthy if all is as promised.
 
-    `promised` bytes were to go. `tags_left` are names that were to be dropped and still are there.
+    `promised` is the number of bytes to free. `tags_left` are names that should be dropped and still exist.
     """
 
     before: Snapshot
@@ -61,7 +61,7 @@ class Verified(Answer):
         return self._digests("unexpectedly gone")
 
     def __bool__(self) -> bool:
-        """Return whether all that was promised is gone, and nothing else that was in use."""
+        """Return whether all promised blobs are gone, and no other blob that was in use."""
         return not (self.still_there or self.unexpectedly_gone or self.tags_left)
 
     def to_dict(self) -> dict[str, object]:
@@ -109,11 +109,11 @@ class Verified(Answer):
 
 
 def verified(preview: Preview, tags: tuple[str, ...], after: Snapshot) -> Verified:
-    """Return what a preview of dropping `tags` promised against what is stored in `after`.
+    """Return the promise of a preview of dropping `tags`, compared with the stored blobs of `after`.
 
-    Only stored blobs are compared; garbage of before that went along is as expected, new blobs are no concern, nor are
-    those of which it could not be known whether they go, as something unreadable may link to them.
-    PlanError where `after` is of another kind of store.
+    Only stored blobs are compared. Old garbage may be gone or not; new blobs are ignored, and so are blobs that an
+    unreadable manifest may link to, because it is not known whether they are freed. PlanError if `after` has another
+    kind of store.
     """
     before = preview.snapshot
     if before.kind != after.kind:
@@ -125,8 +125,8 @@ def verified(preview: Preview, tags: tuple[str, ...], after: Snapshot) -> Verifi
     digest = pd.Series(keys(before, blobs), name="digest")
     there = digest.isin(keys(after, np.flatnonzero(after.graph.blob).astype(np.int32))).to_numpy(bool)
     state = np.where(promised, np.where(there, 1, 0), np.where(there, -1, 2))
-    said = state >= 0
-    columns = {"size": before.graph.size[blobs[said]], "state": categorical(state[said], STATES)}
-    frame = pd.DataFrame(columns, index=pd.Index(digest[said]))
+    known = state >= 0
+    columns = {"size": before.graph.size[blobs[known]], "state": categorical(state[known], STATES)}
+    frame = pd.DataFrame(columns, index=pd.Index(digest[known]))
     left = set(after.pins["name"].drop_null().to_pylist())
     return Verified(before, after, preview.certain_bytes, tuple(tag for tag in tags if tag in left), frame)
