@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from blobkit.present.sections import ROWS_SHOWN, Section
 from blobkit.present.text import HUMAN, answer_text
 
@@ -12,6 +14,12 @@ class Answer:
     """An answer that has a title and sections shows itself with them."""
 
     __slots__ = ()
+    _internal: ClassVar[frozenset[str]] = frozenset()
+    """Names that other files of blobkit need, such as node ids, and no user: `dir` and TAB leave them out."""
+
+    def __dir__(self) -> list[str]:
+        """Return the names that a user needs."""
+        return sorted({*super().__dir__()} - self._internal)
 
     def title(self) -> str:
         """Return the answer in one line."""

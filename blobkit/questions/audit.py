@@ -53,6 +53,8 @@ class Audit(Answer):
     ()
     """
 
+    _internal = frozenset(("found",))
+
     snapshot: Snapshot
     min_age: timedelta
     top: int

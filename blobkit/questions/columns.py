@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["categorical", "categories", "keys", "links_of", "objects", "tags", "times", "words"]
+__all__ = ["categorical", "categories", "keys", "levels_frame", "links_of", "objects", "tags", "times", "words"]
 
 
 def keys(snapshot: Snapshot, nodes: NDArray[np.int32]) -> TextArray[None]:
@@ -59,6 +59,17 @@ def links_of(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_
     result = np.empty(len(nodes), object)
     result[:] = [tuple(targets[graph.indptr[node] : graph.indptr[node + 1]]) for node in nodes.tolist()]
     return result
+
+
+def levels_frame(snapshot: Snapshot, nodes: NDArray[np.int32], level: NDArray[np.int32]) -> pd.DataFrame:
+    """Return one row for each of these blobs (index `digest`): size, level, kind, tags."""
+    columns = {
+        "size": snapshot.graph.size[nodes],
+        "level": level.astype(np.int64),
+        "kind": categories(snapshot, "kind", nodes),
+        "tags": tags(snapshot, nodes),
+    }
+    return pd.DataFrame(columns, index=pd.Index(keys(snapshot, nodes), name="digest"))
 
 
 def objects(items: Sequence[object]) -> NDArray[np.object_]:

@@ -94,6 +94,8 @@ class Diff(Answer):
     (0, 0)
     """
 
+    _internal = frozenset(("new", "old"))
+
     before: Snapshot
     after: Snapshot
     by: str

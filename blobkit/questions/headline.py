@@ -17,10 +17,13 @@ from blobkit.snapshot.tables import numbers
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from blobkit.questions.preview import Preview
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["as_promised", "headline", "notes", "sections_of", "waits", "with_names"]
+__all__ = ["as_promised", "headline", "not_holding", "notes", "sections_of", "waits", "with_names"]
 
 _LONG = re.compile(r"\b(sha\d{3}:[0-9a-f]{12})[0-9a-f]{52,}")
 NOTICES_SHOWN = 3
@@ -163,3 +166,10 @@ def _advice(preview: Preview) -> list[str]:
     if more:
         lines.append(f"together {', or '.join(more)}")
     return lines
+
+
+def not_holding(snapshot: Snapshot, holds: NDArray[np.bool_]) -> list[str]:
+    """Return a notice where none of the dropped names holds anything under the policy."""
+    if holds.any():
+        return []
+    return [f"none of these holds anything under policy {snapshot.policy} (others: {', '.join(snapshot.policies)})"]

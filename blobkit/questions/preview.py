@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from blobkit.analysis.certainty import certainly_freed
 from blobkit.analysis.collectors import would_abort
@@ -21,9 +20,9 @@ from blobkit.present.plain import records
 from blobkit.present.sections import ROWS_SHOWN
 from blobkit.protocols import as_snapshot, written
 from blobkit.questions.collecting import Collected, Collection, collected, collection_of, waiting
-from blobkit.questions.columns import categories, keys, objects, tags
+from blobkit.questions.columns import keys, levels_frame, objects
 from blobkit.questions.deletion import Deletion
-from blobkit.questions.headline import headline, notes, sections_of
+from blobkit.questions.headline import headline, not_holding, notes, sections_of
 from blobkit.questions.impact import also_drop, broken_tags
 from blobkit.questions.inputs.targets import resolve
 from blobkit.questions.untagged import MIN_AGE, Untagged, dropped_untagged, only_groups, revisions_view
@@ -35,6 +34,7 @@ from blobkit.snapshot.sets import minus, unique
 from blobkit.snapshot.tables import codes, ids
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from blobkit.analysis.removal import Removal
@@ -61,6 +61,22 @@ class Preview(Answer):
     >>> preview.freed["kind"].tolist()
     ['manifest', 'manifest', 'config', 'layer', 'layer', 'config', 'layer']
     """
+
+    _internal = frozenset(
+        (
+            "collection",
+            "deletion",
+            "dropped",
+            "dropping",
+            "is_kept",
+            "lines",
+            "nodes",
+            "removal",
+            "stays",
+            "sure",
+            "why_kept",
+        )
+    )
 
     snapshot: Snapshot
     targets: tuple[str, ...]
@@ -104,7 +120,7 @@ class Preview(Answer):
     @cached_property
     def freed(self) -> pd.DataFrame:
         """One row a blob that would go (index `digest`): size, level, kind, tags; by level, then by digest."""
-        return _frame(self.snapshot, self.nodes, self._level)
+        return levels_frame(self.snapshot, self.nodes, self._level)
 
     @cached_property
     def kept(self) -> pd.DataFrame:
@@ -117,7 +133,7 @@ class Preview(Answer):
 
     def why_kept(self, nodes: NDArray[np.int32]) -> pd.DataFrame:
         """Return these rows of `kept`. Cost: what is above these nodes."""
-        frame = _frame(self.snapshot, nodes, self._stays[0][nodes])
+        frame = levels_frame(self.snapshot, nodes, self._stays[0][nodes])
         frame["holders"] = objects(self._after.incoming(nodes, HOLDERS_KEPT))
         frame["still_needed_by"] = objects(self._after.reaching(nodes, HOLDERS_KEPT).tuples())
         return frame
@@ -320,26 +336,7 @@ def preview_of(snapshot: Snapshot, dropped: PinSelection) -> Preview:
         snapshot=snapshot,
         targets=names,
         also_untagged=tuple(sorted(dropped.also_untagged - set(names))),
-        notices=(*dropped.notices, *_not_holding(snapshot, holds), *would_abort(snapshot, gone.nodes.tolist())),
+        notices=(*dropped.notices, *not_holding(snapshot, holds), *would_abort(snapshot, gone.nodes.tolist())),
         dropped=dropped,
         removal=gone,
-    )
-
-
-def _not_holding(snapshot: Snapshot, holds: NDArray[np.bool_]) -> list[str]:
-    """Return a notice where none of the dropped names holds anything under the policy."""
-    if holds.any():
-        return []
-    return [f"none of these holds anything under policy {snapshot.policy} (others: {', '.join(snapshot.policies)})"]
-
-
-def _frame(snapshot: Snapshot, nodes: NDArray[np.int32], level: NDArray[np.int32]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "size": snapshot.graph.size[nodes],
-            "level": level.astype(np.int64),
-            "kind": categories(snapshot, "kind", nodes),
-            "tags": tags(snapshot, nodes),
-        },
-        index=pd.Index(keys(snapshot, nodes), name="digest"),
     )

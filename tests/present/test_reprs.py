@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 import blobkit
+from blobkit.present.answer import Answer
+from blobkit.questions.collecting import Collected
+from blobkit.snapshot.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
 
-    from blobkit.present.answer import Answer
     from blobkit.store.store import Store
 
 
@@ -23,6 +29,17 @@ def test_every_answer_is_one_line_and_plain_values(answers: dict[str, Answer]) -
         assert len(repr(answer)) < 200, name
         assert "object at 0x" not in repr(answer)
         assert not hasattr(answer, "to_dict") or json.loads(json.dumps(answer.to_dict())) is not None
+
+
+def test_no_answer_shows_node_ids(answers: dict[str, Answer]) -> None:
+    """Node ids mean something inside of one snapshot only."""
+    shown = (str, int, float, tuple, timedelta, datetime, Mapping, pd.DataFrame, Snapshot, Answer, Collected)
+    for name in ("audit", "diff", "plan", "preview", "sharing", "usage", "verified", "why"):
+        answer = answers[name]
+        values = {key: getattr(answer, key) for key in dir(answer) if not key.startswith("_")}
+        odd = {key for key, value in values.items() if not callable(value) and not isinstance(value, shown)}
+        assert odd == set(), name
+        assert not {"dropping", "why_kept", "found"} & set(values)
 
 
 def test_a_store_shows_what_is_in_it(store: Store) -> None:
