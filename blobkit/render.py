@@ -1,7 +1,7 @@
-"""Bytes, digests, tables and HTML as plain strings, safe to show whatever they were read from.
+"""Format bytes, digests and names as plain strings that are safe to show.
 
 The standard library only: errors and command-line output need no data frame. Names, media types and
-paths come from strangers, so nothing reaches a terminal or a page without `printable` or `html.escape`.
+paths are untrusted, so nothing reaches a terminal or a page without `printable` or `html.escape`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 ALIKE = 0.6
-"""From which likeness on a name is suggested for another."""
+"""The least similarity of a name that is suggested for another."""
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 HEX_SHOWN = 12
 
@@ -64,7 +64,7 @@ def abbreviate(key: str) -> str:
 
 
 def in_shell(path: object) -> str:
-    """Return a path or name as a word that can be pasted into a shell; what no terminal shows is escaped.
+    """Return a path or name as a word that can be pasted into a shell; unprintable characters are escaped.
 
     >>> in_shell("my store")
     "'my store'"
@@ -73,14 +73,14 @@ def in_shell(path: object) -> str:
 
 
 def join_some(items: Sequence[str], most: int = 5) -> str:
-    """Return the items in one line, the first `most` of them and how many more there are."""
+    """Return the items in one line, the first `most` of them and the number of the others."""
     more = len(items) - most
     head = ", ".join(items[:most])
     return f"{head} and {more:,} more" if more > 0 else head
 
 
 def alike(name: str, known: Iterable[str]) -> str:
-    """Return the known name that is nearest to one that was typed, "" where none is near.
+    """Return the known name that is nearest to a typed one, "" if none is near.
 
     >>> alike("adit", ["audit", "usage"])
     'audit'
@@ -91,7 +91,7 @@ def alike(name: str, known: Iterable[str]) -> str:
 
 
 def choices(name: str, known: Iterable[str], *, use: str = "use", most: int = 12) -> str:
-    """Return what to use instead of an unknown name: the nearest known one, and, where they are few, all.
+    """Return advice for an unknown name: the nearest known name, and all names if they are few.
 
     >>> choices("umoco", ["curl", "umoci"])
     'did you mean umoci? Use curl, umoci'
@@ -114,7 +114,7 @@ def to_utf8(text: str) -> str:
 
 
 def _only_bytes(text: str) -> bool:
-    """Return whether every surrogate in `text` stands for an undecodable byte of a file name."""
+    """Return whether every surrogate in `text` encodes an undecodable byte of a file name."""
     return all("\udc80" <= c <= "\udcff" for c in text if "\ud800" <= c <= "\udfff")
 
 
@@ -130,6 +130,6 @@ def _harmless(char: str) -> bool:
 
 
 def truncate(text: str, most: int) -> str:
-    """Return the start of a text that is shown, in one line, and a sign where it goes on."""
+    """Return a text in one line of at most `most` characters, with an ellipsis if it is longer."""
     shown = printable(text[: most + 1])
     return shown if len(shown) <= most else shown[: most - 1] + "…"

@@ -1,1 +1,1 @@
-"""Answers as sections of lines and tables; text, HTML and plain values are made from them here, once."""
+"""Answers as sections of lines and tables; rendered as text, HTML and plain values."""

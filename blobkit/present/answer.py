@@ -1,4 +1,4 @@
-"""The way in which every answer shows itself: in one line, as text, as HTML."""
+"""The base class of answers: shown in one line, as text, as HTML."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Answer"]
 
 
 class Answer:
-    """An answer that has a title and sections shows itself with them."""
+    """An answer with a title and sections, which its text and HTML are made of."""
 
     __slots__ = ()
     _internal: ClassVar[frozenset[str]] = frozenset()
@@ -26,7 +26,7 @@ class Answer:
         raise NotImplementedError
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
-        """Return what the answer says, as lines and tables of at most `rows` rows; text and HTML are made of it."""
+        """Return the answer as sections of lines and tables, with at most `rows` rows in each table."""
         raise NotImplementedError
 
     def __repr__(self) -> str:

@@ -20,7 +20,7 @@ RIGHT = frozenset({Unit.BYTES, Unit.NET, Unit.COUNT})
 
 
 def human(value: object, unit: Unit) -> str:
-    """Return a value for people: bytes in KiB, MiB, digests with 12 digits, times as days, long names cut."""
+    """Return a value for people: bytes in KiB, MiB, digests with 12 digits, times as days, long names truncated."""
     if is_none(value):
         return ""
     if isinstance(value, tuple | list):
@@ -41,7 +41,7 @@ def exact(value: object) -> str:
 
 
 def is_none(value: object) -> bool:
-    """Return whether a cell is empty: None, NaN or NaT, which equal nothing."""
+    """Return whether a cell is empty: None, NaN or NaT."""
     return value is None or (not isinstance(value, tuple | list) and value != value)  # noqa: PLR0124 (NaN and NaT)
 
 

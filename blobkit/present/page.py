@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["answer_html"]
 
 WHOLE_SHOWN = 120
-"""Characters of a value that its cell shows when pointed at."""
+"""The most characters of a value in the title (hover) of its cell."""
 STYLE = """<style>
 .blobkit{border-left:3px solid currentColor;padding:.2em .8em;font-size:.95em;max-width:72em}
 .blobkit table{border-spacing:.8em .1em;border-collapse:separate;margin:.1em 0;font-size:1em}
@@ -29,7 +29,7 @@ STYLE = """<style>
 .blobkit summary{cursor:pointer;font-weight:bold;margin-top:.3em}
 </style>""".replace("\n", "")
 LIMIT = 14_500
-"""Bytes of a page: where names of strangers make it longer, it has fewer rows."""
+"""The most bytes of a page: if long names exceed it, the page has fewer rows."""
 WORDS = frozenset({"error", "warning"})
 
 
@@ -70,7 +70,7 @@ def _table(table: Table | None) -> str:
 
 
 def _more(table: Table) -> str:
-    """Return the last row of a table that does not show all."""
+    """Return the last row of a table that does not show all rows."""
     last = more_row(table)
     if last is None:
         return ""
@@ -79,13 +79,13 @@ def _more(table: Table) -> str:
 
 
 def _longest(table: Table) -> int:
-    """Return the most bytes in a cell: the length of a whole bar, the same in all columns so that they compare."""
+    """Return the most bytes in a cell: the length of a full bar, equal in all columns so that they compare."""
     sizes = (column.values for column in table.columns if column.unit is Unit.BYTES)
     return max((int(str(value)) for values in sizes for value in values if not is_none(value)), default=0)
 
 
 def _cell(value: object, column: Column, longest: int) -> str:
-    """Return a cell: short, with all of the value as its title where that is longer; with a bar where it is bytes."""
+    """Return a cell: the short value, with the full value as its title if it is longer; with a bar if it is bytes."""
     brief = human(value, column.unit)
     whole = truncate(exact(value), WHOLE_SHOWN)
     title = f' title="{html.escape(whole)}"' if whole != brief and column.unit is not Unit.COUNT else ""

@@ -15,7 +15,7 @@ __all__ = ["plain", "records"]
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, object]]:
-    """Return a frame as plain dicts, one a row, its index first where that has a name; what is unknown is None.
+    """Return a frame as plain dicts, one for each row, its index first if that has a name; unknown values are None.
 
     Cost: rows * columns in Python.
     """
@@ -26,7 +26,7 @@ def records(frame: pd.DataFrame) -> list[dict[str, object]]:
 
 
 def plain(value: object) -> object:
-    """Return a value as JSON can hold it: times as ISO 8601, tuples as lists, what is unknown as None.
+    """Return a value for JSON: times as ISO 8601, tuples as lists, unknown values as None.
 
     >>> plain((1, float("nan"))), plain({"tags": ("a", "b")})
     ([1, None], {'tags': ['a', 'b']})

@@ -1,4 +1,4 @@
-"""Sections: what an answer says, as titles, lines and tables of values, before any rendering."""
+"""Sections of an answer: titles, lines and tables of values, before any rendering."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ __all__ = [
 ]
 
 ROWS_SHOWN = 10
-"""Rows of a table that an answer shows where nobody says how many."""
+"""The default number of rows of a table in an answer."""
 LINE_SHOWN = 160
-"""Characters of a line: what strangers call things must not make an answer long."""
+"""The most characters of a line: long untrusted names must not make an answer long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table: plain Python values, None where there is none, and what they mean."""
+    """One column of a table: plain Python values, None for a missing one, and their unit."""
 
     name: str
     unit: Unit
@@ -41,20 +41,20 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns of the same length; `more` rows are not shown, `rest` has the sums of columns over these."""
+    """Columns of the same length; `more` is the number of rows not shown, `rest` the sums of columns over these."""
 
     columns: tuple[Column, ...]
     more: int = 0
     rest: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        """Return the number of rows that are here."""
+        """Return the number of rows shown."""
         return len(self.columns[0].values) if self.columns else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of an answer. `folded`: a detail, of which HTML shows the title until it is opened, and text nothing."""
+    """A part of an answer. `folded`: a detail; HTML shows its title until it is opened, and text omits it."""
 
     title: str
     lines: tuple[str, ...] = ()
@@ -63,19 +63,19 @@ class Section:
 
 
 class SupportsSections(Protocol):
-    """An answer, as the renderings know it."""
+    """The protocol of an answer for renderings."""
 
     def title(self) -> str:
         """Return the answer in one line."""
         ...
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
-        """Return what the answer says, with at most so many rows in each table; the first section needs no title."""
+        """Return the sections, with at most `rows` rows in each table; the first section needs no title."""
         ...
 
 
 def columns_table(columns: Mapping[str, Sequence[object]], units: Mapping[str, Unit] | None = None) -> Table:
-    """Return a table of these columns; a unit that is not given is known by the name of the column."""
+    """Return a table of these columns; a unit that is not given follows from the name of the column."""
     units = units or {}
     return Table(tuple(Column(name, units.get(name) or unit_of(name), values) for name, values in columns.items()))
 
@@ -88,9 +88,9 @@ def frame_table(
     total: Iterable[str] = (),
     names: Mapping[str, str] | None = None,
 ) -> Table:
-    """Return the first rows of a frame as a table: its index, where that has a name, then these columns, or all.
+    """Return the first rows of a frame as a table: its index, if that has a name, then these columns, or all.
 
-    `total` are columns whose sum over the rows that are left out is told; `names` are other headings of columns.
+    `total`: columns to sum over the omitted rows; `names`: other headings of columns.
     """
     top, heading = frame.head(rows), names or {}
     wanted = [name for name in (frame.columns if columns is None else columns) if name != frame.index.name]
@@ -104,7 +104,7 @@ def frame_table(
 
 
 def more_row(table: Table) -> list[object] | None:
-    """Return the last row of a table that does not show all: how many rows more, and the sums; None where it does."""
+    """Return the last row of a table that does not show all: the number of further rows, and the sums; else None."""
     if not table.more:
         return None
     return [f"and {table.more:,} more", *(table.rest.get(column.name) for column in table.columns[1:])]

@@ -28,7 +28,7 @@ LEAST = (
     (Unit.NAME, 8),
     (Unit.NAMES, 6),
 )
-"""The fewest characters that columns of a unit are cut to, in this order; others are not cut."""
+"""The fewest characters that columns of a unit are truncated to, in this order; others are not truncated."""
 NARROW = 40
 BOLD, RESET = "\x1b[1m", "\x1b[0m"
 COLOURS = {"error": "\x1b[31m", "warning": "\x1b[33m", "garbage": "\x1b[33m", "unknown": "\x1b[35m"}
@@ -36,11 +36,11 @@ COLOURS = {"error": "\x1b[31m", "warning": "\x1b[33m", "garbage": "\x1b[33m", "u
 
 @dataclass(frozen=True, slots=True)
 class TextStyle:
-    """The manner of a text.
+    """The style of a text.
 
     `width`: characters of a line, None for no limit; `bytes`: exact bytes and not KiB; `full`: full digests, names and
-    times, nothing cut; `rows`: of each table, None for all; `colour`: whether escape codes of a terminal are used;
-    `details`: whether sections that HTML folds are shown too.
+    times, nothing truncated; `rows`: rows of each table, None for all; `colour`: whether escape codes of a terminal are
+    used; `details`: whether sections that HTML folds are shown too.
     """
 
     width: int | None = None
@@ -65,10 +65,10 @@ def answer_text(answer: SupportsSections, style: TextStyle = HUMAN) -> str:
 
 
 def table_text(table: Table, style: TextStyle = HUMAN) -> str:
-    """Return a table as text: columns are aligned, and cut where the width of the style asks for it.
+    """Return a table as text: columns are aligned, and truncated if the width of the style requires it.
 
-    First digests are cut, then names; a column of prose stands below its row where a line has no place for it. Where
-    even that is too wide, columns of counts and times are left out.
+    First digests are truncated, then names; a column of prose is put below its row if the line is too narrow. If even
+    that is too wide, columns of counts and times are omitted.
     """
     rows = _rows(table, style)
     prose = _prose(table, rows, style)
@@ -90,13 +90,13 @@ def _exceeds(widths: dict[int, int], style: TextStyle) -> bool:
 
 
 def _spare(table: Table, beside: list[int]) -> int:
-    """Return the column that is missed least, 0 where all are needed: the last one of counts, then of times."""
+    """Return the least important column: the last one of counts, then of times; 0 if all are needed."""
     places = (i for unit in (Unit.COUNT, Unit.TIME) for i in reversed(beside) if table.columns[i].unit is unit)
     return next(places, 0)
 
 
 def columns_of(text: str) -> int:
-    """Return how many columns of a terminal a text takes: two for wide characters, none for combining ones.
+    """Return the number of terminal columns of a text: two for wide characters, none for combining ones.
 
     >>> columns_of("blob"), columns_of("日本")
     (4, 4)
@@ -107,7 +107,7 @@ def columns_of(text: str) -> int:
 
 
 def _section(section: Section, style: TextStyle, *, is_first: bool) -> list[str]:
-    """Return the lines of a section; a title stands below an empty line."""
+    """Return the lines of a section; a title follows an empty line."""
     table = section.table
     has_rows = table is not None and len(table) > 0
     if not section.lines and not has_rows:
@@ -119,7 +119,7 @@ def _section(section: Section, style: TextStyle, *, is_first: bool) -> list[str]
 
 
 def _wrapped(text: str, width: int | None, indent: str) -> list[str]:
-    """Return text in lines of a width; what follows the first line of a paragraph is indented."""
+    """Return text in lines of a width; further lines of a paragraph are indented."""
     if not text:
         return []
     if width is None:
@@ -146,7 +146,7 @@ def _cell(value: object, unit: Unit, style: TextStyle) -> str:
 
 
 def _prose(table: Table, rows: list[list[str]], style: TextStyle) -> list[int]:
-    """Return the columns that stand below their row: prose, where a line has no place for all columns."""
+    """Return the columns to put below their row: prose, if a line is too narrow for all columns."""
     found = [i for i, column in enumerate(table.columns) if column.unit is Unit.PROSE]
     natural = sum(max(columns_of(row[i]) for row in rows) for i in range(len(table.columns)))
     gaps = len(GAP) * (len(table.columns) - 1)
@@ -154,7 +154,7 @@ def _prose(table: Table, rows: list[list[str]], style: TextStyle) -> list[int]:
 
 
 def _fitted(table: Table, rows: list[list[str]], beside: list[int], style: TextStyle) -> dict[int, int]:
-    """Return the width of each column; where a line is too narrow, the widest column of the next unit gives way."""
+    """Return the width of each column; if a line is too narrow, the widest column of the next unit is narrowed."""
     widths = {i: max(columns_of(row[i]) for row in rows) for i in beside}
     over = sum(widths.values()) + len(GAP) * (len(beside) - 1) - (style.width or 0)
     if style.width is None or style.full:
@@ -182,7 +182,7 @@ def _aligned(text: str, width: int, unit: Unit, style: TextStyle) -> str:
 
 
 def _cut(text: str, width: int, unit: Unit) -> str:
-    """Return a text in so many columns: of a digest the first digits, of other text the start and a sign."""
+    """Return a text in this many columns: the first digits of a digest, or the start of other text and an ellipsis."""
     if columns_of(text) <= width:
         return text
     if unit is Unit.DIGEST and ":" in text:

@@ -1,4 +1,4 @@
-"""The unit of every column that blobkit shows: the one place that knows which columns are bytes."""
+"""The unit of every column that blobkit shows: the only place that defines which columns are bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Unit", "unit_of"]
 
 
 class Unit(Enum):
-    """The meaning of the values of a column, which says how each rendering shows them."""
+    """The meaning of the values of a column; renderings choose the format by it."""
 
     BYTES = "bytes"
     """An int, shown as KiB, MiB, GiB."""
@@ -23,15 +23,15 @@ class Unit(Enum):
     DIGEST = "digest"
     """A digest or another key of a node, shown short."""
     NAME = "name"
-    """A name that a stranger chose."""
+    """An untrusted name."""
     NAMES = "names"
-    """A tuple of names or digests, of which the first are shown."""
+    """A tuple of names or digests; the first ones are shown."""
     TIME = "time"
-    """A moment, shown as its day."""
+    """A time, shown as its day."""
     WORD = "word"
     """One of a few words of blobkit, such as a kind or a severity."""
     PROSE = "prose"
-    """A sentence, shown below its row where the line is too narrow."""
+    """A sentence, shown below its row if the line is too narrow."""
 
 
 _NAMES_OF = {
@@ -57,7 +57,7 @@ _UNITS = {name: unit for unit, names in _NAMES_OF.items() for name in names.spli
 
 
 def unit_of(name: Hashable) -> Unit:
-    """Return the unit of a column by its name; of a column with several levels, by the first level that has one.
+    """Return the unit of a column by its name; for a column with several levels, by the first level with a unit.
 
     >>> unit_of("closure"), unit_of(("closure", "library/base"))
     (<Unit.BYTES: 'bytes'>, <Unit.BYTES: 'bytes'>)

@@ -1,4 +1,4 @@
-"""The script that collects the garbage that is there already, and drops nothing."""
+"""The script that collects existing garbage and drops no name."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ __all__ = ["collector_script"]
 def collector_script(snapshot: Snapshot, tool: str | None = None) -> str:
     """Return the POSIX shell script that runs the store's collector alone; it drops no name.
 
-    `tool` is one that fits the store, None its default. UnknownToolError where none fits, where nothing collects in
-    stores of this kind, or where the collector would take blobs that names or the policy in force need: it names them.
-    Cost: what the collector reaches.
+    `tool` is a tool for the kind of store, None the default. UnknownToolError if none fits, if this kind of store has
+    no collector, or if the collector would delete blobs that names or the current policy need: the error lists the
+    names. Cost: the nodes that the collector reaches.
     """
     store = snapshot.store
     if store.tools and not store.collected_by:
-        msg = f"no program collects in a {snapshot.kind} store: {store.advice}"
+        msg = f"a {snapshot.kind} store has no garbage collector: {store.advice}"
         raise UnknownToolError(msg)
     by_hand = bool(store.by_hand) and tool == store.by_hand
     if store.tools and not by_hand:
@@ -40,7 +40,7 @@ def collector_script(snapshot: Snapshot, tool: str | None = None) -> str:
 
 
 def _refuse_harm(snapshot: Snapshot) -> None:
-    """Raise where the collector would take what is needed."""
+    """Raise UnknownToolError if the collector would delete needed blobs."""
     harmed, store = needed_by_names(snapshot), snapshot.store
     if not len(harmed):
         return
@@ -55,9 +55,9 @@ def _refuse_harm(snapshot: Snapshot) -> None:
 
 
 def _heading(snapshot: Snapshot) -> list[str]:
-    """Return what the collector takes, line by line."""
+    """Return the description of the blobs that the collector deletes, a line each."""
     collector = collector_view(snapshot)
     garbage = np.flatnonzero(snapshot.graph.blob & ~live(collector.graph))
     size = int(snapshot.graph.size[garbage].sum())
     what = f"{count(len(garbage), 'blob')}, {human_bytes(size)} ({size} bytes)"
-    return [f"garbage that is there already: {collector.rule.tool} takes {what}", *would_abort(collector)]
+    return [f"existing garbage: {collector.rule.tool} deletes {what}", *would_abort(collector)]

@@ -169,7 +169,7 @@ def _advice(preview: Preview) -> list[str]:
 
 
 def not_holding(snapshot: Snapshot, holds: NDArray[np.bool_]) -> list[str]:
-    """Return a notice where none of the dropped names holds anything under the policy."""
+    """Return a notice if none of the dropped names holds a blob under the policy."""
     if holds.any():
         return []
-    return [f"none of these holds anything under policy {snapshot.policy} (others: {', '.join(snapshot.policies)})"]
+    return [f"none of these names holds a blob under policy {snapshot.policy} (others: {', '.join(snapshot.policies)})"]

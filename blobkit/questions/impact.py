@@ -1,4 +1,4 @@
-"""The effect of a removal on names that stay: which no longer pull, and which would have to go to free more."""
+"""The effect of a removal on the remaining names: tags that no longer pull, and tags to drop for more bytes."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ __all__ = ["also_drop", "broken_tags"]
 BLOBS_LOOKED_AT = 1000
 NAMES_ASKED = 20
 WORK = 2_000_000
-"""Blobs that go in all removals that are tried: where very much goes, fewer names are tried."""
+"""Blobs in all tried removals together: if very many are freed, fewer names are tried."""
 
 
 def broken_tags(snapshot: Snapshot, dropped: PinSelection, gone: NDArray[np.int32]) -> tuple[str, ...]:
-    """Return the names that stay and would no longer pull, sorted: what they contain goes, or a registry's link to it.
+    """Return the names that stay and would no longer pull, sorted: a part of their image is freed, or its link.
 
-    Nothing where references are counted, or where all that names contain holds under the policy. Cost: links.
+    Empty if references are counted, or if the policy holds all that names contain. Cost: links.
     """
     rule = snapshot.rule
     names = {kind.name for kind in PINS if kind.names}
@@ -57,10 +57,10 @@ def broken_tags(snapshot: Snapshot, dropped: PinSelection, gone: NDArray[np.int3
 
 
 def also_drop(snapshot: Snapshot, dropped: PinSelection, after: Referrers, blobs: NDArray[np.int32]) -> pd.DataFrame:
-    """Return the names that free more together with what is dropped than alone: see `Preview.also_drop`.
+    """Return the names that free more together with the targets than alone: see `Preview.also_drop`.
 
-    `blobs` are those that stay, biggest first. Only a blob that one name alone keeps then can go in addition because of
-    both. Cost: two removals for each of at most 20 names, 6 of very much.
+    `blobs` are those that stay, biggest first. Only blobs that a single name then keeps can be freed by both together.
+    Cost: two removals for each of at most 20 names; of 3 names if very much is freed.
     """
     pinned = np.fromiter(dropped.rows, np.int64, len(dropped.rows))
     number = np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows))
@@ -86,7 +86,7 @@ _ALSO_DROP |= dict.fromkeys(("tag", "digest", "name"), "str")
 
 
 def _last_keepers(snapshot: Snapshot, after: Referrers, blobs: NDArray[np.int32]) -> list[str]:
-    """Return the names that alone keep some of these blobs, those that keep most bytes first."""
+    """Return the names that alone keep some of these blobs; first those that keep most bytes."""
     reaching = after.reaching(blobs, 2)
     only = np.flatnonzero(np.diff(reaching.start) == 1)
     row = reaching.rows[reaching.start[only]]
@@ -111,7 +111,7 @@ def _with(
 
 @memoized
 def _body_holders(snapshot: Snapshot) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Return what contains each node, in CSR form: links by body, whether or not the policy counts them."""
+    """Return the manifests that contain each node, in CSR form, whether or not the policy counts the links."""
     links = snapshot.links
     body = CONTAINS[codes(links["kind"])]
     first = np.zeros(snapshot.nodes.num_rows + 1, np.int64)
@@ -122,7 +122,7 @@ def _body_holders(snapshot: Snapshot) -> tuple[NDArray[np.int64], NDArray[np.int
 def _unlinked(
     snapshot: Snapshot, gone: NDArray[np.int32], above: tuple[NDArray[np.int64], NDArray[np.int32]]
 ) -> NDArray[np.bool_]:
-    """Return which pins contain a manifest that their own repository no longer links to, though it may stay stored."""
+    """Return the pins with a manifest that their own repository no longer links to, though it may stay stored."""
     links, graph = snapshot.links, snapshot.graph
     hit = np.zeros(snapshot.pins.num_rows, np.bool_)
     virtual_node = np.zeros(len(graph.size), np.bool_)
@@ -144,6 +144,6 @@ def _unlinked(
 def _by_group(
     snapshot: Snapshot, virtual_nodes: NDArray[np.int32], targets: NDArray[np.int32]
 ) -> list[tuple[str, NDArray[np.int32]]]:
-    """Return each repository with those of `targets` that its virtual nodes stand for."""
+    """Return each repository with those of `targets` that its virtual nodes represent."""
     group = pd.Series([key.rpartition("@")[0] for key in keys(snapshot, virtual_nodes).tolist()], dtype="str")
     return [(str(name), targets[rows]) for name, rows in group.groupby(group).indices.items()]

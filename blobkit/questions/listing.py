@@ -1,4 +1,4 @@
-"""Blobs and tags as plain columns, without a data frame: lists of them begin fast, and need no pandas."""
+"""Blobs and tags as plain columns, without pandas: the commands that list them start fast."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ __all__ = [
 
 STATUS = ("live", "garbage", "fresh", "unknown")
 BLOB_NUMBERS = ("size", "retained", "frees", "refcount")
-"""The columns of blobs that are numbers: these can be sorted by."""
+"""The numeric columns of blobs: the columns to sort by."""
 _LIVE, _GARBAGE, _UNKNOWN = (STATUS.index(word) for word in ("live", "garbage", "unknown"))
 
 
@@ -55,10 +55,10 @@ def blob_columns(  # noqa: PLR0913 (what to show is keyword-only)
     kind: Sequence[str] = (),
     among: NDArray[np.bool_] | None = None,
 ) -> Columns:
-    """Return the stored blobs, those first that have most of `sort`, as columns: what `to_frame` shows of them.
+    """Return the stored blobs as columns, as in `to_frame`; first those with the largest `sort`.
 
-    `status`, `kind`: only blobs of one of these; `among`: only these nodes. Cost: nodes + links; only what is
-    returned becomes text.
+    `status`, `kind`: only blobs of one of these; `among`: only these nodes. Cost: nodes + links; only the
+    returned rows become text.
     """
     graph = snapshot.graph
     wanted = codes(snapshot.nodes["stored"]) == STORED.index("yes")
@@ -88,7 +88,7 @@ def blob_columns(  # noqa: PLR0913 (what to show is keyword-only)
 
 
 def tag_columns(snapshot: Snapshot) -> Columns:
-    """Return the tags, by name, as columns: those of `tags_frame`. Cost: the closures of different digests."""
+    """Return the tags, by name, as columns, as in `tags_frame`. Cost: the closures of different digests."""
     pins = snapshot.pins
     rows = np.flatnonzero(NAMES[codes(pins["kind"])] & ~np.asarray(pins["name"].is_null()))
     node = ids(pins["node"])[rows]
@@ -121,14 +121,14 @@ def nodes_named(snapshot: Snapshot, pattern: str) -> NDArray[np.bool_]:
 def judged(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.int64]:
     """Return live, garbage or unknown, as places in STATUS.
 
-    What is not reached is unknown while something reached is unreadable.
+    Unreached blobs are unknown if a reached manifest is unreadable.
     """
     graph = snapshot.graph
     return np.where(live(graph)[nodes], _LIVE, _UNKNOWN if len(unknown(graph)) else _GARBAGE)
 
 
 def tags_of(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_]:
-    """Return for each of these nodes the names that name it, sorted, as a tuple; whether or not they hold."""
+    """Return for each of these nodes the names on it, sorted, as a tuple; also names that do not hold."""
     place = np.full(snapshot.nodes.num_rows, -1, np.int64)
     place[nodes] = np.arange(len(nodes))
     names = snapshot.pins["name"]
@@ -161,14 +161,14 @@ def named_platforms(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.
     owner, found = np.divmod(unique(owner * len(vocabulary) + found), max(len(vocabulary), 1))
     named = np.array([bool(name) for name in vocabulary], np.bool_)[found]
     sets, which = _sets(owner[named], found[named], len(different))
-    told = np.empty(len(sets), object)
-    told[:] = [tuple(sorted(vocabulary[one] for one in some)) for some in sets]
-    result: NDArray[np.object_] = told[which][np.searchsorted(different, nodes)]
+    shown = np.empty(len(sets), object)
+    shown[:] = [tuple(sorted(vocabulary[one] for one in some)) for some in sets]
+    result: NDArray[np.object_] = shown[which][np.searchsorted(different, nodes)]
     return result
 
 
 def reaching(snapshot: Snapshot, rows: NDArray[np.int64], node: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return the node that each of these tags reaches from: a virtual node where it holds one, else its own `node`."""
+    """Return the first node of each of these tags: a virtual node if it holds one, else its own `node`."""
     on_virtual = (GOES_ALONG & ~NAMES)[codes(snapshot.pins["kind"])]
     held = np.flatnonzero(snapshot.holding & on_virtual)
     first, every = first_of_name(snapshot), ids(snapshot.pins["node"])
@@ -179,10 +179,10 @@ def reaching(snapshot: Snapshot, rows: NDArray[np.int64], node: NDArray[np.int32
 
 
 def exclusive(snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return what goes if the name of each of these pins alone is dropped.
+    """Return the bytes freed if the name of each of these pins alone is dropped.
 
-    A name that is the only pin of one node frees what that node frees; what shares its node with another pin frees
-    nothing; only names of several nodes need a cascade of their own.
+    A name that is the only pin of one node frees what that node frees. A name that shares its node with another pin
+    frees nothing. Only names on several nodes need a separate cascade.
     """
     graph, pins = snapshot.graph, snapshot.pins
     holds = np.flatnonzero(snapshot.holding & ~np.asarray(pins["name"].is_null()))
@@ -200,7 +200,7 @@ def exclusive(snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _sets(owner: NDArray[np.int64], item: NDArray[np.int64], number: int) -> tuple[list[list[int]], NDArray[np.int64]]:
-    """Return the different sets of items, and which one each of so many owners has; owners come in order."""
+    """Return the distinct sets of items, and the set of each owner; owners come in order."""
     start = np.searchsorted(owner, np.arange(number + 1))
     size = np.diff(start)
     which = np.zeros(number, np.int64)
@@ -215,7 +215,7 @@ def _sets(owner: NDArray[np.int64], item: NDArray[np.int64], number: int) -> tup
 
 
 def _others(names: Sequence[str], node: NDArray[np.int32]) -> list[int]:
-    """Return how many other names name the same digest."""
+    """Return the number of other names on the same digest."""
     of_node: dict[int, set[str]] = {}
     for name, place in zip(names, node.tolist(), strict=True):
         of_node.setdefault(place, set()).add(name)

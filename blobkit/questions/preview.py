@@ -1,4 +1,4 @@
-"""Previews of dropped references: the blobs that would go, exactly, under the snapshot's policy."""
+"""Previews of dropping references: the exact blobs that would be freed under the snapshot's policy."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ NAMES_ADVISED = 20
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Preview(Answer):
-    """The blobs that would go if `targets` were dropped together: falsy when none would, `len` is their number.
+    """The blobs that dropping `targets` together would free; falsy if there are none; `len` is their number.
 
-    Garbage that is there already is not counted. `also_untagged` are names that the real deletion takes along;
-    `notices` say what a reader must know. Figures are computed when asked for.
+    Existing garbage is not counted. `also_untagged`: names that the real deletion drops too; `notices`: warnings for
+    the reader. Figures are computed when they are read.
 
     >>> preview = blobkit.simulate_deref(demo.small(), "shop/web:1.0", "shop/web:1.1")
     >>> preview.freed["kind"].tolist()
@@ -87,52 +87,52 @@ class Preview(Answer):
 
     @cached_property
     def digests(self) -> tuple[str, ...]:
-        """The digests that would go, by level of the cascade, then by digest."""
+        """The digests that would be freed, by level of the cascade, then by digest."""
         return tuple(keys(self.snapshot, self.nodes).tolist())
 
     @cached_property
     def bytes(self) -> int:
-        """Bytes that would go; an upper bound where not `exact`."""
+        """Bytes that would be freed; an upper bound if not `exact`."""
         return int(self.snapshot.graph.size[self.nodes].sum())
 
     @cached_property
     def levels(self) -> tuple[Level, ...]:
-        """(blobs, bytes) for each level: 0 for what a dropped pin was on, else one more than what held it."""
+        """(blobs, bytes) for each level: 0 for blobs with a dropped pin, else one more than their referrer."""
         sizes = np.zeros(int(self._level.max(initial=-1)) + 1, np.int64)
         np.add.at(sizes, self._level, self.snapshot.graph.size[self.nodes])
         return tuple(zip(np.bincount(self._level).tolist(), sizes.tolist(), strict=True))
 
     @property
     def exact(self) -> bool:
-        """Whether `bytes` is exact: nothing that remains reaches a manifest or index that cannot be read."""
+        """Whether `bytes` is exact: no unreadable manifest or index remains reachable."""
         return len(self._unknown) == 0
 
     @property
     def opaque(self) -> tuple[str, ...]:
-        """The manifests and indexes that remain reachable and cannot be read."""
+        """The unreadable manifests and indexes that remain reachable."""
         return tuple(keys(self.snapshot, self._unknown).tolist())
 
     @cached_property
     def certain_bytes(self) -> int:
-        """Bytes that go for sure, whatever the unreadable documents link to."""
+        """Bytes that are certainly freed, whatever the unreadable documents link to."""
         return int(self.snapshot.graph.size[self.sure].sum())
 
     @cached_property
     def freed(self) -> pd.DataFrame:
-        """One row a blob that would go (index `digest`): size, level, kind, tags; by level, then by digest."""
+        """One row for each freed blob (index `digest`): size, level, kind, tags; by level, then by digest."""
         return levels_frame(self.snapshot, self.nodes, self._level)
 
     @cached_property
     def kept(self) -> pd.DataFrame:
-        """One row a stored blob that the targets reach and that stays (index `digest`), biggest first, and its holders.
+        """One row for each stored blob that the targets reach and that stays (index `digest`), biggest first.
 
         `level`: the fewest links from a target; `holders`: digests that link to it and names that pin it;
-        `still_needed_by`: names that reach it. Both are tuples of the nearest 100 at most.
+        `still_needed_by`: names that reach it. Both are tuples of at most the nearest 100.
         """
         return self.why_kept(self.stays)
 
     def why_kept(self, nodes: NDArray[np.int32]) -> pd.DataFrame:
-        """Return these rows of `kept`. Cost: what is above these nodes."""
+        """Return these rows of `kept`. Cost: the nodes above these, with their links."""
         frame = levels_frame(self.snapshot, nodes, self._stays[0][nodes])
         frame["holders"] = objects(self._after.incoming(nodes, HOLDERS_KEPT))
         frame["still_needed_by"] = objects(self._after.reaching(nodes, HOLDERS_KEPT).tuples())
@@ -142,23 +142,24 @@ class Preview(Answer):
     def collected(self) -> Collected:
         """The blobs that the script of the default tool and the collector after it really free.
 
-        Beyond what the collector would free anyway. Where no tool fits, `tool` is "" and `bytes` 0. Where the
-        collector stops, or is not run because it would take what is needed, `bytes` is 0 and `stops` says why.
+        Blobs that the collector would free anyway do not count. If no tool fits, `tool` is "" and `bytes` 0. If the
+        collector stops, or is not run because it would delete needed blobs, `bytes` is 0 and `stops` is the reason.
         Cost: as the preview, under the collector's policy.
         """
         return collected(self)
 
     @cached_property
     def waiting(self) -> pd.DataFrame:
-        """One row a blob that the policy promises and that is not collected (index `digest`), biggest first.
+        """One row for each promised blob that is not collected (index `digest`), biggest first.
 
-        `size`: bytes; `held_by`: a tuple of what keeps it, nearest first, at most 100; `reason`: why, in words.
+        `size`: bytes; `held_by`: a tuple of its referrers and names, nearest first, at most 100; `reason`: why, in
+        words.
         """
         return waiting(self)
 
     @cached_property
     def same_image(self) -> tuple[str, ...]:
-        """The other names, in all repositories, of what the targets name, sorted."""
+        """The other names of the images that the targets name, in all repositories, sorted."""
         nodes = unique(repositories(self.snapshot).blob[list(self.dropped.rows)])
         pins = self.snapshot.pins
         rows = rows_on_any(self.snapshot, nodes)
@@ -170,23 +171,23 @@ class Preview(Answer):
     def also_drop(self) -> pd.DataFrame:
         """The names that free more together with the targets than alone: at most 20, the greatest `extra` first.
 
-        `tag`; `bytes` that go in addition when it is dropped together with the targets; `alone`: bytes that go when it
-        alone is dropped; `extra`: `bytes` - `alone`; `digest`: the biggest blob that only both together free. Beside
-        them `blobs`, and the older names `name` (= `tag`) and `together` (= `bytes`). Of the 1,000 biggest kept blobs.
+        `tag`; `bytes`: freed in addition if it is dropped together with the targets; `alone`: freed if it alone is
+        dropped; `extra`: `bytes` - `alone`; `digest`: the biggest blob that only both together free. Also
+        `blobs`, and the older names `name` (= `tag`) and `together` (= `bytes`). Reads the 1,000 biggest kept blobs.
         """
         return also_drop(self.snapshot, self.dropped, self._after, self.stays)
 
     @cached_property
     def breaks(self) -> tuple[str, ...]:
-        """The tags that stay and would no longer pull, because something that they contain goes."""
+        """The tags that stay and would no longer pull, because a part of their image is freed."""
         return broken_tags(self.snapshot, self.dropped, self.removal.nodes)
 
     def script(self, tool: str | None = None) -> str:
-        """Return a POSIX shell script that drops the same with `tool`, and collects; None: what fits the store.
+        """Return a POSIX shell script that drops the targets with `tool`, and collects; None: the default tool.
 
-        crane, skopeo, regctl and curl fit registries; umoci and rm (by hand) OCI layouts, blobkit its own stores.
-        Each command checks first that the names still name the digest of the snapshot, and is skipped where they do
-        not. UnknownToolError names what fits.
+        For registries: crane, skopeo, regctl, curl; for OCI layouts: umoci, rm (by hand); for its own stores: blobkit.
+        Each command first checks that the names still have the digest of the snapshot; if not, it is skipped.
+        UnknownToolError lists the tools that fit.
         """
         return written(self, tool)
 
@@ -201,12 +202,12 @@ class Preview(Answer):
 
     @cached_property
     def collection(self) -> Collection:
-        """The work of the collector after it."""
+        """The effect of the collector after the script."""
         return collection_of(self)
 
     @property
     def is_kept(self) -> bool:
-        """Whether something that was named stays stored."""
+        """Whether a blob that a target names stays stored."""
         nodes = unique(repositories(self.snapshot).blob[list(self.dropped.rows)])
         return bool(self.snapshot.graph.blob[minus(nodes, self.removal.nodes)].any())
 
@@ -236,12 +237,12 @@ class Preview(Answer):
 
     @cached_property
     def nodes(self) -> NDArray[np.int32]:
-        """The nodes of the blobs that would go, in the order of `digests`."""
+        """The nodes of the blobs that would be freed, in the order of `digests`."""
         return self.removal.nodes[self.snapshot.graph.blob[self.removal.nodes]]
 
     @cached_property
     def sure(self) -> NDArray[np.int32]:
-        """The nodes of the blobs that go for sure."""
+        """The nodes of the blobs that are certainly freed."""
         return self.nodes if self.exact else certainly_freed(self.snapshot, self.nodes, self._unknown)
 
     @cached_property
@@ -253,7 +254,7 @@ class Preview(Answer):
         return minus(unknown(self.snapshot.graph), self.removal.nodes)
 
     def __len__(self) -> int:
-        """Return the number of blobs that would go."""
+        """Return the number of blobs that would be freed."""
         return len(self.nodes)
 
     def to_dict(self) -> dict[str, object]:
@@ -279,17 +280,17 @@ class Preview(Answer):
         }
 
     def title(self) -> str:
-        """Return the answer in one line: first what is really done, then what the policy promises."""
+        """Return the answer in one line: the real effect first, then the promise of the policy."""
         noun = self.dropped.noun
         names = join_some([truncate(abbreviate(target), NAME_SHOWN) for target in self.targets], 3)
         return headline(self, f"Dropping {count(len(self.targets), noun) if noun else names}")
 
     def lines(self) -> list[str]:
-        """Return what else a reader must know, line by line."""
+        """Return the further notes for a reader, a line each."""
         return notes(self)
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
-        """Return what a reader must know, and the biggest blobs that would go; folded, why others stay."""
+        """Return the notes and the biggest freed blobs; folded: the reasons why others stay."""
         return sections_of(self, rows)
 
 
@@ -301,16 +302,16 @@ def simulate_deref(
     untagged: bool = False,
     policy: str | None = None,
 ) -> Preview:
-    """Return what would go if these references were dropped together; nothing is written anywhere.
+    """Return what dropping these references together would free; nothing is written anywhere.
 
     `targets` are names, digests, unique prefixes of a digest, patterns of whole names (`shop/*`, `*:1.?`, `*:[0-9]*`,
-    `re:.*-rc[0-9]+`), or lists, Indexes or Series of them; `groups` are repositories of which every pin is dropped. A
-    digest means one anonymous pin of it (where it has none and the store is marked and swept: every name on it);
-    `all_pins` drops all pins on what is named. `untagged` drops the manifests that no tag names and nothing needs, as
-    `untagged_frame` says, of all repositories or of `groups`; no target and no other policy may be given beside it.
-    Errors: what `scan` raises, UnknownTargetError, AmbiguousTargetError, PatternError, InvalidDigestError,
+    `re:.*-rc[0-9]+`), or lists, Indexes or Series of them; `groups` are repositories: every pin in them is dropped. A
+    digest means one anonymous pin on it (if it has none and the store is marked and swept: every name on it);
+    `all_pins` drops all pins on each target. `untagged` drops the manifests that no tag names and nothing needs (see
+    `untagged_frame`), in all repositories or in `groups`; targets and another policy may not be given with it.
+    Errors: as `scan`, UnknownTargetError, AmbiguousTargetError, PatternError, InvalidDigestError,
     BlobNotFoundError, NotPinnedError, UnknownPolicyError, PlanError.
-    Cost: what goes and its links, once the snapshot was asked before.
+    Cost: the freed nodes and their links, if the snapshot was used before.
 
     >>> store = demo.small()
     >>> blobkit.simulate_deref(store, "shop/web:1.0").bytes, blobkit.simulate_deref(store, "shop/web:1.*").bytes
@@ -326,7 +327,7 @@ def simulate_deref(
 
 
 def preview_of(snapshot: Snapshot, dropped: PinSelection) -> Preview:
-    """Return what would go if these pins were dropped together."""
+    """Return what dropping these pins together would free."""
     rows = np.fromiter(dropped.rows, np.int64, len(dropped.rows))
     number = np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows))
     holds = snapshot.holding[rows] & (number > 0)

@@ -1,4 +1,4 @@
-"""The blobs that a target reaches, one row each."""
+"""The blobs that a target reaches, one row for each."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def reach(
     """Return the rows of `to_frame` that a target reaches by links that count, with `depth` from the target.
 
     `target` is a name, a digest, a unique prefix of one, a pattern of names, or a list of them: then `depth` (int32) is
-    the fewest links from any of them, 0 for what they name. Sorted by depth, then by digest (index `digest`). A target
-    need not hold anything: garbage reaches too. `columns` picks columns of `to_frame`; `depth` comes first, always.
-    Errors: what `scan` raises, UnknownTargetError, AmbiguousTargetError, InvalidDigestError, BlobNotFoundError. Cost:
-    what is reached, and the columns.
+    the fewest links from any of them, 0 for the named blobs. Sorted by depth, then by digest (index `digest`). A target
+    may be garbage. `columns` picks columns of `to_frame`; `depth` comes first, always.
+    Errors: as `scan`, UnknownTargetError, AmbiguousTargetError, InvalidDigestError, BlobNotFoundError. Cost:
+    the reached nodes, and the columns.
 
     >>> blobkit.reach(demo.small(), "shop/web:1.0", columns=["size", "kind"])["depth"].tolist()
     [0, 1, 1, 1, 1]

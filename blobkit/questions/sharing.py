@@ -28,20 +28,21 @@ __all__ = ["Sharing", "sharing"]
 
 PAIRED = 32
 NAMES_LISTED = 10_000_000
-"""Names in all sets together: where groups reach one another, their sets would fill the memory."""
+"""The most names in all sets together: if groups reach one another, the sets would fill the memory."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sharing(Answer):
     """Bytes by the exact set of groups that reach them, under the snapshot's policy.
 
-    - `frame`: `groups` (tuple of names, sorted), `blobs`, `bytes` (int64), biggest first; they add up to what is
-      stored. What no group reaches is in the rows `(untagged)`, `(unknown)` and `(garbage)`; `(other)` is the group of
-      what `by` maps to nothing. Where the sets have more than 10,000,000 names, the smallest are one row `(more)`
-    - `pairs`: the bytes that each two groups both reach, on the diagonal what each reaches; of many groups the 32
-      that reach most
+    - `frame`: `groups` (tuple of names, sorted), `blobs`, `bytes` (int64), biggest first; they add up to the
+      stored bytes. Blobs that no group reaches are in the rows `(untagged)`, `(unknown)` and `(garbage)`; `(other)` is
+      the group of pins that `by` maps to nothing. If the sets have more than 10,000,000 names, the smallest sets are
+      one row `(more)`
+    - `pairs`: the bytes that both groups of a pair reach, on the diagonal the bytes of one group; of many groups, the
+      32 that reach most
 
-    What pins without a name, or garbage with counts, hold too is in the set all the same: `usage` says what goes.
+    Blobs that pins without a name, or counted garbage, also hold are in the sets too: see `usage` for freed bytes.
 
     >>> sharing = blobkit.sharing(demo.small(), by="repo")
     >>> int(sharing.frame["bytes"].sum()), sharing.snapshot.bytes
@@ -88,7 +89,7 @@ class Sharing(Answer):
         return f"{shared} are shared by {truncate(self.by, NAME_SHOWN)}, in {count(int(self._several.sum()), 'set')}"
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
-        """Return the biggest sets of groups; folded, what each group shares with the biggest of the others."""
+        """Return the biggest sets of groups; folded: the bytes that pairs of groups share."""
         sets = frame_table(self.frame, rows=rows, total=("blobs", "bytes"))
         lines = (truncate(self.snapshot.caption(), LINE_SHOWN),)
         return Section("", lines, sets), Section("Shared by two groups", table=self._pairs_table(rows), folded=True)
@@ -105,10 +106,10 @@ class Sharing(Answer):
 
 
 def sharing(x: SupportsSnapshot | Address, by: By = "repo", *, policy: str | None = None) -> Sharing:
-    """Return which groups share how much: bytes by the exact set of groups that reach them.
+    """Return the bytes that groups share: bytes by the exact set of groups that reach them.
 
-    `by` as in `usage`. Errors: what `scan` raises, GroupingError. Cost: what each group reaches and its links, and a
-    sort of the blobs.
+    `by` as in `usage`. Errors: as `scan`, GroupingError. Cost: the nodes that each group reaches and their
+    links, and a sort of the blobs.
 
     >>> sharing = blobkit.sharing(demo.small(), by="repo")
     >>> int(sharing.pairs.loc["data/etl", "shop/web"])  # bytes that both use
@@ -155,7 +156,7 @@ def _sorted(parts: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _pairs(snapshot: Snapshot, found: Held) -> pd.DataFrame:
-    """Return the matrix of the groups that reach most, those first."""
+    """Return the matrix of the groups that reach most, largest first."""
     (closure,) = found.reach.sums(snapshot.graph.size)
     top = np.argsort(-closure, kind="stable")[:PAIRED].astype(np.int32)
     index = found.names[top].rename("group")

@@ -1,4 +1,4 @@
-"""A store at a glance: what is stored, what of it is live, what is biggest, what each tag costs."""
+"""An overview of a store: stored bytes by status, the biggest blobs, the cost of each tag."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ __all__ = ["Summary", "summary"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Summary(Answer):
-    """Totals by status, the `top` blobs by retained bytes, the tags, and what was noticed.
+    """Totals by status, the `top` blobs by retained bytes, the tags, and the notices.
 
-    Garbage younger than `min_age` is `fresh`; None: that is not judged.
+    Garbage younger than `min_age` is `fresh`; None: this is not judged.
     """
 
     snapshot: Snapshot
@@ -44,14 +44,14 @@ class Summary(Answer):
 
     @cached_property
     def biggest(self) -> pd.DataFrame:
-        """The blobs that retain most, with the columns that tell why they matter."""
+        """The blobs that retain most, with the columns that show why."""
         columns = ["size", "retained", "frees", "kind", "status", "refcount", "tags"]
         frame = to_frame(self.snapshot, columns=columns, min_age=self.min_age)
         return frame.sort_values(["retained", "size"], ascending=False).head(self.top)
 
     @cached_property
     def tags(self) -> pd.DataFrame:
-        """All tags, those first that free most when dropped alone."""
+        """All tags; first those that free most when dropped alone."""
         return tags_frame(self.snapshot).sort_values(["exclusive", "closure"], ascending=False)
 
     @property
@@ -61,7 +61,7 @@ class Summary(Answer):
 
     @cached_property
     def notices(self) -> tuple[str, ...]:
-        """Notices of unreadable, unknown or odd things, and the reasons for which a collector would stop."""
+        """Notices of unreadable, unknown or odd things, and the reasons why a collector would stop."""
         return (*would_abort(self.snapshot), *self.snapshot.notices["message"].to_pylist())
 
     def title(self) -> str:
@@ -73,16 +73,16 @@ class Summary(Answer):
         return (Section("", tuple(self._lines()[1:])), *self.tables(min(rows, self.top)))
 
     def tables(self, rows: int) -> tuple[Section, ...]:
-        """Return the biggest blobs and the tags, those first that free most alone."""
+        """Return the biggest blobs and the tags; first those that free most alone."""
         tags = self.tags[["digest", "kind", "closure", "exclusive", "same_digest"]]
-        title = f"Tags by what dropping each alone frees ({min(len(tags), rows):,} of {len(tags):,})"
+        title = f"Tags by the bytes that dropping each alone frees ({min(len(tags), rows):,} of {len(tags):,})"
         return (
             Section("Biggest by retained bytes", table=frame_table(self.biggest, rows=rows)),
             Section(title, table=frame_table(tags, rows=rows)),
         )
 
     def totalled(self) -> list[str]:
-        """Return what it is of and the totals, in a line each."""
+        """Return the caption and the totals, a line each."""
         parts = [
             f"{blobs:,} {status} ({human_bytes(int(size))})"
             for status, blobs, size in self.totals.itertuples()
@@ -115,6 +115,6 @@ class Summary(Answer):
 
 
 def summary(x: SupportsSnapshot | Address, *, top: int = 10, policy: str | None = None) -> Summary:
-    """Return the store at a glance, with tables of `top` rows. Cost: as `to_frame` and `tags_frame`."""
+    """Return the overview of a store, with tables of `top` rows. Cost: as `to_frame` and `tags_frame`."""
     snapshot = as_snapshot(x)
     return Summary(snapshot if policy is None else snapshot.with_policy(policy), top)

@@ -1,4 +1,4 @@
-"""Use of space: bytes by tag, repository, kind or any other group, each blob paid for once."""
+"""Use of space: bytes by tag, repository, kind or any other group, each blob counted once."""
 
 from __future__ import annotations
 
@@ -28,17 +28,19 @@ __all__ = ["Usage", "usage"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Usage(Answer):
-    """The use of space under the snapshot's policy: the groups by name, then the rows beside them.
+    """The use of space under the snapshot's policy: the groups by name, then special rows.
 
-    `frame`, int64, index `group`: `blobs` and `closure` (bytes) that the group reaches; `exclusive`: bytes that go if
-    all its pins are dropped (by platform: that only its images reach); `shared` = closure - exclusive; `split`: its
-    share of the bytes, where each blob is dealt to the k groups that reach it, size // k each and what is left one byte
-    each by sorted name. `beside` (bool): whether the row stands beside the groups. These rows are there where they are
-    not empty:
+    `frame`, int64, index `group`: `blobs` and `closure` (bytes) that the group reaches; `exclusive`: bytes freed if all
+    its pins are dropped (by platform: bytes that only its images reach); `shared` = closure - exclusive; `split`: its
+    share of the bytes: each blob is apportioned to the k groups that reach it, size // k each; the remaining bytes go,
+    one each, to the first groups by name. `beside` (bool): whether the row is a special row, not a group. Special rows
+    exist only if they are not empty:
 
-    - `(untagged)` what pins without a name hold, and no group; `(other)` the group of all that `by` maps to nothing
-    - `(other names)` what names hold that `where` leaves out, and no group: what both hold, the groups pay for alone
-    - `(garbage)` what nothing reaches; `(unknown)` the same while a manifest in use is unreadable
+    - `(untagged)`: blobs held by pins without a name, and by no group; `(other)`: the group of pins that `by` maps to
+      nothing
+    - `(other names)`: blobs held by names that `where` does not choose, and by no group; blobs of both count in the
+      groups only
+    - `(garbage)`: blobs that nothing reaches; `(unknown)`: the same if a manifest in use is unreadable
 
     >>> usage = blobkit.usage(demo.small(), by="repo")
     >>> int(usage.frame["split"].sum()), usage.snapshot.bytes
@@ -78,7 +80,7 @@ class Usage(Answer):
         return lines
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
-        """Return the groups with the largest shares, then the rows beside the groups that are not empty."""
+        """Return the groups with the largest shares, then the special rows that are not empty."""
         frame = self.frame
         is_beside = frame["beside"].to_numpy()
         frame = frame.drop(columns="beside")
@@ -89,7 +91,7 @@ class Usage(Answer):
         top = groups.sort_values(share, ascending=False, kind="stable")
         return (
             Section("", tuple(self._lines()), frame_table(top, rows=rows, total=[share])),
-            Section("Beside the groups", table=frame_table(others)),
+            Section("In no group", table=frame_table(others)),
         )
 
 
@@ -99,17 +101,17 @@ def usage(
     """Return what uses the space, by group; the shares add up to the stored bytes, exactly.
 
     `by` is "tag" or "repo" (pins that hold are grouped by their name or repository); a function, Series or mapping that
-    gives the name of a pin its group (a Series by the index of `tags_frame`; None or NaN: `(other)`); "platform": a
-    layer has the platforms of the manifests above it, and what has none, as an index has, goes to `(other)`; or "kind",
-    "media_type", "month" (of `modified`, UTC), which sort the blobs themselves into groups: no blob is in two, one of
-    which it is not known goes to `(other)`.
+    maps the name of a pin to its group (a Series by the index of `tags_frame`; None or NaN: `(other)`); "platform": a
+    layer has the platforms of the manifests above it; blobs without one, such as an index, are in `(other)`; or "kind",
+    "media_type", "month" (of `modified`, UTC), which group the blobs themselves: each blob has one group, `(other)` if
+    the value is unknown.
 
     `where` chooses the names that count: a bool mask over `tags_frame` (a Series with its index, or an array), a
-    pattern (`"*-rc*"`, `"re:..."`), or names. Then `exclusive` is what goes if the chosen names of a group are dropped
-    while all others stay, and what only the others hold is the row `(other names)`.
+    pattern (`"*-rc*"`, `"re:..."`), or names. Then `exclusive` is the bytes freed if the chosen names of a group are
+    dropped while all others stay; blobs that only the others hold are in the row `(other names)`.
 
-    Errors: what `scan` raises, GroupingError, ChoiceError, UnknownTargetError, PatternError. Cost: what each group
-    reaches, and its links.
+    Errors: as `scan`, GroupingError, ChoiceError, UnknownTargetError, PatternError. Cost: the nodes that
+    each group reaches, and their links.
 
     >>> usage = blobkit.usage(demo.small(), by=lambda tag: tag.split("/")[0])  # by team
     >>> usage.frame["split"].nlargest(3).to_dict()

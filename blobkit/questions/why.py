@@ -1,4 +1,4 @@
-"""The reasons why a blob is still there: every pin that reaches it, and the way from each."""
+"""The reasons why a blob is still there: every pin that reaches it, and a path from each."""
 
 from __future__ import annotations
 
@@ -44,16 +44,17 @@ HOLDERS_SHOWN = 3
 
 
 class Paths(Mapping[str, tuple[str, ...]]):
-    """A shortest way down to a blob from each name: the keys of the nodes on it, found when it is asked for.
+    """A shortest path to a blob from each name, as the keys of its nodes; it is computed when it is read.
 
-    Of several next nodes that with the smallest key. `ends` is where the names are, `below` the next node of each node.
+    Among several next nodes, the one with the smallest key is taken. `ends` has the nodes of the names, `below` the
+    next node of each node.
     """
 
     def __init__(self, snapshot: Snapshot, ends: dict[str, int], below: NDArray[np.int32]) -> None:
         self._snapshot, self._ends, self._below = snapshot, ends, below
 
     def __getitem__(self, name: str) -> tuple[str, ...]:
-        """Return the way from a name. Cost: the nodes on it."""
+        """Return the path from a name. Cost: the nodes on it."""
         way = [self._ends[name]]
         while self._below[way[-1]] >= 0:
             way.append(int(self._below[way[-1]]))
@@ -70,7 +71,7 @@ class Paths(Mapping[str, tuple[str, ...]]):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Why(Answer):
-    """The pins that hold the blob `digest` under the snapshot's policy; falsy when nothing does.
+    """The pins that hold the blob `digest` under the snapshot's policy; falsy if there are none.
 
     >>> store = demo.small()
     >>> why = blobkit.why(store, store.tags()["shop/web:2.0"])
@@ -83,7 +84,7 @@ class Why(Answer):
 
     @cached_property
     def tags(self) -> tuple[str, ...]:
-        """All names that reach the blob, sorted; as targets they stay names, also where one is a digest."""
+        """All names that reach the blob, sorted; as targets they are always names, even if one looks like a digest."""
         return tuple(map(PinName, sorted(set(self.frame.loc[self._named, "tag"].tolist()))))
 
     @cached_property
@@ -93,7 +94,7 @@ class Why(Answer):
 
     @property
     def releasable(self) -> bool:
-        """Whether dropping all of `tags` lets the blob go: nothing else reaches it, and it is not leaked."""
+        """Whether dropping all of `tags` frees the blob: nothing else reaches it, and it is not leaked."""
         return not self.others and not leaked(self.snapshot.graph)[self._node]
 
     @cached_property
@@ -105,7 +106,7 @@ class Why(Answer):
 
     @cached_property
     def paths(self) -> Paths:
-        """A shortest way down to the blob from each of `tags` and `others`: the keys of the nodes on it."""
+        """A shortest path to the blob from each of `tags` and `others`: the keys of the nodes on it."""
         ends: dict[str, int] = {}
         for name, node in zip(self.frame["tag"].tolist(), self._nodes.tolist(), strict=True):
             ends.setdefault(name, node)
@@ -113,9 +114,9 @@ class Why(Answer):
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """One row a pin that reaches the blob, nearest first: tag, pin (its kind), digest (where), links (how far).
+        """One row for each pin that reaches the blob, nearest first: tag, pin (its kind), digest, links (distance).
 
-        `tag`: the full name, of a pin without one the digest that it is on; `name` is the older word for it. A digest
+        `tag`: the full name (for a pin without a name, its digest); `name` is the older name of this column. A digest
         with several pins has several rows.
         """
         pins = self.snapshot.pins
@@ -132,7 +133,7 @@ class Why(Answer):
         )
 
     def preview(self) -> Preview:
-        """Return what would go if every pin that reaches the blob were dropped; tags go with their revisions."""
+        """Return what dropping every pin that reaches the blob would free; tags are dropped with their revisions."""
         count_of = numbers(self.snapshot.pins["count"])
         rows = {row: int(count_of[row]) for row in self._rows.tolist()}
         dropped = untagged(self.snapshot, PinSelection((*self.tags, *self.others), rows=rows))
@@ -185,7 +186,7 @@ class Why(Answer):
 
     @cached_property
     def _named(self) -> NDArray[np.bool_]:
-        """Whether each of the rows is a name that one would call a tag."""
+        """Whether each of the rows is a tag, not a revision or an anonymous pin."""
         pins = self.snapshot.pins
         is_tag: NDArray[np.bool_] = ~IS_REVISION[codes(pins["kind"])[self._rows]]
         is_tag &= np.asarray(pins["name"].take(self._rows).is_valid())
@@ -193,7 +194,7 @@ class Why(Answer):
 
     @cached_property
     def _below(self) -> NDArray[np.int32]:
-        """The next node on a shortest way down to the blob, -1 for the blob itself. Cost: nodes + links above it."""
+        """The next node on a shortest path to the blob, -1 for the blob itself. Cost: nodes + links above it."""
         distance = self._distance
         first, targets = links_within(*incoming(self.snapshot.graph), distance >= 0)
         source = np.repeat(np.arange(len(distance), dtype=np.int32), np.diff(first))
@@ -209,33 +210,31 @@ class Why(Answer):
         if self.others:
             lines.append(f"dropping the names is not enough: {_few(self.others)}")
         elif not self.releasable:
-            lines.append(
-                "dropping the names is not enough: references that nothing accounts for hold it (see an audit)"
-            )
+            lines.append("dropping the names is not enough: unexplained references also hold it (run an audit)")
         return [truncate(line, LINE_SHOWN) for line in lines]
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
-        """Return what holds the blob: the nearest pins; folded, a shortest way from each of them."""
+        """Return the nearest pins that hold the blob; folded: a shortest path from each of them."""
         names = list(islice(self.paths, rows))
         ways = columns_table({"tag": names, "way": [self.paths[name] for name in names]}, {"way": Unit.NAMES})
         return (
             Section("", tuple(self._lines()), frame_table(self.frame, ("tag", "pin", "digest", "links"), rows=rows)),
-            Section("Ways down to it", table=ways, folded=True),
+            Section("Paths to it", table=ways, folded=True),
         )
 
 
 def _few(found: tuple[str, ...]) -> str:
-    """Return the first of these, and how many more there are."""
+    """Return the first of these, and the number of the others."""
     shown = [truncate(abbreviate(key), NAME_SHOWN) for key in found[:HOLDERS_SHOWN]]
     more = len(found) - len(shown)
     return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
 def why(x: SupportsSnapshot | Address, blob: str, *, policy: str | None = None) -> Why:
-    """Return why a blob is still there: what holds it under the policy, and how to let it go.
+    """Return why a blob is still stored: what holds it under the policy, and how to free it.
 
-    `blob` is a digest, a unique prefix of one, or a name. Errors: what `scan` raises, BlobNotFoundError,
-    InvalidDigestError, UnknownTargetError, AmbiguousTargetError. Cost: nodes + links; each of `.paths` what is on it.
+    `blob` is a digest, a unique prefix of one, or a name. Errors: as `scan`, BlobNotFoundError,
+    InvalidDigestError, UnknownTargetError, AmbiguousTargetError. Cost: nodes + links; each of `.paths`: its nodes.
 
     >>> store = demo.small()
     >>> layer = blobkit.to_frame(store)["refcount"].idxmax()

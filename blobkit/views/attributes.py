@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Row = Iterator[tuple[str, object]]
     Column = tuple[NDArray[np.generic], list[str] | None]
-    """An array, or codes with the words that they stand for."""
+    """An array, or codes with the words that they encode."""
 
 __all__ = ["Attributes", "kind_names", "kinds", "plain"]
 
@@ -35,7 +35,7 @@ _NOT_IN_XML = re.compile(r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 class Attributes:
-    """The attributes of the nodes of a snapshot: found out when first asked for, which costs what `to_frame` does."""
+    """The attributes of the nodes of a snapshot. They are computed when first read, at the cost of `to_frame`."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -88,7 +88,7 @@ def kinds(snapshot: Snapshot) -> NDArray[np.unsignedinteger]:
 
 
 def _iso(moment: datetime | int | None) -> str:
-    """Return a time as ISO 8601; one that Python has no year for (a number) as numpy writes it."""
+    """Return a time as ISO 8601; a time that Python cannot represent (a number) as numpy writes it."""
     if moment is None:
         return ""
     if isinstance(moment, datetime):
@@ -97,5 +97,5 @@ def _iso(moment: datetime | int | None) -> str:
 
 
 def plain(text: str) -> str:
-    """Return the text with what XML 1.0 cannot hold as backslash escapes: one such name would spoil the whole file."""
+    """Return the text with characters that XML 1.0 forbids as backslash escapes: one would make the file invalid."""
     return _NOT_IN_XML.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

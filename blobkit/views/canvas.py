@@ -1,7 +1,7 @@
 """Axes whose data units are points, with text that is safe and fits. The only file that imports matplotlib.
 
-Text comes from strangers: it is never read as mathematics, control characters and what the font cannot draw are shown
-as escapes. Colours of text and background are those of the style in force, so that dark styles work.
+Text is untrusted: it is never read as mathematics; control characters, and characters that the font lacks, are shown as
+escapes. Colours of text and background follow the current style, so dark styles work.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A link that starts at `x`, `y`, runs level to `leave` and bends from there to `to_x`, `to_y`."""
+    """A link that starts at `x`, `y`, runs horizontally to `leave` and curves from there to `to_x`, `to_y`."""
 
     x: float
     y: float
@@ -59,7 +59,7 @@ class Curve:
 
 
 class Canvas:
-    """Given axes, or a new figure of our own; `own` says which.
+    """Axes given by the user, or a new figure of our own (`own`).
 
     x goes right from 0 to `width` and y down from 0 to `height`, in points. `font` is the size of small text.
     """
@@ -75,12 +75,12 @@ class Canvas:
         self._ruler.set_in_layout(False)
         engine = self.figure.get_layout_engine()
         if engine is not None and self.ax.get_subplotspec() is not None:
-            engine.execute(self.figure)  # else the axes are measured before they get their place
+            engine.execute(self.figure)  # else the axes are measured before they have their position
         box = self.ax.get_window_extent()
         self.resize(box.width * POINTS / self.figure.dpi, box.height * POINTS / self.figure.dpi)
 
     def resize(self, width: float, height: float) -> None:
-        """Make the drawing this large, in points: the figure, where it is ours, else the units."""
+        """Set the size of the drawing, in points: of the figure if it is our own, else of the units."""
         self.width, self.height = width, height
         if self.own:
             whole = (width + 2 * MARGIN, height + TITLE + 2 * MARGIN)
@@ -90,13 +90,13 @@ class Canvas:
         self.ax.set_ylim(height, 0)
 
     def measure(self, text: str, size: float | None = None) -> float:
-        """Return how wide a text is, in points."""
+        """Return the width of a text, in points."""
         self._ruler.set_text(_drawable(text))
         self._ruler.set_fontsize(size or self.font)
         return float(self._ruler.get_window_extent().width) * POINTS / self.figure.dpi
 
     def fitted(self, text: str, room: float, size: float | None = None) -> str:
-        """Return as much of the text as has room, with an ellipsis for the rest."""
+        """Return the text, shortened with an ellipsis to fit."""
         text = _drawable(text)
         wide = self.measure(text, size)
         shown = text
@@ -117,7 +117,7 @@ class Canvas:
         faint: bool = False,
         bold: bool = False,
     ) -> Text:
-        """Write one line with its middle at `y`; a rim in the colour of the ground keeps it readable on links."""
+        """Write one line with its middle at `y`; an outline in the background colour keeps it readable on links."""
         return self.ax.text(
             x,
             y,
@@ -135,7 +135,7 @@ class Canvas:
         )
 
     def title(self, text: str, tail: str) -> None:
-        """Set the title, one line: in smaller letters, then shortened, where it would not fit; the tail stays whole."""
+        """Set the title, one line; if it does not fit, use smaller letters, then shorten it, but not the tail."""
         tail = f" {tail}"
         size = float(mpl.rcParams["font.size"]) * 1.05
         size *= min(max(self.width / max(self.measure(text + tail, size), 1), 0.8), 1)
@@ -143,14 +143,14 @@ class Canvas:
         self.ax.set_title(shown, loc="left", fontsize=size, parse_math=False, usetex=False, color=self.text_colour)
 
     def sentence(self, text: str) -> None:
-        """Write in the middle why there is nothing to draw."""
+        """Write in the middle the reason why there is nothing to draw."""
         if self.own:
             self.resize(420, 90)
         shown = self.fitted(text, self.width)
         self.write(self.width / 2, self.height / 2, shown, align="center", faint=True)
 
     def dots(self, dots: Sequence[Dot]) -> None:
-        """Draw marks; nothing where there are none."""
+        """Draw marks; nothing if there are none."""
         for several in (False, True):
             some = [dot for dot in dots if dot.several == several]
             if some:
@@ -167,7 +167,7 @@ class Canvas:
                 )
 
     def curves(self, curves: Sequence[Curve], alpha: float) -> None:
-        """Draw links as curves that leave and arrive level; nothing where there are none."""
+        """Draw links as curves that leave and arrive horizontally; nothing if there are none."""
         lines = PathCollection(
             [_path(curve) for curve in curves],
             facecolors="none",
@@ -181,7 +181,7 @@ class Canvas:
     def bar(  # noqa: PLR0913 (where, how large, how)
         self, x: float, y: float, width: float, height: float, *, colour: str, hatched: bool = False
     ) -> None:
-        """Draw a bar from `x`, with its middle at `y`; it is a line at least."""
+        """Draw a bar from `x`, with its middle at `y`; an empty bar is a line."""
         self.ax.add_patch(
             Rectangle(
                 (x, y - height / 2),
@@ -200,13 +200,13 @@ class Canvas:
         self.ax.plot([x, x], [top, bottom], color=self.text_colour, linewidth=0.6, alpha=0.5, zorder=2)
 
     def done(self) -> Axes:
-        """Return the axes, without what only measured."""
+        """Return the axes, without parts that only served for measuring."""
         self._ruler.remove()
         return self.ax
 
 
 def _path(curve: Curve) -> Path:
-    """Return a curve to the right; to what is no further right, one that swings out and comes back."""
+    """Return a curve to the right; if the end is not to the right, a curve that goes out and comes back."""
     start, end = (curve.leave, curve.y), (curve.to_x, curve.to_y)
     middle = (curve.leave + curve.to_x) / 2 if curve.to_x > curve.leave else curve.leave + 40
     bend = [start, (middle, curve.y), (middle, curve.to_y), end]
@@ -214,10 +214,10 @@ def _path(curve: Curve) -> Path:
 
 
 def _figure(ax: Axes) -> Figure:
-    """Return the figure that axes are in, also where it is in parts."""
+    """Return the figure of axes, also if they are in a subfigure."""
     figure = ax.get_figure(root=True)
     if figure is None:
-        msg = "these axes are in no figure"
+        msg = "these axes have no figure"
         raise ValueError(msg)
     return figure
 
@@ -230,7 +230,7 @@ def _ground(figure: Figure) -> str:
 
 
 def _drawable(text: str) -> str:
-    """Return the text in one line, with escapes for what is invisible, or missing in the fonts in force."""
+    """Return the text in one line, with escapes for characters that are invisible or missing in the current fonts."""
     text = printable(text)
     if text.isascii():
         return text
@@ -239,7 +239,7 @@ def _drawable(text: str) -> str:
 
 
 def _fonts(families: tuple[str, ...]) -> list[str]:
-    """Return the font files that text is drawn with, fallbacks included; nothing is logged of those not installed."""
+    """Return the font files for text, with fallbacks; fonts that are not installed are not logged."""
     wanted: list[str] = []
     for family in families:
         wanted += mpl.rcParams[f"font.{family}"] if family in _GENERIC else [family]  # type: ignore[index]  # (five keys)

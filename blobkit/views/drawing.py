@@ -33,7 +33,7 @@ COLOURS = {
     "virtual node": "#8888CC",
     "absent": "#DD4444",
 }
-"""A colour for each mark: told apart by colour-blind readers, seen on white and on black."""
+"""A colour for each mark: distinct for colour-blind readers, visible on white and on black."""
 
 GREY, REACHED = "#999999", "#7F93AD"
 LINE, ROW = 1.5, 2.1
@@ -48,7 +48,7 @@ MANY_LINKS = 80
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A layer of the picture: its marks, where it starts, how wide its marks and its labels are."""
+    """A layer of the picture: its marks, its position, the width of its marks and labels."""
 
     marks: Sequence[int]
     x: float
@@ -67,7 +67,7 @@ class _Column:
 
 
 def rows_that_fit(canvas: Canvas) -> int:
-    """Return how many marks have room above each other, with a legend below."""
+    """Return the number of marks that fit above each other, with a legend below."""
     line = canvas.font * LINE
     return max(int(canvas.height / line) - 2, 4)
 
@@ -92,7 +92,7 @@ def draw_folded(canvas: Canvas, folded: Folded) -> None:
 
 
 def _diameters(groups: Sequence[Group], largest: float) -> list[float]:
-    """Return the width of each mark: areas are bytes, down to what is just visible."""
+    """Return the width of each mark: areas are bytes, with a visible minimum."""
     most = max(1, *(group.bytes for group in groups))
     return [max(largest * sqrt(group.bytes / most), DOT[0]) for group in groups]
 
@@ -100,7 +100,7 @@ def _diameters(groups: Sequence[Group], largest: float) -> list[float]:
 def _columns(
     canvas: Canvas, found: Sequence[Sequence[int]], groups: Sequence[Group], dots: Sequence[float]
 ) -> list[_Column]:
-    """Return where each column goes; a figure of our own becomes as wide as that needs, within reason."""
+    """Return the position of each column; a figure of our own gets the width that they need, within limits."""
     dot = [max(dots[mark] for mark in column) for column in found]
     label = _labels(canvas, found, groups)
     gutters = len(found) - 1
@@ -124,13 +124,13 @@ def _columns(
 
 
 def _labels(canvas: Canvas, found: Sequence[Sequence[int]], groups: Sequence[Group]) -> list[float]:
-    """Return how wide the labels of each column want to be; only the last column may have long ones."""
+    """Return the preferred width of the labels of each column; only the last column may have long ones."""
     wide = [max(canvas.measure(_text(groups[mark])) for mark in column) + GAP for column in found]
     return [*(min(label, LABEL) for label in wide[:-1]), min(wide[-1], LAST_LABEL)]
 
 
 def _shared(wanted: Sequence[float], room: float) -> list[float]:
-    """Return the widths that share the room: all get what they want, or up to the same limit."""
+    """Return the widths that share the room: the preferred ones, or at most the same limit for all."""
     limit = max(wanted)
     for _ in range(40):
         if sum(min(width, limit) for width in wanted) <= room:
@@ -182,7 +182,7 @@ def _width(number: int) -> float:
 
 
 def _label(canvas: Canvas, group: Group, column: _Column, y: float) -> float:
-    """Write what a mark is and why it stays, shortened to the column; return where the text ends."""
+    """Write the label and the note of a mark, shortened to the column; return the end of the text."""
     what, note = _what(group), group.note
     room = column.label - 1
     if note and canvas.measure(_text(group)) > room:
@@ -202,7 +202,7 @@ def _label(canvas: Canvas, group: Group, column: _Column, y: float) -> float:
 
 
 def _legend(groups: Sequence[Group]) -> list[tuple[Dot | None, str]]:
-    """Return what the legend says: a mark, or none, and text."""
+    """Return the entries of the legend: a mark or None, and text."""
     shown = {group.mark for group in groups if group.state != "kept"}
     small = DOT[0] * 1.6
     entries: list[tuple[Dot | None, str]] = [(Dot(0, 0, small, COLOURS[mark]), mark) for mark in MARKS if mark in shown]
@@ -238,7 +238,7 @@ def _draw_legend(canvas: Canvas, entries: Sequence[tuple[Dot | None, str]], y: f
 
 
 def draw_steps(canvas: Canvas, steps: Sequence[Step]) -> None:
-    """Draw bars from top to bottom, each from where the one before ended, with names before and text behind."""
+    """Draw bars from top to bottom, each from the end of the previous one, with names before and text after."""
     names = [canvas.measure(step.name) for step in steps]
     texts = [min(canvas.measure(step.text), BAR_TEXT) for step in steps]
     if canvas.own:

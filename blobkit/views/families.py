@@ -1,4 +1,4 @@
-"""Which families of names (a repository, or what plain names begin with) reach each blob, for pictures that fold."""
+"""Find the families of names (by repository, or by the start of plain names) that reach each blob, for folding."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _VERSION = r"(?s)(?:[:@]|[-_./]?v?[0-9]|[-_./]latest).*$"
 
 @dataclass(frozen=True, eq=False)
 class Families:
-    """Up to 15 families by name, those that retain most first, then perhaps one for all others.
+    """Up to 15 families by name, first those that retain most; then one for all others, if any.
 
-    `reach` has bit i set in the number of each node that family i reaches, `remain` those that reach it afterwards.
+    `reach` has bit i set in the number of each node that family i reaches, `remain` the same after the removal.
     """
 
     names: tuple[str, ...]
@@ -44,7 +44,7 @@ class Families:
 
 
 def families(before: Referrers, after: Referrers) -> Families:
-    """Return which families reach each node by the pins that hold before and after. Cost: 16 closures, or 32."""
+    """Return the families that reach each node by the pins before and after. Cost: 16 closures, or 32."""
     snapshot = before.snapshot
     graph = snapshot.graph
     rows = np.flatnonzero(before.rows)
@@ -63,7 +63,7 @@ def families(before: Referrers, after: Referrers) -> Families:
 
 
 def _reach(graph: ReferenceGraph, node: NDArray[np.int32], family: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Return in bit i of each node whether the pinned nodes of family i reach it."""
+    """Return for each node the families with pinned nodes that reach it, as bits."""
     reach = np.zeros(len(graph.size), np.int32)
     for i in unique(family).tolist():
         pinned = unique(node[family == i])
@@ -72,7 +72,7 @@ def _reach(graph: ReferenceGraph, node: NDArray[np.int32], family: NDArray[np.in
 
 
 def _family(snapshot: Snapshot, rows: NDArray[np.int64]) -> pd.Series[str]:
-    """Return the family of each pin: its repository, else its name up to a version, else that it is anonymous."""
+    """Return the family of each pin: its repository, else its name up to a version, else a name for anonymous pins."""
     name = snapshot.pins["name"].take(rows).to_pandas().astype("str")
     group = snapshot.pins["group"].take(rows).to_pandas().astype("str")
     stem = name.str.replace(_VERSION, "", regex=True)

@@ -1,4 +1,4 @@
-"""Many nodes as few groups: a picture has at most so many marks, and every blob and byte is in one of them."""
+"""Fold many nodes into few groups: a picture has a limited number of marks, with every blob and byte in one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ _ADJECTIVES = frozenset({"unknown", "absent"})
 class Group:
     """One mark of a picture: `number` nodes, of which `blobs` are stored blobs of `bytes` in all.
 
-    `name` is what they are, `amount` how much, `note` why they stay; `state` is one of STATES, `mark` one of MARKS.
+    `name`: their description; `amount`: their number and bytes; `note`: why they stay; `state` is one of STATES, `mark`
+    one of MARKS.
     """
 
     layer: int
@@ -67,10 +68,10 @@ def plural(number: int, mark: str) -> str:
 
 
 def fold(scene: Scene, most: int = 60, rows: int = 60) -> Folded:
-    """Return the scene in at most `most` groups and `rows` of them in a layer, folded no further than that needs.
+    """Return the scene in at most `most` groups, and `rows` of them in a layer, folded as little as possible.
 
-    Tried in turn: each node for itself; what the same nodes hold; what the same families of names hold, of ever fewer
-    families (both leave the biggest blobs for themselves); what is of one kind; one group a layer and state.
+    Steps, in order: no folding; fold nodes with equal referrers; fold nodes with equal families of names, with fewer
+    and fewer families (both keep the biggest blobs separate); fold by kind; one group for each layer and state.
     """
     for choice in _keys(scene, most):
         first = np.unique(choice[0], return_index=True)[1]
@@ -80,7 +81,7 @@ def fold(scene: Scene, most: int = 60, rows: int = 60) -> Folded:
 
 
 def _keys(scene: Scene, most: int) -> Iterator[tuple[Ints, Families | None]]:
-    """Yield a key for each node, equal where nodes are folded; finest first."""
+    """Yield a key for each node, equal for nodes that are folded; finest first."""
     alone = np.arange(len(scene.nodes))
     if len(alone) <= most:
         yield alone, None
@@ -100,7 +101,7 @@ def _keys(scene: Scene, most: int) -> Iterator[tuple[Ints, Families | None]]:
 
 
 def _key(base: NDArray[np.int32], other: NDArray[np.integer], *, alone: Ints) -> Ints:
-    """Return one number for each pair of numbers, and one of its own for each node in `alone`."""
+    """Return one number for each pair of numbers, and a separate one for each node in `alone`."""
     different, place = np.unique(other, return_inverse=True)
     key: Ints = base.astype(np.int64) * len(different) + place
     key[alone] = -1 - alone
@@ -108,7 +109,7 @@ def _key(base: NDArray[np.int32], other: NDArray[np.integer], *, alone: Ints) ->
 
 
 def _biggest(scene: Scene) -> Ints:
-    """Return the places of what stays alone while there is room: few targets, blobs of a hundredth of the bytes."""
+    """Return the places of nodes that stay separate if there is room: few targets, blobs of 1 % of the bytes."""
     place = np.flatnonzero(np.isin(scene.nodes, scene.targets))
     big = np.argsort(-scene.size, kind="stable")[:BIGGEST_ALONE]
     big = big[scene.size[big] * BIG > scene.size.sum()]
@@ -116,7 +117,7 @@ def _biggest(scene: Scene) -> Ints:
 
 
 def _faint(scene: Scene) -> NDArray[np.bool_]:
-    """Return what is not worth telling apart by family: kinds that link nowhere and have few of the bytes in all."""
+    """Return the nodes that are not separated by family: kinds without links and with few of the bytes in all."""
     leaf = np.diff(scene.snapshot.graph.indptr)[scene.nodes] == 0
     number = np.bincount(scene.mark, scene.size, minlength=len(MARKS))
     found: NDArray[np.bool_] = leaf & (number * SMALL < number.sum())[scene.mark]
@@ -124,7 +125,7 @@ def _faint(scene: Scene) -> NDArray[np.bool_]:
 
 
 def _holders(scene: Scene) -> Ints:
-    """Return a number for each node, equal where the same living nodes link to it; a pinned node has its own."""
+    """Return a number for each node, equal for nodes with the same live referrers; a pinned node has its own."""
     graph = scene.snapshot.graph
     random = np.random.default_rng(0).integers(1 << 62, size=len(graph.size))
     source = sources(graph)
@@ -135,7 +136,7 @@ def _holders(scene: Scene) -> Ints:
 
 
 def _reach(scene: Scene, known: Families) -> NDArray[np.int32]:
-    """Return the families of each node in the scene: of what is kept, those that keep it once the pins are dropped."""
+    """Return the families of each node in the scene: for kept nodes, those that keep them after the drop."""
     kept = scene.state == STATES.index("kept")
     return np.where(kept, known.remain[scene.nodes], known.reach[scene.nodes])
 
@@ -152,7 +153,7 @@ def _folded(scene: Scene, key: Ints, known: Families | None) -> Folded:
 
 
 def _links(scene: Scene, group: Ints, number: int) -> tuple[tuple[int, int, int], ...]:
-    """Return how many links lead from each group to each other one."""
+    """Return the number of links from each group to each other group."""
     graph = scene.snapshot.graph
     where = np.full(len(graph.size), -1)
     where[scene.nodes] = group
@@ -186,7 +187,7 @@ def _group(scene: Scene, places: Ints, known: Families | None, note: str) -> Gro
 
 
 def _name(scene: Scene, places: Ints) -> str:
-    """Return the names of one node, else its digest without what all have in common."""
+    """Return the names of one node, else its digest without the common prefix."""
     node = scene.nodes[places]
     names = tags(scene.snapshot, node)[0]
     return (
@@ -197,7 +198,7 @@ def _name(scene: Scene, places: Ints) -> str:
 
 
 def _family_name(scene: Scene, places: Ints, known: Families | None) -> str:
-    """Return the families of a group, "" for all of them; what is kept names them in its note."""
+    """Return the families of a group, "" for all of them; kept groups have them in their note."""
     if known is None or scene.state[places[0]] == STATES.index("kept"):
         return ""
     bits = int(np.bitwise_or.reduce(known.reach[scene.nodes[places]]))
@@ -205,7 +206,7 @@ def _family_name(scene: Scene, places: Ints, known: Families | None) -> str:
 
 
 def _notes(scene: Scene, split: list[Ints], known: Families | None) -> list[str]:
-    """Return for each group that is kept who keeps it: names where all have the same holders, else families."""
+    """Return for each kept group its referrers: names if all nodes have the same ones, else families."""
     notes = [""] * len(split)
     kept = [i for i, places in enumerate(split) if scene.state[places[0]] == STATES.index("kept")]
     alone = [i for i in kept if known is None or len(split[i]) == 1]

@@ -32,6 +32,8 @@ else:
 
 __all__ = ["graph_view", "to_graph"]
 
+V = TypeVar("V")
+_READ_ONLY = "this graph is a read-only view of a snapshot: change a copy, nx.DiGraph(graph)"
 _ROWS = 4096
 """Nodes whose attributes are made together."""
 _CHANGES = (
@@ -39,24 +41,22 @@ _CHANGES = (
     *("remove_node", "remove_nodes_from", "remove_edge", "remove_edges_from", "clear", "clear_edges"),
 )
 
-V = TypeVar("V")
-
 
 def to_graph(x: SupportsSnapshot | Address) -> nx.DiGraph[str]:
-    """Return what counts under the policy as a directed graph from each blob to what it links to.
+    """Return the blobs and the links that count under the policy as a directed graph.
 
-    Nodes are keys: every stored blob, and whatever else a counted link or pin touches (absent blobs, virtual
-    nodes). Their attributes are those of `to_frame`, as plain int, bool and str, so that `nx.write_graphml` and
-    `json` take them:
+    An edge leads from a blob to one that it links to. Nodes are keys: every stored blob, and all other nodes with a
+    counted link or pin (absent blobs, virtual nodes). Their attributes are those of `to_frame`, as plain int, bool and
+    str, so that `nx.write_graphml` and `json` take them:
 
     - `size retained frees` (bytes), `refcount pins depth`: int; `reachable`: bool
     - `kind media_type platform status`, `stored` (yes, missing, foreign, inline, virtual): str, "" unknown
     - `created modified`: ISO 8601 in UTC, "" unknown
-    - `tags`: the names joined by commas, as they are, but for characters that XML cannot hold, which become escapes
+    - `tags`: the names joined by commas; characters that XML forbids become escapes
 
     An edge has `kind`: the kinds of the link joined by commas. The graph itself has `store`, `address`, `time`,
     `policy`. Cost: one Python object a node and an edge; 100,000 blobs with 700,000 links take about 4 s and 400 MB.
-    `graph_view` takes next to nothing, and cannot be changed.
+    `graph_view` costs almost nothing, and is read-only.
 
     >>> graph = blobkit.to_graph(demo.small())
     >>> len(graph), graph.number_of_edges()
@@ -72,10 +72,10 @@ def to_graph(x: SupportsSnapshot | Address) -> nx.DiGraph[str]:
 def graph_view(x: SupportsSnapshot | Address) -> nx.DiGraph[str]:
     """Return the same graph as `to_graph`, read-only, over the arrays of the snapshot.
 
-    Whatever would change it, its attributes included, raises networkx.NetworkXError; `nx.DiGraph(view)`, `view.copy()`
-    and `view.reverse()` are ordinary graphs. A pickle of it holds the snapshot's facts and comes back as a view.
-    Cost: a pass over the links; keys become text when they are met, and are kept (100 bytes each); the first
-    attribute of a node costs what `to_frame` does.
+    Any change, also of attributes, raises networkx.NetworkXError; `nx.DiGraph(view)`, `view.copy()`
+    and `view.reverse()` are ordinary graphs. A pickle has the snapshot's facts, and is loaded as a view.
+    Cost: a pass over the links; keys become text when they are first used, and are kept (100 bytes each); the first
+    attribute of a node costs as much as `to_frame`.
 
     >>> import networkx as nx
     >>> store = demo.small()
@@ -86,7 +86,7 @@ def graph_view(x: SupportsSnapshot | Address) -> nx.DiGraph[str]:
 
 
 class _View(_DiGraph):
-    """A graph over arrays. networkx makes new graphs of the class of one it has: `_View()` is empty and ordinary."""
+    """A graph over arrays. networkx creates new graphs of the same class, so `_View()` is an ordinary empty graph."""
 
     _snapshot: Snapshot | None = None
 
@@ -115,30 +115,29 @@ class _View(_DiGraph):
         return super().copy(as_view=True) if as_view else nx.DiGraph(self)
 
     def reverse(self, copy: bool = True) -> nx.DiGraph[str]:  # type: ignore[override]  # noqa: FBT001, FBT002 (the same)
-        """Return the graph with every edge turned round: an ordinary one, or a view if not `copy`."""
+        """Return the graph with every edge reversed: an ordinary one, or a view if not `copy`."""
         turned = super().reverse(copy=False)
         return nx.DiGraph(turned) if copy else turned
 
     def __repr__(self) -> str:
-        """Return what it is of, and how large it is."""
+        """Return the snapshot and the size of the graph."""
         of = f" of {self._snapshot.caption()}" if self._snapshot else ""
         return f"<View{of}: {self.number_of_nodes():,} nodes, {self.number_of_edges():,} edges>"
 
     def number_of_edges(self, u: str | None = None, v: str | None = None) -> int:
-        """Return the number of edges, or of those from u to v; at once where it is the whole graph."""
+        """Return the number of edges, or of those from u to v; in constant time for the whole graph."""
         whole = getattr(self, "_adj", None) if u is None else None
         return whole.links if isinstance(whole, _Adjacency) else super().number_of_edges(u, v)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Return how to make it again: a view from the facts alone, anything else as an ordinary graph."""
+        """Return how to unpickle it: a view from the facts, any other graph as an ordinary one."""
         if self._snapshot is None:
             return nx.DiGraph, (nx.DiGraph(self),)
         return _View.of, (replace(self._snapshot),)
 
 
 def _refuse(*_: object, **__: object) -> NoReturn:
-    msg = "this graph is a read-only view of a snapshot: change a copy, nx.DiGraph(graph)"
-    raise nx.NetworkXError(msg)
+    raise nx.NetworkXError(_READ_ONLY)
 
 
 class _Fixed(dict[str, object]):
@@ -154,7 +153,7 @@ class _Fixed(dict[str, object]):
 
 
 class _Keys:
-    """The keys of the nodes, which are sorted, as text that is made when it is first met."""
+    """The sorted keys of the nodes, as text that is created when first used."""
 
     def __init__(self, column: pa.Array) -> None:
         self._column = column
@@ -170,7 +169,7 @@ class _Keys:
         return text
 
     def node(self, key: object) -> int:
-        """Return the node with this key; KeyError where there is none. Cost: a binary search, once."""
+        """Return the node with this key; KeyError if there is none. Cost: a binary search, once."""
         node: int | None = self._node.get(key)  # type: ignore[call-overload]  # (networkx asks for what it was asked for)
         if node is None:
             at = bisect_left(self._column, key, key=str) if isinstance(key, str) else len(self._column)
@@ -187,12 +186,12 @@ class _Keys:
         return self.all_met()
 
     def all_met(self) -> list[str]:
-        """Return what was met, once that is every key."""
+        """Return the created keys, once these are all keys."""
         return self.met  # type: ignore[return-value]  # (no None is left)
 
 
 class _Arrays:
-    """The nodes of the graph and the links among them, renumbered where some nodes of the snapshot are left out."""
+    """The nodes of the graph and the links among them, renumbered if some nodes of the snapshot are left out."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         graph = snapshot.graph
@@ -207,7 +206,7 @@ class _Arrays:
         self._attributes = Attributes(snapshot)
 
     def _among(self, start: NDArray[np.int64], ends: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Return links in CSR form with the numbers of the nodes that are there; the others have no links."""
+        """Return links in CSR form with the numbers of the included nodes; the others have no links."""
         if self._rank is None:
             return start, ends
         return np.append(start[self.nodes], start[-1]), self._rank[ends]
@@ -218,13 +217,13 @@ class _Arrays:
         return self._among(*incoming(self.snapshot.graph))
 
     def link(self, source: int, target: int) -> int:
-        """Return the position of a link; -1 where there is none."""
+        """Return the position of a link; -1 if there is none."""
         start, stop = self.first[source : source + 2].tolist()
         at = start + int(self.targets[start:stop].searchsorted(np.int32(target)))
         return at if at < stop and self.targets[at] == target else -1
 
     def kind(self, at: int) -> _Fixed:
-        """Return the attributes of the link at a position: shared by all that have the same."""
+        """Return the attributes of the link at a position; links with equal attributes share one object."""
         return _fixed_kind(int(self._kinds[at]))
 
     def attributes(self, nodes: slice) -> Iterator[_Fixed]:
@@ -233,7 +232,7 @@ class _Arrays:
 
 
 class _Table(Mapping[str, V]):
-    """A mapping that knows its pairs: what networkx loops over."""
+    """A mapping with fast `items`, which networkx loops over."""
 
     def __init__(self, arrays: _Arrays) -> None:
         self.arrays = arrays
@@ -294,7 +293,7 @@ class _Nodes(_Every[_Fixed]):
 
 
 class _Adjacency(_Every["_Row"]):
-    """The row of each node: what it links to, or what links to it if not `down`."""
+    """The row of each node: the nodes that it links to, or, if not `down`, those that link to it."""
 
     def __init__(self, arrays: _Arrays, *, down: bool) -> None:
         super().__init__(arrays)

@@ -1,4 +1,4 @@
-"""A layered drawing as plain numbers: which order marks have in their layer, and where each stands."""
+"""A layered drawing as plain numbers: the order of marks in their layer, and the position of each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SWEEPS = 12
 def columns(layers: Sequence[int], links: Links, weight: Sequence[int]) -> list[list[int]]:
     """Return the marks of each layer that is used, top to bottom, so that links cross little: barycentre sweeps.
 
-    At first the heaviest are on top. Cost: 12 passes over the links.
+    The heaviest marks start on top. Cost: 12 passes over the links.
     """
     order = sorted(range(len(layers)), key=lambda mark: -weight[mark])
     found = [[mark for mark in order if layers[mark] == layer] for layer in sorted(set(layers))]
@@ -34,9 +34,9 @@ def columns(layers: Sequence[int], links: Links, weight: Sequence[int]) -> list[
 
 
 def stacked(found: Sequence[Sequence[int]], links: Links, height: Sequence[float]) -> tuple[dict[int, float], float]:
-    """Return how far down the middle of each mark stands, and the height of all: no two overlap.
+    """Return the vertical middle of each mark, and the total height: no two marks overlap.
 
-    The tallest column is filled from top to bottom; from there outwards each mark stands as near to the middle of its
+    The tallest column is filled from top to bottom; from there outwards, each mark is as near to the middle of its
     neighbours as the order allows.
     """
     tall = [sum(height[mark] for mark in column) for column in found]
@@ -66,7 +66,7 @@ def _middle(ys: Sequence[float], height: float) -> float:
 def _placed(
     column: Sequence[int], wanted: Mapping[int, float], height: Sequence[float], room: float
 ) -> dict[int, float]:
-    """Return the places nearest to those wanted that keep the order and do not overlap (pooled neighbours)."""
+    """Return the positions nearest to the preferred ones, in order and without overlap (pooled neighbours)."""
     blocks: list[tuple[float, float, list[int]]] = []
     for mark in column:
         top, tall, marks = wanted[mark] - height[mark] / 2, height[mark], [mark]
@@ -79,7 +79,7 @@ def _placed(
 
 
 def _inside(blocks: Sequence[tuple[float, float, list[int]]], height: Sequence[float], room: float) -> dict[int, float]:
-    """Return the middle of each mark once the blocks are moved into the room; together they fit."""
+    """Return the middle of each mark after the blocks are moved into the room; together they fit."""
     y: dict[int, float] = {}
     below = sum(tall for _, tall, _ in blocks)
     free = 0.0

@@ -1,4 +1,4 @@
-"""Plots of snapshots and answers: `blobkit.plot`. Each draws on the axes given, or on a new figure of its own."""
+"""Plots of snapshots and answers: `blobkit.plot`. Each draws on given axes, or on a new figure."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def reachability(
     ax: Axes | None = None,
     policy: str | None = None,
 ) -> Axes:
-    """Return axes with what reaches what: roots on the left, links lead right, areas are bytes, colours are kinds.
+    """Return axes with a reachability graph: roots on the left, links to the right, areas are bytes, colours are kinds.
 
-    Of a preview: what would go in colour, what would stay in grey with who keeps it. Else of what `target` (names,
-    digests, patterns) reaches and what reaches it, or of the whole store. At most 60 marks: of more blobs those with
-    the same holders, then those of the same repository, are folded into squares that say how many they are; every
-    blob and byte is in one mark. Cost: nodes + links, once or a few times.
+    For a preview: freed blobs in colour, kept blobs in grey with the names that keep them. Else: the blobs that
+    `target` (names, digests, patterns) reaches and those that reach it, or the whole store. At most 60 marks: if there
+    are more blobs, those with equal referrers, then those of one repository, are folded into squares with their number.
+    Every blob and byte is in one mark. Cost: nodes + links, once or a few times.
 
     >>> blobkit.plot.reachability(demo.small(), "shop/web:1.0").get_title("left")
     'What shop/web:1.0 reaches: 5 blobs, 6.7 KiB (policy counts)'
@@ -53,16 +53,16 @@ def reachability(
 
 
 def cascade(preview: Preview, *, ax: Axes | None = None) -> Axes:
-    """Return axes with a waterfall: what the targets reach, what goes by level and kind, what stays and who needs it.
+    """Return axes with a waterfall: bytes that the targets reach, freed by level and kind, and kept with the reasons.
 
-    Lengths are bytes; freed and kept add up to what is reached. Cost: nodes + links.
+    Lengths are bytes; freed and kept add up to the reached bytes. Cost: nodes + links.
 
     >>> preview = blobkit.simulate_deref(demo.small(), "shop/web:1.*")
     >>> blobkit.plot.cascade(preview).get_title("left")
     'Dropping shop/web:1.* frees 5.2 KiB of 8.4 KiB, 7 of 8 blobs (policy counts)'
     """
     if not isinstance(preview, Preview):
-        msg = f"a {type(preview).__name__} has no cascade to draw: give what simulate_deref returns"
+        msg = f"a {type(preview).__name__} has no cascade to draw: give the result of simulate_deref"
         raise TypeError(msg)
     canvas = Canvas(ax)
     bars = steps(preview)

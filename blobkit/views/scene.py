@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["MARKS", "STATES", "Scene", "scene"]
 
 STATES = ("live", "freed", "kept", "garbage")
-"""What becomes of a node: in a preview it is freed or kept; else it is live or garbage."""
+"""The states of nodes: freed or kept in a preview; else live or garbage."""
 
 MARKS = (*KINDS, "virtual node", "absent")
-"""What a node is drawn as: the kind of a stored blob, or why it is none."""
+"""The marks of nodes: the kind of a stored blob, or the reason why it is not one."""
 
 LAYERS = 7
 
@@ -41,8 +41,8 @@ LAYERS = 7
 class Scene:
     """The `nodes` to show (ids, sorted); `layer`, `state` (in STATES) and `mark` (in MARKS) of each; a `title`.
 
-    What links to nothing stands in the last layer, what links to it in the one before, and so on; the first layer has
-    the rest. `targets` are the nodes it is about. `before` is what holds, `after` what holds once pins are dropped.
+    Nodes without links are in the last layer, nodes that link to these in the layer before, and so on; the first layer
+    has the rest. `targets`: the nodes in question. `before`: the references now; `after`: those after pins are dropped.
     """
 
     snapshot: Snapshot
@@ -67,7 +67,7 @@ class Scene:
 
     @property
     def unnamed(self) -> str:
-        """The reason why something stays that no name reaches."""
+        """The reason why a blob stays that no name reaches."""
         return "held by leaked references" if self.snapshot.rule.counting else "garbage already"
 
     def only(self, state: str) -> NDArray[np.int32]:
@@ -77,7 +77,7 @@ class Scene:
 
 
 def scene(x: SupportsSnapshot | Address | Preview, target: Targets | None, policy: str | None) -> Scene:
-    """Return what to show of a preview, of the surroundings of `target`, or of a whole store. Cost: nodes + links."""
+    """Return the scene of a preview, of the surroundings of `target`, or of a whole store. Cost: nodes + links."""
     if isinstance(x, Preview):
         if target is not None or policy is not None:
             msg = "a preview has its targets and its policy already: give a store to choose others"
@@ -102,7 +102,7 @@ def _preview(preview: Preview) -> Scene:
 
 
 def _around(snapshot: Snapshot, target: Targets) -> Scene:
-    """Return what the targets reach and what reaches them."""
+    """Return the scene of the nodes that the targets reach and those that reach them."""
     graph = snapshot.graph
     nodes = _found(snapshot, target)
     below = closure(graph, nodes) >= 0
@@ -126,7 +126,7 @@ def _whole(snapshot: Snapshot) -> Scene:
 
 
 def _found(snapshot: Snapshot, target: Targets) -> NDArray[np.int32]:
-    """Return the nodes that targets name; other than for a preview, a blob without a pin is one as well."""
+    """Return the nodes that targets name; unlike in a preview, a blob without a pin is allowed too."""
     found: list[int] = []
     node = ids(snapshot.pins["node"])
     for one in [target] if isinstance(target, str) else target:
@@ -162,13 +162,13 @@ def _scene(  # noqa: PLR0913, PLR0917 (the fields of a scene, of which the rest 
 
 
 def _matters(graph: ReferenceGraph) -> NDArray[np.bool_]:
-    """Return which nodes are stored blobs, or are touched by what counts under the policy."""
+    """Return the nodes that are stored blobs, or have a link or pin that counts under the policy."""
     found: NDArray[np.bool_] = graph.blob | (graph.links_in > 0) | (graph.pins > 0) | (np.diff(graph.indptr) > 0)
     return found
 
 
 def _height(graph: ReferenceGraph, inside: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Return the most links from each node of a set to one that links to nothing in it."""
+    """Return the longest path from each node of a set to a node without links in the set."""
     ends = inside[sources(graph)] & inside[graph.indices]
     degree = np.bincount(sources(graph)[ends], minlength=len(inside)).astype(np.int32)
     return kernels.levels_within(*incoming(graph), np.ones_like(inside), inside, degree)

@@ -1,4 +1,4 @@
-"""Data frames for reading: bytes with units, short digests, everything escaped."""
+"""Data frames for people: bytes with units, short digests, everything escaped."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _TIME: CSS = [("text-align", "left"), ("white-space", "nowrap")]
 def human(frame: pd.DataFrame) -> Styler:
     """Return the frame as a Styler for people: bytes as KiB, MiB, GiB, digests with 12 digits, counts as 12,345.
 
-    A shortened cell has all of it as its title (hover). What is text is escaped: names come from strangers. The data
-    stay what they are: `.data` is the frame. Cost: rows * columns; for a large frame, `human(frame.head(100))`.
+    A shortened cell has the full value as its title (hover). Text is escaped: names are untrusted. The data are not
+    changed: `.data` is the frame. Cost: rows * columns; for a large frame, `human(frame.head(100))`.
 
     >>> tags = blobkit.tags_frame(demo.small())
     >>> print(blobkit.human(tags[["closure", "exclusive"]].head(2)).to_string())
@@ -62,7 +62,7 @@ def _is_time(column: pd.Series) -> bool:
 
 
 def _cell(frame: pd.DataFrame, at: int) -> Callable[[object], str]:
-    """Return what formats the cells of one column: its type and its name say how."""
+    """Return the formatter for the cells of one column, by its type and name."""
     column, label = frame.iloc[:, at], frame.columns[at]
     if _is_number(column):
         return _bytes if unit_of(label) in {Unit.BYTES, Unit.NET} else _number
@@ -87,7 +87,7 @@ def _time(time: object) -> str:
 
 
 def _text(value: object) -> str:
-    """Return text, or a tuple of names, escaped and shortened; "" where there is none."""
+    """Return text, or a tuple of names, escaped and shortened; "" if there is none."""
     if isinstance(value, tuple | list):
         whole = [printable(str(item)) for item in value]
         return _titled(join_some([abbreviate(item) for item in whole], NAMES_SHOWN), join_some(whole, NAMES_IN_TITLE))

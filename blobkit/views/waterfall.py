@@ -1,4 +1,4 @@
-"""A preview as the steps of a waterfall: what the targets reach, what goes level by level, what stays. Plain data."""
+"""A preview as the steps of a waterfall: reached, freed level by level, kept. Plain data."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BLOBS_ASKED, NAMES_ASKED, NAMES_SHOWN = 10, 20, 3
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One bar: `bytes` and `blobs` of one `kind`, from `start` on; `state` is reached, freed or kept."""
+    """One bar: `bytes` and `blobs` of one `kind`, from `start`; `state` is reached, freed or kept."""
 
     name: str
     state: str
@@ -41,7 +41,7 @@ class Step:
 
 
 def steps(preview: Preview) -> list[Step]:
-    """Return the bars from top to bottom: freed and kept add up to what is reached, in blobs and in bytes.
+    """Return the bars from top to bottom: freed and kept add up to reached, in blobs and in bytes.
 
     A bar is freed blobs of one level (from 6 on all in one) and kind, or kept blobs of one kind. Cost: nodes + links.
     """
@@ -84,7 +84,7 @@ def _by_kind(x: Preview | Scene, nodes: NDArray[np.int32]) -> Iterator[tuple[str
 
 
 def _why(found: Scene, nodes: NDArray[np.int32]) -> str:
-    """Return who needs most of these blobs; only the biggest ones are asked."""
+    """Return the names that need most of these blobs; only the biggest blobs are checked."""
     size = found.snapshot.graph.size[nodes]
     names: Counter[str] = Counter()
     asked = np.argsort(-size, kind="stable")[:BLOBS_ASKED]

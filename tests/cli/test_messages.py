@@ -114,7 +114,7 @@ cannot sort by 'sizes': did you mean size? Use severity, finding, digest, retain
 $ audit layout --script crane
 'crane' does not fit stores of the kind oci: use umoci, rm
 $ audit store --script blobkit
-no program collects in a blobkit store: blobkit fsck says why they are here
+a blobkit store has no garbage collector: blobkit fsck says why they are here
 $ ls store --sort colour
 cannot sort by 'colour': use size, retained, frees, refcount (see blobkit ls --help)
 $ ls store --sort sise

@@ -81,7 +81,7 @@ def test_the_script_of_an_audit(registry: tuple[str, str, str], tmp_path: Path) 
     assert said("audit", str(layout.root), "--script", "umoci").splitlines()[-1] == "umoci gc --layout ."
     with blobkit.LocalStore(tmp_path / "s", durability="off") as store:
         store.put(b"content", tag="t:1")
-    assert "no program collects in a blobkit store" in refused("audit", str(tmp_path / "s"), "--script", "blobkit")
+    assert "a blobkit store has no garbage collector" in refused("audit", str(tmp_path / "s"), "--script", "blobkit")
 
 
 def test_errors_in_the_words_of_the_shell(registry: tuple[str, str, str], tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_the_names_that_why_gives_are_names_also_where_a_blob_is_called_so() -> 
     assert freed(snapshot, *why.tags) == freed(snapshot, list(why.tags)) == {B}
     preview = blobkit.simulate_deref(snapshot, A)
     assert preview.digests == (A,)
-    assert f"{A} was taken as the digest, not as the name: tag:{A} is that" in preview.notices
+    assert f"{A} was taken as the digest; write tag:{A} for the name" in preview.notices
 
 
 def test_a_pinned_digest_that_is_not_stored_is_no_name() -> None:

@@ -252,7 +252,7 @@ def test_names_that_hold_nothing_under_the_policy_say_so(tmp_path: Path) -> None
     registry.push("r", "1", "content")
     preview = blobkit.simulate_deref(registry.scan(), "r:1", policy="gc")
     assert not preview
-    assert any("none of these holds anything under policy gc" in notice for notice in preview.notices)
+    assert any("none of these names holds a blob under policy gc" in notice for notice in preview.notices)
 
 
 @pytest.mark.parametrize("policy", ["gc", "revisions"])

@@ -1,4 +1,4 @@
-"""Checks for faults in a snapshot and for space that is taken for nothing: each yields what it found."""
+"""Checks for faults in a snapshot and for wasted space: each yields its findings."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 __all__ = ["findings"]
 
 SUSPECT = 10
-"""What keeps one part in so many of the stored bytes is suspicious."""
+"""A blob that keeps more than one part in this many of the stored bytes is suspicious."""
 
 
 def findings(snapshot: Snapshot, min_age: timedelta) -> tuple[Finding, ...]:
-    """Return what was found, the gravest first. Cost: as the retained bytes of all blobs."""
+    """Return the findings, the most severe first. Cost: as the retained bytes of all blobs."""
     made: dict[str, Finding] = {}
     checks = (check(snapshot, min_age) for check in (from_notices, *_CHECKS))
     for one in (one for check in checks for one in check if one):
@@ -46,7 +46,7 @@ def findings(snapshot: Snapshot, min_age: timedelta) -> tuple[Finding, ...]:
 
 
 def _unreached(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
-    """Find garbage, what of it is young, and what may be none."""
+    """Find garbage, young garbage, and blobs that may not be garbage."""
     nodes = np.flatnonzero(snapshot.graph.blob).astype(np.int32)
     status = status_codes(snapshot, nodes, min_age)
     tool = snapshot.rule.tool
@@ -57,7 +57,7 @@ def _unreached(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
 
 
 def _pulled_by_digest(snapshot: Snapshot, garbage: NDArray[np.int32]) -> str:
-    """Return how much of the garbage has a revision, or an entry without a name, so that a pull by digest works."""
+    """Return the part of the garbage that can be pulled by digest: it has a revision, or an entry without a name."""
     pins, links = snapshot.pins, revisions(snapshot)
     nameless = IS_REVISION[codes(pins["kind"])] | np.asarray(pins["name"].is_null())
     pinned = np.zeros(snapshot.nodes.num_rows, np.bool_)
@@ -66,13 +66,13 @@ def _pulled_by_digest(snapshot: Snapshot, garbage: NDArray[np.int32]) -> str:
     number = int(np.count_nonzero(pinned[garbage]))
     if not number:
         return ""
-    told = f"{count(number, 'manifest')} of these can still be pulled by digest"
+    text = f"{count(number, 'manifest')} of these can still be pulled by digest"
     address = shlex.quote(f"{snapshot.kind}:{snapshot.address}")
-    return f"{told}: blobkit untagged {address} lists them" if snapshot.store.revisions else told
+    return f"{text}: blobkit untagged {address} lists them" if snapshot.store.revisions else text
 
 
 def _opaque(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
-    """Find what cannot be read and may hold anything; what nobody can look at has a finding of its own."""
+    """Find unreadable manifests, which may need any blob; places without permission have a separate finding."""
     nodes = unknown(snapshot.graph)
     nodes = nodes[~unseen(snapshot)[nodes]]
     virtual = codes(snapshot.nodes["stored"])[nodes] == STORED.index("virtual")
@@ -82,7 +82,7 @@ def _opaque(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
 
 
 def _absent(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
-    """Find what is named as content by what is in use and is not stored; anything else that is named is dangling."""
+    """Find missing content of blobs in use; other blobs that are named and not stored are dangling."""
     absent = (codes(snapshot.nodes["stored"]) == STORED.index("missing")) & ~unseen(snapshot)
     source, target = ids(snapshot.links["source"]), ids(snapshot.links["target"])
     needed, content = live(snapshot.graph)[source] & absent[target], NEEDS[codes(snapshot.links["kind"])]
@@ -95,7 +95,7 @@ def _absent(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
 
 
 def _tags(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
-    """Find the names of what is not stored."""
+    """Find the names of blobs that are not stored."""
     pins = snapshot.pins
     node = ids(pins["node"])
     empty = (codes(snapshot.nodes["stored"]) == STORED.index("missing"))[node] & ~unseen(snapshot)[node]
@@ -104,9 +104,9 @@ def _tags(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
 
 
 def _leaked(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
-    """Find what is counted and held by nothing that can be dropped; not what an unreadable document may hold.
+    """Find counted blobs that no drop can free; not blobs that an unreadable document may hold.
 
-    Garbage that nothing counts is no leak: it is what a collector left behind.
+    Garbage without a count is not a leak: a collector left it behind.
     """
     graph = snapshot.graph
     counted = graph.pins + graph.links_in > 0
@@ -118,7 +118,7 @@ def _leaked(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
 
 
 def _anonymous(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
-    """Find what is held by pins without a name only, and how old it is."""
+    """Find blobs that only pins without a name hold, and their age."""
     graph, pins = snapshot.graph, snapshot.pins
     named = np.zeros(len(graph.size), np.int64)
     holds = snapshot.holding & (numbers(pins["count"]) > 0) & np.asarray(pins["name"].is_valid())
@@ -131,7 +131,7 @@ def _anonymous(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
 
 
 def _unprotected(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
-    """Find what a program that knows index.json only takes for garbage: links between raw blobs are not in it."""
+    """Find blobs that a program that reads only index.json takes for garbage: it lacks links between raw blobs."""
     shown = snapshot.store.shown
     if shown:
         graph = snapshot.graph
@@ -139,7 +139,7 @@ def _unprotected(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
 
 
 def _suspects(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
-    """Find what keeps a large part of all; bytes count once what one of them keeps through another."""
+    """Find blobs that keep a large part of all bytes; bytes kept by several of them count once."""
     graph, share = snapshot.graph, retained(snapshot.graph)
     large = (share * SUSPECT >= snapshot.bytes) & (share > 0) & live(graph)
     above = dominators(graph).idom[:-1]

@@ -1,4 +1,4 @@
-"""Findings about files: what cannot be read, what leads out of the store, what is no blob, what describes the store."""
+"""Findings about files: unreadable ones, links out of the store, files that are not blobs, metadata."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 __all__ = ["described", "leftovers", "orphans", "outside", "shared", "split", "unreadable", "unseen", "unseen_places"]
 
 DENIED = frozenset({"unreadable", "damaged", "damaged-revision", "damaged-tag"})
-"""Notices that may be for want of permission: then nothing is known to be damaged."""
+"""Notices that may come from missing permission: then no damage is certain."""
 _REVISIONS = re.compile(r"/repositories/(.+)/_manifests(?:/revisions(?:/.*)?)?\Z")
 NOTHING = np.empty(0, np.int32)
 
 
 def split(notices: Notices) -> tuple[list[Row], list[Row], Notices]:
-    """Return the notices of what this user may not read, those of links that are not followed, and all others.
+    """Return the notices about missing permission, those about links that are not followed, and all others.
 
-    Left out is what only follows from them: a directory that seems empty, a tag whose revision link is not seen.
+    Mere consequences of these are omitted: a directory that seems empty, a tag without its revision link.
     """
     denied: list[Row] = []
     links: list[Row] = []
@@ -64,27 +64,27 @@ def split(notices: Notices) -> tuple[list[Row], list[Row], Notices]:
 
 
 def unreadable(snapshot: Snapshot, rows: list[Row]) -> Finding:
-    """Return what this user may not read, named by the directories and files that bar the way, with their owners."""
+    """Return the finding for missing permission: the directories and files that cannot be read, with their owners."""
     barred = [denial for _, _, message, _ in rows if (denial := denied_in(message))]
     names = dict.fromkeys(f"{_below(snapshot, one.path)} (of {one.owner}, mode {one.mode})" for one in barred)
     return finding("unreadable", snapshot, _nodes(rows), names, _permitted(snapshot, barred) if barred else "")
 
 
 def outside(snapshot: Snapshot, rows: list[Row]) -> Finding:
-    """Return the links that are not followed, with how to have what they lead to looked at."""
+    """Return the finding for links that are not followed, with advice to read their targets."""
     names = dict.fromkeys(_below(snapshot, path) if path else message for _, path, message, _ in rows)
     return finding("outside", snapshot, _nodes(rows), names, _followed(snapshot, rows[0]) if rows else "")
 
 
 def _followed(snapshot: Snapshot, row: Row) -> str:
-    """Return how to have what a link leads to looked at."""
+    """Return the advice to read the target of a link."""
     digest, path, message, _ = row
     target, store = not_followed_in(message) or ("", "")
     return f"scan {store} too" if store else to_follow(path, "" if digest else target, snapshot.kind, snapshot.address)
 
 
 def leftovers(snapshot: Snapshot, rows: list[Row], min_age: timedelta) -> Iterator[Finding]:
-    """Yield the files and directories that are no blobs, with their bytes."""
+    """Yield the files and directories that are not blobs, with their bytes."""
     sizes, times = zip(*(upload_in(message) for _, _, message, _ in rows), strict=True)
     young = sum(time is not None and snapshot.time - time < min_age for time in times)
     more = f"{count(young, 'name')} written within the minimum age: leave these alone" if young else ""
@@ -93,7 +93,7 @@ def leftovers(snapshot: Snapshot, rows: list[Row], min_age: timedelta) -> Iterat
 
 
 def orphans(snapshot: Snapshot, rows: list[Row], _: timedelta) -> Iterator[Finding]:
-    """Yield the content that the index does not know, by its digests."""
+    """Yield the content that is not in the index, by digest."""
     size = sum(upload_in(message)[0] for _, _, message, _ in rows)
     root = shlex.quote(snapshot.address)
     more = (
@@ -104,7 +104,7 @@ def orphans(snapshot: Snapshot, rows: list[Row], _: timedelta) -> Iterator[Findi
 
 
 def shared(snapshot: Snapshot, rows: list[Row], _: timedelta) -> Iterator[Finding]:
-    """Yield the blobs whose files have other names, here or in another layout."""
+    """Yield the blobs with files that have other names, here or in another layout."""
     wanted = pd.Index([digest for _, _, message, _ in rows for digest in shared_in(message)], dtype="str")
     known = pd.Index(keys(snapshot, np.arange(snapshot.nodes.num_rows, dtype=np.int32)))
     nodes = known.get_indexer(wanted)
@@ -120,7 +120,7 @@ def described(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
 
 @memoized
 def unseen(snapshot: Snapshot) -> NDArray[np.bool_]:
-    """Return which nodes may lie where nobody can look: none of these is known to be missing.
+    """Return which nodes may be stored in unreadable places: none of these is certain to be missing.
 
     Cost: two binary searches a notice.
     """
@@ -134,14 +134,14 @@ def unseen(snapshot: Snapshot) -> NDArray[np.bool_]:
 
 
 def unseen_places(snapshot: Snapshot) -> frozenset[str]:
-    """Return the paths that nobody can look at: those of links out, and of what this user may not read."""
+    """Return the paths that cannot be read: links out of the store, and places without permission."""
     columns = (snapshot.notices[name].to_pylist() for name in ("code", "path", "message"))
     rows = zip(*columns, strict=True)
     return frozenset(path for code, path, message in rows if path and _is_unseen(code, path, message))
 
 
 def _is_unseen(code: str, key: str, message: str) -> bool:
-    """Return whether a notice says that nobody can look at the blobs whose digests start with its key."""
+    """Return whether a notice is about unreadable blobs with digests that start with its key."""
     if code == "unseen":
         return True
     return bool(key) and code in DENIED | {"symlink"} and bool(denied_in(message) or not_followed_in(message))
@@ -152,13 +152,13 @@ def _nodes(rows: list[Row]) -> NDArray[np.int32]:
 
 
 def _below(snapshot: Snapshot, path: str) -> str:
-    """Return a path relative to the root of the store, where it is below it."""
+    """Return a path relative to the root of the store, if it is below the root."""
     root = snapshot.address.rstrip("/") + "/"
     return path[len(root) :] if path.startswith(root) and path != root else path
 
 
 def _permitted(snapshot: Snapshot, barred: list[Denial]) -> str:
-    """Return what to type so that all of it can be read."""
+    """Return the command to type so that all of the store can be read."""
     command = shlex.join(["blobkit", "audit", f"{snapshot.kind}:{snapshot.address}"])
     owners = sorted({one.owner for one in barred})
     mine = [one.path for one in barred if one.owner == one.user]

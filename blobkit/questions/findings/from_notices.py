@@ -1,4 +1,4 @@
-"""Findings that a maker noticed while it read the store."""
+"""Findings from the notices of a scan."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ CODES = {
     "dangling-layer-link": "dangling",
     "opaque-revision": "opaque",
 }
-"""The finding that a notice belongs to, where it is not called the same; what is unknown here is `odd`."""
+"""The finding of a notice with another code; unknown codes become `odd`."""
 
 ASIDE = frozenset({"opaque", "dangling", "dangling-subject", "unseen"})
-"""Notices of which the graph under the policy says more than the key."""
+"""Notices that are replaced by checks of the graph under the policy."""
 
 STOPS = frozenset(code for kind in STORES.values() for one in kind.collectors for code in one.codes)
-"""Notices that stop a collector: what has no finding of its own is told by `would-abort`."""
+"""Notices that stop a collector: those without a separate finding are part of `would-abort`."""
 
 
 def from_notices(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
-    """Yield what was noticed, one finding a code of notice. Cost: the notices."""
+    """Yield the findings, one for each code of notice. Cost: the notices."""
     denied, links, notices = split(_by_code(snapshot))
     yield unreadable(snapshot, denied)
     yield outside(snapshot, links)
@@ -65,7 +65,7 @@ def from_notices(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
 
 
 def _by_code(snapshot: Snapshot) -> dict[str, Notices]:
-    """Return the notices by code; a virtual node is a name, no node."""
+    """Return the notices by code; a virtual node counts as a name, not as a node."""
     table = snapshot.notices
     node = places(table["key"], snapshot.nodes["key"])
     virtual_node = codes(snapshot.nodes["stored"]) == STORED.index("virtual")
@@ -78,7 +78,7 @@ def _by_code(snapshot: Snapshot) -> dict[str, Notices]:
 
 
 def _uploads(snapshot: Snapshot, rows: Notices, min_age: timedelta) -> Iterator[Finding]:
-    """Yield the uploads that were not written for `min_age`, and the others: unknown is never old."""
+    """Yield the uploads not written for `min_age`, and the others: an unknown time is never old."""
     held: dict[str, list[tuple[str, int]]] = {"stale-upload": [], "upload": []}
     for key, path, message, _ in rows:
         size, written = upload_in(message)
@@ -90,26 +90,26 @@ def _uploads(snapshot: Snapshot, rows: Notices, min_age: timedelta) -> Iterator[
 
 
 def _junk(snapshot: Snapshot, rows: Notices, _: timedelta) -> Iterator[Finding]:
-    """Yield what stands where blobs belong, with its own bytes: not those of a blob that it is beside."""
+    """Yield the things stored in the place of blobs, with their own bytes: not those of a blob beside them."""
     found = finding("junk", snapshot, *_named(rows))
     size = sum(upload_in(message)[0] for _, _, message, _ in rows)
     yield Finding("junk", found.nodes, size, found.names, beside=size)
 
 
 def _named(rows: Notices) -> tuple[NDArray[np.int32], dict[str, None]]:
-    """Return the nodes that notices are about, and the names of whatever else they are about."""
+    """Return the nodes of notices, and the names of their other subjects."""
     nodes = np.array([node for _, _, _, node in rows if node >= 0], np.int32)
     return nodes, dict.fromkeys(key or path or message for key, path, message, node in rows if node < 0)
 
 
 def _damaged(snapshot: Snapshot, rows: Notices, _: timedelta) -> Iterator[Finding]:
-    """Yield what is damaged, with the bytes of what stands in the place of a blob."""
+    """Yield the damaged blobs, with the bytes of things stored in the place of a blob."""
     beside = sum(upload_in(message)[0] for _, _, message, _ in rows)
     yield finding("damaged", snapshot, *_named(rows)).with_bytes(beside)
 
 
 def _missing(snapshot: Snapshot, rows: Notices, _: timedelta) -> Iterator[Finding]:
-    """Yield what is named and not stored, without what may lie where nobody can look."""
+    """Yield the blobs that are named and not stored, without those that may be in unreadable places."""
     nodes, names = _named(rows)
     yield finding("missing", snapshot, nodes[~unseen(snapshot)[nodes]], names)
 
@@ -123,7 +123,7 @@ def _unlinked(snapshot: Snapshot, rows: Notices, _min_age: timedelta) -> Iterato
 
 
 def _twins(snapshot: Snapshot, rows: Notices, _min_age: timedelta) -> Iterator[Finding]:
-    """Yield the layers that are one content; their bytes are those of all but the smallest of each content."""
+    """Yield the layers with equal content; their bytes are those of all but the smallest of each content."""
     found, saved = [np.empty(0, np.int32)], 0
     for key, _, message, _ in rows:
         nodes = [node for node in map(snapshot.find, recompressed_in(key, message)) if node >= 0]
@@ -144,4 +144,4 @@ SPECIAL: Mapping[str, Callable[[Snapshot, Notices, timedelta], Iterator[Finding]
     "shared-inode": shared,
     "upload": _uploads,
 }
-"""Notices of which the message, or the path, says more than the key."""
+"""Notices with details in the message or the path."""

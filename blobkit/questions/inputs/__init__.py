@@ -1,1 +1,1 @@
-"""Arguments of users (names, groups, ages, sizes), made into values that answers work with."""
+"""Parse the arguments of users: names, groups, ages, sizes."""

@@ -15,11 +15,11 @@ UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"
 _PART = r"(\d+)\s*(w|d|h|m|s|weeks?|days?|hours?|min|minutes?|sec|seconds?)\s*(?=\d|$)"
 SHOWN = 40
 LONGEST = timedelta(days=365_000)
-"""Nothing is older than the calendar."""
+"""The longest age: no file is older than the calendar."""
 
 
 def parse_age(age: Age) -> timedelta:
-    """Return how long this is; AgeError, which names the forms, for what is none, and for less than nothing.
+    """Return the age as a timedelta; AgeError, with the valid forms, for a wrong or negative one.
 
     Forms: whole numbers of weeks, days, hours, minutes and seconds ("24h", "7d", "30m", "1d12h", "2 weeks"), 0, a
     timedelta.
@@ -35,7 +35,7 @@ def parse_age(age: Age) -> timedelta:
 
 
 def _read(text: str) -> timedelta:
-    """Return the sum of the parts of a text; less than nothing where it is not an age."""
+    """Return the sum of the parts of a text; negative if it is not an age."""
     if text == "0":
         return timedelta(0)
     if not re.fullmatch(f"({_PART})+", text[: SHOWN + 1], re.ASCII):

@@ -1,4 +1,4 @@
-"""From what a user chooses names by (`where=`) to the pins with these names."""
+"""Resolve the choice of names by a user (`where=`) to the pins with these names."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def chosen(snapshot: Snapshot, where: Where) -> NDArray[np.bool_]:
     """Return for each pin whether its name is chosen.
 
     `where` is a bool mask over `tags_frame` (a Series with its index, or an array of its length), a name or pattern, or
-    an Index or list of these. A name that is given to several blobs is chosen where one of its rows is. ChoiceError,
+    an Index or list of these. A name on several blobs is chosen if one of its rows is. ChoiceError,
     UnknownTargetError, PatternError. Cost: one pass over the names.
     """
     values = where if isinstance(where, pd.Series) else pd.Series(_listed(where))
@@ -42,7 +42,7 @@ def chosen(snapshot: Snapshot, where: Where) -> NDArray[np.bool_]:
         return _named(snapshot, _masked(snapshot, values, by_name=isinstance(where, pd.Series)))
     odd = [value for value in values if not isinstance(value, str)]
     if odd:
-        msg = f"where is neither a mask over tags_frame nor names: it holds {truncate(repr(odd[0]), SHOWN)}"
+        msg = f"where must be a mask over tags_frame, or names: it has {truncate(repr(odd[0]), SHOWN)}"
         raise ChoiceError(msg)
     found = _named(snapshot, set(values))
     held = set(snapshot.pins["name"].take(np.flatnonzero(found)).to_pylist())
@@ -61,12 +61,12 @@ def _listed(where: object) -> object:
 
 
 def _is_flags(values: pd.Series) -> bool:
-    """Return whether a column of objects holds True, False and what is missing only, as masks of text columns do."""
+    """Return whether a column of objects has only True, False and missing values, like masks of text columns."""
     return values.dtype == object and all(isinstance(one, bool | np.bool_) or pd.isna(one) for one in values.unique())
 
 
 def _rows(snapshot: Snapshot, text: str) -> NDArray[np.integer]:
-    """Return the rows of the names that a text is another name of, else of those that match it as a pattern."""
+    """Return the rows with this text as their other name, else the rows that match it as a pattern."""
     aliases = rows_named(snapshot, text)
     if aliases:
         return np.array(meant_by(snapshot, list(aliases))[1], np.int64)
@@ -84,7 +84,7 @@ def _refuse(snapshot: Snapshot, text: str) -> NoReturn:
 
 
 def _masked(snapshot: Snapshot, mask: pd.Series, *, by_name: bool) -> set[str]:
-    """Return the names that a mask over `tags_frame` takes; what is missing in it is not taken."""
+    """Return the names that a mask over `tags_frame` selects; missing values select nothing."""
     pins = snapshot.pins
     rows = np.flatnonzero(NAMES[codes(pins["kind"])[: named(snapshot)]])
     tags = pins["name"].take(rows).to_pandas().astype("str")
@@ -101,7 +101,7 @@ def _masked(snapshot: Snapshot, mask: pd.Series, *, by_name: bool) -> set[str]:
 
 
 def _named(snapshot: Snapshot, names: set[str]) -> NDArray[np.bool_]:
-    """Return for each pin whether it has one of these names, and not as another name."""
+    """Return for each pin whether it has one of these names (other names do not count)."""
     column = snapshot.pins["name"].slice(0, named(snapshot)).to_pandas().astype("str")
     found = np.zeros(snapshot.pins.num_rows, np.bool_)
     found[: len(column)] = column.isin(names).to_numpy() & ~IS_ALIAS[codes(snapshot.pins["kind"])[: len(column)]]

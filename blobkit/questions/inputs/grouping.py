@@ -1,8 +1,8 @@
-"""From what a user groups by to groups of pins, or of blobs.
+"""Resolve the grouping of a user to groups of pins, or of blobs.
 
-Pins are grouped by their name, their repository, or what a callable, Series or mapping makes of their name: a blob can
-then have several groups, those whose pins reach it. By platform, a blob has those of the documents that reach it. Blobs
-are grouped by what they are themselves: each has one group.
+Pins are grouped by name, by repository, or by a callable, Series or mapping of their names: then a blob can have
+several groups, those with pins that reach it. By platform, a blob has the platforms of the documents that reach it.
+Other groupings use a property of the blob itself: each blob has one group.
 """
 
 from __future__ import annotations
@@ -59,21 +59,21 @@ UNTAGGED, OTHER, LEFT_OUT, UNKNOWN, GARBAGE = SPECIAL = (
     "(unknown)",
     "(garbage)",
 )
-"""Held by pins without a name only; grouped to nothing; held by names that are not chosen, and by no group; not known
-to be garbage; garbage."""
+"""Special rows: held only by pins without a name; mapped to no group; held by names that are not chosen, and no group;
+not known to be garbage; garbage."""
 MORE = "(more)"
 OWN = "own groups"
 OF_PINS, OF_BLOBS = ("tag", "repo"), ("kind", "media_type", "month")
 PLATFORM = "platform"
-"""Grouped by the documents above a blob: neither by its pins nor by itself."""
+"""Groupings by the documents above a blob: neither by its pins nor by itself."""
 
 
 @dataclass(frozen=True, eq=False)
 class Held:
     """The nodes that groups reach under the policy, by sorted name of the group.
 
-    `alone` are nodes that nothing holds beside the groups: no pin without a name, no name that is not chosen, no
-    garbage that counts. `rest` is where each node belongs that no group reaches, as a place in SPECIAL.
+    `alone`: nodes that only groups hold: no pin without a name, no name that is not chosen, no counted garbage. `rest`:
+    for each node that no group reaches, its special row, as an index into SPECIAL.
     """
 
     names: pd.Index[str]
@@ -83,7 +83,7 @@ class Held:
 
 
 def named_by(by: By) -> str:
-    """Return how one calls this grouping; GroupingError where there is none such."""
+    """Return the name of this grouping; GroupingError if it does not exist."""
     if isinstance(by, str):
         known = (*OF_PINS, "kind", "media_type", PLATFORM, "month")
         if by not in known:
@@ -100,9 +100,9 @@ def named_by(by: By) -> str:
 
 
 def partition(snapshot: Snapshot, by: By, where: Where | None = None) -> pd.DataFrame | None:
-    """Return `blobs` and `bytes` by what the stored blobs are; None where blobs can have several groups.
+    """Return `blobs` and `bytes` by a property of the stored blobs; None if blobs can have several groups.
 
-    `where`: of those that the chosen names reach.
+    `where`: only blobs that the chosen names reach.
     """
     if not isinstance(by, str) or by not in OF_BLOBS:
         return None
@@ -117,13 +117,13 @@ def partition(snapshot: Snapshot, by: By, where: Where | None = None) -> pd.Data
 
 
 def beside(snapshot: Snapshot, found: Held) -> pd.DataFrame:
-    """Return `blobs` and `bytes` of what no group reaches, by the rows beside the groups."""
+    """Return `blobs` and `bytes` of the nodes that no group reaches, by special row."""
     nodes = np.flatnonzero(snapshot.graph.blob & (found.reach.number == 0)).astype(np.int32)
     return _totals(snapshot, nodes, pd.Series(np.array(SPECIAL, object)[found.rest[nodes]], dtype="str"))
 
 
 def _totals(snapshot: Snapshot, nodes: NDArray[np.int32], group: pd.Series) -> pd.DataFrame:
-    """Return `blobs` and `bytes` by group, where what no pin reaches is garbage, or unknown."""
+    """Return `blobs` and `bytes` by group; nodes that no pin reaches are garbage, or unknown."""
     graph = snapshot.graph
     group = group.mask(~live(graph)[nodes], UNKNOWN if len(unknown(graph)) else GARBAGE)
     sizes = pd.DataFrame({"group": group.array, "bytes": graph.size[nodes]}).groupby("group")["bytes"]
@@ -131,7 +131,7 @@ def _totals(snapshot: Snapshot, nodes: NDArray[np.int32], group: pd.Series) -> p
 
 
 def held(snapshot: Snapshot, by: By, where: Where | None = None) -> Held:
-    """Return what the groups reach; `where`: groups of the chosen names. Cost: as `blobkit.analysis.groups.reach`."""
+    """Return the reach of the groups; `where`: of chosen names only. Cost: as `blobkit.analysis.groups.reach`."""
     graph, node = snapshot.graph, ids(snapshot.pins["node"])
     rows, others, nameless = _pins(snapshot, where)
     if isinstance(by, str) and by == PLATFORM:
@@ -152,7 +152,7 @@ def held(snapshot: Snapshot, by: By, where: Where | None = None) -> Held:
 
 
 def _pins(snapshot: Snapshot, where: Where | None) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
-    """Return the rows of the pins to group, and the nodes of the others: of those with a name, of those without."""
+    """Return the rows of the pins to group, and the nodes of the others: with a name, and without one."""
     rows, node = np.flatnonzero(snapshot.holding), ids(snapshot.pins["node"])
     if where is None:
         return rows, node[:0], node[:0]
@@ -162,9 +162,9 @@ def _pins(snapshot: Snapshot, where: Where | None) -> tuple[NDArray[np.int64], N
 
 
 def _platforms(snapshot: Snapshot, inside: NDArray[np.bool_]) -> tuple[pd.Series, NDArray[np.int32], NDArray[np.bool_]]:
-    """Return the platform and the node of each document inside that has one, and what is reached without these.
+    """Return the platform and node of each document in `inside` that has one, and the nodes reached without these.
 
-    So an index, and what images of an unknown platform share with others, is exclusive to no platform.
+    So no platform has an index, or blobs shared with images of an unknown platform, exclusively.
     """
     every = np.flatnonzero(inside).astype(np.int32)
     group = _usable(pd.Series(words(snapshot, PLATFORM, every)))
@@ -176,7 +176,7 @@ def _platforms(snapshot: Snapshot, inside: NDArray[np.bool_]) -> tuple[pd.Series
 
 
 def _of_pins(snapshot: Snapshot, by: By, rows: NDArray[np.int64]) -> pd.Series:
-    """Return the group of each of these pins, NA where it has no name (and, by repository, no repository either)."""
+    """Return the group of each of these pins; NA without a name (or, by repository, without a repository)."""
     name = _text(snapshot, "name", rows)
     if isinstance(by, str):
         group = _text(snapshot, "group", rows) if by == "repo" else name
@@ -187,7 +187,7 @@ def _of_pins(snapshot: Snapshot, by: By, rows: NDArray[np.int64]) -> pd.Series:
 
 
 def _mapped(snapshot: Snapshot, name: pd.Series, by: Mapped) -> pd.Series:
-    """Return what a function, a Series or a mapping makes of names."""
+    """Return the groups that a function, a Series or a mapping gives to names."""
     if isinstance(by, Mapping):
         by = pd.Series(list(by.values()), pd.Index(list(by), dtype=object), dtype=object)
     if isinstance(by, pd.Series):
@@ -197,13 +197,13 @@ def _mapped(snapshot: Snapshot, name: pd.Series, by: Mapped) -> pd.Series:
 
 
 def _by_name(snapshot: Snapshot, by: pd.Series) -> pd.Series:
-    """Return the Series with each name once; GroupingError where it is not about the names of the store."""
+    """Return the Series with each name once; GroupingError if its index does not have the names of the store."""
     known = snapshot.pins["name"].drop_null().to_pandas().astype("str")
     if len(known) and not known.isin(by.index).any():
         msg = "the Series to group by has none of the store's tags in its index: make it from tags_frame(x)"
         raise GroupingError(msg)
     pairs = pd.DataFrame({"group": _texts(by).to_numpy(), "tag": by.index}).drop_duplicates()
-    pairs = pairs[pairs["tag"].notna()]  # what is missing is no name: pins without one are in no group
+    pairs = pairs[pairs["tag"].notna()]  # a missing value is not a name: pins without a name have no group
     twice = pairs["tag"][pairs["tag"].duplicated()]
     if len(twice):
         msg = f"the Series to group by gives {truncate(str(twice.iloc[0]), NAME_SHOWN)} two groups: give each tag one"
@@ -212,12 +212,12 @@ def _by_name(snapshot: Snapshot, by: pd.Series) -> pd.Series:
 
 
 def _texts(values: pd.Series) -> pd.Series:
-    """Return the values as text; what is missing stays missing."""
+    """Return the values as text; missing values stay missing."""
     return values.astype(object).map(str, na_action="ignore").astype("str")
 
 
 def _usable(group: pd.Series) -> pd.Series:
-    """Return the groups without "" and the names of rows beside the groups, so that none is taken for such a row."""
+    """Return the groups; "" and names of special rows become missing, so that no group looks like a special row."""
     return group.mask(group.isin((*SPECIAL, MORE, "")), OTHER)
 
 
@@ -227,7 +227,7 @@ def _text(snapshot: Snapshot, column: str, rows: NDArray[np.int64]) -> pd.Series
 
 
 def _words(snapshot: Snapshot, by: str, nodes: NDArray[np.int32]) -> pd.Series:
-    """Return what each of these blobs is; an unknown month is missing."""
+    """Return the group of each of these blobs; an unknown month is missing."""
     if by == "month":
         return pd.Series(times(snapshot, "modified", nodes).strftime("%Y-%m"), dtype="str")
     if by == "kind":

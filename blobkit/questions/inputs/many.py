@@ -1,4 +1,4 @@
-"""Many targets at once: those that are plain names of one thing each are looked up together, in one pass."""
+"""Look up many targets at once: plain names of one thing each are found together, in one pass."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 __all__ = ["in_turn"]
 
 MANY = 100
-"""Targets from which on names are looked up together: below, a search for each is faster than hashing all names."""
+"""The least number of targets to look up together: for fewer, single searches are faster than hashing all names."""
 _ODD = re.compile(rf"(?:tag|digest):.*|(?:(?:{'|'.join(ALGORITHMS)}):)?[0-9a-f]+", re.DOTALL)
-"""What may stand for something else than the name that it is."""
+"""Texts that may mean something else than a name."""
 
 
 def in_turn(snapshot: Snapshot, texts: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], NDArray[np.int64] | None]]:
-    """Yield all texts, in order: as many as are plain names with all their pins, then the others with None, and so on.
+    """Yield all texts, in order, in runs: plain names with all their pins, and other texts with None.
 
-    A plain name is the name of one thing, and neither a digest, nor the start of one, nor forced to be a name.
+    A plain name is the name of one thing. It is not a digest, not the start of one, and not marked as a name (`tag:`).
     """
     if len(texts) < MANY:
         yield texts, None

@@ -1,8 +1,8 @@
-"""Patterns over names, as users write them: `shop/*`, `*:1.?`, `*:[0-9]*`, `re:.*-rc[0-9]+`.
+"""Patterns of names, as users write them: `shop/*`, `*:1.?`, `*:[0-9]*`, `re:.*-rc[0-9]+`.
 
-A pattern is about the whole name; upper and lower case differ. In one with wildcards `*` is any text (`/` and `:` too),
-`?` one character, `[..]` one of these characters, `[!..]` any other. After `re:` comes a regular expression in the
-syntax of RE2: it takes linear time, whatever it is, and so has no look-around and no back-references.
+A pattern matches the whole name; upper and lower case differ. `*` matches any text (`/` and `:` too), `?` one
+character, `[..]` one of these characters, `[!..]` any other character. After `re:` comes a regular expression in the
+syntax of RE2: it always takes linear time, and has no look-around and no back-references.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _NEVER = r"[^\x{0}-\x{10FFFF}]"
 
 
 def is_pattern(text: str) -> bool:
-    """Return whether a text that is no name is a pattern."""
+    """Return whether a text that is not a name is a pattern."""
     return text.startswith(EXPRESSION) or any(special in text for special in "*?[")
 
 
 def rows_like(snapshot: Snapshot, pattern: str) -> NDArray[np.int64]:
-    """Return the rows of the pins whose name matches; UnknownTargetError where none does, PatternError.
+    """Return the rows of the pins whose name matches; UnknownTargetError if none does, PatternError.
 
     Cost: one pass over the names.
     """
@@ -61,7 +61,7 @@ def matches(names: Sequence[str], pattern: str) -> NDArray[np.bool_]:
 
 
 def expression(pattern: str) -> str:
-    """Return a pattern as a regular expression of RE2 over the whole name; PatternError for what is none."""
+    """Return a pattern as a regular expression of RE2 over the whole name; PatternError if it is not valid."""
     if len(pattern) > LONGEST:
         msg = f"the pattern {truncate(pattern, SHOWN)} has {len(pattern):,} characters: give at most {LONGEST:,}"
         raise PatternError(msg)
@@ -76,7 +76,7 @@ def expression(pattern: str) -> str:
 
 
 def _checked(text: str) -> str:
-    """Return a regular expression; PatternError where it is none by itself: in brackets, `a)|(b` would be one."""
+    """Return a regular expression; PatternError if it is not valid by itself (in brackets, `a)|(b` would be valid)."""
     reason = refused(text)
     if reason:
         shown, why = truncate(text, SHOWN), truncate(reason, SHOWN)
@@ -90,7 +90,7 @@ def _whole(text: str) -> str:
 
 
 def _closed(pattern: str, at: int) -> int:
-    """Return where the part that begins here ends: a bracket at its `]`, which may be the first character in it."""
+    """Return the end of the part that begins here; a bracket ends at its `]`, which may also be its first character."""
     if pattern[at] != "[":
         return at + 1
     first = at + 1 + pattern.startswith("!", at + 1)
@@ -98,14 +98,14 @@ def _closed(pattern: str, at: int) -> int:
 
 
 def _one(part: str) -> str:
-    """Return what a part of a pattern matches."""
+    """Return the regular expression for a part of a pattern."""
     if part in ("*", "?"):
         return ".*" if part == "*" else "."
     return re.escape(part) if len(part) == 1 else _bracket(part[1:-1])
 
 
 def _bracket(inside: str) -> str:
-    """Return what a bracket with this inside matches: ranges that are empty add nothing."""
+    """Return the regular expression for a bracket with these contents: empty ranges add nothing."""
     negated = inside.startswith("!")
     ranges, at = [], int(negated)
     while at < len(inside):

@@ -21,7 +21,7 @@ SHOWN = 40
 
 
 def parse_size(size: Size) -> int:
-    """Return the bytes; SizeError names the forms, and both readings of what could be 1000 or 1024, like "20G".
+    """Return the bytes; SizeError shows the valid forms, or both readings of an ambiguous size like "20G".
 
     Parts of a byte are rounded up.
 

@@ -1,7 +1,7 @@
-"""From what a user hands over (names, digests, patterns, lists, Series) to the pins that would be dropped.
+"""Resolve the targets of a user (names, digests, patterns, lists, Series) to the pins to drop.
 
-Resolved in this order: a full digest of a blob that is there, an exact name (whatever it looks like), a pattern over
-names (see `patterns`), a unique prefix of a digest. Nothing is guessed: what names nothing, or several things, is an
+A text is tried in this order: a full digest of a known blob, an exact name (whatever it looks like), a pattern of names
+(see `patterns`), a unique prefix of a digest. Nothing is guessed: a text that matches nothing, or several things, is an
 error that lists the nearest ones.
 """
 
@@ -42,17 +42,17 @@ NAMES_JUDGED = 100
 
 
 class PinName(str):
-    """A name of a pin as an answer gives it: taken for nothing else where it is a target, even if it is a digest."""
+    """A name of a pin in an answer: as a target it is always a name, even if it looks like a digest."""
 
     __slots__ = ()
 
 
 @dataclass(slots=True)
 class PinSelection:
-    """The pins that targets (`names`) and `groups` stand for: rows of the pin table, with the number that is dropped.
+    """The pins selected by targets (`names`) and `groups`: rows of the pin table, with the number to drop.
 
-    `also_untagged` are names that the deletion takes along; `notices` say what was understood where that is in doubt.
-    `noun`: how the names are counted where they are not to be listed.
+    `also_untagged`: names that are deleted too; `notices`: the chosen meaning of ambiguous targets; `noun`: the word to
+    count the names by, if they are not listed.
     """
 
     names: tuple[str, ...] = ()
@@ -63,18 +63,18 @@ class PinSelection:
     noun: str = ""
 
     def add(self, rows: Iterable[int], number: Iterable[int]) -> None:
-        """Drop so many of these rows too (a count for each row), the most asked for."""
-        wanted = dict(zip(rows, number, strict=True))
-        for row in wanted.keys() & self.rows.keys() if self.rows else ():
-            wanted[row] = max(wanted[row], self.rows[row])
-        self.rows |= wanted
+        """Add rows, with a count to drop for each; of two counts for a row, the larger one."""
+        counts = dict(zip(rows, number, strict=True))
+        for row in counts.keys() & self.rows.keys() if self.rows else ():
+            counts[row] = max(counts[row], self.rows[row])
+        self.rows |= counts
 
 
 def resolve(snapshot: Snapshot, targets: Targets, *, groups: Targets = (), all_pins: bool = False) -> PinSelection:
-    """Return the pins that `targets` and whole `groups` stand for, each once.
+    """Return the pins of `targets` and of whole `groups`, each once.
 
     UnknownTargetError, AmbiguousTargetError, InvalidDigestError, BlobNotFoundError or NotPinnedError name the target
-    and what to type instead.
+    and the input to type instead.
     """
     dropped = PinSelection(tuple(flattened(targets)), tuple(flattened(groups)))
     if not dropped.names and not dropped.groups:
@@ -89,23 +89,24 @@ def resolve(snapshot: Snapshot, targets: Targets, *, groups: Targets = (), all_p
 
 
 def untagged(snapshot: Snapshot, dropped: PinSelection) -> PinSelection:
-    """Return it with the tags too that a registry drops with the manifests that are dropped."""
+    """Return the selection with the tags added that a registry drops with the dropped manifests."""
     _Resolver(snapshot, dropped).untag()
     return dropped
 
 
 def blob_of(snapshot: Snapshot, text: str) -> int:
-    """Return the node of one blob: of a digest, of a name that names one blob, or of a unique prefix of a digest.
+    """Return the node of one blob: by a digest, by a name on one blob, or by a unique prefix of a digest.
 
-    BlobNotFoundError, InvalidDigestError, UnknownTargetError or AmbiguousTargetError name it and what to type instead.
+    BlobNotFoundError, InvalidDigestError, UnknownTargetError or AmbiguousTargetError name it and the input to type
+    instead.
     """
     return _Resolver(snapshot, PinSelection()).blob(text)
 
 
 def nodes_of(snapshot: Snapshot, targets: Targets) -> NDArray[np.int32]:
-    """Return the nodes that targets stand for, each once: of digests, of all that a name or a pattern names.
+    """Return the nodes of targets, each once: of digests, and of all blobs that a name or a pattern names.
 
-    Errors: as for `blob_of`, of which only a name given to several blobs is none here.
+    Errors: as `blob_of`, except that a name on several blobs is valid here.
     """
     resolver, texts = _Resolver(snapshot, PinSelection()), tuple(flattened(targets))
     if not texts:
@@ -141,7 +142,7 @@ def flattened(targets: Targets) -> Iterable[str]:
 
 
 class _Resolver:
-    """Resolves targets against one snapshot; every look-up is a binary search or one pass over the pins."""
+    """A resolver of targets in one snapshot; every look-up is a binary search or one pass over the pins."""
 
     def __init__(self, snapshot: Snapshot, dropped: PinSelection) -> None:
         self.snapshot, self.dropped = snapshot, dropped
@@ -153,7 +154,7 @@ class _Resolver:
         self.kind = codes(pins["kind"])
 
     def targets(self, texts: tuple[str, ...], *, all_pins: bool) -> None:
-        """Drop what all targets stand for, in order."""
+        """Select the pins of all targets, in order."""
         for some, rows in in_turn(self.snapshot, texts):
             if rows is not None:
                 self._name_rows(rows, all_pins=all_pins)
@@ -162,11 +163,11 @@ class _Resolver:
                 self.target(text, all_pins=all_pins)
 
     def target(self, text: str, *, all_pins: bool) -> None:
-        """Drop what one target stands for."""
+        """Select the pins of one target."""
         rows = self._named(text)
         if is_digest(text) and not (rows and self._is_name(text)):
             if rows:
-                self.dropped.notices.append(f"{text} was taken as the digest, not as the name: tag:{text} is that")
+                self.dropped.notices.append(f"{text} was taken as the digest; write tag:{text} for the name")
             self._digest(text, all_pins=all_pins)
             return
         found = [] if text.startswith("tag:") else by_prefix(self.snapshot, text.removeprefix("digest:"))
@@ -199,7 +200,7 @@ class _Resolver:
         return self.snapshot.find(found[0])
 
     def nodes(self, text: str) -> list[int]:
-        """Return the nodes that a digest, a name or a pattern stands for."""
+        """Return the nodes of a digest, a name or a pattern."""
         rows = self._named(text.removeprefix("tag:"))
         if not rows and is_pattern(text):
             rows = rows_like(self.snapshot, text).tolist()
@@ -208,12 +209,12 @@ class _Resolver:
         return list(map(int, self.node[rows])) or [self.blob(text.removeprefix("digest:"))]
 
     def _is_name(self, text: str) -> bool:
-        """Return whether a text that is a digest, and a name too, stands for the name: no such blob is here."""
+        """Return whether a text that is both a digest and a name means the name: no such blob is known."""
         node = self.snapshot.find(text)
         return isinstance(text, PinName) or node < 0 or not (self.snapshot.graph.blob[node] or self._holding_on(node))
 
     def group(self, text: str) -> None:
-        """Drop every pin of a repository or namespace."""
+        """Select every pin of a repository or namespace."""
         rows = np.flatnonzero(np.asarray(self.snapshot.pins["group"].fill_null("")) == text)
         if not text or not len(rows):
             known = sorted(set(self.snapshot.pins["group"].unique().drop_null().to_pylist()))
@@ -234,7 +235,7 @@ class _Resolver:
             refuse(self.snapshot, text, found)
 
     def _named(self, text: str) -> list[int]:
-        """Return the rows that have a name, else those that it is another name of: of one image only."""
+        """Return the rows with this name, else those with it as their other name: of one image only."""
         rows = list(rows_named(self.snapshot, text))
         own = [row for row in rows if not IS_ALIAS[self.kind[row]]]
         if own or not rows:
@@ -246,7 +247,7 @@ class _Resolver:
         return meant
 
     def _by_name(self, text: str, rows: list[int], *, all_pins: bool) -> None:
-        """Drop pins by one name, and say so where it is given to several blobs."""
+        """Select pins by one name, with a notice if it is on several blobs."""
         blobs = {int(self.node[row]) for row in rows if NAMES[self.kind[row]]}
         if len(blobs) > 1:
             both = f"{text} names {count(len(blobs), 'blob')}: all of them are dropped"
@@ -254,14 +255,14 @@ class _Resolver:
         self._name_rows(rows, all_pins=all_pins)
 
     def _name_rows(self, rows: Rows, *, all_pins: bool) -> None:
-        """Drop pins by name."""
+        """Select pins by name."""
         if all_pins:
             nodes = unique(self.node[rows])
             rows = np.flatnonzero(np.isin(self.node, nodes))
         self._drop(rows)
 
     def untag(self) -> None:
-        """Drop with each revision every tag of its repository on that digest: once all targets are known."""
+        """Select with each revision every tag of its repository on that digest, after all targets are known."""
         rows = np.fromiter(self.dropped.rows, np.int64, len(self.dropped.rows))
         along = going_along(self.snapshot, rows[IS_REVISION[self.kind[rows]]])
         new = along[~np.isin(along, rows)]
@@ -269,7 +270,7 @@ class _Resolver:
         self._drop(along)
 
     def _digest(self, digest: str, *, all_pins: bool) -> None:
-        """Drop one anonymous pin of a blob; where it has none, see `_named_digest`."""
+        """Select one anonymous pin of a blob; if it has none, see `_named_digest`."""
         node = self._found(digest)
         on_it = self._holding_on(node)
         anonymous = [row for row in on_it if row >= self.named and self.count[row] > 0]
@@ -289,7 +290,7 @@ class _Resolver:
         return node
 
     def _named_digest(self, digest: str, node: int, on_it: list[int]) -> None:
-        """On a marked store, drop every name on the blob; NotPinnedError says what to type where there is none."""
+        """On a marked store, select every name on the blob; NotPinnedError, with a hint, if there is none."""
         if on_it and self.snapshot.rule.counting:
             names = [printable(str(self.names[row])) for row in on_it]
             msg = f"{abbreviate(digest)} has no anonymous pin: {join_some(names)} holds it"
@@ -313,7 +314,7 @@ class _Resolver:
 def _not_pinned(snapshot: Snapshot, digest: str, node: int) -> NotPinnedError:
     """Return the error for a blob that has no pin of its own."""
     if not live(snapshot.graph)[node]:
-        msg = f"{abbreviate(digest)} is held by nothing under policy {snapshot.policy}: there is no pin to drop"
+        msg = f"{abbreviate(digest)} has no references under policy {snapshot.policy}: there is no pin to drop"
         return NotPinnedError(msg, digest=digest)
     if IS_ALONE[codes(snapshot.pins["kind"])[rows_on(snapshot, node)]].any():
         msg = f"{abbreviate(digest)} is never removed by {snapshot.rule.tool}, whatever is dropped: remove its file"
@@ -328,5 +329,5 @@ def _not_pinned(snapshot: Snapshot, digest: str, node: int) -> NotPinnedError:
 
 
 def _is_no_tag(name: str) -> bool:
-    """Return whether this stands for an anonymous pin (a digest) or a revision (`repo@digest`)."""
+    """Return whether this is an anonymous pin (a digest) or a revision (`repo@digest`)."""
     return is_digest(name.rpartition("@")[2])
