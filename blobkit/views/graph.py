@@ -93,12 +93,8 @@ class _View(_DiGraph):
     @classmethod
     def of(cls, snapshot: Snapshot) -> _View:
         """Return the view of a snapshot."""
-        view = cls(
-            store=snapshot.kind,
-            address=plain(snapshot.address),
-            time=snapshot.time.isoformat(),
-            policy=snapshot.policy,
-        )
+        kind, time = snapshot.kind, snapshot.time.isoformat()
+        view = cls(store=kind, address=plain(snapshot.address), time=time, policy=snapshot.policy)
         arrays = _Arrays(snapshot)
         view._snapshot = snapshot
         parts = {
