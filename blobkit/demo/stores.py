@@ -144,10 +144,10 @@ def two_days(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB
     return days
 
 
-def _directory(wanted: str | os.PathLike[str] | None) -> Path:
+def _directory(given: str | os.PathLike[str] | None) -> Path:
     """Return the given directory, or a temporary one that is removed when Python ends."""
-    if wanted is not None:
-        return Path(wanted)
+    if given is not None:
+        return Path(given)
     made = tempfile.mkdtemp(prefix="blobkit-demo-")
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     return Path(made) / "store"
