@@ -33,7 +33,7 @@
     |-- SnapshotFormatError (ValueError)        not a saved snapshot, or one that breaks its own rules
     `-- TargetError (LookupError)               a target that names nothing, or more than one thing
         |-- UnknownTargetError, AmbiguousTargetError
-        `-- PatternError (ValueError)           the text after `re:` is not a regular expression
+        `-- PatternError (ValueError)           what follows `re:` is no regular expression
 
     UserWarning
     |-- LayoutChangedWarning                    another program wrote into the layout of a store
@@ -316,7 +316,7 @@ class UnknownTargetError(TargetError):
 
 
 class PatternError(TargetError, ValueError):
-    """A wrong pattern over names: the text after `re:` is not a regular expression, or the pattern is too long."""
+    """A pattern over names that is none: what follows `re:` is no regular expression, or it is too long."""
 
 
 class AmbiguousTargetError(TargetError):

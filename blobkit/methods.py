@@ -211,7 +211,7 @@ class Previews(Questions):
         untagged: bool = False,
         policy: str | None = None,
     ) -> Preview:
-        """Return what dropping these references together would free; nothing is written anywhere.
+        """Return the blobs that dropping these references together would free; nothing is written anywhere.
 
         More in `help(blobkit.simulate_deref)`.
         """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["counted", "staged", "told", "watched"]
+__all__ = ["counted", "show_line", "staged", "watched"]
 
 T = TypeVar("T")
 SECONDS_BEFORE_SHOWN = 1.0
@@ -63,7 +63,7 @@ def staged(what: str, *, show: bool) -> Iterator[Callable[[str], object]]:
         bar.close()
 
 
-def told(line: str) -> bool:
+def show_line(line: str) -> bool:
     """Show one line beside the bar, if a terminal or a notebook shows progress. Return whether it was shown.
 
     Nothing is shown if the last bar was turned off (`progress=False`).

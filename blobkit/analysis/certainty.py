@@ -46,7 +46,7 @@ def certainly_freed(snapshot: Snapshot, nodes: NDArray[np.int32], opaque: NDArra
 
 
 def conservative_graph(snapshot: Snapshot) -> ReferenceGraph:
-    """Return a conservative graph of the references that count: what is freed in it is certainly freed.
+    """Return a conservative graph of the references that count: nodes freed in it are certainly freed.
 
     In it each unreadable document in use links to every live blob that does not contain it; with more than
     OPAQUE_LOOKED_AT of these documents, to every live blob. The links go through added nodes without bytes. Cost:

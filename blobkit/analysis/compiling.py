@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 
 import numpy as np
 
-from blobkit.progress import told
+from blobkit.progress import show_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ STEEP = 8
 
 With code on disk such a loop is compiled from some 5,000 blobs on, without it from 21,000.
 """
-SAID = "compiling the analysis, once per machine ..."
+MESSAGE = "compiling the analysis, once per machine ..."
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -122,18 +122,18 @@ def _listen() -> None:
     """Report before a loop is compiled: once on the screen if progress is shown, each time in the log."""
     from numba.core import event  # noqa: PLC0415 (on first need)
 
-    class Teller(event.Listener):
+    class Listener(event.Listener):
         """Handle the event of numba before it compiles; there is no event if compiled code is on disk."""
 
-        said = False
+        announced = False
 
         def on_start(self, found: event.Event) -> None:
             plain = found.data["dispatcher"].py_func
             if plain.__module__.startswith("blobkit."):
                 _log.info("compiling %s.%s, once per machine", plain.__module__, plain.__qualname__)
-                self.said = self.said or told(SAID)
+                self.announced = self.announced or show_line(MESSAGE)
 
         def on_end(self, found: event.Event) -> None:
             pass
 
-    event.register("numba:compile", Teller())  # type: ignore[no-untyped-call]  # (numba has no types)
+    event.register("numba:compile", Listener())  # type: ignore[no-untyped-call]  # (numba has no types)

@@ -183,11 +183,11 @@ def bound(cover: Cover, need: int, enough: Callable[[int], bool] = lambda _: Fal
     return Bound(float(least[0]) * (1 - ROUNDING), dropped * (1 - ROUNDING), spared * (1 - ROUNDING), order)
 
 
-def _least(gains: Floats, costs: Floats, wanted: Floats) -> Floats:
-    """Return where the line through (0, 0) and these points first reaches `wanted`; infinite if it never does."""
-    at = np.searchsorted(gains, wanted)
+def _least(gains: Floats, costs: Floats, goal: Floats) -> Floats:
+    """Return where the line through (0, 0) and these points first reaches `goal`; infinite if it never does."""
+    at = np.searchsorted(gains, goal)
     there = np.clip(at, 1, len(gains) - 1)
-    step = (gains[there] - wanted) / np.maximum(gains[there] - gains[there - 1], CHEAPEST)
+    step = (gains[there] - goal) / np.maximum(gains[there] - gains[there - 1], CHEAPEST)
     on_line = costs[there] - step * (costs[there] - costs[there - 1])
     return np.where(at == 0, 0.0, np.where(at == len(gains), np.inf, on_line))
 

@@ -36,7 +36,7 @@ GONE = -(1 << 30)
 
 @Kernel
 def depths(first: Ints, targets: Ids, roots: Ids) -> Ids:
-    """Return for each node the fewest links from any root, -1 where no root reaches it. Cost: nodes + links."""
+    """Return for each node the fewest links from any root, -1 if no root reaches it. Cost: nodes + links."""
     n = len(first) - 1
     depth = np.full(n, -1, np.int32)
     queue = np.empty(n, np.int32)

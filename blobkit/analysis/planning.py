@@ -79,7 +79,7 @@ def cheapest(cover: Cover, need: int, seconds: float, say: Callable[[str], objec
 
 @dataclass(frozen=True)
 class _Clock:
-    """The time when the search ends, and the function that is told the progress."""
+    """The time when the search ends, and the function to report progress to."""
 
     until: float
     say: Callable[[str], object]

@@ -63,7 +63,7 @@ def audit(  # noqa: PLR0913 (one parameter an option)
     tool: str | None,
     out: Output,
 ) -> int:
-    """Show what a store holds, what is wrong in it, and what to do.
+    """Show the content and the problems of a store, with advice.
 
     Prints totals, findings with advice, the blobs that keep most, the tags that cost most. Exits with 3 if a threshold
     of --fail-over or --fail-on is exceeded, and prints it on stderr; with 2 if there is no permission to read a part

@@ -16,7 +16,7 @@ class Command(NamedTuple):
 
 GROUPS: dict[str, dict[str, Command]] = {
     "Look into a store": {
-        "audit": Command("auditing", "Show what a store holds, what is wrong in it, and what to do."),
+        "audit": Command("auditing", "Show the content and the problems of a store, with advice."),
         "ls": Command("listing", "List the blobs, the biggest first."),
         "tags": Command("listing", "List the tags: the bytes that each reaches, and that it alone keeps."),
         "usage": Command("reading", "Show what uses the space: by tag, repository, kind or month."),

@@ -50,14 +50,14 @@ def _what_next(directory: str) -> str:
     """Return commands that work as they are printed, from this directory."""
     code = f"import blobkit; print(blobkit.to_frame({json.dumps(directory, ensure_ascii=False)}))"
     command, store = _started_as(), shlex.quote(directory)
-    wanted = (
+    suggestions = (
         (f"{command} simulate {store} 'shop/web:*'", "several tags together"),
         (f"{command} tags {store}", "what each tag costs"),
         (f"{command} scan {store} -o before.blobkit", "a snapshot to compare with later"),
         (f"{_python()} -c {shlex.quote(code)}", "a data frame"),
     )
-    width = max(len(line) for line, _ in wanted)
-    return "\n".join(["Try next:", *(f"  {line:{width}}  # {what}" for line, what in wanted)])
+    width = max(len(line) for line, _ in suggestions)
+    return "\n".join(["Try next:", *(f"  {line:{width}}  # {what}" for line, what in suggestions)])
 
 
 def _started_as() -> str:

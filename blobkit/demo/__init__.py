@@ -1,8 +1,8 @@
 """Example stores, the same every time: for the demo, the notebooks, the examples in docstrings, and first steps.
 
-    demo.small()       a store in memory, made in a moment: the examples in docstrings use it
+    demo.small()       a store in memory, fast to create: used by the examples in docstrings
     demo.images()      a blobkit store in a directory
-    demo.layout()      an OCI image layout that was filled over half a year
+    demo.layout()      an OCI image layout with images of half a year
     demo.registry()    a registry's storage directory
     demo.two_days()    a layout on Tuesday, and saved snapshots of Monday and Tuesday
 

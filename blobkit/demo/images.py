@@ -1,6 +1,6 @@
-"""A small store of images as they are in real life: shared base layers, versions, two platforms, two names for one.
+"""A small store of images like real ones: shared base layers, versions, two platforms, two names for one.
 
-All bytes are made from a seed, so that every demo store is the same; layers are real tar archives and the store
+All bytes come from a seed, so every demo store is equal; layers are real tar archives and the store
 is a valid OCI layout, which other tools can read.
 """
 
@@ -26,7 +26,7 @@ __all__ = ["BOTH", "COMPANION", "CONFIG", "INDEX", "KIB", "LAYER", "MANIFEST", "
 TARGET = "shop/web:1.0"
 """The tag that the demo previews dropping."""
 COMPANION = "shop/web:1.1"
-"""The tag that shares most with it."""
+"""The tag that shares most with `TARGET`."""
 
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -34,7 +34,7 @@ KIB = 1 << 10
 
 
 class Puts(Protocol):
-    """The verbs that the demo needs of a store."""
+    """The methods of a store that the demo needs."""
 
     def put(self, data: bytes, *, media_type: str = ..., tag: str | None = ...) -> Descriptor:
         """Store content; afterwards `tag` names it."""
@@ -47,7 +47,7 @@ class Puts(Protocol):
 
 @dataclass(frozen=True)
 class Image:
-    """One image of the demo: its names, its layers from the base up, and where and when it was made."""
+    """One image of the demo: its names, its layers from the base up, and the place and day of its build."""
 
     names: tuple[str, ...]
     layers: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The stores that hold the images of the demo: in memory, in a directory, as a layout, as a registry."""
+"""Stores with the images of the demo: in memory, in a directory, as a layout, as a registry."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ DAYS_OLD = {
     "data/etl:2": 10,
     BOTH: 5,
 }
-"""The images that `layout` has, and how many days ago each was pushed."""
+"""The images of `layout`, and the age of each in days."""
 UNTAGGED = ("shop/web:1.0",)
-"""The images whose tag in the registry has gone, as when another image is pushed under the same tag."""
+"""The images that lost their tag in the registry, as if another image was pushed under the same tag."""
 MONDAY = ("base/debian:12", "base/python:3.12", "shop/web:1.0", "shop/web:1.1", "shop/web:latest", "data/etl:1")
 TUESDAY = ("shop/web:2.0", "shop/web:latest", "data/etl:2")
 NAME = "org.opencontainers.image.ref.name"
@@ -49,7 +49,7 @@ NAME = "org.opencontainers.image.ref.name"
 
 @dataclass(frozen=True)
 class TwoDays:
-    """A layout as it is on Tuesday, and the saved snapshots of Monday and Tuesday: `layout`, `monday`, `tuesday`."""
+    """A layout on Tuesday, and the saved snapshots of Monday and Tuesday: `layout`, `monday`, `tuesday`."""
 
     layout: Path
     monday: Path
@@ -57,7 +57,7 @@ class TwoDays:
 
 
 def small() -> Store:
-    """Return the images of the demo in memory, a thousandth of the size: made in a moment, nothing to clean up.
+    """Return the images of the demo in memory, a thousandth of the size: fast to create, nothing to clean up.
 
     >>> store = demo.small()
     >>> list(store.tags())[:3]
@@ -77,7 +77,7 @@ def images(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB) 
 
 
 def layout(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB) -> Path:
-    """Return the directory of an OCI layout. Its files have ages as if it had been filled over half a year."""
+    """Return the directory of an OCI layout. Its files have ages as if the images were pushed over half a year."""
     place = _directory(directory)
     with _filled(unit) as store:
         for tag, days in DAYS_OLD.items():
@@ -91,7 +91,7 @@ def layout(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB) 
 def registry(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB) -> Path:
     """Return the storage directory of a registry. `shop/worker:1-arm` is one platform of the index `shop/worker:1`.
 
-    Two manifests have no tag: what was `shop/web:1.0` once, and a platform of that index.
+    Two manifests have no tag: the former `shop/web:1.0`, and a platform of that index.
     """
     place = _directory(directory)
     store = Store(MemoryContent(), MemoryIndex())
@@ -112,10 +112,10 @@ def registry(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB
 
 
 def two_days(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB) -> TwoDays:
-    """Return a layout as it is on Tuesday, with saved snapshots of Monday and Tuesday beside it.
+    """Return a layout on Tuesday, with the saved snapshots of Monday and Tuesday.
 
     On Tuesday new versions were pushed, `latest` moved on, two old tags were dropped, an image was signed. One push was
-    given up: its layer is there, its manifest is not.
+    aborted: its layer is stored, its manifest is not.
     """
     place = _directory(directory)
     place.mkdir(parents=True, exist_ok=True)
@@ -144,10 +144,10 @@ def two_days(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB
     return days
 
 
-def _directory(wanted: str | os.PathLike[str] | None) -> Path:
-    """Return the directory that is wanted, or a temporary one that is removed when Python ends."""
-    if wanted is not None:
-        return Path(wanted)
+def _directory(given: str | os.PathLike[str] | None) -> Path:
+    """Return the given directory, or a temporary one that is removed when Python ends."""
+    if given is not None:
+        return Path(given)
     made = tempfile.mkdtemp(prefix="blobkit-demo-")
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     return Path(made) / "store"
@@ -167,7 +167,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _age(path: Path, days: int) -> None:
-    """Set the time of last modification to so many days ago."""
+    """Set the time of last modification to a number of days ago."""
     os.utime(path, (time.time() - days * DAY,) * 2)
 
 

@@ -93,8 +93,8 @@ def frame_table(
     `total`: columns to sum over the omitted rows; `names`: other headings of columns.
     """
     top, heading = frame.head(rows), names or {}
-    wanted = [name for name in (frame.columns if columns is None else columns) if name != frame.index.name]
-    parts: list[tuple[Hashable, Sequence[object]]] = [(name, top[name].tolist()) for name in wanted]
+    chosen = [name for name in (frame.columns if columns is None else columns) if name != frame.index.name]
+    parts: list[tuple[Hashable, Sequence[object]]] = [(name, top[name].tolist()) for name in chosen]
     if frame.index.name is not None:
         parts.insert(0, (frame.index.name, top.index.tolist()))
     shown = tuple(Column(heading.get(str(name), str(name)), unit_of(name), values) for name, values in parts)

@@ -276,7 +276,7 @@ def _joined(old: Snapshot, new: Snapshot) -> tuple[NDArray[np.int32], NDArray[np
 
 
 def _side(snapshot: Snapshot, by: By, node: NDArray[np.int32]) -> _Side:
-    """Return the state of these nodes (-1: none), which is 0 where they are not stored blobs."""
+    """Return the state of these nodes (-1: none), 0 for those that are not stored blobs."""
     graph = snapshot.graph
     groups = held(snapshot, by).reach.number
     state = np.where(live(graph), np.where(groups > 1, 3, 2), 1).astype(np.int8)

@@ -75,10 +75,10 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
         return frame
     snapshot = as_snapshot(x)
     stored = codes(snapshot.nodes["stored"])
-    wanted = (stored == _YES) | ((stored == _VIRTUAL) if virtual else False)
+    included = (stored == _YES) | ((stored == _VIRTUAL) if virtual else False)
     if absent:
-        wanted |= (stored != _YES) & (stored != _VIRTUAL)
-    nodes = np.flatnonzero(wanted).astype(np.int32)
+        included |= (stored != _YES) & (stored != _VIRTUAL)
+    nodes = np.flatnonzero(included).astype(np.int32)
     return frame_of(snapshot, nodes, columns, ["links"] * links + ["stored"] * (absent or virtual), min_age)
 
 

@@ -126,7 +126,7 @@ def _alone(preview: Preview) -> str:
 
 
 def _rest(preview: Preview) -> str:
-    """Return the end of a sentence: what the rest waits for, by the references to its biggest blob."""
+    """Return the end of a sentence: the names and referrers of the biggest waiting blob."""
     frame = preview.waiting
     if frame.empty:
         return ""

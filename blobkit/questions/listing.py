@@ -61,12 +61,12 @@ def blob_columns(  # noqa: PLR0913 (what to show is keyword-only)
     returned rows become text.
     """
     graph = snapshot.graph
-    wanted = codes(snapshot.nodes["stored"]) == STORED.index("yes")
+    selected = codes(snapshot.nodes["stored"]) == STORED.index("yes")
     if among is not None:
-        wanted &= among
+        selected &= among
     if kind:
-        wanted &= np.isin(codes(snapshot.nodes["kind"]), _places(snapshot, "kind", kind))
-    nodes = np.flatnonzero(wanted).astype(np.int32)
+        selected &= np.isin(codes(snapshot.nodes["kind"]), _places(snapshot, "kind", kind))
+    nodes = np.flatnonzero(selected).astype(np.int32)
     state = judged(snapshot, nodes)
     if status:
         chosen = np.isin(state, [STATUS.index(word) for word in status])

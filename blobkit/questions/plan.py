@@ -223,7 +223,7 @@ class Plan(Answer):
         return alone
 
 
-def plan(  # noqa: PLR0913 (what is wanted is keyword-only)
+def plan(  # noqa: PLR0913 (the options are keyword-only)
     x: SupportsSnapshot | Address,
     *,
     free: Size | None = None,

@@ -302,7 +302,7 @@ def simulate_deref(
     untagged: bool = False,
     policy: str | None = None,
 ) -> Preview:
-    """Return what dropping these references together would free; nothing is written anywhere.
+    """Return the blobs that dropping these references together would free; nothing is written anywhere.
 
     `targets` are names, digests, unique prefixes of a digest, patterns of whole names (`shop/*`, `*:1.?`, `*:[0-9]*`,
     `re:.*-rc[0-9]+`), or lists, Indexes or Series of them; `groups` are repositories: every pin in them is dropped. A
@@ -327,7 +327,7 @@ def simulate_deref(
 
 
 def preview_of(snapshot: Snapshot, dropped: PinSelection) -> Preview:
-    """Return what dropping these pins together would free."""
+    """Return the blobs that dropping these pins together would free."""
     rows = np.fromiter(dropped.rows, np.int64, len(dropped.rows))
     number = np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows))
     holds = snapshot.holding[rows] & (number > 0)

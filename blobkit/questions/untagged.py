@@ -194,8 +194,8 @@ def dropped_untagged(found: Untagged, groups: Targets = ()) -> PinSelection:
 
 def in_groups(found: Untagged, groups: Targets) -> NDArray[np.bool_]:
     """Return which manifests are in these repositories, all if none is given; UnknownTargetError."""
-    wanted = tuple(flattened(groups))
-    if not wanted:
+    chosen = tuple(flattened(groups))
+    if not chosen:
         return np.ones(len(found.pair), np.bool_)
-    resolve(found.snapshot, (), groups=wanted)
-    return np.isin(found.pair >> 32, [found.known.names.index(group) for group in wanted])
+    resolve(found.snapshot, (), groups=chosen)
+    return np.isin(found.pair >> 32, [found.known.names.index(group) for group in chosen])

@@ -133,7 +133,7 @@ class Why(Answer):
         )
 
     def preview(self) -> Preview:
-        """Return what dropping every pin that reaches the blob would free; tags are dropped with their revisions."""
+        """Return the preview of dropping every pin that reaches the blob; tags are dropped with their revisions."""
         count_of = numbers(self.snapshot.pins["count"])
         rows = {row: int(count_of[row]) for row in self._rows.tolist()}
         dropped = untagged(self.snapshot, PinSelection((*self.tags, *self.others), rows=rows))

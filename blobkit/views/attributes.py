@@ -53,8 +53,8 @@ class Attributes:
     @cached_property
     def _columns(self) -> list[Column]:
         facts = self._snapshot.nodes
-        wanted = [*_NUMBERS, "status", *_TIMES, "tags"]
-        frame = to_frame(self._snapshot, columns=wanted, absent=True, virtual=True)
+        columns = [*_NUMBERS, "status", *_TIMES, "tags"]
+        frame = to_frame(self._snapshot, columns=columns, absent=True, virtual=True)
         status = frame["status"].cat
         words = {
             name: (np.asarray(flat(facts[name]).indices), flat(facts[name]).dictionary.to_pylist()) for name in _FACTS

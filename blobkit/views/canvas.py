@@ -240,11 +240,11 @@ def _drawable(text: str) -> str:
 
 def _fonts(families: tuple[str, ...]) -> list[str]:
     """Return the font files for text, with fallbacks; fonts that are not installed are not logged."""
-    wanted: list[str] = []
+    names: list[str] = []
     for family in families:
-        wanted += mpl.rcParams[f"font.{family}"] if family in _GENERIC else [family]  # type: ignore[index]  # (five keys)
+        names += mpl.rcParams[f"font.{family}"] if family in _GENERIC else [family]  # type: ignore[index]  # (five keys)
     found: list[str] = []
-    for name in wanted:
+    for name in names:
         try:
             found.append(findfont(FontProperties(family=[name]), fallback_to_default=False))
         except ValueError:

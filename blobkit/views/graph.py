@@ -191,10 +191,10 @@ class _Arrays:
 
     def __init__(self, snapshot: Snapshot) -> None:
         graph = snapshot.graph
-        wanted = graph.blob | (graph.pins > 0) | (graph.links_in > 0) | (np.diff(graph.indptr) > 0)
+        kept = graph.blob | (graph.pins > 0) | (graph.links_in > 0) | (np.diff(graph.indptr) > 0)
         self.snapshot = snapshot
-        self.nodes = np.flatnonzero(wanted).astype(np.int32)
-        self._rank = None if wanted.all() else (np.cumsum(wanted) - 1).astype(np.int32)
+        self.nodes = np.flatnonzero(kept).astype(np.int32)
+        self._rank = None if kept.all() else (np.cumsum(kept) - 1).astype(np.int32)
         column = flat(snapshot.nodes["key"])
         self.keys = _Keys(column if self._rank is None else column.take(self.nodes))
         self.first, self.targets = self._among(graph.indptr, graph.indices)

@@ -1,4 +1,4 @@
-"""When a loop is compiled, and who is told: counted in blobs, links and events, never in seconds."""
+"""Check when a loop is compiled, and the message before it: counted in blobs, links and events, never in seconds."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_who_watches_is_told_once_and_the_log_of_every_loop(tmp_path: Path) -> N
         f"INFO blobkit compiling blobkit.analysis.kernels.{name}, once per machine" for name in ("depths", "reverse")
     ]
     assert fresh[0] == [*loops, answer]
-    assert [line.strip() for line in fresh[1] if line.strip()] == [compiling.SAID]
+    assert [line.strip() for line in fresh[1] if line.strip()] == [compiling.MESSAGE]
     assert warm[0] == [answer]
     assert not "".join(warm[1]).strip()
 
@@ -164,7 +164,7 @@ def test_nothing_is_said_where_progress_is_off(
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     list(progress.watched([], "x", show=False))
-    assert not progress.told("one")
+    assert not progress.show_line("one")
     list(progress.watched([], "x", show=True))
-    assert progress.told("two")
+    assert progress.show_line("two")
     assert capsys.readouterr().err.split() == ["two"]

@@ -75,7 +75,7 @@ def test_plan_untagged(registry: tuple[str, str, str]) -> None:
 
 def test_the_script_of_an_audit(registry: tuple[str, str, str], tmp_path: Path) -> None:
     assert said("audit", registry[0], "--script", "curl").splitlines()[-1] == 'registry garbage-collect "$CONFIG"'
-    assert "would take" in refused("audit", registry[0], "--policy", "gc-m", "--script", "curl")
+    assert "would delete" in refused("audit", registry[0], "--policy", "gc-m", "--script", "curl")
     layout = Layout(tmp_path / "l")
     layout.image("one", "content")
     assert said("audit", str(layout.root), "--script", "umoci").splitlines()[-1] == "umoci gc --layout ."

@@ -53,7 +53,7 @@ def test_what_is_an_age(text: str | int | timedelta, seconds: int) -> None:
     ],
 )
 def test_what_is_no_age(text: str | int | timedelta) -> None:
-    with pytest.raises(AgeError, match="no age: write 30m, 24h, 7d") as caught:
+    with pytest.raises(AgeError, match="not an age: write 30m, 24h, 7d") as caught:
         parse_age(text)
     assert len(str(caught.value)) < 200
     assert "\x1b" not in str(caught.value)

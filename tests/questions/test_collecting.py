@@ -76,9 +76,9 @@ def test_a_collector_that_takes_what_stays_is_not_run(docker: Layout) -> None:
     assert preview.collection.by_hand
     text = preview.script()
     assert "umoci gc --layout" not in text
-    assert "NOTE: files are removed by hand, as policy dependent says: umoci gc would take" in text
+    assert "NOTE: files are removed by hand, as policy dependent says: umoci gc would delete" in text
     assert "needed by two" in text
-    with pytest.raises(blobkit.UnknownToolError, match=r"umoci gc would take .* use rm, which removes file by file"):
+    with pytest.raises(blobkit.UnknownToolError, match=r"umoci gc would delete .* use rm, which removes file by file"):
         blobkit.audit(docker.scan()).script()
     assert "os.replace" in blobkit.audit(docker.scan()).script("rm")
 

@@ -257,8 +257,8 @@ def test_saved_snapshots_and_addresses(layout: Layout, tmp_path: Path) -> None:
 
 def test_the_later_one_given_first_is_told(layout: Layout) -> None:
     first, second = layout.scan(), layout.scan()
-    assert "right order" in str(blobkit.diff(second, first))
-    assert "right order" not in str(blobkit.diff(first, second))
+    assert "is the order of the two right" in str(blobkit.diff(second, first))
+    assert "is the order of the two right" not in str(blobkit.diff(first, second))
 
 
 @pytest.mark.slow

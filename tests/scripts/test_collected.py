@@ -144,7 +144,7 @@ def test_every_tag_of_a_real_layout(dataset: Callable[[str], Dataset], tmp_path:
         hand += by_hand
         assert by_hand == ("NOTE: files are removed by hand" in text)
     assert total > 0
-    assert (hand > 0) == (policy == "dependent")  # umoci gc would take referrers that no entry lists
+    assert (hand > 0) == (policy == "dependent")  # umoci gc would delete referrers that no entry lists
 
 
 def stored(root: Path) -> set[str]:

@@ -105,9 +105,9 @@ def orphans(snapshot: Snapshot, rows: list[Row], _: timedelta) -> Iterator[Findi
 
 def shared(snapshot: Snapshot, rows: list[Row], _: timedelta) -> Iterator[Finding]:
     """Yield the blobs with files that have other names, here or in another layout."""
-    wanted = pd.Index([digest for _, _, message, _ in rows for digest in shared_in(message)], dtype="str")
+    linked = pd.Index([digest for _, _, message, _ in rows for digest in shared_in(message)], dtype="str")
     known = pd.Index(keys(snapshot, np.arange(snapshot.nodes.num_rows, dtype=np.int32)))
-    nodes = known.get_indexer(wanted)
+    nodes = known.get_indexer(linked)
     yield finding("shared-inode", snapshot, nodes[nodes >= 0])
 
 

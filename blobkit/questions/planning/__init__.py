@@ -1,1 +1,1 @@
-"""The parts of a plan: candidates, what they free together, and whether its promise was kept."""
+"""The parts of a plan: candidates, the bytes that they free together, and the check of its promise."""

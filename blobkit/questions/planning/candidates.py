@@ -43,7 +43,7 @@ UNDATED = "its time of modification is unknown"
 class Names:
     """The names that hold under the policy, each once: `frame` (index `tag`, sorted) has repo, digest, modified, takes.
 
-    `modified` is of the name, else of what it names; of several the newest, unknown if one of them is. `takes` are
+    `modified` is the time of the name, else of its blob; of several the newest, unknown if one of them is. `takes` are
     tags that are deleted with a revision. The pins of name i are on `roots[start[i]:start[i + 1]]`.
     """
 
