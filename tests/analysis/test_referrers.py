@@ -163,4 +163,4 @@ def test_a_pin_that_counts_nothing_is_no_holder() -> None:
     )
     assert Referrers.now(snapshot).incoming_of(0, 10) == Referrers.now(snapshot).names(0, 10) == ["one"]
     assert blobkit.simulate_deref(snapshot, "none").kept["holders"].tolist() == [("one",)]
-    assert any("none of these holds" in notice for notice in blobkit.simulate_deref(snapshot, "none").notices)
+    assert any("none of these names holds" in notice for notice in blobkit.simulate_deref(snapshot, "none").notices)
