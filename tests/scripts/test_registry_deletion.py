@@ -173,7 +173,7 @@ def test_a_collector_alone_takes_what_is_garbage_already(served: Served) -> None
     assert served.ask("DELETE", f"/v2/app/manifests/{gone['digest']}")[0] == 202
     text = blobkit.audit(served.scan()).script()
     size = sum(blobkit.to_frame(served.scan())["size"].loc[sorted(garbage(served.scan(), "gc"))])
-    assert f"registry garbage-collect takes 3 blobs, {blobkit.render.human_bytes(size)} ({size} bytes)" in text
+    assert f"registry garbage-collect deletes 3 blobs, {blobkit.render.human_bytes(size)} ({size} bytes)" in text
     before = served.stored()
     assert served.run(text).returncode == 0
     assert before - served.stored() >= {sha(b"two"), str(gone["digest"])}
