@@ -62,7 +62,7 @@ def ls(address: str, status: tuple[str, ...], kind: tuple[str, ...], policy: str
 @policy_option
 @output_options("tag", "kind", "closure", "exclusive", "same_digest", "created", "modified")
 def tags(address: str, policy: str | None, *, out: Output) -> None:
-    """List the tags: the bytes that each reaches, and keeps alone."""
+    """List the tags, with the bytes that each needs and alone keeps."""
     leave_pandas_out()
     columns = tag_columns(scanned(address, policy))
     if out.as_json:

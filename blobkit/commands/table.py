@@ -18,7 +18,7 @@ GROUPS: dict[str, dict[str, Command]] = {
     "Look into a store": {
         "audit": Command("auditing", "Show the content and the problems of a store, with advice."),
         "ls": Command("listing", "List the blobs, the biggest first."),
-        "tags": Command("listing", "List the tags: the bytes that each reaches, and keeps alone."),
+        "tags": Command("listing", "List the tags, with the bytes that each needs and alone keeps."),
         "usage": Command("reading", "Show what uses the space: by tag, repository, kind or month."),
         "sharing": Command("reading", "Show how many bytes repositories or tags share."),
         "untagged": Command("reading", "List the manifests that no tag names, and what needs them."),

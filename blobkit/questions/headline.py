@@ -38,7 +38,7 @@ def headline(preview: Preview, who: str) -> str:
     if as_promised(preview):
         return f"{who} frees {promised}{alone}"
     if done.stops:
-        policy = f"{promised} would go under policy {preview.snapshot.policy}"
+        policy = f"{promised} would be freed under policy {preview.snapshot.policy}"
         why = truncate(_LONG.sub(r"\1", done.stops), WHY_SHOWN)
         return f"{who} frees nothing: {why}; {policy}{alone}"
     by = "the script, by hand," if preview.collection.by_hand else preview.collection.command or "the script"

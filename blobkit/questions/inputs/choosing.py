@@ -42,7 +42,7 @@ def chosen(snapshot: Snapshot, where: Where) -> NDArray[np.bool_]:
         return _named(snapshot, _masked(snapshot, values, by_name=isinstance(where, pd.Series)))
     odd = [value for value in values if not isinstance(value, str)]
     if odd:
-        msg = f"where must be a mask over tags_frame, or names: it has {truncate(repr(odd[0]), SHOWN)}"
+        msg = f"where must be a mask over tags_frame, or names: it contains {truncate(repr(odd[0]), SHOWN)}"
         raise ChoiceError(msg)
     found = _named(snapshot, set(values))
     held = set(snapshot.pins["name"].take(np.flatnonzero(found)).to_pylist())
