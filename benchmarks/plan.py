@@ -1,9 +1,10 @@
 """What to delete, of 5,000 tags on a million blobs: how long the search takes, and how near the least cost it ends.
 
-    python benchmarks/plan.py [--quick]
+    python benchmarks/plan.py [--quick] [--tags]
 
 The target is 30 s, proven to cost least or within 1 % of it. Each row is a plan from a snapshot in memory (kernels
-compiled before). `--quick`: a hundredth of the size.
+compiled before). `--quick`: a hundredth of the size. `--tags`: a million blobs of 208,000 tags instead; the target is
+to end within the 30 s, with whatever gap.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ PARTS = (0.01, 0.1, 0.5, 0.9, 0.999)
 
 def main() -> None:
     scale = 100 if "--quick" in sys.argv else 1
-    snapshot = image_store(8_000 // scale, 200 // scale, 984_000 // scale)
+    many = "--tags" in sys.argv
+    sizes = (330_000, 10_000, 330_000) if many else (8_000, 200, 984_000)
+    snapshot = image_store(*(size // scale for size in sizes))
     possible = blobkit.plan(snapshot, keep_last=0).bytes
     tags = blobkit.tags_frame(snapshot).index
     random = np.random.default_rng(0)
@@ -40,7 +43,7 @@ def main() -> None:
             start = time.perf_counter()
             plan = blobkit.plan(snapshot, free=int(possible * part), cost=cost)
             took = time.perf_counter() - start
-            within = took <= SECONDS and plan.gap <= GAP
+            within = took <= SECONDS and (many or plan.gap <= GAP)
             print(
                 f"{name:<14} {part:>8.1%} {len(plan):>6,} {took:>8.2f} {plan.gap:>9.4%} {'' if within else '  missed'}"
             )

@@ -68,11 +68,11 @@ def parse(address: str) -> tuple[str, Path]:
     shown = printable(address)
     scheme = kind.rpartition("+")[2]
     if scheme in _LATER:
-        msg = f"{shown}: addresses with {kind}: are not supported yet"
+        msg = f"{shown} is not supported yet"
         raise AddressError(msg, hint=_LATER[scheme].format(source=in_shell(address), file=in_shell(rest)))
     near = alike(kind, KINDS)
     guess = f"did you mean {near}:{printable(rest)}? The kinds are" if near else "use"
-    msg = f"{shown}: the kind {printable(kind)!r} is not known, and no such path exists"
+    msg = f"{shown} does not exist, and the kind {printable(kind)!r} is not known"
     raise AddressError(msg, hint=f"{guess} {', '.join(KINDS)}")
 
 
@@ -114,7 +114,7 @@ def _recognise_file(path: Path, shown: str) -> str:
     if head.startswith(b"PK\x03\x04"):
         return SNAPSHOT
     if any(head[at:].startswith(magic) for at, magic in _MAGIC):
-        msg = f"{shown} is an archive; archives are not supported yet"
+        msg = f"{shown} is an archive, which is not supported yet"
         raise AddressError(msg, hint=_ARCHIVE.format(file=in_shell(path)))
     msg = f"{shown} is a file, and no saved snapshot"
     raise AddressError(msg, hint="give the directory of a store, or a file made by `blobkit scan -o`")

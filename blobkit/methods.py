@@ -155,6 +155,7 @@ class Questions(Frames):
         time_limit: float = 30.0,
         untagged: bool = False,
         groups: Targets = (),
+        progress: bool = True,
     ) -> Plan:
         """Return the names that cost least to drop, so that at least `free` bytes go, or at most `until` stay stored.
 
@@ -162,7 +163,7 @@ class Questions(Frames):
         """
         goal = {"free": free, "until": until, "cost": cost, "time_limit": time_limit}
         spared = {"keep": keep, "older_than": older_than, "keep_last": keep_last}
-        what = {"untagged": untagged, "groups": groups, "policy": policy}
+        what = {"untagged": untagged, "groups": groups, "policy": policy, "progress": progress}
         answer: Plan = _function("plan")(self, **goal, **spared, **what)
         return answer
 

@@ -43,6 +43,14 @@ def keep(root: Path) -> tuple[str, ...]:
         levels: tuple[tuple[int, int], ...] = store.simulate_deref(found.digest).levels
         content: bytes = store.get(found.digest).read()
     return (*found.links, *names, str(levels), str(content))
+
+def ask(snapshot: blobkit.Snapshot, store: blobkit.LocalStore) -> int:
+    try:
+        total: int = snapshot.usage(by=lambda tag: tag[:3], where="*:1.?").bytes
+    except (blobkit.UnknownTargetError, blobkit.errors.PatternError) as error:
+        total = len(error.digest)
+    frame = blobkit.growth([snapshot, store]) if total else store.reach("a:1", columns="size")
+    return len(frame) + snapshot.simulate_deref("a:1", groups=["a"]).bytes + len(store.tags_frame()["version"])
 """
 
 

@@ -12,7 +12,8 @@ from blobkit.analysis.holder_kernels import first_sources, links_within, nearest
 from blobkit.analysis.kernels import depths
 from blobkit.analysis.reach import gathered, holders, live
 from blobkit.snapshot.pins import first_of_name, texts
-from blobkit.snapshot.tables import ids
+from blobkit.snapshot.sets import unique
+from blobkit.snapshot.tables import ids, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,8 +77,8 @@ class Holding:
         """Return what holds once these pins (rows, with how many of each) are dropped and these nodes are gone."""
         alive, rows = live(snapshot.graph).copy(), snapshot.holding.copy()
         alive[gone] = False
-        count = snapshot.pins["count"]
-        rows[[row for row, number in dropped.items() if number >= count[row].as_py()]] = False
+        row, number = (np.fromiter(some, np.int64, len(dropped)) for some in (dropped, dropped.values()))
+        rows[row[number >= numbers(snapshot.pins["count"])[row]]] = False
         return cls(snapshot, alive, rows)
 
     def reaching(self, nodes: NDArray[np.int32], most: int) -> Names:
@@ -141,7 +142,7 @@ class Holding:
 
 def _fewer(node: NDArray[np.int32], label: NDArray[np.int64], most: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Return each pair once, and up to `most` of a node, the first ones."""
-    pairs = np.unique(node.astype(np.int64) << 32 | label)
+    pairs = unique(node.astype(np.int64) << 32 | label)
     on = pairs >> 32
     pairs = pairs[np.arange(len(pairs)) - np.searchsorted(on, on) < most]
     return (pairs >> 32).astype(np.int32), pairs & 0xFFFFFFFF

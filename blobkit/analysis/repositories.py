@@ -15,6 +15,7 @@ from blobkit.analysis.reach import gathered
 from blobkit.cache import memoized
 from blobkit.snapshot.pins import revisions
 from blobkit.snapshot.roles import CONTAINS, IS_REVISION, REFERS
+from blobkit.snapshot.sets import among, union, unique
 from blobkit.snapshot.tables import DOCUMENTS, KINDS, codes, flat, ids
 
 if TYPE_CHECKING:
@@ -111,16 +112,16 @@ def spread(seeds: Pairs, *ways: Rows, within: Pairs | None = None) -> tuple[Pair
     """
     front, origin = np.unique(seeds, return_index=True)
     found, origins = [front], [origin]
-    seen = front
+    seen, inside = front, front if within is None else unique(within)
     while len(front):
         steps = [step(front, origin, way) for way in ways]
         front, origin = (np.concatenate(part) for part in zip(*steps, strict=True))
         order = np.lexsort((origin, front))
         front, first = np.unique(front[order], return_index=True)
         origin = origin[order][first]
-        new = ~np.isin(front, seen) & (np.isin(front, within) if within is not None else True)
+        new = ~among(front, seen) & (among(front, inside) if within is not None else True)
         front, origin = front[new], origin[new]
-        seen = np.union1d(seen, front)
+        seen = union(seen, front)
         found.append(front)
         origins.append(origin)
     return np.concatenate(found), np.concatenate(origins)

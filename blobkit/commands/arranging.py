@@ -70,14 +70,14 @@ class Arranged:
         return self.answer.title()
 
     def sections(self, rows: int = EVERY) -> tuple[Section, ...]:
-        """Return the sections; BadParameter where no table has the column to sort by."""
+        """Return the sections; UsageError where no table has the column to sort by."""
         if self.rows.is_all:
             return self.answer.sections(rows)
         found = self.answer.sections(EVERY)
         names = list(dict.fromkeys(c.name for section in found if section.table for c in section.table.columns))
         if self.rows.sort is not None and names and self.rows.sort not in names:
             msg = f"cannot sort by {self.rows.sort!r}: {choices(self.rows.sort, names)}"
-            raise click.BadParameter(msg, param_hint="--sort")
+            raise click.UsageError(msg, click.get_current_context(silent=True))
         return tuple(replace(one, table=one.table and _picked(one.table, self.rows, rows)) for one in found)
 
 

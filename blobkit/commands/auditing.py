@@ -8,6 +8,7 @@ import click
 
 from blobkit.commands import completing
 from blobkit.commands.shown import (
+    NUMBER,
     address_argument,
     output_options,
     policy_option,
@@ -35,9 +36,7 @@ NAMED = 3
 
 @click.command()
 @address_argument
-@click.option(
-    "--top", type=click.IntRange(min=0), default=10, show_default=True, metavar="N", help="Rows in each table."
-)
+@click.option("--top", type=NUMBER, default=10, show_default=True, metavar="N", help="Rows in each table.")
 @click.option("--verify", is_flag=True, help="Read and hash every blob (of a blobkit store: give oci:PATH).")
 @click.option("--min-age", default="24h", show_default=True, metavar="AGE", help="Garbage younger than this is kept.")
 @click.option(
@@ -116,5 +115,5 @@ def _thresholds(over: tuple[str, ...], on: tuple[str, ...]) -> dict[str, str | N
     odd = [text for text in over if not all(text.partition("="))]
     if odd:
         msg = f"{odd[0]!r} is no threshold: write FINDING=SIZE, like garbage=1GiB"
-        raise click.BadParameter(msg, param_hint="--fail-over")
+        raise click.UsageError(msg, click.get_current_context())
     return {name: size for name, _, size in (text.partition("=") for text in over)} | dict.fromkeys(on)

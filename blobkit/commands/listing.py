@@ -47,8 +47,8 @@ SHOWN = ("tag", "digest", "kind", "closure", "exclusive", "same_digest", "create
 @output_options(*BLOB_NUMBERS, default="size")
 def ls(address: str, status: tuple[str, ...], kind: tuple[str, ...], policy: str | None, *, out: Output) -> None:
     """List the blobs, the biggest first."""
-    _check(status, JUDGED, "--status")
-    _check(kind, KINDS, "--kind")
+    _check("status", status, JUDGED)
+    _check("kind", kind, KINDS)
     leave_pandas_out()
     snapshot, rows = scanned(address, policy), out.rows
     among = None if rows.where is None else nodes_named(snapshot, rows.where)
@@ -72,8 +72,8 @@ def tags(address: str, policy: str | None, *, out: Output) -> None:
     out.table({name: columns[name] for name in shown})
 
 
-def _check(words: Sequence[str], known: Sequence[str], option: str) -> None:
+def _check(what: str, words: Sequence[str], known: Sequence[str]) -> None:
     for word in words:
         if word not in known:
-            msg = f"{word!r} is none of them: {choices(word, known)}"
-            raise click.BadParameter(msg, param_hint=option)
+            msg = f"{word!r} is no {what}: {choices(word, known)}"
+            raise click.UsageError(msg, click.get_current_context())

@@ -8,6 +8,7 @@ import click
 
 from blobkit.commands import completing
 from blobkit.commands.shown import (
+    NUMBER,
     address_argument,
     group_option,
     output_options,
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["plan"]
 
+LENGTH = click.FloatRange(min=0)
+LENGTH.name = "number of seconds"  # as a message calls it
+
 
 @click.command()
 @address_argument
@@ -38,9 +42,9 @@ __all__ = ["plan"]
     help="A tag, pattern, digest or repo@digest that stays.",
 )
 @click.option("--older-than", metavar="AGE", help="Drop only what was modified before: 30d, 2w, 12h.")
-@click.option("--keep-last", type=click.IntRange(min=0), metavar="N", help="The newest N of each repository stay.")
+@click.option("--keep-last", type=NUMBER, metavar="N", help="The newest N of each repository stay.")
 @click.option(
-    "--time-limit", type=float, default=SECONDS, show_default=True, metavar="SECONDS", help="How long to search."
+    "--time-limit", type=LENGTH, default=SECONDS, show_default=True, metavar="SECONDS", help="How long to search."
 )
 @click.option("--untagged", is_flag=True, help="Instead of tags: manifests that no tag names and nothing needs.")
 @group_option("With --untagged: only of a repository.")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 __all__ = [
+    "NUMBER",
     "Output",
     "address_argument",
     "dumps",
@@ -47,6 +48,9 @@ __all__ = [
 
 COLUMNS = 80
 """Of a terminal that does not say how wide it is."""
+
+NUMBER = click.IntRange(min=0)
+NUMBER.name = "whole number"  # as a message calls it
 
 address_argument = click.argument("address", shell_complete=completing.paths)
 policy_option = click.option(
@@ -136,7 +140,7 @@ def output_options(*sorts: str, default: str | None = None) -> Decorator:
             where, sort, limit = (others.pop(name, None) for name in ("where", "sort", "limit"))
             if sort is not None and sort not in sorts:
                 msg = f"cannot sort by {sort!r}: {choices(str(sort), sorts)}"
-                raise click.BadParameter(msg, param_hint="--sort")
+                raise click.UsageError(msg, click.get_current_context())
             rows = Rows(where, sort or default, limit)  # type: ignore[arg-type]  # as the options below say
             return command(*args, out=Output(as_json, exact, full, rows), **others)
 
@@ -151,7 +155,7 @@ def output_options(*sorts: str, default: str | None = None) -> Decorator:
 def _lists(sorts: Sequence[str], default: str | None) -> list[Decorator]:
     by = f"{', '.join(sorts)}{f' (default: {default})' if default else ''}."
     return [
-        click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the first N rows of each table."),
+        click.option("--limit", type=NUMBER, metavar="N", help="Only the first N rows of each table."),
         click.option(
             "--sort",
             metavar="COLUMN",

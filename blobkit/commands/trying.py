@@ -33,7 +33,7 @@ def demo(directory: str) -> None:
     with LocalStore(directory) as store:
         if len(store):
             msg = f"{printable(directory)} is a store with {count(len(store), 'blob')} already: give a new directory"
-            raise click.BadParameter(msg, param_hint="DIRECTORY")
+            raise click.UsageError(msg, click.get_current_context())
         demo_store.fill(store)
         snapshot = store.snapshot()
     shown = in_shell(directory)

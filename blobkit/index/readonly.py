@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 from urllib.parse import quote
 
-from blobkit.errors import NotAStoreError, ReadOnlyStoreError, StoreBusyError, StoreClosedError
+from blobkit.errors import NO_STORE, NotAStoreError, ReadOnlyStoreError, StoreBusyError, StoreClosedError
 from blobkit.index.handles import opened
 from blobkit.index.rows import Rows
 from blobkit.index.schema import check_version, translated
@@ -168,7 +168,7 @@ class ReadOnlyIndex:
             stat = self._path.stat()
         except FileNotFoundError:
             msg = f"{self._path.parent.parent} is no blobkit store: it has no {self._path.name}"
-            raise NotAStoreError(msg) from None
+            raise NotAStoreError(msg, hint=NO_STORE) from None
         return (stat.st_ino, stat.st_size, stat.st_mtime_ns, header, self._wal_header())
 
     def _wal_header(self) -> bytes | None:

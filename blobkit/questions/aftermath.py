@@ -15,6 +15,7 @@ from blobkit.questions.columns import keys
 from blobkit.snapshot.pins import named, rows_of_names
 from blobkit.snapshot.references import LINKS, PINS
 from blobkit.snapshot.roles import CONTAINS, NAMES, STANDS_FOR
+from blobkit.snapshot.sets import minus, unique
 from blobkit.snapshot.tables import codes, ids, numbers
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ def additional(snapshot: Snapshot, dropped: Dropped, after: Holding, blobs: NDAr
     for name in _last_keepers(snapshot, after, blobs[:BLOBS_LOOKED_AT])[:tried]:
         both = drop_pins(snapshot, *_with(snapshot, pinned, number, [name])).nodes
         alone = drop_pins(snapshot, *_with(snapshot, pinned[:0], number[:0], [name])).nodes
-        more = np.setdiff1d(both, before)
-        extra = np.setdiff1d(more, alone)
+        more = minus(both, before)
+        extra = minus(more, alone)
         size, by_itself = (freed(snapshot.graph, nodes) for nodes in (more, alone))
         if size[1] > by_itself[1]:
             digest = snapshot.key(int(extra[np.argmax(snapshot.graph.size[extra])]))
@@ -130,12 +131,12 @@ def _unlinked(
     groups = snapshot.pins["group"]
     seen = np.full(len(graph.size), -1, np.int32)
     for turn, (group, lost) in enumerate(_by_group(snapshot, *(ids(links[end])[ours] for end in ("source", "target")))):
-        front = np.unique(lost)
+        front = unique(lost)
         while len(front):
             seen[front] = turn
             rows = gathered(*snapshot.pins_of, front)
             hit[rows[np.asarray(groups.take(rows).fill_null("")) == group]] = True
-            front = np.unique(gathered(*above, front))
+            front = unique(gathered(*above, front))
             front = front[seen[front] != turn]
     return hit
 

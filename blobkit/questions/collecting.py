@@ -19,6 +19,7 @@ from blobkit.questions.columns import keys
 from blobkit.render import count, cut, listed, short
 from blobkit.snapshot.pins import named
 from blobkit.snapshot.roles import IS_REVISION
+from blobkit.snapshot.sets import among, minus, unique
 from blobkit.snapshot.tables import codes
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def needed_by_names(snapshot: Snapshot) -> Nodes:
     collector = collector_view(snapshot)
     views = (snapshot, snapshot.with_policy(snapshot.policies[0]))
     nothing = np.empty(0, np.int32)
-    return np.unique(np.concatenate([would_take(view, collector, nothing, nothing) for view in views]))
+    return unique(np.concatenate([would_take(view, collector, nothing, nothing) for view in views]))
 
 
 def collected(preview: Preview) -> Collected:
@@ -170,7 +171,7 @@ def waiting(preview: Preview) -> pd.DataFrame:
     """Return what the policy promises and the collector leaves, biggest first (see `Preview.waiting`)."""
     snapshot, found = preview.snapshot, preview.collection
     done = found.removal.nodes[: None if snapshot.store.tools and not found.stops else 0]
-    nodes = np.setdiff1d(preview.nodes, preview.sure if found.by_hand else done).astype(np.int32)
+    nodes = minus(preview.nodes, preview.sure if found.by_hand else done).astype(np.int32)
     size = snapshot.graph.size[nodes]
     nodes = nodes[np.lexsort((nodes, -size))]
     held, reason = _held(preview, nodes)
@@ -209,9 +210,9 @@ def _reasons(found: Collection, rows: NDArray[np.int32]) -> NDArray[np.int64]:
     code[IS_REVISION[codes(snapshot.pins["kind"])[rows]]] = UNTAGGED
     code[is_referrer[blob]] = REFERRER
     code[rows >= named(snapshot)] = NAMELESS
-    code[~np.isin(known.of[rows], np.unique(deletion.pair >> 32))] = ELSEWHERE
+    code[~np.isin(known.of[rows], unique(deletion.pair >> 32))] = ELSEWHERE
     left = deletion.rows[~deletion.done]
-    code[np.isin(pairs, known.pairs(left))] = LEFT
+    code[among(pairs, unique(known.pairs(left)))] = LEFT
     return code
 
 

@@ -15,6 +15,7 @@ from blobkit.analysis.removal import drop_pins, freed
 from blobkit.analysis.repositories import levels, members, nodes_of, repositories, spread
 from blobkit.snapshot.pins import first_of_name, named, rows_of_names, texts
 from blobkit.snapshot.roles import IS_ALIAS, IS_REVISION, NAMES
+from blobkit.snapshot.sets import among, minus, unique
 from blobkit.snapshot.tables import codes, matching, numbers
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ class Deletion:
         snapshot = self.snapshot
         goes = np.zeros(snapshot.pins.num_rows, np.bool_)
         goes[self.rows[~self.refused[self.place]]] = True
-        here = np.isin(repositories(snapshot).of, np.unique(self.pair >> 32))
+        here = np.isin(repositories(snapshot).of, unique(self.pair >> 32))
         return np.flatnonzero(NAMES[codes(snapshot.pins["kind"])] & here & ~goes)
 
     @cached_property
@@ -163,7 +164,7 @@ class Deletion:
         if rule.by_revision:
             return asked
         staying = self.needed if rule.by_name else repositories(self.snapshot).pairs(self.staying)
-        return asked | ~np.isin(self.pair, staying)
+        return asked | ~among(self.pair, unique(staying))
 
     @cached_property
     def children(self) -> Pairs:
@@ -173,7 +174,7 @@ class Deletion:
         parents = self.pair[self.whole & ~self.refused]
         below = spread(parents, members(self.snapshot))[0]
         below = below[repositories(self.snapshot).rows_of(below) >= 0]
-        return np.setdiff1d(np.setdiff1d(below, self.pair), self.needed)
+        return minus(minus(below, self.pair), self.needed)
 
     @cached_property
     def done(self) -> Bools:
@@ -205,7 +206,7 @@ class Deletion:
         rows, number = self.rows[self.done], self.number[self.done]
         if snapshot.rule.by_revision:
             more = repositories(snapshot).rows_of(self.manifests)
-            more = np.setdiff1d(more[more >= 0], rows)
+            more = minus(more[more >= 0], rows)
             rows, number = np.append(rows, more), np.append(number, np.ones(len(more), np.int64))
         return rows, number
 
@@ -243,7 +244,7 @@ def _names_on(deletion: Deletion) -> dict[int, list[str]]:
     held[named(snapshot) :] = False
     rows = np.flatnonzero(held & NAMES[codes(snapshot.pins["kind"])])
     pairs = repositories(snapshot).pairs(rows)
-    here = np.isin(pairs, deletion.pair)
+    here = among(pairs, deletion.pair)
     found: dict[int, list[str]] = {}
     for pair, name in zip(pairs[here].tolist(), texts(snapshot, rows[here]), strict=True):
         found.setdefault(pair, []).append(name)

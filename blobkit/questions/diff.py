@@ -250,7 +250,8 @@ def diff(
     for what, one, two in (("kind", old.kind, new.kind), ("policy", old.policy, new.policy)):
         if one != two:
             msg = f"{old.caption()} and {new.caption()} are of different {what}: {one} and {two} cannot be compared"
-            raise DiffError(msg + (f"; give policy={one!r}" if what == "policy" else ""))
+            policy_of_both = Hint(f"give policy={one!r}", f"give --policy {one}")
+            raise DiffError(msg, hint=policy_of_both if what == "policy" else "give the same store twice")
     if isinstance(by, str) and by not in OF_PINS:
         msg = f"a diff tells groups of pins apart, and {by} is no such group"
         hint = Hint("use 'tag', 'repo', a function or a Series", "use --by tag or --by repo")

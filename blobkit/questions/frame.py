@@ -124,7 +124,8 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
     node = ids(pins["node"])[rows]
     names = pins["name"].take(rows).to_pandas().astype("str")
     repo = pins["group"].take(rows).fill_null("").to_pandas().astype("str")
-    version = [name[len(group) + 1 :] if group else name for name, group in zip(names, repo, strict=True)]
+    both = zip(names.tolist(), repo.tolist(), strict=True)
+    version = [name[len(group) + 1 :] if group else name for name, group in both]
     frame = pd.DataFrame(
         {
             "repo": repo.array,
@@ -135,8 +136,8 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
             "platforms": named_platforms(snapshot, node),
             "created": times(snapshot, "created", node),
             "modified": _modified(snapshot, rows, node),
-            "closure": closure_sizes(snapshot.graph, reaching(snapshot, names.tolist(), node)),
-            "exclusive": exclusive(snapshot, names.tolist()),
+            "closure": closure_sizes(snapshot.graph, reaching(snapshot, rows, node)),
+            "exclusive": exclusive(snapshot, rows),
             "same_digest": (names.groupby(node).transform("nunique") - 1).to_numpy(np.int64),
         },
         index=pd.Index(names.array, name="tag"),

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.analysis.dominators import frees, retained
-from blobkit.analysis.reach import closure_sizes, live, unknown
+from blobkit.analysis.reach import closure_sizes, gathered, live, unknown
 from blobkit.analysis.removal import drop_pins, freed
 from blobkit.questions.asking.patterns import expression
+from blobkit.snapshot.pins import first_of_name
 from blobkit.snapshot.roles import GOES_ALONG, NAMES
+from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import STORED, codes, flat, ids, matching, numbers
 
 if TYPE_CHECKING:
@@ -102,8 +104,8 @@ def tag_columns(snapshot: Snapshot) -> Columns:
         "platforms": named_platforms(snapshot, node).tolist(),
         "created": _taken(snapshot.nodes["created"], node),
         "modified": [own or blob for own, blob in modified],
-        "closure": closure_sizes(snapshot.graph, reaching(snapshot, names, node)).tolist(),
-        "exclusive": exclusive(snapshot, names).tolist(),
+        "closure": closure_sizes(snapshot.graph, reaching(snapshot, rows, node)).tolist(),
+        "exclusive": exclusive(snapshot, rows).tolist(),
         "same_digest": _others(names, node),
     }
 
@@ -149,29 +151,34 @@ def named_platforms(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.
     """Return the platforms of each tagged blob: its own, and those of its children."""
     graph = snapshot.graph
     platform = flat(snapshot.nodes["platform"])
-    code, vocabulary = np.asarray(platform.indices), platform.dictionary.to_pylist()
-    own: dict[int, tuple[str, ...]] = {}
-    for node in np.unique(nodes).tolist():
-        found = {code[node], *code[graph.indices[graph.indptr[node] : graph.indptr[node + 1]]].tolist()}
-        own[node] = tuple(sorted({name for name in map(vocabulary.__getitem__, found) if name}))
-    result = np.empty(len(nodes), object)
-    result[:] = [own[node] for node in nodes.tolist()]
+    code, vocabulary = np.asarray(platform.indices).astype(np.int64), platform.dictionary.to_pylist()
+    different, back = np.unique(nodes, return_inverse=True)
+    place = np.arange(len(different))
+    below = np.repeat(place, graph.indptr[different + 1] - graph.indptr[different])
+    owner = np.concatenate((place, below))
+    found = code[np.concatenate((different, gathered(graph.indptr, graph.indices, different)))]
+    owner, found = np.divmod(unique(owner * len(vocabulary) + found), max(len(vocabulary), 1))
+    named = np.array([bool(name) for name in vocabulary], np.bool_)[found]
+    sets, which = _sets(owner[named], found[named], len(different))
+    told = np.empty(len(sets), object)
+    told[:] = [tuple(sorted(vocabulary[one] for one in some)) for some in sets]
+    result: NDArray[np.object_] = told[which][back]
     return result
 
 
-def reaching(snapshot: Snapshot, names: Sequence[str], node: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return the node that each tag reaches from: a virtual node where the policy lets it hold one, else its digest."""
+def reaching(snapshot: Snapshot, rows: NDArray[np.int64], node: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return the node that each of these tags reaches from: a virtual node where it holds one, else its own `node`."""
     on_virtual = (GOES_ALONG & ~NAMES)[codes(snapshot.pins["kind"])]
-    rows = np.flatnonzero(snapshot.holding & on_virtual)
-    if not len(rows):
-        return node
-    held = zip(snapshot.pins["name"].take(rows).to_pylist(), ids(snapshot.pins["node"])[rows].tolist(), strict=True)
-    virtual_nodes = dict(held)
-    return np.array([virtual_nodes.get(name, own) for name, own in zip(names, node.tolist(), strict=True)], np.int32)
+    held = np.flatnonzero(snapshot.holding & on_virtual)
+    first, every = first_of_name(snapshot), ids(snapshot.pins["node"])
+    by_name = np.full(len(every), -1, np.int32)
+    by_name[first[held]] = every[held]
+    found = by_name[first[rows]]
+    return np.where(found < 0, node, found)
 
 
-def exclusive(snapshot: Snapshot, names: Sequence[str]) -> NDArray[np.int64]:
-    """Return what goes if each name alone is dropped.
+def exclusive(snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return what goes if the name of each of these pins alone is dropped.
 
     A name that is the only pin of one node frees what that node frees; what shares its node with another pin frees
     nothing; only names of several nodes need a cascade of their own.
@@ -180,14 +187,30 @@ def exclusive(snapshot: Snapshot, names: Sequence[str]) -> NDArray[np.int64]:
     holds = np.flatnonzero(snapshot.holding & ~np.asarray(pins["name"].is_null()))
     node, count = ids(pins["node"])[holds], numbers(pins["count"])[holds]
     alone = np.where(graph.pins[node] == count, frees(graph)[node], 0)
-    by_name: dict[str, list[int]] = {}
-    for row, name in enumerate(pins["name"].take(holds).to_pylist()):
-        by_name.setdefault(name, []).append(row)
-    result = {name: int(alone[at[0]]) if len(at) == 1 else 0 for name, at in by_name.items()}
-    for name, at in by_name.items():
-        if len(at) > 1:
-            result[name] = freed(graph, drop_pins(snapshot, holds[at], count[at]).nodes)[1]
-    return np.array([result.get(name, 0) for name in names], np.int64)
+    first = first_of_name(snapshot)
+    begin = np.flatnonzero(np.diff(first[holds], prepend=-1))
+    end = np.append(begin[1:], len(holds))[: len(begin)]
+    by_name = np.zeros(len(first), np.int64)  # by the first pin of each name
+    by_name[first[holds[begin]]] = np.where(end - begin == 1, alone[begin], 0)
+    for at, last in zip(*(some[end - begin > 1].tolist() for some in (begin, end)), strict=True):
+        gone = drop_pins(snapshot, holds[at:last], count[at:last])
+        by_name[first[holds[at]]] = freed(graph, gone.nodes)[1]
+    return by_name[first[rows]]
+
+
+def _sets(owner: NDArray[np.int64], item: NDArray[np.int64], number: int) -> tuple[list[list[int]], NDArray[np.int64]]:
+    """Return the different sets of items, and which one each of so many owners has; owners come in order."""
+    start = np.searchsorted(owner, np.arange(number + 1))
+    size = np.diff(start)
+    which = np.zeros(number, np.int64)
+    sets: list[list[int]] = [[]]
+    for length in unique(size[size > 0]).tolist():
+        those = np.flatnonzero(size == length)
+        rows = item[start[those][:, None] + np.arange(length)]
+        several, back = np.unique(rows, axis=0, return_inverse=True)
+        which[those] = len(sets) + back.reshape(-1)
+        sets += several.tolist()
+    return sets, which
 
 
 def _others(names: Sequence[str], node: NDArray[np.int32]) -> list[int]:

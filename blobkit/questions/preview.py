@@ -31,6 +31,7 @@ from blobkit.render import count, cut, listed, short
 from blobkit.snapshot.lookups import rows_on_any
 from blobkit.snapshot.pins import named
 from blobkit.snapshot.roles import NAMES
+from blobkit.snapshot.sets import minus, unique
 from blobkit.snapshot.tables import codes, ids
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class Preview(Answer):
     @cached_property
     def same_image(self) -> tuple[str, ...]:
         """The other names, in all repositories, of what the targets name, sorted."""
-        nodes = np.unique(repositories(self.snapshot).blob[list(self.dropped.rows)])
+        nodes = unique(repositories(self.snapshot).blob[list(self.dropped.rows)])
         pins = self.snapshot.pins
         rows = rows_on_any(self.snapshot, nodes)
         rows = rows[(rows < named(self.snapshot)) & NAMES[codes(pins["kind"])[rows]]]
@@ -190,8 +191,8 @@ class Preview(Answer):
     @property
     def is_kept(self) -> bool:
         """Whether something that was named stays stored."""
-        nodes = np.unique(repositories(self.snapshot).blob[list(self.dropped.rows)])
-        return bool(self.snapshot.graph.blob[np.setdiff1d(nodes, self.removal.nodes)].any())
+        nodes = unique(repositories(self.snapshot).blob[list(self.dropped.rows)])
+        return bool(self.snapshot.graph.blob[minus(nodes, self.removal.nodes)].any())
 
     @property
     def stays(self) -> NDArray[np.int32]:
@@ -206,7 +207,7 @@ class Preview(Answer):
     def _stays(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """The distance of every node from the targets, and the blobs that stay, biggest first."""
         graph = self.snapshot.graph
-        distance = closure(graph, np.unique(ids(self.snapshot.pins["node"])[list(self.dropped.rows)]))
+        distance = closure(graph, unique(ids(self.snapshot.pins["node"])[list(self.dropped.rows)]))
         stays = (distance >= 0) & graph.blob
         stays[self.removal.nodes] = False
         nodes = np.flatnonzero(stays).astype(np.int32)
@@ -233,7 +234,7 @@ class Preview(Answer):
 
     @cached_property
     def _unknown(self) -> NDArray[np.int32]:
-        return np.setdiff1d(unknown(self.snapshot.graph), self.removal.nodes)
+        return minus(unknown(self.snapshot.graph), self.removal.nodes)
 
     def __len__(self) -> int:
         """Return the number of blobs that would go."""

@@ -19,6 +19,7 @@ from blobkit.questions.asking.targets import Dropped, flattened, resolve
 from blobkit.questions.columns import categories, keys, times
 from blobkit.snapshot.pins import named, texts
 from blobkit.snapshot.roles import NAMES
+from blobkit.snapshot.sets import among, unique
 from blobkit.snapshot.tables import codes, flags, ids
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Untagged:
     def pair(self) -> Pairs:
         """The manifests, as pairs."""
         pair = self.known.pair
-        pair = pair[~np.isin(pair, self.known.pairs(self.tags))]
+        pair = pair[~among(pair, unique(self.known.pairs(self.tags)))]
         pair = pair[self.snapshot.graph.blob[nodes_of(pair)]]
         repo = np.argsort(np.argsort(np.array(self.known.names, object)))[pair >> 32]
         return pair[np.lexsort((nodes_of(pair), repo))]
@@ -117,7 +118,7 @@ class Untagged:
         """Note what may be needed: an unreadable manifest itself, and all beside one that is needed."""
         opaque = flags(self.snapshot.nodes["opaque"])
         found[opaque[nodes_of(self.pair)] & (found == "")] = "unknown: it cannot be read"
-        doubtful = np.unique(needed[opaque[nodes_of(needed)]] >> 32)
+        doubtful = unique(needed[opaque[nodes_of(needed)]] >> 32)
         found[np.isin(self.pair >> 32, doubtful) & (found == "")] = "unknown: what a tag names cannot be read"
 
     def frame(self) -> pd.DataFrame:

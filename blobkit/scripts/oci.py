@@ -14,6 +14,7 @@ from blobkit.render import count, human_bytes, printable
 from blobkit.scripts.oci_index import EDIT, NAMED
 from blobkit.scripts.shell import SKIP, call, comment, said
 from blobkit.snapshot.roles import IS_ALIAS, NAMES
+from blobkit.snapshot.sets import union
 from blobkit.snapshot.tables import STORED, codes, ids
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def by_hand(preview: Preview, wanted: Iterable[Drop]) -> list[str]:
     snapshot = preview.snapshot
     status = to_frame(snapshot, columns=["status"], min_age=FRESH)["status"]
     garbage = [snapshot.find(digest) for digest in status.index[status == "garbage"]]
-    gone = np.union1d(preview.sure, np.array(garbage, np.int32))
+    gone = union(preview.sure, np.array(garbage, np.int32))
     size = human_bytes(int(snapshot.graph.size[garbage].sum()))
     lines = [comment(said(drop)) for drop in wanted]
     lines.append(comment(f"{count(len(garbage), 'blob')}, {size}, that nothing holds already, go as well"))

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from blobkit.cache import memoized
 from blobkit.snapshot.pins import first_of_name, named, revisions
 from blobkit.snapshot.roles import GOES_ALONG, IS_ALIAS, IS_TWIN, NAMES
+from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import codes, flat, ids, same_as_before
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def going_along(snapshot: Snapshot, rows: Ints) -> Ints:
     blob, whose = Rows.by(links.source, links.target).of(node)
     nodes: Ints = np.concatenate((node, blob)).astype(np.int64)
     found, _ = _along(snapshot).of(_pack(nodes, group[np.concatenate((rows, rows[whose]))]))
-    return np.unique(found)
+    return unique(found)
 
 
 def rows_on_any(snapshot: Snapshot, nodes: NDArray[np.integer]) -> Ints:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.content.directory import DirectoryContent
 from blobkit.content.readonly import ReadOnlyContent
-from blobkit.errors import NotAStoreError, ReadOnlyStoreError, StoreError, moved
+from blobkit.errors import NO_STORE, NotAStoreError, ReadOnlyStoreError, StoreError, moved
 from blobkit.index.readonly import ReadOnlyIndex
 from blobkit.index.sqlite import SqliteIndex
 from blobkit.render import cut
@@ -220,7 +220,7 @@ class ReadOnlyStore(Store):
         path = index_path(self.root)
         if not path.is_file():
             msg = f"{self.root} is no blobkit store: it has no {path.relative_to(self.root)}"
-            raise NotAStoreError(msg)
+            raise NotAStoreError(msg, hint=NO_STORE)
         self._layout = Layout(self.root, sync=False)
         self._reader = ReadOnlyIndex(path)
         super().__init__(ReadOnlyContent(self.root), self._reader, address=str(self.root))

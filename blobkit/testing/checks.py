@@ -145,7 +145,7 @@ class CheckSuite:
         assert len(found) == 200
         assert str(found).count("\n") < 50
         assert "and 160 more" in str(found)
-        assert len(found._repr_html_()) < 2000
+        assert len(found._repr_html_()) < 15_000
         assert found.to_dict()["counts"] == {"orphan": 200}
 
 

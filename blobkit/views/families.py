@@ -11,6 +11,7 @@ import pandas as pd
 from blobkit.analysis import kernels
 from blobkit.analysis.dominators import retained
 from blobkit.render import listed
+from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def families(before: Holding, after: Holding) -> Families:
 def _reach(graph: ReferenceGraph, node: NDArray[np.int32], family: NDArray[np.int64]) -> NDArray[np.int32]:
     """Return in bit i of each node whether the pinned nodes of family i reach it."""
     reach = np.zeros(len(graph.size), np.int32)
-    for i in np.unique(family).tolist():
-        pinned = np.unique(node[family == i])
+    for i in unique(family).tolist():
+        pinned = unique(node[family == i])
         reach |= (kernels.depths(graph.indptr, graph.indices, pinned) >= 0).astype(np.int32) << i
     return reach
 

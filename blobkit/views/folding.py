@@ -11,6 +11,7 @@ import numpy as np
 from blobkit.analysis.reach import live, sources
 from blobkit.questions.columns import tags
 from blobkit.render import count, human_bytes, listed, short
+from blobkit.snapshot.sets import union
 from blobkit.views.families import MOST, families
 from blobkit.views.scene import MARKS, STATES
 
@@ -111,7 +112,7 @@ def _biggest(scene: Scene) -> Ints:
     place = np.flatnonzero(np.isin(scene.nodes, scene.targets))
     big = np.argsort(-scene.size, kind="stable")[:BIGGEST_ALONE]
     big = big[scene.size[big] * BIG > scene.size.sum()]
-    return np.union1d(place if len(place) <= BIGGEST_ALONE else place[:0], big)
+    return union(place if len(place) <= BIGGEST_ALONE else place[:0], big)
 
 
 def _faint(scene: Scene) -> NDArray[np.bool_]:

@@ -15,6 +15,7 @@ from blobkit.protocols import as_snapshot
 from blobkit.questions.asking.targets import resolve
 from blobkit.questions.preview import Preview
 from blobkit.render import count, human_bytes, listed, short
+from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import KINDS, STORED, codes, ids
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def scene(x: SupportsSnapshot | Address | Preview, target: Targets | None, polic
 
 def _preview(preview: Preview) -> Scene:
     snapshot, gone = preview.snapshot, preview.removal.nodes
-    dropped = np.unique(ids(snapshot.pins["node"])[list(preview.dropped.rows)])
+    dropped = unique(ids(snapshot.pins["node"])[list(preview.dropped.rows)])
     inside = closure(snapshot.graph, dropped) >= 0
     freed = np.zeros(len(inside), np.bool_)
     freed[gone] = True
@@ -133,7 +134,7 @@ def _found(snapshot: Snapshot, target: Targets) -> NDArray[np.int32]:
             found += node[list(resolve(snapshot, one).rows)].tolist()
         except NotPinnedError as error:
             found.append(snapshot.find(error.digest))
-    return np.unique(np.array(found, np.int32))
+    return unique(np.array(found, np.int32))
 
 
 def _scene(  # noqa: PLR0913, PLR0917 (the fields of a scene, of which the rest follow)

@@ -13,6 +13,7 @@ import pytest
 
 import blobkit
 from blobkit import demo
+from blobkit.present.text import TextStyle, answer_text
 from commands import command
 from layouts import MANIFEST, Layout, nowhere, sha
 from patience import HANG
@@ -142,7 +143,8 @@ def test_an_audit_fails_over_thresholds(tmp_path: Path) -> None:
         "blobkit: over the threshold: garbage: 1 blob, 2.0 KiB, more than 1000 B\n",
     )
     told = blobkit.audit(layout.scan(), min_age=0)
-    assert whole.stdout.splitlines()[2:] == str(told).splitlines()[2:]  # the time is in the first two lines
+    exact = answer_text(told, TextStyle(bytes=True, full=True, rows=None))
+    assert whole.stdout.splitlines()[2:] == exact.splitlines()[2:]  # the time is in the first two lines
     assert command("audit", address, "--fail-over", "garbage=1kB").returncode == 0  # it is young
     assert command("audit", address, "--min-age", "0", "--fail-over", "garbage=2000").returncode == 0
     layout.drop(layout.blob("content"))
@@ -269,42 +271,6 @@ sys.meta_path.insert(0, Interrupting())
 """
     done = after(interrupted, "usage", store)
     assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "interrupted")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("audit", "/no/such/path"), ("/no/such/path", "does not exist")),
-        (("audit", ""), ("address is empty",)),
-        (("audit", "{tmp}"), ("no store that blobkit knows", "oci-layout", ".blobkit/index.sqlite")),
-        (("audit", "{tmp}/file"), ("is a file", "give the directory")),
-        (("audit", "oci:{tmp}/file"), ("is a file, not a directory",)),
-        (("audit", "oci:{tmp}"), ("index.json is missing",)),
-        (("audit", "{store}", "--min-age", "soon"), ("'soon' is no age", "24h")),
-        (("audit", "{store}", "--fail-on", "rubbish"), ("'rubbish' is no finding", "garbage")),
-        (("audit", "{store}", "--fail-over", "garbage"), ("no threshold", "garbage=1GiB")),
-        (("audit", "{store}", "--fail-over", "garbage=20G"), ("20GiB", "20GB")),
-        (("diff", "{store}", "{store}", "--by", "kind"), ("groups of pins", "tag")),
-        (("audit", "nope:{tmp}"), ("'nope' is not known", "registry")),
-        (("audit", "{store}", "--policy", "strong"), ("no policy 'strong'", "counts")),
-        (("simulate", "{store}"), ("no target",)),
-        (("simulate", "{store}", "shop/wbe:1.0"), ("shop/wbe:1.0", "did you mean shop/web:1.0")),
-        (("simulate", "{store}", "x*"), ("'x*' matches none of 11 names",)),
-        (("simulate", "{store}", "sha256:ABC"), ("sha256:ABC", "no digest")),
-        (("simulate", "{store}", "sha256:" + "0" * 64), ("no blob sha256:000",)),
-        (("simulate", "{store}", "--group", "nope"), ("no repository 'nope'",)),
-        (("ls", "{store}", "--sort", "colour"), ("colour", "refcount")),
-        (("scan", "{store}", "-o", "{tmp}/none/x.blobkit"), ("none",)),
-        (("scan", "{store}"), ("'-o'",)),
-        (("paint", "{store}"), ("paint",)),
-    ],
-)
-def test_bad_input_is_one_line_that_names_it(
-    arguments: tuple[str, ...], words: tuple[str, ...], store: str, tmp_path: Path
-) -> None:
-    (tmp_path / "file").write_text("no store")
-    line = refused(*(argument.format(tmp=tmp_path, store=store) for argument in arguments))
-    assert [word for word in words if word not in line] == []
 
 
 def test_names_from_strangers_do_not_reach_the_terminal_raw(tmp_path: Path) -> None:

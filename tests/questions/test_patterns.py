@@ -43,6 +43,36 @@ def test_an_exact_name_beats_every_pattern() -> None:
 NAMES = st.text("ab]-[!^\\.*?|&~#+/:\n", max_size=6)
 
 
+ODD = [
+    "[b-a]",
+    "[!b-a]",
+    "[!b-a]*",
+    "[a-b-]",
+    "[--a]",
+    "[]a]",
+    "[!]a]",
+    "[!!]",
+    "[!a",
+    "[^a]",
+    "[[:alpha:]]",
+    "[a]",
+    "[]",
+    "[!]",
+    "[a&&b]",
+    "[~~]",
+    "[||]",
+    "[\\]",
+    "[a-]",
+]
+EVERY = ["", *"ab]-[!^\\.*?|&~#+/:\n", "a]", ":a]", "[a]", "aa", "[!a", "[]"]
+
+
+@pytest.mark.parametrize("pattern", ODD)
+def test_brackets_are_those_of_fnmatch(pattern: str) -> None:
+    found = matching(pa.chunked_array([EVERY], pa.large_string()), expression(pattern))
+    assert [EVERY[row] for row in found] == [name for name in EVERY if fnmatch.fnmatchcase(name, pattern)]
+
+
 @settings(max_examples=300)
 @given(st.text("ab]-[!^\\.*?|&~#+/:\n", max_size=8), st.lists(NAMES, min_size=1, max_size=8, unique=True))
 def test_wildcards_are_those_of_fnmatch(pattern: str, names: list[str]) -> None:

@@ -115,7 +115,7 @@ def reached_by(graph: Graph, names: dict[int, list[str]], group_of: dict[str, st
 def check_with_usage(answer: Sharing, by: str) -> None:
     """Usage and sharing are two views of the same sets."""
     usage = blobkit.usage(answer.snapshot, by).frame
-    special = usage.index[-4:]
+    special = usage.index[usage["beside"]]
     closure = dict.fromkeys(usage.index, 0)
     for groups, (_, size) in sets_of(answer).items():
         for group in groups:

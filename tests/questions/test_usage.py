@@ -365,8 +365,8 @@ def test_a_function_is_asked_once_a_name() -> None:
 @pytest.mark.parametrize(
     ("by", "said"),
     [
-        ("repos", "'repos', did you mean 'repo'? Use tag, repo, kind, media_type, platform, month, or a function"),
-        ("Media-Type", "did you mean 'media_type'"),
+        ("repos", "'repos': did you mean repo? Use tag, repo, kind, media_type, platform, month, or a function"),
+        ("Media-Type", "did you mean media_type"),
         ("\x1b[31m", r"cannot group by '\x1b[31m'"),
         (7, "cannot group by a int"),
         (pd.Series({"z": "x"}), "none of the store's tags in its index"),

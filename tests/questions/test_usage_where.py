@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import blobkit
+from blobkit.oci.names import IMAGE_NAME, REF_NAME
 from blobkit.snapshot.snapshot import build
 from graphs import Graph, graphs, key, named_graphs, snapshot_of
 from layouts import Layout, Registry, sha
@@ -127,6 +128,7 @@ def test_a_mask_goes_by_name_and_what_is_missing_is_not_chosen() -> None:
         (pd.Series([True], ["zzz"]), "ChoiceError", "none of the store's tags in its index"),
         ([1, 2], "ChoiceError", "neither a mask over tags_frame nor names: it holds 1"),
         ("c*", "UnknownTargetError", r"'c\*' matches none of 3 names"),
+        ("a/x", "UnknownTargetError", r"'a/x' is a repository, and no name: give the pattern 'a/x:\*'"),
         ("a/x:3", "UnknownTargetError", "nothing here is named 'a/x:3'"),
         ("re:(", "PatternError", "is no regular expression"),
     ],
@@ -204,3 +206,11 @@ def test_which_old_images_of_a_team_free_most(tmp_path: Path) -> None:
     for team, repo in (("shop", "shop/web"), ("data", "data/etl")):
         assert frame.loc[team, "exclusive"] == blobkit.simulate_deref(snapshot, f"{repo}:old").bytes
     assert frame.loc["(other names)", "blobs"] == 2  # manifest and layer of the new image: base is paid by the old
+
+
+def test_a_reference_name_chooses_the_names_that_it_stands_for(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    for whole, text in (("docker.io/library/web:1.0", "w"), ("docker.io/team/app:2.0", "app")):
+        notes = {IMAGE_NAME: whole, REF_NAME: whole.rpartition(":")[2]}
+        layout.add(layout.manifest(layout.blob(text)), annotations=notes)
+    assert list(rows_of(blobkit.usage(layout.scan(), where="1.0"))) == ["web:1.0", "(other names)"]

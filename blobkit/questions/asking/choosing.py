@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import shlex
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 import pandas as pd
 
-from blobkit.errors import ChoiceError
+from blobkit.errors import ChoiceError, Hint, UnknownTargetError
 from blobkit.questions.asking.patterns import is_pattern, rows_like
-from blobkit.questions.asking.unknown import refuse
+from blobkit.questions.asking.unknown import is_repository, refuse
 from blobkit.render import count, cut
-from blobkit.snapshot.pins import named, rows_named
-from blobkit.snapshot.roles import NAMES
+from blobkit.snapshot.pins import meant_by, named, rows_named
+from blobkit.snapshot.roles import IS_ALIAS, NAMES
 from blobkit.snapshot.tables import codes
 
 if TYPE_CHECKING:
@@ -36,22 +37,23 @@ def chosen(snapshot: Snapshot, where: Where) -> NDArray[np.bool_]:
     an Index or list of these. A name that is given to several blobs is chosen where one of its rows is. ChoiceError,
     UnknownTargetError, PatternError. Cost: one pass over the names.
     """
-    found = np.zeros(snapshot.pins.num_rows, np.bool_)
-    if isinstance(where, str):
-        found[_rows(snapshot, where)] = True
-        return found
     values = where if isinstance(where, pd.Series) else pd.Series(_listed(where))
     if pd.api.types.is_bool_dtype(values.dtype) or (isinstance(where, pd.Series) and _is_flags(values)):
         return _named(snapshot, _masked(snapshot, values, by_name=isinstance(where, pd.Series)))
-    for text in values:
-        if not isinstance(text, str):
-            msg = f"where is neither a mask over tags_frame nor names: it holds {cut(repr(text), SHOWN)}"
-            raise ChoiceError(msg)
+    odd = [value for value in values if not isinstance(value, str)]
+    if odd:
+        msg = f"where is neither a mask over tags_frame nor names: it holds {cut(repr(odd[0]), SHOWN)}"
+        raise ChoiceError(msg)
+    found = _named(snapshot, set(values))
+    held = set(snapshot.pins["name"].take(np.flatnonzero(found)).to_pylist())
+    for text in set(values) - held:
         found[_rows(snapshot, text)] = True
     return found
 
 
 def _listed(where: object) -> object:
+    if isinstance(where, str):
+        return [where]
     if isinstance(where, np.ndarray | pd.Index) or pd.api.types.is_list_like(where):
         return where if isinstance(where, np.ndarray | pd.Index) else list(where)  # type: ignore[call-overload]
     msg = f"where is a {type(where).__name__}: give a bool mask over tags_frame, or a pattern of names"
@@ -64,13 +66,21 @@ def _is_flags(values: pd.Series) -> bool:
 
 
 def _rows(snapshot: Snapshot, text: str) -> NDArray[np.integer]:
-    """Return the rows of one name, else of those that match a pattern."""
-    rows = rows_named(snapshot, text)
-    if len(rows):
-        return np.asarray(rows)
+    """Return the rows of the names that a text is another name of, else of those that match it as a pattern."""
+    aliases = rows_named(snapshot, text)
+    if aliases:
+        return np.array(meant_by(snapshot, list(aliases))[1], np.int64)
     if not is_pattern(text):
-        refuse(snapshot, text, [])
+        _refuse(snapshot, text)
     return rows_like(snapshot, text)
+
+
+def _refuse(snapshot: Snapshot, text: str) -> NoReturn:
+    if is_repository(snapshot, text):
+        msg, pattern = f"{cut(text, SHOWN)!r} is a repository, and no name", f"{text}:*"
+        hint = Hint(f"give the pattern {pattern!r}", f"give the pattern {shlex.quote(pattern)}")
+        raise UnknownTargetError(msg, hint=hint)
+    refuse(snapshot, text, [])
 
 
 def _masked(snapshot: Snapshot, mask: pd.Series, *, by_name: bool) -> set[str]:
@@ -91,8 +101,8 @@ def _masked(snapshot: Snapshot, mask: pd.Series, *, by_name: bool) -> set[str]:
 
 
 def _named(snapshot: Snapshot, names: set[str]) -> NDArray[np.bool_]:
-    """Return for each pin whether it has one of these names."""
+    """Return for each pin whether it has one of these names, and not as another name."""
     column = snapshot.pins["name"].slice(0, named(snapshot)).to_pandas().astype("str")
     found = np.zeros(snapshot.pins.num_rows, np.bool_)
-    found[: len(column)] = column.isin(names).to_numpy()
+    found[: len(column)] = column.isin(names).to_numpy() & ~IS_ALIAS[codes(snapshot.pins["kind"])[: len(column)]]
     return found

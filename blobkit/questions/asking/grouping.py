@@ -7,7 +7,6 @@ are grouped by what they are themselves: each has one group.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,11 +17,12 @@ import pandas as pd
 from blobkit.analysis.dominators import leaked
 from blobkit.analysis.groups import reach
 from blobkit.analysis.reach import closure, closure_around, live, unknown
-from blobkit.errors import GroupingError
+from blobkit.errors import GroupingError, Hint
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.questions.asking.choosing import chosen
 from blobkit.questions.columns import categories, times, words
-from blobkit.render import cut
+from blobkit.render import choices, cut
+from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
@@ -87,10 +87,8 @@ def named_by(by: By) -> str:
     if isinstance(by, str):
         known = (*OF_PINS, "kind", "media_type", PLATFORM, "month")
         if by not in known:
-            near = difflib.get_close_matches(by.lower(), known, n=1) or ["tag"]
-            what = f"cannot group by '{cut(by, NAME_SHOWN)}', did you mean {near[0]!r}?"
-            msg = f"{what} Use {', '.join(known)}, or a function"
-            raise GroupingError(msg)
+            msg, use = f"cannot group by '{cut(by, NAME_SHOWN)}'", choices(by.lower(), known)
+            raise GroupingError(msg, hint=Hint(f"{use}, or a function", use))
         return by
     if isinstance(by, Mapping):
         return OWN
@@ -113,7 +111,7 @@ def partition(snapshot: Snapshot, by: By, where: Where | None = None) -> pd.Data
     if where is not None:
         rows, others, _ = _pins(snapshot, where)
         roots = ids(snapshot.pins["node"])[rows], others
-        mine, left_out = (closure(snapshot.graph, np.unique(of))[nodes] >= 0 for of in roots)
+        mine, left_out = (closure(snapshot.graph, unique(of))[nodes] >= 0 for of in roots)
         group = group.mask(~mine, UNTAGGED).mask(left_out & ~mine, LEFT_OUT)
     return _totals(snapshot, nodes, group)
 
@@ -137,7 +135,7 @@ def held(snapshot: Snapshot, by: By, where: Where | None = None) -> Held:
     graph, node = snapshot.graph, ids(snapshot.pins["node"])
     rows, others, nameless = _pins(snapshot, where)
     if isinstance(by, str) and by == PLATFORM:
-        mine = closure(graph, np.unique(node[rows])) >= 0
+        mine = closure(graph, unique(node[rows])) >= 0
         group, roots, bare = _platforms(snapshot, mine)
     else:
         group, roots = _of_pins(snapshot, by, rows), node[rows]
@@ -147,7 +145,7 @@ def held(snapshot: Snapshot, by: By, where: Where | None = None) -> Held:
     order = np.flatnonzero(code >= 0)[np.argsort(code[code >= 0], kind="stable")]
     start = np.zeros(len(names) + 1, np.int64)
     np.cumsum(np.bincount(code[order], minlength=len(names)), out=start[1:])
-    left_out, nobody = (closure(graph, np.unique(of)) >= 0 for of in (others, nameless))
+    left_out, nobody = (closure(graph, unique(of)) >= 0 for of in (others, nameless))
     rest = np.select([mine, left_out], [SPECIAL.index(OTHER), SPECIAL.index(LEFT_OUT)], SPECIAL.index(UNTAGGED))
     alone = ~(left_out | nobody | bare | leaked(graph))
     return Held(pd.Index(names, dtype="str"), reach(graph, start, roots[order]), alone, rest)

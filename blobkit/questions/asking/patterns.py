@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.errors import PatternError, UnknownTargetError
+from blobkit.errors import Hint, PatternError, UnknownTargetError
 from blobkit.render import count, cut
 from blobkit.snapshot.columns import text
 from blobkit.snapshot.pins import named
@@ -49,7 +49,7 @@ def rows_like(snapshot: Snapshot, pattern: str) -> NDArray[np.int64]:
     rows: NDArray[np.int64] = found[~IS_ALIAS[codes(snapshot.pins["kind"])[found]]]
     if not len(rows):
         msg = f"the pattern {cut(pattern, SHOWN)!r} matches none of {count(len(names), 'name')}"
-        raise UnknownTargetError(msg)
+        raise UnknownTargetError(msg, hint=Hint("see tags_frame(x)", "see blobkit tags"))
     return rows
 
 

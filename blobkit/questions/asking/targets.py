@@ -25,6 +25,7 @@ from blobkit.render import count, listed, printable, short
 from blobkit.snapshot.lookups import going_along, twins
 from blobkit.snapshot.pins import meant_by, named, revisions, rows_named, rows_on
 from blobkit.snapshot.roles import IS_ALIAS, IS_ALONE, IS_REVISION, NAMES
+from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import codes, flat, ids, numbers
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Dropped:
     def add(self, rows: Iterable[int], number: Iterable[int]) -> None:
         """Drop so many of these rows too (a count for each row), the most asked for."""
         wanted = dict(zip(rows, number, strict=True))
-        for row in wanted.keys() & self.rows.keys():
+        for row in wanted.keys() & self.rows.keys() if self.rows else ():
             wanted[row] = max(wanted[row], self.rows[row])
         self.rows |= wanted
 
@@ -110,7 +111,7 @@ def nodes_of(snapshot: Snapshot, targets: Targets) -> NDArray[np.int32]:
     if not texts:
         msg = "no target: give a name, a digest or a pattern"
         raise UnknownTargetError(msg)
-    return np.unique(np.array([node for text in texts for node in resolver.nodes(text)], np.int32))
+    return unique(np.array([node for text in texts for node in resolver.nodes(text)], np.int32))
 
 
 def flattened(targets: Targets) -> Iterable[str]:
@@ -186,7 +187,7 @@ class _Resolver:
         """Return the node of one blob."""
         if is_digest(text) and not (rows_named(self.snapshot, text) and self._is_name(text)):
             return self._found(text)
-        named = [self.snapshot.key(node) for node in np.unique(self.node[self._named(text.removeprefix("tag:"))])]
+        named = [self.snapshot.key(node) for node in unique(self.node[self._named(text.removeprefix("tag:"))])]
         named = [key for key in named if is_digest(key)]
         if len(named) > 1:
             msg = f"{text} names {count(len(named), 'blob')}: give the digest of one: {listed(named, 4)}"
@@ -255,7 +256,7 @@ class _Resolver:
     def _name_rows(self, rows: Rows, *, all_pins: bool) -> None:
         """Drop pins by name."""
         if all_pins:
-            nodes = np.unique(self.node[rows])
+            nodes = unique(self.node[rows])
             rows = np.flatnonzero(np.isin(self.node, nodes))
         self._drop(rows)
 
@@ -284,7 +285,7 @@ class _Resolver:
         node = self.snapshot.find(digest)
         if node < 0:
             msg = f"no blob {digest} here"
-            raise BlobNotFoundError(msg, digest=digest)
+            raise BlobNotFoundError(msg, hint=Hint("see to_frame(x)", "see blobkit ls"), digest=digest)
         return node
 
     def _named_digest(self, digest: str, node: int, on_it: list[int]) -> None:

@@ -20,7 +20,7 @@ from blobkit.snapshot.tables import flat
 if TYPE_CHECKING:
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["by_prefix", "nearest", "refuse", "refuse_pattern"]
+__all__ = ["by_prefix", "is_repository", "nearest", "refuse", "refuse_pattern"]
 
 PREFIX_HEX = 6
 NAMES_COMPARED = 50_000
@@ -51,7 +51,7 @@ def refuse(snapshot: Snapshot, text: str, found: list[str], *, one: bool = False
     if len(found) > 1:
         msg = f"{text} is the start of {count(len(found), 'digest')}: {listed(found, 4)}; give more of it"
         raise AmbiguousTargetError(msg)
-    if text in _groups(snapshot):
+    if is_repository(snapshot, text):
         raise _of_repository(snapshot, text, one=one)
     start, end = _START.fullmatch(text), named(snapshot)
     if _DIGEST_LIKE.match(text) and (start is None or len(start[2]) < PREFIX_HEX):
@@ -99,8 +99,9 @@ def _too_few(snapshot: Snapshot, text: str) -> str:
     return f"{_AT_LEAST}, {starts}"
 
 
-def _groups(snapshot: Snapshot) -> set[str]:
-    return set(snapshot.pins["group"].unique().drop_null().to_pylist()) - {""}
+def is_repository(snapshot: Snapshot, text: str) -> bool:
+    """Return whether a text is a repository or namespace. Cost: a pass over the pins."""
+    return text != "" and text in snapshot.pins["group"].unique().to_pylist()
 
 
 def _of_repository(snapshot: Snapshot, text: str, *, one: bool) -> UnknownTargetError:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blobkit.snapshot.sets import union, unique
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -97,7 +99,7 @@ class Finding:
     def and_also(self, other: Finding, snapshot: Snapshot) -> Finding:
         """Return this finding together with another one of the same code."""
         names = tuple(dict.fromkeys((*self.names, *other.names)))
-        nodes, beside = np.union1d(self.nodes, other.nodes), self.beside + other.beside
+        nodes, beside = union(self.nodes, other.nodes), self.beside + other.beside
         return about(self.code, snapshot, nodes, names, self.more or other.more).with_bytes(beside)
 
     def with_bytes(self, beside: int) -> Finding:
@@ -113,5 +115,5 @@ def about(
     more: str = "",
 ) -> Finding:
     """Return the finding about these nodes (a mask of all, or ids), with the bytes stored for them."""
-    found = np.flatnonzero(nodes) if nodes.dtype == np.bool_ else np.unique(nodes)
+    found = np.flatnonzero(nodes) if nodes.dtype == np.bool_ else unique(nodes.astype(np.int64))
     return Finding(code, found.astype(np.int32), int(snapshot.graph.size[found].sum()), tuple(names), more)

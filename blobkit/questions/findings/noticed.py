@@ -11,6 +11,7 @@ from blobkit.questions.findings.files import leftovers, orphans, outside, shared
 from blobkit.questions.findings.finding import MEANING, Finding, about
 from blobkit.snapshot.kinds import STORES
 from blobkit.snapshot.notices import recompressed_in, upload_in
+from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import STORED, codes, places
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _twins(snapshot: Snapshot, rows: Notices, _min_age: timedelta) -> Iterator[F
         sizes = snapshot.graph.size[nodes]
         saved += int(sizes.sum() - sizes.min(initial=sizes.sum()))
         found.append(np.array(nodes, np.int32))
-    yield Finding("twins", np.unique(np.concatenate(found)), saved)
+    yield Finding("twins", unique(np.concatenate(found)), saved)
 
 
 SPECIAL: Mapping[str, Callable[[Snapshot, Notices, timedelta], Iterator[Finding]]] = {

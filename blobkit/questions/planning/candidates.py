@@ -21,6 +21,7 @@ from blobkit.questions.columns import keys, times
 from blobkit.render import printable
 from blobkit.snapshot.pins import first_of_name
 from blobkit.snapshot.roles import GOES_ALONG, IS_REVISION
+from blobkit.snapshot.sets import among, union, unique
 from blobkit.snapshot.tables import codes, ids, numbers
 
 if TYPE_CHECKING:
@@ -100,14 +101,14 @@ class Names:
 
     def with_any(self, rows: NDArray[np.bool_]) -> Places:
         """Return the names of which any pin is one of these (one flag for each of `rows`)."""
-        found: Places = np.unique(np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))[rows])
+        found: Places = unique(np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))[rows])
         return found
 
     def called(self, names: set[str]) -> Places:
         """Return the names that these are, or that take one of these along."""
         taking = self._taken["tag"][self._taken["taken"].isin(names)]
         place = self.frame.index.get_indexer(pd.Index([*names, *taking], dtype="str"))
-        return np.unique(place[place >= 0])
+        return unique(place[place >= 0])
 
     def on(self, pairs: set[tuple[str, str]]) -> Places:
         """Return the names on the digest of one of these (repository, digest), in that repository."""
@@ -128,7 +129,7 @@ class Rules:
 
     def spare(self, reason: str, which: Places) -> None:
         """Spare these names too."""
-        self.spared[reason] = np.union1d(self.spared.get(reason, which), which)
+        self.spared[reason] = union(self.spared.get(reason, which), which)
 
     @property
     def number(self) -> NDArray[np.int64]:
@@ -251,7 +252,7 @@ def _kept_by(names: Names, text: str) -> Places:
         return names.on_digest(blob_of(snapshot, text.removeprefix("digest:")))
     pairs = zip(found["group"].to_pylist(), found["name"].to_pylist(), strict=True)
     revisions = {(group, name.removeprefix(f"{group}@")) for group, name in pairs if group and name}
-    return np.union1d(names.called(named), names.on({pair for pair in revisions if is_digest(pair[1])}))
+    return union(names.called(named), names.on({pair for pair in revisions if is_digest(pair[1])}))
 
 
 def _rows_of(snapshot: Snapshot, text: str) -> list[int]:
@@ -291,5 +292,5 @@ def _spare_parts(found: Rules) -> None:
         return
     pairs = repositories(names.snapshot).pairs(names.rows)
     needed = spread(pairs[np.repeat(kept, np.diff(names.start))], members(names.snapshot))[0]
-    parts = names.with_any(np.isin(pairs, needed))
+    parts = names.with_any(among(pairs, unique(needed)))
     found.spare("part of what is spared", parts[~kept[parts]])

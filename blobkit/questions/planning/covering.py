@@ -13,6 +13,7 @@ from blobkit.analysis.reach import closure
 from blobkit.errors import Hint, InfeasiblePlanError
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.render import cut, human_bytes, listed
+from blobkit.snapshot.sets import both, unique
 from blobkit.snapshot.tables import ids, numbers
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _alone(found: Rules, dropped: Bools) -> Bools:
     pins = snapshot.pins
     nameless = snapshot.holding & (numbers(pins["count"]) > 0) & np.asarray(pins["name"].is_null())
     held = [found.names.roots_of(~dropped), ids(pins["node"])[nameless], np.flatnonzero(leaked(snapshot.graph))]
-    return closure(conservative_graph(snapshot), np.unique(np.concatenate(held)).astype(np.int32)) < 0
+    return closure(conservative_graph(snapshot), unique(np.concatenate(held)).astype(np.int32)) < 0
 
 
 def infeasible(found: Rules, needed: int, possible: int) -> InfeasiblePlanError:
@@ -72,7 +73,7 @@ def _rule(why: str, *, shell: bool) -> str:
 
 
 def _more(found: Rules, reason: str, possible: int) -> int:
-    only = np.intersect1d(found.spared[reason], np.flatnonzero(found.number == 1))
+    only = both(found.spared[reason], np.flatnonzero(found.number == 1))
     dropped = found.candidates
     dropped[only] = True
     return _possible(found, dropped) - possible
@@ -81,5 +82,5 @@ def _more(found: Rules, reason: str, possible: int) -> int:
 def _possible(found: Rules, dropped: Bools) -> int:
     """Return the bytes that go for sure when all these names are dropped."""
     graph = conservative_graph(found.names.snapshot)
-    goes = _alone(found, dropped) & (closure(graph, np.unique(found.names.roots_of(dropped))) >= 0)
+    goes = _alone(found, dropped) & (closure(graph, unique(found.names.roots_of(dropped))) >= 0)
     return int(graph.size[goes].sum())

@@ -16,6 +16,7 @@ from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.questions.columns import categorical, keys
 from blobkit.render import count, cut, human_bytes, listed, short
+from blobkit.snapshot.sets import minus
 
 if TYPE_CHECKING:
     from blobkit.questions.preview import Preview
@@ -117,7 +118,7 @@ def verified(preview: Preview, tags: tuple[str, ...], after: Snapshot) -> Verifi
         msg = f"{before.caption()} cannot be compared with {after.caption()}: give the same store, read later"
         raise PlanError(msg)
     blobs = np.flatnonzero(before.graph.blob & live(before.graph)).astype(np.int32)
-    blobs = np.setdiff1d(blobs, np.setdiff1d(preview.nodes, preview.sure))
+    blobs = minus(blobs, minus(preview.nodes, preview.sure))
     promised = np.isin(blobs, preview.sure)
     digest = pd.Series(keys(before, blobs), name="digest")
     there = digest.isin(keys(after, np.flatnonzero(after.graph.blob).astype(np.int32))).to_numpy(bool)

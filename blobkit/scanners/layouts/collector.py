@@ -22,6 +22,7 @@ from blobkit.oci.untrusted import DocumentError, TooManyElementsError
 from blobkit.render import short
 from blobkit.scanners.facts import SMALL
 from blobkit.snapshot.kinds import OCI, UMOCI
+from blobkit.snapshot.sets import unique
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -263,7 +264,7 @@ class _Links:
             for source, target, kind in zip(*facts.links, strict=True)
             if kind in kinds and facts.media_type[source] in types
         ]
-        found: NDArray[np.int64] = np.unique(np.array(pairs, np.int64))
+        found: NDArray[np.int64] = unique(np.array(pairs, np.int64))
         self.source, self.target = found >> 32, found & ((1 << 32) - 1)
 
     def of(self, node: int) -> list[int]:
@@ -274,4 +275,4 @@ class _Links:
     def sources(self) -> Iterator[tuple[int, str]]:
         """Yield the nodes that have links, with their keys."""
         keys = list(self.facts.ids)
-        return ((node, keys[node]) for node in np.unique(self.source).tolist())
+        return ((node, keys[node]) for node in unique(self.source).tolist())

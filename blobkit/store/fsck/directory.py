@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blobkit.content.quarantine import purge
-from blobkit.errors import NotAStoreError, StoreDamagedError
+from blobkit.errors import NO_STORE, NotAStoreError, StoreDamagedError
 from blobkit.store.fsck.rebuild import rebuild
 from blobkit.store.fsck.report import Finding, Fsck
 from blobkit.store.local import LocalStore, open_read_only
@@ -51,7 +51,7 @@ def purge_quarantine(root: str | os.PathLike[str]) -> tuple[int, int]:
     """Delete what repairs moved to quarantine; return how many files that were, and their bytes. NotAStoreError."""
     if not index_path(Path(root)).parent.is_dir():
         msg = f"{root} is no blobkit store: it has no .blobkit"
-        raise NotAStoreError(msg)
+        raise NotAStoreError(msg, hint=NO_STORE)
     return purge(Path(root).absolute())
 
 

@@ -1,0 +1,334 @@
+"""What the command line says of bad input: one line, exit code 2, and the next step in the words of the shell.
+
+Each block of the table is a command and its message. ROOT is the directory of the test.
+"""
+# ruff: noqa: E501 (a message is one line)
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+import blobkit
+from blobkit import demo
+from commands import command
+from layouts import INDEX, Layout, Registry
+from patience import HANG
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MESSAGES = """
+$ adit store
+no command 'adit': did you mean audit?
+$ paint store
+no command 'paint': did you mean plan?
+$ --sotr
+No such option '--sotr'. (see blobkit --help)
+$ audit
+Missing argument 'ADDRESS'. (see blobkit audit --help)
+$ audit store extra
+Got unexpected extra argument (extra) (see blobkit audit --help)
+$ audit store --jsno
+No such option '--jsno'. (Did you mean one of: '--json', '--sort'?) (see blobkit audit --help)
+$ audit nowhere
+nowhere does not exist: give the path of a store, or kind:path
+$ audit ''
+the address is empty: give the path of a store, or kind:path
+$ audit empty
+empty is no store that blobkit knows; looked for blobkit (.blobkit/index.sqlite), oci (oci-layout, or index.json and blobs/), registry (docker/registry/v2/repositories), go-blobstore (blobs/<digest>/info.json), snapshot (snapshot.json)
+$ audit file
+file is a file, and no saved snapshot: give the directory of a store, or a file made by `blobkit scan -o`
+$ audit oci:file
+file is a file, not a directory: give the directory of the store
+$ audit oci:empty
+ROOT/empty/index.json is missing: an OCI image layout has one; nothing is known of what it holds
+$ audit oci:
+the path of the address 'oci:' is empty: give kind:path
+$ audit oic:store
+oic:store does not exist, and the kind 'oic' is not known: did you mean oci:store? The kinds are blobkit, oci, registry, go-blobstore, snapshot
+$ audit nope:store
+nope:store does not exist, and the kind 'nope' is not known: use blobkit, oci, registry, go-blobstore, snapshot
+$ audit https://registry.example/v2
+https://registry.example/v2 is not supported yet: on the host of the registry give its storage directory, such as /var/lib/registry; or copy an image here (skopeo copy --all docker://HOST/REPOSITORY:TAG oci:DIR:TAG) and give DIR
+$ audit registry+https://registry.example
+registry+https://registry.example is not supported yet: on the host of the registry give its storage directory, such as /var/lib/registry; or copy an image here (skopeo copy --all docker://HOST/REPOSITORY:TAG oci:DIR:TAG) and give DIR
+$ audit s3://bucket/registry
+s3://bucket/registry is not supported yet: copy the bucket to a directory, and give that
+$ audit docker://alpine:3
+docker://alpine:3 is not supported yet: copy an image (skopeo copy --all docker://alpine:3 oci:DIR:TAG) and give DIR
+$ audit docker-daemon:alpine:3
+docker-daemon:alpine:3 is not supported yet: copy an image (skopeo copy --all docker-daemon:alpine:3 oci:DIR:TAG) and give DIR
+$ audit oci-archive:image.tar
+oci-archive:image.tar is not supported yet: unpack it (mkdir DIR && tar -xf image.tar -C DIR) and give DIR; one of `docker save` with skopeo copy docker-archive:image.tar oci:DIR:TAG
+$ audit image.tar
+image.tar is an archive, which is not supported yet: unpack it (mkdir DIR && tar -xf image.tar -C DIR) and give DIR; one of `docker save` with skopeo copy docker-archive:image.tar oci:DIR:TAG
+$ audit image.tar.gz
+image.tar.gz is an archive, which is not supported yet: unpack it (mkdir DIR && tar -xf image.tar.gz -C DIR) and give DIR; one of `docker save` with skopeo copy docker-archive:image.tar.gz oci:DIR:TAG
+$ audit around
+around is no store itself: give the store in it, around/inner
+$ audit registry/docker
+registry/docker is no store itself: it is a part of the registry store in ROOT/registry: give that
+$ audit registry/docker/registry
+registry/docker/registry is no store itself: it is a part of the registry store in ROOT/registry: give that
+$ audit layout/blobs
+layout/blobs is no store itself: it is a part of the oci store in ROOT/layout: give that
+$ audit cut.blobkit
+cut.blobkit is a damaged snapshot, or none (File is not a zip file): scan the store again (blobkit scan ADDRESS -o FILE)
+$ audit zip.blobkit
+zip.blobkit is a damaged snapshot, or none ("There is no item named 'snapshot.json' in the archive"): scan the store again (blobkit scan ADDRESS -o FILE)
+$ audit snapshot:nowhere
+nowhere does not exist: give a file that `blobkit scan -o` or `save` made
+$ audit store --verify
+store is a blobkit store, of which only the index is read: verify its blobs as oci:store
+$ audit store --policy strong
+no policy 'strong' for blobkit stores: use one of counts
+$ audit layout --policy strnog
+no policy 'strnog' for oci stores: did you mean strong? Use one of dependent, strong, ignore
+$ audit store --min-age soon
+'soon' is no age: write 30m, 24h, 7d, 2w, 1d12h or 0
+$ audit store --fail-on errors
+'errors' is no finding: did you mean error?
+$ audit store --fail-on rubbish
+'rubbish' is no finding: use error, warning, info, unreadable, missing, tag-without-content, unlinked-layer, damaged, opaque, mismatched-counts, leaked, passed-over, would-abort, layout-changed, layout-damaged, outside, garbage, unknown, orphan, stale-upload, leftover, duplicate-name, junk, dangling, anonymous, unprotected, twins, suspect, fresh, upload, foreign, inline, algorithm, symlink, shared-inode, odd, metadata
+$ audit store --fail-over garbage
+'garbage' is no threshold: write FINDING=SIZE, like garbage=1GiB (see blobkit audit --help)
+$ audit store --fail-over garbage=20G
+'20G' can be read in two ways: write 20GiB (21,474,836,480 bytes, 20.0 GiB) or 20GB (20,000,000,000 bytes, 18.6 GiB)
+$ audit store --fail-over garbage=lots
+'lots' is no size: write 20GiB (1024), 20GB (1000), or a number of bytes
+$ audit store --top many
+Invalid value for '--top': 'many' is not a valid whole number. (see blobkit audit --help)
+$ audit store --top -1
+Invalid value for '--top': -1 is not in the range x>=0. (see blobkit audit --help)
+$ audit store --sort sizes
+cannot sort by 'sizes': did you mean size? Use severity, finding, digest, retained, tag, bytes, size, exclusive, closure (see blobkit audit --help)
+$ audit layout --script crane
+'crane' does not fit stores of the kind oci: use umoci, rm
+$ audit store --script blobkit
+no program collects in a blobkit store: blobkit fsck says why they are here
+$ ls store --sort colour
+cannot sort by 'colour': use size, retained, frees, refcount (see blobkit ls --help)
+$ ls store --sort sise
+cannot sort by 'sise': did you mean size? Use size, retained, frees, refcount (see blobkit ls --help)
+$ ls store --status life
+'life' is no status: did you mean live? Use live, garbage, unknown (see blobkit ls --help)
+$ ls store --kind layr
+'layr' is no kind: did you mean layer? Use index, manifest, config, layer, artifact, blob, snapshot, unknown (see blobkit ls --help)
+$ ls store --limit few
+Invalid value for '--limit': 'few' is not a valid whole number. (see blobkit ls --help)
+$ ls store --where 're:('
+'(' is no regular expression (missing ): (): re: takes the syntax of RE2
+$ tags store --sort exclusiv
+cannot sort by 'exclusiv': did you mean exclusive? Use tag, kind, closure, exclusive, same_digest, created, modified (see blobkit tags --help)
+$ usage store --by tags
+cannot group by 'tags': did you mean tag? Use tag, repo, kind, media_type, platform, month
+$ usage store --by colour
+cannot group by 'colour': use tag, repo, kind, media_type, platform, month
+$ usage store --sort closured
+cannot sort by 'closured': did you mean closure? Use group, blobs, closure, exclusive, shared, split (see blobkit usage --help)
+$ sharing store --by repository
+cannot group by 'repository': use tag, repo, kind, media_type, platform, month
+$ untagged layout
+oci stores have no untagged manifests: what no name holds is garbage there; see blobkit audit
+$ untagged registry --group ap
+no repository 'ap' here; did you mean app?
+$ untagged registry --script umoci
+'umoci' does not fit stores of the kind registry: use curl, crane, skopeo, regctl
+$ scan store
+Missing option '-o' / '--output'. (see blobkit scan --help)
+$ scan store -o none/x.blobkit
+none: no such directory: make it first
+$ scan nowhere -o x.blobkit
+nowhere does not exist: give the path of a store, or kind:path
+$ why store
+Missing argument 'BLOB'. (see blobkit why --help)
+$ why store shop/wbe:1.0
+nothing here is named 'shop/wbe:1.0', and no digest starts so; did you mean shop/web:1.0, shop/web:2.0, shop/web:1.1?
+$ why store 'shop/web:*'
+'shop/web:*' is a pattern, and this is asked of a single blob: give one of the 4 names that match it: shop/web:1.0, shop/web:1.1, shop/web:2.0 and 1 more
+$ why store 64884
+nothing here is named '64884', and as the start of a digest it is too short: at least 6 digits, sha256:648841088021 starts so
+$ why store sha256:6
+'sha256:6' is too short for the start of a digest: at least 6 digits, sha256:638dc1031710, sha256:648841088021 start so
+$ why store sha256:XYZ
+'sha256:XYZ' is no digest: expected sha256:, sha384: or sha512: and 64, 96 or 128 lower-case hex digits
+$ simulate store
+no target: give a name, a digest, a pattern, or --group REPOSITORY
+$ simulate store shop/wbe:1.0
+nothing here is named 'shop/wbe:1.0', and no digest starts so; did you mean shop/web:1.0, shop/web:2.0, shop/web:1.1?
+$ simulate store shop/web
+'shop/web' is a repository, and no name: use --group shop/web for all of it, or one name: shop/web:1.0, shop/web:1.1, shop/web:2.0 and 1 more
+$ simulate store 'x*'
+the pattern 'x*' matches none of 11 names: see blobkit tags
+$ simulate store 're:['
+'[' is no regular expression (missing ]: [): re: takes the syntax of RE2
+$ simulate store 64884
+nothing here is named '64884', and as the start of a digest it is too short: at least 6 digits, sha256:648841088021 starts so
+$ simulate store sha256:6
+'sha256:6' is too short for the start of a digest: at least 6 digits, sha256:638dc1031710, sha256:648841088021 start so
+$ simulate store sha256:ABC
+'sha256:ABC' is no digest: expected sha256:, sha384: or sha512: and 64, 96 or 128 lower-case hex digits
+$ simulate store sha256:0000000000000000000000000000000000000000000000000000000000000000
+no blob sha256:0000000000000000000000000000000000000000000000000000000000000000 here: see blobkit ls
+$ simulate store --group shop/wbe
+no repository 'shop/wbe' here; did you mean shop/web, shop/worker, shop/api?
+$ simulate store {layer}
+{layer12} has no pin of its own, only links hold it (base/debian:12, base/python:3.12, data/etl:1 and 8 more reach it): blobkit why ADDRESS {layer} shows what holds it: drop that
+$ simulate store {tagged}
+{tagged12} has no anonymous pin: shop/web:1.0 holds it; give the name, or --all-pins
+$ simulate layout {child}
+{child12} has no pin of its own, only links hold it (multi reach it): blobkit why ADDRESS {child} shows what holds it: drop that
+$ simulate store shop/web:1.0 --script crane
+'crane' does not fit stores of the kind blobkit: use blobkit
+$ simulate registry app:1 --script cran
+'cran' does not fit stores of the kind registry: did you mean crane? Use curl, crane, skopeo, regctl
+$ compare-gc store umoci
+umoci collects nothing in stores of the kind blobkit: no tool's collector is known for it; its directory is an OCI layout too: scan oci:PATH for umoci
+$ compare-gc layout umoco
+no collector is known by the name 'umoco': did you mean umoci? Use one of umoci, registry, registry-m
+$ compare-gc layout registry
+registry collects nothing in stores of the kind oci: use umoci
+$ diff store
+Missing argument 'AFTER'. (see blobkit diff --help)
+$ diff store store --by kind
+a diff tells groups of pins apart, and kind is no such group: use --by tag or --by repo
+$ diff store layout
+blobkit:ROOT/store at TIME, policy counts and oci:ROOT/layout at TIME, policy dependent are of different kind: blobkit and oci cannot be compared; give the same store twice
+$ plan store
+no goal: give --free 20GiB, --until 500GiB, or a rule (--older-than 30d, --keep-last 3)
+$ plan store --free 20G
+'20G' can be read in two ways: write 20GiB (21,474,836,480 bytes, 20.0 GiB) or 20GB (20,000,000,000 bytes, 18.6 GiB)
+$ plan store --free 1x
+'1x' is no size: write 20GiB (1024), 20GB (1000), or a number of bytes
+$ plan store --free 20GiB
+20.0 GiB (21,474,836,480 bytes) cannot be freed: 12.8 MiB (13,454,760 bytes) can
+$ plan store --free 12MiB --keep-last 9
+12.0 MiB (12,582,912 bytes) cannot be freed: 0 B (0 bytes) can; 12.8 MiB more without 'among the last 9 of its repository' (--keep-last), 12.8 MiB if nothing were spared
+$ plan store --free 1 --until 1
+free and until are two goals: give --free or --until
+$ plan store --older-than 1y
+'1y' is no age: write 30m, 24h, 7d, 2w, 1d12h or 0
+$ plan store --keep-last few
+Invalid value for '--keep-last': 'few' is not a valid whole number. (see blobkit plan --help)
+$ plan store --keep shop/wbe:1.0 --free 1
+nothing here is named 'shop/wbe:1.0', and no digest starts so; did you mean shop/web:1.0, shop/web:2.0, shop/web:1.1?
+$ plan store --keep-last 1 --group shop
+groups picks repositories of untagged manifests: give --untagged too, or --keep instead
+$ plan store --untagged
+blobkit stores have no untagged manifests: what no name holds is garbage there; see blobkit audit
+$ plan registry --untagged --free 1
+untagged manifests are judged by rules of their own: give no --free beside --untagged
+$ plan registry --untagged --policy gc
+untagged manifests are judged by rules of their own: give no --policy gc beside --untagged
+$ plan store --free 1 --time-limit soon
+Invalid value for '--time-limit': 'soon' is not a valid number of seconds. (see blobkit plan --help)
+$ demo store
+store is a store with 33 blobs already: give a new directory (see blobkit demo --help)
+$ demo around
+ROOT/around is no blobkit store and not empty: give another directory, or read it with blobkit audit ROOT/around
+$ demo layout
+ROOT/layout is an OCI image layout, no blobkit store: blobkit adopt ROOT/layout makes it one, blobkit audit ROOT/layout reads it as it is
+$ import nowhere mine
+nowhere does not exist: give the path of a store, or kind:path
+$ import saved.blobkit mine
+saved.blobkit is a saved snapshot, which has no content: give the store itself
+$ import store store
+ROOT/store cannot be imported into itself: give another store
+$ import store file
+ROOT/file is a file, not a directory: give the directory of a store
+$ export store nope:1 out
+no tag 'nope:1' in this store, and no digest: see blobkit tags
+$ export store shop/web:1.0 around
+ROOT/around is no OCI image layout and not empty: give another directory, or a file .tar
+$ export empty shop/web:1.0 out
+ROOT/empty is no blobkit store: it has no .blobkit/index.sqlite; give the directory of a blobkit store; blobkit audit reads other stores
+$ export layout app:1 out
+ROOT/layout is no blobkit store: it has no .blobkit/index.sqlite; give the directory of a blobkit store; blobkit audit reads other stores
+$ adopt nowhere
+ROOT/nowhere does not exist, and is no store: give the path of one
+$ adopt empty
+ROOT/empty is empty, and is no store: give the path of one
+$ adopt registry
+ROOT/registry is no blobkit store and not empty: give another directory, or read it with blobkit audit ROOT/registry
+$ fsck nowhere
+ROOT/nowhere is no blobkit store: it has no .blobkit/index.sqlite; give the directory of a blobkit store; blobkit audit reads other stores
+$ fsck layout
+ROOT/layout is no blobkit store: it has no .blobkit/index.sqlite; give the directory of a blobkit store; blobkit audit reads other stores
+$ fsck file
+ROOT/file is no blobkit store: it has no .blobkit/index.sqlite; give the directory of a blobkit store; blobkit audit reads other stores
+$ fsck empty --repair
+ROOT/empty is empty, and is no store: give the path of one
+"""
+LAYER = "sha256:dea4a6d58258fa52eb89e7f8f9d0a5af67e7b141dafd4367fc58dee029e9958f"
+TAGGED = "sha256:e92af37e927521e6680836d2936a48a631bed23b388b9bb2ab17b138726a2667"
+
+
+def place(root: Path) -> dict[str, str]:
+    """Make what the table speaks of, and return the digests that it names."""
+    with blobkit.LocalStore(root / "store", durability="off") as made:
+        demo.fill(made)
+    layout = Layout(root / "layout")
+    layout.image("app:1", "content")
+    child = layout.manifest(layout.blob("layer"))
+    layout.add(layout.index(child), "multi", INDEX)
+    Registry(root / "registry").push("app", "1", "base", "content")
+    for name in ("empty", "around"):
+        (root / name).mkdir()
+    shutil.copytree(layout.root, root / "around" / "inner")
+    (root / "file").write_text("no store")
+    for name, mode in (("image.tar", "w"), ("image.tar.gz", "w:gz")):
+        with tarfile.open(root / name, mode) as archive:  # type: ignore[call-overload]
+            archive.add(layout.root, "layout")
+    layout.scan().save(root / "saved.blobkit")
+    (root / "cut.blobkit").write_bytes((root / "saved.blobkit").read_bytes()[:1000])
+    with zipfile.ZipFile(root / "zip.blobkit", "w") as other:
+        other.writestr("a", "b")
+    return {"layer": LAYER, "tagged": TAGGED, "child": child}
+
+
+def told(message: str, root: Path, digests: dict[str, str]) -> str:
+    """Return a message as the table has it: without the directory, the time and the digests of the test."""
+    message = re.sub(r" at \d{4}-\S+ \S+ UTC", " at TIME", message.replace(str(root), "ROOT"))
+    for name, digest in digests.items():
+        message = message.replace(digest, f"{{{name}}}").replace(digest[:19], f"{{{name}12}}")
+    return message
+
+
+@pytest.mark.slow
+def test_every_bad_input_is_told_in_one_line(tmp_path: Path) -> None:
+    digests = place(tmp_path)
+    before = {path for path in tmp_path.rglob("*") if path.is_file()}
+    said = []
+    for asked in MESSAGES.strip().splitlines()[::2]:
+        words = shlex.split(asked.removeprefix("$ ").format(**digests))
+        done = command(*words, cwd=tmp_path)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done
+        said += [asked, told(done.stderr.removeprefix("blobkit: ").rstrip("\n"), tmp_path, digests)]
+    assert said == MESSAGES.strip().splitlines()
+    left = {path for path in tmp_path.rglob("*") if path.is_file()} - before
+    assert {path.relative_to(tmp_path).parts[0] for path in left} <= {"mine"}  # the store that import makes
+
+
+@pytest.mark.slow
+def test_messages_of_real_processes(tmp_path: Path) -> None:
+    place(tmp_path)
+    lines = MESSAGES.strip().splitlines()
+    for asked in ("$ adit store", "$ audit image.tar", "$ plan store", "$ ls store --sort sise"):
+        line = [sys.executable, "-m", "blobkit", *shlex.split(asked.removeprefix("$ "))]
+        done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=HANG)
+        expected = f"blobkit: {lines[lines.index(asked) + 1]}\n"
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", expected)
+
+
+def test_no_message_speaks_python() -> None:
+    for line in MESSAGES.strip().splitlines()[1::2]:
+        assert not re.search(r"\w=(True|False|\[|\(|[\"'])|\w\((x|store)\b|store\.\w+\(|blobkit\.\w+\(", line), line
