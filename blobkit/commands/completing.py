@@ -1,6 +1,6 @@
 """Words that the TAB key offers: paths, the names and digests in a store, policies, tools, columns.
 
-It answers or is silent: a store that cannot be read, or not within a second, offers nothing.
+It answers or is silent: a store that cannot be read, or not within two seconds of CPU time, offers nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["blobs", "collectors", "join_words_of_bash", "paths", "policies", "repositories", "tools", "words"]
 
-SECONDS = 1.0
+SECONDS = 2.0
 MOST = 200
 """Names that are offered; more are no help."""
 
@@ -68,16 +68,18 @@ def collectors(ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
 
 def repositories(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the repositories of the store."""
+    read = _reader()
     with _in_time():
-        groups = _snapshot(ctx).pins["group"].to_pylist()
+        groups = read(_address(ctx), progress=False).pins["group"].to_pylist()
         return _starting(sorted({group for group in groups if group}), incomplete)
     return []
 
 
 def blobs(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the tags of the store, or its digests where the beginning of one is typed."""
+    read = _reader()
     with _in_time():
-        snapshot = _snapshot(ctx)
+        snapshot = read(_address(ctx), progress=False)
         is_digest = incomplete.partition(":")[0] in ALGORITHMS
         known = snapshot.nodes["key"] if is_digest else snapshot.pins["name"]
         return _starting((name for name in known.to_pylist() if name), incomplete)
@@ -128,12 +130,13 @@ def _starting(known: Iterable[str], incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(name) for name in list(found)[:MOST]]
 
 
-def _snapshot(ctx: click.Context) -> Snapshot:
+def _reader() -> Callable[..., Snapshot]:
+    """Return what reads a store; its modules are loaded before the time begins."""
     from blobkit.connect import facts  # noqa: PLC0415 (what is not asked for is not loaded)
     from blobkit.snapshot.frameless import leave_pandas_out  # noqa: PLC0415
 
     leave_pandas_out()
-    return facts(_address(ctx), progress=False)
+    return facts
 
 
 def _kinds(ctx: click.Context) -> list[Kind]:
@@ -162,12 +165,12 @@ def _in_time() -> Iterator[None]:
     def over(_signal: int, _frame: object) -> None:
         raise TimeoutError
 
-    before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    before = signal.signal(signal.SIGPROF, over)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         yield
     except Exception:  # noqa: BLE001, S110 (a message would end up amid the line that is typed)
         pass
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)

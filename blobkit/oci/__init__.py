@@ -1,1 +1,1 @@
-"""The meaning of OCI and docker documents: the one place that reads them."""
+"""Read OCI and docker documents; no other folder parses them."""

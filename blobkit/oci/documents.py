@@ -1,9 +1,9 @@
-"""Documents of image stores (manifests, indexes, configs): bytes in, descriptors and links out.
+"""Parse the documents of image stores (manifests, indexes, configs) into descriptors and links.
 
 Formats: OCI image-spec 1.1 (`manifest.md`, `image-index.md`, `config.md`, `descriptor.md`), the artifact
 manifest of its release candidates, and docker's image manifest versions 2.1 and 2.2 with manifest lists.
-The bytes come from strangers: any part may have the wrong type, and what is not understood is left out and
-listed in `Document.odd`, never followed.
+The bytes are untrusted: any part may have the wrong type. Parts that are not understood are left out, listed in
+`Document.odd`, and never followed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 DOCUMENT_LIMIT = 4 << 20
-"""Bytes: the largest manifest or index that the OCI distribution spec asks a registry to take."""
+"""Bytes: the size of manifest that the OCI distribution spec asks each registry to accept."""
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 INDEX_TYPES = frozenset({OCI_INDEX, "application/vnd.docker.distribution.manifest.list.v2+json"})
@@ -60,9 +60,9 @@ IMAGE_CONFIG_TYPES = frozenset(
 
 
 class Reference(NamedTuple):
-    """A descriptor inside a document. `size` is what it claims (-1: nothing); `kind` is its position.
+    """A descriptor inside a document. `size` is the size that it claims (-1: none); `kind` is its position.
 
-    `inline` is the content that the descriptor itself carries, None where it carries none that fits its digest.
+    `inline` is the content in the descriptor itself (OCI `data`); None if it has none that matches its digest.
     """
 
     digest: Digest
@@ -75,15 +75,16 @@ class Reference(NamedTuple):
 
     @property
     def followed(self) -> bool:
-        """Whether what it names has links of its own: the media type says a manifest or an index."""
+        """Whether the media type says that the blob is a manifest or an index, and so has links."""
         return is_document(self.media_type)
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A manifest or index: its kind and media type, what it links to, its subject, its claimed creation.
+    """A manifest or index: its kind, media type, references, subject, and the time of creation that it claims.
 
-    `own_type` is what it would be read as if no descriptor said a media type, "" where it does not tell.
+    `odd` has a message for each part that is left out. `own_type` is the media type that the document's content
+    implies, without any descriptor; "" if it implies none.
     """
 
     kind: str
@@ -97,7 +98,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The claims of an image config: platform ("" unknown), creation, diffIDs in layer order."""
+    """The claims of an image config: platform ("" if unknown), time of creation, diffIDs in the order of layers."""
 
     platform: str
     created: datetime | None
@@ -115,12 +116,12 @@ def is_manifest(media_type: str) -> bool:
 
 
 def is_document(media_type: str) -> bool:
-    """Return whether a descriptor of this media type is followed: it names a manifest or an index."""
+    """Return whether this media type names a manifest or an index, so that its links are followed."""
     return media_type in INDEX_TYPES or media_type in MANIFEST_TYPES
 
 
 def kind_of(media_type: str, position: str = "") -> str:
-    """Return the kind of a blob by its descriptor's media type, else by the position of that descriptor."""
+    """Return the kind of a blob: by the media type in its descriptor, else by the descriptor's position."""
     if media_type in INDEX_TYPES:
         return "index"
     if media_type == ARTIFACT_TYPE:
@@ -131,9 +132,9 @@ def kind_of(media_type: str, position: str = "") -> str:
 
 
 def read_document(data: bytes, media_type: str = "") -> Document:
-    """Return the manifest or index in `data`, read as `media_type` (by its own content where that is "").
+    """Return the manifest or index in `data`, read as `media_type` ("": as the type that its content implies).
 
-    DocumentError where the bytes are no JSON object or no document of that type.
+    DocumentError if the bytes are not a JSON object, or not a document of that type.
     """
     if len(data) > DOCUMENT_LIMIT:
         msg = f"larger than {DOCUMENT_LIMIT >> 20} MiB"
@@ -151,11 +152,12 @@ def read_document(data: bytes, media_type: str = "") -> Document:
     references = tuple(_references(body, media_type, odd))
     subject = None if media_type in SCHEMA1_TYPES else _reference(body.get("subject"), "subject", "subject", odd)
     created = parse_time(annotations_of(body).get("org.opencontainers.image.created"))
-    return Document(_document_kind(body, media_type), media_type, references, subject, created, odd.told(), own_type)
+    kind = _document_kind(body, media_type)
+    return Document(kind, media_type, references, subject, created, odd.messages(), own_type)
 
 
 def guess_type(body: Json) -> str:
-    """Return the media type that a document claims, else the one that its fields tell; "" where neither does."""
+    """Return the media type that a document claims, else the one that its fields imply; "" if there is neither."""
     claimed = body.get("mediaType")
     if isinstance(claimed, str) and is_document(claimed):
         return claimed
@@ -170,7 +172,7 @@ def guess_type(body: Json) -> str:
 
 
 def entry_of(item: Json, odd: list[str]) -> Reference | None:
-    """Return the descriptor in an entry of index.json; None, and a message in `odd`, where it has no valid digest."""
+    """Return the descriptor in an entry of index.json; None, with a message in `odd`, if its digest is not valid."""
     return _reference(item, "entry", "manifests", odd)
 
 
@@ -181,7 +183,7 @@ def annotations_of(body: Json) -> Json:
 
 
 def read_config(data: bytes) -> Config:
-    """Return what an image config claims; empty claims where the bytes are no such config."""
+    """Return the claims of an image config; empty claims if the bytes are not a config."""
     try:
         body = parse_json(data)
     except DocumentError:
@@ -193,7 +195,7 @@ def read_config(data: bytes) -> Config:
 
 
 def repository(name: str) -> str | None:
-    """Return the repository of an image name (`host/team/core` of `host/team/core:9.0`), None of a plain tag.
+    """Return the repository of an image name (`host/team/core` for `host/team/core:9.0`); None for a plain tag.
 
     >>> repository("team/core:9.0"), repository("9.0"), repository("host:5000/core")
     ('team/core', None, None)
@@ -203,7 +205,7 @@ def repository(name: str) -> str | None:
 
 
 def _fields(media_type: str) -> tuple[str, ...]:
-    """Return the fields of which a document of this media type must have one."""
+    """Return the fields that identify this media type: a document must have at least one of them."""
     if media_type in INDEX_TYPES:
         return ("manifests",)
     if media_type in SCHEMA1_TYPES:
@@ -212,7 +214,7 @@ def _fields(media_type: str) -> tuple[str, ...]:
 
 
 def _references(body: Json, media_type: str, odd: list[str]) -> Iterator[Reference]:
-    """Yield what a document of this media type links to, in its own order."""
+    """Yield the references of a document of this media type, in its own order."""
     if media_type in INDEX_TYPES:
         fields = (("manifests", "child"),)
     elif media_type == ARTIFACT_TYPE:
@@ -240,14 +242,14 @@ def _schema1(body: Json, odd: list[str]) -> Iterator[Reference]:
 
 
 def _reference(item: object, kind: str, field: str, odd: list[str]) -> Reference | None:
-    """Return a descriptor as a Reference; None, and an entry in `odd`, where it has no valid digest."""
+    """Return a descriptor as a Reference; None, with a message in `odd`, if its digest is not valid."""
     if item is None:
         return None
     item = item if isinstance(item, dict) else {}
     digest = item.get("digest")
     if not is_digest(digest):
-        said = digest[:80] if isinstance(digest, str) else type(digest).__name__
-        odd.append(f"{field}: a descriptor without a valid digest ({said!r})")
+        claimed = digest[:80] if isinstance(digest, str) else type(digest).__name__
+        odd.append(f"{field}: a descriptor without a valid digest ({claimed!r})")
         return None
     media_type = text_of(item, "mediaType")
     size = item.get("size")
@@ -264,7 +266,7 @@ def _reference(item: object, kind: str, field: str, odd: list[str]) -> Reference
 
 
 def _inline(data: object, digest: Digest) -> bytes | None:
-    """Return the embedded content of a descriptor (OCI `data`: base64), if it is what the digest says."""
+    """Return the embedded content of a descriptor (OCI `data`: base64); None if it does not match the digest."""
     if not isinstance(data, str):
         return None
     try:
@@ -275,7 +277,7 @@ def _inline(data: object, digest: Digest) -> bytes | None:
 
 
 def _document_kind(body: Json, media_type: str) -> str:
-    """Return index, manifest or artifact: a manifest whose config is no image config is an artifact."""
+    """Return index, manifest or artifact: a manifest with another config than an image config is an artifact."""
     kind = kind_of(media_type)
     config = body.get("config")
     if kind != "manifest" or not isinstance(config, dict):
@@ -286,6 +288,6 @@ def _document_kind(body: Json, media_type: str) -> str:
 
 
 def _platform(body: Json) -> str:
-    """Return `os/architecture[/variant]`, "" where neither is given."""
+    """Return `os/architecture[/variant]`; "" if neither is given."""
     parts = [text_of(body, field) for field in ("os", "architecture", "variant")]
     return "/".join(part for part in parts if part) if parts[0] or parts[1] else ""

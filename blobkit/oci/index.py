@@ -1,7 +1,7 @@
-"""index.json of an OCI image layout: the one reader and the one writer of it.
+"""Read and write the index.json of an OCI image layout; no other module does.
 
-Some programs rewrite the file in place, so that half of it may be there for a moment: it is tried again for a second.
-An index.json that cannot be read never means that there are no images.
+Some programs rewrite the file in place, so for a moment it may be incomplete: the reader tries again for a second.
+An index.json that cannot be read is an error; it never counts as an empty one.
 """
 
 from __future__ import annotations
@@ -56,24 +56,21 @@ __all__ = [
 INDEX_LIMIT = 256 << 20
 """Bytes: a larger index.json is not read."""
 UNKNOWN_TYPE = "application/octet-stream"
-"""What index.json says where nobody knows a media type: a descriptor must have one."""
+"""The media type in index.json for a blob of unknown type: a descriptor must have one."""
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
-"""What the file `oci-layout` holds."""
+"""The content of the file `oci-layout`."""
 OWN_FIELDS = frozenset({"schemaVersion", "mediaType", "manifests"})
-"""Fields of index.json that are written anew; all others are kept as they are."""
+"""Fields of index.json that the writer replaces; it keeps all others as they are."""
 TIMEOUT = 1.0
 INTERVAL = 0.05
-"""Seconds: how long, and how often, a file that cannot be read as an index is tried again."""
+"""Seconds: how long the reader retries a file that is not a valid index, and the pause between two tries."""
 ADVICE = "restore it, nothing else names the images"
 NAMELESS = Named("", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry: as it is written again (`raw`), the descriptor in it (None where it has no valid digest), its names.
-
-    `name` is what people call it, `ref` what umoci does; "" where there is none.
-    """
+    """One entry: its JSON as read (`raw`), the descriptor in it (None if its digest is not valid), and its names."""
 
     raw: object
     target: Reference | None
@@ -81,15 +78,15 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """The name, "" where there is none."""
+        """The name, "" if it has none."""
         return self.named.name
 
 
 @dataclass(frozen=True, slots=True)
 class IndexFile:
-    """An index.json as it was at one moment: its bytes, its entries, all other fields.
+    """An index.json at one moment: its bytes, its entries, and all other fields (`rest`).
 
-    `odd` has a message for each entry that has no valid digest; `is_list` is False where there is no list of entries.
+    `odd` has a message for each entry without a valid digest; `is_list` is False if the field `manifests` is absent.
     """
 
     data: bytes
@@ -111,9 +108,9 @@ def load_index(
     advice: str = ADVICE,
     check: Check | None = None,
 ) -> IndexFile:
-    """Return what the index.json at `path` holds; UnreadableStoreError where it cannot be read, with `advice`.
+    """Return the index.json at `path`; UnreadableStoreError, with `advice`, if it cannot be read.
 
-    `check` may refuse what was read (DocumentError).
+    `check` may reject the content by a DocumentError.
     """
     try:
         return read_index(lambda: _bytes(path), timeout=timeout, check=check)
@@ -130,9 +127,9 @@ def load_index(
 
 
 def read_index(fetch: Callable[[], bytes], *, timeout: float | None = None, check: Check | None = None) -> IndexFile:
-    """Return the index.json whose bytes `fetch` gives; it is asked again for `timeout` (1) seconds where they are none.
+    """Return the index.json in the bytes from `fetch`; while they are not valid, try again for `timeout` (1) seconds.
 
-    `fetch` need not give more than INDEX_LIMIT + 1 bytes. DocumentError, and what `fetch` raises.
+    `fetch` need not return more than INDEX_LIMIT + 1 bytes. Raises DocumentError, and the errors of `fetch`.
     """
     until = time.monotonic() + (TIMEOUT if timeout is None else timeout)
     while True:
@@ -149,7 +146,7 @@ def read_index(fetch: Callable[[], bytes], *, timeout: float | None = None, chec
 
 
 def parse_index(data: bytes) -> IndexFile:
-    """Return what these bytes of an index.json say, read as programs in Go read them; DocumentError."""
+    """Return the index.json in these bytes, read as programs in Go read it; DocumentError if it is not valid."""
     if len(data) > INDEX_LIMIT:
         msg = f"larger than {INDEX_LIMIT >> 20} MiB"
         raise DocumentError(msg)
@@ -157,11 +154,11 @@ def parse_index(data: bytes) -> IndexFile:
     odd = Odd()
     entries = tuple(_entries(body, odd))
     rest = {name: value for name, value in body.items() if name not in OWN_FIELDS}
-    return IndexFile(data, entries, rest, odd.told(), "manifests" in body)
+    return IndexFile(data, entries, rest, odd.messages(), "manifests" in body)
 
 
 def check_writable(file: IndexFile) -> None:
-    """Check that what was read can be written again: Python reads 1e999 as infinite, which is no JSON."""
+    """Check that the file can be written again as JSON: Python reads 1e999 as infinite, which JSON cannot express."""
     try:
         render_index([entry.raw for entry in file.entries], file.rest)
     except (ValueError, RecursionError) as error:
@@ -170,14 +167,14 @@ def check_writable(file: IndexFile) -> None:
 
 
 def render_index(entries: Iterable[object], rest: Mapping[str, object]) -> bytes:
-    """Return the bytes of an index.json with these entries; `rest` are the further fields that it had."""
+    """Return the bytes of an index.json with these entries; `rest` are its other fields."""
     others = {name: value for name, value in rest.items() if name not in OWN_FIELDS}
     index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": list(entries), **others}
     return json.dumps(index, allow_nan=False).encode()
 
 
 def entry_for(name: str, digest: str, size: int, media_type: str, raw: Json | None = None) -> Json:
-    """Return the entry that gives a blob this name ("" for none); what `raw`, an entry that it had, says more stays."""
+    """Return the entry that gives a blob this name ("" for none); other fields of its earlier entry `raw` stay."""
     raw = raw or {}
     annotations = annotations_of(raw)
     if name and name_of(raw) != name:
@@ -197,7 +194,7 @@ def without_name(raw: T) -> T | Json:
 
 
 def hidden_images(names: Iterable[tuple[str, str]]) -> str:
-    """Return which of these (name, media type) are images that skopeo cannot read in a layout, "" where none is.
+    """Return which of these (name, media type) are images that skopeo cannot read in a layout; "" if there are none.
 
     skopeo 1.9.3 looks for entries of the two OCI types only: "no descriptor found for reference".
     """
@@ -212,24 +209,24 @@ def hidden_images(names: Iterable[tuple[str, str]]) -> str:
 
 
 def ref_of(raw: object) -> str:
-    """Return the reference name of an entry, "" where it has none."""
+    """Return the reference name of an entry, "" if it has none."""
     return names_of(annotations_of(raw)).ref if isinstance(raw, dict) else ""
 
 
 def name_of(raw: object) -> str:
-    """Return the name that an entry gives, "" where it gives none."""
+    """Return the name of an entry, "" if it has none."""
     return names_of(annotations_of(raw)).name if isinstance(raw, dict) else ""
 
 
 def is_named(raw: object) -> bool:
-    """Return whether an entry gives a name."""
+    """Return whether an entry has a name."""
     return bool(name_of(raw))
 
 
 def _entries(body: Json, odd: list[str]) -> Iterator[Entry]:
     items = body.get("manifests")
     if not isinstance(items, list):
-        list(objects(items, "manifests", odd))  # null and nothing are no entries, anything else is refused
+        list(objects(items, "manifests", odd))  # absent and null mean no entries; this raises for any other type
         return
     for item in items:
         raw = next(objects([item], "manifests", odd), None)
@@ -239,15 +236,15 @@ def _entries(body: Json, odd: list[str]) -> Iterator[Entry]:
 
 
 def _bytes(path: Path) -> bytes:
-    """Return the bytes of a regular file, without waiting where a pipe is in its place."""
+    """Return the bytes of a regular file; do not wait if it is a pipe."""
     handle = FileHandle(path, os.O_RDONLY | os.O_NONBLOCK)
     info = os.fstat(handle.fileno())
     if stat.S_ISDIR(info.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(info.st_mode):
-        msg = "no regular file"
+        msg = "not a regular file"
         raise DocumentError(msg)
-    if info.st_size > INDEX_LIMIT:  # a file without content may say so too: nothing of it is read
+    if info.st_size > INDEX_LIMIT:  # a sparse file may claim this size too: do not read it
         msg = f"larger than {INDEX_LIMIT >> 20} MiB"
         raise DocumentError(msg)
     with handle.file() as file:

@@ -1,7 +1,7 @@
-"""The names that an entry of index.json has, from its annotations.
+"""The names of an entry of index.json, from its annotations.
 
-`docker save` and BuildKit write only the tag into the reference name, and the whole name into an annotation of
-containerd's; skopeo, umoci and podman write whole names into the reference name.
+`docker save` and BuildKit write only the tag into the reference name, and the full name into an annotation of
+containerd; skopeo, umoci and podman write the full name into the reference name.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ IMAGE_NAME = "io.containerd.image.name"
 
 _PART = "[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*"
 UMOCI_NAME = f"{_PART}(?:/{_PART})*"
-"""A regular expression of the reference names that umoci takes."""
+"""A regular expression for the reference names that umoci accepts."""
 
 
 class Named(NamedTuple):
-    """The `name` of an entry, "" where it has none, and its reference name, which is what umoci goes by."""
+    """The `name` that people use for an entry, and its reference name `ref`, which umoci uses; "" if it has none."""
 
     name: str
     ref: str
 
 
 def names_of(annotations: Mapping[str, object]) -> Named:
-    """Return the names that these annotations give: the whole name where there is one, else the reference name.
+    """Return the names in these annotations; `name` is the full name, else the reference name.
 
     >>> names_of({IMAGE_NAME: "docker.io/library/web:1.0", REF_NAME: "1.0"})
     Named(name='web:1.0', ref='1.0')
@@ -42,7 +42,7 @@ def names_of(annotations: Mapping[str, object]) -> Named:
 
 
 def familiar(name: str) -> str:
-    """Return a whole image name as people write it: without the registry and the namespace that docker implies.
+    """Return a full image name as people write it: without the registry and the namespace that docker implies.
 
     >>> familiar("docker.io/library/web:1.0"), familiar("docker.io/team/app"), familiar("reg.example.org/library/x")
     ('web:1.0', 'team/app', 'reg.example.org/library/x')
@@ -51,7 +51,7 @@ def familiar(name: str) -> str:
 
 
 def is_umoci_name(name: str) -> bool:
-    """Return whether umoci takes a reference name (the grammar of the OCI image-spec); it refuses all others.
+    """Return whether umoci accepts a reference name: it must match the grammar of the OCI image-spec.
 
     >>> is_umoci_name("team/app:1.0"), is_umoci_name("-a"), is_umoci_name("a b"), is_umoci_name("")
     (True, False, False, False)

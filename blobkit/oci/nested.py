@@ -1,4 +1,4 @@
-"""JSON that is nested so deeply that Python's own parser gives up: as deep as Go reads, without recursion."""
+"""Parse deeply nested JSON without recursion: as deep as Go reads, where Python's parser fails."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["parse_nested"]
 
 DEEPEST = 10_000
-"""Levels: what Go's encoding/json reads."""
+"""Levels of nesting that Go's encoding/json accepts."""
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _SCALAR = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?|true|false|null")
@@ -22,23 +22,23 @@ _WORDS = {"true": True, "false": False, "null": None}
 
 
 def parse_nested(content: str, at: int, members: Callable[[], list[tuple[str, object]]]) -> tuple[object, int]:
-    """Return the JSON value that starts at `at`, objects as `members`, and where it ends; ValueError where none does.
+    """Return the JSON value at `at`, with objects as `members`, and its end; ValueError if it is not valid JSON.
 
-    Cost: as a parser in Python.
+    Cost: slow; a parser in plain Python.
     """
     parser = _Parser(content, members)
     return parser.value(at)
 
 
 class _Parser:
-    """Reads one value; what is open is on a stack instead of in calls."""
+    """Reads one value; the open lists and objects are on a stack, not in recursive calls."""
 
     def __init__(self, content: str, members: Callable[[], list[tuple[str, object]]]) -> None:
         self.content, self.members = content, members
         self.open: list[tuple[list[object], str | None]] = []
 
     def value(self, at: int) -> tuple[object, int]:
-        """Return the value at `at`, and where it ends."""
+        """Return the value at `at`, and its end."""
         while True:
             found, at, is_open = self._start(at)
             while not is_open:
@@ -48,7 +48,7 @@ class _Parser:
                 found, at, is_open = self._next(at)
 
     def _start(self, at: int) -> tuple[object, int, bool]:
-        """Read the start of a value: a scalar, an empty list or object, or the start of a full one (then True)."""
+        """Read a scalar, an empty list or object, or the start of one with members; return True for the last."""
         at = self._skip(at)
         sign = self.content[at : at + 1]
         if sign == '"':
@@ -87,7 +87,7 @@ class _Parser:
         into.append(value if name is None else (name, value))
 
     def _next(self, at: int) -> tuple[object, int, bool]:
-        """Read what comes after a value in a list or object: the next one starts (True), or it ends."""
+        """Read the sign after a value in a list or object; return True if another value follows, False at the end."""
         at = self._skip(at)
         into, name = self.open.pop()
         sign = self.content[at : at + 1]
@@ -112,4 +112,4 @@ def _scalar(match: re.Match[str]) -> object:
 
 
 def _unexpected(at: int) -> ValueError:
-    return ValueError(f"no JSON at character {at}")
+    return ValueError(f"invalid JSON at character {at}")

@@ -1,6 +1,6 @@
-"""The documents of the OCI image-spec as the structs of image-spec 1.1.0-rc2, which umoci 0.4.7 (Debian) decodes into.
+"""The documents of the OCI image-spec as structs of image-spec 1.1.0-rc2; umoci 0.4.7 (Debian) decodes into these.
 
-Fields that a struct does not have may hold anything.
+Fields that a struct does not have may have any value.
 """
 
 from __future__ import annotations
@@ -63,32 +63,32 @@ _LAYOUT = Struct({"imageLayoutVersion": text})
 
 
 def decode_index(data: bytes) -> list[Descriptor]:
-    """Return the entries of an index.json, each with the fields that it has; DocumentError where Go refuses it."""
+    """Return the entries of an index.json, each with the fields that it has; DocumentError if Go rejects it."""
     return _listed(_decoded(_INDEX, data, whole=True).get("manifests"))
 
 
 def decode_layout(data: bytes) -> str:
-    """Return the version in an oci-layout, "" where it has none; DocumentError where Go refuses it."""
+    """Return the version in an oci-layout, "" if it has none; DocumentError if Go rejects it."""
     return text_field(_decoded(_LAYOUT, data, whole=True), "imageLayoutVersion")
 
 
 def children_of(data: bytes, media_type: str) -> list[Descriptor]:
-    """Return the descriptors in a document that a descriptor calls `media_type`, one of `PARSED`, in their order.
+    """Return the descriptors in a document of this `media_type` (one of `PARSED`), in their order.
 
-    A manifest without a config has an empty descriptor in its place. DocumentError where Go refuses the document.
+    For a manifest without a config, the first descriptor is empty. DocumentError if Go rejects the document.
     """
     struct, inside = PARSED[media_type]
     return inside(_decoded(struct, data, whole=False))
 
 
 def text_field(descriptor: Descriptor, field: str) -> str:
-    """Return a text of a descriptor, "" where it is absent."""
+    """Return a text field of a descriptor, "" if it is absent."""
     value = descriptor.get(field)
     return value if isinstance(value, str) else ""
 
 
 def size_of(descriptor: Descriptor) -> int:
-    """Return the size that a descriptor claims; where it claims none that is 0."""
+    """Return the size that a descriptor claims, 0 if it claims none."""
     value = descriptor.get("size")
     return value if isinstance(value, int) else 0
 
@@ -114,4 +114,4 @@ PARSED: dict[str, tuple[Struct, Callable[[Descriptor], list[Descriptor]]]] = {
     "application/vnd.oci.image.config.v1+json": (_IMAGE, lambda _: []),
     "application/vnd.oci.descriptor.v1+json": (_DESCRIPTOR, lambda body: [body]),
 }
-"""The media types that umoci parses, and what they link to; blobs of all others are leaves to it."""
+"""The media types that umoci parses, and how to find their descriptors; blobs of other types are leaves for it."""

@@ -1,9 +1,9 @@
-"""JSON as Go's encoding/json decodes it into structs: what a program in Go refuses, and what it makes of the rest.
+"""Decode JSON as Go's encoding/json decodes it into structs: with the same values, and the same input rejected.
 
-A decoder takes a parsed value and what was there before (a field may be given twice), and returns the new value;
-DocumentError where Go refuses. Rules of Go 1.19: null leaves a text or number as it was and empties a list, a map or
-a pointer; numbers of integer fields have no fraction and no exponent; names match in any case; objects given twice are
-merged, and so are the elements of lists.
+A decoder takes a parsed value and the previous value of the field (a field may occur twice), and returns the new
+value; DocumentError if Go rejects it. Rules of Go 1.19: null keeps a text or number and clears a list, map or pointer;
+numbers in integer fields have no fraction and no exponent; names match in any case; if an object occurs twice, both
+are merged, and so are the elements of lists.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn, TypeAlias
 
 from blobkit.oci.nested import parse_nested
-from blobkit.oci.untrusted import DocumentError, bound, read_integer, refuse_constant
+from blobkit.oci.untrusted import DocumentError, check_elements, read_integer, refuse_constant
 
 __all__ = [
     "Decoder",
@@ -42,16 +42,16 @@ _TIME = re.compile(rf"(\d{{4}})-(\d\d)-(\d\d)T(\d\d?):(\d\d):(\d\d)(?:[.,]\d+)?(
 
 
 class Members(list[tuple[str, object]]):
-    """The members of a JSON object in their order, names as often as they are given."""
+    """The members of a JSON object in their order, with repeated names."""
 
 
 def parse(data: bytes, *, whole: bool) -> object:
-    """Return the JSON value in `data`, objects as `Members`; DocumentError where Go refuses it.
+    """Return the JSON value in `data`, with objects as `Members`; DocumentError if Go rejects it.
 
-    TooManyElementsError where it would take far more memory than its length justifies, whatever Go does.
-    `whole`: nothing may come after it; else what comes after the first value is not looked at.
+    TooManyElementsError if it would take far more memory than its length justifies, even if Go accepts it.
+    `whole`: reject bytes after the value; else ignore them.
     """
-    bound(data)
+    check_elements(data)
     content = data.decode("utf-8", "replace")
     start = len(content) - len(content.lstrip(_SPACE))
     try:
@@ -72,14 +72,14 @@ _JSON = json.JSONDecoder(object_pairs_hook=Members, parse_int=read_integer, pars
 
 
 class Struct:
-    """Decodes an object into a dict of its `fields`: a decoder for each name. What is absent is not in the dict."""
+    """Decodes an object into a dict; `fields` has a decoder for each name. Absent fields are not in the dict."""
 
     def __init__(self, fields: Mapping[str, Decoder]) -> None:
         self.fields = dict(fields)
         self.folded = {_fold(name): name for name in fields}
 
     def __call__(self, value: object, old: object) -> object:
-        """Return what was there before with the members of `value` decoded into it."""
+        """Return the old value with the members of `value` decoded into it."""
         if value is None:
             return old
         if not isinstance(value, Members):
@@ -139,7 +139,7 @@ def pointer(struct: Struct) -> Decoder:
 
 
 class _Elements(list[object]):
-    """A list as Go holds it: `behind` it are elements that a longer list of the same name left there."""
+    """A list as Go stores it; `behind` has the elements that a longer list in the same field left after its end."""
 
     def __init__(self, elements: list[object], behind: list[object]) -> None:
         super().__init__(elements)
@@ -147,10 +147,10 @@ class _Elements(list[object]):
 
 
 def array(element: Decoder) -> Decoder:
-    """Return the decoder of a list; what was there before is decoded into, element by element.
+    """Return the decoder of a list; it decodes into the elements of the old list.
 
-    What the elements of an earlier list hold stays there where later ones do not say otherwise, also behind the end of
-    a shorter list in between. An empty list starts anew.
+    Old elements keep the fields that the new ones do not set, even if a shorter list came in between. After an empty
+    list nothing is kept.
     """
 
     def decode(value: object, old: object) -> object:
@@ -168,7 +168,7 @@ def array(element: Decoder) -> Decoder:
 
 
 def mapping(element: Decoder) -> Decoder:
-    """Return the decoder of a map from texts; one given twice is merged."""
+    """Return the decoder of a map with text keys; if a map occurs twice, both are merged."""
 
     def decode(value: object, old: object) -> object:
         if value is None:
@@ -185,7 +185,7 @@ _BYTES = array(integer(0, 255))
 
 
 def base64(value: object, old: object) -> object:
-    """Check bytes: base64 with padding, in which line ends are passed over, or a list of numbers."""
+    """Check bytes: base64 with padding (line ends are ignored), or a list of numbers."""
     if not isinstance(value, str):
         return _BYTES(value, old)
     if not _BASE64.fullmatch(value.replace("\r", "").replace("\n", "")):
@@ -195,16 +195,16 @@ def base64(value: object, old: object) -> object:
 
 
 def time(value: object, _: object) -> object:
-    """Check a time as Go reads RFC 3339; null is none."""
+    """Check a time as Go reads RFC 3339; null means no time."""
     if value is None:
         return None
     match = _TIME.fullmatch(value) if isinstance(value, str) else None
     if match is None or not _is_date(*map(int, match.groups())):
-        msg = "no RFC 3339 time where one is expected"
+        msg = "not an RFC 3339 time"
         raise DocumentError(msg)
     return value
 
 
-def _is_date(year: int, month: int, day: int, *clock: int) -> bool:  # the year 0 is a leap year, as 4 is
+def _is_date(year: int, month: int, day: int, *clock: int) -> bool:  # the year 0 is a leap year, like the year 4
     fits = all(value < limit for value, limit in zip(clock, (24, 60, 60), strict=True))
     return fits and 1 <= month <= 12 and 1 <= day <= monthrange(year or 4, month)[1]  # noqa: PLR2004 (months)

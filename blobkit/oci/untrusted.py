@@ -1,6 +1,6 @@
-"""JSON of strangers: any part may have the wrong type, be nested absurdly, or be spelled in another case.
+"""Parse untrusted JSON: any part may have the wrong type, be nested too deeply, or have a name in another case.
 
-Small bytes can also become much memory: what is parsed is bounded by its length.
+Few bytes can also need much memory: the number of elements is limited by the length of the input.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = [
     "Json",
     "Odd",
     "TooManyElementsError",
-    "bound",
+    "check_elements",
     "objects",
     "parse_json",
     "parse_time",
@@ -52,62 +52,62 @@ FIELDS = frozenset(
         "urls",
     }
 )
-"""Fields that say what a document links to."""
+"""The fields that determine the links of a document."""
 
 
 LONGEST_INTEGER = 20
-"""Characters of the longest integer that has 64 bits."""
+"""Characters of the longest integer of 64 bits."""
 
 ODD_KEPT = 10
-"""Odd parts of one document that are told one by one."""
+"""Messages that are kept for one document; further ones are counted."""
 
 _FREE, _RATIO = 48 << 20, 8
-"""The memory that a parsed document may take: bytes, and in addition bytes for each byte of it."""
+"""The memory that a parsed document may take: bytes, plus bytes for each byte of the document."""
 _CONTAINER, _PAIRS, _ELEMENT = 200, 350, 64
-"""Bytes of memory that an object or list takes, the same where names are matched in any case, and one element."""
+"""Bytes of memory for an object or list, for one whose names are matched in any case, and for one element."""
 
 
 class DocumentError(ValueError):
-    """The bytes are no document that can be read: why, in a few words."""
+    """The bytes are not a readable document; the message says why in a few words."""
 
 
 class TooManyElementsError(DocumentError):
-    """The bytes hold more elements than their length justifies: what they say is not looked at."""
+    """The bytes have more elements than their length justifies, and are not parsed."""
 
 
 class Odd(list[str]):
-    """A list of what is odd in a document: it keeps the first few things, and counts the others in `more`."""
+    """Messages about odd parts of a document: it keeps the first few, and counts the others in `more`."""
 
     def __init__(self) -> None:
         super().__init__()
         self.more = 0
 
-    def append(self, thing: str) -> None:
-        """Keep one more thing, or count it."""
+    def append(self, message: str) -> None:
+        """Keep one more message, or count it."""
         if len(self) < ODD_KEPT:
-            super().append(thing)
+            super().append(message)
         else:
             self.more += 1
 
-    def told(self) -> tuple[str, ...]:
-        """Return the things that are kept and, where there are others, their number."""
+    def messages(self) -> tuple[str, ...]:
+        """Return the messages that are kept, and a last one with the number of the others."""
         return (*self, f"{self.more:,} more things like these") if self.more else tuple(self)
 
 
 def parse_json(data: bytes, fields: frozenset[str] = FIELDS) -> Json:
-    """Return the JSON object in `data`, read as programs in Go read it; DocumentError where there is none.
+    """Return the JSON object in `data`, read as programs in Go read it; DocumentError if it is not one.
 
-    Bytes that are no UTF-8 are replaced. Names of `fields` match in any case, and of a name given twice the last value
-    counts; the keys of annotations stay as they are. A byte order mark, UTF-16, NaN, bytes after the end and
-    absurd nesting are refused, and more elements than a document of that length has.
+    Bytes that are not UTF-8 are replaced. Names of `fields` match in any case, and the last value of a repeated name
+    counts; the keys of annotations stay as they are. Rejected are a byte order mark, UTF-16, NaN, bytes after the
+    end, too deep nesting, and more elements than the length justifies.
     """
-    others = _other_spelling(fields)
+    others = _other_case(fields)
     hook = _Pairs if others.search(data) else None
-    bound(data, _PAIRS if hook else _CONTAINER)
+    check_elements(data, _PAIRS if hook else _CONTAINER)
     try:
         text = data.decode("utf-8", "replace")
         value = json.loads(text, object_pairs_hook=hook, parse_int=read_integer, parse_constant=refuse_constant)
-        value = _canonical(value, {_folded(field): field for field in fields}) if hook else value
+        value = _canonical_case(value, {_fold_case(field): field for field in fields}) if hook else value
     except RecursionError:
         msg = "JSON nested too deeply"
         raise DocumentError(msg) from None
@@ -120,11 +120,11 @@ def parse_json(data: bytes, fields: frozenset[str] = FIELDS) -> Json:
     return value
 
 
-def bound(data: bytes, container: int = _PAIRS) -> None:
-    """Raise TooManyElementsError where parsing would take far more memory than data of that length justifies.
+def check_elements(data: bytes, container: int = _PAIRS) -> None:
+    """Raise TooManyElementsError if parsing would take far more memory than the length of the data justifies.
 
-    A descriptor has about a hundred bytes, so that no index of images comes near the limit. Characters in texts are
-    counted like others.
+    A descriptor has about a hundred bytes, so no index of images comes near the limit. Brackets and commas inside
+    texts count like others.
     """
     unpacked = container * (data.count(b"{") + data.count(b"[")) + _ELEMENT * data.count(b",")
     if unpacked > _FREE + _RATIO * len(data):
@@ -133,50 +133,50 @@ def bound(data: bytes, container: int = _PAIRS) -> None:
 
 
 class _Pairs(list[tuple[str, object]]):
-    """The members of an object in their order, names as often as they are given."""
+    """The members of an object in their order, with repeated names."""
 
 
 def refuse_constant(constant: str) -> NoReturn:
-    """Raise ValueError: NaN and Infinity, which Python reads, are no JSON."""
-    msg = f"{constant} is no JSON"
+    """Raise ValueError: Python reads NaN and Infinity, but they are not JSON."""
+    msg = f"{constant} is not JSON"
     raise ValueError(msg)
 
 
 def read_integer(digits: str) -> int | float:
-    """Return an integer; one that fits into no field as a float, so that its length costs nothing."""
+    """Return an integer; as a float if it has too many digits for 64 bits, because that is cheap at any length."""
     return int(digits) if len(digits) <= LONGEST_INTEGER else float(digits)
 
 
 @cache
-def _other_spelling(fields: frozenset[str]) -> re.Pattern[bytes]:
-    """Return what matches documents that may spell one of these fields otherwise: most do not, and are read faster."""
+def _other_case(fields: frozenset[str]) -> re.Pattern[bytes]:
+    """Return a pattern for documents that may have a field in another case; all others are parsed faster."""
     names = "|".join(sorted(fields))
     otherwise = f'"(?!(?:{names})")(?i:{names})"'
     return re.compile(otherwise.encode() + rb"|\\u00|\xc5\xbf|\xe2\x84\xaa")  # escapes, and letters that Go folds
 
 
-def _folded(name: str) -> str:
-    """Return a name as Go compares it: in lower case, with the long s and the sign of Kelvin as letters."""
+def _fold_case(name: str) -> str:
+    """Return a name as Go compares it: in lower case, with the long s as s and the Kelvin sign as k."""
     return name.replace("\u017f", "s").replace("\u212a", "k").lower()
 
 
-def _canonical(value: object, fields: dict[str, str], *, verbatim: bool = False) -> object:
-    """Return a parsed value with the names of fields spelled as the specification does; the last of a name counts."""
+def _canonical_case(value: object, fields: dict[str, str], *, verbatim: bool = False) -> object:
+    """Return a parsed value with field names in the case of the specification; the last of a repeated name counts."""
     if isinstance(value, _Pairs):
         found: Json = {}
         for name, inner in value:
-            own = name if verbatim else fields.get(_folded(name), name)
-            found[own] = _canonical(inner, fields, verbatim=own == "annotations")
+            own = name if verbatim else fields.get(_fold_case(name), name)
+            found[own] = _canonical_case(inner, fields, verbatim=own == "annotations")
         return found
     if isinstance(value, list):
-        return [_canonical(inner, fields) for inner in value]
+        return [_canonical_case(inner, fields) for inner in value]
     return value
 
 
 def objects(value: object, field: str, odd: list[str]) -> Iterator[Json]:
-    """Yield the objects of a list (null is an empty one); what is no object goes to `odd`."""
+    """Yield the objects of a list (null is an empty one), and add a message to `odd` for each other element."""
     if value is not None and not isinstance(value, list):
-        msg = f"{field} is a {type(value).__name__}, no list"
+        msg = f"{field} is a {type(value).__name__}, not a list"
         raise DocumentError(msg)
     for item in value or ():
         if isinstance(item, dict):
@@ -186,7 +186,7 @@ def objects(value: object, field: str, odd: list[str]) -> Iterator[Json]:
 
 
 def parse_time(text: object) -> datetime | None:
-    """Return an RFC 3339 time as UTC; None for anything else and for years that no image was made in."""
+    """Return an RFC 3339 time as UTC; None for anything else, and for years before 1970."""
     if not isinstance(text, str):
         return None
     try:
@@ -198,6 +198,6 @@ def parse_time(text: object) -> datetime | None:
 
 
 def text_of(body: Mapping[str, object], field: str) -> str:
-    """Return a text field as valid UTF-8, "" where it is absent or no text."""
+    """Return a text field as valid UTF-8; "" if it is absent or not a text."""
     value = body.get(field)
     return clean(value) if isinstance(value, str) else ""

@@ -1,7 +1,7 @@
-"""The walk over what manifests and indexes reach: level by level, and all documents of a level are asked for at once.
+"""Walk over all that manifests and indexes reach, level by level; all documents of a level are read at once.
 
-Links follow the media type of the descriptor. Each document is read once as each type that it is called. The caller
-decides what to do about a document that is absent or damaged: the walk reports it and goes on with the others.
+The media type in the descriptor decides whether it is followed. Each document is read once for each media type that
+descriptors give it. The walk reports an absent or damaged document and continues; the caller decides what to do.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from blobkit.digest import Digest
 
     Key = tuple[Digest, str]
-    """A document as one media type: the same bytes may be called two."""
+    """A document read as one media type: two descriptors may give the same bytes two types."""
     Read = Callable[[Sequence[Digest]], Iterable[tuple[Digest, bytes | str]]]
-    """Give the content of each of these, in any order, or in words why it cannot be read; leave out what is absent."""
+    """Return the content of each digest, or why it cannot be read, as a text; in any order, without absent ones."""
 
 __all__ = ["ABSENT", "UNPARSEABLE", "UNREAD", "Fault", "Step", "Walk", "levels", "typed"]
 
@@ -32,7 +32,7 @@ UNPARSEABLE = "unparseable"
 
 
 class Fault(NamedTuple):
-    """The reason why a document is not known: `code` is "absent", "unread" or "unparseable", `why` says more."""
+    """The reason why there is no document: `code` is "absent", "unread" or "unparseable", `why` says more."""
 
     code: str
     why: str = ""
@@ -42,9 +42,9 @@ UNSEEN = Fault("unseen")
 
 
 class Step(NamedTuple):
-    """One descriptor that the walk met, and the document behind it.
+    """One descriptor that the walk reached, and its document.
 
-    `document` is None for a leaf, for a document that an earlier step has, and where there is a `fault`.
+    `document` is None for a leaf, for a document that an earlier step has, and if there is a `fault`.
     """
 
     reference: Reference
@@ -53,14 +53,14 @@ class Step(NamedTuple):
 
 
 def typed(reference: Reference) -> str | None:
-    """Return the media type as which a descriptor's content is read, None where it is a leaf: as tools follow it."""
+    """Return the media type to read a descriptor's content as, None if it is a leaf: the rule that tools follow."""
     return reference.media_type if reference.followed else None
 
 
 def levels(
     start: Iterable[T], after: Callable[[list[T]], Iterable[T]], key: Callable[[T], Hashable] = lambda item: item
 ) -> Iterator[list[T]]:
-    """Yield `start`, then level by level what comes `after`; of what has the same key only the first is given."""
+    """Yield `start`, then each next level that `after` returns; of items with the same key, only the first."""
     seen: set[Hashable] = set()
     level = _unseen(start, key, seen)
     while level:
@@ -79,11 +79,11 @@ def _unseen(items: Iterable[T], key: Callable[[T], Hashable], seen: set[Hashable
 
 @dataclass
 class Walk:
-    """Walks from descriptors to all that they name; a second walk goes on where an earlier one has not been.
+    """Walks from descriptors to all that they reach; a second walk skips documents that an earlier one has read.
 
-    `read` gets the content of many documents at once. `read_as` says as which media type a descriptor is followed.
-    With `inline`, an absent document is taken from its descriptor, where that carries it. With `subjects`, the walk
-    goes on to subjects. What is in `remembered` is not read again, and what is read is put there.
+    `read` returns the content of many documents at once. `read_as` returns the media type to follow a descriptor as.
+    With `inline`, the walk takes an absent document from its descriptor if that contains it. With `subjects`, it
+    follows subjects too. It does not read documents in `remembered` again, and adds those that it reads.
     """
 
     read: Read
@@ -97,7 +97,7 @@ class Walk:
         self._seen: dict[Key, Fault | None] = {}
 
     def levels(self, start: Iterable[Reference]) -> Iterator[list[Step]]:
-        """Yield a step for each descriptor, level by level; a repeated one is told again, and not read again.
+        """Yield a step for each descriptor, level by level; a repeated one has a step too, but is not read again.
 
         Cost: one call of `read` a level; memory for the descriptors of one level and the keys of all documents.
         """
@@ -108,12 +108,12 @@ class Walk:
             level = [named for step in steps if step.document for named in self._named(step.document)]
 
     def enter(self, digest: Digest, document: Document) -> list[Reference]:
-        """Count a document as read, because the caller has read it, and return the descriptors in it."""
+        """Mark a document as read by the caller, and return the descriptors in it."""
         self._mark((digest, document.media_type), document)
         return self._named(document)
 
     def has_read(self, digest: Digest, media_type: str = "") -> bool:
-        """Return whether the walk has read this document as this type; "" is the type that the document itself says."""
+        """Return whether the walk has read this document as this type; "" is the document's own type."""
         return self._seen.get((digest, media_type), UNSEEN) is None
 
     def _named(self, document: Document) -> list[Reference]:
@@ -133,7 +133,7 @@ class Walk:
         return [self._step(reference, fresh) for reference in level]
 
     def _step(self, reference: Reference, fresh: dict[Key, Document]) -> Step:
-        """Return the step of one descriptor: the first one that meets a document gets it."""
+        """Return the step of one descriptor; the first step that reaches a document gets it."""
         key = self._key(reference)
         if key is None:
             return Step(reference)
@@ -147,7 +147,7 @@ class Walk:
         return None if media_type is None else (reference.digest, media_type)
 
     def _recall(self, key: Key, fresh: dict[Key, Document]) -> bool:
-        """Return whether an earlier walk has read this document; then it is not asked for."""
+        """Return whether `remembered` has this document, and take it from there."""
         document = self.remembered.get(key) if self.remembered else None
         if document is not None:
             self._mark(key, document)
@@ -155,7 +155,7 @@ class Walk:
         return document is not None
 
     def _parse(self, key: Key, content: bytes | str, fresh: dict[Key, Document]) -> None:
-        """Read one document as one type, unless that was done under another name of that type."""
+        """Parse one document as one type, unless it was parsed already as an equivalent type."""
         if self._seen.get(key, UNSEEN) is None:
             return
         if isinstance(content, str):
@@ -169,7 +169,7 @@ class Walk:
             self._mark(key, fresh[key])
 
     def _mark(self, key: Key, document: Document) -> None:
-        """Count a document as read as this type, and as the types that mean the same."""
+        """Mark a document as read as this type, and as the equivalent types."""
         digest = key[0]
         keys = [key, (digest, document.media_type)]
         keys += [(digest, "")] if document.media_type == document.own_type else []

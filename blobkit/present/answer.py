@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from blobkit.present.page import answer_html
 from blobkit.present.sections import ROWS_SHOWN, Section
 from blobkit.present.text import HUMAN, answer_text
 
@@ -31,4 +30,6 @@ class Answer:
         return answer_text(self, HUMAN)
 
     def _repr_html_(self) -> str:
+        from blobkit.present.page import answer_html  # noqa: PLC0415 (the shell shows none)
+
         return answer_html(self)

@@ -10,6 +10,7 @@ from blobkit.analysis.dominators import frees, retained
 from blobkit.analysis.reach import closure_sizes, gathered, live, unknown
 from blobkit.analysis.removal import drop_pins, freed
 from blobkit.questions.asking.patterns import expression
+from blobkit.snapshot.columns import arrow
 from blobkit.snapshot.pins import first_of_name
 from blobkit.snapshot.roles import GOES_ALONG, NAMES
 from blobkit.snapshot.sets import unique
@@ -134,7 +135,7 @@ def tags_of(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_]
     at = place[ids(snapshot.pins["node"])[: len(names) - names.null_count]]
     rows = np.flatnonzero(at >= 0)
     rows = rows[np.argsort(at[rows], kind="stable")]
-    found = names.take(rows).to_pylist()
+    found = names.take(arrow(rows)).to_pylist()
     owner, first, number = np.unique(at[rows], return_index=True, return_counts=True)
     result = np.empty(len(nodes), object)
     result[:] = [()] * len(nodes)
@@ -228,5 +229,5 @@ def _places(snapshot: Snapshot, column: str, words: Sequence[str]) -> list[int]:
 
 
 def _taken(column: pa.ChunkedArray, rows: NDArray[np.integer]) -> list[Any]:
-    found: list[Any] = column.take(rows).to_pylist()
+    found: list[Any] = column.take(arrow(rows)).to_pylist()
     return found

@@ -194,7 +194,7 @@ def _links(names: list[object]) -> tuple[tuple[Digest, ...], tuple[str, ...]]:
     for digest, number in often.items():
         if number > 1:
             odd.append(f"links to {digest} {number} times: counted once")
-    return tuple(often), odd.told()
+    return tuple(often), odd.messages()
 
 
 def _damaged(facts: Facts, digest: Digest, why: str, path: str) -> None:

@@ -125,7 +125,7 @@ def _roots(top: _Top, facts: Facts) -> list[_Root]:
     """Return the entries that name a blob; what else is there may hold anything."""
     odd = Odd()
     found = [(entry_of(entry, odd), names_of(annotations_of(entry))) for entry in top.entries]
-    messages = (*top.odd, *odd.told())
+    messages = (*top.odd, *odd.messages())
     for message in messages:
         facts.notice("odd", f"index.json: {message}", "", "index.json")
     if messages:

@@ -1,7 +1,7 @@
-"""The columns of a saved snapshot, which may come from a stranger: what types, values and keys they must have.
+"""Check the columns of an untrusted saved snapshot: their types, values and keys.
 
-What is checked here is what every answer relies on; `blobkit.snapshot.tables.make` checks how the tables fit together.
-All of it is column by column: no row becomes a Python object. Cost: a few passes over the columns of text.
+Every answer relies on these checks; `blobkit.snapshot.tables.make` checks that the tables fit together. The checks
+work on whole columns: no row becomes a Python object. Cost: a few passes over the columns of text.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ __all__ = ["TABLES", "check_counts", "check_ids", "check_keys", "check_schema", 
 
 _SHOWN = 100
 _AGAIN = 1 << 16
-"""References beyond one a pin, in stores where each is written out: every one of them takes a line somewhere."""
+"""Accepted number of references beyond one a pin, for stores that do not count: they list each reference."""
 _CONTROLS = r"[\x00-\x1f\x7f-\x{9f}]"
 _STEP_UP = r"(^|/)\.\.(/|$)"
 
 
 class Column(NamedTuple):
-    """A column: whether a type is right for it, what it holds, whether that may be unknown (null)."""
+    """A column: `fits` tells whether a type is right for it, `holds` names its values, `nullable` allows nulls."""
 
     fits: Callable[[pa.DataType], bool]
     holds: str
@@ -40,7 +40,7 @@ class Column(NamedTuple):
 
 
 def is_coded(kind: pa.DataType) -> bool:
-    """Return whether this type is words by their codes."""
+    """Return whether this type is a dictionary of text."""
     return bool(pa.types.is_dictionary(kind) and _is_text(kind.value_type))
 
 
@@ -75,11 +75,11 @@ TABLES: Mapping[str, Mapping[str, Column]] = {
     "pins": {"node": _NUMBER, "name": _NAME, "kind": _TEXT, "group": _NAME, "count": _NUMBER, "modified": _TIME},
     "notices": {"code": _TEXT, "key": _TEXT, "path": _TEXT, "message": _TEXT},
 }
-"""The columns of each table; a file may have others, which are not read."""
+"""The columns of each table; other columns of a file are not read."""
 
 
 def check_schema(table: str, schema: pa.Schema) -> None:
-    """Raise SnapshotFormatError where a column is absent, there twice, or of another type."""
+    """Raise SnapshotFormatError if a column is absent, repeated, or of another type."""
     for name, column in TABLES[table].items():
         found = schema.get_all_field_indices(name)
         if len(found) != 1:
@@ -92,7 +92,7 @@ def check_schema(table: str, schema: pa.Schema) -> None:
 
 
 def check_values(table: str, columns: Columns) -> None:
-    """Raise SnapshotFormatError for nulls, invalid UTF-8, and codes without a word."""
+    """Raise SnapshotFormatError for nulls, invalid UTF-8, and codes outside their dictionary."""
     for name, column in columns.items():
         if column.null_count and not TABLES[table][name].nullable:
             msg = f"the column {name} of {table} has {column.null_count:,} nulls"
@@ -106,7 +106,7 @@ def check_values(table: str, columns: Columns) -> None:
 
 
 def check_ids(ids: pa.ChunkedArray) -> None:
-    """Raise SnapshotFormatError where the ids of nodes are not their rows: links would mean others to others."""
+    """Raise SnapshotFormatError if the ids of nodes are not their rows: other readers would find other links."""
     found = np.asarray(flat(ids))
     if not np.array_equal(found, np.arange(len(found))):
         msg = "the ids of the nodes are not their rows, so that links and pins could mean other nodes"
@@ -114,16 +114,17 @@ def check_ids(ids: pa.ChunkedArray) -> None:
 
 
 def check_counts(counts: pa.ChunkedArray) -> None:
-    """Raise SnapshotFormatError where pins count more than a store can that does not count, but lists them."""
+    """Raise SnapshotFormatError if pins count more references than a store can have that lists each of them."""
     if (again := int(np.maximum(np.asarray(flat(counts)), 1).sum()) - len(counts)) > _AGAIN:
         msg = f"the pins count {again:,} references more than there are pins, and such a store has no counts"
         raise SnapshotFormatError(msg)
 
 
 def check_keys(key: pa.ChunkedArray, stored: pa.ChunkedArray, key_form: str) -> None:
-    """Raise SnapshotFormatError where the key of a blob is neither a digest nor of the form that its kind has.
+    """Raise SnapshotFormatError if the key of a blob is neither a digest nor matches `key_form`.
 
-    `key_form` is that form, "" where there is none. A virtual node may have any key without control characters.
+    `key_form` is the form of keys in this kind of store, "" if it has digests only. A virtual node may have any key
+    without control characters.
     """
     keys = flat(key)
     rest = np.flatnonzero(~_matches(keys, rf"\A(?:{FORM})\z"))

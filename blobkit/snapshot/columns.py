@@ -1,7 +1,7 @@
-"""Arrow columns of what makers and saved files give: lists, numpy or Arrow arrays, words or their codes.
+"""Make Arrow columns from the input of makers and saved files: lists, numpy or Arrow arrays, texts or their codes.
 
-A column is refused (SnapshotFormatError) where its values would have to be guessed: 4.9 is no number of a node, the
-text "false" no flag.
+A column is rejected (SnapshotFormatError) if its values would have to be guessed: 4.9 is not a node id, and the text
+"false" is not a boolean.
 """
 
 from __future__ import annotations
@@ -19,7 +19,19 @@ from blobkit.render import clean, cut, listed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["TEXT", "TIME", "coded", "dictionary", "flags_of", "flat", "text", "times", "whole_numbers", "words"]
+__all__ = [
+    "TEXT",
+    "TIME",
+    "arrow",
+    "coded",
+    "dictionary",
+    "flags_of",
+    "flat",
+    "text",
+    "text_dictionary",
+    "times",
+    "whole_numbers",
+]
 
 TIME = pa.timestamp("us", tz="UTC")
 TEXT = pa.large_string()
@@ -30,27 +42,34 @@ _LATEST = (datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC) - datetime(1970, 1, 
 
 
 def flat(column: pa.ChunkedArray) -> pa.Array:
-    """Return a column in one piece; no copy where it is in one already (`combine_chunks` would make one)."""
+    """Return a column in one chunk; without a copy if it has one already (`combine_chunks` would copy it)."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def whole(values: object) -> object:
-    """Return values in one piece, whatever they are in."""
+def arrow(values: NDArray[np.integer] | NDArray[np.bool_]) -> pa.Array:
+    """Return numbers or flags as an Arrow array, numbers without a copy; `pa.array` would load numpy.ma for it."""
+    n, buffer = len(values), np.packbits(values, bitorder="little") if values.dtype == np.bool_ else values
+    kind = pa.from_numpy_dtype(values.dtype)
+    return pa.Array.from_buffers(kind, n, [None, pa.py_buffer(np.ascontiguousarray(buffer))])
+
+
+def combined(values: object) -> object:
+    """Return values with their chunks combined, if they have chunks."""
     return flat(values) if isinstance(values, pa.ChunkedArray) else values
 
 
 def whole_numbers(values: object, noun: str) -> NDArray[np.integer]:
-    """Return integers as they are, narrow ones too: a copy of many takes longer than most that is done with them."""
-    found = np.asarray(whole(values))
+    """Return integers as a numpy array, narrow types too: copying many takes longer than most work with them."""
+    found = np.asarray(combined(values))
     if found.dtype.kind not in "iu" and found.size:
-        msg = f"{noun} is no whole number, or unknown ({found.dtype} instead of integers)"
+        msg = f"{noun} is not a whole number, or unknown ({found.dtype} instead of integers)"
         raise SnapshotFormatError(msg)
     return found if found.dtype.kind == "i" else found.astype(np.int64)
 
 
 def flags_of(values: object, n: int, noun: str) -> NDArray[np.bool_]:
-    """Return n booleans, of one for all too."""
-    found = np.asarray(whole(values))
+    """Return n booleans, also from a single one for all."""
+    found = np.asarray(combined(values))
     if found.dtype.kind != "b" and found.size:
         msg = f"{noun} is neither true nor false ({found.dtype} instead of booleans)"
         raise SnapshotFormatError(msg)
@@ -58,12 +77,14 @@ def flags_of(values: object, n: int, noun: str) -> NDArray[np.bool_]:
 
 
 def text(values: object) -> pa.Array:
-    """Return a column of text as it is; what is no valid UTF-8 is cleaned, which only strangers' names need."""
-    values = whole(values)
+    """Return a column of text; invalid UTF-8, as in names of unknown origin, is replaced."""
+    values = combined(values)
     if isinstance(values, pa.Array):
         return values.cast(TEXT)
     if isinstance(values, np.ndarray) and values.dtype.kind == "S":
         return _ascii(values)
+    if isinstance(values, np.ndarray):
+        values = values.tolist()
     try:
         return pa.array(values, TEXT)
     except UnicodeEncodeError:
@@ -71,7 +92,7 @@ def text(values: object) -> pa.Array:
 
 
 def _ascii(values: NDArray[np.bytes_]) -> pa.Array:
-    """Return a column of ASCII; without a copy where all are of one length, as digests of one algorithm are."""
+    """Return a column of ASCII; without a copy if all texts have one length, as digests of one algorithm have."""
     width, n = values.itemsize, len(values)
     letters = np.ascontiguousarray(values).view(np.uint8).reshape(n, width)
     if not n or not letters[:, -1].all() or letters.max() > 0x7F:  # noqa: PLR2004 (the last ASCII code)
@@ -80,27 +101,29 @@ def _ascii(values: NDArray[np.bytes_]) -> pa.Array:
     return pa.Array.from_buffers(TEXT, n, [None, pa.py_buffer(starts), pa.py_buffer(letters)])
 
 
-def words(values: object, n: int) -> pa.Array:
-    """Return a column of few different words, or of (codes, words), as a dictionary column; "" where unknown."""
+def text_dictionary(values: object, n: int) -> pa.Array:
+    """Return texts, or (codes, texts), as a dictionary column: for columns of few different texts; "" if unknown."""
     if values is None:
-        return pa.DictionaryArray.from_arrays(np.zeros(n, np.int32), pa.array([""]))
+        return pa.DictionaryArray.from_arrays(arrow(np.zeros(n, np.int32)), pa.array([""]))
     if isinstance(values, tuple):
-        return pa.DictionaryArray.from_arrays(values[0], pa.array(values[1], pa.string()))
-    found = whole(values)
+        codes, vocabulary = values
+        codes = arrow(codes) if isinstance(codes, np.ndarray) else codes
+        return pa.DictionaryArray.from_arrays(codes, pa.array(vocabulary, pa.string()))
+    found = combined(values)
     if not isinstance(found, pa.DictionaryArray) or not _is_sound(found):
         found = text(found).fill_null("").dictionary_encode()
     return pa.DictionaryArray.from_arrays(found.indices, found.dictionary.cast(pa.string()))
 
 
 def _is_sound(values: pa.DictionaryArray) -> bool:
-    """Return whether each word is there once and none is unknown; what strangers save need not be so."""
+    """Return whether a dictionary has no repeated text and no null; one from another program may have both."""
     known = not values.null_count and not values.dictionary.null_count
     return known and len(values.dictionary.unique()) == len(values.dictionary)
 
 
 def coded(values: object, vocabulary: tuple[str, ...], noun: str, n: int) -> pa.Array:
-    """Return a dictionary column over a fixed vocabulary, of words, of their codes (int8), or of one word for all."""
-    values = whole(values)
+    """Return a dictionary column over a fixed vocabulary, from texts, from codes (int8), or from one text for all."""
+    values = combined(values)
     if isinstance(values, np.ndarray) and values.dtype == np.int8:
         return dictionary(values, vocabulary)
     some = pa.array([values]) if isinstance(values, str) else values
@@ -117,18 +140,19 @@ def coded(values: object, vocabulary: tuple[str, ...], noun: str, n: int) -> pa.
 
 def dictionary(index: NDArray[np.integer], vocabulary: tuple[str, ...]) -> pa.Array:
     """Return a dictionary column of these codes."""
-    return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int8, copy=False)), pa.array(vocabulary))
+    return pa.DictionaryArray.from_arrays(arrow(index.astype(np.int8, copy=False)), pa.array(vocabulary))
 
 
 def times(values: object, n: int) -> pa.Array:
-    """Return microseconds since 1970, or timestamps, as a column of UTC times; unknown where not in 1970 to 9999."""
+    """Return microseconds since 1970, or timestamps, as a column of UTC times; null outside of 1970 to 9999."""
     if values is None:
         return pa.nulls(n, TIME)
-    values = whole(values)
+    values = combined(values)
     if isinstance(values, pa.Array) and pa.types.is_timestamp(values.type):
         since = values.cast(TIME).cast(pa.int64())
     else:
-        since = pa.array(values, pa.int64())
+        is_plain = isinstance(values, np.ndarray) and values.dtype == np.int64
+        since = arrow(np.asarray(values)) if is_plain else pa.array(values, pa.int64())
     if not _all_within(since):
         within = pc.and_(pc.greater_equal(since, 0), pc.less_equal(since, _LATEST))
         since = pc.if_else(within, since, pa.scalar(None, pa.int64()))

@@ -1,4 +1,4 @@
-"""The limits of tools that drop references: a part of the record of a kind of store."""
+"""The limits of a tool that drops references: a part of the record of a kind of store."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ __all__ = ["Dropping"]
 
 @dataclass(frozen=True, slots=True)
 class Dropping:
-    """The limits of the first of a kind's tools: each says why something is not dropped, "" where it is.
+    """The limits of the first tool of a kind of store. Each text says why a pin is not dropped, "" for no limit.
 
-    `takes`: a regular expression (RE2) of the full names that it takes, "" for all. `refused`: why no other name is
-    dropped. `nameless`: why a pin without a name is not. `partly`: why a name is not that others of its pins keep.
-    `alone`: why a name is not dropped whose manifest stays; `{}` are the names.
+    `takes`: a regular expression (RE2) for the full names that the tool accepts, "" for all; `refused`: the reason for
+    all other names. `nameless`: the reason for pins without a name. `partly`: for a name of several pins, some of
+    which stay. `alone`: for a tag whose manifest stays; `{}` stands for the names.
     """
 
     takes: str = ""

@@ -1,4 +1,4 @@
-"""Arrow without pandas, for programs that show no data frame."""
+"""Use Arrow without pandas, in programs that show no DataFrame."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["leave_pandas_out"]
 
 
 class _NoPandas:
-    """A finder of modules that finds no pandas."""
+    """An import hook that hides pandas."""
 
     @staticmethod
     def find_spec(name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None) -> None:
@@ -25,11 +25,11 @@ class _NoPandas:
 
 
 def leave_pandas_out() -> None:
-    """Let pyarrow work as where pandas is not installed, until something imports pandas or asks for a frame.
+    """Make pyarrow work as if pandas were not installed, until the program imports pandas or asks for a DataFrame.
 
-    The first array that pyarrow makes imports pandas, a quarter of a second, to tell a Series from a list. pyarrow
-    tries that once, so it is tried here. Only for a process of its own that has no frames, as a command in the shell;
-    where pandas is loaded already, nothing is done.
+    pyarrow imports pandas (a quarter of a second) for the first array, to tell a Series from a list. It tries that
+    once, so this function makes an array while pandas is hidden. Only for a process of its own without DataFrames,
+    such as a shell command. Does nothing if pandas is loaded already.
     """
     if "pandas" in sys.modules:
         return

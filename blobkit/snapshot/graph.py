@@ -1,4 +1,4 @@
-"""The references that count under one policy, in compressed sparse row form: the input of every analysis."""
+"""The references that count under one policy, as compressed sparse rows (CSR): the input of every analysis."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ __all__ = ["ReferenceGraph", "build_graph", "counted_links", "holding_pins", "of
 class ReferenceGraph:
     """The pins that hold and the links that count under one policy, as arrays over all n nodes (by key).
 
-    The links of node i go to `indices[indptr[i]:indptr[i + 1]]` (sorted, each target once). `pins` are the pins that
-    hold, `size` bytes stored, `blob` whether the node is a stored blob, `opaque` whether its links are unknown
-    though the policy would follow them. `counting`: references are counted; else the store is marked and swept.
-    All arrays are read-only: analyses keep what they found beside the graph.
+    The links of node i go to `indices[indptr[i]:indptr[i + 1]]` (sorted, each target once). For each node, `pins` is
+    the number of pins that hold it, `size` its bytes stored, `blob` whether it is a stored blob, and `opaque` whether
+    its links are unknown though the policy would follow them. `counting`: the store counts references; else it marks
+    and sweeps. All arrays are read-only: results of analyses are memoized beside the graph.
     """
 
     indptr: NDArray[np.int64]
@@ -48,7 +48,7 @@ class ReferenceGraph:
 
 
 def build_graph(tables: Tables, policy: Policy) -> ReferenceGraph:
-    """Return what counts under a policy. Cost: one pass over links and pins."""
+    """Return the graph of the references that count under a policy. Cost: one pass over links and pins."""
     n = tables.nodes.num_rows
     counts = counted_links(tables, policy)
     source, target = ids(tables.links["source"]), ids(tables.links["target"])
@@ -94,12 +94,12 @@ def _is_source(tables: Tables, policy: Policy) -> NDArray[np.bool_]:
 
 
 def holding_pins(tables: Tables, policy: Policy) -> NDArray[np.bool_]:
-    """Return whether each pin holds under a policy; one that counts nothing holds nothing."""
+    """Return whether each pin holds under a policy; a pin with count 0 never does."""
     return of_kinds(codes(tables.pins["kind"]), policy.pins, PIN_KINDS) & (numbers(tables.pins["count"]) > 0)
 
 
 def of_kinds(kind: NDArray[np.int8], names: Iterable[str], vocabulary: tuple[str, ...]) -> NDArray[np.bool_]:
-    """Return whether each code is one of these names: a pass for each name takes less than one with look-ups."""
+    """Return whether each code is one of these names; one pass for each name is faster than a pass with look-ups."""
     found = np.zeros(len(kind), np.bool_)
     for name in names:
         found |= kind == vocabulary.index(name)
@@ -109,7 +109,7 @@ def of_kinds(kind: NDArray[np.int8], names: Iterable[str], vocabulary: tuple[str
 def _rows(
     source: NDArray[np.int32], target: NDArray[np.int32], counts: NDArray[np.bool_], n: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Return the links that count, each pair once, in compressed sparse row form."""
+    """Return the links that count, each pair once, as compressed sparse rows."""
     if not counts.all():
         source, target = source[counts], target[counts]
     again = (source[1:] == source[:-1]) & (target[1:] == target[:-1])
@@ -120,7 +120,7 @@ def _rows(
 
 
 def _starts(source: NDArray[np.int32], n: int) -> NDArray[np.int64]:
-    """Return where the links of each of n nodes begin, from sources in order; counting them takes four times that."""
+    """Return where the links of each of n nodes begin, from sorted sources; `bincount` takes four times as long."""
     begin = np.flatnonzero(source[1:] != source[:-1]) + 1
     begin = np.concatenate(([0], begin, [len(source)])) if len(source) else np.zeros(1, np.int64)
     first = np.zeros(n + 1, np.int64)

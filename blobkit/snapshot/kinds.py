@@ -1,10 +1,10 @@
-"""The kinds of stores: one frozen record each. No other file knows a kind, a policy or a tool by name.
+"""The kinds of stores, one frozen record each. Only a kind's scanner and script file also know its names.
 
-(A kind's scanner and its script file are the exceptions.) A record says how a store is recognised, which policies it
-has, which tools collect in it and when these stop, which tools can drop references, and the advice to give. Kinds of
-links and pins are in `references.py`. All of it is data; it also compiles to a filter in SQL.
+A record tells how a store is recognised, its policies, the collectors of its tools and when these stop, the tools
+that can drop references, and the advice to show. Kinds of links and pins are in `references.py`. All of this is data;
+it also compiles to a filter in SQL.
 
-To add a policy, a stop rule or a tool: add a row here. To add a kind: add a record here, a scanner, and a script file.
+To add a policy, a stop rule or a tool, add a row here. To add a kind, add a record here, a scanner, and a script file.
 Sources: the OCI image and distribution specifications (1.1); distribution 2.8.2, `registry/storage/garbagecollect.go`;
 umoci 0.4.7, `oci/casext/gc.go`.
 """
@@ -43,7 +43,7 @@ UMOCI = Collector(
     "umoci gc",
     "0.4.7",
     (
-        StopRule("layout-file", "oci-layout is absent or not of version 1.0.0, or blobs is no directory"),
+        StopRule("layout-file", "oci-layout is absent or not of version 1.0.0, or blobs is not a directory"),
         StopRule("index-undecoded", "it cannot decode index.json"),
         StopRule("undecoded", "it reaches a document that it cannot decode"),
         StopRule("no-digest", "it reaches a descriptor without a digest"),
@@ -53,13 +53,13 @@ UMOCI = Collector(
         StopRule("foreign", "it reaches a layer that is stored elsewhere"),
         StopRule("inline", "it reaches a blob that only its descriptor carries"),
         StopRule("dangling-subject", "it reaches a subject that is not stored"),
-        StopRule("unopened", "it reaches a blob that is no readable file"),
+        StopRule("unopened", "it reaches a blob that is not a readable file"),
         StopRule("unreadable", "it reaches a blob that cannot be read", keyed=True),
-        StopRule("digest-mismatch", "it reaches a blob with other content than its digest says"),
+        StopRule("digest-mismatch", "it reaches a blob whose content does not match its digest"),
         StopRule("too-large", "it reaches a document that is too large for blobkit to follow", unsure=True),
         StopRule("behind-link", "it reaches a blob behind a symbolic link that leaves the store", unsure=True),
-        StopRule("sweep", "a name in blobs/sha256 is not that of a blob", late=True),
-        StopRule("path", "the path of the layout is no valid pattern of names", late=True),
+        StopRule("sweep", "a name in blobs/sha256 is not the name of a blob", late=True),
+        StopRule("path", "the path of the layout is not a valid glob pattern", late=True),
     ),
 )
 REGISTRY = Collector(
@@ -67,25 +67,25 @@ REGISTRY = Collector(
     "registry garbage-collect",
     "2.8.2",
     (
-        StopRule("gc-name", "a directory with _layers has a path that is no name of a repository"),
-        StopRule("gc-path", "a link file has a path that the program refuses (blanks, colons, other letters)"),
-        StopRule("gc-link", "a revision link holds no digest"),
+        StopRule("gc-name", "a directory with _layers has a path that is not a repository name"),
+        StopRule("gc-path", "a link file has a path that the program rejects (blanks, colons, other letters)"),
+        StopRule("gc-link", "a revision link does not contain a digest"),
         StopRule("gc-file", "a file lies where it lists a directory, or a directory where it reads a file"),
-        StopRule("gc-loop", "symbolic links lead in a circle, or one through another more than 40 times"),
-        StopRule("gc-unreadable", "a directory or file may not be read"),
-        StopRule("gc-manifest-json", "a manifest is no JSON object"),
+        StopRule("gc-loop", "symbolic links form a circle, or a chain of more than 40"),
+        StopRule("gc-unreadable", "a directory or file cannot be read"),
+        StopRule("gc-manifest-json", "a manifest is not a JSON object"),
         StopRule("gc-manifest-version", "a manifest has a schemaVersion other than 1 and 2"),
-        StopRule("gc-manifest-type", "a manifest says a media type that it does not know"),
+        StopRule("gc-manifest-type", "a manifest has a media type that it does not know"),
         StopRule("gc-manifest-field", "a field of a manifest has another type than it expects"),
         StopRule("gc-manifest-crash", "manifests has a wrong type in a manifest without a media type: it crashes"),
         StopRule("gc-manifest-size", "a manifest is larger than 4 MiB"),
-        StopRule("gc-manifest-unread", "a manifest may not be read"),
-        StopRule("gc-no-blobs", "there is no directory blobs"),
-        StopRule("gc-data", "a file named data below blobs/ has a path that is no digest's"),
+        StopRule("gc-manifest-unread", "a manifest cannot be read"),
+        StopRule("gc-no-blobs", "the directory blobs is absent"),
+        StopRule("gc-data", "a file named data below blobs/ has a path that does not name a digest"),
         StopRule("gc-data-crash", "a file named data lies below a name of one character: it crashes"),
-        StopRule("gc-elsewhere", "a blob to remove is not where blobs of its digest are", late=True),
+        StopRule("gc-elsewhere", "a blob to remove is not at the path of its digest", late=True),
         StopRule("gc-manifest-many", "a manifest has more elements than blobkit reads", unsure=True),
-        StopRule("gc-behind-link", "something lies behind a symbolic link that is not followed", unsure=True),
+        StopRule("gc-behind-link", "a file or directory lies behind a symbolic link that is not followed", unsure=True),
     ),
 )
 REGISTRY_M = Collector(
@@ -95,13 +95,13 @@ REGISTRY_M = Collector(
     (
         *REGISTRY.stops,
         StopRule("gc-m-no-tags", "a repository has a manifest and no directory tags"),
-        StopRule("gc-m-path", "a tag has a name that the program refuses"),
-        StopRule("gc-m-link", "the current link of a tag holds no digest"),
+        StopRule("gc-m-path", "a tag has a name that the program rejects"),
+        StopRule("gc-m-link", "the current link of a tag does not contain a digest"),
         StopRule("gc-m-file", "a file lies where a directory of tags is, or a directory where a link is"),
-        StopRule("gc-m-loop", "symbolic links among the tags lead in a circle"),
-        StopRule("gc-m-unreadable", "a directory or link of tags may not be read"),
-        StopRule("gc-m-gone", "an untagged manifest has no directory any more when its turn comes to be removed"),
-        StopRule("gc-m-elsewhere", "a blob to remove is not where blobs of its digest are", late=True),
+        StopRule("gc-m-loop", "symbolic links among the tags form a circle"),
+        StopRule("gc-m-unreadable", "a directory or link of tags cannot be read"),
+        StopRule("gc-m-gone", "the directory of an untagged manifest is gone before it is to be removed"),
+        StopRule("gc-m-elsewhere", "a blob to remove is not at the path of its digest", late=True),
         StopRule("gc-m-behind-link", "tags lie behind a symbolic link that is not followed", unsure=True),
     ),
 )
@@ -113,7 +113,7 @@ BLOBKIT = Kind(
     tools=("blobkit",),
     advice="blobkit fsck says why they are here",
     leftovers="blobkit fsck --repair moves them to quarantine, blobkit fsck --purge empties that",
-    note="read from its index: content, twins and what images claim are not looked at (blobkit fsck reads content)",
+    note="read from its index: content, twins and claims of images are not checked (blobkit fsck reads content)",
     shown=Policy("blobkit", "shown", frozenset({"tag"}), _BODY | {"subject"}, sources=OCI_TYPES, collector=UMOCI),
 )
 OCI = Kind(
@@ -135,7 +135,7 @@ OCI = Kind(
     collected_by={"dependent": "umoci", "strong": "umoci", "ignore": "umoci"},
     dropping=Dropping(
         takes=rf"\A(?:{UMOCI_NAME})\z",
-        refused="umoci takes no such name",
+        refused="umoci does not accept this name",
         nameless="umoci drops names only",
         partly="umoci drops all entries of a name",
     ),
@@ -156,7 +156,7 @@ REGISTRIES = Kind(
     revisions="revisions",
     dropping=Dropping(
         takes=rf"\A{_REPOSITORY}(?::[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}}|@.*)\z",
-        refused="no registry takes such a name",
+        refused="registries do not accept this name",
         alone="docker-registry 2.8.2 cannot delete {} alone (HTTP 400)",
     ),
     advice="garbage-collect removes what its own rules call garbage: --policy gc or gc-m shows that",
@@ -165,7 +165,7 @@ GO_BLOBSTORE = Kind(
     "go-blobstore",
     "blobs/<digest>/info.json",
     (Policy("go-blobstore", "counts", frozenset({"pin"}), frozenset({"link"}), counting=True),),
-    advice="no program removes them: take away their directories",
+    advice="no program removes them: delete their directories",
 )
 
 STORES = {kind.name: kind for kind in (BLOBKIT, OCI, REGISTRIES, GO_BLOBSTORE)}
@@ -173,9 +173,9 @@ STORES = {kind.name: kind for kind in (BLOBKIT, OCI, REGISTRIES, GO_BLOBSTORE)}
 
 
 def policy_of(store: str, name: str) -> Policy:
-    """Return the policy of this name ("" the default) for a kind of store.
+    """Return the policy of this name ("": the default) for a kind of store.
 
-    SnapshotFormatError where the kind is not known, UnknownPolicyError where it has no such policy.
+    SnapshotFormatError if the kind is unknown, UnknownPolicyError if it does not have the policy.
     """
     if store not in STORES:
         msg = f"no policy is known for stores of the kind {store!r}: it needs a newer blobkit"
@@ -194,5 +194,5 @@ def collectors() -> tuple[str, ...]:
 
 
 def collector(name: str) -> Collector:
-    """Return the collector of this name; KeyError where there is none."""
+    """Return the collector of this name; KeyError if it is unknown."""
     return {one.name: one for kind in STORES.values() for one in kind.collectors}[name]

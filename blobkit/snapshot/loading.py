@@ -1,7 +1,7 @@
-"""Parquet files of strangers as fact tables: no more memory than the files justify, nothing that is not checked.
+"""Read untrusted parquet files as fact tables: check everything, and use no more memory than the files justify.
 
-A few kilobytes of parquet can unpack to any number of rows. So the rows and pages of each file are counted before
-they are read, by their own headers, and what stands in dictionaries before it is spread out.
+A few kilobytes of parquet can unpack to any number of rows. So rows and pages are counted by their headers before
+they are read, and the texts of dictionaries before they are copied into each row.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 __all__ = ["FREE", "RATIO", "load"]
 
 FREE, RATIO = 24 << 20, 100
-"""The memory that facts may take: bytes, and in addition bytes for each byte of the files."""
+"""The memory that facts may take: bytes, plus bytes for each byte of the files."""
 _WIDTH = 8
-"""Bytes that a value takes, beside the letters of a text."""
+"""Bytes for a value, besides the characters of a text."""
 _FEW = ("kind", "media_type", "platform", "stored")
-"""Columns that stay words by their codes."""
+"""Columns that stay dictionary columns."""
 
 
 def load(files: Mapping[str, IO[bytes]], size: int, kind: Kind) -> Tables:
-    """Return the fact tables in these parquet files (by table) of `size` bytes altogether, checked.
+    """Return the checked fact tables in these parquet files (by table), which have `size` bytes in total.
 
-    SnapshotFormatError where they are none, unpack to more than `FREE` + `RATIO` bytes for each byte, or hold what no
-    store of this kind does.
+    SnapshotFormatError if they are not parquet, unpack to more than `FREE` + `RATIO` bytes for each byte, or have
+    facts that a store of this kind cannot have.
     """
     budget = _Budget(FREE + RATIO * size, size)
     found = {table: _open(files[table], table, budget) for table in TABLES}
@@ -54,7 +54,7 @@ def load(files: Mapping[str, IO[bytes]], size: int, kind: Kind) -> Tables:
 
 
 class _Budget:
-    """The bytes of memory that may still be taken."""
+    """The bytes of memory that are left to use."""
 
     def __init__(self, allowed: int, size: int) -> None:
         self.left, self.allowed, self.size = allowed, allowed, size
@@ -64,14 +64,14 @@ class _Budget:
         if self.left < 0:
             msg = (
                 f"its {human_bytes(self.size)} unpack to more than {human_bytes(self.allowed)}, "
-                "which no snapshot that blobkit saves does: scan the store again"
+                "more than any snapshot from blobkit does: scan the store again"
             )
             raise SnapshotFormatError(msg)
 
 
 def _open(file: IO[bytes], table: str, budget: _Budget) -> tuple[pq.ParquetFile, list[int]]:
-    """Return a file whose columns have the right types and fit the memory, and the row groups in it that have rows."""
-    parquet = pq.ParquetFile(file, pre_buffer=False)  # local files: a buffer would be one more copy
+    """Return a file, checked for types of columns and for memory, and its row groups that are not empty."""
+    parquet = pq.ParquetFile(file, pre_buffer=False)  # the file is local: a buffer would be one more copy
     check_schema(table, parquet.schema_arrow)
     leaves = [parquet.schema.column(place) for place in range(len(parquet.schema))]
     spread, groups = set(), set()
@@ -86,7 +86,7 @@ def _open(file: IO[bytes], table: str, budget: _Budget) -> tuple[pq.ParquetFile,
 
 
 def _weigh(chunk: Chunk, name: str, file: IO[bytes], budget: _Budget) -> bool:
-    """Take from the budget what a column needs when it is read; return whether it has a dictionary."""
+    """Take the memory for reading a column from the budget; return whether the column has a dictionary."""
     if not 0 <= chunk.values == chunk.rows:
         msg = f"{name} has {chunk.values:,} values in {chunk.rows:,} rows"
         raise SnapshotFormatError(msg)
@@ -102,19 +102,19 @@ def _weigh(chunk: Chunk, name: str, file: IO[bytes], budget: _Budget) -> bool:
 
 
 def _read(parquet: pq.ParquetFile, groups: list[int], table: str, budget: _Budget) -> dict[str, pa.ChunkedArray]:
-    """Return the columns of a table, valid one by one."""
+    """Return the columns of a table, each checked."""
     names = list(TABLES[table])
     raw = parquet.read_row_groups(groups, names) if groups else parquet.schema_arrow.empty_table()
     columns = {name: raw[name] for name in TABLES[table]}
     check_values(table, columns)
     for name, column in columns.items():
         if is_coded(column.type) and name not in _FEW:
-            budget.take(sum(map(_spread, column.chunks)))
+            budget.take(sum(map(_unpacked, column.chunks)))
             columns[name] = column.cast(TEXT)
     return columns
 
 
-def _spread(column: pa.DictionaryArray) -> int:
-    """Return the bytes that the words of a dictionary column take when each stands in its row."""
+def _unpacked(column: pa.DictionaryArray) -> int:
+    """Return the bytes of a dictionary column as plain text, with a copy of the text in each row."""
     lengths = pc.binary_length(column.dictionary).take(column.indices)
     return (pc.sum(lengths).as_py() or 0) + _WIDTH * len(column)

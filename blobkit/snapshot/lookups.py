@@ -1,4 +1,4 @@
-"""Pins found many at a time: by name, by node, and those that go with others. Each table is made once a snapshot."""
+"""Find many pins at once: by name, by node, and those dropped with others. Each table is memoized by snapshot."""
 
 from __future__ import annotations
 
@@ -31,30 +31,29 @@ _BITS = 32
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of a table by a number that each has: sorted by it, then as they were."""
+    """Rows of a table sorted by an integer key; rows with the same key keep their order."""
 
     key: Ints
     row: Ints
 
     @classmethod
     def by(cls, key: NDArray[np.integer], row: NDArray[np.integer]) -> Rows:
-        """Return these rows by these numbers."""
+        """Return these rows, sorted by these keys."""
         order = np.argsort(key, kind="stable")
         return cls(key[order].astype(np.int64), row[order].astype(np.int64))
 
     def of(self, keys: NDArray[np.integer]) -> tuple[Ints, Ints]:
-        """Return the rows of all these numbers, one after the other, and the place in `keys` that each is for."""
+        """Return the rows of all these keys in their order, and for each row the position of its key in `keys`."""
         first, last = (np.searchsorted(self.key, keys, side=side) for side in ("left", "right"))
         return self.row[_ranges(first, last)], np.repeat(np.arange(len(keys)), last - first)
 
 
 def plain_names(snapshot: Snapshot, texts: Sequence[str]) -> tuple[NDArray[np.bool_], Ints, Ints]:
-    """Return which texts are names of one thing each, their pins one after the other, and whose (place) each is.
+    """Return which texts are unambiguous names, the rows of their pins, and for each row the position of its text.
 
-    Not those that are other names of images, nor those that are given to several nodes. Cost: the texts, and what
-    hashing all names takes.
+    Aliases, and names of several nodes, are not unambiguous. Cost: a look-up for each text, and hashing all names.
     """
-    names, first, last = _plain(snapshot)
+    names, first, last = _unambiguous(snapshot)
     asked = pa.array([text.encode("utf-8", "surrogatepass") for text in texts], names.type)
     at = np.asarray(pc.index_in(asked, value_set=names).fill_null(-1)).astype(np.int64)
     found = at >= 0
@@ -63,8 +62,8 @@ def plain_names(snapshot: Snapshot, texts: Sequence[str]) -> tuple[NDArray[np.bo
 
 
 @memoized
-def _plain(snapshot: Snapshot) -> tuple[pa.Array, Ints, Ints]:
-    """Return the names of one thing, each once, and where the rows of each begin and end."""
+def _unambiguous(snapshot: Snapshot) -> tuple[pa.Array, Ints, Ints]:
+    """Return the unambiguous names, each once, and where the rows of each begin and end."""
     end = named(snapshot)
     names = flat(snapshot.pins["name"]).slice(0, end)
     first = np.flatnonzero(~same_as_before(snapshot.pins["name"].slice(0, end)))
@@ -79,9 +78,9 @@ def _plain(snapshot: Snapshot) -> tuple[pa.Array, Ints, Ints]:
 
 
 def twins(snapshot: Snapshot, rows: Sequence[int] | Ints) -> tuple[Ints, Ints]:
-    """Return the pins that are one with these, and whose (place).
+    """Return the twins of these pins, and for each the position of its pin in `rows`.
 
-    They are of the same name, on virtual nodes for the same blobs.
+    A twin has the same name, and is on a virtual node for the same blob.
     """
     known = _twins(snapshot)
     if not len(known.row):
@@ -91,7 +90,7 @@ def twins(snapshot: Snapshot, rows: Sequence[int] | Ints) -> tuple[Ints, Ints]:
 
 
 def going_along(snapshot: Snapshot, rows: Ints) -> Ints:
-    """Return the pins that a registry drops with these revisions: tags of the same repository on what each is of."""
+    """Return the pins that a registry drops with these revisions: tags of the same repository on the same manifest."""
     links, group = revisions(snapshot), _groups(snapshot)
     node = ids(snapshot.pins["node"])[rows]
     blob, whose = Rows.by(links.source, links.target).of(node)
@@ -101,14 +100,14 @@ def going_along(snapshot: Snapshot, rows: Ints) -> Ints:
 
 
 def rows_on_any(snapshot: Snapshot, nodes: NDArray[np.integer]) -> Ints:
-    """Return the rows of the pins on these nodes, node after node."""
+    """Return the rows of the pins on these nodes, in the order of the nodes."""
     start, rows = snapshot.pins_of
     return rows[_ranges(start[nodes], start[nodes + 1])]
 
 
 @memoized
 def _twins(snapshot: Snapshot) -> Rows:
-    """Return the twins by name and the blob that their virtual node stands for, in the order of virtual nodes."""
+    """Return the twins, sorted by name and by the blob of their virtual node, then by virtual node."""
     rows = np.flatnonzero(IS_TWIN[codes(snapshot.pins["kind"])])
     links, node = revisions(snapshot), ids(snapshot.pins["node"])
     rows = rows[np.argsort(node[rows], kind="stable")]
@@ -118,21 +117,21 @@ def _twins(snapshot: Snapshot) -> Rows:
 
 @memoized
 def _along(snapshot: Snapshot) -> Rows:
-    """Return the pins that go with a revision, by node and repository."""
+    """Return the pins that are dropped with a revision, by node and repository."""
     rows = np.flatnonzero(GOES_ALONG[codes(snapshot.pins["kind"])])
     return Rows.by(_pack(ids(snapshot.pins["node"])[rows], _groups(snapshot)[rows]), rows)
 
 
 @memoized
 def _groups(snapshot: Snapshot) -> Ints:
-    """Return a number for the repository of each pin, 0 where it has none."""
+    """Return a number for the repository of each pin, 0 if it has none."""
     coded = flat(snapshot.pins["group"]).dictionary_encode()
     return np.asarray(coded.indices.fill_null(-1)).astype(np.int64) + 1
 
 
 @memoized
 def _name(snapshot: Snapshot) -> Ints:
-    """Return a number for the name of each pin, the same for all that have none."""
+    """Return a number for the name of each pin, 0 if it has none."""
     number = first_of_name(snapshot) + 1
     number[named(snapshot) :] = 0
     return number
@@ -144,7 +143,7 @@ def _pack(one: NDArray[np.integer], two: NDArray[np.integer]) -> Ints:
 
 
 def _ranges(first: NDArray[np.integer], last: NDArray[np.integer]) -> Ints:
-    """Return all numbers from each first to before each last."""
+    """Return the integers from each first up to, but without, each last."""
     number = last - first
     shift: Ints = np.repeat(first - (np.cumsum(number) - number), number)
     return np.arange(len(shift)) + shift

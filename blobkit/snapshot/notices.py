@@ -1,7 +1,7 @@
-"""Notices whose message an audit reads back: written and read in this one place.
+"""Write and parse the messages of notices that an audit reads back.
 
-A notice is a code, a key, a path and a message, also in a saved snapshot; what else an audit must know of it is in
-the message. Names of strangers are in messages too, so each form is read from its fixed end only.
+A notice is a code, a key, a path and a message, also in a saved snapshot; all other data for an audit is in the
+message. Messages also contain untrusted names, so each form is parsed from its fixed end only.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def recompressed(diff_id: str, layers: Sequence[str]) -> str:
-    """Return that these layers are one content, which has this diffID, compressed differently."""
+    """Return the message that these layers are one content (with this diffID), compressed differently."""
     return f"{len(layers)} layers are one content (diffID {diff_id}): {listed(layers, LISTED)}"
 
 
 def recompressed_in(diff_id: str, message: str) -> list[str]:
-    """Return the layers of that message; at most LISTED are in it."""
+    """Return the layers in a message of `recompressed`; it lists at most LISTED."""
     _, _, layers = message.partition(f"(diffID {diff_id}): ")
     return [name for name in (text.partition(" ")[0] for text in layers.split(", ")) if is_digest(name)]
 
 
 def upload(what: str, size: int, modified: int) -> str:
-    """Return that something unfinished takes so many bytes, and was last written then (microseconds since 1970)."""
+    """Return the message that an unfinished file has `size` bytes; `modified` is in microseconds since 1970."""
     held = f"{what} holds {human_bytes(size)} ({size} bytes)"
     try:
         return f"{held}, last written {datetime.fromtimestamp(modified / 1e6, UTC):{_TIME}}"
@@ -58,7 +58,7 @@ def upload(what: str, size: int, modified: int) -> str:
 
 
 def upload_in(message: str) -> tuple[int, datetime | None]:
-    """Return the bytes and the time in that message; 0, or None, where it does not say."""
+    """Return the bytes and the time in a message of `upload`; 0 and None if they are absent."""
     found = _UPLOAD.search(message)
     if found is None:
         return 0, None
@@ -69,33 +69,33 @@ def upload_in(message: str) -> tuple[int, datetime | None]:
 
 
 leftover = upload
-"""Return that something which is no part of a store takes so many bytes; `upload_in` reads it."""
+"""Return the message that a file which is not part of the store has `size` bytes; `upload_in` parses it."""
 
 
 def denied_in(message: str) -> Denial | None:
-    """Return who may read what could not be read for want of permission; None where the message says nothing of it."""
+    """Return the missing permission in a message; None if the message is not about permission."""
     found = _DENIED.search(message)
     return Denial(*found.groups()) if found else None
 
 
 def not_followed(what: str, target: str, store: str = "") -> str:
-    """Return that a symbolic link is not followed, and in which store (its address) it leads to, if in one."""
+    """Return the message that a symbolic link is not followed; `store`: the address of the store that it leads into."""
     return f"{what} is a symbolic link to {target}{store and f' in the store {store}'}: not followed"
 
 
 def not_followed_in(message: str) -> tuple[str, str] | None:
-    """Return where that link leads to, and the address of the store there; None where the message is another one."""
+    """Return the target in a message of `not_followed`, and the address of the store there; None for other messages."""
     found = _LINK.search(message)
     return (found[1], found[2] or "") if found else None
 
 
 def shared(digests: Sequence[str]) -> str:
-    """Return that the files of these blobs have other names."""
+    """Return the message that the files of these blobs have other names (hard links)."""
     noun = "blob is a file" if len(digests) == 1 else "blobs are files"
     return f"{len(digests):,} {noun} with other names (hard links): {listed(digests, LISTED)}"
 
 
 def shared_in(message: str) -> list[str]:
-    """Return the blobs of that message; at most LISTED are in it."""
+    """Return the blobs in a message of `shared`; it lists at most LISTED."""
     _, _, blobs = message.partition(" with other names (hard links): ")
     return [name for name in blobs.split(", ") if is_digest(name)]

@@ -1,4 +1,4 @@
-"""Links sorted as a set: one number a link where that fits 63 bits, because that sorts several times faster."""
+"""Sort links as a set: as one number a link if that fits 63 bits, because this sorts several times faster."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 __all__ = ["bits_for", "fits", "pack", "sorted_links", "unpack"]
 
 WIDTH = 63
-"""Bits of a number that is never negative."""
+"""Bits of an int64 without its sign."""
 _PIECE = 1 << 16
 
 
 def bits_for(number: int) -> int:
-    """Return how many bits hold each of so many different values."""
+    """Return the number of bits that store any of `number` different values."""
     return max(number - 1, 0).bit_length()
 
 
 def fits(nodes: int, kinds: int) -> bool:
-    """Return whether a link between so many nodes, of one of so many kinds, fits one number."""
+    """Return whether a link fits one number, with this many nodes and kinds of links."""
     return 2 * bits_for(nodes) + bits_for(kinds) <= WIDTH
 
 
 def sorted_links(links: Links, nodes: int, kinds: int) -> Links:
-    """Return these links as a set, by source, target and kind. Cost: a sort of the links."""
+    """Return these links as a set, sorted by source, target and kind. Cost: a sort of the links."""
     if fits(nodes, kinds):
         packed = pack(links, nodes, kinds)
         packed.sort()
@@ -45,7 +45,7 @@ def sorted_links(links: Links, nodes: int, kinds: int) -> Links:
 
 
 def pack(links: Links, nodes: int, kinds: int) -> NDArray[np.int64]:
-    """Return each link as one number, which sorts as the link does."""
+    """Return each link as one number; numbers sort in the order of links."""
     source, target, kind = links
     packed = source.astype(np.int64)
     packed <<= bits_for(nodes)
@@ -56,7 +56,7 @@ def pack(links: Links, nodes: int, kinds: int) -> NDArray[np.int64]:
 
 
 def unpack(packed: NDArray[np.int64], nodes: int, kinds: int) -> Links:
-    """Return sources, targets and kinds of packed links, piece by piece: no column is made twice."""
+    """Return sources, targets and kinds of packed links; works piece by piece, so that no column is copied."""
     n, node_bits, kind_bits = len(packed), bits_for(nodes), bits_for(kinds)
     source, target, kind = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.int8)
     for start in range(0, n, _PIECE):

@@ -1,8 +1,8 @@
-"""The contents of a parquet file by its own account: columns by row group, and what their pages unpack to.
+"""Read the footer and page headers of a parquet file: its columns by row group, and the unpacked size of their pages.
 
-The footer of a file says how much it unpacks to, and a stranger may let it say anything; a reader goes by the headers
-of pages. Both are read here first: pyarrow ends the whole process at some footers (26.0: histograms of the wrong
-length). Format: Apache Parquet, `parquet.thrift`. Cost: the footer, and one small read a page.
+The footer of an untrusted file may claim any unpacked size; readers use the headers of pages. Both are checked here
+first, because pyarrow ends the whole process at some footers (26.0: histograms of the wrong length). Format: Apache
+Parquet, `parquet.thrift`. Cost: the footer, and one small read a page.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ __all__ = ["DICTIONARY_PAGE", "PREFIX_SHARING", "Chunk", "Page", "chunks", "page
 
 DICTIONARY_PAGE = 2
 PREFIX_SHARING = 7
-"""The encoding DELTA_BYTE_ARRAY: each text repeats the start of the one before, so that it unpacks to any length."""
+"""The encoding DELTA_BYTE_ARRAY: each text repeats the start of the previous one, so it can unpack to any length."""
 
 MAGIC = b"PAR1"
 _END = 8
 _USUAL, _MOST = 1 << 10, 16 << 20
-"""Bytes: most headers are shorter than the one, and no reader takes a header longer than the other."""
+"""Bytes: most headers are shorter than the first; readers reject headers longer than the second."""
 
 
 class Chunk(NamedTuple):
-    """One column in one row group: the places of both in the file, its values, the rows, where its pages are."""
+    """One column in one row group: the positions of both, its values and rows, start and size of its pages."""
 
     group: int
     place: int
@@ -42,7 +42,7 @@ class Chunk(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A page: its type, the bytes that it takes packed and unpacked, its encoding."""
+    """A page: its type, its packed and unpacked bytes, its encoding."""
 
     type: int
     packed: int
@@ -51,7 +51,7 @@ class Page(NamedTuple):
 
 
 def chunks(file: IO[bytes], columns: int) -> Iterator[Chunk]:
-    """Yield each column in each row group; SnapshotFormatError where the footer is none or does not fit."""
+    """Yield each column in each row group; SnapshotFormatError if the footer is not valid or has other columns."""
     for number, group in enumerate(_structs(_footer(file).get((4, LIST)))):
         found = _structs(group.get((1, LIST)))
         if len(found) != columns:
@@ -65,7 +65,7 @@ def chunks(file: IO[bytes], columns: int) -> Iterator[Chunk]:
 
 
 def pages(file: IO[bytes], start: int, size: int) -> Iterator[Page]:
-    """Yield the pages of one column in one row group; SnapshotFormatError where there is no valid header."""
+    """Yield the pages of one column in one row group; SnapshotFormatError if a header is not valid."""
     at, end = start, start + size
     while at < end:
         header, length = _header(file, at)
@@ -79,13 +79,13 @@ def pages(file: IO[bytes], start: int, size: int) -> Iterator[Page]:
 
 
 def _footer(file: IO[bytes]) -> Struct:
-    """Return what stands at the end of a file about all of it."""
+    """Return the footer of a file; SnapshotFormatError if it is not valid."""
     end = file.seek(0, os.SEEK_END)
     file.seek(max(end - _END, 0))
     tail = file.read(_END)
     length = int.from_bytes(tail[:4], "little")
     if tail[4:] != MAGIC or length > end - _END:
-        msg = "a file that is no parquet"
+        msg = "a file that is not parquet"
         raise SnapshotFormatError(msg)
     file.seek(end - _END - length)
     try:
@@ -96,7 +96,7 @@ def _footer(file: IO[bytes]) -> Struct:
 
 
 def _header(file: IO[bytes], at: int) -> tuple[Struct, int]:
-    """Return the header at this place and its length."""
+    """Return the header at this position and its length."""
     amount = _USUAL
     while True:
         file.seek(at)

@@ -1,4 +1,4 @@
-"""The pins of a snapshot by name, by node and by repository. Pins with a name come first, in the order of names."""
+"""Find the pins of a snapshot by name, node and repository. Pins with a name come first, in the order of names."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 
 
 def named(snapshot: Snapshot) -> int:
-    """Return how many pins have a name: these are the first rows of the pin table."""
+    """Return the number of pins with a name; they are the first rows of the pin table."""
     names = snapshot.pins["name"]
     return len(names) - int(names.null_count)
 
@@ -54,7 +54,7 @@ def rows_on(snapshot: Snapshot, node: int) -> list[int]:
 
 
 def meant_by(snapshot: Snapshot, rows: list[int]) -> tuple[list[str], list[int]]:
-    """Return the names, sorted, and the pins that pins of another name (`name@digest`) stand for."""
+    """Return the full names behind these aliases, sorted, and their pins; an alias is on a node `name@digest`."""
     node = ids(snapshot.pins["node"])
     keys = [snapshot.key(node[row]).rpartition("@") for row in rows]
     nodes = {snapshot.find(digest) for _, _, digest in keys}
@@ -63,7 +63,7 @@ def meant_by(snapshot: Snapshot, rows: list[int]) -> tuple[list[str], list[int]]
 
 
 def texts(snapshot: Snapshot, rows: NDArray[np.integer]) -> list[str]:
-    """Return the name of each of these pins; of an anonymous one the key of its node."""
+    """Return the name of each of these pins; for an anonymous pin, the key of its node."""
     names = snapshot.pins["name"].take(rows).to_pylist()
     on = snapshot.keys(ids(snapshot.pins["node"])[rows])
     return [key if name is None else name for name, key in zip(names, on, strict=True)]
@@ -81,7 +81,7 @@ def rows_of_names(snapshot: Snapshot) -> dict[str, range]:
 
 @memoized
 def first_of_name(snapshot: Snapshot) -> NDArray[np.int64]:
-    """Return for each pin the first one of the same name, or the first anonymous one on the same node."""
+    """Return for each pin the first pin of the same name; for an anonymous pin, the first one on its node."""
     names, end = snapshot.pins["name"], named(snapshot)
     first = np.arange(len(names))
     first[:end][same_as_before(names.slice(0, end))] = 0
@@ -93,7 +93,7 @@ def first_of_name(snapshot: Snapshot) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True)
 class Revisions:
-    """The links from virtual nodes to the blobs that they stand for; each is found by a binary search."""
+    """The links from virtual nodes to their blobs, sorted by source and by target for binary searches."""
 
     source: NDArray[np.int32]
     target: NDArray[np.int32]
@@ -101,12 +101,12 @@ class Revisions:
     source_of: NDArray[np.int32]
 
     def blobs(self, virtual_node: int) -> list[int]:
-        """Return the blob that a virtual node stands for; nothing for any other node."""
+        """Return the blob of a virtual node as a list; an empty list for other nodes."""
         found: list[int] = self.target[slice(*np.searchsorted(self.source, [virtual_node, virtual_node + 1]))].tolist()
         return found
 
     def virtual_nodes(self, blob: int) -> list[int]:
-        """Return the virtual nodes that stand for a blob."""
+        """Return the virtual nodes of a blob."""
         at = slice(*np.searchsorted(self.sorted_target, [blob, blob + 1]))
         found: list[int] = self.source_of[at].tolist()
         return found
@@ -114,7 +114,7 @@ class Revisions:
 
 @memoized
 def revisions(snapshot: Snapshot) -> Revisions:
-    """Return the links of virtual nodes to what they stand for. Cost: a pass over the links."""
+    """Return the links from virtual nodes to their blobs. Cost: a pass over the links."""
     links = snapshot.links
     is_one = STANDS_FOR[codes(links["kind"])]
     source, target = ids(links["source"])[is_one], ids(links["target"])[is_one]

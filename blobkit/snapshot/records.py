@@ -16,11 +16,11 @@ __all__ = ["Collector", "Kind", "Policy", "StopRule"]
 
 @dataclass(frozen=True, slots=True)
 class StopRule:
-    """A reason for which a collector stops: a notice with this `code` about what it looks at, and what it says.
+    """A reason why a collector stops: the `code` of the notice about it, and the `reason` in words.
 
-    A notice with the key of a node stops it where it reaches this node, one without a key always; `keyed`: only those
-    with a key count. `late`: it stops only when it gets there; the key is the last digest that it may have removed by
-    then, "" for none. `unsure`: what it does is not known, because blobkit does not see what the tool sees.
+    A notice with the key of a node stops the collector if it reaches this node; one without a key stops it always.
+    `keyed`: only notices with a key count. `late`: it stops only during the removal; the key is the last digest that
+    it may have removed before, "" for none. `unsure`: blobkit does not see what the tool sees, so it may stop or not.
     """
 
     code: str
@@ -32,7 +32,7 @@ class StopRule:
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """A tool's garbage collection: its `name` in questions, the `command`, the `version` of the rules, its stops."""
+    """The garbage collection of a tool: its short `name`, its `command`, the `version` of the tool, its stop rules."""
 
     name: str
     command: str
@@ -47,11 +47,11 @@ class Collector:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The pins that hold and the links that count, and how unreferenced blobs are found.
+    """The kinds of pins that hold and of links that count, and how unreferenced blobs are found.
 
-    `sources`: media types of the documents whose links count and that can be opaque, all where it is empty.
-    `counting`: references are counted; else the store is marked and swept. `collector`: the tool whose rules these are,
-    None for none. `complete`: the links that count are all that the tool itself reads, so that no document hides more.
+    `sources`: media types of the documents whose links count and that can be opaque; empty for all types.
+    `counting`: the store counts references; else it marks and sweeps. `collector`: the tool with these rules, or None.
+    `complete`: the tool itself reads no other links than these, so no document is opaque because of others.
     """
 
     store: str
@@ -65,7 +65,7 @@ class Policy:
 
     @property
     def by_name(self) -> bool:
-        """Whether names that people gave hold what they name."""
+        """Whether names that people gave hold their blobs."""
         return any(kind.names for kind in PINS if kind.name in self.pins)
 
     @property
@@ -75,7 +75,7 @@ class Policy:
 
     @property
     def tool(self) -> str:
-        """The command of the collector that this describes, "" for none."""
+        """The command of the policy's collector, "" for none."""
         return self.collector.command if self.collector else ""
 
     @property
@@ -91,14 +91,14 @@ _NO_LIMITS = Dropping()
 class Kind:
     """A kind of store.
 
-    `signs` tells how it is recognised. `policies`: the default first. `tools` can drop references, the default first.
-    `collected_by` maps each policy to the name of the collector that scripts end with. `key_form`: a regular expression
-    for keys of nodes that are no digests. `revisions`: the policy under which each manifest of a repository is held by
-    a link of its own, "" where manifests have none. `advice` is about garbage; `note` a line of every audit.
-    `leftovers` is advice about files that are no blobs.
-    `shown`: what a collector sees that reads index.json in this store's directory, None where there is no such thing.
-    `dropping`: what the first tool cannot drop. `by_hand`: the tool whose scripts remove files one by one, "" for none;
-    it is used instead of a collector that would take what is needed.
+    `signs`: the files that it is recognised by. `policies`: the default first. `tools`: the programs that can drop
+    references, the default first. `collected_by` maps each policy to the name of the collector that scripts end with.
+    `key_form`: a regular expression for keys of nodes that are not digests. `revisions`: the policy under which a
+    revision link holds each manifest of a repository, "" if manifests have no such link. `advice` is about garbage,
+    `leftovers` about files that are not blobs; `note` is a line of every audit. `shown`: the policy of a collector
+    that reads the index.json in this store's directory, None if there is none. `dropping`: the limits of the first
+    tool. `by_hand`: the tool whose scripts remove files one by one, "" for none; it replaces a collector that would
+    remove needed blobs.
     """
 
     name: str
@@ -117,9 +117,9 @@ class Kind:
 
     @property
     def collectors(self) -> tuple[Collector, ...]:
-        """The tools that collect in stores of this kind."""
+        """The collectors for stores of this kind."""
         return tuple(policy.collector for policy in self.policies if policy.collector)
 
     def policy_for(self, collector: str) -> Policy | None:
-        """Return the policy that describes this collector (by name), None where it does not collect here."""
+        """Return the policy with the rules of this collector (by name), None if it does not work on this kind."""
         return next((p for p in self.policies if p.collector and p.collector.name == collector), None)

@@ -1,4 +1,4 @@
-"""The kinds of links and pins, with the roles that analyses ask for. Saved snapshots name them by text."""
+"""The kinds of links and pins, with the roles that analyses use. Saved snapshots name them by text."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["LINKS", "LINK_KINDS", "PINS", "PIN_KINDS", "LinkKind", "PinKind"]
 class LinkKind:
     """A kind of link and its roles.
 
-    `contains`: a pull of the source needs the target. `needs`: the source is damaged where the target is absent.
-    `by_digest`: the source holds the digest of the target, so the target cannot link back. `opens`: a collector that
+    `contains`: a pull of the source needs the target. `needs`: the source is damaged if the target is absent.
+    `by_digest`: the source contains the digest of the target, so the target cannot link back. `opens`: a collector that
     counts this link reads the target and follows its links. `stands_for`: the source is a virtual node for the target.
-    `refers`: the source is about the target, as a signature is.
+    `refers`: the source describes the target, as a signature does.
     """
 
     name: str
@@ -30,11 +30,11 @@ class LinkKind:
 class PinKind:
     """A kind of pin and its roles.
 
-    `names`: people gave its name to the node. `is_revision`: it is a manifest's own link in a repository, which goes
-    when the manifest is deleted by its digest. `goes_along`: it goes when a revision of its repository does.
-    `is_alias`: it is another name for the pins that its virtual node `name@digest` tells, and holds nothing.
-    `is_twin`: it is one with the pin of the same name on what its virtual node stands for. `is_alone`: the links of the
-    node that it is on do not count, and no one can drop it.
+    `names`: people gave its name to the node. `is_revision`: it is a manifest's own link in a repository; deleting the
+    manifest by its digest removes it. `goes_along`: it is dropped with a revision of its repository. `is_alias`: it is
+    another name for the pins in the key of its virtual node `name@digest`, and holds nothing. `is_twin`: it and the
+    pin of the same name on the blob of its virtual node are the same pin. `is_alone`: the links of its node do not
+    count, and the pin cannot be dropped.
     """
 
     name: str
@@ -58,10 +58,10 @@ LINKS = (
     LinkKind("stored-as", contains=True, needs=True, opens=False),
     LinkKind("index-subject", by_digest=True, refers=True),
 )
-"""Every kind of link: config, layer, child and subject are positions in a manifest, referrer is subject reversed; link
-is set by hand; revision leads from a virtual node (`repository@digest`) to the manifest that it stands for, mark to
-what a collector marks for it; stored-as from a sha512 digest to the sha256 blob with its bytes; index-subject is the
-subject of an index, which umoci does not look at. Saved snapshots name them by text."""
+"""Every kind of link. config, layer, child and subject are positions in a manifest; referrer is subject reversed; link
+is set by hand. revision leads from a virtual node (`repository@digest`) to its manifest, mark to a blob that a
+collector marks for that node. stored-as leads from a sha512 digest to the sha256 blob with the same bytes.
+index-subject is the subject of an index, which umoci ignores."""
 
 PINS = (
     PinKind("pin"),
@@ -78,12 +78,13 @@ PINS = (
     PinKind("unswept", is_alone=True),
     PinKind("ref-name", is_alias=True),
 )
-"""Every kind of pin: pin is anonymous; entry, referrer-entry and later-entry are entries of an index.json, the last one
-with a name that an earlier entry gives to another blob; tagged-revision is a tag on the virtual node of its revision;
-the unseen ones are of repositories that the registry's collector passes over. read-entry is an entry on the virtual
-node `entry-N@digest`, where umoci does not follow the links of documents; unread (of count 0, so that it holds nothing)
-is on each of these documents, unswept on a blob that a collector never removes and does not follow. ref-name is the
-reference name of an entry that has a whole name too: it holds nothing, and is on the virtual node `name@digest`."""
+"""Every kind of pin. pin is anonymous. entry, referrer-entry and later-entry are entries of an index.json: the second
+for a referrer whose subject is stored, the last with a name that an earlier entry gives to another blob.
+tagged-revision is a tag on the virtual node of its revision; the unseen kinds are for repositories that the registry's
+collector skips. read-entry is an entry on the virtual node `entry-N@digest`, used if umoci does not follow the links of
+documents; unread (count 0: it holds nothing) is on each of these documents. unswept is on a blob that a collector never
+removes and does not follow. ref-name is the reference name of an entry that also has a full name: it holds nothing, and
+is on the virtual node `name@digest`."""
 
 LINK_KINDS = tuple(kind.name for kind in LINKS)
 PIN_KINDS = tuple(kind.name for kind in PINS)

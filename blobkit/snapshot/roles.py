@@ -1,4 +1,4 @@
-"""The roles of pins and links as arrays over their kinds: `CONTAINS[codes(links["kind"])]` is a mask of links."""
+"""The roles of pins and links as arrays by kind: `CONTAINS[codes(links["kind"])]` is a mask of links."""
 
 from __future__ import annotations
 

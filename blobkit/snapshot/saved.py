@@ -1,6 +1,6 @@
-"""Snapshots on disk: a directory of parquet files, which duckdb or Spark read as it is, or the same in one zip archive.
+"""Save and load snapshots: as a directory of parquet files for duckdb, Spark and others, or as one zip archive of it.
 
-What is read back is checked like what a maker makes: a saved snapshot comes from a stranger too.
+A saved snapshot is untrusted: it is checked like the facts from a maker.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _MEMBERS = ("snapshot.json", *(f"{name}.parquet" for name in NAMES))
 _META_LIMIT = 1 << 20
 _SHOWN = 100
 _EASY, _DENSE = 2 << 20, 50
-"""Bytes of facts that may get as small as they can, and how many times smaller others may get: `load` takes more."""
+"""Bytes of facts that may be compressed at any ratio, and the highest ratio for more; `load` accepts higher ones."""
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -55,11 +55,11 @@ _DAMAGE = (
     OverflowError,
     MemoryError,
 )
-"""What libraries raise at files that are damaged, or made up."""
+"""The errors that libraries raise for damaged or forged files."""
 
 
 class Meta(NamedTuple):
-    """The facts about a snapshot: kind and address of the store, time, policy in force, bytes of all files."""
+    """The metadata of a snapshot: kind and address of the store, time, policy, totals of all files."""
 
     kind: str
     address: str
@@ -69,7 +69,7 @@ class Meta(NamedTuple):
 
 
 def write_directory(directory: Path, tables: Tables, meta: Mapping[str, object]) -> None:
-    """Write one parquet file a table, and snapshot.json last, into `directory` (made if absent)."""
+    """Write one parquet file for each table, then snapshot.json, into `directory` (created if absent)."""
     directory.mkdir(parents=True, exist_ok=True)
     for name in NAMES:
         _write_parquet(getattr(tables, name), directory / f"{name}.parquet")
@@ -77,7 +77,7 @@ def write_directory(directory: Path, tables: Tables, meta: Mapping[str, object])
 
 
 def write_archive(path: Path, tables: Tables, meta: Mapping[str, object]) -> None:
-    """Write the same files into one zip archive, which appears at `path` whole or not at all."""
+    """Write the same files into one zip archive, atomically: it appears at `path` complete or not at all."""
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "is a directory: give the name of a file in it", str(path))
     if not path.parent.is_dir():
@@ -92,10 +92,10 @@ def write_archive(path: Path, tables: Tables, meta: Mapping[str, object]) -> Non
 
 
 def read_directory(directory: Path) -> tuple[Tables, Meta]:
-    """Return the tables and the meta data of a directory that `write_directory` wrote, checked like new ones."""
+    """Return the tables and metadata from a directory that `write_directory` wrote, checked like new ones."""
     directory.stat()
     if not (directory / "snapshot.json").exists():
-        msg = f"{directory} is no saved snapshot (it has no snapshot.json)"
+        msg = f"{directory} is not a saved snapshot (it has no snapshot.json)"
         raise SnapshotFormatError(msg)
     with _refusing(directory), ExitStack() as opened:
         files = {path.stem: opened.enter_context(_open(path)) for path in (directory / name for name in _MEMBERS)}
@@ -104,23 +104,23 @@ def read_directory(directory: Path) -> tuple[Tables, Meta]:
 
 
 def read_archive(path: Path) -> tuple[Tables, Meta]:
-    """Return the tables and the meta data of a file that `write_archive` wrote, checked like new ones."""
+    """Return the tables and metadata from a file that `write_archive` wrote, checked like new ones."""
     with _open(path) as whole, _refusing(path), zipfile.ZipFile(whole) as archive:
         files = {Path(name).stem: member(archive, whole, name) for name in _MEMBERS}
         return _read(files, os.fstat(whole.fileno()).st_size)
 
 
 def _open(path: Path) -> BinaryIO:
-    """Open a regular file; SnapshotFormatError for a pipe or a device, which may never end."""
+    """Open a regular file; SnapshotFormatError for a pipe or device, because reading it may never end."""
     if not stat.S_ISREG(path.stat().st_mode):
-        msg = f"{path} is no saved snapshot (it is no regular file)"
+        msg = f"{path} is not a saved snapshot (it is not a regular file)"
         raise SnapshotFormatError(msg)
     return path.open("rb")
 
 
 @contextmanager
 def _refusing(path: Path) -> Iterator[None]:
-    """Turn whatever damaged files make libraries raise into one error that names the path."""
+    """Turn the errors that libraries raise for damaged files into a SnapshotFormatError that names the path."""
     try:
         yield
     except SnapshotFormatError as error:
@@ -128,55 +128,55 @@ def _refusing(path: Path) -> Iterator[None]:
         raise SnapshotFormatError(msg) from error
     except _DAMAGE as error:
         reason = str(error).split("\n", maxsplit=1)[0]
-        msg = f"{path} is a damaged snapshot, or none ({printable(reason)})"
+        msg = f"{path} is a damaged snapshot, or not a snapshot ({printable(reason)})"
         raise SnapshotFormatError(msg, hint="scan the store again (blobkit scan ADDRESS -o FILE)") from error
 
 
 def _read(files: Mapping[str, IO[bytes]], size: int) -> tuple[Tables, Meta]:
-    """Return what is in these files, which have `size` bytes altogether."""
+    """Return the content of these files, which have `size` bytes in total."""
     meta = _meta(files["snapshot"].read(_META_LIMIT))
     tables = load(files, size, STORES[meta.kind])
-    pa.default_memory_pool().release_unused()  # reading takes twice what the facts do, and would keep it
+    pa.default_memory_pool().release_unused()  # reading takes twice the memory of the facts; the pool would keep it
     return tables, meta
 
 
 def _meta(data: bytes) -> Meta:
-    """Return the meta data; a megabyte is far more than any snapshot has."""
+    """Return the metadata; no snapshot has more than a megabyte of it."""
     try:
         found = json.loads(data)
     except (ValueError, RecursionError) as error:
-        msg = f"snapshot.json is no JSON: {error}"
+        msg = f"snapshot.json is not JSON: {error}"
         raise SnapshotFormatError(msg) from error
-    said = found.get("format") if isinstance(found, dict) else None
-    if said != FORMAT:
-        msg = f"it is not in the format {FORMAT}, but in {cut(str(said), _SHOWN)}: it needs a newer blobkit"
+    stated = found.get("format") if isinstance(found, dict) else None
+    if stated != FORMAT:
+        msg = f"it is not in the format {FORMAT}, but in {cut(str(stated), _SHOWN)}: it needs a newer blobkit"
         raise SnapshotFormatError(msg)
-    kind, address, policy, moment = (_said(found, field) for field in ("kind", "address", "policy", "time"))
+    kind, address, policy, moment = (_text(found, field) for field in ("kind", "address", "policy", "time"))
     try:
-        return Meta(kind, clean(address), _time(moment), policy_of(kind, policy), Disk.of_meta(found.get("disk")))
+        return Meta(kind, clean(address), _time(moment), policy_of(kind, policy), Disk.from_meta(found.get("disk")))
     except UnknownPolicyError as error:
         msg = f"no policy {cut(policy, _SHOWN)!r} for {kind} stores: it needs a newer blobkit"
         raise SnapshotFormatError(msg) from error
 
 
-def _said(meta: Mapping[str, object], field: str) -> str:
+def _text(meta: Mapping[str, object], field: str) -> str:
     value = meta.get(field)
     if not isinstance(value, str):
-        msg = f"snapshot.json says no {field}"
+        msg = f"snapshot.json has no {field}"
         raise SnapshotFormatError(msg)
     return value
 
 
 def _time(moment: str) -> datetime:
     time = datetime.fromisoformat(moment[:64]).astimezone(UTC)
-    if time.year < 1970:  # noqa: PLR2004 (as all times of snapshots; the last is that of Python too)
+    if time.year < 1970:  # noqa: PLR2004 (the first year for all times in snapshots; Python sets the last)
         msg = f"it is of the year {time.year}"
         raise SnapshotFormatError(msg)
     return time
 
 
 def _write_parquet(table: pa.Table, path: Path) -> None:
-    """Write one table; what gets so small that a reader would suspect it is packed less tightly (21 times at most)."""
+    """Write one table; if it gets so small that a reader would reject it, compress it less (21 times at most)."""
     few = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
     pq.write_table(table, path, compression="zstd", use_dictionary=few)
     if table.nbytes > _EASY + _DENSE * path.stat().st_size:

@@ -1,8 +1,8 @@
-"""The waist: an immutable picture of a store's facts at one moment, and the policies that choose among them.
+"""The snapshot, the waist of the hourglass: an immutable record of a store's facts at one moment, under a policy.
 
-Makers (stores, scanners) make snapshots, readers read them; neither knows the other. A snapshot holds facts
-(nodes, links, pins, notices); a policy says which pins and links count, and how the store's collector works.
-Changing the policy reads nothing from the store.
+Makers (stores, scanners) make snapshots, readers use them; neither knows the other. A snapshot has facts (nodes,
+links, pins, notices). A policy tells which pins and links count, and how the store's collector works. Changing the
+policy reads nothing from the store.
 """
 
 from __future__ import annotations
@@ -43,16 +43,17 @@ if TYPE_CHECKING:
 __all__ = ["Snapshot", "build"]
 
 SUMMED = 200_000
-"""Nodes of a snapshot that is analysed to show itself; a larger one must show itself at once."""
+"""Nodes: the repr of a larger snapshot does without analyses, because it must appear at once."""
 NEXT = "next: blobkit.audit(x), blobkit.tags_frame(x), blobkit.usage(x, by=...), blobkit.simulate_deref(x, name)"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Snapshot(Answer, Previews):
-    """An immutable picture of a store: `kind` and `address` of the store, the `time` (UTC) it was taken, its facts.
+    """The facts of a store at one moment: `kind` and `address` of the store, the `time` (UTC), and the fact tables.
 
-    `nodes`, `links`, `pins` and `notices` are Arrow tables that pandas, polars and duckdb read without a copy; their
-    columns are told in `blobkit.snapshot.tables.Tables`. Made by `blobkit.scan`, `store.snapshot()`, `Snapshot.load`.
+    `nodes`, `links`, `pins` and `notices` are Arrow tables that pandas, polars and duckdb read without a copy;
+    `blobkit.snapshot.tables.Tables` lists their columns. `blobkit.scan`, `store.snapshot()` and `Snapshot.load` return
+    snapshots.
 
     >>> snapshot = demo.small().snapshot()
     >>> snapshot.save("now.blobkit")
@@ -66,7 +67,7 @@ class Snapshot(Answer, Previews):
     time: datetime
     rule: Policy
     disk: Disk | None = None
-    """The bytes of all files below the store's root, None where they were not counted."""
+    """Totals of all files below the store's root, None if they were not counted."""
 
     @property
     def nodes(self) -> pa.Table:
@@ -85,7 +86,7 @@ class Snapshot(Answer, Previews):
 
     @property
     def notices(self) -> pa.Table:
-        """The notices of unreadable, unknown or odd things."""
+        """The notices about unreadable, unknown or odd parts of the store."""
         return self.tables.notices
 
     @property
@@ -100,19 +101,19 @@ class Snapshot(Answer, Previews):
 
     @property
     def policies(self) -> tuple[str, ...]:
-        """The names of all policies that this kind of store has, the default first."""
+        """The names of all policies for this kind of store, the default first."""
         return tuple(policy.name for policy in self.store.policies)
 
     def snapshot(self) -> Snapshot:
-        """Return this snapshot itself, so that whatever takes a store takes a snapshot."""
+        """Return this snapshot itself, so that functions accept stores and snapshots alike."""
         return self
 
     def with_policy(self, name: str) -> Snapshot:
-        """Return the same facts under another policy; UnknownPolicyError names those that there are. Cost: none."""
+        """Return the same facts under another policy; UnknownPolicyError lists the known ones. Cost: none."""
         return self if name == self.policy else replace(self, rule=policy_of(self.kind, name))
 
     def with_files(self, notices: Sequence[Notice], disk: Disk) -> Snapshot:
-        """Return the same facts with the totals of all files, and with what was noticed while these were counted."""
+        """Return the same facts with the totals of all files, and with the notices from counting them."""
         return replace(self, tables=with_notices(self.tables, notices), disk=disk)
 
     @cached_property
@@ -122,7 +123,7 @@ class Snapshot(Answer, Previews):
 
     @cached_property
     def holding(self) -> NDArray[np.bool_]:
-        """Whether each pin holds under the policy; one that counts nothing holds nothing."""
+        """Whether each pin holds under the policy; a pin with count 0 never does."""
         return holding_pins(self.tables, self.rule)
 
     @cached_property
@@ -148,27 +149,27 @@ class Snapshot(Answer, Previews):
         return found
 
     def find(self, key: str) -> int:
-        """Return the node with this key, -1 where there is none. Cost: a binary search."""
+        """Return the node with this key, -1 if it is absent. Cost: a binary search."""
         keys = self.nodes["key"]
         at = bisect_left(keys, key, key=str)
         return at if at < len(keys) and str(keys[at]) == key else -1
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all facts into one file (a zip of parquet files), whole or not at all."""
+        """Write all facts into one file (a zip of parquet files), atomically."""
         _files().write_archive(Path(path), self.tables, self._meta())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Snapshot:
-        """Return the snapshot that `save` wrote; SnapshotFormatError where the file is none or is damaged."""
+        """Return the snapshot that `save` wrote; SnapshotFormatError if the file is not a snapshot or is damaged."""
         return cls._restore(*_files().read_archive(Path(path)))
 
     def to_parquet(self, directory: str | os.PathLike[str]) -> None:
-        """Write one parquet file a table into `directory`; links and pins name nodes by their `id`."""
+        """Write one parquet file for each table into `directory`; links and pins refer to nodes by their `id`."""
         _files().write_directory(Path(directory), self.tables, self._meta())
 
     @classmethod
     def from_parquet(cls, directory: str | os.PathLike[str]) -> Snapshot:
-        """Return the snapshot that `to_parquet` wrote; SnapshotFormatError where it is none or is damaged."""
+        """Return the snapshot that `to_parquet` wrote; SnapshotFormatError if it is not a snapshot or is damaged."""
         return cls._restore(*_files().read_directory(Path(directory)))
 
     def _meta(self) -> dict[str, object]:
@@ -195,7 +196,7 @@ class Snapshot(Answer, Previews):
         return int(numbers(self.nodes["size"]).sum())
 
     def to_dict(self) -> dict[str, object]:
-        """Return what the snapshot is of, and how much, as plain values that JSON can hold; `to_parquet` has all."""
+        """Return store, time, policy and totals as plain values for JSON; `to_parquet` writes all facts."""
         return {
             "snapshot": self.caption(),
             "kind": self.kind,
@@ -211,11 +212,11 @@ class Snapshot(Answer, Previews):
         }
 
     def caption(self) -> str:
-        """Return one line that names the store, the time and the policy: every answer carries it."""
+        """Return one line that names the store, the time and the policy; every answer shows it."""
         return f"{self.kind}:{printable(self.address)} at {self.time:%Y-%m-%d %H:%M:%S} UTC, policy {self.policy}"
 
     def __str__(self) -> str:
-        """Return two lines: what it is of, and how much."""
+        """Return two lines: the caption, and the number and bytes of blobs."""
         return f"{self.caption()}\n{count(self.blobs, 'blob')}, {human_bytes(self.bytes)}"
 
     def __repr__(self) -> str:
@@ -227,7 +228,7 @@ class Snapshot(Answer, Previews):
         return self.caption()
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
-        """Return how much there is and what to call next; of up to 200,000 nodes also what is live, biggest, tagged."""
+        """Return totals and the functions to call next; up to 200,000 nodes also live bytes, biggest blobs and tags."""
         things = ((self.blobs, "blob"), (self.links.num_rows, "link"), (self.pins.num_rows, "pin"))
         numbers = ", ".join(count(number, noun) for number, noun in things)
         notices = count(self.notices.num_rows, "notice")
@@ -236,7 +237,7 @@ class Snapshot(Answer, Previews):
         return Section("", about), *(replace(part, title=part.title or "At a glance") for part in parts)
 
 
-def build(  # noqa: PLR0913 (the four fact tables, and what they are of)
+def build(  # noqa: PLR0913 (the four fact tables and their metadata)
     kind: str,
     address: str,
     *,
@@ -248,14 +249,14 @@ def build(  # noqa: PLR0913 (the four fact tables, and what they are of)
     time: datetime | None = None,
     disk: Disk | None = None,
 ) -> Snapshot:
-    """Return the snapshot of a store of this kind with these facts (`blobkit.snapshot.tables.make` has the columns).
+    """Return the snapshot of a store of this kind with these facts (columns: see `blobkit.snapshot.tables.make`).
 
-    `time` is now where not given; `policy` the kind's default. SnapshotFormatError where facts contradict each other.
+    Defaults: `time` is now, `policy` the default of the kind. SnapshotFormatError if facts contradict each other.
     """
     rule = policy_of(kind, policy or "")
     return Snapshot(make(nodes, links, pins, notices), kind, address, time or datetime.now(UTC), rule, disk)
 
 
 def _files() -> ModuleType:
-    """Return the module of saved snapshots; what reads and saves none does not wait for parquet."""
+    """Return the module of saved snapshots; imported late, because it loads parquet."""
     return import_module("blobkit.snapshot.saved")

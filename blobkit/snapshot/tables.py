@@ -1,7 +1,6 @@
-"""The fact tables of a snapshot as Arrow tables: their columns, their order, what must hold of them.
+"""The fact tables of a snapshot as Arrow tables: their columns, their order, their invariants.
 
-pyarrow is imported here and by its neighbours (columns, checks, loading, saved) only. Facts of 10M blobs stay in
-columns; no row is ever a Python object here.
+Facts of 10M blobs stay in columns: no row becomes a Python object here.
 """
 
 from __future__ import annotations
@@ -16,7 +15,18 @@ import pyarrow.compute as pc
 
 from blobkit.errors import SnapshotFormatError
 from blobkit.render import clean, cut
-from blobkit.snapshot.columns import TEXT, coded, dictionary, flags_of, flat, text, times, whole_numbers, words
+from blobkit.snapshot.columns import (
+    TEXT,
+    arrow,
+    coded,
+    dictionary,
+    flags_of,
+    flat,
+    text,
+    text_dictionary,
+    times,
+    whole_numbers,
+)
 from blobkit.snapshot.packing import sorted_links
 from blobkit.snapshot.references import LINK_KINDS, PIN_KINDS
 
@@ -25,9 +35,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    Words = tuple[NDArray[np.int32], Sequence[str]]
-    """Words as codes into a vocabulary."""
-    Columns = Mapping[str, ArrayLike | Words]
+    Dictionary = tuple[NDArray[np.int32], Sequence[str]]
+    """A dictionary column: codes, and the texts that they index."""
+    Columns = Mapping[str, ArrayLike | Dictionary]
 
 __all__ = [
     "DOCUMENTS",
@@ -49,7 +59,7 @@ __all__ = [
 ]
 
 DOCUMENTS = frozenset({"index", "manifest", "artifact"})
-"""The kinds of nodes that are manifests of any sort: a registry deletes these by digest."""
+"""The kinds of nodes that are manifests of any sort; a registry deletes these by digest."""
 KINDS = ("index", "manifest", "config", "layer", "artifact", "blob", "snapshot", "unknown")
 STORED = ("yes", "missing", "foreign", "inline", "virtual")
 
@@ -57,15 +67,15 @@ NODE_LIMIT = 1 << 30
 _PIECE = 1 << 16
 _SHOWN = 200
 _MOST = (1 << 63) - 1
-"""The largest sum of sizes, and of counts: all sums that answers make stay within int64."""
+"""The largest sum of sizes, and of counts: all sums in answers fit int64."""
 
 Notice = tuple[str, str, str, str]
-"""What a maker noticed: (code, key or name concerned or "", path or "", message)."""
+"""A maker's notice: (code, key or name or "", path or "", message)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The four fact tables, each a pyarrow.Table (pandas, polars and duckdb read it as it is).
+    """The four fact tables, each a pyarrow.Table (pandas, polars and duckdb read it directly).
 
     - nodes, by key: `id` int32 (= row), `key` str, `size` int64 (bytes stored), `kind`, `media_type`, `platform`
       dictionary, `created`, `modified` timestamp[us, UTC] or null, `stored` dictionary, `opaque` bool
@@ -82,10 +92,10 @@ class Tables:
 
 
 def make(nodes: Columns, links: Columns, pins: Columns, notices: Sequence[Notice] | Columns = ()) -> Tables:
-    """Return the fact tables of these columns, which may come in any order; SnapshotFormatError says what is wrong.
+    """Return the fact tables from these columns, with rows in any order; SnapshotFormatError says what is wrong.
 
-    Columns are lists, numpy or Arrow arrays; those that are absent get their unknown value. Links and pins name
-    nodes by position. Links are a set: the same link twice is one. Cost: a sort of the keys and of the links.
+    Columns are lists, numpy or Arrow arrays; an absent column gets the value for unknown. Links and pins refer to
+    nodes by position. Links are a set: repeated ones are merged. Cost: a sort of the keys and of the links.
     """
     key = text(nodes["key"])
     order = _order(key)
@@ -128,13 +138,13 @@ def codes(column: pa.ChunkedArray) -> NDArray[np.int8]:
 
 
 def matching(column: pa.ChunkedArray, expression: str) -> NDArray[np.int64]:
-    """Return the rows whose text matches a regular expression (RE2: linear time, whatever the expression)."""
+    """Return the rows with a text that matches a regular expression (RE2: linear time for any expression)."""
     matches = pc.match_substring_regex(column, expression).fill_null(False)  # noqa: FBT003 (it takes no keyword)
     return np.flatnonzero(np.asarray(matches))
 
 
 def refused(expression: str) -> str:
-    """Return why RE2 takes a text for no regular expression, "" where it takes it."""
+    """Return why RE2 rejects a regular expression, "" if it accepts it."""
     try:
         pc.match_substring_regex(pa.array([""], TEXT), expression)
     except (ValueError, pa.ArrowException) as error:
@@ -143,14 +153,14 @@ def refused(expression: str) -> str:
 
 
 def same_as_before(column: pa.ChunkedArray) -> NDArray[np.bool_]:
-    """Return whether each text equals the one before it; the first one does not."""
+    """Return whether each text equals the previous one; False for the first."""
     whole = flat(column)
     again = np.asarray(pc.equal(whole[1:], whole[:-1])) if len(whole) > 1 else np.empty(0, np.bool_)
     return np.append(np.zeros(min(1, len(whole)), np.bool_), again)
 
 
 def places(keys: pa.ChunkedArray, among: pa.ChunkedArray) -> NDArray[np.int32]:
-    """Return for each key its row in a column of different keys, -1 where it is not there. Cost: a look-up a key."""
+    """Return the row of each key in a column of unique keys, -1 if it is absent. Cost: a look-up a key."""
     return np.asarray(pc.index_in(flat(keys), value_set=flat(among)).fill_null(-1))
 
 
@@ -162,25 +172,25 @@ def _nodes(columns: Columns, key: pa.Array, order: NDArray[np.int64] | None) -> 
     table = pa.table(
         {
             "key": key,
-            "size": pa.array(whole_numbers(columns["size"], "a size").astype(np.int64, copy=False)),
+            "size": arrow(whole_numbers(columns["size"], "a size").astype(np.int64, copy=False)),
             "kind": coded(columns.get("kind", "unknown"), KINDS, "kind", n),
-            "media_type": words(columns.get("media_type"), n),
-            "platform": words(columns.get("platform"), n),
+            "media_type": text_dictionary(columns.get("media_type"), n),
+            "platform": text_dictionary(columns.get("platform"), n),
             "created": times(columns.get("created"), n),
             "modified": times(columns.get("modified"), n),
             "stored": coded(columns.get("stored", "yes"), STORED, "stored", n),
-            "opaque": pa.array(flags_of(columns.get("opaque", False), n, "opaque")),
+            "opaque": arrow(flags_of(columns.get("opaque", False), n, "opaque")),
         }
     )
     if order is not None:
-        table = table.take(pa.array(order))
-    table = table.add_column(0, "id", pa.array(np.arange(n, dtype=np.int32)))
+        table = table.take(arrow(order))
+    table = table.add_column(0, "id", arrow(np.arange(n, dtype=np.int32)))
     _check_nodes(table)
     return table
 
 
 def _check_nodes(table: pa.Table) -> None:
-    """Hold the invariants: every key once, no negative size, no bytes for what is not stored, a total that fits."""
+    """Check the invariants: unique keys, no negative size, bytes only for stored nodes, a total that fits int64."""
     key, size = flat(table["key"]), numbers(table["size"])
     same = np.flatnonzero(np.asarray(pc.equal(key[1:], key[:-1]))) if len(key) > 1 else np.empty(0, np.int64)
     if len(same):
@@ -197,14 +207,14 @@ def _check_nodes(table: pa.Table) -> None:
 
 
 def _sum(numbers: NDArray[np.int64]) -> int:
-    """Return the exact sum of numbers that are not negative, also where it is over int64."""
+    """Return the exact sum of numbers >= 0, even if it exceeds int64."""
     if float(np.sum(numbers, dtype=np.float64)) < 1 << 62:
         return int(numbers.sum())
     return (int((numbers >> 32).sum()) << 32) + int((numbers & 0xFFFF_FFFF).sum())
 
 
 def _check_counts(tables: Tables) -> None:
-    """Check that pins and links can be counted together."""
+    """Check that the total of pins and links fits int64."""
     if (total := _sum(numbers(tables.pins["count"])) + tables.links.num_rows) > _MOST:
         msg = f"the pins and links are {total:,} references, more than can be counted ({_MOST:,})"
         raise SnapshotFormatError(msg)
@@ -228,11 +238,11 @@ def _links(columns: Columns, rank: NDArray[np.int32], *, in_order: bool) -> pa.T
         raise SnapshotFormatError(msg)
     if not _ascending(source, target, kind):
         source, target, kind = sorted_links((source, target, kind), len(rank), len(LINK_KINDS))
-    return pa.table({"source": pa.array(source), "target": pa.array(target), "kind": dictionary(kind, LINK_KINDS)})
+    return pa.table({"source": arrow(source), "target": arrow(target), "kind": dictionary(kind, LINK_KINDS)})
 
 
 def _ascending(source: NDArray[np.int32], target: NDArray[np.int32], kind: NDArray[np.int8]) -> bool:
-    """Return whether links are a sorted set already, as those of saved snapshots are; looked at piece by piece."""
+    """Return whether links are a sorted set already, as in saved snapshots; checks them piece by piece."""
     for at in range(0, len(source) - 1, _PIECE):
         s, t, k = (column[at : at + _PIECE + 1] for column in (source, target, kind))
         after = (t[1:] > t[:-1]) | ((t[1:] == t[:-1]) & (k[1:] > k[:-1]))
@@ -250,11 +260,11 @@ def _pins(columns: Columns, rank: NDArray[np.int32]) -> pa.Table:
         raise SnapshotFormatError(msg)
     table = pa.table(
         {
-            "node": pa.array(node),
+            "node": arrow(node),
             "name": text(columns.get("name", [None] * n)),
             "kind": coded(columns.get("kind", "pin"), PIN_KINDS, "pin kind", n),
             "group": text(columns.get("group", [None] * n)),
-            "count": pa.array(count),
+            "count": arrow(count),
             "modified": times(columns.get("modified"), n),
         }
     )
@@ -262,27 +272,27 @@ def _pins(columns: Columns, rank: NDArray[np.int32]) -> pa.Table:
 
 
 def _order_of_pins(table: pa.Table) -> pa.Array:
-    """Return the rows by name, then node; those without a name, which are numbers to sort, last."""
+    """Return the rows sorted by name, then node; those without a name come last, sorted by number only."""
     named = np.asarray(pc.is_valid(flat(table["name"])))
     nameless, rows = np.flatnonzero(~named), np.flatnonzero(named)
-    keys = table.select(["name", "node"]).take(rows)
+    keys = table.select(["name", "node"]).take(arrow(rows))
     by_name = np.asarray(pc.sort_indices(keys, [("name", "ascending"), ("node", "ascending")]))
-    return pa.array(np.concatenate([rows[by_name], nameless[np.argsort(ids(table["node"])[nameless], kind="stable")]]))
+    return arrow(np.concatenate([rows[by_name], nameless[np.argsort(ids(table["node"])[nameless], kind="stable")]]))
 
 
 def _positions(
-    values: ArrayLike | Words, rank: NDArray[np.int32], noun: str, *, in_order: bool = False
+    values: ArrayLike | Dictionary, rank: NDArray[np.int32], noun: str, *, in_order: bool = False
 ) -> NDArray[np.int32]:
-    """Return the sorted node ids of these positions: the same, without a look-up, where the nodes are in order."""
+    """Return the sorted node ids of these positions; without a look-up if the nodes are in order."""
     position = whole_numbers(values, f"a node of a {noun}")
     if len(position) and not (position.min() >= 0 and position.max() < len(rank)):
-        msg = f"a {noun} names a node that is not there"
+        msg = f"a {noun} refers to a node that does not exist"
         raise SnapshotFormatError(msg)
     return position.astype(np.int32, copy=False) if in_order else np.take(rank, position)
 
 
 def _order(key: pa.Array) -> NDArray[np.int64] | None:
-    """Return the positions of the keys in sorted order; None where they are in order already."""
+    """Return the positions of the keys in sorted order; None if they are sorted already."""
     if key.null_count:
         msg = "a node has no key"
         raise SnapshotFormatError(msg)

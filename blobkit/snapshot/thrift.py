@@ -1,7 +1,7 @@
-"""Values in Thrift's compact protocol, as the headers and footers of parquet files hold them.
+"""Parse values in Thrift's compact protocol: the headers and footers of parquet files.
 
-Nothing is taken that does not fit in what is there: it is read before any reader of parquet files sees it. Of a field
-that is there twice the last value counts, and structs are merged, as generated readers do.
+The bytes are untrusted, and parsed here before any parquet library sees them: a value that goes beyond the end is
+rejected. If a field is repeated, the last value counts, and structs are merged, as generated readers do.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ _BITS = {I16: 16, I32: 32, I64: 64}
 _DEPTH = 16
 _LONG = 15
 _KEPT = 256
-"""Bytes: a longer text names nothing that is looked for."""
+"""Bytes: longer texts are dropped, because none of the needed ones is longer."""
 
 Struct = dict[tuple[int, int], "Value"]
 """A struct: values by the number and the type of their field."""
 Value = int | bytes | Struct | list["Value"] | None
-"""A value; None for what nobody asks for: numbers that are no integers, long texts, lists of numbers, maps."""
+"""A value; None for values that are not needed: floating-point numbers, long texts, lists of numbers, maps."""
 
 
-def _short(number: int) -> int:
-    """Return a number cut to 16 bits and its sign."""
+def _int16(number: int) -> int:
+    """Return a number truncated to a signed integer of 16 bits."""
     return ((number + 0x8000) & 0xFFFF) - 0x8000
 
 
 class Compact:
-    """Reads values from `data` at `at`; IndexError where they go on behind its end."""
+    """Reads values from `data` at `at`; IndexError if a value goes beyond the end."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
 
     def struct(self, depth: int = 0) -> Struct:
-        """Return the struct that begins here; SnapshotFormatError where there is none."""
+        """Return the struct that begins here; SnapshotFormatError if it is not valid."""
         if depth > _DEPTH:
             msg = "a page or footer nested too deeply"
             raise SnapshotFormatError(msg)
         found: Struct = {}
         field = 0
         while (head := self._byte()) & 15 != STOP:
-            field = _short(field + (head >> 4) if head >> 4 else self._integer(16))
+            field = _int16(field + (head >> 4) if head >> 4 else self._integer(16))
             key = field, head & 15
             value, before = self._value(key[1], depth), found.get(key)
             found[key] = {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value
@@ -54,7 +54,7 @@ class Compact:
         return self.data[self.at - 1]
 
     def _take(self, amount: int) -> bytes:
-        """Return the next bytes, and nothing where they are many."""
+        """Return the next bytes; skip them and return b"" if they are many."""
         start, self.at = self.at, self.at + amount
         if self.at > len(self.data):
             raise IndexError
@@ -71,10 +71,10 @@ class Compact:
         return value | byte << shift
 
     def _integer(self, bits: int) -> int:
-        """Return a number of so many bits; a longer one is cut, as generated readers do."""
+        """Return an integer of `bits` bits; truncate a longer one, as generated readers do."""
         value = self._varint() & ((1 << max(bits, 32)) - 1)
         value = (value >> 1) ^ -(value & 1)
-        return _short(value) if bits == 16 else value  # noqa: PLR2004 (the only numbers that are cut twice)
+        return _int16(value) if bits == 16 else value  # noqa: PLR2004 (only these numbers are truncated twice)
 
     def _value(self, kind: int, depth: int) -> Value:
         if kind in _BITS:
@@ -92,12 +92,12 @@ class Compact:
         elif kind in (BYTE, DOUBLE):
             self._take(8 if kind == DOUBLE else 1)
         else:
-            msg = "a page or footer with what no such thing holds"
+            msg = "a page or footer with a value of unknown type"
             raise SnapshotFormatError(msg)
         return None
 
     def _list(self, depth: int) -> Value:
-        """Return a list of structs or texts; others are passed over."""
+        """Return a list of structs or texts; skip other lists."""
         head = self._byte()
         number, kind = head >> 4, head & 15
         number = self._varint() if number == _LONG else number
@@ -117,7 +117,7 @@ class Compact:
             self._element(kinds & 15, depth)
 
     def _element(self, kind: int, depth: int) -> Value:
-        """Return what stands in a list or map, where a truth value has a byte of its own."""
+        """Return one element of a list or map; there, a boolean has a byte of its own."""
         if depth > _DEPTH:
             msg = "a page or footer nested too deeply"
             raise SnapshotFormatError(msg)

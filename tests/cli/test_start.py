@@ -60,7 +60,7 @@ def test_the_help_loads_no_command(option: str) -> None:
 def test_a_list_loads_no_frames(command: str, store: str, tmp_path: Path) -> None:
     output = ("-o", str(tmp_path / "saved.blobkit")) if command == "scan" else ()
     modules = loaded(command, store, *output)
-    assert not modules & FRAMES
+    assert not modules & (FRAMES | {"numpy.ma"})
     assert not [name for name in modules if name.startswith("blobkit.scanners.")] or command == "scan"
     assert ("pyarrow.parquet" in modules) == (command == "scan")
 

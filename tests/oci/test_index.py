@@ -108,7 +108,7 @@ def test_what_is_no_index_file_is_an_error_at_once(tmp_path: Path, monkeypatch: 
     path = tmp_path / "index.json"
     make = {"directory": path.mkdir, "pipe": lambda: os.mkfifo(path), "large": lambda: path.write_text(" " * 11)}
     make.get(what, lambda: None)()
-    said = {"absent": "is missing", "directory": "cannot be read", "pipe": "no regular file", "large": "larger than"}
+    said = {"absent": "is missing", "directory": "cannot be read", "pipe": "not a regular file", "large": "larger than"}
     with pytest.raises(UnreadableStoreError, match=said[what]):
         load_index(path)
 

@@ -131,7 +131,7 @@ def check_with_usage(answer: Sharing, by: str) -> None:
 def test_real_stores_under_every_policy(dataset: Callable[[str], Dataset], name: str) -> None:
     snapshot = blobkit.scan(dataset(name)[0])
     for policy in snapshot.policies:
-        for by in ("tag", "kind", "month"):
+        for by in ("tag", "kind", "month", "platform"):
             answer = blobkit.sharing(snapshot, by, policy=policy)
             check(answer)
             check_with_usage(answer, by)

@@ -60,9 +60,9 @@ def test_oddities_are_counted() -> None:
     odd = Odd()
     for number in range(1, ODD_KEPT + 1):
         odd.append(f"{number}")
-    assert odd.told() == tuple(odd)
+    assert odd.messages() == tuple(odd)
     odd.append("one more")
-    assert odd.told() == (*odd, "1 more things like these")
+    assert odd.messages() == (*odd, "1 more things like these")
 
 
 DENSE = {

@@ -68,7 +68,7 @@ def test_oci_layout_in_another_spelling(layout: Layout) -> None:
 def test_blobs_have_to_be_a_directory(layout: Layout) -> None:
     shutil.rmtree(layout.root / "blobs")
     layout.write({"manifests": []})
-    agrees(layout, stops="blobs is no directory")
+    agrees(layout, stops="blobs is not a directory")
 
 
 @pytest.mark.parametrize(

@@ -380,7 +380,7 @@ def test_hostile_names_in_a_registry(tmp_path: Path, name: str, tool: str) -> No
     syntax(text, tmp_path, "warning")  # a name that looks like code is an info
     done = shell("registry() { :; }\n" + text, tmp_path, REGISTRY="127.0.0.1:1", CONFIG="none")
     assert not list(tmp_path.rglob("pwned"))
-    assert done.stderr.count("no registry takes such a name") == 2
+    assert done.stderr.count("registries do not accept this name") == 2
     assert "\x1b" not in text
     assert "\x1b" not in done.stderr
 

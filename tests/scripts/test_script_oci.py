@@ -150,7 +150,7 @@ def test_a_hostile_name(layout: Layout, name: str, tool: str) -> None:
         assert names(layout) == {"oci"}
     else:
         assert gone == set(preview.collected.digests) == set()
-        assert "umoci takes no such name: use rm" in text
+        assert "umoci does not accept this name: use rm" in text
         assert names(layout) == {"oci", target}
 
 

@@ -171,7 +171,7 @@ def test_what_is_packed_once_more_is_unpacked_up_to_a_limit(tmp_path: Path, monk
     packed = archive(tmp_path / "x", members(tables()), zipfile.ZIP_DEFLATED)
     assert Snapshot.load(packed).bytes == 1110
     monkeypatch.setattr(zips, "_PACKED_LIMIT", 100)
-    check_refused(packed, "store it as it is")
+    check_refused(packed, "store it without compression")
 
 
 @pytest.mark.slow

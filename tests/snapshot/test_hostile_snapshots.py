@@ -205,7 +205,7 @@ def test_ids_are_rows(tmp_path: Path, ids: list[int]) -> None:
 @pytest.mark.parametrize(("table", "column"), [("links", "source"), ("links", "target"), ("pins", "node")])
 def test_links_and_pins_name_nodes_that_are_there(tmp_path: Path, table: str, column: str, node: int) -> None:
     values = pa.array([0, 0, node], pa.uint64() if node >> 63 == 1 else pa.int64())
-    assert "names a node that is not there" in refusal(tmp_path, changed(tables(), table, column, values))
+    assert "refers to a node that does not exist" in refusal(tmp_path, changed(tables(), table, column, values))
 
 
 def test_sizes_sum_within_64_bits(tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path, what: str) -> None:
             path.symlink_to("/dev/zero")
         else:
             path.mkdir()
-        with pytest.raises(SnapshotFormatError, match="no regular file"):
+        with pytest.raises(SnapshotFormatError, match="not a regular file"):
             Snapshot.from_parquet(files) if path.parent == files else Snapshot.load(path)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from blobkit.oci.documents import DOCUMENT_LIMIT, OCI_INDEX, OCI_MANIFEST
 from blobkit.oci.typed import Members, Struct, array, integer, mapping, parse, pointer, text
-from blobkit.oci.untrusted import DocumentError, bound
+from blobkit.oci.untrusted import DocumentError, check_elements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -71,7 +71,7 @@ def marked(data: bytes) -> list[str]:
         code, reason = "size", f"is larger than {DOCUMENT_LIMIT >> 20} MiB"
         raise UnreadError(code, reason)
     try:
-        bound(data)
+        check_elements(data)
     except DocumentError as error:
         code = "many"
         raise UnreadError(code, f"has {error}") from None
