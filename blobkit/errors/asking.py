@@ -142,7 +142,7 @@ class DiffError(BlobkitError, ValueError):
     >>> image = demo.small().export("shop/web:1.0", "layout")
     >>> blobkit.diff(demo.small(), "layout")
     Traceback (most recent call last):
-    blobkit.errors.DiffError: ...blobkit and oci cannot be compared
+    blobkit.errors.DiffError: ...blobkit and oci cannot be compared...
     """
 
 
