@@ -12,6 +12,7 @@ import blobkit
 NAMES = [
     *(name for name in blobkit.__all__ if not isinstance(getattr(blobkit, name), ModuleType)),
     *(f"plot.{name}" for name in blobkit.plot.__all__),
+    *(f"errors.{name}" for name in blobkit.errors.__all__),
 ]
 
 
