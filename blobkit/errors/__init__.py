@@ -33,7 +33,7 @@
     |-- SnapshotFormatError (ValueError)        not a saved snapshot, or one that breaks its own rules
     `-- TargetError (LookupError)               a target that names nothing, or more than one thing
         |-- UnknownTargetError, AmbiguousTargetError
-        `-- PatternError (ValueError)           what follows `re:` is no regular expression
+        `-- PatternError (ValueError)           what follows `re:` is not a regular expression
 
     UserWarning
     |-- LayoutChangedWarning                    another program wrote into the layout of a store

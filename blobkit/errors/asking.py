@@ -61,7 +61,7 @@ class UnreadableStoreError(BlobkitError, OSError):
     >>> image = demo.small().export("shop/web:1.0", "layout")
     >>> blobkit.scan("registry:layout")
     Traceback (most recent call last):
-    blobkit.errors.UnreadableStoreError: .../layout holds no registry...
+    blobkit.errors.UnreadableStoreError: .../layout is not a registry...
     """
 
 
@@ -97,7 +97,7 @@ class AgeError(BlobkitError, ValueError):
 
     >>> blobkit.audit(demo.small(), min_age="soon")
     Traceback (most recent call last):
-    blobkit.errors.AgeError: 'soon' is no age...
+    blobkit.errors.AgeError: 'soon' is not an age...
     """
 
 
@@ -151,7 +151,7 @@ class ThresholdError(BlobkitError, ValueError):
 
     >>> blobkit.audit(demo.small()).exceeds({"dust": "1MiB"})
     Traceback (most recent call last):
-    blobkit.errors.ThresholdError: 'dust' is no finding...
+    blobkit.errors.ThresholdError: 'dust' is not a finding...
     """
 
 
@@ -171,7 +171,7 @@ class SnapshotFormatError(BlobkitError, ValueError):
     >>> size = pathlib.Path("today.blobkit").write_text("no snapshot")
     >>> blobkit.Snapshot.load("today.blobkit")
     Traceback (most recent call last):
-    blobkit.errors.SnapshotFormatError: today.blobkit is a damaged snapshot...
+    blobkit.errors.SnapshotFormatError: today.blobkit is not a saved snapshot, or is damaged...
     """
 
 
@@ -196,11 +196,11 @@ class UnknownTargetError(TargetError):
 
 
 class PatternError(TargetError, ValueError):
-    """A pattern over names that is none: what follows `re:` is no regular expression, or it is too long.
+    """A pattern over names that is none: what follows `re:` is not a regular expression, or it is too long.
 
     >>> blobkit.simulate_deref(demo.small(), "re:shop/(web")
     Traceback (most recent call last):
-    blobkit.errors.PatternError: 'shop/(web' is no regular expression (missing )...
+    blobkit.errors.PatternError: 'shop/(web' is not a regular expression (missing )...
     """
 
 

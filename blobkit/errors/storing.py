@@ -36,7 +36,7 @@ class InvalidDigestError(BlobkitError, ValueError):
 
     >>> demo.small().get("sha256:abc")
     Traceback (most recent call last):
-    blobkit.errors.InvalidDigestError: 'sha256:abc' is no digest...
+    blobkit.errors.InvalidDigestError: 'sha256:abc' is not a digest...
     """
 
     def is_blob_not_exists(self) -> bool:
