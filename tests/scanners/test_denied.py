@@ -29,10 +29,13 @@ __all__ = ["common"]
 LOST = ("damaged", "missing", "tag-without-content")
 """Findings that would send somebody to copy again what is there."""
 AS_NOBODY = f"""
-import os
+import importlib, os, pkgutil
 import pandas
-import blobkit, blobkit.cli, blobkit.commands.auditing
+import blobkit, blobkit.cli
 if os.geteuid() == 0:
+    for module in pkgutil.walk_packages(blobkit.__path__, "blobkit."):
+        if not module.name.startswith(("blobkit.__main__", "blobkit.testing", "blobkit.views")):
+            importlib.import_module(module.name)
     blobkit.audit(blobkit.snapshot.snapshot.build("oci", "x", nodes={{"key": [], "size": []}},
         links={{"source": [], "target": []}}, pins={{"node": []}})).to_dict()
     pandas.DataFrame({{"a": [1]}}).to_dict("records")
