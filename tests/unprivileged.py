@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import shutil
 import tempfile
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,14 +16,25 @@ import pandas as pd
 import pytest
 
 import blobkit
+from blobkit.snapshot.snapshot import build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NOBODY = 65534
 
-LOADED = (pd, blobkit.scan, blobkit.audit)
-"""What must be imported before: another user may not be able to read where Python is."""
+LEFT_OUT = ("blobkit.__main__", "blobkit.testing", "blobkit.views")
+
+
+@cache
+def import_all() -> None:
+    """Import all modules of blobkit: another user may not be able to read the directory of Python."""
+    for module in pkgutil.walk_packages(blobkit.__path__, "blobkit."):
+        if not module.name.startswith(LEFT_OUT):
+            importlib.import_module(module.name)
+    snapshot = build("oci", "x", nodes={"key": [], "size": []}, links={"source": [], "target": []}, pins={"node": []})
+    blobkit.audit(snapshot).to_dict()  # pandas and pyarrow import modules when they are first used
+    pd.DataFrame({"a": [1]}).to_dict("records")
 
 
 @contextmanager
@@ -29,6 +43,7 @@ def unprivileged() -> Iterator[None]:
     if os.geteuid() != 0:
         yield
         return
+    import_all()
     groups = os.getgroups()
     os.setgroups([])
     os.seteuid(NOBODY)
