@@ -105,16 +105,18 @@ steep = partial(Kernel, weight=STEEP)
 def on_disk(plain: Callable[..., object]) -> bool:
     """Return whether numba has compiled code of this function on disk.
 
-    A guess: numba also checks that the code fits the file and the processor. A wrong guess costs only time.
+    A guess: numba also checks that the code fits the file and the processor. A wrong guess costs only time. A cache
+    directory that this user may not read is as an empty one.
     """
     code, version = plain.__code__, f"py{sys.version_info[0]}{sys.version_info[1]}{getattr(sys, 'abiflags', '')}"
     file = Path(os.path.abspath(code.co_filename))  # noqa: PTH100 (as numba does: links are not followed)
     name = f"{file.stem}.{plain.__qualname__}-{code.co_firstlineno}.{version}.nbi"
     below = f"{file.parent.name}_{hashlib.sha1(os.fsencode(file.parent), usedforsecurity=False).hexdigest()}"
     if given := os.environ.get("NUMBA_CACHE_DIR"):
-        return Path(given, below, name).exists()
+        return os.path.exists(Path(given, below, name))  # noqa: PTH110 (Path.exists may raise PermissionError)
     home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return any(path.exists() for path in (file.parent / "__pycache__" / name, home / "numba" / below / name))
+    places = (file.parent / "__pycache__" / name, home / "numba" / below / name)
+    return any(map(os.path.exists, places))
 
 
 @cache

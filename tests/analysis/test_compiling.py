@@ -16,6 +16,9 @@ import pytest
 from blobkit import progress
 from blobkit.analysis import compiling
 from blobkit.analysis.compiling import Kernel, on_disk, steep
+from unprivileged import barred, common
+
+__all__ = ["common"]
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,3 +171,10 @@ def test_nothing_is_said_where_progress_is_off(
     list(progress.watched([], "x", show=True))
     assert progress.show_line("two")
     assert capsys.readouterr().err.split() == ["two"]
+
+
+def test_a_cache_that_may_not_be_read_is_as_an_empty_one(common: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(common / "kept"))
+    (common / "kept").mkdir()
+    with barred(common / "kept"):
+        assert not on_disk(test_a_big_first_call_is_compiled_at_once)
