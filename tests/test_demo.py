@@ -47,6 +47,7 @@ def files(root: Path) -> dict[str, tuple[int, int]]:
     }
 
 
+@pytest.mark.slow
 def test_a_temporary_example_store_goes_when_python_ends() -> None:
     code = "from blobkit import demo; path = demo.images(unit=1); assert path.is_dir(); print(path)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

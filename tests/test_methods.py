@@ -33,6 +33,7 @@ def test_a_method_is_the_function(name: str) -> None:
     assert (getattr(blobkit.Store, name) is method) == (name != "simulate_deref")
 
 
+@pytest.mark.slow
 def test_methods_of_a_snapshot_answer_as_the_functions_do(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     image = registry.push("a", "1", "base", "own")

@@ -78,6 +78,7 @@ def test_what_holds_each_node_directly(case: tuple[Graph, dict[int, list[str]]],
         assert set(told[len(links) :]) <= set(pins)
 
 
+@pytest.mark.slow
 def test_with_little_room_fewer_names_are_told_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(referrers, "ROOM", 1)
     n, most = 600, 100

@@ -193,6 +193,7 @@ def test_a_saved_snapshot_is_an_address(store: str, tmp_path: Path) -> None:
     assert said("simulate", saved, demo.TARGET).splitlines()[0] == said("simulate", store, demo.TARGET).splitlines()[0]
 
 
+@pytest.mark.slow
 def test_audit_as_json_has_the_totals_the_blobs_and_the_tags(store: str) -> None:
     told = json.loads(said("audit", store, "--json", "--top", "3"))
     frame = blobkit.to_frame(store)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 
+import pytest
+
 from blobkit.oci.nested import parse_nested
 
 TEXTS = ('{"a": [1, -2.5e3, "x\\n\\u00e9", {"b": null}], "c": {}}', "[[], {}, [[]], true]", '"x"', " 0 ", "[]")
@@ -26,6 +28,7 @@ def read(text: str, *, nested: bool) -> object:
         return "refused"
 
 
+@pytest.mark.slow
 def test_texts_that_are_nearly_json() -> None:
     rng = random.Random(3)  # noqa: S311 (no secret)
     seen = set()

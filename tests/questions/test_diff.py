@@ -131,6 +131,7 @@ def test_brute_force(data: st.DataObject, counting: bool) -> None:  # noqa: FBT0
     assert bool(diff) == bool(want or changed)
 
 
+@pytest.mark.slow
 def test_a_registry_whose_tags_were_removed_and_collected_by_hand(
     dataset: Callable[[str], tuple[Path, dict[str, object]]], tmp_path: Path
 ) -> None:

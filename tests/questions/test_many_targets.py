@@ -125,6 +125,7 @@ def test_the_pins_on_several_nodes(snapshot: Snapshot, nodes: list[int]) -> None
     assert found.tolist() == [row for node in nodes for row in rows_on(snapshot, node)]
 
 
+@pytest.mark.slow
 def test_every_other_tag_of_a_frame() -> None:
     snapshot = images(3000)
     tags = blobkit.tags_frame(snapshot)

@@ -132,6 +132,7 @@ def test_rules_together() -> None:
     assert list(why(plan).values()) == ["not older than 10d", "keep a:3", "among the last 1 of its repository"]
 
 
+@pytest.mark.slow
 def test_what_is_kept(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     one = registry.push("team/app", "1", "base", "one")

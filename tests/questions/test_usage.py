@@ -427,6 +427,7 @@ def test_it_shows_itself(tmp_path: Path) -> None:
     assert blobkit.to_frame(answer) is answer.frame
 
 
+@pytest.mark.slow
 def test_to_dict_and_the_shell(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     registry.push("r", "1", "content")

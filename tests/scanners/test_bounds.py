@@ -42,6 +42,7 @@ def test_few_odd_layers_are_told_one_by_one(tmp_path: Path) -> None:
     assert len(odd_messages(layout.scan())) == ODD_KEPT
 
 
+@pytest.mark.slow
 def test_many_odd_entries_and_links(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "x")
     orphan = layout.blob("orphan")

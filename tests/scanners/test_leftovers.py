@@ -287,6 +287,7 @@ def test_a_directory_that_is_listed_twice_counts_once(layout: Layout) -> None:
     assert disk.bytes == sum((layout.root / name).stat().st_size for name in ("index.json", "oci-layout")) + 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_files_anywhere_are_told(layout: Layout, registry: Registry, tmp_path: Path, seed: int) -> None:
     go = GoStore(tmp_path / "go")

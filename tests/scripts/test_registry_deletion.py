@@ -50,6 +50,7 @@ def test_platforms_go_unless_another_tag_of_the_repository_needs_them(
     assert served.ask("HEAD", f"/v2/app/manifests/{amd['digest']}")[0] == 404
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", TOOLS)
 def test_a_platform_that_another_repository_keeps_is_unlinked_here(served: Served, tool: str) -> None:
     for repo in ("app", "other/app"):

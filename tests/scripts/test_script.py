@@ -321,6 +321,7 @@ def test_what_is_dropped_is_not_said_to_break(tmp_path: Path) -> None:
         assert "no longer pull" not in preview.script()
 
 
+@pytest.mark.slow
 def test_a_store_of_our_own(tmp_path: Path) -> None:
     with blobkit.LocalStore(tmp_path / "it's a store", durability="off") as store:
         low, plain = store.put(b"low"), store.put(b"plain")

@@ -190,6 +190,7 @@ def test_content_is_durable_before_its_name_and_its_name_before_the_commit(tmp_p
     in_order(calls["deref"], "write:-wal", "fsync:-wal", "unlink:blobs/sha256/")
 
 
+@pytest.mark.slow
 def test_a_removal_is_durable_before_the_file_goes_at_every_level(tmp_path: Path) -> None:
     for durability in ("normal", "off"):
         calls = traced(tmp_path / durability, tmp_path, durability)

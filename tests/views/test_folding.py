@@ -179,6 +179,7 @@ def test_long_chains_and_cycles_are_drawn(closed: bool) -> None:  # noqa: FBT001
     assert [bar.name for bar in bars][-1] == "levels 6 to 29999, index"
 
 
+@pytest.mark.slow
 def test_steps_start_where_the_one_before_ended_and_add_up(store: Snapshot) -> None:
     for preview in previews(store):
         reached, *bars = steps(preview)

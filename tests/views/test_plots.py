@@ -265,6 +265,7 @@ def test_a_preview_names_what_goes_what_stays_and_who_keeps_it() -> None:
     assert "1 layer, 1.0 MiB freed" in bars
 
 
+@pytest.mark.slow
 def test_there_is_one_mark_for_each_group_and_its_area_is_bytes() -> None:
     made = Images()
     big, small = made.blob("layer", 4 * 2**20), made.blob("layer", 2**20)
