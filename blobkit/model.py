@@ -71,15 +71,15 @@ class Descriptor(Answer):
         holds = f"{count(self.pins, 'pin')} and {count(self.refcount - self.pins, 'link')} hold it"
         return f"{abbreviate(self.digest)}, {human_bytes(self.size)}: {holds}"
 
-    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
-        """Return the media type and the time, the tags, the links."""
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:  # noqa: ARG002 (lines, no table)
+        """Return the media type and the time."""
         kind = self.media_type or "media type unknown"
         about = (f"{kind}, here since {self.created:%Y-%m-%d %H:%M:%S} UTC", f"digest: {self.digest}")
-        return (
-            Section("", about),
-            _part("Tags", "tag", self.tags, rows),
-            _part("Links to", "digest", self.links, rows),
-        )
+        return (Section("", about),)
+
+    def details(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return the tags and the links."""
+        return _part("Tags", "tag", self.tags, rows), _part("Links to", "digest", self.links, rows)
 
     def to_dict(self) -> dict[str, object]:
         """Return the facts as plain values that JSON can hold."""
@@ -129,7 +129,7 @@ class Freed(Answer):
         return f"freed {count(len(self), 'blob')}, {human_bytes(self.bytes)}"
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
-        """Return the levels of the cascade; folded, the digests."""
+        """Return the levels of the cascade."""
         shown = self.levels[:rows]
         levels = columns_table(
             {
@@ -138,7 +138,11 @@ class Freed(Answer):
                 "bytes": [size for _, size in shown],
             }
         )
-        return Section("", table=levels), _part("Blobs", "digest", self.digests, rows)
+        return (Section("", table=levels),)
+
+    def details(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return the digests."""
+        return (_part("Blobs", "digest", self.digests, rows),)
 
     def to_dict(self) -> dict[str, object]:
         """Return the answer as plain values that JSON can hold."""
@@ -151,9 +155,9 @@ class Freed(Answer):
 
 
 def _part(title: str, column: str, values: Sequence[str], rows: int) -> Section:
-    """Return the first of these values as a folded section of one column."""
+    """Return the first of these values as a section of one column."""
     shown = columns_table({column: list(values[:rows])})
-    return Section(title, table=Table(shown.columns, max(len(values) - rows, 0)), folded=True)
+    return Section(title, table=Table(shown.columns, max(len(values) - rows, 0)))
 
 
 class Link(NamedTuple):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from blobkit.present.answer import Answer
 from blobkit.present.cells import is_none
 from blobkit.present.sections import Column, Section, Table
 from blobkit.present.units import Unit, unit_of
@@ -59,7 +60,7 @@ class Rows:
         return sorted({place for (place, _), hit in zip(flat, hits, strict=True) if hit})
 
 
-class Arranged:
+class Arranged(Answer):
     """An answer with only the selected rows in its tables."""
 
     def __init__(self, answer: SupportsSections, rows: Rows) -> None:

@@ -16,6 +16,7 @@ from blobkit.commands.shown import (
     scanned,
     script_option,
 )
+from blobkit.present.answer import Answer
 from blobkit.present.plain import records
 from blobkit.present.sections import ROWS_SHOWN, Section, frame_table
 from blobkit.questions.comparison import compare_gc as comparison_of
@@ -154,7 +155,7 @@ def compare_gc(address: str, tool: str, *, out: Output) -> None:
     out.answer(answer, answer.to_dict)
 
 
-class _Untagged:
+class _Untagged(Answer):
     """The untagged manifests, what needs them, and the bytes that dropping the others would free."""
 
     def __init__(self, preview: Preview, frame: pd.DataFrame) -> None:

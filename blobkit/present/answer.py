@@ -29,6 +29,10 @@ class Answer:
         """Return the answer as sections of lines and tables, with at most `rows` rows in each table."""
         raise NotImplementedError
 
+    def details(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:  # noqa: ARG002 (most answers have none)
+        """Return further sections, which HTML folds and text omits."""
+        return ()
+
     def __repr__(self) -> str:
         """Return the type and the answer in one line."""
         return f"<{type(self).__name__}: {self.title()}>"

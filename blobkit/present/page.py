@@ -45,14 +45,15 @@ def answer_html(answer: SupportsSections, rows: int = ROWS_SHOWN) -> str:
 def _page(answer: SupportsSections, rows: int) -> str:
     first, *others = answer.sections(rows) or (None,)
     parts = [] if first is None else [_lines(first.lines), _table(first.table)]
-    parts += [_folding(section) for section in others if section.lines or section.table]
+    parts += [_folding(section, " open") for section in others]
+    parts += [_folding(section, "") for section in answer.details(rows)]
     return f'<div class="blobkit">{STYLE}<b>{_escaped(answer.title())}</b>{"".join(parts)}</div>'
 
 
-def _folding(section: Section) -> str:
-    is_open = "" if section.folded else " open"
+def _folding(section: Section, state: str) -> str:
+    """Return a section to open and close; "" if it is empty."""
     body = _lines(section.lines) + _table(section.table)
-    return f"<details{is_open}><summary>{_escaped(section.title)}</summary>{body}</details>"
+    return body and f"<details{state}><summary>{_escaped(section.title)}</summary>{body}</details>"
 
 
 def _lines(lines: Sequence[str]) -> str:

@@ -54,12 +54,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of an answer. `folded`: a detail; HTML shows its title until it is opened, and text omits it."""
+    """A part of an answer."""
 
     title: str
     lines: tuple[str, ...] = ()
     table: Table | None = None
-    folded: bool = False
 
 
 class SupportsSections(Protocol):
@@ -71,6 +70,10 @@ class SupportsSections(Protocol):
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
         """Return the sections, with at most `rows` rows in each table; the first section needs no title."""
+        ...
+
+    def details(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return further sections: HTML shows their titles until they are opened, and text omits them."""
         ...
 
 

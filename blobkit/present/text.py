@@ -58,9 +58,9 @@ def answer_text(answer: SupportsSections, style: TextStyle = HUMAN) -> str:
     """Return an answer as text: its title, then its sections."""
     most = 2**62 if style.rows is None else style.rows
     parts = _heading(answer.title(), style)
-    for number, section in enumerate(answer.sections(most)):
-        if style.details or not section.folded:
-            parts += _section(section, style, is_first=number == 0)
+    details = answer.details(most) if style.details else ()
+    for number, section in enumerate((*answer.sections(most), *details)):
+        parts += _section(section, style, is_first=number == 0)
     return "\n".join(parts)
 
 

@@ -29,7 +29,6 @@ from blobkit.snapshot.tables import codes, ids
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from blobkit.present.sections import Table
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.snapshot.snapshot import Snapshot
 
@@ -273,17 +272,17 @@ class Comparison(Answer):
         return f" and {more:,} more" if more > 0 else ""
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
-        """Return the removed blobs, needed ones first; folded: the names that would break, the blobs kept in vain."""
-        return (
-            Section("", tuple(self._lines()), self._removed_table(rows)),
-            Section("Names that would break", table=frame_table(self.broken, rows=rows), folded=True),
-            Section("Kept in vain", table=frame_table(self.kept, rows=rows, total=["size"]), folded=True),
-        )
+        """Return the removed blobs with names that need each, needed ones first."""
+        columns, heading = ("digest", "size", "kind", "still_needed_by"), {"still_needed_by": "needed by"}
+        removed = frame_table(self.frame, columns, rows=rows, total=["size"], names=heading)
+        return (Section("", tuple(self._lines()), removed),)
 
-    def _removed_table(self, rows: int) -> Table:
-        """Return the removed blobs, with names that need each and their number."""
-        columns = ("digest", "size", "kind", "still_needed_by")
-        return frame_table(self.frame, columns, rows=rows, total=["size"], names={"still_needed_by": "needed by"})
+    def details(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return the names that would break, and the blobs kept in vain."""
+        return (
+            Section("Names that would break", table=frame_table(self.broken, rows=rows)),
+            Section("Kept in vain", table=frame_table(self.kept, rows=rows, total=["size"])),
+        )
 
 
 def compare_gc(x: SupportsSnapshot | Address, tool: str) -> Comparison:

@@ -214,17 +214,17 @@ class Diff(Answer):
                 lines.append(f"names {change}: {shown}{more}")
         return [truncate(line, LINE_SHOWN) for line in lines]
 
-    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
-        """Return the causes that occur; folded: the biggest blobs and the names that changed."""
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:  # noqa: ARG002 (there are few causes)
+        """Return the causes that occur."""
+        return (Section("", tuple(self._lines()), frame_table(self.frame[self.frame["blobs"] > 0])),)
+
+    def details(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return the biggest blobs and the names that changed."""
         blobs = self.blobs.sort_values("size", ascending=False, kind="stable")
+        columns = ("digest", "size", "net", "cause", "tags_before", "tags_after")
         return (
-            Section("", tuple(self._lines()), frame_table(self.frame[self.frame["blobs"] > 0])),
-            Section(
-                "Changed blobs, the biggest first",
-                table=frame_table(blobs, ("digest", "size", "net", "cause", "tags_before", "tags_after"), rows=rows),
-                folded=True,
-            ),
-            Section("Changed names", table=frame_table(self.tags, rows=rows), folded=True),
+            Section("Changed blobs, the biggest first", table=frame_table(blobs, columns, rows=rows)),
+            Section("Changed names", table=frame_table(self.tags, rows=rows)),
         )
 
 

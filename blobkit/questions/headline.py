@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from blobkit.questions.preview import Preview
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["as_promised", "headline", "not_holding", "notes", "sections_of", "waits", "with_names"]
+__all__ = ["as_promised", "details_of", "headline", "not_holding", "notes", "sections_of", "waits", "with_names"]
 
 _LONG = re.compile(r"\b(sha\d{3}:[0-9a-f]{12})[0-9a-f]{52,}")
 NOTICES_SHOWN = 3
@@ -76,16 +76,20 @@ def notes(preview: Preview) -> list[str]:
 
 
 def sections_of(preview: Preview, rows: int) -> tuple[Section, ...]:
-    """Return the notes and the biggest freed blobs; folded: the reasons why others stay."""
+    """Return the notes and the biggest freed blobs."""
     freed = preview.freed.sort_values("size", ascending=False, kind="stable")
     columns = ("digest", "size", "level", "kind", "tags")
+    return (Section("", tuple(notes(preview)), frame_table(freed, columns, rows=rows, total=["size"])),)
+
+
+def details_of(preview: Preview, rows: int) -> tuple[Section, ...]:
+    """Return the blobs that stay, those that the collector leaves, and names that free more with the targets."""
     waiting = frame_table(preview.waiting, ("digest", "size", "held_by", "reason"), rows=rows, total=["size"])
     also = frame_table(preview.also_drop, ("tag", "bytes", "alone", "extra", "digest"), rows=rows)
     return (
-        Section("", tuple(notes(preview)), frame_table(freed, columns, rows=rows, total=["size"])),
         _kept(preview, rows),
-        Section("The collector leaves these", table=waiting, folded=True),
-        Section("Names that free more together with these than alone", table=also, folded=True),
+        Section("The collector leaves these", table=waiting),
+        Section("Names that free more together with these than alone", table=also),
     )
 
 
@@ -95,7 +99,7 @@ def _kept(preview: Preview, rows: int) -> Section:
     shown = frame_table(preview.why_kept(stays[:rows]), ("digest", "size", "kind", "still_needed_by"), rows=rows)
     rest = stays[len(shown) :]
     table = replace(shown, more=len(rest), rest={"size": int(size[rest].sum())})
-    return Section(f"Kept: {_what(len(stays), int(size[stays].sum()))}", table=table, folded=True)
+    return Section(f"Kept: {_what(len(stays), int(size[stays].sum()))}", table=table)
 
 
 def with_names(snapshot: Snapshot, dropped: PinSelection, names: Sequence[str]) -> PinSelection:

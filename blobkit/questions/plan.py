@@ -206,13 +206,14 @@ class Plan(Answer):
         return [truncate(line, LINE_SHOWN) for line in lines]
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
-        """Return the names that free most when dropped alone; folded: the reasons why the others stay."""
+        """Return the names that free most when dropped alone."""
         columns = ("digest", "modified", "exclusive", "cost")
         top = self.frame.sort_values("exclusive", ascending=False, kind="stable")
-        return (
-            Section("", tuple(self._lines()), frame_table(top, columns, rows=rows)),
-            Section("Names that stay, and why", table=frame_table(self.spared, rows=rows), folded=True),
-        )
+        return (Section("", tuple(self._lines()), frame_table(top, columns, rows=rows)),)
+
+    def details(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return the reasons why the other names stay."""
+        return (Section("Names that stay, and why", table=frame_table(self.spared, rows=rows)),)
 
     @property
     def _alone(self) -> NDArray[np.int64]:

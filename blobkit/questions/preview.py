@@ -22,7 +22,7 @@ from blobkit.protocols import as_snapshot, written
 from blobkit.questions.collecting import Collected, Collection, collected, collection_of, waiting
 from blobkit.questions.columns import keys, levels_frame, objects
 from blobkit.questions.deletion import Deletion
-from blobkit.questions.headline import headline, not_holding, notes, sections_of
+from blobkit.questions.headline import details_of, headline, not_holding, notes, sections_of
 from blobkit.questions.impact import also_drop, broken_tags
 from blobkit.questions.inputs.targets import resolve
 from blobkit.questions.untagged import MIN_AGE, Untagged, dropped_untagged, only_groups, revisions_view
@@ -290,8 +290,12 @@ class Preview(Answer):
         return notes(self)
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
-        """Return the notes and the biggest freed blobs; folded: the reasons why others stay."""
+        """Return the notes and the biggest freed blobs."""
         return sections_of(self, rows)
+
+    def details(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return the reasons why other blobs stay."""
+        return details_of(self, rows)
 
 
 def simulate_deref(

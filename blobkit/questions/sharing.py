@@ -19,7 +19,6 @@ from blobkit.render import count, human_bytes, truncate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from blobkit.present.sections import Table
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.inputs.grouping import By, Held
     from blobkit.snapshot.snapshot import Snapshot
@@ -89,12 +88,12 @@ class Sharing(Answer):
         return f"{shared} are shared by {truncate(self.by, NAME_SHOWN)}, in {count(int(self._several.sum()), 'set')}"
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
-        """Return the biggest sets of groups; folded: the bytes that pairs of groups share."""
+        """Return the biggest sets of groups."""
         sets = frame_table(self.frame, rows=rows, total=("blobs", "bytes"))
         lines = (truncate(self.snapshot.caption(), LINE_SHOWN),)
-        return Section("", lines, sets), Section("Shared by two groups", table=self._pairs_table(rows), folded=True)
+        return (Section("", lines, sets),)
 
-    def _pairs_table(self, rows: int) -> Table:
+    def details(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
         """Return the pairs of different groups that share most."""
         matrix = self.pairs.to_numpy()
         first, second = np.nonzero(np.triu(matrix, 1))
@@ -102,7 +101,7 @@ class Sharing(Answer):
         first, second = first[order], second[order]
         names = self.pairs.index.to_numpy(object)
         pairs = {"group": names[first], "with": names[second], "bytes": matrix[first, second]}
-        return frame_table(pd.DataFrame(pairs), rows=rows)
+        return (Section("Shared by two groups", table=frame_table(pd.DataFrame(pairs), rows=rows)),)
 
 
 def sharing(x: SupportsSnapshot | Address, by: By = "repo", *, policy: str | None = None) -> Sharing:

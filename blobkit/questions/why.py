@@ -214,13 +214,15 @@ class Why(Answer):
         return [truncate(line, LINE_SHOWN) for line in lines]
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
-        """Return the nearest pins that hold the blob; folded: a shortest path from each of them."""
+        """Return the nearest pins that hold the blob."""
+        pins = frame_table(self.frame, ("tag", "pin", "digest", "links"), rows=rows)
+        return (Section("", tuple(self._lines()), pins),)
+
+    def details(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return a shortest path from each of the nearest pins."""
         names = list(islice(self.paths, rows))
         ways = columns_table({"tag": names, "way": [self.paths[name] for name in names]}, {"way": Unit.NAMES})
-        return (
-            Section("", tuple(self._lines()), frame_table(self.frame, ("tag", "pin", "digest", "links"), rows=rows)),
-            Section("Paths to it", table=ways, folded=True),
-        )
+        return (Section("Paths to it", table=ways),)
 
 
 def _few(found: tuple[str, ...]) -> str:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import pytest
 
+from blobkit.present.answer import Answer
 from blobkit.present.sections import Section, Table, columns_table
 from blobkit.present.text import TextStyle, answer_text, columns_of, table_text
 from blobkit.present.units import Unit
-
-if TYPE_CHECKING:
-    from blobkit.present.answer import Answer
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 ADVICE = "nothing holds these, so the collector of this store takes them when it is run the next time"
@@ -90,7 +87,7 @@ def test_colours_are_for_terminals_and_escapes_of_strangers_for_nobody() -> None
     assert "\u202e" not in coloured
 
 
-class Told:
+class Told(Answer):
     """An answer with a line, a table and a detail."""
 
     def title(self) -> str:
@@ -100,9 +97,11 @@ class Told:
         things = columns_table({"tag": ["a", "b"][:rows]})
         return (
             Section("", ("a line",), Table(things.columns, 2 - len(things))),
-            Section("Details", ("more of it",), folded=True),
             Section("Nothing", table=columns_table({"tag": []})),
         )
+
+    def details(self, rows: int = 10) -> tuple[Section, ...]:  # noqa: ARG002
+        return (Section("Details", ("more of it",)),)
 
 
 def test_details_are_shown_on_demand_and_empty_sections_never() -> None:

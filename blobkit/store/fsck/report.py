@@ -81,20 +81,18 @@ class Fsck(Answer):
         lines = [self.title(), *map(str, self.findings[:LINES]), *([f"and {more:,} more"] if more > 0 else [])]
         return "\n".join([*lines, *self._notes()])
 
-    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
-        """Return the notes, the number of findings of each kind, and the first findings."""
+    def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:  # noqa: ARG002 (there are few kinds)
+        """Return the notes, and the number of findings of each kind."""
         kinds = columns_table({"finding": list(self.counts), "number": list(self.counts.values())})
-        return (
-            Section("", tuple(self._notes()), kinds),
-            Section("The first of them", table=self._table(rows), folded=True),
-        )
+        return (Section("", tuple(self._notes()), kinds),)
 
-    def _table(self, rows: int) -> Table:
+    def details(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
+        """Return the first findings."""
         shown = self.findings[:rows]
         names = ("code", "digest", "message", "action")
         columns = {name: [to_utf8(getattr(finding, name)) for finding in shown] for name in names}
         table = columns_table(columns, {"action": Unit.PROSE})
-        return Table(table.columns, max(len(self) - rows, 0))
+        return (Section("The first of them", table=Table(table.columns, max(len(self) - rows, 0))),)
 
     def _notes(self) -> list[str]:
         return [f"note: {printable(to_utf8(note))}" for note in self.notes]

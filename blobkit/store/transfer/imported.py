@@ -50,9 +50,12 @@ class Imported(Answer):
         )
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:  # noqa: ARG002 (lines, no table)
-        """Return the first notices; folded, what was read."""
-        notices = Section("", tuple(f"notice: {text}" for text in self._shown()))
-        return notices, Section("Source", (printable(self.source),), folded=True)
+        """Return the first notices."""
+        return (Section("", tuple(f"notice: {text}" for text in self._shown())),)
+
+    def details(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:  # noqa: ARG002 (a line, no table)
+        """Return what was read."""
+        return (Section("Source", (printable(self.source),)),)
 
     def to_dict(self) -> dict[str, object]:
         """Return the answer as plain values that JSON can hold."""
