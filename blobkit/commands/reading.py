@@ -77,13 +77,16 @@ def untagged(address: str, groups: tuple[str, ...], *, tool: str | None, out: Ou
     """
     snapshot = scanned(address, None)
     answer = simulate_deref(snapshot, untagged=True, groups=groups)
-    frame = untagged_frame(snapshot)
-    frame = frame[frame["repo"].isin(groups)] if groups else frame
     if tool is not None:
         print_script(answer.script(tool))
-    else:
-        body = {"untagged": records(frame.set_index("repo")), **answer.to_dict()}
-        out.answer(_Untagged(answer, frame), lambda: body, rows=None)
+        return
+    frame = untagged_frame(snapshot)
+    frame = frame[frame["repo"].isin(groups)] if groups else frame
+    out.answer(
+        _Untagged(answer, frame),
+        lambda: {"untagged": records(frame.set_index("repo")), **answer.to_dict()},
+        rows=None,
+    )
 
 
 @click.command()
