@@ -170,6 +170,16 @@ def graphs(draw: st.DrawFn, *, cyclic: bool = False, largest: int = 12) -> Graph
     return Graph(sizes, pins, links)
 
 
+@st.composite
+def droppings(draw: st.DrawFn) -> tuple[Graph, dict[int, list[str]], list[str], bool]:
+    """A graph, a name for every pin, some of the names, and whether the store counts."""
+    graph = draw(graphs(cyclic=draw(st.booleans())))
+    names = {node: [f"n{node}-{i}" for i in range(graph.pins[node])] for node in graph.pinned()}
+    every = [name for found in names.values() for name in found]
+    chosen = draw(st.lists(st.sampled_from(every), min_size=1, unique=True)) if every else []
+    return graph, names, chosen, draw(st.booleans())
+
+
 def hard_graph(*, cyclic: bool) -> tuple[Graph, dict[int, list[str]], dict[str, str | None]]:
     """A graph as `named_graphs` draws it, with all that is seldom drawn at once.
 

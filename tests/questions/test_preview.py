@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 import blobkit
-from graphs import Graph, graphs, key, node_of, snapshot_of
+from graphs import Graph, droppings, key, node_of, snapshot_of
 from layouts import INDEX, MANIFEST, Layout, Registry, nowhere, sha
 
 if TYPE_CHECKING:
@@ -20,16 +19,6 @@ if TYPE_CHECKING:
     from blobkit.questions.preview import Preview
 
 HTML_LIMIT = 15_000
-
-
-@st.composite
-def droppings(draw: st.DrawFn) -> tuple[Graph, dict[int, list[str]], list[str], bool]:
-    """A graph, a name for every pin, some of the names, and whether the store counts."""
-    graph = draw(graphs(cyclic=draw(st.booleans())))
-    names = {node: [f"n{node}-{i}" for i in range(graph.pins[node])] for node in graph.pinned()}
-    every = [name for found in names.values() for name in found]
-    chosen = draw(st.lists(st.sampled_from(every), min_size=1, unique=True)) if every else []
-    return graph, names, chosen, draw(st.booleans())
 
 
 @pytest.mark.slow
