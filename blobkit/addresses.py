@@ -31,8 +31,8 @@ SCANNERS = {
 OWN, SNAPSHOT = "blobkit", "snapshot"
 KINDS = (OWN, *SCANNERS, SNAPSHOT)
 LOOKED_FOR = ", ".join([*(f"{kind.name} ({kind.signs})" for kind in STORES.values()), "snapshot (snapshot.json)"])
-UP, DOWN, ENTRIES, SHOWN = 3, 1, 1000, 3
-"""Limits of the search for a near store: directories above the path, levels below, entries; and stores to show."""
+UP, ENTRIES, SHOWN = 3, 1000, 3
+"""Limits of the search for a near store: directories above the path, entries in it; and stores to show."""
 
 _HTTP = (
     "on the host of the registry give its storage directory, such as /var/lib/registry; "

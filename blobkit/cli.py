@@ -94,6 +94,8 @@ def _log_on_stderr() -> None:
     """Show the log on stderr; it is silent by default."""
     import logging  # noqa: PLC0415 (few commands log)
 
+    from blobkit.log import log  # noqa: PLC0415
+
     class Lines(logging.Formatter):
         """A log format that escapes untrusted names."""
 
@@ -102,9 +104,8 @@ def _log_on_stderr() -> None:
 
     handler = logging.StreamHandler()
     handler.setFormatter(Lines("%(asctime)s %(message)s", "%H:%M:%S"))
-    logger = logging.getLogger("blobkit")
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG)
 
 
 def main() -> None:

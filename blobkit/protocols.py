@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Address = str | os.PathLike[str]
 
 __all__ = [
+    "SUMMED",
     "Area",
     "Content",
     "Inspected",
@@ -98,6 +99,10 @@ def write_scripts_with(writer: Callable[..., str]) -> None:
 def written(preview: object, tool: str | None, heading: Sequence[str] = ()) -> str:
     """Return the script that carries out a preview with `tool`; the lines of `heading` come first."""
     return _writers[0](preview, tool, heading=heading)
+
+
+SUMMED = 200_000
+"""The most blobs, or nodes, to analyse for the repr of a store or snapshot, which must appear at once."""
 
 
 def summarise_with(summariser: Callable[[SupportsSnapshot], SupportsSections]) -> None:

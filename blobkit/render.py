@@ -22,6 +22,7 @@ __all__ = [
     "in_shell",
     "join_some",
     "printable",
+    "signed_bytes",
     "to_utf8",
     "truncate",
 ]
@@ -44,6 +45,15 @@ def human_bytes(number: int) -> str:
         value /= 1024
         unit += 1
     return f"{int(number)} B" if unit == 0 else f"{value:.1f} {UNITS[unit]}"
+
+
+def signed_bytes(number: int) -> str:
+    """Return a change in bytes for people, with its sign.
+
+    >>> signed_bytes(1536), signed_bytes(-5)
+    ('+1.5 KiB', '-5 B')
+    """
+    return f"{'+' if number > 0 else ''}{human_bytes(number)}"
 
 
 def count(number: int, noun: str) -> str:

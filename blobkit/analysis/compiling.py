@@ -9,7 +9,6 @@ counted in blobs and links, never in seconds, so the same calls always run in th
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import sys
 from functools import cache, partial
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 
 import numpy as np
 
+from blobkit.log import log
 from blobkit.progress import show_line
 
 if TYPE_CHECKING:
@@ -44,8 +44,6 @@ MESSAGE = "compiling the analysis, once per machine ..."
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_log = logging.getLogger("blobkit")
 
 
 class Kernel(Generic[P, R]):
@@ -132,7 +130,7 @@ def _listen() -> None:
         def on_start(self, found: event.Event) -> None:
             plain = found.data["dispatcher"].py_func
             if plain.__module__.startswith("blobkit."):
-                _log.info("compiling %s.%s, once per machine", plain.__module__, plain.__qualname__)
+                log.info("compiling %s.%s, once per machine", plain.__module__, plain.__qualname__)
                 self.announced = self.announced or show_line(MESSAGE)
 
         def on_end(self, found: event.Event) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from blobkit.analysis import kernels
 from blobkit.analysis.referrer_kernels import links_to
 from blobkit.cache import memoized
+from blobkit.snapshot.sets import ranges
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,9 +61,7 @@ def incoming(graph: ReferenceGraph) -> tuple[NDArray[np.int64], NDArray[np.int32
 
 def take_ranges(start: NDArray[np.int64], values: NDArray[Number], nodes: NDArray[np.int32]) -> NDArray[Number]:
     """Return `values[start[i]:start[i + 1]]` of all these nodes, concatenated."""
-    number = start[nodes + 1] - start[nodes]
-    shift = np.repeat(start[nodes] - (np.cumsum(number) - number), number)
-    found: NDArray[Number] = values[np.arange(len(shift)) + shift]
+    found: NDArray[Number] = values[ranges(start[nodes], start[nodes + 1])]
     return found
 
 

@@ -9,7 +9,7 @@ import click
 
 from blobkit.present.answer import Answer
 from blobkit.present.cells import is_none
-from blobkit.present.sections import Column, Section, Table
+from blobkit.present.sections import EVERY, Column, Section, Table
 from blobkit.present.units import Unit, unit_of
 from blobkit.questions.inputs.patterns import matches
 from blobkit.render import choices
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Arranged", "Rows"]
 
-EVERY = 2**62
 NAMED = frozenset({Unit.NAME, Unit.NAMES})
 
 

@@ -45,25 +45,23 @@ def words(*known: str) -> Complete:
     return offer
 
 
-def policies(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Offer the policies of the store, or all if the store is not known yet."""
-    with _in_time():
-        return _starting([policy.name for kind in _kinds(ctx) for policy in kind.policies], incomplete)
-    return []
+def _of_kinds(names: Callable[[Kind], Iterable[str]]) -> Complete:
+    """Return a completion that offers these names of the store's kind, or of all kinds if the store is not known."""
+
+    def offer(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        with _in_time():
+            return _starting([name for kind in _kinds(ctx) for name in names(kind)], incomplete)
+        return []
+
+    return offer
 
 
-def tools(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Offer the tools that drop references in the store."""
-    with _in_time():
-        return _starting([tool for kind in _kinds(ctx) for tool in kind.tools], incomplete)
-    return []
-
-
-def collectors(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Offer the tools that collect garbage in the store."""
-    with _in_time():
-        return _starting([tool.name for kind in _kinds(ctx) for tool in kind.collectors], incomplete)
-    return []
+policies = _of_kinds(lambda kind: [policy.name for policy in kind.policies])
+"""Offer the policies of the store."""
+tools = _of_kinds(lambda kind: kind.tools)
+"""Offer the tools that drop references in the store."""
+collectors = _of_kinds(lambda kind: [tool.name for tool in kind.collectors])
+"""Offer the tools that collect garbage in the store."""
 
 
 def repositories(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:

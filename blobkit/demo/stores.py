@@ -63,9 +63,7 @@ def small() -> Store:
     >>> list(store.tags())[:3]
     ['base/debian:12', 'base/python:3.12', 'data/etl:1']
     """
-    store = Store(MemoryContent(), MemoryIndex())
-    fill(store, unit=1)
-    return store
+    return _in_memory(unit=1)
 
 
 def images(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB) -> Path:
@@ -94,8 +92,7 @@ def registry(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB
     Two manifests have no tag: the former `shop/web:1.0`, and a platform of that index.
     """
     place = _directory(directory)
-    store = Store(MemoryContent(), MemoryIndex())
-    fill(store, unit=unit)
+    store = _in_memory(unit)
     storage = place / "docker/registry/v2"
     tags = store.tags()
     tags[BOTH + "-arm"] = _arm(store, tags[BOTH])
@@ -151,6 +148,12 @@ def _directory(given: str | os.PathLike[str] | None) -> Path:
     made = tempfile.mkdtemp(prefix="blobkit-demo-")
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     return Path(made) / "store"
+
+
+def _in_memory(unit: int) -> Store:
+    store = Store(MemoryContent(), MemoryIndex())
+    fill(store, unit=unit)
+    return store
 
 
 @contextmanager

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blobkit.present.units import Unit
-from blobkit.render import abbreviate, human_bytes, join_some, printable, truncate
+from blobkit.render import abbreviate, human_bytes, join_some, printable, signed_bytes, truncate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["NAME_SHOWN", "RIGHT", "exact", "human", "is_none"]
+__all__ = ["NAME_SHOWN", "RIGHT", "exact", "human", "in_iso", "is_none"]
 
 NAME_SHOWN = 40
 NAMES_SHOWN = 3
@@ -36,8 +36,13 @@ def exact(value: object) -> str:
         return ""
     if isinstance(value, tuple | list):
         return ", ".join(printable(str(name)) for name in value)
+    return printable(in_iso(value))
+
+
+def in_iso(value: object) -> str:
+    """Return a time as ISO 8601, any other value as text."""
     moment = getattr(value, "isoformat", None)
-    return str(moment()) if moment else printable(str(value))
+    return str(moment() if moment else value)
 
 
 def is_none(value: object) -> bool:
@@ -53,11 +58,6 @@ def _number(value: object) -> str:
     return f"{value:,.10g}" if isinstance(value, float) else f"{int(str(value)):,}"
 
 
-def _net(value: object) -> str:
-    number = int(str(value))
-    return f"{'+' if number > 0 else ''}{human_bytes(number)}"
-
-
 def _day(value: object) -> str:
     moment = getattr(value, "isoformat", None)
     return str(moment())[:10] if moment else printable(str(value))
@@ -65,7 +65,7 @@ def _day(value: object) -> str:
 
 _SHOWN: dict[Unit, Callable[[object], str]] = {
     Unit.BYTES: lambda value: human_bytes(int(str(value))),
-    Unit.NET: _net,
+    Unit.NET: lambda value: signed_bytes(int(str(value))),
     Unit.COUNT: _number,
     Unit.TIME: _day,
 }

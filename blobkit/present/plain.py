@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from blobkit.present.cells import is_none
+from blobkit.present.cells import in_iso, is_none
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,4 @@ def plain(value: object) -> object:
         return {str(name): plain(item) for name, item in found.items()}
     if is_none(value):
         return None
-    if value is None or isinstance(value, str | int | float):
-        return value
-    moment = getattr(value, "isoformat", None)
-    return moment() if moment else str(value)
+    return value if isinstance(value, str | int | float) else in_iso(value)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "EVERY",
     "LINE_SHOWN",
     "ROWS_SHOWN",
     "Column",
@@ -26,6 +27,8 @@ __all__ = [
 
 ROWS_SHOWN = 10
 """The default number of rows of a table in an answer."""
+EVERY = 2**62
+"""More rows than a table has: all of them."""
 LINE_SHOWN = 160
 """The most characters of a line: long untrusted names must not make an answer long."""
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blobkit.present.cells import RIGHT, exact, human
-from blobkit.present.sections import ROWS_SHOWN, Table, more_row
+from blobkit.present.sections import EVERY, ROWS_SHOWN, Table, more_row
 from blobkit.present.units import Unit
 from blobkit.render import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from blobkit.present.sections import Section, SupportsSections
 
@@ -56,7 +56,7 @@ HUMAN = TextStyle()
 
 def answer_text(answer: SupportsSections, style: TextStyle = HUMAN) -> str:
     """Return an answer as text: its title, then its sections."""
-    most = 2**62 if style.rows is None else style.rows
+    most = EVERY if style.rows is None else style.rows
     parts = _heading(answer.title(), style)
     details = answer.details(most) if style.details else ()
     for number, section in enumerate((*answer.sections(most), *details)):
@@ -86,7 +86,17 @@ def table_text(table: Table, style: TextStyle = HUMAN) -> str:
 
 
 def _exceeds(widths: dict[int, int], style: TextStyle) -> bool:
-    return style.width is not None and sum(widths.values()) + len(GAP) * (len(widths) - 1) > style.width
+    return style.width is not None and _line_width(widths) > style.width
+
+
+def _line_width(widths: dict[int, int]) -> int:
+    """Return the width of a line of columns with these widths, and the gaps between them."""
+    return sum(widths.values()) + len(GAP) * (len(widths) - 1)
+
+
+def _natural(rows: list[list[str]], columns: Iterable[int]) -> dict[int, int]:
+    """Return the width that each of these columns needs."""
+    return {i: max(columns_of(row[i]) for row in rows) for i in columns}
 
 
 def _spare(table: Table, beside: list[int]) -> int:
@@ -148,17 +158,15 @@ def _cell(value: object, unit: Unit, style: TextStyle) -> str:
 def _prose(table: Table, rows: list[list[str]], style: TextStyle) -> list[int]:
     """Return the columns to put below their row: prose, if a line is too narrow for all columns."""
     found = [i for i, column in enumerate(table.columns) if column.unit is Unit.PROSE]
-    natural = sum(max(columns_of(row[i]) for row in rows) for i in range(len(table.columns)))
-    gaps = len(GAP) * (len(table.columns) - 1)
-    return found if found and style.width is not None and natural + gaps > style.width else []
+    return found if found and _exceeds(_natural(rows, range(len(table.columns))), style) else []
 
 
 def _fitted(table: Table, rows: list[list[str]], beside: list[int], style: TextStyle) -> dict[int, int]:
     """Return the width of each column; if a line is too narrow, the widest column of the next unit is narrowed."""
-    widths = {i: max(columns_of(row[i]) for row in rows) for i in beside}
-    over = sum(widths.values()) + len(GAP) * (len(beside) - 1) - (style.width or 0)
+    widths = _natural(rows, beside)
     if style.width is None or style.full:
         return widths
+    over = _line_width(widths) - style.width
     for unit, least in LEAST:
         columns = sorted((i for i in beside if table.columns[i].unit is unit), key=widths.__getitem__, reverse=True)
         for i in columns:

@@ -18,7 +18,7 @@ from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_tabl
 from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categorical, keys, tags, words
 from blobkit.questions.inputs.grouping import OF_PINS, held, named_by
-from blobkit.render import count, human_bytes, join_some, truncate
+from blobkit.render import count, join_some, signed_bytes, truncate
 from blobkit.snapshot.roles import GOES_ALONG, IS_ALIAS, IS_REVISION, IS_TWIN, NAMES
 from blobkit.snapshot.tables import codes, ids, places
 
@@ -170,9 +170,8 @@ class Diff(Answer):
 
     def title(self) -> str:
         """Return the answer in one line."""
-        return (
-            f"{count(len(self), 'blob')} changed, {_signed(self.net)} stored; {count(len(self.tags), 'name')} changed"
-        )
+        names = count(len(self.tags), "name")
+        return f"{count(len(self), 'blob')} changed, {signed_bytes(self.net)} stored; {names} changed"
 
     @cached_property
     def _cause(self) -> NDArray[np.int8]:
@@ -328,7 +327,3 @@ def _moved(before: Snapshot, after: Snapshot) -> pd.DataFrame:
     change = np.select([both["before"].isna(), both["after"].isna()], [0, 1], 2)
     both["change"] = categorical(change, ("added", "removed", "moved"))
     return both[["change", "before", "after"]].fillna({"before": "", "after": ""}).rename_axis("tag")
-
-
-def _signed(number: int) -> str:
-    return f"{'+' if number > 0 else ''}{human_bytes(number)}"

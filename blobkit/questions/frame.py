@@ -14,8 +14,8 @@ from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categorical, categories, keys, links_of, tags, times, words
 from blobkit.questions.inputs.ages import parse_age
 from blobkit.questions.listing import STATUS, exclusive, judged, named_platforms, reaching
+from blobkit.snapshot.pins import tag_rows, versions
 from blobkit.snapshot.references import LINK_KINDS
-from blobkit.snapshot.roles import NAMES
 from blobkit.snapshot.tables import STORED, codes, ids
 
 if TYPE_CHECKING:
@@ -119,14 +119,11 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
     """
     snapshot = as_snapshot(x)
     pins = snapshot.pins
-    kind = codes(pins["kind"])
-    is_tag = NAMES[kind]
-    rows = np.flatnonzero(is_tag & ~np.asarray(pins["name"].is_null()))
+    rows = tag_rows(snapshot)
     node = ids(pins["node"])[rows]
     names = pins["name"].take(rows).to_pandas().astype("str")
     repo = pins["group"].take(rows).fill_null("").to_pandas().astype("str")
-    both = zip(names.tolist(), repo.tolist(), strict=True)
-    version = [name[len(group) + 1 :] if group else name for name, group in both]
+    version = versions(names.tolist(), repo.tolist())
     frame = pd.DataFrame(
         {
             "repo": repo.array,

@@ -11,7 +11,7 @@ from blobkit.analysis.reach import closure_sizes, live, take_ranges, unknown
 from blobkit.analysis.removal import drop_pins, freed
 from blobkit.questions.inputs.patterns import expression
 from blobkit.snapshot.columns import arrow
-from blobkit.snapshot.pins import first_of_name
+from blobkit.snapshot.pins import first_of_name, tag_rows, versions
 from blobkit.snapshot.roles import GOES_ALONG, NAMES
 from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import STORED, codes, flat, ids, matching, numbers
@@ -90,10 +90,10 @@ def blob_columns(  # noqa: PLR0913 (what to show is keyword-only)
 def tag_columns(snapshot: Snapshot) -> Columns:
     """Return the tags, by name, as columns, as in `tags_frame`. Cost: the closures of different digests."""
     pins = snapshot.pins
-    rows = np.flatnonzero(NAMES[codes(pins["kind"])] & ~np.asarray(pins["name"].is_null()))
+    rows = tag_rows(snapshot)
     node = ids(pins["node"])[rows]
     names, groups = _taken(pins["name"], rows), _taken(pins["group"], rows)
-    version = [name[len(group) + 1 :] if group else name for name, group in zip(names, groups, strict=True)]
+    version = versions(names, groups)
     modified = zip(_taken(pins["modified"], rows), _taken(snapshot.nodes["modified"], node), strict=True)
     return {
         "tag": names,

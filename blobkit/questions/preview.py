@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 __all__ = ["Preview", "preview_of", "simulate_deref"]
 
 HOLDERS_KEPT = 100
-NAMES_ADVISED = 20
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -160,9 +159,8 @@ class Preview(Answer):
     @cached_property
     def same_image(self) -> tuple[str, ...]:
         """The other names of the images that the targets name, in all repositories, sorted."""
-        nodes = unique(repositories(self.snapshot).blob[list(self.dropped.rows)])
         pins = self.snapshot.pins
-        rows = rows_on_any(self.snapshot, nodes)
+        rows = rows_on_any(self.snapshot, self._named)
         rows = rows[(rows < named(self.snapshot)) & NAMES[codes(pins["kind"])[rows]]]
         dropped = set(pins["name"].take(list(self.dropped.rows)).to_pylist())
         return tuple(sorted(set(pins["name"].take(rows).to_pylist()) - dropped))
@@ -208,13 +206,17 @@ class Preview(Answer):
     @property
     def is_kept(self) -> bool:
         """Whether a blob that a target names stays stored."""
-        nodes = unique(repositories(self.snapshot).blob[list(self.dropped.rows)])
-        return bool(self.snapshot.graph.blob[minus(nodes, self.removal.nodes)].any())
+        return bool(self.snapshot.graph.blob[minus(self._named, self.removal.nodes)].any())
 
     @property
     def stays(self) -> NDArray[np.int32]:
         """The nodes of the blobs that the targets reach and that stay, biggest first."""
         return self._stays[1]
+
+    @cached_property
+    def _named(self) -> NDArray[np.int32]:
+        """The nodes that the targets name."""
+        return unique(repositories(self.snapshot).blob[list(self.dropped.rows)])
 
     @cached_property
     def _after(self) -> Referrers:

@@ -17,10 +17,9 @@ from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categories, keys, times
 from blobkit.questions.inputs.ages import parse_age
 from blobkit.questions.inputs.targets import PinSelection, flattened, resolve
-from blobkit.snapshot.pins import named, texts
-from blobkit.snapshot.roles import NAMES
+from blobkit.snapshot.pins import tag_rows, texts
 from blobkit.snapshot.sets import among, unique
-from blobkit.snapshot.tables import codes, flags, ids
+from blobkit.snapshot.tables import flags, ids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,8 +57,7 @@ class Untagged:
     @cached_property
     def tags(self) -> NDArray[np.int64]:
         """The rows of the tags, by name."""
-        kind = codes(self.snapshot.pins["kind"])[: named(self.snapshot)]
-        return np.flatnonzero(NAMES[kind])
+        return tag_rows(self.snapshot)
 
     @cached_property
     def pair(self) -> Pairs:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from blobkit.cache import memoized
 from blobkit.snapshot.pins import first_of_name, named, revisions
 from blobkit.snapshot.roles import GOES_ALONG, IS_ALIAS, IS_TWIN, NAMES
-from blobkit.snapshot.sets import unique
+from blobkit.snapshot.sets import ranges, unique
 from blobkit.snapshot.tables import codes, flat, ids, same_as_before
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Rows:
     def of(self, keys: NDArray[np.integer]) -> tuple[Ints, Ints]:
         """Return the rows of all these keys in their order, and for each row the position of its key in `keys`."""
         first, last = (np.searchsorted(self.key, keys, side=side) for side in ("left", "right"))
-        return self.row[_ranges(first, last)], np.repeat(np.arange(len(keys)), last - first)
+        return self.row[ranges(first, last)], np.repeat(np.arange(len(keys)), last - first)
 
 
 def plain_names(snapshot: Snapshot, texts: Sequence[str]) -> tuple[NDArray[np.bool_], Ints, Ints]:
@@ -58,7 +58,7 @@ def plain_names(snapshot: Snapshot, texts: Sequence[str]) -> tuple[NDArray[np.bo
     at = np.asarray(pc.index_in(asked, value_set=names).fill_null(-1)).astype(np.int64)
     found = at >= 0
     begin, end = first[at[found]], last[at[found]]
-    return found, _ranges(begin, end), np.repeat(np.flatnonzero(found), end - begin)
+    return found, ranges(begin, end), np.repeat(np.flatnonzero(found), end - begin)
 
 
 @memoized
@@ -102,7 +102,7 @@ def going_along(snapshot: Snapshot, rows: Ints) -> Ints:
 def rows_on_any(snapshot: Snapshot, nodes: NDArray[np.integer]) -> Ints:
     """Return the rows of the pins on these nodes, in the order of the nodes."""
     start, rows = snapshot.pins_of
-    return rows[_ranges(start[nodes], start[nodes + 1])]
+    return rows[ranges(start[nodes], start[nodes + 1])]
 
 
 @memoized
@@ -140,10 +140,3 @@ def _name(snapshot: Snapshot) -> Ints:
 def _pack(one: NDArray[np.integer], two: NDArray[np.integer]) -> Ints:
     packed: Ints = one.astype(np.int64) << _BITS | two
     return packed
-
-
-def _ranges(first: NDArray[np.integer], last: NDArray[np.integer]) -> Ints:
-    """Return the integers from each first up to, but without, each last."""
-    number = last - first
-    shift: Ints = np.repeat(first - (np.cumsum(number) - number), number)
-    return np.arange(len(shift)) + shift

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.cache import memoized
-from blobkit.snapshot.roles import STANDS_FOR
+from blobkit.snapshot.roles import NAMES, STANDS_FOR
 from blobkit.snapshot.tables import codes, flat, ids, same_as_before
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from blobkit.snapshot.snapshot import Snapshot
@@ -26,7 +28,9 @@ __all__ = [
     "rows_named",
     "rows_of_names",
     "rows_on",
+    "tag_rows",
     "texts",
+    "versions",
 ]
 
 
@@ -34,6 +38,16 @@ def named(snapshot: Snapshot) -> int:
     """Return the number of pins with a name; they are the first rows of the pin table."""
     names = snapshot.pins["name"]
     return len(names) - int(names.null_count)
+
+
+def tag_rows(snapshot: Snapshot) -> NDArray[np.int64]:
+    """Return the rows of the tags, by name: the rows of `tags_frame`."""
+    return np.flatnonzero(NAMES[codes(snapshot.pins["kind"])[: named(snapshot)]])
+
+
+def versions(names: Iterable[str], groups: Iterable[str | None]) -> list[str]:
+    """Return the rest of each full name, without its repository."""
+    return [name[len(group) + 1 :] if group else name for name, group in zip(names, groups, strict=True)]
 
 
 def rows_named(snapshot: Snapshot, name: str) -> range:

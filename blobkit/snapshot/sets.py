@@ -1,4 +1,4 @@
-"""Sets of numbers as sorted arrays.
+"""Sets of numbers as sorted arrays, and ranges of numbers.
 
 Since numpy 2.3, `np.unique` without indices, and all functions that use it, hash their input. For a million different
 numbers hashing takes 2 s, sorting 10 ms.
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Number = TypeVar("Number", bound=np.integer)
 
-__all__ = ["among", "both", "minus", "union", "unique"]
+__all__ = ["among", "both", "minus", "ranges", "union", "unique"]
 
 
 def unique(values: NDArray[Number]) -> NDArray[Number]:
@@ -53,3 +53,10 @@ def among(values: NDArray[np.integer], found: NDArray[np.integer]) -> NDArray[np
     at = np.minimum(np.searchsorted(found, values), len(found) - 1)
     same: NDArray[np.bool_] = found[at] == values
     return same
+
+
+def ranges(first: NDArray[np.integer], last: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return the integers from each first up to, but without, each last."""
+    number = last - first
+    shift: NDArray[np.int64] = np.repeat(first - (np.cumsum(number) - number), number)
+    return np.arange(len(shift)) + shift

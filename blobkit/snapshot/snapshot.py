@@ -20,7 +20,7 @@ import numpy as np
 from blobkit.methods import Previews
 from blobkit.present.answer import Answer
 from blobkit.present.sections import ROWS_SHOWN, Section
-from blobkit.protocols import summarised
+from blobkit.protocols import SUMMED, summarised
 from blobkit.render import count, human_bytes, printable
 from blobkit.snapshot.graph import build_graph, counted_links, holding_pins
 from blobkit.snapshot.kinds import STORES, policy_of
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Snapshot", "build"]
 
-SUMMED = 200_000
-"""Nodes: the repr of a larger snapshot does without analyses, because it must appear at once."""
 NEXT = "next: blobkit.audit(x), blobkit.tags_frame(x), blobkit.usage(x, by=...), blobkit.simulate_deref(x, name)"
 
 

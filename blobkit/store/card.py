@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.present.answer import Answer
 from blobkit.present.sections import ROWS_SHOWN, Section
-from blobkit.protocols import summarised
+from blobkit.protocols import SUMMED, summarised
 from blobkit.render import count
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SUMMED", "Card"]
 
-SUMMED = 200_000
-"""Blobs of a store that is analysed to show itself; a larger one must show itself at once."""
 NEXT = "next: store.put(data, tag=...), store.tags(), store.list(), store.simulate_deref(digest), blobkit.audit(store)"
 
 

@@ -12,8 +12,8 @@ from blobkit.errors import ChoiceError, Hint, UnknownTargetError
 from blobkit.questions.inputs.patterns import is_pattern, rows_like
 from blobkit.questions.inputs.unknown import is_repository, refuse
 from blobkit.render import count, truncate
-from blobkit.snapshot.pins import meant_by, named, rows_named
-from blobkit.snapshot.roles import IS_ALIAS, NAMES
+from blobkit.snapshot.pins import meant_by, named, rows_named, tag_rows
+from blobkit.snapshot.roles import IS_ALIAS
 from blobkit.snapshot.tables import codes
 
 if TYPE_CHECKING:
@@ -85,9 +85,7 @@ def _refuse(snapshot: Snapshot, text: str) -> NoReturn:
 
 def _masked(snapshot: Snapshot, mask: pd.Series, *, by_name: bool) -> set[str]:
     """Return the names that a mask over `tags_frame` selects; missing values select nothing."""
-    pins = snapshot.pins
-    rows = np.flatnonzero(NAMES[codes(pins["kind"])[: named(snapshot)]])
-    tags = pins["name"].take(rows).to_pandas().astype("str")
+    tags = snapshot.pins["name"].take(tag_rows(snapshot)).to_pandas().astype("str")
     mask = mask.fillna(value=False).astype(bool)
     if not by_name:
         if len(mask) != len(tags):
