@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Denial", "denial", "is_denied", "reason", "refusal", "to_follow", "user_name"]
+__all__ = ["Denial", "denial", "how_to_include", "is_denied", "reason", "user_name", "why_unreadable"]
 
 DENIED = frozenset({errno.EACCES, errno.EPERM})
 
@@ -58,7 +58,7 @@ def reason(error: OSError, path: str | os.PathLike[str]) -> str:
     return str(denial(path)) if is_denied(error) else str(error.strerror)
 
 
-def refusal(*paths: Path) -> str:
+def why_unreadable(*paths: Path) -> str:
     """Return why this user cannot read one of these files or enter one of these directories, and what to type; or "".
 
     An absent path is not an obstacle.
@@ -73,7 +73,7 @@ def refusal(*paths: Path) -> str:
     return ""
 
 
-def to_follow(link: str, target: str, kind: str, root: str) -> str:
+def how_to_include(link: str, target: str, kind: str, root: str) -> str:
     """Return what to type to scan a store together with the target of a symbolic link in it.
 
     A target directory can also be mounted; `target` is "" if it is a file.

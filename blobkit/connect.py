@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
-from blobkit.access import refusal
+from blobkit.access import why_unreadable
 from blobkit.addresses import OWN, SCANNERS, parse, recognise
 from blobkit.errors import AddressError, SourceError, UnreadableStoreError
 from blobkit.log import log
@@ -126,7 +126,7 @@ def source(address: Address) -> Iterator[Source]:
 
 def _check_permission(path: Path) -> None:
     """Raise UnreadableStoreError if this user cannot read a directory, or the paths of its facts."""
-    why = refusal(path.absolute(), *(path.absolute() / below for below in _NEEDED))
+    why = why_unreadable(path.absolute(), *(path.absolute() / below for below in _NEEDED))
     if why:
         raise UnreadableStoreError(printable(why))
 

@@ -38,10 +38,10 @@ __all__ = [
     "open_addresses_with",
     "open_sources_with",
     "summarise_with",
-    "summarised",
+    "summary_of",
     "survey_with",
+    "write_script",
     "write_scripts_with",
-    "written",
 ]
 
 T = TypeVar("T")
@@ -96,7 +96,7 @@ def write_scripts_with(writer: Callable[..., str]) -> None:
     _writers[:] = [writer]
 
 
-def written(preview: object, tool: str | None, heading: Sequence[str] = ()) -> str:
+def write_script(preview: object, tool: str | None, heading: Sequence[str] = ()) -> str:
     """Return the script that carries out a preview with `tool`; the lines of `heading` come first."""
     return _writers[0](preview, tool, heading=heading)
 
@@ -110,7 +110,7 @@ def summarise_with(summariser: Callable[[SupportsSnapshot], SupportsSections]) -
     _summarisers[:] = [summariser]
 
 
-def summarised(x: SupportsSnapshot) -> SupportsSections:
+def summary_of(x: SupportsSnapshot) -> SupportsSections:
     """Return the summary of a store: live blobs, garbage, biggest blobs, tags."""
     return _summarisers[0](x)
 

@@ -10,7 +10,7 @@ from blobkit.analysis import group_kernels as kernels
 from blobkit.analysis.groups import reach
 from blobkit.analysis.reach import live
 from blobkit.cache import memoized
-from blobkit.snapshot.pins import first_of_name, named
+from blobkit.snapshot.pins import count_named, first_of_name
 from blobkit.snapshot.roles import CONTAINS
 from blobkit.snapshot.tables import KINDS, codes, ids
 
@@ -31,7 +31,7 @@ def first_rows(snapshot: Snapshot) -> NDArray[np.int64]:
     closures of different nodes.
     """
     graph = snapshot.graph
-    rows = np.flatnonzero(snapshot.holding[: named(snapshot)])
+    rows = np.flatnonzero(snapshot.holding[: count_named(snapshot)])
     name, start = np.unique(first_of_name(snapshot)[rows], return_index=True)
     start, node = np.append(start, len(rows)), ids(snapshot.pins["node"])[rows]
     size = _closures(snapshot, start, node)

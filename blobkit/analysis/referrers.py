@@ -11,7 +11,7 @@ import numpy as np
 from blobkit.analysis.kernels import depths
 from blobkit.analysis.reach import incoming, live, take_ranges
 from blobkit.analysis.referrer_kernels import first_sources, links_within, nearest
-from blobkit.snapshot.pins import first_of_name, texts
+from blobkit.snapshot.pins import first_of_name, pin_labels
 from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import ids, numbers
 
@@ -48,7 +48,7 @@ class Names:
     def tuples(self, *, nearest_first: bool = False) -> list[tuple[str, ...]]:
         """Return the names of each node, sorted unless `nearest_first`; equal tuples are one object."""
         different, place = np.unique(self.rows, return_inverse=True)
-        names = texts(self.snapshot, different)
+        names = pin_labels(self.snapshot, different)
         if not nearest_first:
             order = np.array(sorted(range(len(names)), key=names.__getitem__), np.int64)
             rank = np.empty_like(order)

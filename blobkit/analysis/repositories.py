@@ -13,10 +13,11 @@ import numpy as np
 from blobkit.analysis.kernels import reverse
 from blobkit.analysis.reach import take_ranges
 from blobkit.cache import memoized
+from blobkit.snapshot.columns import combine
 from blobkit.snapshot.pins import revisions
 from blobkit.snapshot.roles import CONTAINS, IS_REVISION, REFERS
 from blobkit.snapshot.sets import among, union, unique
-from blobkit.snapshot.tables import DOCUMENTS, KINDS, codes, flat, ids
+from blobkit.snapshot.tables import DOCUMENTS, KINDS, codes, ids
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,7 +65,7 @@ class Repositories:
 @memoized
 def repositories(snapshot: Snapshot) -> Repositories:
     """Return the repositories of a snapshot. Cost: a pass over pins and links."""
-    coded = flat(snapshot.pins["group"]).dictionary_encode()
+    coded = combine(snapshot.pins["group"]).dictionary_encode()
     of = np.asarray(coded.indices.fill_null(-1)).astype(np.int64)
     node = ids(snapshot.pins["node"])
     links = revisions(snapshot)

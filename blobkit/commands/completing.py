@@ -131,9 +131,9 @@ def _starting(known: Iterable[str], incomplete: str) -> list[CompletionItem]:
 def _reader() -> Callable[..., Snapshot]:
     """Return the function that reads a store; its modules are loaded before the time starts."""
     from blobkit.connect import facts  # noqa: PLC0415 (what is not asked for is not loaded)
-    from blobkit.snapshot.frameless import leave_pandas_out  # noqa: PLC0415
+    from blobkit.snapshot.frameless import hide_pandas  # noqa: PLC0415
 
-    leave_pandas_out()
+    hide_pandas()
     return facts
 
 

@@ -12,7 +12,7 @@ from blobkit.commands.arranging import Rows
 from blobkit.commands.shown import address_argument, output_options, policy_option, scanned
 from blobkit.questions.listing import BLOB_NUMBERS, STATUS, blob_columns, nodes_named, tag_columns
 from blobkit.render import choices
-from blobkit.snapshot.frameless import leave_pandas_out
+from blobkit.snapshot.frameless import hide_pandas
 from blobkit.snapshot.tables import KINDS
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def ls(address: str, status: tuple[str, ...], kind: tuple[str, ...], policy: str
     """List the blobs, the biggest first."""
     _check("status", status, JUDGED)
     _check("kind", kind, KINDS)
-    leave_pandas_out()
+    hide_pandas()
     snapshot, rows = scanned(address, policy), out.rows
     among = None if rows.where is None else nodes_named(snapshot, rows.where)
     sort = rows.sort or BLOB_NUMBERS[0]
@@ -63,7 +63,7 @@ def ls(address: str, status: tuple[str, ...], kind: tuple[str, ...], policy: str
 @output_options("tag", "kind", "closure", "exclusive", "same_digest", "created", "modified")
 def tags(address: str, policy: str | None, *, out: Output) -> None:
     """List the tags, with the bytes that each needs and alone keeps."""
-    leave_pandas_out()
+    hide_pandas()
     columns = tag_columns(scanned(address, policy))
     if out.as_json:
         out.table(columns)

@@ -7,7 +7,7 @@ import click
 from blobkit.commands.shown import policy_option, watched
 from blobkit.connect import scan as scan_address
 from blobkit.render import count, human_bytes, printable
-from blobkit.snapshot.frameless import leave_pandas_out
+from blobkit.snapshot.frameless import hide_pandas
 
 __all__ = ["scan"]
 
@@ -19,7 +19,7 @@ __all__ = ["scan"]
 @policy_option
 def scan(address: str, output: str, policy: str | None, *, verify: bool) -> None:
     """Save a snapshot of a store in a file, for use as an address."""
-    leave_pandas_out()
+    hide_pandas()
     snapshot = scan_address(address, policy=policy, progress=watched(), verify=verify)
     snapshot.save(output)
     stored = f"{count(snapshot.blobs, 'blob')}, {human_bytes(snapshot.bytes)}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Read = Callable[[Sequence[Digest]], Iterable[tuple[Digest, bytes | str]]]
     """Return the content of each digest, or why it cannot be read, as a text; in any order, without absent ones."""
 
-__all__ = ["ABSENT", "UNPARSEABLE", "UNREAD", "Fault", "Step", "Walk", "levels", "typed"]
+__all__ = ["ABSENT", "UNPARSEABLE", "UNREAD", "Fault", "Step", "Walk", "followed_type", "levels"]
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class Step(NamedTuple):
     fault: Fault | None = None
 
 
-def typed(reference: Reference) -> str | None:
+def followed_type(reference: Reference) -> str | None:
     """Return the media type to read a descriptor's content as, None if it is a leaf: the rule that tools follow."""
     return reference.media_type if reference.followed else None
 
@@ -87,7 +87,7 @@ class Walk:
     """
 
     read: Read
-    read_as: Callable[[Reference], str | None] = typed
+    read_as: Callable[[Reference], str | None] = followed_type
     inline: bool = True
     subjects: bool = False
     remembered: MutableMapping[Key, Document] | None = None

@@ -17,7 +17,7 @@ from blobkit.analysis.repositories import referrers, repositories
 from blobkit.cache import memoized
 from blobkit.questions.columns import keys
 from blobkit.render import abbreviate, count, join_some, truncate
-from blobkit.snapshot.pins import named
+from blobkit.snapshot.pins import count_named
 from blobkit.snapshot.roles import IS_REVISION
 from blobkit.snapshot.sets import among, minus, unique
 from blobkit.snapshot.tables import codes
@@ -211,7 +211,7 @@ def _reasons(found: Collection, rows: NDArray[np.int32]) -> NDArray[np.int64]:
     code = np.full(len(rows), IN_USE)
     code[IS_REVISION[codes(snapshot.pins["kind"])[rows]]] = UNTAGGED
     code[is_referrer[blob]] = REFERRER
-    code[rows >= named(snapshot)] = NAMELESS
+    code[rows >= count_named(snapshot)] = NAMELESS
     code[~np.isin(known.of[rows], unique(deletion.pair >> 32))] = ELSEWHERE
     left = deletion.rows[~deletion.done]
     code[among(pairs, unique(known.pairs(left)))] = LEFT

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from blobkit.questions.listing import tags_of as tags
-from blobkit.snapshot.tables import flat
+from blobkit.snapshot.columns import combine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,6 +80,6 @@ def objects(items: Sequence[object]) -> NDArray[np.object_]:
 
 
 def _take(snapshot: Snapshot, column: str, nodes: NDArray[np.int32]) -> pa.Array:
-    whole = flat(snapshot.nodes[column])
+    whole = combine(snapshot.nodes[column])
     is_all = len(nodes) == len(whole) and bool((nodes[1:] > nodes[:-1]).all())
     return whole if is_all else whole.take(nodes)

@@ -13,10 +13,10 @@ import numpy as np
 
 from blobkit.analysis.removal import drop_pins, freed
 from blobkit.analysis.repositories import levels, members, nodes_of, repositories, spread
-from blobkit.snapshot.pins import first_of_name, named, rows_of_names, texts
+from blobkit.snapshot.pins import count_named, first_of_name, pin_labels, rows_of_names
 from blobkit.snapshot.roles import IS_ALIAS, IS_REVISION, NAMES
 from blobkit.snapshot.sets import among, minus, unique
-from blobkit.snapshot.tables import codes, matching, numbers
+from blobkit.snapshot.tables import codes, match_rows, numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,13 +88,13 @@ class Deletion:
         """The reason why each row stays, "" if it is deleted: the tool cannot delete its name, or pins of its kind."""
         limits, pins = self.snapshot.store.dropping, self.snapshot.pins
         found = np.full(len(self.rows), "", object)
-        has_name = self.rows < named(self.snapshot)
+        has_name = self.rows < count_named(self.snapshot)
         if limits.partly:
             found[has_name & self._is_partly()] = limits.partly
         if limits.takes:
             taken = np.zeros(len(self.rows), np.bool_)
             called = self._called[self.rows] if limits.partly else self.rows
-            taken[matching(pins["name"].take(called), limits.takes)] = True
+            taken[match_rows(pins["name"].take(called), limits.takes)] = True
             found[has_name & ~taken] = limits.refused
         if limits.nameless:
             found[~has_name] = limits.nameless
@@ -196,7 +196,7 @@ class Deletion:
         if not self.by_manifest:
             return []
         left = ~self.whole[self.place] & NAMES[codes(self.snapshot.pins["kind"])[self.rows]]
-        return sorted(set(texts(self.snapshot, self.rows[left & (self.rows < named(self.snapshot))])))
+        return sorted(set(pin_labels(self.snapshot, self.rows[left & (self.rows < count_named(self.snapshot))])))
 
     def under(self, snapshot: Snapshot) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the pins that are gone under another policy of the same facts, and the number of each.
@@ -241,12 +241,12 @@ def _names_on(deletion: Deletion) -> dict[int, list[str]]:
     snapshot = deletion.snapshot
     held = np.ones(snapshot.pins.num_rows, np.bool_)
     held[deletion.rows] = False
-    held[named(snapshot) :] = False
+    held[count_named(snapshot) :] = False
     rows = np.flatnonzero(held & NAMES[codes(snapshot.pins["kind"])])
     pairs = repositories(snapshot).pairs(rows)
     here = among(pairs, deletion.pair)
     found: dict[int, list[str]] = {}
-    for pair, name in zip(pairs[here].tolist(), texts(snapshot, rows[here]), strict=True):
+    for pair, name in zip(pairs[here].tolist(), pin_labels(snapshot, rows[here]), strict=True):
         found.setdefault(pair, []).append(name)
     return found
 

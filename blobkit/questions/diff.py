@@ -20,7 +20,7 @@ from blobkit.questions.columns import categorical, keys, tags, words
 from blobkit.questions.inputs.grouping import OF_PINS, held, named_by
 from blobkit.render import count, join_some, signed_bytes, truncate
 from blobkit.snapshot.roles import GOES_ALONG, IS_ALIAS, IS_REVISION, IS_TWIN, NAMES
-from blobkit.snapshot.tables import codes, ids, places
+from blobkit.snapshot.tables import codes, ids, index_in
 
 if TYPE_CHECKING:
     from typing import TypeVar
@@ -266,7 +266,7 @@ def diff(
 
 def _joined(old: Snapshot, new: Snapshot) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return the nodes of both snapshots in pairs of equal keys, -1 if one is missing: those of `old` first."""
-    place = places(old.nodes["key"], new.nodes["key"])
+    place = index_in(old.nodes["key"], new.nodes["key"])
     left = np.ones(new.nodes.num_rows, np.bool_)
     left[place[place >= 0]] = False
     alone = np.flatnonzero(left).astype(np.int32)

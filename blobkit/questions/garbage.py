@@ -10,7 +10,7 @@ from blobkit.analysis.collectors import would_abort
 from blobkit.analysis.reach import live
 from blobkit.analysis.referrers import Referrers
 from blobkit.errors import UnknownToolError
-from blobkit.protocols import written
+from blobkit.protocols import write_script
 from blobkit.questions.collecting import collector_view, needed_by_names, who_needs
 from blobkit.questions.inputs.targets import PinSelection
 from blobkit.questions.preview import preview_of
@@ -36,7 +36,7 @@ def collector_script(snapshot: Snapshot, tool: str | None = None) -> str:
     by_hand = bool(store.by_hand) and tool == store.by_hand
     if store.tools and not by_hand:
         _refuse_harm(snapshot)
-    return written(preview_of(snapshot, PinSelection(noun="name")), tool, [] if by_hand else _heading(snapshot))
+    return write_script(preview_of(snapshot, PinSelection(noun="name")), tool, [] if by_hand else _heading(snapshot))
 
 
 def _refuse_harm(snapshot: Snapshot) -> None:

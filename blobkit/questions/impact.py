@@ -12,7 +12,7 @@ from blobkit.analysis.reach import take_ranges
 from blobkit.analysis.removal import drop_pins, freed
 from blobkit.cache import memoized
 from blobkit.questions.columns import keys
-from blobkit.snapshot.pins import named, rows_of_names
+from blobkit.snapshot.pins import count_named, rows_of_names
 from blobkit.snapshot.references import LINKS, PINS
 from blobkit.snapshot.roles import CONTAINS, NAMES, STANDS_FOR
 from blobkit.snapshot.sets import minus, unique
@@ -90,7 +90,7 @@ def _last_keepers(snapshot: Snapshot, after: Referrers, blobs: NDArray[np.int32]
     reaching = after.reaching(blobs, 2)
     only = np.flatnonzero(np.diff(reaching.start) == 1)
     row = reaching.rows[reaching.start[only]]
-    only, row = only[row < named(snapshot)], row[row < named(snapshot)]
+    only, row = only[row < count_named(snapshot)], row[row < count_named(snapshot)]
     different, at = np.unique(row, return_inverse=True)
     size = np.zeros(len(different), np.int64)
     np.add.at(size, at, snapshot.graph.size[blobs[only]])

@@ -10,11 +10,11 @@ from blobkit.analysis.dominators import frees, retained
 from blobkit.analysis.reach import closure_sizes, live, take_ranges, unknown
 from blobkit.analysis.removal import drop_pins, freed
 from blobkit.questions.inputs.patterns import expression
-from blobkit.snapshot.columns import arrow
+from blobkit.snapshot.columns import arrow, combine
 from blobkit.snapshot.pins import first_of_name, tag_rows, versions
 from blobkit.snapshot.roles import GOES_ALONG, NAMES
 from blobkit.snapshot.sets import unique
-from blobkit.snapshot.tables import STORED, codes, flat, ids, matching, numbers
+from blobkit.snapshot.tables import STORED, codes, ids, match_rows, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +114,7 @@ def tag_columns(snapshot: Snapshot) -> Columns:
 def nodes_named(snapshot: Snapshot, pattern: str) -> NDArray[np.bool_]:
     """Return whether a name on each node matches a pattern; PatternError. Cost: one pass over the names."""
     found = np.zeros(snapshot.nodes.num_rows, np.bool_)
-    found[ids(snapshot.pins["node"])[matching(snapshot.pins["name"], expression(pattern))]] = True
+    found[ids(snapshot.pins["node"])[match_rows(snapshot.pins["name"], expression(pattern))]] = True
     return found
 
 
@@ -151,7 +151,7 @@ def tags_of(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_]
 def named_platforms(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_]:
     """Return the platforms of each tagged blob: its own, and those of its children."""
     graph = snapshot.graph
-    platform = flat(snapshot.nodes["platform"])
+    platform = combine(snapshot.nodes["platform"])
     code, vocabulary = np.asarray(platform.indices).astype(np.int64), platform.dictionary.to_pylist()
     different = unique(nodes)
     place = np.arange(len(different))
@@ -224,7 +224,7 @@ def _others(names: Sequence[str], node: NDArray[np.int32]) -> list[int]:
 
 def _places(snapshot: Snapshot, column: str, words: Sequence[str]) -> list[int]:
     """Return the codes of these words in a dictionary column."""
-    vocabulary = flat(snapshot.nodes[column]).dictionary.to_pylist()
+    vocabulary = combine(snapshot.nodes[column]).dictionary.to_pylist()
     return [vocabulary.index(word) for word in words if word in vocabulary]
 
 

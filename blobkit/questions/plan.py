@@ -18,7 +18,7 @@ from blobkit.present.answer import Answer
 from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.progress import staged
-from blobkit.protocols import as_snapshot, written
+from blobkit.protocols import as_snapshot, write_script
 from blobkit.questions.headline import as_promised, headline, waits
 from blobkit.questions.inputs.targets import PinSelection, flattened, resolve
 from blobkit.questions.planning.candidates import Rules, costs, rules
@@ -28,7 +28,7 @@ from blobkit.questions.planning.verified import Verified, verified
 from blobkit.questions.preview import Preview, preview_of
 from blobkit.questions.untagged import MIN_AGE, Untagged, dropped_untagged, in_groups, only_groups, revisions_view
 from blobkit.render import abbreviate, count, human_bytes, join_some, truncate
-from blobkit.snapshot.pins import texts
+from blobkit.snapshot.pins import pin_labels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -133,7 +133,7 @@ class Plan(Answer):
 
     def script(self, tool: str | None = None) -> str:
         """Return the commands that carry out the plan with a tool, as `Preview.script`."""
-        return written(self.preview, tool, [self.title(), *self._proof()])
+        return write_script(self.preview, tool, [self.title(), *self._proof()])
 
     def verify(self, after: SupportsSnapshot | Address) -> Verified:
         """Return the promise compared with the result, blob for blob; `after` is the same store, read later."""
@@ -302,7 +302,7 @@ def _of_untagged(snapshot: Snapshot, keep: Targets, groups: Targets) -> Plan:
     pairs = known.pairs(names.rows)
     judged = Untagged(names.snapshot, MIN_AGE, pairs[np.repeat(kept, np.diff(names.start))])
     dropped = dropped_untagged(judged, groups)
-    place = names.frame.index.get_indexer(pd.Index(texts(names.snapshot, judged.row), dtype="str"))
+    place = names.frame.index.get_indexer(pd.Index(pin_labels(names.snapshot, judged.row), dtype="str"))
     why = np.full(len(names.frame), "a tag names it, or it is not stored", object)
     why[place] = np.where(judged.needed_by == "", "not in these repositories", judged.needed_by)
     goes = names.frame.index.isin(dropped.names)

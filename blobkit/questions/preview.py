@@ -18,7 +18,7 @@ from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.plain import records
 from blobkit.present.sections import ROWS_SHOWN
-from blobkit.protocols import as_snapshot, written
+from blobkit.protocols import as_snapshot, write_script
 from blobkit.questions.collecting import Collected, Collection, collected, collection_of, waiting
 from blobkit.questions.columns import keys, levels_frame, objects
 from blobkit.questions.deletion import Deletion
@@ -28,7 +28,7 @@ from blobkit.questions.inputs.targets import resolve
 from blobkit.questions.untagged import MIN_AGE, Untagged, dropped_untagged, only_groups, revisions_view
 from blobkit.render import abbreviate, count, join_some, truncate
 from blobkit.snapshot.lookups import rows_on_any
-from blobkit.snapshot.pins import named
+from blobkit.snapshot.pins import count_named
 from blobkit.snapshot.roles import NAMES
 from blobkit.snapshot.sets import minus, unique
 from blobkit.snapshot.tables import codes, ids
@@ -161,7 +161,7 @@ class Preview(Answer):
         """The other names of the images that the targets name, in all repositories, sorted."""
         pins = self.snapshot.pins
         rows = rows_on_any(self.snapshot, self._named)
-        rows = rows[(rows < named(self.snapshot)) & NAMES[codes(pins["kind"])[rows]]]
+        rows = rows[(rows < count_named(self.snapshot)) & NAMES[codes(pins["kind"])[rows]]]
         dropped = set(pins["name"].take(list(self.dropped.rows)).to_pylist())
         return tuple(sorted(set(pins["name"].take(rows).to_pylist()) - dropped))
 
@@ -187,7 +187,7 @@ class Preview(Answer):
         Each command first checks that the names still have the digest of the snapshot; if not, it is skipped.
         UnknownToolError lists the tools that fit.
         """
-        return written(self, tool)
+        return write_script(self, tool)
 
     def dropping(self, snapshot: Snapshot, dropped: PinSelection) -> Preview:
         """Return the same preview of these pins, under the policy of `snapshot`."""

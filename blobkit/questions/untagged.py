@@ -17,7 +17,7 @@ from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categories, keys, times
 from blobkit.questions.inputs.ages import parse_age
 from blobkit.questions.inputs.targets import PinSelection, flattened, resolve
-from blobkit.snapshot.pins import tag_rows, texts
+from blobkit.snapshot.pins import pin_labels, tag_rows
 from blobkit.snapshot.sets import among, unique
 from blobkit.snapshot.tables import flags, ids
 
@@ -91,9 +91,9 @@ class Untagged:
         inside, first = spread(self.known.pairs(self.tags), both[0])
         direct, tag = step(inside, first, both[1])
         about, seed = spread(inside, *both, within=within)
-        self._set_reason(found, direct, texts(self.snapshot, self.tags[tag]), "referrer of ")
-        self._set_reason(found, inside, texts(self.snapshot, self.tags[first]), "platform of ")
-        self._set_reason(found, about, texts(self.snapshot, self.tags[first[seed]]), "referrer of ")
+        self._set_reason(found, direct, pin_labels(self.snapshot, self.tags[tag]), "referrer of ")
+        self._set_reason(found, inside, pin_labels(self.snapshot, self.tags[first]), "platform of ")
+        self._set_reason(found, about, pin_labels(self.snapshot, self.tags[first[seed]]), "referrer of ")
         kept = spread(self.kept, *both, within=within)[0]
         self._set_reason(found, kept, ["keep"] * len(kept))
         oldest = pd.Timestamp(self.snapshot.time) - parse_age(self.min_age)
@@ -186,7 +186,7 @@ def _is_empty(value: object) -> bool:
 def dropped_untagged(found: Untagged, groups: Targets = ()) -> PinSelection:
     """Return the pins of the manifests that nothing needs, in all repositories or some; UnknownTargetError."""
     rows = found.row[np.equal(found.needed_by, "").astype(np.bool_) & in_groups(found, groups)]
-    names = tuple(texts(found.snapshot, rows))
+    names = tuple(pin_labels(found.snapshot, rows))
     return PinSelection(names, rows=dict.fromkeys(rows.tolist(), 1), noun="untagged manifest")
 
 

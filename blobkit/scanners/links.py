@@ -6,7 +6,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from blobkit.access import to_follow
+from blobkit.access import how_to_include
 
 __all__ = ["enclosing_store", "link_out_message"]
 
@@ -29,5 +29,5 @@ def link_out_message(part: Path, root: Path, kind: str) -> str:
     below = [path for path in (part, *part.parents) if path != root and path.is_relative_to(root)]
     link = next((path for path in reversed(below) if path.is_symlink()), part)
     whole = enclosing_store(os.path.realpath(part))
-    advice = f"scan {whole}" if whole else to_follow(str(link), os.path.realpath(link), kind, str(root))
+    advice = f"scan {whole}" if whole else how_to_include(str(link), os.path.realpath(link), kind, str(root))
     return f"{part} leads out of {root} by a symbolic link, which is not followed: {advice}"

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from blobkit.digest import FORM
 from blobkit.errors import SnapshotFormatError
 from blobkit.render import truncate
-from blobkit.snapshot.columns import flat
+from blobkit.snapshot.columns import combine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -107,7 +107,7 @@ def check_values(table: str, columns: Columns) -> None:
 
 def check_ids(ids: pa.ChunkedArray) -> None:
     """Raise SnapshotFormatError if the ids of nodes are not their rows: other readers would find other links."""
-    found = np.asarray(flat(ids))
+    found = np.asarray(combine(ids))
     if not np.array_equal(found, np.arange(len(found))):
         msg = "the ids of the nodes are not their rows, so that links and pins could mean other nodes"
         raise SnapshotFormatError(msg)
@@ -115,7 +115,7 @@ def check_ids(ids: pa.ChunkedArray) -> None:
 
 def check_counts(counts: pa.ChunkedArray) -> None:
     """Raise SnapshotFormatError if pins count more references than a store can have that lists each of them."""
-    if (again := int(np.maximum(np.asarray(flat(counts)), 1).sum()) - len(counts)) > _AGAIN:
+    if (again := int(np.maximum(np.asarray(combine(counts)), 1).sum()) - len(counts)) > _AGAIN:
         msg = f"the pins count {again:,} references more than there are pins, and such a store has no counts"
         raise SnapshotFormatError(msg)
 
@@ -126,12 +126,12 @@ def check_keys(key: pa.ChunkedArray, stored: pa.ChunkedArray, key_form: str) -> 
     `key_form` is the form of keys in this kind of store, "" if it has digests only. A virtual node may have any key
     without control characters.
     """
-    keys = flat(key)
+    keys = combine(key)
     rest = np.flatnonzero(~_matches(keys, rf"\A(?:{FORM})\z"))
     if not len(rest):
         return
     keys = keys.take(rest)
-    virtual = np.asarray(pc.equal(flat(stored).take(rest).cast(pa.string()), "virtual"))
+    virtual = np.asarray(pc.equal(combine(stored).take(rest).cast(pa.string()), "virtual"))
     right = virtual.copy()
     if key_form:
         right |= _matches(keys, rf"\A(?:{key_form})\z") & ~_matches(keys, _STEP_UP)

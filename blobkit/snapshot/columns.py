@@ -23,13 +23,13 @@ __all__ = [
     "TEXT",
     "TIME",
     "arrow",
-    "coded",
+    "combine",
     "dictionary",
     "flags_of",
-    "flat",
     "text",
     "text_dictionary",
     "times",
+    "vocabulary_dictionary",
     "whole_numbers",
 ]
 
@@ -41,7 +41,7 @@ _LATEST = (datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC) - datetime(1970, 1, 
 )
 
 
-def flat(column: pa.ChunkedArray) -> pa.Array:
+def combine(column: pa.ChunkedArray) -> pa.Array:
     """Return a column in one chunk; without a copy if it has one already (`combine_chunks` would copy it)."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
@@ -53,14 +53,14 @@ def arrow(values: NDArray[np.integer] | NDArray[np.bool_]) -> pa.Array:
     return pa.Array.from_buffers(kind, n, [None, pa.py_buffer(np.ascontiguousarray(buffer))])
 
 
-def combined(values: object) -> object:
+def as_array(values: object) -> object:
     """Return values with their chunks combined, if they have chunks."""
-    return flat(values) if isinstance(values, pa.ChunkedArray) else values
+    return combine(values) if isinstance(values, pa.ChunkedArray) else values
 
 
 def whole_numbers(values: object, noun: str) -> NDArray[np.integer]:
     """Return integers as a numpy array, narrow types too: copying many takes longer than most work with them."""
-    found = np.asarray(combined(values))
+    found = np.asarray(as_array(values))
     if found.dtype.kind not in "iu" and found.size:
         msg = f"{noun} is not a whole number, or unknown ({found.dtype} instead of integers)"
         raise SnapshotFormatError(msg)
@@ -69,7 +69,7 @@ def whole_numbers(values: object, noun: str) -> NDArray[np.integer]:
 
 def flags_of(values: object, n: int, noun: str) -> NDArray[np.bool_]:
     """Return n booleans, also from a single one for all."""
-    found = np.asarray(combined(values))
+    found = np.asarray(as_array(values))
     if found.dtype.kind != "b" and found.size:
         msg = f"{noun} is neither true nor false ({found.dtype} instead of booleans)"
         raise SnapshotFormatError(msg)
@@ -78,7 +78,7 @@ def flags_of(values: object, n: int, noun: str) -> NDArray[np.bool_]:
 
 def text(values: object) -> pa.Array:
     """Return a column of text; invalid UTF-8, as in names of unknown origin, is replaced."""
-    values = combined(values)
+    values = as_array(values)
     if isinstance(values, pa.Array):
         return values.cast(TEXT)
     if isinstance(values, np.ndarray) and values.dtype.kind == "S":
@@ -109,7 +109,7 @@ def text_dictionary(values: object, n: int) -> pa.Array:
         codes, vocabulary = values
         codes = arrow(codes) if isinstance(codes, np.ndarray) else codes
         return pa.DictionaryArray.from_arrays(codes, pa.array(vocabulary, pa.string()))
-    found = combined(values)
+    found = as_array(values)
     if not isinstance(found, pa.DictionaryArray) or not _is_sound(found):
         found = text(found).fill_null("").dictionary_encode()
     return pa.DictionaryArray.from_arrays(found.indices, found.dictionary.cast(pa.string()))
@@ -121,9 +121,9 @@ def _is_sound(values: pa.DictionaryArray) -> bool:
     return known and len(values.dictionary.unique()) == len(values.dictionary)
 
 
-def coded(values: object, vocabulary: tuple[str, ...], noun: str, n: int) -> pa.Array:
+def vocabulary_dictionary(values: object, vocabulary: tuple[str, ...], noun: str, n: int) -> pa.Array:
     """Return a dictionary column over a fixed vocabulary, from texts, from codes (int8), or from one text for all."""
-    values = combined(values)
+    values = as_array(values)
     if isinstance(values, np.ndarray) and values.dtype == np.int8:
         return dictionary(values, vocabulary)
     some = pa.array([values]) if isinstance(values, str) else values
@@ -149,7 +149,7 @@ def times(values: object, n: int) -> pa.Array:
     """Return microseconds since 1970, or timestamps, as a column of UTC times; null outside of 1970 to 9999."""
     if values is None:
         return pa.nulls(n, TIME)
-    values = combined(values)
+    values = as_array(values)
     if isinstance(values, pa.Array) and pa.types.is_timestamp(values.type):
         since = values.cast(TIME).cast(pa.int64())
     else:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
-__all__ = ["leave_pandas_out"]
+__all__ = ["hide_pandas"]
 
 
 class _NoPandas:
@@ -24,7 +24,7 @@ class _NoPandas:
             raise ImportError(msg, name=name)
 
 
-def leave_pandas_out() -> None:
+def hide_pandas() -> None:
     """Make pyarrow work as if pandas were not installed, until the program imports pandas or asks for a DataFrame.
 
     pyarrow imports pandas (a quarter of a second) for the first array, to tell a Series from a list. It tries that

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blobkit.snapshot.columns import combine
 from blobkit.snapshot.references import LINK_KINDS, PIN_KINDS, PINS
 from blobkit.snapshot.roles import BY_DIGEST, OPENS
-from blobkit.snapshot.tables import STORED, codes, flags, flat, ids, numbers
+from blobkit.snapshot.tables import STORED, codes, flags, ids, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,7 +86,7 @@ def _is_source(tables: Tables, policy: Policy) -> NDArray[np.bool_]:
     """Return whether each node is a document that a policy follows."""
     if not policy.sources:
         return np.ones(tables.nodes.num_rows, np.bool_)
-    column = flat(tables.nodes["media_type"])
+    column = combine(tables.nodes["media_type"])
     wanted = np.array([name in policy.sources for name in column.dictionary.to_pylist()], np.bool_)
     found: NDArray[np.bool_] = wanted[np.asarray(column.indices)]
     alone = frozenset(kind.name for kind in PINS if kind.is_alone) & policy.pins

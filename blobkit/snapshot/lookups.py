@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from blobkit.cache import memoized
-from blobkit.snapshot.pins import first_of_name, named, revisions
+from blobkit.snapshot.columns import combine
+from blobkit.snapshot.pins import count_named, first_of_name, revisions
 from blobkit.snapshot.roles import GOES_ALONG, IS_ALIAS, IS_TWIN, NAMES
 from blobkit.snapshot.sets import ranges, unique
-from blobkit.snapshot.tables import codes, flat, ids, same_as_before
+from blobkit.snapshot.tables import codes, ids, same_as_before
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
-__all__ = ["Rows", "going_along", "plain_names", "rows_on_any", "twins"]
+__all__ = ["Rows", "dropped_with_revisions", "rows_on_any", "twins", "unambiguous_names"]
 
 _BITS = 32
 
@@ -48,7 +49,7 @@ class Rows:
         return self.row[ranges(first, last)], np.repeat(np.arange(len(keys)), last - first)
 
 
-def plain_names(snapshot: Snapshot, texts: Sequence[str]) -> tuple[NDArray[np.bool_], Ints, Ints]:
+def unambiguous_names(snapshot: Snapshot, texts: Sequence[str]) -> tuple[NDArray[np.bool_], Ints, Ints]:
     """Return which texts are unambiguous names, the rows of their pins, and for each row the position of its text.
 
     Aliases, and names of several nodes, are not unambiguous. Cost: a look-up for each text, and hashing all names.
@@ -64,8 +65,8 @@ def plain_names(snapshot: Snapshot, texts: Sequence[str]) -> tuple[NDArray[np.bo
 @memoized
 def _unambiguous(snapshot: Snapshot) -> tuple[pa.Array, Ints, Ints]:
     """Return the unambiguous names, each once, and where the rows of each begin and end."""
-    end = named(snapshot)
-    names = flat(snapshot.pins["name"]).slice(0, end)
+    end = count_named(snapshot)
+    names = combine(snapshot.pins["name"]).slice(0, end)
     first = np.flatnonzero(~same_as_before(snapshot.pins["name"].slice(0, end)))
     if not len(first):
         return names.cast(pa.large_binary()), first, first
@@ -89,7 +90,7 @@ def twins(snapshot: Snapshot, rows: Sequence[int] | Ints) -> tuple[Ints, Ints]:
     return known.of(_pack(ids(snapshot.pins["node"])[rows], _name(snapshot)[rows]))
 
 
-def going_along(snapshot: Snapshot, rows: Ints) -> Ints:
+def dropped_with_revisions(snapshot: Snapshot, rows: Ints) -> Ints:
     """Return the pins that a registry drops with these revisions: tags of the same repository on the same manifest."""
     links, group = revisions(snapshot), _groups(snapshot)
     node = ids(snapshot.pins["node"])[rows]
@@ -125,7 +126,7 @@ def _dropped_with(snapshot: Snapshot) -> Rows:
 @memoized
 def _groups(snapshot: Snapshot) -> Ints:
     """Return a number for the repository of each pin, 0 if it has none."""
-    coded = flat(snapshot.pins["group"]).dictionary_encode()
+    coded = combine(snapshot.pins["group"]).dictionary_encode()
     return np.asarray(coded.indices.fill_null(-1)).astype(np.int64) + 1
 
 
@@ -133,7 +134,7 @@ def _groups(snapshot: Snapshot) -> Ints:
 def _name(snapshot: Snapshot) -> Ints:
     """Return a number for the name of each pin, 0 if it has none."""
     number = first_of_name(snapshot) + 1
-    number[named(snapshot) :] = 0
+    number[count_named(snapshot) :] = 0
     return number
 
 

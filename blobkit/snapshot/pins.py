@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.cache import memoized
+from blobkit.snapshot.columns import combine
 from blobkit.snapshot.roles import NAMES, STANDS_FOR
-from blobkit.snapshot.tables import codes, flat, ids, same_as_before
+from blobkit.snapshot.tables import codes, ids, same_as_before
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,20 +22,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Revisions",
+    "count_named",
     "first_of_name",
-    "meant_by",
-    "named",
+    "pin_labels",
+    "resolve_aliases",
     "revisions",
     "rows_named",
     "rows_of_names",
     "rows_on",
     "tag_rows",
-    "texts",
     "versions",
 ]
 
 
-def named(snapshot: Snapshot) -> int:
+def count_named(snapshot: Snapshot) -> int:
     """Return the number of pins with a name; they are the first rows of the pin table."""
     names = snapshot.pins["name"]
     return len(names) - int(names.null_count)
@@ -42,7 +43,7 @@ def named(snapshot: Snapshot) -> int:
 
 def tag_rows(snapshot: Snapshot) -> NDArray[np.int64]:
     """Return the rows of the tags, by name: the rows of `tags_frame`."""
-    return np.flatnonzero(NAMES[codes(snapshot.pins["kind"])[: named(snapshot)]])
+    return np.flatnonzero(NAMES[codes(snapshot.pins["kind"])[: count_named(snapshot)]])
 
 
 def versions(names: Iterable[str], groups: Iterable[str | None]) -> list[str]:
@@ -52,7 +53,7 @@ def versions(names: Iterable[str], groups: Iterable[str | None]) -> list[str]:
 
 def rows_named(snapshot: Snapshot, name: str) -> range:
     """Return the rows of the pins with this name. Cost: a binary search."""
-    names, end = flat(snapshot.pins["name"]), named(snapshot)
+    names, end = combine(snapshot.pins["name"]), count_named(snapshot)
     at = bisect_left(names, name, 0, end, key=str)
     last = at
     while last < end and str(names[last]) == name:
@@ -67,7 +68,7 @@ def rows_on(snapshot: Snapshot, node: int) -> list[int]:
     return found
 
 
-def meant_by(snapshot: Snapshot, rows: list[int]) -> tuple[list[str], list[int]]:
+def resolve_aliases(snapshot: Snapshot, rows: list[int]) -> tuple[list[str], list[int]]:
     """Return the full names behind these aliases, sorted, and their pins; an alias is on a node `name@digest`."""
     node = ids(snapshot.pins["node"])
     keys = [snapshot.key(node[row]).rpartition("@") for row in rows]
@@ -76,7 +77,7 @@ def meant_by(snapshot: Snapshot, rows: list[int]) -> tuple[list[str], list[int]]
     return names, [row for name in names for row in rows_named(snapshot, name) if node[row] in nodes]
 
 
-def texts(snapshot: Snapshot, rows: NDArray[np.integer]) -> list[str]:
+def pin_labels(snapshot: Snapshot, rows: NDArray[np.integer]) -> list[str]:
     """Return the name of each of these pins; for an anonymous pin, the key of its node."""
     names = snapshot.pins["name"].take(rows).to_pylist()
     on = snapshot.keys(ids(snapshot.pins["node"])[rows])
@@ -86,7 +87,7 @@ def texts(snapshot: Snapshot, rows: NDArray[np.integer]) -> list[str]:
 @memoized
 def rows_of_names(snapshot: Snapshot) -> dict[str, range]:
     """Return the rows of the pin table for each name. Cost: a pass over the names."""
-    names = snapshot.pins["name"].slice(0, named(snapshot))
+    names = snapshot.pins["name"].slice(0, count_named(snapshot))
     first = np.flatnonzero(~same_as_before(names))
     ends = np.append(first[1:], len(names))
     found = names.take(first).to_pylist()
@@ -96,7 +97,7 @@ def rows_of_names(snapshot: Snapshot) -> dict[str, range]:
 @memoized
 def first_of_name(snapshot: Snapshot) -> NDArray[np.int64]:
     """Return for each pin the first pin of the same name; for an anonymous pin, the first one on its node."""
-    names, end = snapshot.pins["name"], named(snapshot)
+    names, end = snapshot.pins["name"], count_named(snapshot)
     first = np.arange(len(names))
     first[:end][same_as_before(names.slice(0, end))] = 0
     np.maximum.accumulate(first[:end], out=first[:end])

@@ -20,7 +20,7 @@ import numpy as np
 from blobkit.methods import Previews
 from blobkit.present.answer import Answer
 from blobkit.present.sections import ROWS_SHOWN, Section
-from blobkit.protocols import SUMMED, summarised
+from blobkit.protocols import SUMMED, summary_of
 from blobkit.render import count, human_bytes, printable
 from blobkit.snapshot.graph import build_graph, counted_links, holding_pins
 from blobkit.snapshot.kinds import STORES, policy_of
@@ -231,7 +231,7 @@ class Snapshot(Answer, Previews):
         numbers = ", ".join(count(number, noun) for number, noun in things)
         notices = count(self.notices.num_rows, "notice")
         about = (f"{human_bytes(self.bytes)}: {numbers}, {notices}", f"policies: {', '.join(self.policies)}", NEXT)
-        parts = summarised(self).sections(rows) if self.nodes.num_rows <= SUMMED else ()
+        parts = summary_of(self).sections(rows) if self.nodes.num_rows <= SUMMED else ()
         return Section("", about), *(replace(part, title=part.title or "At a glance") for part in parts)
 
 

@@ -18,13 +18,13 @@ from blobkit.render import to_utf8, truncate
 from blobkit.snapshot.columns import (
     TEXT,
     arrow,
-    coded,
+    combine,
     dictionary,
     flags_of,
-    flat,
     text,
     text_dictionary,
     times,
+    vocabulary_dictionary,
     whole_numbers,
 )
 from blobkit.snapshot.packing import sorted_links
@@ -47,13 +47,12 @@ __all__ = [
     "Tables",
     "codes",
     "flags",
-    "flat",
     "ids",
+    "index_in",
     "make",
-    "matching",
+    "match_rows",
     "numbers",
-    "places",
-    "refused",
+    "regex_error",
     "same_as_before",
     "with_notices",
 ]
@@ -119,31 +118,31 @@ def with_notices(tables: Tables, notices: Sequence[Notice]) -> Tables:
 
 def numbers(column: pa.ChunkedArray) -> NDArray[np.int64]:
     """Return a column of int64 as a read-only numpy array."""
-    return np.asarray(flat(column))
+    return np.asarray(combine(column))
 
 
 def ids(column: pa.ChunkedArray) -> NDArray[np.int32]:
     """Return a column of node ids as a read-only numpy array."""
-    return np.asarray(flat(column))
+    return np.asarray(combine(column))
 
 
 def flags(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     """Return a column of booleans as a numpy array."""
-    return np.asarray(flat(column))
+    return np.asarray(combine(column))
 
 
 def codes(column: pa.ChunkedArray) -> NDArray[np.int8]:
     """Return the codes of a dictionary column: positions in its vocabulary."""
-    return np.asarray(flat(column).indices)
+    return np.asarray(combine(column).indices)
 
 
-def matching(column: pa.ChunkedArray, expression: str) -> NDArray[np.int64]:
+def match_rows(column: pa.ChunkedArray, expression: str) -> NDArray[np.int64]:
     """Return the rows with a text that matches a regular expression (RE2: linear time for any expression)."""
     matches = pc.match_substring_regex(column, expression).fill_null(False)  # noqa: FBT003 (it takes no keyword)
     return np.flatnonzero(np.asarray(matches))
 
 
-def refused(expression: str) -> str:
+def regex_error(expression: str) -> str:
     """Return why RE2 rejects a regular expression, "" if it accepts it."""
     try:
         pc.match_substring_regex(pa.array([""], TEXT), expression)
@@ -154,14 +153,14 @@ def refused(expression: str) -> str:
 
 def same_as_before(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     """Return whether each text equals the previous one; False for the first."""
-    whole = flat(column)
+    whole = combine(column)
     again = np.asarray(pc.equal(whole[1:], whole[:-1])) if len(whole) > 1 else np.empty(0, np.bool_)
     return np.append(np.zeros(min(1, len(whole)), np.bool_), again)
 
 
-def places(keys: pa.ChunkedArray, among: pa.ChunkedArray) -> NDArray[np.int32]:
+def index_in(keys: pa.ChunkedArray, among: pa.ChunkedArray) -> NDArray[np.int32]:
     """Return the row of each key in a column of unique keys, -1 if it is absent. Cost: a look-up a key."""
-    return np.asarray(pc.index_in(flat(keys), value_set=flat(among)).fill_null(-1))
+    return np.asarray(pc.index_in(combine(keys), value_set=combine(among)).fill_null(-1))
 
 
 def _nodes(columns: Columns, key: pa.Array, order: NDArray[np.int64] | None) -> pa.Table:
@@ -173,12 +172,12 @@ def _nodes(columns: Columns, key: pa.Array, order: NDArray[np.int64] | None) -> 
         {
             "key": key,
             "size": arrow(whole_numbers(columns["size"], "a size").astype(np.int64, copy=False)),
-            "kind": coded(columns.get("kind", "unknown"), KINDS, "kind", n),
+            "kind": vocabulary_dictionary(columns.get("kind", "unknown"), KINDS, "kind", n),
             "media_type": text_dictionary(columns.get("media_type"), n),
             "platform": text_dictionary(columns.get("platform"), n),
             "created": times(columns.get("created"), n),
             "modified": times(columns.get("modified"), n),
-            "stored": coded(columns.get("stored", "yes"), STORED, "stored", n),
+            "stored": vocabulary_dictionary(columns.get("stored", "yes"), STORED, "stored", n),
             "opaque": arrow(flags_of(columns.get("opaque", False), n, "opaque")),
         }
     )
@@ -191,7 +190,7 @@ def _nodes(columns: Columns, key: pa.Array, order: NDArray[np.int64] | None) -> 
 
 def _check_nodes(table: pa.Table) -> None:
     """Check the invariants: unique keys, no negative size, bytes only for stored nodes, a total that fits int64."""
-    key, size = flat(table["key"]), numbers(table["size"])
+    key, size = combine(table["key"]), numbers(table["size"])
     same = np.flatnonzero(np.asarray(pc.equal(key[1:], key[:-1]))) if len(key) > 1 else np.empty(0, np.int64)
     if len(same):
         msg = f"the node {truncate(key[int(same[0])].as_py(), _SHOWN)} is listed twice"
@@ -232,7 +231,7 @@ def _links(columns: Columns, rank: NDArray[np.int32], *, in_order: bool) -> pa.T
     """Return the links as a sorted set."""
     source = _positions(columns["source"], rank, "link", in_order=in_order)
     target = _positions(columns["target"], rank, "link", in_order=in_order)
-    kind = np.asarray(coded(columns.get("kind", "link"), LINK_KINDS, "link kind", len(source)).indices)
+    kind = np.asarray(vocabulary_dictionary(columns.get("kind", "link"), LINK_KINDS, "link kind", len(source)).indices)
     if len(source) != len(target):
         msg = f"{len(source):,} link sources and {len(target):,} targets"
         raise SnapshotFormatError(msg)
@@ -262,7 +261,7 @@ def _pins(columns: Columns, rank: NDArray[np.int32]) -> pa.Table:
         {
             "node": arrow(node),
             "name": text(columns.get("name", [None] * n)),
-            "kind": coded(columns.get("kind", "pin"), PIN_KINDS, "pin kind", n),
+            "kind": vocabulary_dictionary(columns.get("kind", "pin"), PIN_KINDS, "pin kind", n),
             "group": text(columns.get("group", [None] * n)),
             "count": arrow(count),
             "modified": times(columns.get("modified"), n),
@@ -273,7 +272,7 @@ def _pins(columns: Columns, rank: NDArray[np.int32]) -> pa.Table:
 
 def _order_of_pins(table: pa.Table) -> pa.Array:
     """Return the rows sorted by name, then node; those without a name come last, sorted by number only."""
-    named = np.asarray(pc.is_valid(flat(table["name"])))
+    named = np.asarray(pc.is_valid(combine(table["name"])))
     nameless, rows = np.flatnonzero(~named), np.flatnonzero(named)
     keys = table.select(["name", "node"]).take(arrow(rows))
     by_name = np.asarray(pc.sort_indices(keys, [("name", "ascending"), ("node", "ascending")]))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.present.answer import Answer
 from blobkit.present.sections import ROWS_SHOWN, Section
-from blobkit.protocols import SUMMED, summarised
+from blobkit.protocols import SUMMED, summary_of
 from blobkit.render import count
 
 if TYPE_CHECKING:
@@ -35,5 +35,5 @@ class Card(Answer):
         """Return what to call next, and a small store at a glance."""
         if self.snapshot is None:
             return (Section("", (NEXT,)),)
-        first, *others = summarised(self.snapshot).sections(rows)
+        first, *others = summary_of(self.snapshot).sections(rows)
         return Section("", (*first.lines, NEXT)), *others

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NoReturn
 
-from blobkit.access import refusal
+from blobkit.access import why_unreadable
 from blobkit.errors import Hint, NotAdoptedError, NotAStoreError, StoreDamagedError, UnreadableStoreError
 from blobkit.index.schema import check_version
 from blobkit.render import in_shell
@@ -40,7 +40,7 @@ def check_root(root: Path, *, create: bool, adopt: bool, layout: Layout) -> None
     have no index; UnreadableStoreError where this user may not read it, or the layout that is to be adopted has no
     readable index.json; StoreError on a network file system.
     """
-    why = refusal(root, index_path(root))
+    why = why_unreadable(root, index_path(root))
     if why:
         raise UnreadableStoreError(why)
     check_disk(root)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.questions.frame import to_frame
+from blobkit.snapshot.columns import combine
 from blobkit.snapshot.references import LINK_KINDS
-from blobkit.snapshot.tables import codes, flat, ids
+from blobkit.snapshot.tables import codes, ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +58,8 @@ class Attributes:
         frame = to_frame(self._snapshot, columns=columns, absent=True, virtual=True)
         status = frame["status"].cat
         words = {
-            name: (np.asarray(flat(facts[name]).indices), flat(facts[name]).dictionary.to_pylist()) for name in _FACTS
+            name: (np.asarray(combine(facts[name]).indices), combine(facts[name]).dictionary.to_pylist())
+            for name in _FACTS
         }
         words["status"] = (status.codes.to_numpy(), status.categories.tolist())
         return [

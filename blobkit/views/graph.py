@@ -14,7 +14,7 @@ import numpy as np
 
 from blobkit.analysis.reach import incoming
 from blobkit.protocols import as_snapshot
-from blobkit.snapshot.tables import flat
+from blobkit.snapshot.columns import combine
 from blobkit.views.attributes import Attributes, kind_names, kinds, plain
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class _Arrays:
         self.snapshot = snapshot
         self.nodes = np.flatnonzero(kept).astype(np.int32)
         self._rank = None if kept.all() else (np.cumsum(kept) - 1).astype(np.int32)
-        column = flat(snapshot.nodes["key"])
+        column = combine(snapshot.nodes["key"])
         self.keys = _Keys(column if self._rank is None else column.take(self.nodes))
         self.first, self.targets = self._among(graph.indptr, graph.indices)
         self._kinds = kinds(snapshot)

@@ -96,15 +96,15 @@ def test_the_help_shows_each_line_whole_in_a_terminal_of_80_columns() -> None:
 @pytest.mark.slow
 def test_frames_work_after_pandas_was_left_out() -> None:
     code = """
-from blobkit.snapshot.frameless import leave_pandas_out
-leave_pandas_out()
+from blobkit.snapshot.frameless import hide_pandas
+hide_pandas()
 import sys, pyarrow
 numbers = pyarrow.array([1, 2])
 assert "pandas" not in sys.modules
 assert numbers.to_pandas().tolist() == [1, 2]
 import pandas
 assert pyarrow.array(pandas.Series([1.0, None])).null_count == 1
-leave_pandas_out()
+hide_pandas()
 assert pyarrow.array(pandas.Series(["a", None])).null_count == 1
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=HANG)

@@ -14,7 +14,7 @@ import blobkit
 from blobkit.errors import UnknownTargetError
 from blobkit.questions.inputs import many
 from blobkit.questions.inputs.targets import flattened, resolve
-from blobkit.snapshot.lookups import going_along, rows_on_any, twins
+from blobkit.snapshot.lookups import dropped_with_revisions, rows_on_any, twins
 from blobkit.snapshot.pins import rows_on
 from blobkit.snapshot.snapshot import Snapshot, build
 from registries import images
@@ -101,7 +101,7 @@ def test_the_tags_of_each_revision(snapshot: Snapshot) -> None:
         for one in (pins[row] for row in revision)
         if pin["group"] == one["group"] and (pin["node"] == one["node"] or (one["node"], pin["node"]) in links)
     }
-    assert going_along(snapshot, np.array(revision, np.int64)).tolist() == sorted(expected)
+    assert dropped_with_revisions(snapshot, np.array(revision, np.int64)).tolist() == sorted(expected)
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ import blobkit
 from blobkit.errors import PatternError, UnknownTargetError
 from blobkit.questions.inputs.patterns import expression
 from blobkit.snapshot.snapshot import build
-from blobkit.snapshot.tables import matching
+from blobkit.snapshot.tables import match_rows
 from pinned import LONG, A, B, C, freed, store
 
 
@@ -69,7 +69,7 @@ EVERY = ["", *"ab]-[!^\\.*?|&~#+/:\n", "a]", ":a]", "[a]", "aa", "[!a", "[]"]
 
 @pytest.mark.parametrize("pattern", ODD)
 def test_brackets_are_those_of_fnmatch(pattern: str) -> None:
-    found = matching(pa.chunked_array([EVERY], pa.large_string()), expression(pattern))
+    found = match_rows(pa.chunked_array([EVERY], pa.large_string()), expression(pattern))
     assert [EVERY[row] for row in found] == [name for name in EVERY if fnmatch.fnmatchcase(name, pattern)]
 
 
@@ -78,7 +78,7 @@ def test_brackets_are_those_of_fnmatch(pattern: str) -> None:
 @given(st.text("ab]-[!^\\.*?|&~#+/:\n", max_size=8), st.lists(NAMES, min_size=1, max_size=8, unique=True))
 def test_wildcards_are_those_of_fnmatch(pattern: str, names: list[str]) -> None:
     made = re.compile(fnmatch.translate(pattern))
-    found = matching(pa.chunked_array([names], pa.large_string()), expression(pattern))
+    found = match_rows(pa.chunked_array([names], pa.large_string()), expression(pattern))
     assert [names[row] for row in found] == [name for name in names if made.match(name)]
     assert [bool(made.match(name)) for name in names] == [fnmatch.fnmatchcase(name, pattern) for name in names]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from blobkit.access import to_follow
+from blobkit.access import how_to_include
 from blobkit.cache import memoized
 from blobkit.questions.columns import keys
 from blobkit.questions.findings.finding import Finding, finding
@@ -80,7 +80,11 @@ def _followed(snapshot: Snapshot, row: Row) -> str:
     """Return the advice to read the target of a link."""
     digest, path, message, _ = row
     target, store = not_followed_in(message) or ("", "")
-    return f"scan {store} too" if store else to_follow(path, "" if digest else target, snapshot.kind, snapshot.address)
+    return (
+        f"scan {store} too"
+        if store
+        else how_to_include(path, "" if digest else target, snapshot.kind, snapshot.address)
+    )
 
 
 def leftovers(snapshot: Snapshot, rows: list[Row], min_age: timedelta) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from blobkit.questions.findings.finding import FINDINGS, Finding, finding
 from blobkit.snapshot.kinds import STORES
 from blobkit.snapshot.notices import recompressed_in, upload_in
 from blobkit.snapshot.sets import unique
-from blobkit.snapshot.tables import STORED, codes, places
+from blobkit.snapshot.tables import STORED, codes, index_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -67,7 +67,7 @@ def from_notices(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
 def _by_code(snapshot: Snapshot) -> dict[str, Notices]:
     """Return the notices by code; a virtual node counts as a name, not as a node."""
     table = snapshot.notices
-    node = places(table["key"], snapshot.nodes["key"])
+    node = index_in(table["key"], snapshot.nodes["key"])
     virtual_node = codes(snapshot.nodes["stored"]) == STORED.index("virtual")
     node = np.where(np.append(virtual_node, True)[node], -1, node)
     columns = (table[name].to_pylist() for name in ("code", "key", "path", "message"))

@@ -12,7 +12,7 @@ from blobkit.errors import ChoiceError, Hint, UnknownTargetError
 from blobkit.questions.inputs.patterns import is_pattern, rows_like
 from blobkit.questions.inputs.unknown import is_repository, refuse
 from blobkit.render import count, truncate
-from blobkit.snapshot.pins import meant_by, named, rows_named, tag_rows
+from blobkit.snapshot.pins import count_named, resolve_aliases, rows_named, tag_rows
 from blobkit.snapshot.roles import IS_ALIAS
 from blobkit.snapshot.tables import codes
 
@@ -69,7 +69,7 @@ def _rows(snapshot: Snapshot, text: str) -> NDArray[np.integer]:
     """Return the rows with this text as their other name, else the rows that match it as a pattern."""
     aliases = rows_named(snapshot, text)
     if aliases:
-        return np.array(meant_by(snapshot, list(aliases))[1], np.int64)
+        return np.array(resolve_aliases(snapshot, list(aliases))[1], np.int64)
     if not is_pattern(text):
         _refuse(snapshot, text)
     return rows_like(snapshot, text)
@@ -100,7 +100,7 @@ def _masked(snapshot: Snapshot, mask: pd.Series, *, by_name: bool) -> set[str]:
 
 def _named(snapshot: Snapshot, names: set[str]) -> NDArray[np.bool_]:
     """Return for each pin whether it has one of these names (other names do not count)."""
-    column = snapshot.pins["name"].slice(0, named(snapshot)).to_pandas().astype("str")
+    column = snapshot.pins["name"].slice(0, count_named(snapshot)).to_pandas().astype("str")
     found = np.zeros(snapshot.pins.num_rows, np.bool_)
     found[: len(column)] = column.isin(names).to_numpy() & ~IS_ALIAS[codes(snapshot.pins["kind"])[: len(column)]]
     return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.digest import ALGORITHMS
-from blobkit.snapshot.lookups import plain_names
+from blobkit.snapshot.lookups import unambiguous_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def in_turn(snapshot: Snapshot, texts: tuple[str, ...]) -> Iterator[tuple[tuple[
     if len(texts) < MANY:
         yield texts, None
         return
-    plain, rows, whose = plain_names(snapshot, texts)
+    plain, rows, whose = unambiguous_names(snapshot, texts)
     plain[[i for i, text in enumerate(texts) if _ODD.fullmatch(text)]] = False
     ends = [*(np.flatnonzero(plain[1:] != plain[:-1]) + 1).tolist(), len(texts)]
     for first, last in zip([0, *ends], ends, strict=False):

@@ -15,9 +15,9 @@ import numpy as np
 from blobkit.errors import Hint, PatternError, UnknownTargetError
 from blobkit.render import count, truncate
 from blobkit.snapshot.columns import text
-from blobkit.snapshot.pins import named
+from blobkit.snapshot.pins import count_named
 from blobkit.snapshot.roles import IS_ALIAS
-from blobkit.snapshot.tables import codes, matching, refused
+from blobkit.snapshot.tables import codes, match_rows, regex_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,8 +44,8 @@ def rows_like(snapshot: Snapshot, pattern: str) -> NDArray[np.int64]:
 
     Cost: one pass over the names.
     """
-    names = snapshot.pins["name"].slice(0, named(snapshot))
-    found = matching(names, expression(pattern))
+    names = snapshot.pins["name"].slice(0, count_named(snapshot))
+    found = match_rows(names, expression(pattern))
     rows: NDArray[np.int64] = found[~IS_ALIAS[codes(snapshot.pins["kind"])[found]]]
     if not len(rows):
         msg = f"the pattern {truncate(pattern, SHOWN)!r} matches none of {count(len(names), 'name')}"
@@ -56,7 +56,7 @@ def rows_like(snapshot: Snapshot, pattern: str) -> NDArray[np.int64]:
 def matches(names: Sequence[str], pattern: str) -> NDArray[np.bool_]:
     """Return whether each name matches; PatternError. Cost: one pass over the names."""
     found = np.zeros(len(names), np.bool_)
-    found[matching(text(names), expression(pattern))] = True
+    found[match_rows(text(names), expression(pattern))] = True
     return found
 
 
@@ -77,7 +77,7 @@ def expression(pattern: str) -> str:
 
 def _checked(text: str) -> str:
     """Return a regular expression; PatternError if it is not valid by itself (in brackets, `a)|(b` would be valid)."""
-    reason = refused(text)
+    reason = regex_error(text)
     if reason:
         shown, why = truncate(text, SHOWN), truncate(reason, SHOWN)
         msg = f"{shown!r} is not a regular expression ({why}): re: takes the syntax of RE2"

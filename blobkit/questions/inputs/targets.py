@@ -22,11 +22,12 @@ from blobkit.questions.inputs.many import in_turn
 from blobkit.questions.inputs.patterns import is_pattern, rows_like
 from blobkit.questions.inputs.unknown import by_prefix, nearest, refuse, refuse_pattern
 from blobkit.render import abbreviate, count, join_some, printable
-from blobkit.snapshot.lookups import going_along, twins
-from blobkit.snapshot.pins import meant_by, named, revisions, rows_named, rows_on
+from blobkit.snapshot.columns import combine
+from blobkit.snapshot.lookups import dropped_with_revisions, twins
+from blobkit.snapshot.pins import count_named, resolve_aliases, revisions, rows_named, rows_on
 from blobkit.snapshot.roles import IS_ALIAS, IS_ALONE, IS_REVISION, NAMES
 from blobkit.snapshot.sets import unique
-from blobkit.snapshot.tables import codes, flat, ids, numbers
+from blobkit.snapshot.tables import codes, ids, numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -147,8 +148,8 @@ class _Resolver:
     def __init__(self, snapshot: Snapshot, dropped: PinSelection) -> None:
         self.snapshot, self.dropped = snapshot, dropped
         pins = snapshot.pins
-        self.names = flat(pins["name"])
-        self.named = named(snapshot)
+        self.names = combine(pins["name"])
+        self.named = count_named(snapshot)
         self.node = ids(pins["node"])
         self.count = numbers(pins["count"])
         self.kind = codes(pins["kind"])
@@ -240,7 +241,7 @@ class _Resolver:
         own = [row for row in rows if not IS_ALIAS[self.kind[row]]]
         if own or not rows:
             return own
-        names, meant = meant_by(self.snapshot, rows)
+        names, meant = resolve_aliases(self.snapshot, rows)
         if len(names) > 1:
             msg = f"{text} is the reference name of {count(len(names), 'image')}: give one of {join_some(names, 4)}"
             raise AmbiguousTargetError(msg)
@@ -264,7 +265,7 @@ class _Resolver:
     def untag(self) -> None:
         """Select with each revision every tag of its repository on that digest, after all targets are known."""
         rows = np.fromiter(self.dropped.rows, np.int64, len(self.dropped.rows))
-        along = going_along(self.snapshot, rows[IS_REVISION[self.kind[rows]]])
+        along = dropped_with_revisions(self.snapshot, rows[IS_REVISION[self.kind[rows]]])
         new = along[~np.isin(along, rows)]
         self.dropped.also_untagged.update(self.snapshot.pins["name"].take(new).to_pylist())
         self._drop(along)

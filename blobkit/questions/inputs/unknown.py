@@ -14,8 +14,8 @@ from blobkit.digest import ALGORITHMS, is_digest, parse
 from blobkit.errors import AmbiguousTargetError, Hint, InvalidDigestError, UnknownTargetError
 from blobkit.questions.inputs.patterns import is_pattern, rows_like
 from blobkit.render import abbreviate, count, join_some, printable, truncate
-from blobkit.snapshot.pins import named
-from blobkit.snapshot.tables import flat
+from blobkit.snapshot.columns import combine
+from blobkit.snapshot.pins import count_named
 
 if TYPE_CHECKING:
     from blobkit.snapshot.snapshot import Snapshot
@@ -53,14 +53,14 @@ def refuse(snapshot: Snapshot, text: str, found: list[str], *, one: bool = False
         raise AmbiguousTargetError(msg)
     if is_repository(snapshot, text):
         raise _of_repository(snapshot, text, one=one)
-    start, end = _START.fullmatch(text), named(snapshot)
+    start, end = _START.fullmatch(text), count_named(snapshot)
     if _DIGEST_LIKE.match(text) and (start is None or len(start[2]) < PREFIX_HEX):
         if start is None:
             parse(text)
         msg = f"{text!r} is too short for the start of a digest: {_too_few(snapshot, text) or _AT_LEAST}"
         raise InvalidDigestError(msg)
     few = _too_few(snapshot, text)
-    near = nearest(text, flat(snapshot.pins["name"])[: min(end, NAMES_COMPARED)].to_pylist())
+    near = nearest(text, combine(snapshot.pins["name"])[: min(end, NAMES_COMPARED)].to_pylist())
     digits = f"it is too short for the start of a digest: {few}" if few else "no digest starts with it"
     msg = f"nothing here is named {truncate(text, _LONG)!r}, and {digits}{near}"
     raise UnknownTargetError(msg)

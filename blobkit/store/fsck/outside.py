@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from blobkit.digest import matches
 from blobkit.errors import UnreadableStoreError
 from blobkit.oci.documents import DOCUMENT_LIMIT
-from blobkit.oci.walk import Walk, typed
+from blobkit.oci.walk import Walk, followed_type
 from blobkit.store.fsck.subject import Outside, Suspect
 from blobkit.store.layout.projection import Kept
 
@@ -124,7 +124,7 @@ def _closure(content: Content, start: Iterable[Reference]) -> set[Digest] | None
 
 
 def _read_as(reference: Reference) -> str | None:
-    return "" if reference.media_type in VAGUE else typed(reference)
+    return "" if reference.media_type in VAGUE else followed_type(reference)
 
 
 def _contents(content: Content, digests: Iterable[Digest]) -> Iterator[tuple[Digest, bytes | str]]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from blobkit.digest import matches, read_through, split
 from blobkit.filehandle import FileHandle
 from blobkit.oci.documents import DOCUMENT_LIMIT
-from blobkit.oci.walk import ABSENT, UNPARSEABLE, Walk, levels, typed
+from blobkit.oci.walk import ABSENT, UNPARSEABLE, Walk, followed_type, levels
 from blobkit.progress import watched
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class Closure:
 
 def read_as(reference: Reference) -> str | None:
     """Return as what a blob is read: an entry of index.json without a media type as what its content says it is."""
-    return "" if reference.kind == "entry" and not reference.media_type else typed(reference)
+    return "" if reference.kind == "entry" and not reference.media_type else followed_type(reference)
 
 
 def _key(reference: Reference) -> tuple[Digest, str | None]:
