@@ -18,7 +18,7 @@ import click
 from blobkit.commands import completing
 from blobkit.commands.arranging import Arranged, Rows
 from blobkit.connect import facts
-from blobkit.present.plain import plain
+from blobkit.present.plain import plain, plain_section
 from blobkit.present.sections import ROWS_SHOWN, columns_table
 from blobkit.present.text import TextStyle, answer_text, table_text
 from blobkit.render import choices
@@ -102,11 +102,17 @@ class Output:
     def answer(
         self, answer: SupportsSections, body: Callable[[], Mapping[str, object]], *, rows: int | None = ROWS_SHOWN
     ) -> None:
-        """Print an answer as text (on a terminal with at most `rows` rows in each table), or `body()` as JSON."""
+        """Print an answer as text (on a terminal with at most `rows` rows in each table), or as JSON.
+
+        The JSON is `body()` with the title of the answer, and with its sections: the tables that the text shows.
+        """
+        arranged = Arranged(answer, self.rows)
         if self.as_json:
-            click.echo(dumps({name: self._cut(value) for name, value in body().items()}))
+            limit = ROWS_SHOWN if self.rows.limit is None else self.rows.limit
+            shown = {"title": answer.title(), "sections": [*map(plain_section, arranged.sections(limit))]}
+            click.echo(dumps({name: self._cut(value) for name, value in body().items()} | shown))
         else:
-            click.echo(answer_text(Arranged(answer, self.rows), self.style(rows)))
+            click.echo(answer_text(arranged, self.style(rows)))
 
     def table(self, columns: Mapping[str, Sequence[object]], *, heading: Sequence[str] = ()) -> None:
         """Print columns, as JSON or as a table below some lines."""

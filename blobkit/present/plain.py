@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["plain", "records"]
+    from blobkit.present.sections import Section
+
+__all__ = ["plain", "plain_section", "records"]
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, object]]:
@@ -39,3 +41,22 @@ def plain(value: object) -> object:
     if is_none(value):
         return None
     return value if isinstance(value, str | int | float) else in_iso(value)
+
+
+def plain_section(section: Section) -> dict[str, object]:
+    """Return a section as plain values: its title and lines; of a table the units, the rows, and how many `more`.
+
+    >>> from blobkit.present.sections import Section, columns_table
+    >>> plain_section(Section("Biggest", table=columns_table({"kind": ["layer"], "size": [7]})))["rows"]
+    [{'kind': 'layer', 'size': 7}]
+    """
+    found: dict[str, object] = {"title": section.title, "lines": list(section.lines)}
+    if section.table is not None:
+        columns = section.table.columns
+        names = [column.name for column in columns]
+        values: list[list[object]] = [list(map(plain, column.values)) for column in columns]
+        rows = zip(*values, strict=True)
+        found["units"] = {column.name: column.unit.value for column in columns}
+        found["rows"] = [dict(zip(names, row, strict=True)) for row in rows]
+        found["more"] = section.table.more
+    return found

@@ -115,8 +115,35 @@ def test_the_rows_of_an_answer(store: str) -> None:
     shown = rows(*asked, "--limit", "2")
     assert [row[0] for row in shown if row[0].startswith("shop/")] == list(groups.index[:2])
     assert ["and", str(len(groups) - 2), "more"] in shown
-    told = json.loads(command(*asked, "--limit", "2", "--json").stdout)["groups"]
-    assert [(row["group"], row["exclusive"]) for row in told] == list(groups["exclusive"].iloc[:2].items())
+    told = json.loads(command(*asked, "--limit", "2", "--json").stdout)
+    for rows_of_json in (told["groups"], told["sections"][0]["rows"]):
+        assert [(row["group"], row["exclusive"]) for row in rows_of_json] == list(groups["exclusive"].iloc[:2].items())
+    assert told["sections"][0]["more"] == len(groups) - 2
+
+
+ANSWERS = (
+    ("simulate", "{}", "shop/web:1.0"),
+    ("usage", "{}"),
+    ("audit", "{}"),
+    ("why", "{}", "shop/web:1.0"),
+    ("plan", "{}", "--free", "1KiB"),
+    ("sharing", "{}"),
+    ("diff", "{}", "{}"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", ANSWERS, ids=[words[0] for words in ANSWERS])
+def test_json_has_the_lines_and_the_tables_of_the_text(store: str, words: tuple[str, ...]) -> None:
+    asked = [word.format(store) for word in words]
+    text = " ".join(command(*asked, "--limit", "3").stdout.split())
+    told = json.loads(command(*asked, "--limit", "3", "--json").stdout)
+    assert told["title"] in text
+    for section in told["sections"]:
+        assert all(list(row) == list(section["units"]) for row in section.get("rows", ()))
+        named = [value for row in section.get("rows", ()) for value in row.values() if isinstance(value, str)]
+        for shown in (*section["lines"], *named):
+            assert " ".join(shown.split()) in text or "T" in shown  # a time, which the text shows as its day
 
 
 def test_untagged_in_order(tmp_path: Path) -> None:
