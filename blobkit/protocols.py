@@ -67,18 +67,20 @@ def open_addresses_with(opener: Callable[[Address], Snapshot]) -> None:
     _openers[:] = [opener]
 
 
-def as_snapshot(x: SupportsSnapshot | Address) -> Snapshot:
-    """Return the snapshot of `x`: a snapshot itself, anything with `.snapshot()`, or an address.
+def as_snapshot(x: SupportsSnapshot | Address, policy: str | None = None) -> Snapshot:
+    """Return the snapshot of `x` (a snapshot itself, anything with `.snapshot()`, or an address) under a policy.
 
-    TypeError for anything else; errors from opening an address are passed on.
+    None: the policy that the snapshot has. TypeError for anything else; errors from opening an address are passed on.
     """
     if isinstance(x, str | os.PathLike):
-        return _openers[0](x)
-    if isinstance(x, SupportsSnapshot):
-        return x.snapshot()
-    step = "give a store, a snapshot or an address (a path, or kind:path)"
-    msg = f"an object of type {type(x).__name__} cannot be audited: {step}"
-    raise TypeError(msg)
+        snapshot = _openers[0](x)
+    elif isinstance(x, SupportsSnapshot):
+        snapshot = x.snapshot()
+    else:
+        step = "give a store, a snapshot or an address (a path, or kind:path)"
+        msg = f"an object of type {type(x).__name__} cannot be audited: {step}"
+        raise TypeError(msg)
+    return snapshot if policy is None else snapshot.with_policy(policy)
 
 
 def survey_with(surveyor: Callable[[SupportsSnapshot | Address], Snapshot]) -> None:

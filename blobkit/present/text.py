@@ -40,7 +40,7 @@ class TextStyle:
 
     `width`: characters of a line, None for no limit; `bytes`: exact bytes and not KiB; `full`: full digests, names and
     times, nothing truncated; `rows`: rows of each table, None for all; `colour`: whether escape codes of a terminal are
-    used; `details`: whether sections that HTML folds are shown too.
+    used.
     """
 
     width: int | None = None
@@ -48,7 +48,6 @@ class TextStyle:
     full: bool = False
     rows: int | None = ROWS_SHOWN
     colour: bool = False
-    details: bool = False
 
 
 HUMAN = TextStyle()
@@ -58,8 +57,7 @@ def answer_text(answer: SupportsSections, style: TextStyle = HUMAN) -> str:
     """Return an answer as text: its title, then its sections."""
     most = EVERY if style.rows is None else style.rows
     parts = _heading(answer.title(), style)
-    details = answer.details(most) if style.details else ()
-    for number, section in enumerate((*answer.sections(most), *details)):
+    for number, section in enumerate(answer.sections(most)):
         parts += _section(section, style, is_first=number == 0)
     return "\n".join(parts)
 

@@ -14,7 +14,7 @@ from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, columns_table
-from blobkit.protocols import as_surveyed
+from blobkit.protocols import as_snapshot, as_surveyed
 from blobkit.questions.columns import categorical, keys, times
 from blobkit.questions.findings.checks import findings
 from blobkit.questions.findings.finding import FIGURES, FINDINGS, SEVERITIES
@@ -227,7 +227,6 @@ def audit(x: SupportsSnapshot | Address, *, min_age: Age = "24h", top: int = 10,
     >>> list(audit.findings["code"])
     ['suspect']
     """
-    snapshot = as_surveyed(x)
-    snapshot = snapshot if policy is None else snapshot.with_policy(policy)
+    snapshot = as_snapshot(as_surveyed(x), policy)
     age = parse_age(min_age)
     return Audit(snapshot, age, top, findings(snapshot, age))

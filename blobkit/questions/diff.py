@@ -247,7 +247,7 @@ def diff(
     True
     """
     name = named_by(by)
-    old, new = (as_snapshot(x) if policy is None else as_snapshot(x).with_policy(policy) for x in (before, after))
+    old, new = (as_snapshot(x, policy) for x in (before, after))
     for what, one, two in (("kind", old.kind, new.kind), ("policy", old.policy, new.policy)):
         if one != two:
             several = {"kind": "kinds", "policy": "policies"}[what]

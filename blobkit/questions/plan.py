@@ -274,7 +274,7 @@ def plan(  # noqa: PLR0913 (the options are keyword-only)
         msg = "groups is for untagged manifests only"
         hint = Hint("give untagged=True too, or keep=[...] instead", "give --untagged too, or --keep instead")
         raise PlanError(msg, hint=hint)
-    snapshot = snapshot if policy is None else snapshot.with_policy(policy)
+    snapshot = as_snapshot(snapshot, policy)
     needed = needed_bytes(snapshot, free, until, ruled=older_than is not None or keep_last is not None)
     with staged("plan", show=progress) as say:
         say("names")

@@ -328,7 +328,7 @@ def simulate_deref(
         only_groups(snapshot, policy, {"a target": targets, "all_pins": all_pins})
         found = Untagged(revisions_view(snapshot), MIN_AGE, np.empty(0, np.int64))
         return preview_of(found.snapshot, dropped_untagged(found, groups))
-    snapshot = snapshot if policy is None else snapshot.with_policy(policy)
+    snapshot = as_snapshot(snapshot, policy)
     return preview_of(snapshot, resolve(snapshot, targets, groups=groups, all_pins=all_pins))
 
 

@@ -40,8 +40,7 @@ def reach(
     >>> blobkit.reach(demo.small(), "shop/web:1.0", columns=["size", "kind"])["depth"].tolist()
     [0, 1, 1, 1, 1]
     """
-    snapshot = as_snapshot(x)
-    snapshot = snapshot if policy is None else snapshot.with_policy(policy)
+    snapshot = as_snapshot(x, policy)
     distance = closure(snapshot.graph, nodes_of(snapshot, target))
     nodes = np.flatnonzero((distance >= 0) & snapshot.graph.blob).astype(np.int32)
     nodes = nodes[np.lexsort((nodes, distance[nodes]))]

@@ -114,8 +114,7 @@ def sharing(x: SupportsSnapshot | Address, by: By = "repo", *, policy: str | Non
     >>> int(sharing.pairs.loc["data/etl", "shop/web"])  # bytes that both use
     4834
     """
-    name, snapshot = named_by(by), as_snapshot(x)
-    snapshot = snapshot if policy is None else snapshot.with_policy(policy)
+    name, snapshot = named_by(by), as_snapshot(x, policy)
     parts = partition(snapshot, by)
     if parts is not None:
         return Sharing(snapshot, name, _sorted([_single(parts)]), _diagonal(parts))

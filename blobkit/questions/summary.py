@@ -116,5 +116,4 @@ class Summary(Answer):
 
 def summary(x: SupportsSnapshot | Address, *, top: int = 10, policy: str | None = None) -> Summary:
     """Return the overview of a store, with tables of `top` rows. Cost: as `to_frame` and `tags_frame`."""
-    snapshot = as_snapshot(x)
-    return Summary(snapshot if policy is None else snapshot.with_policy(policy), top)
+    return Summary(as_snapshot(x, policy), top)

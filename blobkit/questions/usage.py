@@ -117,8 +117,7 @@ def usage(
     >>> usage.frame["split"].nlargest(3).to_dict()
     {'shop': 18112, 'data': 6710, 'base': 3290}
     """
-    name, snapshot = named_by(by), as_snapshot(x)
-    snapshot = snapshot if policy is None else snapshot.with_policy(policy)
+    name, snapshot = named_by(by), as_snapshot(x, policy)
     parts = partition(snapshot, by, where)
     frame = _of_groups(snapshot, by, where) if parts is None else _whole(parts)
     is_beside = frame.index.isin(SPECIAL)

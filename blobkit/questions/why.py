@@ -243,6 +243,5 @@ def why(x: SupportsSnapshot | Address, blob: str, *, policy: str | None = None) 
     >>> len(blobkit.why(store, layer).tags)
     11
     """
-    snapshot = as_snapshot(x)
-    snapshot = snapshot if policy is None else snapshot.with_policy(policy)
+    snapshot = as_snapshot(x, policy)
     return Why(snapshot, snapshot.key(blob_of(snapshot, blob)))

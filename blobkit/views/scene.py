@@ -83,8 +83,7 @@ def scene(x: SupportsSnapshot | Address | Preview, target: Targets | None, polic
             msg = "a preview has its targets and its policy already: give a store to choose others"
             raise ValueError(msg)
         return _preview(x)
-    snapshot = as_snapshot(x)
-    snapshot = snapshot if policy is None else snapshot.with_policy(policy)
+    snapshot = as_snapshot(x, policy)
     return _whole(snapshot) if target is None else _around(snapshot, target)
 
 

@@ -34,7 +34,7 @@ def table() -> Table:
 @pytest.mark.parametrize("width", [80, 120, 200])
 def test_every_answer_fits_a_terminal(answers: dict[str, Answer], width: int) -> None:
     for name, answer in answers.items():
-        for line in answer_text(answer, TextStyle(width=width, details=True)).splitlines():
+        for line in answer_text(answer, TextStyle(width=width)).splitlines():
             assert columns_of(line) <= width, (name, line)
 
 
@@ -104,9 +104,8 @@ class Told(Answer):
         return (Section("Details", ("more of it",)),)
 
 
-def test_details_are_shown_on_demand_and_empty_sections_never() -> None:
+def test_text_has_no_details_and_no_empty_sections() -> None:
     assert answer_text(Told()) == "Two things\na line\ntag\na\nb"
-    assert answer_text(Told(), TextStyle(details=True)).endswith("b\n\nDetails\nmore of it")
     assert answer_text(Told(), TextStyle(rows=1)).endswith("tag\na\nand 1 more")
 
 
