@@ -45,8 +45,8 @@ class Audit(Answer):
     """The findings in a store; falsy if there are none. Garbage younger than `min_age` is `fresh`, and kept.
 
     A blob may be in several findings: for example, it is garbage and damaged. `summary` is an overview of the store.
-    Every store has the finding `metadata`, a figure: it does not make an audit true, and only its own threshold counts
-    it.
+    The finding `metadata` is a figure that every store has: it does not make an audit truthy, and only its own
+    threshold of bytes counts it.
 
     >>> audit = blobkit.audit(demo.small())
     >>> audit.exceeds({"garbage": "1MiB", "missing": None})  # None: no missing blob is allowed
@@ -114,8 +114,8 @@ class Audit(Answer):
     def script(self, tool: str | None = None) -> str:
         """Return a POSIX shell script that runs the store's collector and drops no name; None: the default tool.
 
-        UnknownToolError if no tool fits, if no collector exists, or if it would delete blobs that names need. For it,
-        untagged manifests of registries are not garbage: `simulate_deref(x, untagged=True).script()` drops them.
+        UnknownToolError if no tool fits, if no collector exists, or if it would delete blobs that names need. The
+        untagged manifests of a registry are not garbage for it: `simulate_deref(x, untagged=True).script()` drops them.
         """
         return collector_script(self.snapshot, tool)
 
@@ -220,7 +220,7 @@ def audit(x: SupportsSnapshot | Address, *, min_age: Age = "24h", top: int = 10,
     """Return the problems of a store and its wasted space, the most severe first, with advice.
 
     Garbage and uploads younger than `min_age` ("24h", "7d", a timedelta, 0) at the time of the snapshot count as in
-    progress: the advice is never to delete them. `top` is the number of rows in the tables of the text. Errors: as
+    progress: the advice is to keep them. `top` is the number of rows in the tables of the text. Errors: as
     `scan`, AgeError. Cost: as `to_frame`.
 
     >>> audit = blobkit.audit(demo.small())

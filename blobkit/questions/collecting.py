@@ -94,7 +94,7 @@ class Collection:
 
     @property
     def by_hand(self) -> bool:
-        """Whether files are removed one by one instead: then all is freed that the current policy promises."""
+        """Whether files are removed one by one instead: then all that the current policy promises is freed."""
         return bool(len(self.harmed) and self.deletion.snapshot.store.by_hand)
 
     @property
@@ -140,7 +140,10 @@ def collector_view(snapshot: Snapshot) -> Snapshot:
 
 
 def would_take(snapshot: Snapshot, collector: Snapshot, freed: Nodes, taken: Nodes) -> Nodes:
-    """Return the blobs that the collector deletes (with garbage and `taken`) and that are needed without `freed`."""
+    """Return the needed blobs that the collector would delete.
+
+    `freed`: the nodes freed under the policy of `snapshot`; `taken`: those freed under the rules of `collector`.
+    """
     if collector.rule == snapshot.rule:
         return taken[:0]
     needed, left = live(snapshot.graph).copy(), live(collector.graph).copy()
@@ -183,7 +186,7 @@ def waiting(preview: Preview) -> pd.DataFrame:
 
 
 def _held(preview: Preview, nodes: Nodes) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
-    """Return the references to each of these blobs after the collection, nearest first, and the reason in words."""
+    """Return the names that reach each of these blobs after the collection, nearest first, and the reason in words."""
     found, held = preview.collection, np.empty(len(nodes), object)
     held[:] = [()] * len(nodes)
     if found.stops or not preview.snapshot.store.tools or found.by_hand:

@@ -29,7 +29,7 @@ def keys(snapshot: Snapshot, nodes: NDArray[np.int32]) -> TextArray[None]:
 
 
 def words(snapshot: Snapshot, column: str, nodes: NDArray[np.int32]) -> TextArray[None]:
-    """Return a column of few different words as an array of str."""
+    """Return a column with few distinct words as an array of str."""
     coded = _take(snapshot, column, nodes)
     text: TextArray[None] = pd.array(coded.cast(coded.type.value_type), dtype="str")
     return text

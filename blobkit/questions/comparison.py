@@ -122,7 +122,7 @@ class Comparison(Answer):
     def removed_before_stop(self) -> tuple[str, ...]:
         """The digests that the tool removes before it stops, sorted; empty if it does not stop.
 
-        Only certain ones: a tool without a fixed order may have removed any blob of `frame` before it stops.
+        Only those that are certain: a tool without a fixed order may have removed any blob of `frame` before it stops.
         """
         return tuple(keys(self.collected, removed_before_stop(self.collected)).tolist())
 
@@ -215,7 +215,7 @@ class Comparison(Answer):
 
     @cached_property
     def _names(self) -> tuple[list[str], NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
-        """The names that reach lost nodes: texts, the start of the nodes of each name, these nodes, repositories."""
+        """The names that reach lost nodes: text, start in the nodes, the nodes, repository of each."""
         rows = np.flatnonzero(self.snapshot.holding & self._above[ids(self.snapshot.pins["node"])])
         node = ids(self.snapshot.pins["node"])[rows]
         text = self.snapshot.pins["name"].take(rows).to_pandas().fillna(pd.Series(keys(self.snapshot, node)))
@@ -289,10 +289,10 @@ def compare_gc(x: SupportsSnapshot | Address, tool: str) -> Comparison:
     """Return the blobs that the garbage collector of a tool removes, and the names that would break.
 
     `tool` is umoci (`umoci gc`), registry (`registry garbage-collect`) or registry-m (the same with -m); the answer
-    names the version of the rules. A blob is needed if the store's default policy holds it. A scan does not hash blobs
-    over 64 KiB: a damaged one would stop umoci, and this is not reported. UnknownToolError for any other tool, or if
-    the tool does not work on stores of this kind. Cost: nodes + links; `.frame` and `.broken`: the closures of the
-    names that would break.
+    names the version of the rules. A blob is needed if the store's default policy holds it. A scan hashes documents and
+    blobs up to 64 KiB only: a larger damaged one would stop umoci, and this is not reported. UnknownToolError for any
+    other tool, or if the tool does not work on stores of this kind. Cost: nodes + links; `.frame` and `.broken`: the
+    closures of the names that would break.
 
     >>> manifest = demo.small().export("shop/web:1.0", "layout")
     >>> comparison = blobkit.compare_gc("layout", "umoci")

@@ -32,11 +32,11 @@ __all__ = ["Deletion", "Drop", "drops"]
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """One thing to drop: the `names` given to `digest` in `group` (a repository, "" if there are none).
+    """One thing to drop: the `names` of `digest` in `group` (a repository, "" in a store without repositories).
 
     `also`: names on it that stay; `whole`: nothing else in the group needs it, so it may be deleted by its digest;
-    `number`: anonymous pins; `bytes`: freed if it alone is dropped; `child`: it is deleted because of others. `skip`:
-    the reason why the default tool does not delete it, "" if it does.
+    `number`: anonymous pins; `bytes`: freed if it alone is dropped; `child`: it is deleted because its parents are.
+    `skip`: the reason why the default tool does not delete it, "" if it does.
     """
 
     group: str
@@ -52,7 +52,7 @@ class Drop:
 
 @dataclass(frozen=True, eq=False)
 class Deletion:
-    """The part of a drop that the script of the first tool deletes: `rows` of the pin table with the `number` of each.
+    """The dropped pins (`rows` of the pin table, the `number` of each), and those that the default tool deletes.
 
     Places are the distinct pairs of repository and node of the rows. Cost: a few passes over the pins, and the
     manifests that repositories reach.
@@ -113,7 +113,7 @@ class Deletion:
 
     @property
     def _called(self) -> NDArray[np.int64]:
-        """The name of each pin for the tool, as the first pin with its name, or with its other name if it has one."""
+        """The name that the tool uses for each pin (its alias, if it has one), as the first pin with that name."""
         snapshot, kind = self.snapshot, codes(self.snapshot.pins["kind"])
         called = first_of_name(snapshot).copy()
         for row in np.flatnonzero(IS_ALIAS[kind]).tolist():
@@ -147,12 +147,12 @@ class Deletion:
 
     @cached_property
     def needed(self) -> Pairs:
-        """The manifests that a tag that stays needs, repository by repository."""
+        """The manifests that the remaining tags need, repository by repository."""
         return spread(repositories(self.snapshot).pairs(self.staying), members(self.snapshot))[0]
 
     @cached_property
     def whole(self) -> Bools:
-        """Whether each place may be deleted by its digest: no name on it stays, and if names hold, none needs it.
+        """Whether each place may be deleted by its digest: no name on it stays; if names hold, none needs it.
 
         A manifest that is a target by its digest may be deleted too.
         """
@@ -237,7 +237,7 @@ def _place(snapshot: Snapshot, pair: int) -> tuple[str, str]:
 
 
 def _names_on(deletion: Deletion) -> dict[int, list[str]]:
-    """Return the names on each place that are not dropped."""
+    """Return for each place the names on it that are not dropped."""
     snapshot = deletion.snapshot
     held = np.ones(snapshot.pins.num_rows, np.bool_)
     held[deletion.rows] = False

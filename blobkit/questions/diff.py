@@ -64,7 +64,7 @@ _CAUSE = np.array(
 
 @dataclass(frozen=True, eq=False)
 class _Side:
-    """One snapshot's facts of every blob in either: its node (-1: none), its state, its groups, its stored bytes."""
+    """The facts of one snapshot about all blobs of both: node (-1: none), state, number of groups, stored bytes."""
 
     snapshot: Snapshot
     node: NDArray[np.int32]
@@ -201,7 +201,7 @@ class Diff(Answer):
             lines.append("after is older than before: is the order of the two right?")
         for name, snapshot in (("before", self.before), ("after", self.after)):
             if len(unknown(snapshot.graph)):
-                lines.append(f"{name}, a manifest in use cannot be read: it may hold some of the garbage")
+                lines.append(f"{name}: a manifest in use cannot be read, and may hold some of the garbage")
         damaged = int(np.count_nonzero((self.old.state > 0) & (self.new.state > 0) & (self._net != 0)))
         if damaged:
             lines.append(f"{count(damaged, 'blob')} changed in size under the same digest: damaged before or after")
@@ -253,7 +253,7 @@ def diff(
             several = {"kind": "kinds", "policy": "policies"}[what]
             msg = f"{old.caption()} and {new.caption()} have different {several}: {one} and {two} cannot be compared"
             policy_of_both = Hint(f"give policy={one!r}", f"give --policy {one}")
-            raise DiffError(msg, hint=policy_of_both if what == "policy" else "give the same store twice")
+            raise DiffError(msg, hint=policy_of_both if what == "policy" else "give two snapshots of one store")
     if isinstance(by, str) and by not in OF_PINS:
         msg = f"a diff groups by the names of pins, not by {by}"
         hint = Hint("use 'tag', 'repo', a function or a Series", "use --by tag or --by repo")
@@ -275,7 +275,7 @@ def _joined(old: Snapshot, new: Snapshot) -> tuple[NDArray[np.int32], NDArray[np
 
 
 def _side(snapshot: Snapshot, by: By, node: NDArray[np.int32]) -> _Side:
-    """Return the state of these nodes (-1: none), 0 for those that are not stored blobs."""
+    """Return the facts about these nodes (-1: none); the state is 0 if a node is not a stored blob."""
     graph = snapshot.graph
     groups = held(snapshot, by).reach.number
     state = np.where(live(graph), np.where(groups > 1, 3, 2), 1).astype(np.int8)
@@ -321,7 +321,7 @@ def _names(snapshot: Snapshot) -> pd.Series:
 
 
 def _moved(before: Snapshot, after: Snapshot) -> pd.DataFrame:
-    """Return one row for each name that is in one only, or has other digests."""
+    """Return one row for each name that is in one snapshot only, or has other digests."""
     both = pd.concat([_names(before).rename("before"), _names(after).rename("after")], axis=1).sort_index()
     both = both[~(both["before"] == both["after"])]
     change = np.select([both["before"].isna(), both["after"].isna()], [0, 1], 2)

@@ -64,7 +64,7 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
 
     `links` adds `links`: a tuple of the digests linked to.
     `absent` adds nodes that are linked to and not stored, `virtual` virtual nodes; both add the column `stored`.
-    For an answer, this is its main table. Cost: nodes + links; 1M blobs and 8M links take about a second.
+    If `x` is an answer, return its main table. Cost: nodes + links; 1M blobs and 8M links take about a second.
 
     >>> frame = blobkit.to_frame(demo.small())
     >>> frame.nlargest(2, "retained")["tags"].tolist()
@@ -166,7 +166,7 @@ def links_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
 
 
 def status_codes(snapshot: Snapshot, nodes: NDArray[np.int32], min_age: Age | None) -> NDArray[np.int64]:
-    """Return live, garbage, fresh or unknown, as places in STATUS; nothing is fresh if no age is given."""
+    """Return live, garbage, fresh or unknown, as positions in STATUS; nothing is fresh if no age is given."""
     status = judged(snapshot, nodes)
     if min_age is not None:
         oldest = pd.Timestamp(snapshot.time) - parse_age(min_age)

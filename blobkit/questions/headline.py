@@ -130,7 +130,7 @@ def _alone(preview: Preview) -> str:
 
 
 def _rest(preview: Preview) -> str:
-    """Return the end of a sentence: the names and referrers of the biggest waiting blob."""
+    """Return the end of a sentence: the names that hold the biggest waiting blob."""
     frame = preview.waiting
     if frame.empty:
         return ""
@@ -160,7 +160,7 @@ def _same_image(preview: Preview) -> list[str]:
 
 def _advice(preview: Preview) -> list[str]:
     """Return the tags that break, and the names that free more together with the targets than alone."""
-    lines = [f"these tags would no longer pull: {join_some(preview.breaks)}"] if preview.breaks else []
+    lines = [f"these tags could no longer be pulled: {join_some(preview.breaks)}"] if preview.breaks else []
     best = preview.also_drop.head(0 if preview.dropped.noun else ADVISED)
     at_most = "" if preview.exact else "at most "
     more = [

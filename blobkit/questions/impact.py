@@ -1,4 +1,4 @@
-"""The effect of a removal on the remaining names: tags that no longer pull, and tags to drop for more bytes."""
+"""The effect of a removal on the remaining tags: those that can no longer be pulled, and those to drop too."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WORK = 2_000_000
 
 
 def broken_tags(snapshot: Snapshot, dropped: PinSelection, gone: NDArray[np.int32]) -> tuple[str, ...]:
-    """Return the names that stay and would no longer pull, sorted: a part of their image is freed, or its link.
+    """Return the tags that stay but could no longer be pulled, sorted: a part of their image, or its link, is freed.
 
     Empty if references are counted, or if the policy holds all that names contain. Cost: links.
     """
@@ -60,7 +60,7 @@ def also_drop(snapshot: Snapshot, dropped: PinSelection, after: Referrers, blobs
     """Return the names that free more together with the targets than alone: see `Preview.also_drop`.
 
     `blobs` are those that stay, biggest first. Only blobs that a single name then keeps can be freed by both together.
-    Cost: two removals for each of at most 20 names; of 3 names if very much is freed.
+    Cost: two removals for each of at most 20 names; for fewer names (at least 3) if very many blobs are freed.
     """
     pinned = np.fromiter(dropped.rows, np.int64, len(dropped.rows))
     number = np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows))
@@ -122,7 +122,7 @@ def _body_holders(snapshot: Snapshot) -> tuple[NDArray[np.int64], NDArray[np.int
 def _unlinked(
     snapshot: Snapshot, gone: NDArray[np.int32], above: tuple[NDArray[np.int64], NDArray[np.int32]]
 ) -> NDArray[np.bool_]:
-    """Return the pins with a manifest that their own repository no longer links to, though it may stay stored."""
+    """Return which pins need a manifest that their own repository no longer links to, even if it stays stored."""
     links, graph = snapshot.links, snapshot.graph
     hit = np.zeros(snapshot.pins.num_rows, np.bool_)
     virtual_node = np.zeros(len(graph.size), np.bool_)

@@ -119,7 +119,7 @@ def nodes_named(snapshot: Snapshot, pattern: str) -> NDArray[np.bool_]:
 
 
 def judged(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return live, garbage or unknown, as places in STATUS.
+    """Return live, garbage or unknown, as positions in STATUS.
 
     Unreached blobs are unknown if a reached manifest is unreadable.
     """
@@ -168,7 +168,7 @@ def named_platforms(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.
 
 
 def reaching(snapshot: Snapshot, rows: NDArray[np.int64], node: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return the first node of each of these tags: a virtual node if it holds one, else its own `node`."""
+    """Return the node where the reach of each of these tags starts: the virtual node that it holds, else `node`."""
     on_virtual = (GOES_ALONG & ~NAMES)[codes(snapshot.pins["kind"])]
     held = np.flatnonzero(snapshot.holding & on_virtual)
     first, every = first_of_name(snapshot), ids(snapshot.pins["node"])
@@ -215,7 +215,7 @@ def _sets(owner: NDArray[np.int64], item: NDArray[np.int64], number: int) -> tup
 
 
 def _others(names: Sequence[str], node: NDArray[np.int32]) -> list[int]:
-    """Return the number of other names on the same digest."""
+    """Return for each name the number of other names on the same digest."""
     of_node: dict[int, set[str]] = {}
     for name, place in zip(names, node.tolist(), strict=True):
         of_node.setdefault(place, set()).add(name)

@@ -1,4 +1,4 @@
-"""Plans that free a number of bytes: the cheapest names, exactly or with a known optimality gap."""
+"""Plans that free a number of bytes: the cheapest names to drop, proven or with a known optimality gap."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Plan(Answer):
     """The names to drop to free at least `needed` bytes (None: all that the rules allow); falsy if there are none.
 
     `gap`: the relative optimality gap; 0: proven that no plan is cheaper. `preview` is the answer of `simulate_deref`
-    for dropping `tags`; all figures of bytes are from it.
+    for dropping `tags`; `bytes` is from it.
 
     >>> plan = blobkit.plan(demo.small(), free="3KiB", keep=["base/*"])
     >>> plan.bytes >= 3 * 1024, plan.gap
@@ -102,7 +102,7 @@ class Plan(Answer):
     def frame(self) -> pd.DataFrame:
         """One row for each name to drop (index `tag`, sorted): repo, digest, modified, exclusive, cost, also_untagged.
 
-        `exclusive`: bytes freed if this name alone is dropped.
+        `exclusive`: bytes freed if this name alone is dropped; `also_untagged`: the tags deleted with it (tuple).
         """
         frame = self._rules.names.frame.assign(exclusive=self._alone, cost=self._cover.cost)
         return frame.rename(columns={"takes": "also_untagged"})[self._dropped][
@@ -111,7 +111,7 @@ class Plan(Answer):
 
     @cached_property
     def spared(self) -> pd.DataFrame:
-        """One row for each name that stays: tag, and why."""
+        """One row for each name that stays: `tag`, and the reason (`why`)."""
         why = self._rules.why()
         useful = np.isin(np.arange(len(why)), self._cover.member) | (self._cover.rest > 0)
         why[(why == "") & useful] = "not needed"
@@ -128,7 +128,7 @@ class Plan(Answer):
             what = join_some([abbreviate(digest) for digest in self.preview.opaque], 3)
             found.insert(0, f"only certain bytes are counted: the links of these cannot be read: {what}")
         if self.tags and self.preview.breaks:
-            found.insert(0, f"these tags stay and would no longer pull: {join_some(self.preview.breaks)}")
+            found.insert(0, f"these tags stay, but could no longer be pulled: {join_some(self.preview.breaks)}")
         return tuple(found)
 
     def script(self, tool: str | None = None) -> str:
@@ -241,24 +241,24 @@ def plan(  # noqa: PLR0913 (the options are keyword-only)
 ) -> Plan:
     """Return the cheapest names to drop that free at least `free` bytes, or leave at most `until` bytes stored.
 
-    Sizes are bytes, "20GiB" or "20GB". `free` does not include existing garbage; `until` assumes that the collector of
-    a marked store deletes existing garbage too. With neither, all names that `older_than` and `keep_last` allow are
-    dropped.
+    Sizes are bytes, "20GiB" or "20GB". `free` does not include existing garbage; `until` assumes that existing garbage
+    is deleted too, if the store is marked and swept. With neither, all names that `older_than` and `keep_last` allow
+    are dropped.
 
     Names that hold under the policy may be dropped; anonymous pins never are. These are spared: names in `keep` (names,
     patterns, `repo@digest`; a digest keeps the names on it, or, if there are none, all names that reach it); names that
-    are not `older_than` ("30d", a timedelta) by `modified` at the snapshot's time; the newest `keep_last` of each
-    repository. Both rules spare names with an unknown time. If revisions hold, the manifests in a spared index are
+    are not older than `older_than` ("30d", a timedelta) by `modified` at the snapshot's time; the newest `keep_last` of
+    each repository. Both rules spare names with an unknown time. If revisions hold, the manifests in a spared index are
     spared too. `keep_last` counts images, however many names they have; a name is spared if another name keeps its
     image. `cost`: a Series by name, of numbers from 0 up; else each name costs 1. Only certain bytes are counted.
     `untagged`: instead of names, drop the manifests that no tag names and nothing needs (see `untagged_frame`), in all
     repositories or in `groups`; only `keep` and `groups` may be given with it.
 
     If `gap` is 0, the plan is proven to be the cheapest. The search ends `time_limit` seconds after the call, but not
-    before a first choice; then `gap` is the part of the cost by which a better plan may be cheaper. The answer is the
+    before a first choice; then `gap` is the part of the cost that a better plan may save. The answer is the
     same each time, unless the limit is reached. `progress` shows steps longer than a second. Errors: as `scan` and
-    `simulate_deref`, SizeError, AgeError, PlanError, InfeasiblePlanError (shows the possible bytes, and the cost of
-    each rule). Cost: as `usage` by tag, and the search.
+    `simulate_deref`, SizeError, AgeError, PlanError, InfeasiblePlanError (shows the possible bytes, and how
+    many more without the strictest rules). Cost: as `usage` by tag, and the search.
 
     >>> plan = blobkit.plan(demo.small(), free="3KiB", keep=["base/*", "shop/worker:*"])
     >>> plan.tags
@@ -317,7 +317,7 @@ def _of_untagged(snapshot: Snapshot, keep: Targets, groups: Targets) -> Plan:
 
 
 def _kept_by(frame: pd.DataFrame, keepers: NDArray[np.int64]) -> list[str]:
-    """Return the reason for each name that frees nothing: the name that keeps its image, without its repository."""
+    """Return why each of these names frees nothing: the name that keeps its image, or in one repository its tag."""
     name, repo = frame.index.to_numpy(), frame["repo"].to_numpy()
     kept = np.flatnonzero(keepers >= 0)
     pairs = zip(name[keepers[kept]], repo[keepers[kept]], repo[kept], strict=True)

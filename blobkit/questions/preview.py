@@ -96,7 +96,7 @@ class Preview(Answer):
 
     @cached_property
     def levels(self) -> tuple[Level, ...]:
-        """(blobs, bytes) for each level: 0 for blobs with a dropped pin, else one more than their referrer."""
+        """(blobs, bytes) by level: a blob has level 0, or 1 + the highest level of the freed blobs that link to it."""
         sizes = np.zeros(int(self._level.max(initial=-1)) + 1, np.int64)
         np.add.at(sizes, self._level, self.snapshot.graph.size[self.nodes])
         return tuple(zip(np.bincount(self._level).tolist(), sizes.tolist(), strict=True))
@@ -151,8 +151,8 @@ class Preview(Answer):
     def waiting(self) -> pd.DataFrame:
         """One row for each promised blob that is not collected (index `digest`), biggest first.
 
-        `size`: bytes; `held_by`: a tuple of its referrers and names, nearest first, at most 100; `reason`: why, in
-        words.
+        `size`: bytes; `held_by`: a tuple of the names that hold it under the collector's rules, nearest first, at most
+        100; `reason`: why it stays, in words.
         """
         return waiting(self)
 
@@ -170,27 +170,27 @@ class Preview(Answer):
         """The names that free more together with the targets than alone: at most 20, the greatest `extra` first.
 
         `tag`; `bytes`: freed in addition if it is dropped together with the targets; `alone`: freed if it alone is
-        dropped; `extra`: `bytes` - `alone`; `digest`: the biggest blob that only both together free. Also
-        `blobs`, and the older names `name` (= `tag`) and `together` (= `bytes`). Reads the 1,000 biggest kept blobs.
+        dropped; `extra`: `bytes` - `alone`; `digest`: the biggest blob that only both together free. Also `blobs`, and
+        the older names `name` (= `tag`) and `together` (= `bytes`). Only the 1,000 biggest kept blobs are considered.
         """
         return also_drop(self.snapshot, self.dropped, self._after, self.stays)
 
     @cached_property
     def breaks(self) -> tuple[str, ...]:
-        """The tags that stay and would no longer pull, because a part of their image is freed."""
+        """The tags that stay but could no longer be pulled, because a part of their image is freed."""
         return broken_tags(self.snapshot, self.dropped, self.removal.nodes)
 
     def script(self, tool: str | None = None) -> str:
         """Return a POSIX shell script that drops the targets with `tool`, and collects; None: the default tool.
 
-        For registries: crane, skopeo, regctl, curl; for OCI layouts: umoci, rm (by hand); for its own stores: blobkit.
-        Each command first checks that the names still have the digest of the snapshot; if not, it is skipped.
+        For registries: crane, skopeo, regctl, curl; for OCI layouts: umoci, rm (by hand); for blobkit stores: blobkit.
+        Each command first checks that the names still name the digest in the snapshot; if not, it is skipped.
         UnknownToolError lists the tools that fit.
         """
         return write_script(self, tool)
 
     def dropping(self, snapshot: Snapshot, dropped: PinSelection) -> Preview:
-        """Return the same preview of these pins, under the policy of `snapshot`."""
+        """Return the preview of dropping these pins, under the policy of `snapshot`."""
         return preview_of(snapshot, dropped)
 
     @cached_property

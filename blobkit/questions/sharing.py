@@ -27,7 +27,7 @@ __all__ = ["Sharing", "sharing"]
 
 PAIRED = 32
 NAMES_LISTED = 10_000_000
-"""The most names in all sets together: if groups reach one another, the sets would fill the memory."""
+"""The most names in all sets together: without this limit, groups that reach one another could fill the memory."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,7 +41,8 @@ class Sharing(Answer):
     - `pairs`: the bytes that both groups of a pair reach, on the diagonal the bytes of one group; of many groups, the
       32 that reach most
 
-    Blobs that pins without a name, or counted garbage, also hold are in the sets too: see `usage` for freed bytes.
+    The sets also have blobs that a pin without a name, or the garbage of a counting store, holds too: see `usage` for
+    freed bytes.
 
     >>> sharing = blobkit.sharing(demo.small(), by="repo")
     >>> int(sharing.frame["bytes"].sum()), sharing.snapshot.bytes

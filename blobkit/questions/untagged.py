@@ -41,8 +41,8 @@ MIN_AGE = "24h"
 class Untagged:
     """The stored manifests that no tag of their repository names, by repository, then by digest.
 
-    `snapshot` has the policy under which each manifest has a revision link that holds it. `kept`: pairs of manifests to
-    keep. Cost: the closures of the tags.
+    `snapshot` has the policy under which each manifest has a revision link that holds it. `kept`: the manifests to
+    keep, as pairs. Cost: the closures of the tags.
     """
 
     snapshot: Snapshot
@@ -61,7 +61,7 @@ class Untagged:
 
     @cached_property
     def pair(self) -> Pairs:
-        """The manifests, as pairs."""
+        """The manifests, as pairs of repository and node."""
         pair = self.known.pair
         pair = pair[~among(pair, unique(self.known.pairs(self.tags)))]
         pair = pair[self.snapshot.graph.blob[nodes_of(pair)]]
@@ -70,7 +70,7 @@ class Untagged:
 
     @cached_property
     def row(self) -> NDArray[np.int64]:
-        """The pin of each."""
+        """The row of the pin of each."""
         return self.known.rows_of(self.pair)
 
     @cached_property
@@ -83,8 +83,9 @@ class Untagged:
     def needed_by(self) -> NDArray[np.object_]:
         """The reason why each is needed, "" if nothing needs it.
 
-        In this order: it is a referrer of the image of a tag; a tag contains it; a referrer of the image of a tag needs
-        it; it, or a manifest that contains it, is kept or new; a manifest in its repository cannot be read.
+        In this order: it is a referrer of the image of a tag; the index of a tag contains it; a referrer of the image
+        of a tag needs it; it, or a manifest that contains it, is kept or new; a manifest in its repository cannot be
+        read.
         """
         found = np.full(len(self.pair), "", object)
         within, both = self.known.pair, (members(self.snapshot), referrers(self.snapshot))

@@ -50,7 +50,7 @@ file is a file, and not a saved snapshot: give the directory of a store, or a fi
 $ audit oci:file
 file is a file, not a directory: give the directory of the store
 $ audit oci:empty
-ROOT/empty/index.json is missing: an OCI image layout has one; nothing is known of what it holds
+ROOT/empty/index.json is missing: an OCI image layout has one, and without it the roots are unknown
 $ audit oci:
 the path of the address 'oci:' is empty: give kind:path
 $ audit oic:store
@@ -202,7 +202,7 @@ Missing argument 'AFTER'. (see blobkit diff --help)
 $ diff store store --by kind
 a diff groups by the names of pins, not by kind: use --by tag or --by repo
 $ diff store layout
-blobkit:ROOT/store at TIME, policy counts and oci:ROOT/layout at TIME, policy dependent have different kinds: blobkit and oci cannot be compared; give the same store twice
+blobkit:ROOT/store at TIME, policy counts and oci:ROOT/layout at TIME, policy dependent have different kinds: blobkit and oci cannot be compared; give two snapshots of one store
 $ plan store
 no goal: give --free 20GiB, --until 500GiB, or a rule (--older-than 30d, --keep-last 3)
 $ plan store --free 20G

@@ -103,9 +103,9 @@ def test_tags_that_would_no_longer_pull(platforms: tuple[Registry, str, str]) ->
     preview = blobkit.simulate_deref(registry.scan("gc-m"), "app:amd")
     assert sha(b"amd") in preview.digests
     assert preview.breaks == ("app:multi",)
-    assert "these tags would no longer pull: app:multi" in str(preview)
+    assert "these tags could no longer be pulled: app:multi" in str(preview)
     assert preview.to_dict()["breaks"] == ["app:multi"]
-    assert "# these tags will no longer pull: app:multi" in preview.script()
+    assert "# these tags can no longer be pulled afterwards: app:multi" in preview.script()
     assert blobkit.simulate_deref(registry.scan("tags"), "app:amd").breaks == ()
     assert blobkit.simulate_deref(registry.scan("gc-m"), "app:amd", "app:multi").breaks == ()
 

@@ -202,7 +202,7 @@ def test_what_would_break_is_told(tmp_path: Path) -> None:
     registry.tag("r", "1", registry.revision("r", registry.index(child)))
     plan = blobkit.plan(registry.scan("gc"), free=2500)
     assert plan.tags == (f"r@{child}",)
-    assert "these tags stay and would no longer pull: r:1" in plan.notices
+    assert "these tags stay, but could no longer be pulled: r:1" in plan.notices
 
 
 def test_costs() -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["findings"]
 
 SUSPECT = 10
-"""A blob that keeps more than one part in this many of the stored bytes is suspicious."""
+"""A blob is suspicious if it keeps at least one part in this many of the stored bytes."""
 
 
 def findings(snapshot: Snapshot, min_age: timedelta) -> tuple[Finding, ...]:
@@ -57,7 +57,7 @@ def _unreached(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
 
 
 def _pulled_by_digest(snapshot: Snapshot, garbage: NDArray[np.int32]) -> str:
-    """Return the part of the garbage that can be pulled by digest: it has a revision, or an entry without a name."""
+    """Return a sentence on garbage that can be pulled by digest: by a revision, or an entry without a name."""
     pins, links = snapshot.pins, revisions(snapshot)
     nameless = IS_REVISION[codes(pins["kind"])] | np.asarray(pins["name"].is_null())
     pinned = np.zeros(snapshot.nodes.num_rows, np.bool_)
@@ -106,7 +106,7 @@ def _tags(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
 def _leaked(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
     """Find counted blobs that no drop can free; not blobs that an unreadable document may hold.
 
-    Garbage without a count is not a leak: a collector left it behind.
+    Garbage without any reference is not a leak: a collector left it behind.
     """
     graph = snapshot.graph
     counted = graph.pins + graph.links_in > 0
@@ -131,7 +131,7 @@ def _anonymous(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
 
 
 def _unprotected(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
-    """Find blobs that a program that reads only index.json takes for garbage: it lacks links between raw blobs."""
+    """Find blobs that are garbage for programs that read only index.json: it has no links between raw blobs."""
     shown = snapshot.store.shown
     if shown:
         graph = snapshot.graph

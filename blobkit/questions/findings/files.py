@@ -126,7 +126,7 @@ def described(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
 def unseen(snapshot: Snapshot) -> NDArray[np.bool_]:
     """Return which nodes may be stored in unreadable places: none of these is certain to be missing.
 
-    Cost: two binary searches a notice.
+    Cost: two binary searches for each notice.
     """
     found = np.zeros(snapshot.nodes.num_rows, np.bool_)
     columns = (snapshot.notices[name].to_pylist() for name in ("code", "key", "message"))

@@ -36,7 +36,7 @@ FINDINGS = {
     "mismatched-counts": ("error", "fewer references are counted than exist: these blobs may be deleted while in use"),
     "leaked": ("warning", "cannot be freed: still counted by garbage or by a cycle"),
     "passed-over": ("warning", "repositories that the collector does not see: it deletes blobs that only these need"),
-    "would-abort": ("warning", "the collector would stop and remove nothing"),
+    "would-abort": ("warning", "the collector would stop before it has removed all garbage"),
     "layout-changed": ("warning", "another program changed index.json: run blobkit adopt to take in the changes"),
     "layout-damaged": (
         "warning",

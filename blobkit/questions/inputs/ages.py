@@ -15,7 +15,7 @@ UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"
 _PART = r"(\d+)\s*(w|d|h|m|s|weeks?|days?|hours?|min|minutes?|sec|seconds?)\s*(?=\d|$)"
 SHOWN = 40
 LONGEST = timedelta(days=365_000)
-"""The longest age: no file is older than the calendar."""
+"""The longest age, about 1,000 years: any time in a snapshot minus an age is still a valid time."""
 
 
 def parse_age(age: Age) -> timedelta:

@@ -66,7 +66,7 @@ def _is_flags(values: pd.Series) -> bool:
 
 
 def _rows(snapshot: Snapshot, text: str) -> NDArray[np.integer]:
-    """Return the rows with this text as their other name, else the rows that match it as a pattern."""
+    """Return the pins behind this alias, else the rows that match the text as a pattern."""
     aliases = rows_named(snapshot, text)
     if aliases:
         return np.array(resolve_aliases(snapshot, list(aliases))[1], np.int64)
@@ -89,7 +89,8 @@ def _masked(snapshot: Snapshot, mask: pd.Series, *, by_name: bool) -> set[str]:
     mask = mask.fillna(value=False).astype(bool)
     if not by_name:
         if len(mask) != len(tags):
-            msg = f"the mask has {len(mask):,} flags, and tags_frame(x) {count(len(tags), 'row')}: make it from that"
+            rows = count(len(tags), "row")
+            msg = f"the mask has {len(mask):,} flags, but tags_frame(x) has {rows}: make it from that frame"
             raise ChoiceError(msg)
         return set(tags[mask.to_numpy()])
     if len(tags) and not tags.isin(mask.index).any():
@@ -99,7 +100,7 @@ def _masked(snapshot: Snapshot, mask: pd.Series, *, by_name: bool) -> set[str]:
 
 
 def _named(snapshot: Snapshot, names: set[str]) -> NDArray[np.bool_]:
-    """Return for each pin whether it has one of these names (other names do not count)."""
+    """Return for each pin whether it has one of these names (aliases do not count)."""
     column = snapshot.pins["name"].slice(0, count_named(snapshot)).to_pandas().astype("str")
     found = np.zeros(snapshot.pins.num_rows, np.bool_)
     found[: len(column)] = column.isin(names).to_numpy() & ~IS_ALIAS[codes(snapshot.pins["kind"])[: len(column)]]

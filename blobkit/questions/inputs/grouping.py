@@ -72,8 +72,8 @@ PLATFORM = "platform"
 class Held:
     """The nodes that groups reach under the policy, by sorted name of the group.
 
-    `alone`: nodes that only groups hold: no pin without a name, no name that is not chosen, no counted garbage. `rest`:
-    for each node that no group reaches, its special row, as an index into SPECIAL.
+    `alone`: nodes that only groups hold: no pin without a name, no name that is not chosen, no garbage of a counting
+    store. `rest`: for each node that no group reaches, its special row, as an index into SPECIAL.
     """
 
     names: pd.Index[str]
@@ -162,9 +162,9 @@ def _pins(snapshot: Snapshot, where: Where | None) -> tuple[NDArray[np.int64], N
 
 
 def _platforms(snapshot: Snapshot, inside: NDArray[np.bool_]) -> tuple[pd.Series, NDArray[np.int32], NDArray[np.bool_]]:
-    """Return the platform and node of each document in `inside` that has one, and the nodes reached without these.
+    """Return the platform and node of each document in `inside` that has one, and the nodes that pins reach past these.
 
-    So no platform has an index, or blobs shared with images of an unknown platform, exclusively.
+    So an index, and blobs shared with images of an unknown platform, are exclusive to no platform.
     """
     every = np.flatnonzero(inside).astype(np.int32)
     group = _usable(pd.Series(words(snapshot, PLATFORM, every)))
@@ -176,7 +176,7 @@ def _platforms(snapshot: Snapshot, inside: NDArray[np.bool_]) -> tuple[pd.Series
 
 
 def _of_pins(snapshot: Snapshot, by: By, rows: NDArray[np.int64]) -> pd.Series:
-    """Return the group of each of these pins; NA without a name (or, by repository, without a repository)."""
+    """Return the group of each of these pins; NA without a name (by repository: without a name and a repository)."""
     name = _text(snapshot, "name", rows)
     if isinstance(by, str):
         group = _text(snapshot, "group", rows) if by == "repo" else name
@@ -217,7 +217,7 @@ def _texts(values: pd.Series) -> pd.Series:
 
 
 def _usable(group: pd.Series) -> pd.Series:
-    """Return the groups; "" and names of special rows become missing, so that no group looks like a special row."""
+    """Return the groups; "" and names of special rows become `(other)`, so that no group looks like a special row."""
     return group.mask(group.isin((*SPECIAL, MORE, "")), OTHER)
 
 

@@ -28,7 +28,8 @@ _ODD = re.compile(rf"(?:tag|digest):.*|(?:(?:{'|'.join(ALGORITHMS)}):)?[0-9a-f]+
 def in_turn(snapshot: Snapshot, texts: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], NDArray[np.int64] | None]]:
     """Yield all texts, in order, in runs: plain names with all their pins, and other texts with None.
 
-    A plain name is the name of one thing. It is not a digest, not the start of one, and not marked as a name (`tag:`).
+    A plain name is the name of one thing. It is not a digest, not the start of one, and has no `tag:` or `digest:`
+    before it.
     """
     if len(texts) < MANY:
         yield texts, None

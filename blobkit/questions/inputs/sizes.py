@@ -23,7 +23,7 @@ SHOWN = 40
 def parse_size(size: Size) -> int:
     """Return the bytes; SizeError shows the valid forms, or both readings of an ambiguous size like "20G".
 
-    Parts of a byte are rounded up.
+    Fractions of a byte are rounded up.
 
     >>> parse_size("20GiB"), parse_size("1.5 kB"), parse_size(7)
     (21474836480, 1500, 7)

@@ -210,7 +210,7 @@ class _Resolver:
         return list(map(int, self.node[rows])) or [self.blob(text.removeprefix("digest:"))]
 
     def _is_name(self, text: str) -> bool:
-        """Return whether a text that is both a digest and a name means the name: no such blob is known."""
+        """Return whether a text that is a digest and a name means the name: it is a PinName, or no blob has it."""
         node = self.snapshot.find(text)
         return isinstance(text, PinName) or node < 0 or not (self.snapshot.graph.blob[node] or self._holding_on(node))
 
@@ -236,7 +236,7 @@ class _Resolver:
             refuse(self.snapshot, text, found)
 
     def _named(self, text: str) -> list[int]:
-        """Return the rows with this name, else those with it as their other name: of one image only."""
+        """Return the rows with this name, else the pins behind this alias, which must be of one image."""
         rows = list(rows_named(self.snapshot, text))
         own = [row for row in rows if not IS_ALIAS[self.kind[row]]]
         if own or not rows:
@@ -291,7 +291,7 @@ class _Resolver:
         return node
 
     def _named_digest(self, digest: str, node: int, on_it: list[int]) -> None:
-        """On a marked store, select every name on the blob; NotPinnedError, with a hint, if there is none."""
+        """Select every name on the blob if the store is marked and swept; NotPinnedError if not, or if it has none."""
         if on_it and self.snapshot.rule.counting:
             names = [printable(str(self.names[row])) for row in on_it]
             msg = f"{abbreviate(digest)} has no anonymous pin: {join_some(names)} holds it"

@@ -1,4 +1,4 @@
-"""Names that a plan may drop, and the reasons that spare the others: kept by name, young, or among the last."""
+"""Names that a plan may drop, and the reasons that spare the others: kept by name, too young, or among the last."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Names:
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """One row a name."""
+        """One row for each name."""
         taken = self._taken
         both = pd.concat([self._pins, taken]) if len(taken) else self._pins
         groups = both.assign(unknown=both["modified"].isna()).groupby("tag", sort=True)
@@ -151,7 +151,7 @@ class Rules:
         return found
 
     def keepers(self) -> NDArray[np.int64]:
-        """Return for each name that may be dropped a spared name that keeps all of its images, -1 if none does."""
+        """Return for each candidate whose images all stay a spared name that keeps its first image; -1 for the rest."""
         names, snapshot = self.names, self.names.snapshot
         found = np.full(len(names.frame), -1)
         spared = ~self.candidates
@@ -191,7 +191,7 @@ def rules(snapshot: Snapshot, keep: Targets, older_than: Age | None, keep_last: 
 
 
 def costs(names: Names, candidates: NDArray[np.bool_], cost: pd.Series | None) -> NDArray[np.float64]:
-    """Return the cost of dropping each name: 1, or the value in the Series; PlanError if it lacks a name."""
+    """Return the cost of dropping each name: 1, or the value in the Series; PlanError if one has no valid cost."""
     index = names.frame.index
     if cost is None:
         return np.ones(len(index))

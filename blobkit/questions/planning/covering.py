@@ -29,7 +29,7 @@ __all__ = ["cover_of", "infeasible"]
 REASONS_TRIED = 20
 REASONS_SHOWN = 3
 _GIVEN_BY = {"not older than": "older_than", "among the last": "keep_last"}
-"""The argument that a reason comes from, by the start of the reason; reasons of `keep` contain its name."""
+"""The argument that a reason comes from, by the start of the reason; reasons of `keep` name it themselves."""
 
 
 def cover_of(found: Rules, cost: NDArray[np.float64]) -> Cover:
@@ -51,7 +51,7 @@ def _alone(found: Rules, dropped: Bools) -> Bools:
 
 
 def infeasible(found: Rules, needed: int, possible: int) -> InfeasiblePlanError:
-    """Return the error with the possible bytes, and the additional bytes without each of the strictest rules."""
+    """Return the error with the possible bytes, and how many more without each of the strictest rules."""
     held = [(_more(found, reason, possible), reason) for reason in list(found.spared)[:REASONS_TRIED]]
     costly = [(f"{human_bytes(more)} more", why) for more, why in sorted(held)[::-1] if more][:REASONS_SHOWN]
     freely = _possible(found, np.ones(len(found.names.frame), np.bool_))
