@@ -97,7 +97,7 @@ def audit(  # noqa: PLR0913 (one parameter an option)
     show_default=True,
     metavar="GROUP",
     shell_complete=completing.words("tag", "repo"),
-    help="What a group is: tag or repo.",
+    help="Group names by tag or repo.",
 )
 @policy_option
 @output_options("cause", "blobs", "bytes", "net")

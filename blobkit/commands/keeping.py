@@ -22,8 +22,8 @@ def import_(source: str, store: str, *, strict: bool) -> int:
     """Copy the images of another store into a blobkit store.
 
     SOURCE is the address of a store. STORE is the directory of a blobkit store; it is created if it does not exist.
-    Only new blobs and names are added. Exits with 1 if blobs had to be skipped. If --strict refuses the source, the
-    store stays unchanged, but it is created.
+    Only new blobs and names are added. Exits with 1 if blobs had to be skipped. If --strict refuses the source, nothing
+    is copied, but a store that did not exist is still created.
     """
     with as_source(source) as opened, LocalStore(store) as into:
         done = into.import_(opened, strict=strict, progress=watched())

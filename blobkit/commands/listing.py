@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["ls", "tags"]
 
 JUDGED = tuple(word for word in STATUS if word != "fresh")
-"""The statuses to choose from; only `audit` tells fresh garbage from old garbage."""
+"""The statuses to choose from; only `audit` distinguishes fresh garbage from old garbage."""
 SHOWN = ("tag", "digest", "kind", "closure", "exclusive", "same_digest", "created")
 
 

@@ -49,7 +49,7 @@ LENGTH.name = "number of seconds"  # the name in messages
     default=SECONDS,
     show_default=True,
     metavar="SECONDS",
-    help="How long to search at most.",
+    help="The longest time to search.",
 )
 @click.option("--untagged", is_flag=True, help="Instead of tags, drop manifests that no tag names and nothing needs.")
 @group_option("With --untagged: only in this repository.")

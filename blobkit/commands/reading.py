@@ -73,7 +73,8 @@ def untagged(address: str, groups: tuple[str, ...], *, tool: str | None, out: Ou
     """List the manifests that no tag names, and what needs them.
 
     Manifests that nothing needs can be dropped; shows what this would free. Needed are: the images of a tagged index,
-    referrers (signatures, SBOMs) of images in use, and manifests younger than a day.
+    referrers (signatures, SBOMs) of images in use, manifests younger than a day, and all that an unreadable manifest
+    may need.
     """
     snapshot = scanned(address, None)
     answer = simulate_deref(snapshot, untagged=True, groups=groups)

@@ -57,8 +57,8 @@ policy_option = click.option(
     "--policy",
     metavar="NAME",
     shell_complete=completing.policies,
-    help="The references that keep a blob (default: the policy of the store): counts; dependent, strong, ignore or gc "
-    "for an OCI layout; tags, revisions, gc or gc-m for a registry.",
+    help="The references that keep a blob (default: the policy of the store): counts; dependent, strong or ignore for "
+    "an OCI layout; tags, revisions, gc or gc-m for a registry.",
 )
 
 json_option = click.option(

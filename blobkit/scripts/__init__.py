@@ -1,1 +1,1 @@
-"""Write shell scripts that carry out a preview, one file for each tool."""
+"""Write shell scripts that carry out a preview, one file for each kind of store."""

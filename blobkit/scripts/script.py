@@ -29,9 +29,9 @@ def script(preview: Preview, tool: str | None = None, *, heading: Sequence[str] 
 
     `tool` is crane, skopeo, regctl, curl, umoci, rm or blobkit; None chooses the default for the kind of store.
     UnknownToolError, with the list of tools that fit, if it does not fit. Every command first checks that the names
-    still name the digest of the snapshot, else it is skipped; the last command is the collector. No manifest is
-    deleted while a tag that stays names it. If the collector would remove needed blobs, the script removes files one
-    by one, or does not collect. Comments tell what each command frees.
+    still name the digest in the snapshot, else it is skipped; the last command is the collector, if there is one. No
+    manifest is deleted while a tag that stays names it. If the collector would remove needed blobs, the script removes
+    files one by one, or does not collect. Comments tell what each command frees.
     """
     tool = _fitting(preview.snapshot, tool)
     wanted, found = drops(preview.deletion), preview.collection
@@ -70,7 +70,7 @@ def _heading(preview: Preview) -> list[str]:
     if preview.also_untagged:
         lines.append(f"also untagged: {join_some(preview.also_untagged, NAMES_SHOWN)}")
     if preview.breaks:
-        lines.append(f"these tags will no longer pull: {join_some(preview.breaks, NAMES_SHOWN)}")
+        lines.append(f"these tags can no longer be pulled afterwards: {join_some(preview.breaks, NAMES_SHOWN)}")
     return [*lines, *preview.notices[:NAMES_SHOWN]]
 
 
@@ -88,5 +88,5 @@ def _otherwise(preview: Preview) -> list[str]:
         lines.append(f"NOTE: {found.command} works as policy {found.snapshot.policy} says, not {policy}: it {what}")
     breaks = broken_tags(found.snapshot, preview.dropped, found.removal.nodes)
     if breaks and breaks != preview.breaks:
-        lines.append(f"these tags will no longer pull: {join_some(breaks, NAMES_SHOWN)}")
+        lines.append(f"these tags can no longer be pulled afterwards: {join_some(breaks, NAMES_SHOWN)}")
     return lines

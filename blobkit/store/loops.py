@@ -1,4 +1,4 @@
-"""Cycles among links, which nothing could ever free. The one file that imports scipy."""
+"""Cycles among links, which nothing could ever free. Only this file and `analysis/planning.py` import scipy."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Graphs, plots and styled tables of snapshots and answers; one third-party library a file."""
+"""Graphs, plots and styled tables of snapshots and answers; one third-party library for each file."""

@@ -31,7 +31,7 @@ _VERSION = r"(?s)(?:[:@]|[-_./]?v?[0-9]|[-_./]latest).*$"
 class Families:
     """Up to 15 families by name, first those that retain most; then one for all others, if any.
 
-    `reach` has bit i set in the number of each node that family i reaches, `remain` the same after the removal.
+    In `reach`, bit i of the number of a node is set if family i reaches the node; `remain`: after the removal.
     """
 
     names: tuple[str, ...]

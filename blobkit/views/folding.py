@@ -109,7 +109,7 @@ def _key(base: NDArray[np.int32], other: NDArray[np.integer], *, alone: Ints) ->
 
 
 def _biggest(scene: Scene) -> Ints:
-    """Return the places of nodes that stay separate if there is room: few targets, blobs of 1 % of the bytes."""
+    """Return the places of nodes to keep separate: the targets if few, and 10 blobs with over 1 % of the bytes."""
     place = np.flatnonzero(np.isin(scene.nodes, scene.targets))
     big = np.argsort(-scene.size, kind="stable")[:BIGGEST_ALONE]
     big = big[scene.size[big] * BIG > scene.size.sum()]

@@ -55,7 +55,7 @@ def to_graph(x: SupportsSnapshot | Address) -> nx.DiGraph[str]:
     - `tags`: the names joined by commas; characters that XML forbids become escapes
 
     An edge has `kind`: the kinds of the link joined by commas. The graph itself has `store`, `address`, `time`,
-    `policy`. Cost: one Python object a node and an edge; 100,000 blobs with 700,000 links take about 4 s and 400 MB.
+    `policy`. Cost: one Python object for each node and edge: about 4 s and 400 MB for 100,000 blobs with 700,000 links.
     `graph_view` costs almost nothing, and is read-only.
 
     >>> graph = blobkit.to_graph(demo.small())
@@ -342,7 +342,5 @@ class _Row(_Table[_Fixed]):
 
 @cache
 def _fixed_kind(bits: int) -> _Fixed:
+    """Return the attributes of an edge with this set of link kinds."""
     return _Fixed(kind=kind_names(bits))
-
-
-"""The attributes of an edge for each set of link kinds."""

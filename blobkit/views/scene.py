@@ -136,7 +136,7 @@ def _found(snapshot: Snapshot, target: Targets) -> NDArray[np.int32]:
     return unique(np.array(found, np.int32))
 
 
-def _scene(  # noqa: PLR0913, PLR0917 (the fields of a scene, of which the rest follow)
+def _scene(  # noqa: PLR0913, PLR0917 (the fields of a scene; the others follow from these)
     snapshot: Snapshot,
     inside: NDArray[np.bool_],
     state: NDArray[np.int64],
