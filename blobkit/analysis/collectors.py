@@ -47,7 +47,8 @@ def would_abort(snapshot: Snapshot, gone: Iterable[int] = ()) -> tuple[str, ...]
 def removed_before_stop(snapshot: Snapshot, gone: Iterable[int] = ()) -> NDArray[np.int32]:
     """Return the nodes of the blobs that the tool removes before it stops, by digest; none if it does not stop.
 
-    The tool first reads all that it reaches; then it removes the other blobs in the order of digests.
+    The tool first reads all that it reaches, then it removes the other blobs. If it does not do so in the order of
+    digests, none is certain.
     """
     stops = _passed(snapshot, gone)
     if not stops or not all(stop.rule.late for stop in stops):

@@ -1,7 +1,7 @@
 """Parse the documents of image stores (manifests, indexes, configs) into descriptors and links.
 
 Formats: OCI image-spec 1.1 (`manifest.md`, `image-index.md`, `config.md`, `descriptor.md`), the artifact
-manifest of its release candidates, and docker's image manifest versions 2.1 and 2.2 with manifest lists.
+manifest of its release candidates, and docker's image manifest version 2, schemas 1 and 2, with manifest lists.
 The bytes are untrusted: any part may have the wrong type. Parts that are not understood are left out, listed in
 `Document.odd`, and never followed.
 """

@@ -64,7 +64,7 @@ OWN_FIELDS = frozenset({"schemaVersion", "mediaType", "manifests"})
 TIMEOUT = 1.0
 INTERVAL = 0.05
 """Seconds: how long the reader retries a file that is not a valid index, and the pause between two tries."""
-ADVICE = "restore it, nothing else names the images"
+ADVICE = "restore it, because nothing else names the images"
 NAMELESS = Named("", "")
 
 
@@ -115,7 +115,7 @@ def load_index(
     try:
         return read_index(lambda: _bytes(path), timeout=timeout, check=check)
     except FileNotFoundError:
-        msg = f"{path} is missing: an OCI image layout has one; nothing is known of what it holds"
+        msg = f"{path} is missing: an OCI image layout has one, and without it the roots are unknown"
         raise UnreadableStoreError(msg) from None
     except OSError as error:
         msg = f"{path} cannot be read ({reason(error, path)}): try again as a user who may read it, or {advice}"
@@ -204,7 +204,7 @@ def hidden_images(names: Iterable[tuple[str, str]]) -> str:
     images = [f"{name} ({kind})" for name, kind in sorted(types.items())]
     return (
         f"skopeo cannot read {join_some(images, 3)} in an OCI image layout, as it looks for OCI media types only: "
-        f"convert the image first, with skopeo copy --format oci, where skopeo is to read it here"
+        f"if skopeo should read it here, first convert the image with skopeo copy --format oci"
     )
 
 

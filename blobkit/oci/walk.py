@@ -99,7 +99,7 @@ class Walk:
     def levels(self, start: Iterable[Reference]) -> Iterator[list[Step]]:
         """Yield a step for each descriptor, level by level; a repeated one has a step too, but is not read again.
 
-        Cost: one call of `read` a level; memory for the descriptors of one level and the keys of all documents.
+        Cost: one call of `read` for each level; memory for the descriptors of one level and the keys of all documents.
         """
         level = list(start)
         while level:

@@ -92,7 +92,7 @@ def listing(path: str, facts: Facts) -> list[os.DirEntry[str]]:
 
 
 def is_directory(entry: os.DirEntry[str]) -> bool:
-    """Return whether this is a directory or a link to one; True if permission is missing: `listing` then tells so."""
+    """Return whether this is a directory or a link to one; True if permission is missing: `listing` then records it."""
     try:
         return entry.is_dir()
     except OSError as error:

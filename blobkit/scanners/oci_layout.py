@@ -79,7 +79,7 @@ class _Root(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Top:
-    """The entries of index.json, and why a program in Go cannot decode them ("" if it can), if that is known."""
+    """The entries of index.json. `undecoded`: why Go cannot decode it ("" if it can); `is_known`: this is certain."""
 
     entries: tuple[Json, ...]
     odd: tuple[str, ...] = ()

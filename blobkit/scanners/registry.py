@@ -40,7 +40,7 @@ BELOW = Path("docker", "registry", "v2")
 
 
 def storage_of(root: Path) -> Path | None:
-    """Return the directory with `blobs` and `repositories`: `root` itself, or below it as in a rootdirectory."""
+    """Return the directory with `repositories` and `blobs`: `docker/registry/v2` below `root`, or `root` itself."""
     for candidate in (root / BELOW, root):
         if (candidate / "repositories").is_dir():
             return candidate
@@ -129,7 +129,7 @@ def _read_documents(facts: Facts, files: Manifests, known: list[Repository], *, 
 
 
 def _pin(facts: Facts, repository: Repository, ingested: dict[Digest, list[str]]) -> None:
-    """Record the tags of a repository, and its revision links as virtual nodes; `ingested`: their marked digests."""
+    """Record the tags of a repository, and its revision links as virtual nodes; `ingested`: digests that each marks."""
     revisions = {link.digest: link.modified for link in repository.links}
     for digest, modified in revisions.items():
         key = f"{repository.name}@{digest}"

@@ -26,7 +26,7 @@ __all__ = ["TABLES", "check_counts", "check_ids", "check_keys", "check_schema", 
 
 _SHOWN = 100
 _AGAIN = 1 << 16
-"""Accepted number of references beyond one a pin, for stores that do not count: they list each reference."""
+"""References beyond one for each pin that are accepted for stores that list each reference, not a count."""
 _CONTROLS = r"[\x00-\x1f\x7f-\x{9f}]"
 _STEP_UP = r"(^|/)\.\.(/|$)"
 
@@ -138,7 +138,7 @@ def check_keys(key: pa.ChunkedArray, stored: pa.ChunkedArray, key_form: str) -> 
     right &= ~_matches(keys, _CONTROLS) & ~_matches(keys, r"\A\z")
     if not right.all():
         shown = truncate(keys[int(np.argmin(right))].as_py(), _SHOWN)
-        msg = f"the key {shown!r} is neither a digest nor another name that such a store gives to what it holds"
+        msg = f"the key {shown!r} is neither a digest nor a key that this kind of store has"
         raise SnapshotFormatError(msg)
 
 

@@ -9,7 +9,7 @@ __all__ = ["Dropping"]
 
 @dataclass(frozen=True, slots=True)
 class Dropping:
-    """The limits of the first tool of a kind of store. Each text says why a pin is not dropped, "" for no limit.
+    """The limits of the default tool of a kind of store. Each text says why a pin is not dropped, "" for no limit.
 
     `takes`: a regular expression (RE2) for the full names that the tool accepts, "" for all; `refused`: the reason for
     all other names. `nameless`: the reason for pins without a name. `partly`: for a name of several pins, some of

@@ -1,8 +1,8 @@
 """The kinds of stores, one frozen record each. Only a kind's scanner and script file also know its names.
 
 A record tells how a store is recognised, its policies, the collectors of its tools and when these stop, the tools
-that can drop references, and the advice to show. Kinds of links and pins are in `references.py`. All of this is data;
-it also compiles to a filter in SQL.
+that can drop references, and the advice to show. Kinds of links and pins are in `references.py`. All of this is data:
+a filter in SQL can be made from it too.
 
 To add a policy, a stop rule or a tool, add a row here. To add a kind, add a record here, a scanner, and a script file.
 Sources: the OCI image and distribution specifications (1.1); distribution 2.8.2, `registry/storage/garbagecollect.go`;

@@ -1,4 +1,4 @@
-"""Sort links as a set: as one number a link if that fits 63 bits, because this sorts several times faster."""
+"""Sort links as a set: as one number for each link if that fits 63 bits, because this sorts several times faster."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The footer of an untrusted file may claim any unpacked size; readers use the headers of pages. Both are checked here
 first, because pyarrow ends the whole process at some footers (26.0: histograms of the wrong length). Format: Apache
-Parquet, `parquet.thrift`. Cost: the footer, and one small read a page.
+Parquet, `parquet.thrift`. Cost: the footer, and one small read for each page.
 """
 
 from __future__ import annotations

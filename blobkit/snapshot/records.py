@@ -96,7 +96,7 @@ class Kind:
     `key_form`: a regular expression for keys of nodes that are not digests. `revisions`: the policy under which a
     revision link holds each manifest of a repository, "" if manifests have no such link. `advice` is about garbage,
     `leftovers` about files that are not blobs; `note` is a line of every audit. `shown`: the policy of a collector
-    that reads the index.json in this store's directory, None if there is none. `dropping`: the limits of the first
+    that reads the index.json in this store's directory, None if there is none. `dropping`: the limits of the default
     tool. `by_hand`: the tool whose scripts remove files one by one, "" for none; it replaces a collector that would
     remove needed blobs.
     """

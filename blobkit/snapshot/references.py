@@ -79,12 +79,12 @@ PINS = (
     PinKind("ref-name", is_alias=True),
 )
 """Every kind of pin. pin is anonymous. entry, referrer-entry and later-entry are entries of an index.json: the second
-for a referrer whose subject is stored, the last with a name that an earlier entry gives to another blob.
-tagged-revision is a tag on the virtual node of its revision; the unseen kinds are for repositories that the registry's
-collector skips. read-entry is an entry on the virtual node `entry-N@digest`, used if umoci does not follow the links of
-documents; unread (count 0: it holds nothing) is on each of these documents. unswept is on a blob that a collector never
-removes and does not follow. ref-name is the reference name of an entry that also has a full name: it holds nothing, and
-is on the virtual node `name@digest`."""
+without a name, for a referrer whose subject is stored, the last with a name that an earlier entry gives to another
+blob. tagged-revision is a tag on the virtual node of its revision; the unseen kinds are for repositories that the
+registry's collector skips. read-entry is an entry on the virtual node `entry-N@digest`, used if umoci does not follow
+the links of documents; unread (count 0: it holds nothing) is on each of these documents. unswept is on a blob that a
+collector never removes and does not follow. ref-name is the reference name of an entry that also has a full name: it
+holds nothing, and is on the virtual node `name@digest`."""
 
 LINK_KINDS = tuple(kind.name for kind in LINKS)
 PIN_KINDS = tuple(kind.name for kind in PINS)

@@ -159,7 +159,7 @@ def same_as_before(column: pa.ChunkedArray) -> NDArray[np.bool_]:
 
 
 def index_in(keys: pa.ChunkedArray, among: pa.ChunkedArray) -> NDArray[np.int32]:
-    """Return the row of each key in a column of unique keys, -1 if it is absent. Cost: a look-up a key."""
+    """Return the row of each key in a column of unique keys, -1 if it is absent. Cost: a look-up for each key."""
     return np.asarray(pc.index_in(combine(keys), value_set=combine(among)).fill_null(-1))
 
 

@@ -22,7 +22,7 @@ __all__ = ["ALWAYS", "ANY", "KIND", "NEVER", "UNTAGGED", "Look"]
 ALWAYS, UNTAGGED, NEVER = "gc", "gc-m", ""
 """Families of rules: for parts that the collector reads always, with -m only, never."""
 KIND = ("tag", "unseen-revision")
-"""The kinds of pins that hold under the policies without a collector."""
+"""The kinds of pins that hold only under the policies without a collector."""
 ANY = (*KIND, "revision", "tagged-revision")
 
 _REASONS = {
@@ -39,7 +39,7 @@ class Look:
     """Inspects places below `root`.
 
     `family`: the rules by which the collector stops there, "" for none. `kinds`: the kinds of pins that an unreadable
-    part may have. `later`: the list for stops that may not count, and for hidden parts (without a code), or None.
+    part may have. `later`: a list for stops that may turn out not to count, and for unknown parts (code ""); or None.
     """
 
     tree: Tree

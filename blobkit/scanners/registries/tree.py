@@ -38,8 +38,8 @@ class Is(Enum):
 class Place:
     """One entry of a directory: its name, its path as the collector forms it, its kind.
 
-    `is_link`: it is a symbolic link itself. `real`: its path without links. `start` and `above` are the directories
-    on the way here: all from `start` down to `real`, and `above` for those before the last link.
+    `is_link`: it is a symbolic link itself. `real`: its path without links. The directories on the way here are those
+    from `start` down to `real`, and, before the last link, those in `above`.
     """
 
     name: str
