@@ -38,7 +38,7 @@ class Dominators:
 
 @memoized
 def dominators(graph: ReferenceGraph) -> Dominators:
-    """Return the dominator tree. Cost: nodes + links * log(depth); on marked stores with cycles a few passes more.
+    """Return the dominator tree. Cost: nodes + links * log(depth); with marking and cycles a few passes more.
 
     Marking: over the nodes that the roots reach. Counting: over all nodes. A node that is not reached, or is on a cycle
     or below one, has a reference that no dropped pin can free, so its dominator is the super-root.
@@ -76,7 +76,7 @@ def leaked(graph: ReferenceGraph) -> NDArray[np.bool_]:
 
 @memoized
 def retained(graph: ReferenceGraph) -> NDArray[np.int64]:
-    """Return the bytes that only each node keeps, itself included; on a marked store, 0 for unreached nodes."""
+    """Return the bytes that only each node keeps, itself included; on a mark-and-sweep store, 0 if not reached."""
     tree = dominators(graph)
     return kernels.totals(tree.idom, tree.order, graph.size)[:-1]
 
@@ -85,8 +85,8 @@ def retained(graph: ReferenceGraph) -> NDArray[np.int64]:
 def frees(graph: ReferenceGraph) -> NDArray[np.int64]:
     """Return the bytes freed when all pins on a node are dropped: its retained bytes, or 0 if another node holds it.
 
-    Another node that holds it: on a counting store, any node that links to it; on a marked store, any *reached* node
-    that links to it, except nodes that are reached only through the node itself (possible only with cycles).
+    Another node that holds it: on a counting store, any node that links to it; on a mark-and-sweep store, any
+    *reached* node that links to it, except nodes reached only through the node itself (possible only with cycles).
     """
     if graph.counting:
         held = graph.links_in > 0

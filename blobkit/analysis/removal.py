@@ -50,7 +50,7 @@ class _Scratch:
 def removal(graph: ReferenceGraph, nodes: NDArray[np.int32], drops: NDArray[np.int64]) -> Removal:
     """Return the nodes freed when `drops[i]` of the pins on `nodes[i]` (each node once) are dropped together.
 
-    Cost: the freed nodes and their links; nodes + links if the store is marked and reached links form cycles.
+    Cost: the freed nodes and their links; nodes + links on a mark-and-sweep store whose reached links form cycles.
     """
     last = (drops > 0) & (drops >= graph.pins[nodes])  # a node that keeps one pin stays, whatever the number dropped
     nodes, once = nodes[last], np.ones(np.count_nonzero(last), np.int64)

@@ -41,7 +41,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "fsck": Command("keeping", "Check a blobkit store for damage, and repair it."),
     },
 }
-"""In the order of the help: commands that only read come first."""
+"""The commands in the order of the help: those that only read come first."""
 
 COMMANDS = {name: command for commands in GROUPS.values() for name, command in commands.items()}
 """All commands by name."""

@@ -89,7 +89,7 @@ class Comparison(Answer):
 
     @cached_property
     def kept(self) -> pd.DataFrame:
-        """One row for each blob that the tool keeps in vain (index `digest`), biggest first: size, kind."""
+        """One row for each blob kept although nothing needs it (index `digest`), biggest first: size, kind."""
         frame = self._removed_rows(np.flatnonzero(self._spared).astype(np.int32))
         return frame.sort_values("size", ascending=False, kind="stable")
 
@@ -278,10 +278,10 @@ class Comparison(Answer):
         return (Section("", tuple(self._lines()), removed),)
 
     def details(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
-        """Return the names that would break, and the blobs kept in vain."""
+        """Return the names that would break, and the blobs that are kept although nothing needs them."""
         return (
             Section("Names that would break", table=frame_table(self.broken, rows=rows)),
-            Section("Kept in vain", table=frame_table(self.kept, rows=rows, total=["size"])),
+            Section("Kept although nothing needs them", table=frame_table(self.kept, rows=rows, total=["size"])),
         )
 
 

@@ -47,11 +47,12 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
     """Return one row for each stored blob, by digest (index `digest`, str, unique, sorted). Sizes are bytes.
 
     - `size refcount pins links_in links_out retained frees`: int64. `pins` and links are those that count under the
-      policy; refcount = pins + links_in. `retained`: bytes that only this blob keeps, itself included; `frees`:
-      bytes freed if all pins on it are dropped
+      policy; refcount = pins + links_in. `retained`: bytes that only this blob keeps, itself included (0 for garbage
+      of a mark-and-sweep store); `frees`: bytes freed if all pins on it are dropped
     - `reachable`: bool; `depth`: int32, the fewest links from a root, -1 if none reaches it
-    - `kind`, `status`: categorical (live, garbage, fresh, unknown); garbage is `fresh` if it is younger than
-      `min_age` at the snapshot ("24h"; by default this is not judged), `unknown` if a manifest in use is unreadable
+    - `kind`: categorical; `status`: categorical (live, garbage, fresh, unknown); garbage is `fresh` if it is younger
+      than `min_age` at the time of the snapshot ("24h"; by default this is not judged), and `unknown` if a manifest in
+      use is unreadable
     - `platform`, `media_type`: str, "" unknown; `created` (what the image claims), `modified` (file or link):
       datetime64[us, UTC], NaT unknown; `tags`: tuple of the names on it, sorted
 
@@ -62,8 +63,8 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
     - `saved`: bytes that sharing saves: the size of a layer, for each reachable manifest that uses it after the first
       (int64)
 
-    `links` adds `links`: a tuple of the digests linked to.
-    `absent` adds nodes that are linked to and not stored, `virtual` virtual nodes; both add the column `stored`.
+    `links` adds `links`: a tuple of the digests linked to. `absent` adds nodes that are referenced but not stored,
+    `virtual` virtual nodes; both add the column `stored`.
     If `x` is an answer, return its main table. Cost: nodes + links; 1M blobs and 8M links take about a second.
 
     >>> frame = blobkit.to_frame(demo.small())

@@ -242,7 +242,7 @@ def plan(  # noqa: PLR0913 (the options are keyword-only)
     """Return the cheapest names to drop that free at least `free` bytes, or leave at most `until` bytes stored.
 
     Sizes are bytes, "20GiB" or "20GB". `free` does not include existing garbage; `until` assumes that existing garbage
-    is deleted too, if the store is marked and swept. With neither, all names that `older_than` and `keep_last` allow
+    is deleted too, in a mark-and-sweep store. With neither, all names that `older_than` and `keep_last` allow
     are dropped.
 
     Names that hold under the policy may be dropped; anonymous pins never are. These are spared: names in `keep` (names,

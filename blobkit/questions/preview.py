@@ -312,7 +312,7 @@ def simulate_deref(
 
     `targets` are names, digests, unique prefixes of a digest, patterns of whole names (`shop/*`, `*:1.?`, `*:[0-9]*`,
     `re:.*-rc[0-9]+`), or lists, Indexes or Series of them; `groups` are repositories: every pin in them is dropped. A
-    digest means one anonymous pin on it (if it has none and the store is marked and swept: every name on it);
+    digest means one anonymous pin on it (if it has none, in a mark-and-sweep store: every name on it);
     `all_pins` drops all pins on each target. `untagged` drops the manifests that no tag names and nothing needs (see
     `untagged_frame`), in all repositories or in `groups`; targets and another policy may not be given with it.
     Errors: as `scan`, UnknownTargetError, AmbiguousTargetError, PatternError, InvalidDigestError,

@@ -233,7 +233,7 @@ def test_what_is_missing_is_absent_and_unreadable_manifests_are_told(layout: Lay
     layout.drop(manifest)
     diff = blobkit.diff(before, layout.scan())
     assert diff.blobs.loc[manifest, "after"] == ABSENT
-    assert "after, a manifest in use cannot be read" in str(diff)
+    assert "after: a manifest in use cannot be read" in str(diff)
     assert diff.frame.loc["became garbage", "blobs"] == 2
 
 

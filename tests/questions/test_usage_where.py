@@ -124,7 +124,7 @@ def test_a_mask_goes_by_name_and_what_is_missing_is_not_chosen() -> None:
     ("where", "error", "said"),
     [
         (7, "ChoiceError", "where is a int: give a bool mask over tags_frame"),
-        ([True], "ChoiceError", r"the mask has 1 flags, and tags_frame\(x\) 3 rows"),
+        ([True], "ChoiceError", r"the mask has 1 flags, but tags_frame\(x\) has 3 rows"),
         (pd.Series([True], ["zzz"]), "ChoiceError", "none of the store's tags in its index"),
         ([1, 2], "ChoiceError", "must be a mask over tags_frame, or names: it contains 1"),
         ("c*", "UnknownTargetError", r"'c\*' matches none of 3 names"),

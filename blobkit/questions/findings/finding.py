@@ -58,7 +58,7 @@ FINDINGS = {
         "files that are not blobs and take space: if no program is writing them, move them away or delete them",
     ),
     "duplicate-name": ("warning", "one name for several blobs: tools take one of them, or fail"),
-    "junk": ("warning", "not blobs, but stored among the blobs: move them away, garbage collectors abort on them"),
+    "junk": ("warning", "not blobs, but stored among the blobs: move them away, garbage collectors may stop at them"),
     "dangling": ("info", "referenced but not stored; this breaks nothing"),
     "anonymous": ("info", "held only by pins without a name: tag the blobs that you need, drop the other pins"),
     "unprotected": ("info", "not reachable from index.json: the collector of another program would delete them"),

@@ -291,7 +291,7 @@ class _Resolver:
         return node
 
     def _named_digest(self, digest: str, node: int, on_it: list[int]) -> None:
-        """Select every name on the blob if the store is marked and swept; NotPinnedError if not, or if it has none."""
+        """Select every name on the blob in a mark-and-sweep store; NotPinnedError if there is none, or elsewhere."""
         if on_it and self.snapshot.rule.counting:
             names = [printable(str(self.names[row])) for row in on_it]
             msg = f"{abbreviate(digest)} has no anonymous pin: {join_some(names)} holds it"

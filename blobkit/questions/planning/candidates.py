@@ -139,7 +139,7 @@ class Rules:
 
     @property
     def candidates(self) -> NDArray[np.bool_]:
-        """Which names may be dropped."""
+        """Whether each name may be dropped."""
         free: NDArray[np.bool_] = self.number == 0
         return free
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Collector", "Manifests"]
 
 LOOKED_FOR = 10_000
-"""Entries in the tag history of a repository that are checked one by one."""
+"""The most entries in the tag history of a repository that are checked one by one."""
 UNSURE = frozenset({"gc-behind-link", "gc-manifest-many"})
 """Rules about files that the collector reads and blobkit does not."""
 
