@@ -34,6 +34,7 @@ for line in sys.stdin:
         for fd, path in enumerate((os.devnull, asked["stdout"], asked["stderr"])):
             os.dup2(os.open(path, os.O_RDWR), fd)
         os.chdir(asked["cwd"])
+        os.environ.update(asked["environment"])
         sys.argv = ["-c", *asked["arguments"]]
         break
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
@@ -53,8 +54,8 @@ os._exit(code)
 """
 
 
-def command(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run `blobkit` with these arguments to its end."""
+def command(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `blobkit` with these arguments, and with these variables beside the usual ones, to its end."""
     server = _server()
     assert server.stdin is not None
     assert server.stdout is not None
@@ -62,7 +63,8 @@ def command(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPro
         files = {name: Path(place, name) for name in ("stdout", "stderr")}
         for path in files.values():
             path.touch()
-        asked = {"arguments": arguments, "cwd": os.fspath(cwd or Path.cwd()), **{n: str(p) for n, p in files.items()}}
+        asked = {"arguments": arguments, "cwd": os.fspath(cwd or Path.cwd()), "environment": environment}
+        asked |= {name: str(path) for name, path in files.items()}
         server.stdin.write(json.dumps(asked) + "\n")
         server.stdin.flush()
         code = int(server.stdout.readline())

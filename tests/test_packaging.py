@@ -43,17 +43,24 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-@pytest.fixture(params=["*.whl", "*.tar.gz"], ids=["wheel", "sdist"])
-def environment(request: pytest.FixtureRequest, built: Path, tmp_path: Path) -> Path:
-    """A new environment with blobkit from a package. It sees the libraries of this one, but not its blobkit."""
-    place = tmp_path / "venv"
-    run([sys.executable, "-m", "venv", "--without-pip", place], cwd=tmp_path)
+def installed(built: Path, pattern: str, place: Path) -> Path:
+    """Make an environment with blobkit from a package. It sees the libraries of this one, but not its blobkit."""
+    run([sys.executable, "-m", "venv", "--without-pip", place], cwd=built)
     libraries = {str(Path(str(import_module(name).__file__)).parents[1]) for name in ("click", "pandas", "hatchling")}
     (packages,) = place.glob("lib/python*/site-packages")
     (packages / "libraries.pth").write_text("\n".join(sorted(libraries)))  # a .pth file in those is not obeyed
-    (package,) = built.glob(request.param)
+    (package,) = built.glob(pattern)
     pip = [sys.executable, "-m", "pip", "--python", place / "bin/python", "install", "--quiet", "--no-cache-dir"]
-    run([*pip, "--no-deps", "--no-build-isolation", "--no-index", package], cwd=tmp_path, env=CLEAN)
+    how = ["--no-deps", "--no-build-isolation", "--no-index", "--no-compile"]
+    run([*pip, *how, package], cwd=built, env=CLEAN)
+    return packages / "blobkit"
+
+
+@pytest.fixture(scope="module")
+def environment(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with blobkit from the wheel."""
+    place = tmp_path_factory.mktemp("installed") / "venv"
+    installed(built, "*.whl", place)
     return place
 
 
@@ -93,6 +100,21 @@ def test_the_sdist_holds_what_the_tests_need(built: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     documents = {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "pyproject.toml", "conftest.py"}
     assert documents | {"blobkit/py.typed", "tests/test_packaging.py", "notebooks/01-audit-a-store.ipynb"} <= names
+
+
+def files(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.slow
+def test_wheel_and_sdist_install_the_same_files(environment: Path, built: Path, tmp_path: Path) -> None:
+    """Where one of them works, so does the other."""
+    (wheel,) = environment.glob("lib/python*/site-packages/blobkit")
+    sdist = installed(built, "*.tar.gz", tmp_path / "venv")
+    mine = {name: data for name, data in files(wheel).items() if not name.endswith(".pyc")}
+    assert files(sdist) == mine
+    assert len(mine) > 100
+    assert (tmp_path / "venv/bin/blobkit").exists()
 
 
 @pytest.mark.slow

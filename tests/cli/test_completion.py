@@ -14,10 +14,12 @@ import blobkit
 from blobkit import demo
 from blobkit.commands.table import COMMANDS
 from blobkit.questions.inputs.grouping import named_by
+from commands import command
 from layouts import Registry
 from patience import HANG
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -29,24 +31,26 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(root)
 
 
-def offered(*words: str, where: str = "bash") -> list[str]:
+def new_process(**environment: str) -> subprocess.CompletedProcess[str]:
+    """Complete as a shell does: in a new interpreter."""
+    line = [sys.executable, "-m", "blobkit"]
+    whole = {**os.environ, **environment}
+    return subprocess.run(line, env=whole, capture_output=True, text=True, check=False, timeout=HANG)
+
+
+def offered(
+    *words: str, where: str = "bash", run: Callable[..., subprocess.CompletedProcess[str]] = command
+) -> list[str]:
     """What is offered where the last of these words is being typed; nothing else may be printed."""
     asked = {"_BLOBKIT_COMPLETE": f"{where}_complete", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
-    done = subprocess.run(
-        [sys.executable, "-m", "blobkit"],
-        env={**os.environ, **asked},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=HANG,
-    )
+    done = run(**asked)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     return lines[1::3] if where == "zsh" else [line.partition(",")[2] for line in lines]
 
 
 def test_commands_without_loading_them() -> None:
-    assert offered("blobkit", "") == list(COMMANDS)
+    assert offered("blobkit", "", run=new_process) == list(COMMANDS)
     assert offered("blobkit", "us") == ["usage"]
 
 
@@ -56,7 +60,7 @@ def test_names_in_bash_and_zsh(store: str) -> None:
         names = sorted(opened.tags())
     web = [name for name in names if name.startswith("shop/web:")]
     versions = [name.removeprefix("shop/web:") for name in web]
-    assert offered("blobkit", "simulate", store, "") == names
+    assert offered("blobkit", "simulate", store, "", run=new_process) == names
     assert offered("blobkit", "simulate", store, "shop/web:1.0", "data") == ["data/etl:1", "data/etl:2"]
     assert offered("blobkit", "simulate", store, "shop/w", where="zsh") == [*web, "shop/worker:1"]
     assert offered("blobkit", "why", store, "shop/web:1", where="zsh") == ["shop/web:1.0", "shop/web:1.1"]
