@@ -24,12 +24,20 @@ settings.register_profile(
 settings.load_profile("blobkit")
 
 MEMORY = Path("/dev/shm")  # noqa: S108 (only private directories are made there)
+DISK = Path("/var/tmp")  # noqa: S108 (likewise)
 
 
 @pytest.fixture
 def quick_path(tmp_path: Path) -> Iterator[Path]:
     """A directory in memory, where the system has one: for many small stores whose disk proves nothing."""
     with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else tmp_path) as place:
+        yield Path(place)
+
+
+@pytest.fixture
+def disk_path(tmp_path: Path) -> Iterator[Path]:
+    """A directory on a disk, where the system has one: `tmp_path` is in memory, if there is room enough."""
+    with tempfile.TemporaryDirectory(dir=DISK if os.access(DISK, os.W_OK) else tmp_path) as place:
         yield Path(place)
 
 

@@ -56,7 +56,7 @@ def test_links_are_followed(tmp_path: Path) -> None:
 
 def test_what_the_system_says_of_this_directory(tmp_path: Path) -> None:
     try:
-        done = subprocess.run(["findmnt", "-nvo", "TARGET,FSTYPE", "-T", tmp_path], stdout=subprocess.PIPE, check=True)
+        done = subprocess.run(["findmnt", "-fnvo", "TARGET,FSTYPE", "-T", tmp_path], stdout=subprocess.PIPE, check=True)
     except FileNotFoundError:
         pytest.skip("findmnt is not here: apt install util-linux")
     assert " ".join(mount_of(tmp_path, Path("/proc/self/mountinfo").read_bytes())).split() == (
