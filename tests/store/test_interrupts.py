@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 
 PROGRAM = Path(__file__).parents[1] / "torture/interrupting.py"
 PUTS = ("put", "put_many", "put_tag", "put_large", "put_path", "put_file")
+TRIES = 200 * int(os.environ.get("BLOBKIT_TORTURE", "1"))
+"""Of up to a thousand lines that a verb goes through; ten times as many are all."""
 ALL = (*PUTS, "get", "writer", "batch", "untag", "export", "import_", "scan", "open")
 
 
 @pytest.mark.parametrize(
     ("work", "tries"),
-    [("put", 60), *(pytest.param(name, 400, marks=pytest.mark.slow) for name in ALL)],
+    [("put", 60), *(pytest.param(name, TRIES, marks=pytest.mark.slow) for name in ALL)],
 )
 def test_an_interrupt_leaves_nothing_open(quick_path: Path, work: str, tries: int) -> None:
     command = [sys.executable, PROGRAM, quick_path, work, str(tries)]

@@ -36,12 +36,15 @@ class Interrupt:
     def __init__(self, number: int) -> None:
         self.left = number
         self.points = 0
+        self.first: dict[object, int] = {}
         self.place = ""
 
     def __call__(self, frame: FrameType | None, event: str, what: object) -> None:
         if event not in ("call", "c_return"):
             return
         self.points += 1
+        if not self.left:
+            self.first.setdefault((frame.f_code, frame.f_lineno, event), self.points)
         if self.points >= self.left > 0 and not in_finalizer(frame):
             self.left = 0
             code = frame.f_code
@@ -148,17 +151,16 @@ class Work:
 
 
 def leaks(work: Work, name: str, tries: int) -> list[str]:
-    """What was left after an interrupt, at as many points as there are tries, or at all."""
+    """What was left after an interrupt where each line is first reached, at no more of them than there are tries."""
     found = []
     job = getattr(work, name)
     for _ in range(2):  # what is only done once is done then
         work.prepare()
-        points = interrupted(job, 0).points
+        points = list(interrupted(job, 0).first.values())
     gc.collect()
     gc.freeze()  # modules: each look for what an interrupt left need not go through them
     temporary = work.root / "store/.blobkit/tmp"
-    step = max(1, points // tries)
-    for number in range(1, points + 1, step):
+    for number in spread(points, tries):
         work.prepare()
         before = is_open()
         interrupt = interrupted(job, number)
@@ -172,6 +174,11 @@ def leaks(work: Work, name: str, tries: int) -> list[str]:
     if connections > MOST_CONNECTIONS:
         found.append(f"{connections} descriptors of the database are open")
     return found if not threads_that_stay() else [*found, "threads stay"]
+
+
+def spread(points: list[int], most: int) -> list[int]:
+    """Return all points, or so many of them, in equal steps."""
+    return points if len(points) <= most else [points[one * len(points) // most] for one in range(most)]
 
 
 TRIED: list[int] = []
