@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +34,9 @@ def has_room(place: Path) -> bool:
 
 if "TMPDIR" not in os.environ and has_room(MEMORY):  # thousands of small stores, each synced again and again
     os.environ["TMPDIR"] = str(MEMORY)
+
+images = import_module("blobkit.demo.images")
+images._layer = cache(images._layer)  # noqa: SLF001 (dozens of tests fill a store: to compress it takes a second)
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,10 @@ import sys
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -34,7 +38,10 @@ for line in sys.stdin:
         for fd, path in enumerate((os.devnull, asked["stdout"], asked["stderr"])):
             os.dup2(os.open(path, os.O_RDWR), fd)
         os.chdir(asked["cwd"])
-        os.environ.update(asked["environment"])
+        for name, value in asked["environment"].items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
         sys.argv = ["-c", *asked["arguments"]]
         break
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
@@ -56,19 +63,25 @@ os._exit(code)
 
 def command(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `blobkit` with these arguments, and with these variables beside the usual ones, to its end."""
-    server = _server()
-    assert server.stdin is not None
-    assert server.stdout is not None
     with tempfile.TemporaryDirectory() as place:
         files = {name: Path(place, name) for name in ("stdout", "stderr")}
         for path in files.values():
             path.touch()
-        asked = {"arguments": arguments, "cwd": os.fspath(cwd or Path.cwd()), "environment": environment}
-        asked |= {name: str(path) for name, path in files.items()}
-        server.stdin.write(json.dumps(asked) + "\n")
-        server.stdin.flush()
-        code = int(server.stdout.readline())
+        code = run(arguments, files["stdout"], files["stderr"], cwd, **environment)
         return subprocess.CompletedProcess(arguments, code, *(path.read_text() for path in files.values()))
+
+
+def run(
+    arguments: Sequence[str], stdout: Path, stderr: Path, cwd: Path | None = None, **environment: str | None
+) -> int:
+    """Run `blobkit` with its output in these files or terminals; return its exit code. None unsets a variable."""
+    server = _server()
+    assert server.stdin is not None
+    assert server.stdout is not None
+    asked = {"arguments": arguments, "cwd": os.fspath(cwd or Path.cwd()), "environment": environment}
+    server.stdin.write(json.dumps(asked | {"stdout": str(stdout), "stderr": str(stderr)}) + "\n")
+    server.stdin.flush()
+    return int(server.stdout.readline())
 
 
 @cache

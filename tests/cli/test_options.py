@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import pty
 import re
 import struct
-import subprocess
-import sys
 import termios
-from typing import TYPE_CHECKING
+import threading
+from pathlib import Path
 
 import click
 import pytest
@@ -19,12 +19,8 @@ import pytest
 import blobkit
 from blobkit import demo
 from blobkit.commands import auditing, listing, planning, reading
-from commands import command
+from commands import command, run
 from layouts import Layout, Registry
-from patience import HANG
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LONG = "sha256-" + "e" * 64 + ".sig"
 LISTS = {"--json", "--bytes", "--full", "--limit", "--sort", "--where"}
@@ -50,19 +46,21 @@ def on_terminal(width: int, *arguments: str, **environment: str) -> str:
     """What a command shows on a terminal of so many columns."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
-    known = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
-    with subprocess.Popen(
-        [sys.executable, "-m", "blobkit", *arguments], stdout=theirs, env={**known, "TERM": "xterm", **environment}
-    ) as process:
-        os.close(theirs)
-        shown = b""
-        try:
+    shown = bytearray()
+
+    def read() -> None:
+        with contextlib.suppress(OSError):  # the other end is closed
             while part := os.read(ours, 1 << 16):
-                shown += part
-        except OSError:  # the other end is closed
-            pass
-        assert process.wait(HANG) == 0
+                shown.extend(part)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    known = {"COLUMNS": None, "NO_COLOR": None, "TERM": "xterm", **environment}
+    code = run(arguments, Path(os.ttyname(theirs)), Path(os.devnull), **known)
+    os.close(theirs)
+    reader.join()
     os.close(ours)
+    assert code == 0
     return shown.decode().replace("\r\n", "\n")
 
 
