@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
 
-KILLS = 10
-
-
+KILLS = 6 * int(os.environ.get("BLOBKIT_TORTURE", "1"))
 AHEAD = 3
 """A writer that has done so many more rounds than the other waits for it: what it did meanwhile would prove no more."""
 

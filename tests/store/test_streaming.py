@@ -235,6 +235,9 @@ def test_a_source_that_breaks_leaves_nothing(store: LocalStore, error: type[Base
     assert store.list() == []
 
 
+HITS = 15 * int(os.environ.get("BLOBKIT_TORTURE", "1"))
+
+
 @pytest.mark.slow
 def test_an_interrupt_at_any_moment_leaves_nothing_and_stops_nothing(store: LocalStore, tmp_path: Path) -> None:
     path, chance, hits = tmp_path / "data", random.Random(3), 0  # noqa: S311 (moments, not a secret)
@@ -245,7 +248,7 @@ def test_an_interrupt_at_any_moment_leaves_nothing_and_stops_nothing(store: Loca
     once = (time.perf_counter() - begun) / 3  # moments are parts of the work, however long that takes here
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        while hits < 30:
+        while hits < HITS:
             put = chance.choice([path, LARGE, bytearray(LARGE), io.BytesIO(LARGE)])
             with no_thread_more():
                 try:
