@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from blobkit.questions.sharing import Sharing, sharing
     from blobkit.questions.untagged import untagged_frame
     from blobkit.questions.usage import Usage, usage
+    from blobkit.questions.what_if import WhatIf, what_if
     from blobkit.questions.why import Why, why
     from blobkit.snapshot.snapshot import Snapshot
     from blobkit.store.batch import Batch
@@ -80,6 +81,7 @@ __all__ = [
     "Snapshot",
     "Store",
     "Usage",
+    "WhatIf",
     "Why",
     "audit",
     "compare_gc",
@@ -100,6 +102,7 @@ __all__ = [
     "to_graph",
     "untagged_frame",
     "usage",
+    "what_if",
     "why",
 ]
 
@@ -122,6 +125,7 @@ _HOMES = {
     "Snapshot": "blobkit.snapshot.snapshot",
     "Store": "blobkit.store.store",
     "Usage": "blobkit.questions.usage",
+    "WhatIf": "blobkit.questions.what_if",
     "Why": "blobkit.questions.why",
     "audit": "blobkit.questions.audit",
     "compare_gc": "blobkit.questions.comparison",
@@ -141,6 +145,7 @@ _HOMES = {
     "to_graph": "blobkit.views.graph",
     "untagged_frame": "blobkit.questions.untagged",
     "usage": "blobkit.questions.usage",
+    "what_if": "blobkit.questions.what_if",
     "why": "blobkit.questions.why",
 }
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from blobkit.questions.preview import Preview
     from blobkit.questions.sharing import Sharing
     from blobkit.questions.usage import Usage
+    from blobkit.questions.what_if import WhatIf
     from blobkit.questions.why import Why
 
 __all__ = ["Frames", "Previews", "Questions", "answer_with"]
@@ -189,6 +190,14 @@ class Questions(Frames):
         More in `help(blobkit.audit)`.
         """
         answer: Audit = _function("audit")(self, min_age=min_age, top=top, policy=policy)
+        return answer
+
+    def what_if(self, *, policy: str | None = None) -> WhatIf:
+        """Return the names of a store to tick: what dropping them would free, and each other name in addition.
+
+        More in `help(blobkit.what_if)`.
+        """
+        answer: WhatIf = _function("what_if")(self, policy=policy)
         return answer
 
     def compare_gc(self, tool: str) -> Comparison:

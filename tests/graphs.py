@@ -5,6 +5,7 @@ Nothing here knows how the product computes anything: sets, dicts and repeated p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from blobkit.snapshot.snapshot import build
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable
 
     from blobkit.snapshot.graph import ReferenceGraph
 from blobkit.snapshot.snapshot import Snapshot
@@ -104,12 +105,20 @@ def node_of(digest: str) -> int:
 
 
 def snapshot_of(
-    graph: Graph, *, counting: bool, names: Mapping[int, Iterable[str]] | None = None, group: str | None = None
+    graph: Graph,
+    *,
+    counting: bool,
+    names: Mapping[int, Iterable[str]] | None = None,
+    group: str | Mapping[str, str | None] | None = None,
 ) -> Snapshot:
-    """A snapshot of a store that counts, or of one that is marked and swept; some pins of each node have names."""
+    """A snapshot of a store that counts, or of one that is marked and swept; some pins of each node have names.
+
+    `group`: that of all names, or of each name.
+    """
     named = [(node, name) for node, names in (names or {}).items() for name in names]
     left = [count - sum(node == other for other, _ in named) for node, count in enumerate(graph.pins)]
     anonymous = [(node, count) for node, count in enumerate(left) if count]
+    groups = [group.get(name) if isinstance(group, Mapping) else group for _, name in named]
     links = sorted(graph.links)
     return build(
         "blobkit" if counting else "oci",
@@ -129,7 +138,7 @@ def snapshot_of(
             "name": [None] * len(anonymous) + [name for _, name in named],
             "kind": ["pin" if counting else "entry"] * len(anonymous) + ["tag" if counting else "entry"] * len(named),
             "count": [count for _, count in anonymous] + [1] * len(named),
-            "group": [None] * len(anonymous) + [group] * len(named),
+            "group": [None] * len(anonymous) + groups,
         },
     )
 

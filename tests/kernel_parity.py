@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,12 +13,12 @@ if TYPE_CHECKING:
     from blobkit.analysis.compiling import Kernel
 
 
-def same(kernel: Kernel[..., object], *args: np.ndarray) -> None:
+def same(kernel: Kernel[..., object], *args: np.ndarray | int) -> None:
     """Run both forms on copies of the same arrays: results and what is left of the arrays must agree."""
     answers = []
     for run in (kernel.plain, kernel.compiled):
-        given_arrays = [arg.copy() for arg in args]
-        answers.append([*arrays(run(*given_arrays)), *given_arrays])
+        given_arrays = [copy(arg) for arg in args]
+        answers.append([*arrays(run(*given_arrays)), *map(np.asarray, given_arrays)])
     for plain, compiled in zip(*answers, strict=True):
         assert plain.dtype == compiled.dtype
         assert plain.tolist() == compiled.tolist()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["first_rows", "saved", "uses"]
+__all__ = ["closures", "first_rows", "saved", "uses"]
 
 
 @memoized
@@ -31,11 +31,8 @@ def first_rows(snapshot: Snapshot) -> NDArray[np.int64]:
     closures of different nodes.
     """
     graph = snapshot.graph
-    rows = np.flatnonzero(snapshot.holding[: count_named(snapshot)])
-    name, start = np.unique(first_of_name(snapshot)[rows], return_index=True)
-    start, node = np.append(start, len(rows)), ids(snapshot.pins["node"])[rows]
-    size = _closures(snapshot, start, node)
-    order = np.lexsort((name, size)).astype(np.int32)
+    name, start, node = _held(snapshot)
+    order = np.lexsort((name, closures(snapshot))).astype(np.int32)
     taken = kernels.taken(graph.indptr, graph.indices, order, start, node)
     found: NDArray[np.int64] = np.append(name, -1)[taken]
     return found
@@ -60,8 +57,10 @@ def saved(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.int64]:
     return found
 
 
-def _closures(snapshot: Snapshot, start: NDArray[np.int64], node: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return the bytes that each name reaches; they are computed once for names of the same single node."""
+@memoized
+def closures(snapshot: Snapshot) -> NDArray[np.int64]:
+    """Return the bytes that each name that holds reaches, by name. Cost: the closures of different nodes."""
+    _, start, node = _held(snapshot)
     graph, number = snapshot.graph, np.diff(start)
     single = np.flatnonzero(number == 1)
     different, back = np.unique(node[start[single]], return_inverse=True)
@@ -72,3 +71,10 @@ def _closures(snapshot: Snapshot, start: NDArray[np.int64], node: NDArray[np.int
     found[single] = size[back]
     found[number > 1] = size[len(different) :]
     return found
+
+
+def _held(snapshot: Snapshot) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
+    """Return the first pin of each name that holds, and the nodes of the i-th: `node[start[i]:start[i + 1]]`."""
+    rows = np.flatnonzero(snapshot.holding[: count_named(snapshot)])
+    name, start = np.unique(first_of_name(snapshot)[rows], return_index=True)
+    return name, np.append(start, len(rows)), ids(snapshot.pins["node"])[rows]

@@ -37,7 +37,7 @@ class Unit(Enum):
 _NAMES_OF = {
     Unit.BYTES: """
         size retained frees closure exclusive shared split together alone extra bytes certain_bytes garbage_bytes saved
-        new total unknown
+        new total unknown next
     """,
     Unit.NET: "net",
     Unit.COUNT: """
@@ -45,12 +45,14 @@ _NAMES_OF = {
         groups_before groups_after
     """,
     Unit.DIGEST: "digest source target before after",
-    Unit.NAME: "tag name version repo group first_tag path such_as",
+    Unit.NAME: "tag name version repo group first_tag path such_as owner",
     Unit.NAMES: """
         tags tags_before tags_after names groups holders still_needed_by held_by also_untagged platforms digests
     """,
     Unit.TIME: "created modified oldest",
-    Unit.WORD: "kind status severity code finding change cause pin state stored reachable beside platform media_type",
+    Unit.WORD: """
+        kind status severity code finding change cause pin state stored reachable beside platform media_type place
+    """,
     Unit.PROSE: "advice reason why needed_by message",
 }
 _UNITS = {name: unit for unit, names in _NAMES_OF.items() for name in names.split()}

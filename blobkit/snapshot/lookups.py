@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from blobkit.cache import memoized
-from blobkit.snapshot.columns import combine
-from blobkit.snapshot.pins import count_named, first_of_name, revisions
+from blobkit.snapshot.columns import arrow, combine
+from blobkit.snapshot.pins import count_named, first_of_name, name_starts, revisions
 from blobkit.snapshot.roles import GOES_ALONG, IS_ALIAS, IS_TWIN, NAMES
 from blobkit.snapshot.sets import ranges, unique
-from blobkit.snapshot.tables import codes, ids, same_as_before
+from blobkit.snapshot.tables import codes, ids, match_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
-__all__ = ["Rows", "dropped_with_revisions", "rows_on_any", "twins", "unambiguous_names"]
+__all__ = [
+    "Rows",
+    "dropped_with_revisions",
+    "is_unambiguous",
+    "matching_names",
+    "numbers_of",
+    "rows_of",
+    "rows_on_any",
+    "texts_of",
+    "twins",
+]
 
 _BITS = 32
 
@@ -49,33 +59,58 @@ class Rows:
         return self.row[ranges(first, last)], np.repeat(np.arange(len(keys)), last - first)
 
 
-def unambiguous_names(snapshot: Snapshot, texts: Sequence[str]) -> tuple[NDArray[np.bool_], Ints, Ints]:
-    """Return which texts are unambiguous names, the rows of their pins, and for each row the position of its text.
+def numbers_of(snapshot: Snapshot, texts: object) -> Ints:
+    """Return the number of each text among the names of pins, -1 if it is none; `texts`: a list, or a column of text.
 
-    Aliases, and names of several nodes, are not unambiguous. Cost: a look-up for each text, and hashing all names.
+    Cost: a look-up for each text, and hashing all names.
     """
-    names, first, last = _unambiguous(snapshot)
-    asked = pa.array([text.encode("utf-8", "surrogatepass") for text in texts], names.type)
-    at = np.asarray(pc.index_in(asked, value_set=names).fill_null(-1)).astype(np.int64)
-    found = at >= 0
-    begin, end = first[at[found]], last[at[found]]
-    return found, ranges(begin, end), np.repeat(np.flatnonzero(found), end - begin)
+    names = _different_names(snapshot)
+    try:
+        asked = pa.array(texts, names.type)
+    except UnicodeEncodeError:
+        names = names.cast(pa.large_binary())
+        asked = pa.array([text.encode("utf-8", "surrogatepass") for text in texts], names.type)  # type: ignore[attr-defined]
+    return np.asarray(pc.index_in(asked, value_set=names).fill_null(-1)).astype(np.int64)
+
+
+def texts_of(snapshot: Snapshot, numbers: Ints) -> list[str]:
+    """Return the names with these numbers."""
+    found: list[str] = _different_names(snapshot).take(arrow(numbers)).to_pylist()
+    return found
+
+
+def rows_of(snapshot: Snapshot, numbers: Ints) -> Ints:
+    """Return the rows of the pins of the names with these numbers."""
+    starts = name_starts(snapshot)
+    return ranges(starts[numbers], np.append(starts[1:], count_named(snapshot))[numbers])
+
+
+def matching_names(snapshot: Snapshot, expression: str) -> NDArray[np.bool_]:
+    """Return which names, by number, match a regular expression (RE2)."""
+    found = np.zeros(len(name_starts(snapshot)), np.bool_)
+    found[match_rows(_different_names(snapshot), expression)] = True
+    return found
 
 
 @memoized
-def _unambiguous(snapshot: Snapshot) -> tuple[pa.Array, Ints, Ints]:
-    """Return the unambiguous names, each once, and where the rows of each begin and end."""
-    end = count_named(snapshot)
-    names = combine(snapshot.pins["name"]).slice(0, end)
-    first = np.flatnonzero(~same_as_before(snapshot.pins["name"].slice(0, end)))
+def is_unambiguous(snapshot: Snapshot) -> NDArray[np.bool_]:
+    """Return which names, by number, are unambiguous: neither aliases, nor names of several nodes."""
+    first, end = name_starts(snapshot), count_named(snapshot)
     if not len(first):
-        return names.cast(pa.large_binary()), first, first
+        return np.zeros(0, np.bool_)
     kind, node = codes(snapshot.pins["kind"])[:end], ids(snapshot.pins["node"])[:end].astype(np.int64)
     is_name = NAMES[kind]
     low = np.minimum.reduceat(np.where(is_name, node, 1 << _BITS), first)
     high = np.maximum.reduceat(np.where(is_name, node, -1), first)
-    plain = (low >= high) & ~np.logical_or.reduceat(IS_ALIAS[kind], first)
-    return names.take(first[plain]).cast(pa.large_binary()), first[plain], np.append(first[1:], end)[plain]
+    found: NDArray[np.bool_] = (low >= high) & ~np.logical_or.reduceat(IS_ALIAS[kind], first)
+    return found
+
+
+@memoized
+def _different_names(snapshot: Snapshot) -> pa.Array:
+    """Return the names of the pins, each once, in order; without a copy if none repeats."""
+    names, starts = combine(snapshot.pins["name"]).slice(0, count_named(snapshot)), name_starts(snapshot)
+    return names if len(starts) == len(names) else names.take(arrow(starts))
 
 
 def twins(snapshot: Snapshot, rows: Sequence[int] | Ints) -> tuple[Ints, Ints]:

@@ -24,6 +24,8 @@ __all__ = [
     "Revisions",
     "count_named",
     "first_of_name",
+    "name_numbers",
+    "name_starts",
     "pin_labels",
     "resolve_aliases",
     "revisions",
@@ -104,6 +106,20 @@ def first_of_name(snapshot: Snapshot) -> NDArray[np.int64]:
     _, at, back = np.unique(ids(snapshot.pins["node"])[end:], return_index=True, return_inverse=True)
     first[end:] = end + at[back]
     return first
+
+
+@memoized
+def name_starts(snapshot: Snapshot) -> NDArray[np.int64]:
+    """Return the first pin of each different name, in order: a number for each name is its position here."""
+    first = first_of_name(snapshot)[: count_named(snapshot)]
+    return np.flatnonzero(first == np.arange(len(first)))
+
+
+@memoized
+def name_numbers(snapshot: Snapshot) -> NDArray[np.int32]:
+    """Return the number of the name of each pin with a name."""
+    first = first_of_name(snapshot)[: count_named(snapshot)]
+    return (np.cumsum(first == np.arange(len(first))) - 1).astype(np.int32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,45 +7,52 @@ error that lists the nearest ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from blobkit.analysis.reach import live
 from blobkit.analysis.referrers import Referrers
 from blobkit.digest import is_digest
 from blobkit.errors import AmbiguousTargetError, BlobNotFoundError, Hint, NotPinnedError, UnknownTargetError
-from blobkit.questions.inputs.many import in_turn
+from blobkit.questions.inputs.many import PinName, flattened, in_turn, named_in_turn
 from blobkit.questions.inputs.patterns import is_pattern, rows_like
 from blobkit.questions.inputs.unknown import by_prefix, nearest, refuse, refuse_pattern
 from blobkit.render import abbreviate, count, join_some, printable
 from blobkit.snapshot.columns import combine
-from blobkit.snapshot.lookups import dropped_with_revisions, twins
+from blobkit.snapshot.lookups import dropped_with_revisions, rows_of, twins
 from blobkit.snapshot.pins import count_named, resolve_aliases, revisions, rows_named, rows_on
 from blobkit.snapshot.roles import IS_ALIAS, IS_ALONE, IS_REVISION, NAMES
 from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import codes, ids, numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
     from numpy.typing import NDArray
 
+    from blobkit.questions.inputs.many import Run
     from blobkit.snapshot.snapshot import Snapshot
 
     Rows = list[int] | NDArray[np.int64]
-    Targets = str | Iterable["Targets"]
+    Targets = str | NDArray[np.bool_] | pd.Series | Iterable["Targets"]
 
-__all__ = ["PinName", "PinSelection", "Targets", "blob_of", "flattened", "nodes_of", "resolve", "untagged"]
+__all__ = [
+    "PinName",
+    "PinSelection",
+    "Targets",
+    "blob_of",
+    "flattened",
+    "nodes_of",
+    "resolve",
+    "resolve_names",
+    "selected",
+    "untagged",
+]
 
 NAMES_JUDGED = 100
-
-
-class PinName(str):
-    """A name of a pin in an answer: as a target it is always a name, even if it looks like a digest."""
-
-    __slots__ = ()
 
 
 @dataclass(slots=True)
@@ -68,24 +75,43 @@ class PinSelection:
         counts = dict(zip(rows, number, strict=True))
         for row in counts.keys() & self.rows.keys() if self.rows else ():
             counts[row] = max(counts[row], self.rows[row])
-        self.rows |= counts
+        self.rows = self.rows | counts if self.rows else counts
 
 
 def resolve(snapshot: Snapshot, targets: Targets, *, groups: Targets = (), all_pins: bool = False) -> PinSelection:
-    """Return the pins of `targets` and of whole `groups`, each once.
+    """Return the pins of `targets` and of whole `groups`, each once, and the tags that a registry drops with them.
 
     UnknownTargetError, AmbiguousTargetError, InvalidDigestError, BlobNotFoundError or NotPinnedError name the target
     and the input to type instead.
     """
-    dropped = PinSelection(tuple(flattened(targets)), tuple(flattened(groups)))
+    dropped = selected(snapshot, targets, groups=groups, all_pins=all_pins)
     if not dropped.names and not dropped.groups:
         msg, what = "no target", "give a name, a digest, a pattern, or"
         raise UnknownTargetError(msg, hint=Hint(f"{what} groups=(repository,)", f"{what} --group REPOSITORY"))
+    return untagged(snapshot, dropped)
+
+
+def resolve_names(snapshot: Snapshot, numbers: NDArray[np.integer]) -> PinSelection:
+    """Return the pins of the names with these numbers, as `resolve` does for the same names."""
+    return untagged(snapshot, _selected(snapshot, named_in_turn(snapshot, numbers)))
+
+
+def selected(snapshot: Snapshot, targets: Targets, *, groups: Targets = (), all_pins: bool = False) -> PinSelection:
+    """Return the pins of `targets` and of whole `groups`, each once; none if nothing is given. Errors: as `resolve`."""
+    return _selected(snapshot, in_turn(snapshot, targets), tuple(flattened(groups)), all_pins=all_pins)
+
+
+def _selected(
+    snapshot: Snapshot, runs: Iterable[Run], groups: tuple[str, ...] = (), *, all_pins: bool = False
+) -> PinSelection:
+    every = list(runs)
+    texts = dict.fromkeys(text for run in every for text in run.all_texts(snapshot))
+    dropped = PinSelection(tuple(texts), groups)
     resolver = _Resolver(snapshot, dropped)
-    resolver.targets(dropped.names, all_pins=all_pins)
-    for text in dropped.groups:
+    for run in every:
+        resolver.targets(run, all_pins=all_pins)
+    for text in groups:
         resolver.group(text)
-    resolver.untag()
     return dropped
 
 
@@ -116,32 +142,6 @@ def nodes_of(snapshot: Snapshot, targets: Targets) -> NDArray[np.int32]:
     return unique(np.array([node for text in texts for node in resolver.nodes(text)], np.int32))
 
 
-def flattened(targets: Targets) -> Iterable[str]:
-    """Yield every text in nested lists, tuples, sets, Indexes or Series, each once, in order."""
-    seen: set[str] = set()
-    todo: list[object] = [targets]
-    while todo:
-        item = todo.pop()
-        if isinstance(item, str):
-            if item not in seen:
-                seen.add(item)
-                yield item
-        elif isinstance(item, pd.DataFrame):  # iterating gives the names of its columns
-            msg = "a DataFrame is not a target: give its index, or the column that has the names or digests"
-            raise UnknownTargetError(msg)
-        elif isinstance(item, Iterable):
-            items = item.tolist() if isinstance(item, pd.Index | pd.Series) else list(item)
-            if all(isinstance(one, str) for one in items):
-                new = [text for text in dict.fromkeys(items) if text not in seen]
-                seen.update(new)
-                yield from new
-            else:
-                todo += items[::-1]
-        else:
-            msg = f"{item!r} is not a target: give names, digests or patterns (text), or lists of them"
-            raise UnknownTargetError(msg)
-
-
 class _Resolver:
     """A resolver of targets in one snapshot; every look-up is a binary search or one pass over the pins."""
 
@@ -154,14 +154,12 @@ class _Resolver:
         self.count = numbers(pins["count"])
         self.kind = codes(pins["kind"])
 
-    def targets(self, texts: tuple[str, ...], *, all_pins: bool) -> None:
-        """Select the pins of all targets, in order."""
-        for some, rows in in_turn(self.snapshot, texts):
-            if rows is not None:
-                self._name_rows(rows, all_pins=all_pins)
-                continue
-            for text in some:
-                self.target(text, all_pins=all_pins)
+    def targets(self, run: Run, *, all_pins: bool) -> None:
+        """Select the pins of all targets of a run, in order."""
+        if len(run.names):
+            self._name_rows(rows_of(self.snapshot, run.names), all_pins=all_pins)
+        for text in run.texts:
+            self.target(text, all_pins=all_pins)
 
     def target(self, text: str, *, all_pins: bool) -> None:
         """Select the pins of one target."""

@@ -1,0 +1,142 @@
+"""Owners: for each node the lowest place in store > namespace > repository > name that alone keeps it.
+
+The owner of a node is the place where all names that reach it meet. So the bytes that a name owns are what dropping it
+frees, those that a repository and all its names own are what dropping all of them frees, and so on. Nodes that pins
+without a name reach, or that no dropped pin frees (counted garbage, counted cycles), are owned by these in any case.
+
+Owners are the least fixpoint of one rule: the owner of a node is where the names of its pins and the owners of the
+nodes that link to it meet. It holds on cycles too. After some names are dropped or taken back, owners can only change
+below the nodes of their pins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.analysis import owner_kernels as kernels
+from blobkit.analysis.dominators import leaked
+from blobkit.analysis.reach import incoming, live, take_ranges
+from blobkit.analysis.tree import NO_PLACE, tree
+from blobkit.cache import memoized
+from blobkit.snapshot.tables import ids
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from blobkit.snapshot.graph import ReferenceGraph
+    from blobkit.snapshot.snapshot import Snapshot
+
+    Bools = NDArray[np.bool_]
+    Ids = NDArray[np.int32]
+    Ints = NDArray[np.int64]
+
+__all__ = ["Owners", "find_owners", "owners_at_first", "reached", "update_owners"]
+
+
+@dataclass(frozen=True, eq=False)
+class Owners:
+    """The owners of the nodes while some pins hold.
+
+    `owner`: the place that owns each node (see `blobkit.analysis.tree`), NO_PLACE if nothing keeps it. `bytes`,
+    `blobs`: what each place owns, without the places below it. `fixed`: nodes that no name frees.
+    """
+
+    owner: Ids
+    bytes: Ints
+    blobs: Ints
+    fixed: Bools
+
+
+@memoized
+def owners_at_first(snapshot: Snapshot) -> Owners:
+    """Return the owners while all pins of the snapshot hold. Cost: nodes + links."""
+    return find_owners(snapshot, snapshot.holding)
+
+
+def find_owners(snapshot: Snapshot, keeps: Bools) -> Owners:
+    """Return the owners while these pins (a flag for each row of the pin table) hold. Cost: nodes + links."""
+    graph, places = snapshot.graph, tree(snapshot)
+    fixed = _fixed(snapshot, keeps)
+    owner = np.where(fixed, np.int32(places.nameless), np.int32(NO_PLACE))
+    rows = np.flatnonzero(keeps)
+    node = ids(snapshot.pins["node"])[rows]
+    free = ~fixed[node]
+    node = node[free]
+    kernels.pinned(node, places.place_of[rows[free]], places.parent, owner)
+    waiting, queue = np.zeros(len(owner), np.bool_), np.empty(len(owner), np.int32)
+    waiting[node] = True
+    start = np.flatnonzero(waiting)
+    queue[: len(start)] = start
+    run = kernels.spread.of(len(owner) + len(graph.indices))
+    run(graph.indptr, graph.indices, queue, len(start), waiting, places.parent, owner)
+    return Owners(owner, *_totals(graph, owner, len(places.parent)), fixed)
+
+
+def update_owners(snapshot: Snapshot, before: Owners, keeps: Bools, changed: Ints) -> Owners:
+    """Return the owners while these pins hold, from those before some pins with a name (rows) changed.
+
+    Cost: the nodes below the changed pins, their links, and the links to them up to the top; at most as anew.
+    """
+    graph, places = snapshot.graph, tree(snapshot)
+    inside = before.fixed.copy()
+    nodes = _below(graph, ids(snapshot.pins["node"])[changed], inside)
+    work = len(nodes) + int((graph.indptr[nodes + 1] - graph.indptr[nodes]).sum())
+    if 2 * work > len(graph.size) + len(graph.indices):
+        return find_owners(snapshot, keeps)
+    owner, totals = before.owner.copy(), (before.bytes.copy(), before.blobs.copy())
+    _add(graph, owner, nodes, totals, -1)
+    owner[nodes] = NO_PLACE
+    rows = take_ranges(*snapshot.pins_of, nodes)
+    rows = rows[keeps[rows]]
+    kernels.pinned.of(len(rows))(ids(snapshot.pins["node"])[rows], places.place_of[rows], places.parent, owner)
+    kernels.pulled.of(work)(nodes, inside, *incoming(graph), places.parent, owner)
+    _spread(graph, nodes, work, places.parent, owner)
+    _add(graph, owner, nodes, totals, 1)
+    return Owners(owner, *totals, before.fixed)
+
+
+def reached(graph: ReferenceGraph, nodes: Ids) -> Ids:
+    """Return the nodes that these reach, themselves included, each once. Cost: these and their links."""
+    return _below(graph, nodes, np.zeros(len(graph.size), np.bool_))
+
+
+def _fixed(snapshot: Snapshot, keeps: Bools) -> Bools:
+    """Return the nodes that are kept whatever names are dropped."""
+    nameless = keeps & (tree(snapshot).place_of == tree(snapshot).nameless)
+    fixed = leaked(snapshot.graph) & live(snapshot.graph)
+    _below(snapshot.graph, ids(snapshot.pins["node"])[nameless], fixed)
+    return fixed
+
+
+def _below(graph: ReferenceGraph, roots: Ids, seen: Bools) -> Ids:
+    """Return the nodes that the roots reach on nodes that are not seen yet, and mark them."""
+    run = kernels.below.form(len(graph.size) + len(graph.indices))
+    nodes = run(graph.indptr, graph.indices, roots, seen)
+    kernels.below.spent += len(nodes) + int((graph.indptr[nodes + 1] - graph.indptr[nodes]).sum())
+    return nodes
+
+
+def _spread(graph: ReferenceGraph, nodes: Ids, work: int, parent: Ids, owner: Ids) -> None:
+    """Spread the owners of these nodes, which are closed downwards, among them."""
+    queue, waiting = np.empty(len(nodes), np.int32), np.zeros(len(owner), np.bool_)
+    start = nodes[owner[nodes] != NO_PLACE]
+    queue[: len(start)] = start
+    waiting[start] = True
+    kernels.spread.of(work)(graph.indptr, graph.indices, queue, len(start), waiting, parent, owner)
+
+
+def _totals(graph: ReferenceGraph, owner: Ids, places: int) -> tuple[Ints, Ints]:
+    """Return the bytes and the number of blobs that each place owns."""
+    totals = np.zeros(places, np.int64), np.zeros(places, np.int64)
+    _add(graph, owner, np.flatnonzero(owner != NO_PLACE), totals, 1)
+    return totals
+
+
+def _add(graph: ReferenceGraph, owner: Ids, nodes: NDArray[np.integer], totals: tuple[Ints, Ints], sign: int) -> None:
+    """Add the bytes and the number of these nodes to the totals of their owners."""
+    nodes = nodes[owner[nodes] != NO_PLACE]
+    np.add.at(totals[0], owner[nodes], sign * graph.size[nodes])
+    np.add.at(totals[1], owner[nodes], sign * graph.blob[nodes].astype(np.int64))

@@ -1,0 +1,86 @@
+"""Resolve targets to whole names, for a choice that is made name by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.analysis.tree import tree
+from blobkit.cache import memoized
+from blobkit.errors import AmbiguousTargetError, NotPinnedError
+from blobkit.questions.inputs.many import in_turn
+from blobkit.questions.inputs.targets import selected
+from blobkit.render import abbreviate, printable
+from blobkit.snapshot.lookups import dropped_with_revisions
+from blobkit.snapshot.pins import count_named
+from blobkit.snapshot.roles import IS_ALIAS, IS_REVISION
+from blobkit.snapshot.sets import unique
+from blobkit.snapshot.tables import codes, ids
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from blobkit.questions.inputs.targets import PinSelection, Targets
+    from blobkit.snapshot.snapshot import Snapshot
+
+    Ints = NDArray[np.int64]
+
+__all__ = ["names_of", "pins_dropped"]
+
+
+def names_of(snapshot: Snapshot, targets: tuple[Targets, ...], groups: Targets) -> Ints:
+    """Return the names of these targets, as places of `blobkit.analysis.tree`, sorted.
+
+    NotPinnedError for a pin without a name, AmbiguousTargetError for a digest that shares a name with another digest:
+    names can only be ticked whole. Else the errors of `resolve`. Cost: as `in_turn`.
+    """
+    runs = list(in_turn(snapshot, targets))
+    plain = [run.names for run in runs]
+    others = [text for run in runs for text in run.texts]
+    return unique(np.concatenate((*plain, _names_of_pins(snapshot, selected(snapshot, others, groups=groups)))))
+
+
+def _names_of_pins(snapshot: Snapshot, found: PinSelection) -> Ints:
+    """Return the names of these pins, checked to be whole."""
+    rows = np.fromiter(found.rows, np.int64, len(found.rows))
+    rows = rows[~IS_ALIAS[codes(snapshot.pins["kind"])[rows]]]
+    places = tree(snapshot).place_of[rows]
+    _check_named(snapshot, rows[places == tree(snapshot).nameless])
+    _check_whole(snapshot, places)
+    return unique(places.astype(np.int64))
+
+
+def pins_dropped(snapshot: Snapshot, ticked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which pins are dropped with these names (flags by place): theirs, and the tags that go along."""
+    end = count_named(snapshot)
+    dropped = np.zeros(snapshot.pins.num_rows, np.bool_)
+    dropped[:end] = ticked[tree(snapshot).place_of[:end]]
+    dropped[dropped_with_revisions(snapshot, np.flatnonzero(dropped & IS_REVISION[codes(snapshot.pins["kind"])]))] = (
+        True
+    )
+    return dropped
+
+
+def _check_named(snapshot: Snapshot, rows: NDArray[np.int64]) -> None:
+    if len(rows):
+        key = snapshot.key(ids(snapshot.pins["node"])[rows[0]])
+        msg = f"{abbreviate(key)} is held by a pin without a name, and only names can be ticked"
+        raise NotPinnedError(msg, hint=f"use simulate_deref(x, {key!r})", digest=key)
+
+
+def _check_whole(snapshot: Snapshot, places: NDArray[np.int32]) -> None:
+    chosen = np.bincount(places, minlength=tree(snapshot).names)
+    lacking = np.flatnonzero((chosen > 0) & (chosen < _pins_of_names(snapshot)))
+    if len(lacking):
+        name = str(snapshot.pins["name"][int(tree(snapshot).row[lacking[0]])])
+        msg = f"{printable(name)} is on several blobs: it can be ticked as a whole, not for one of these blobs"
+        raise AmbiguousTargetError(msg, hint=f"tick {name!r}, or use simulate_deref with the digest")
+
+
+@memoized
+def _pins_of_names(snapshot: Snapshot) -> NDArray[np.int64]:
+    """Return the number of pins of each name, without aliases."""
+    end = count_named(snapshot)
+    own = ~IS_ALIAS[codes(snapshot.pins["kind"])[:end]]
+    return np.bincount(tree(snapshot).place_of[:end][own], minlength=tree(snapshot).names)
