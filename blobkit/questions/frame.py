@@ -13,7 +13,7 @@ from blobkit.analysis.reach import closure_sizes, depth, live
 from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categorical, categories, keys, links_of, tags, times, words
 from blobkit.questions.inputs.ages import parse_age
-from blobkit.questions.listing import STATUS, exclusive, judged, named_platforms, reaching
+from blobkit.questions.listing import STATUS, exclusive, judged, named_platforms, reaching, same_digest
 from blobkit.snapshot.pins import tag_rows, versions
 from blobkit.snapshot.references import LINK_KINDS
 from blobkit.snapshot.tables import STORED, codes, ids
@@ -124,8 +124,8 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
     node = ids(pins["node"])[rows]
     names = pins["name"].take(rows).to_pandas().astype("str")
     repo = pins["group"].take(rows).fill_null("").to_pandas().astype("str")
-    version = versions(names.tolist(), repo.tolist())
-    frame = pd.DataFrame(
+    version = pd.array(versions(names.tolist(), repo.tolist()), dtype="str")
+    return pd.DataFrame(
         {
             "repo": repo.array,
             "version": version,
@@ -137,11 +137,10 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
             "modified": _modified(snapshot, rows, node),
             "closure": closure_sizes(snapshot.graph, reaching(snapshot, rows, node)),
             "exclusive": exclusive(snapshot, rows),
-            "same_digest": (names.groupby(node).transform("nunique") - 1).to_numpy(np.int64),
+            "same_digest": same_digest(snapshot, rows),
         },
         index=pd.Index(names.array, name="tag"),
     )
-    return frame.astype({"version": "str", "name": "str"})
 
 
 def links_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.analysis.dominators import frees, retained
-from blobkit.analysis.reach import closure_sizes, live, take_ranges, unknown
-from blobkit.analysis.removal import drop_pins, freed
+from blobkit.analysis.owners import owners_at_first
+from blobkit.analysis.reach import closure_sizes, live, unknown
 from blobkit.questions.inputs.patterns import expression
 from blobkit.snapshot.columns import arrow, combine
-from blobkit.snapshot.pins import first_of_name, tag_rows, versions
+from blobkit.snapshot.pins import first_of_name, name_numbers, tag_rows, versions
 from blobkit.snapshot.roles import GOES_ALONG, NAMES
 from blobkit.snapshot.sets import unique
-from blobkit.snapshot.tables import STORED, codes, ids, match_rows, numbers
+from blobkit.snapshot.tables import STORED, codes, ids, match_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +36,7 @@ __all__ = [
     "named_platforms",
     "nodes_named",
     "reaching",
+    "same_digest",
     "tag_columns",
     "tags_of",
 ]
@@ -107,7 +108,7 @@ def tag_columns(snapshot: Snapshot) -> Columns:
         "modified": [own or blob for own, blob in modified],
         "closure": closure_sizes(snapshot.graph, reaching(snapshot, rows, node)).tolist(),
         "exclusive": exclusive(snapshot, rows).tolist(),
-        "same_digest": _others(names, node),
+        "same_digest": same_digest(snapshot, rows).tolist(),
     }
 
 
@@ -149,22 +150,39 @@ def tags_of(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_]
 
 
 def named_platforms(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_]:
-    """Return the platforms of each tagged blob: its own, and those of its children."""
-    graph = snapshot.graph
+    """Return the platforms of each tagged blob: its own, and those of its children. Cost: one pass over the links."""
+    different = unique(nodes)
     platform = combine(snapshot.nodes["platform"])
     code, vocabulary = np.asarray(platform.indices).astype(np.int64), platform.dictionary.to_pylist()
-    different = unique(nodes)
-    place = np.arange(len(different))
-    below = np.repeat(place, graph.indptr[different + 1] - graph.indptr[different])
-    owner = np.concatenate((place, below))
-    found = code[np.concatenate((different, take_ranges(graph.indptr, graph.indices, different)))]
-    owner, found = np.divmod(unique(owner * len(vocabulary) + found), max(len(vocabulary), 1))
-    named = np.array([bool(name) for name in vocabulary], np.bool_)[found]
-    sets, which = _sets(owner[named], found[named], len(different))
+    owner, node = _with_one(snapshot, different, np.array([bool(name) for name in vocabulary], np.bool_)[code])
+    owner, found = np.divmod(unique(owner * len(vocabulary) + code[node]), max(len(vocabulary), 1))
+    sets, which = _sets(owner, found, len(different))
     shown = np.empty(len(sets), object)
     shown[:] = [tuple(sorted(vocabulary[one] for one in some)) for some in sets]
     result: NDArray[np.object_] = shown[which][np.searchsorted(different, nodes)]
     return result
+
+
+def _with_one(
+    snapshot: Snapshot, nodes: NDArray[np.int32], has_one: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return (position in `nodes`, node) for these sorted nodes and their children that have a platform."""
+    graph, asked = snapshot.graph, np.zeros(len(has_one), np.bool_)
+    asked[nodes] = True
+    links = np.flatnonzero(has_one[graph.indices])
+    above = np.searchsorted(graph.indptr, links, "right") - 1
+    links, above = links[asked[above]], above[asked[above]]
+    own = nodes[has_one[nodes]]
+    return np.searchsorted(nodes, np.concatenate((own, above))), np.concatenate((own, graph.indices[links]))
+
+
+def same_digest(snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many other names the node of each of these pins, which are in order, has."""
+    node, name = ids(snapshot.pins["node"])[rows], name_numbers(snapshot)[rows]
+    again = np.zeros(len(rows), np.bool_)
+    again[1:] = (node[1:] == node[:-1]) & (name[1:] == name[:-1])
+    found: NDArray[np.int64] = np.bincount(node[~again], minlength=snapshot.nodes.num_rows)[node] - 1
+    return found
 
 
 def reaching(snapshot: Snapshot, rows: NDArray[np.int64], node: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -179,24 +197,9 @@ def reaching(snapshot: Snapshot, rows: NDArray[np.int64], node: NDArray[np.int32
 
 
 def exclusive(snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the bytes freed if the name of each of these pins alone is dropped.
-
-    A name that is the only pin of one node frees what that node frees. A name that shares its node with another pin
-    frees nothing. Only names on several nodes need a separate cascade.
-    """
-    graph, pins = snapshot.graph, snapshot.pins
-    holds = np.flatnonzero(snapshot.holding & ~np.asarray(pins["name"].is_null()))
-    node, count = ids(pins["node"])[holds], numbers(pins["count"])[holds]
-    alone = np.where(graph.pins[node] == count, frees(graph)[node], 0)
-    first = first_of_name(snapshot)
-    begin = np.flatnonzero(np.diff(first[holds], prepend=-1))
-    end = np.append(begin[1:], len(holds))[: len(begin)]
-    by_name = np.zeros(len(first), np.int64)  # by the first pin of each name
-    by_name[first[holds[begin]]] = np.where(end - begin == 1, alone[begin], 0)
-    for at, last in zip(*(some[end - begin > 1].tolist() for some in (begin, end)), strict=True):
-        gone = drop_pins(snapshot, holds[at:last], count[at:last])
-        by_name[first[holds[at]]] = freed(graph, gone.nodes)[1]
-    return by_name[first[rows]]
+    """Return the bytes freed if the name of each of these pins alone is dropped."""
+    found: NDArray[np.int64] = owners_at_first(snapshot).bytes[name_numbers(snapshot)[rows]]
+    return found
 
 
 def _sets(owner: NDArray[np.int64], item: NDArray[np.int64], number: int) -> tuple[list[list[int]], NDArray[np.int64]]:
@@ -212,14 +215,6 @@ def _sets(owner: NDArray[np.int64], item: NDArray[np.int64], number: int) -> tup
         which[those] = len(sets) + back.reshape(-1)
         sets += several.tolist()
     return sets, which
-
-
-def _others(names: Sequence[str], node: NDArray[np.int32]) -> list[int]:
-    """Return for each name the number of other names on the same digest."""
-    of_node: dict[int, set[str]] = {}
-    for name, place in zip(names, node.tolist(), strict=True):
-        of_node.setdefault(place, set()).add(name)
-    return [len(of_node[place]) - 1 for place in node.tolist()]
 
 
 def _places(snapshot: Snapshot, column: str, words: Sequence[str]) -> list[int]:

@@ -14,7 +14,7 @@ from blobkit.digest import ALGORITHMS
 from blobkit.errors import UnknownTargetError
 from blobkit.questions.inputs.masks import is_mask, masked_rows
 from blobkit.snapshot.lookups import is_unambiguous, matching_names, numbers_of, texts_of
-from blobkit.snapshot.pins import name_numbers
+from blobkit.snapshot.pins import count_named, name_numbers
 from blobkit.snapshot.sets import unique
 
 if TYPE_CHECKING:
@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 
 __all__ = ["PinName", "Run", "flattened", "in_turn", "named_in_turn"]
 
-MANY = 100
-"""The least number of targets to look up together: for fewer, single searches are faster than hashing all names."""
+MANY, SHARE = 100, 100
+"""The fewest targets to look up together, and the share of all names that they must be (one in a hundred).
+
+For fewer targets single searches are faster than hashing all names.
+"""
 _ODD = rf"(?s)\A(?:(?:tag|digest):.*|(?:(?:{'|'.join(ALGORITHMS)}):)?[0-9a-f]+)\z"
 """Texts that may mean something else than a name."""
 _NONE = np.empty(0, np.int64)
@@ -118,9 +121,10 @@ def _runs(snapshot: Snapshot, part: object) -> Iterator[Run]:
         yield from named_in_turn(snapshot, unique(name_numbers(snapshot)[masked_rows(snapshot, part)]))
         return
     texts = part.array if _is_column(part) else list(flattened(part))  # type: ignore[arg-type]
-    if len(texts) < MANY:
+    if len(texts) < max(MANY, count_named(snapshot) // SHARE):
         yield Run(_NONE, tuple(flattened(texts)))
-    for first, last, numbers in _split(snapshot, numbers_of(snapshot, texts)) if len(texts) >= MANY else ():
+        return
+    for first, last, numbers in _split(snapshot, numbers_of(snapshot, texts)):
         yield Run(numbers, () if len(numbers) else tuple(flattened(texts[first:last])))
 
 
