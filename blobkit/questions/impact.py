@@ -8,31 +8,28 @@ import numpy as np
 import pandas as pd
 
 from blobkit.analysis.kernels import depths, reverse
+from blobkit.analysis.owners import find_owners, owners_at_first, update_owners
 from blobkit.analysis.reach import take_ranges
-from blobkit.analysis.removal import drop_pins, freed
+from blobkit.analysis.tree import tree
 from blobkit.cache import memoized
 from blobkit.questions.columns import keys
-from blobkit.snapshot.pins import count_named, rows_of_names
+from blobkit.snapshot.lookups import texts_of
+from blobkit.snapshot.pins import count_named
 from blobkit.snapshot.references import LINKS, PINS
 from blobkit.snapshot.roles import CONTAINS, NAMES, STANDS_FOR
-from blobkit.snapshot.sets import minus, unique
+from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import codes, ids, numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
-    from blobkit.analysis.referrers import Referrers
+    from blobkit.analysis.owners import Owners
     from blobkit.questions.inputs.targets import PinSelection
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["also_drop", "broken_tags"]
 
-BLOBS_LOOKED_AT = 1000
-NAMES_ASKED = 20
-WORK = 2_000_000
-"""Blobs in all tried removals together: if very many are freed, fewer names are tried."""
+NAMES_TOLD = 20
 
 
 def broken_tags(snapshot: Snapshot, dropped: PinSelection, gone: NDArray[np.int32]) -> tuple[str, ...]:
@@ -56,28 +53,19 @@ def broken_tags(snapshot: Snapshot, dropped: PinSelection, gone: NDArray[np.int3
     return tuple(sorted(names - dropped_names))
 
 
-def also_drop(snapshot: Snapshot, dropped: PinSelection, after: Referrers, blobs: NDArray[np.int32]) -> pd.DataFrame:
+def also_drop(snapshot: Snapshot, dropped: PinSelection) -> pd.DataFrame:
     """Return the names that free more together with the targets than alone: see `Preview.also_drop`.
 
-    `blobs` are those that stay, biggest first. Only blobs that a single name then keeps can be freed by both together.
-    Cost: two removals for each of at most 20 names; for fewer names (at least 3) if very many blobs are freed.
+    Cost: the owners of all nodes, and those that change when the targets are dropped.
     """
-    pinned = np.fromiter(dropped.rows, np.int64, len(dropped.rows))
-    number = np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows))
-    before = drop_pins(snapshot, pinned, number).nodes
-    tried = max(3, min(NAMES_ASKED, WORK // (len(before) + 1)))
-    rows = []
-    for name in _last_keepers(snapshot, after, blobs[:BLOBS_LOOKED_AT])[:tried]:
-        both = drop_pins(snapshot, *_with(snapshot, pinned, number, [name])).nodes
-        alone = drop_pins(snapshot, *_with(snapshot, pinned[:0], number[:0], [name])).nodes
-        more = minus(both, before)
-        extra = minus(more, alone)
-        size, by_itself = (freed(snapshot.graph, nodes) for nodes in (more, alone))
-        if size[1] > by_itself[1]:
-            digest = snapshot.key(int(extra[np.argmax(snapshot.graph.size[extra])]))
-            rows.append((name, size[1], by_itself[1], size[1] - by_itself[1], digest, name, size[0], size[1]))
-    rows.sort(key=lambda row: (-row[3], -row[1], row[0]))
-    frame = pd.DataFrame(rows, columns=list(_ALSO_DROP))
+    before, after = owners_at_first(snapshot), _owners_without(snapshot, dropped)
+    size, alone = (found.bytes[: tree(snapshot).names] for found in (after, before))
+    names = np.flatnonzero(size > alone)
+    extra = size[names] - alone[names]
+    names = names[np.lexsort((names, -size[names], -extra))][:NAMES_TOLD]
+    texts, extra = texts_of(snapshot, names), size[names] - alone[names]
+    columns = (texts, size[names], alone[names], extra, _biggest(snapshot, before, after, names), texts)
+    frame = pd.DataFrame(dict(zip(_ALSO_DROP, (*columns, after.blobs[names], size[names]), strict=True)))
     return frame.astype(_ALSO_DROP)
 
 
@@ -85,28 +73,23 @@ _ALSO_DROP = dict.fromkeys(("tag", "bytes", "alone", "extra", "digest", "name", 
 _ALSO_DROP |= dict.fromkeys(("tag", "digest", "name"), "str")
 
 
-def _last_keepers(snapshot: Snapshot, after: Referrers, blobs: NDArray[np.int32]) -> list[str]:
-    """Return the names that alone keep some of these blobs; first those that keep most bytes."""
-    reaching = after.reaching(blobs, 2)
-    only = np.flatnonzero(np.diff(reaching.start) == 1)
-    row = reaching.rows[reaching.start[only]]
-    only, row = only[row < count_named(snapshot)], row[row < count_named(snapshot)]
-    different, at = np.unique(row, return_inverse=True)
-    size = np.zeros(len(different), np.int64)
-    np.add.at(size, at, snapshot.graph.size[blobs[only]])
-    names: list[str] = snapshot.pins["name"].take(different[np.lexsort((different, -size))]).to_pylist()
-    return names
+def _owners_without(snapshot: Snapshot, dropped: PinSelection) -> Owners:
+    """Return the owners after these pins are dropped; a pin of which some are left still holds."""
+    rows = np.fromiter(dropped.rows, np.int64, len(dropped.rows))
+    number = np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows))
+    rows = rows[snapshot.holding[rows] & (number >= numbers(snapshot.pins["count"])[rows])]
+    keeps = snapshot.holding.copy()
+    keeps[rows] = False
+    if (rows >= count_named(snapshot)).any():
+        return find_owners(snapshot, keeps)
+    return update_owners(snapshot, owners_at_first(snapshot), keeps, rows)
 
 
-def _with(
-    snapshot: Snapshot, rows: NDArray[np.int64], number: NDArray[np.int64], names: Iterable[str]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return these pins, and every pin of these names with its count."""
-    places = rows_of_names(snapshot)
-    more = np.array([row for name in names for row in places[name]], np.int64)
-    count = numbers(snapshot.pins["count"])[more]
-    others = ~np.isin(rows, more)
-    return np.append(rows[others], more), np.append(number[others], count)
+def _biggest(snapshot: Snapshot, before: Owners, after: Owners, names: NDArray[np.int64]) -> list[str]:
+    """Return for each of these names the biggest blob that it owns after, and not before."""
+    nodes = np.flatnonzero(after.owner != before.owner)
+    nodes = nodes[np.lexsort((nodes, -snapshot.graph.size[nodes], after.owner[nodes]))]
+    return snapshot.keys(nodes[np.searchsorted(after.owner[nodes], names)])
 
 
 @memoized

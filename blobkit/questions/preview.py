@@ -170,10 +170,10 @@ class Preview(Answer):
         """The names that free more together with the targets than alone: at most 20, the greatest `extra` first.
 
         `tag`; `bytes`: freed in addition if it is dropped together with the targets; `alone`: freed if it alone is
-        dropped; `extra`: `bytes` - `alone`; `digest`: the biggest blob that only both together free. Also `blobs`, and
-        the older names `name` (= `tag`) and `together` (= `bytes`). Only the 1,000 biggest kept blobs are considered.
+        dropped; `extra`: `bytes` - `alone`; `digest`: the biggest blob that only both together free. Also
+        `blobs`, and the older names `name` (= `tag`) and `together` (= `bytes`).
         """
-        return also_drop(self.snapshot, self.dropped, self._after, self.stays)
+        return also_drop(self.snapshot, self.dropped)
 
     @cached_property
     def breaks(self) -> tuple[str, ...]:
