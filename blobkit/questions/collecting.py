@@ -128,7 +128,7 @@ def collection_of(preview: Preview) -> Collection:
     gone = drop_pins(snapshot, rows, number)
     kept = preview.removal if deletion.done.all() else drop_pins(preview.snapshot, *deletion.under(preview.snapshot))
     harmed = would_take(preview.snapshot, snapshot, kept.nodes, gone.nodes)
-    return Collection(snapshot, deletion, gone, would_abort(snapshot, gone.nodes.tolist()), harmed)
+    return Collection(snapshot, deletion, gone, would_abort(snapshot, gone.nodes), harmed)
 
 
 @memoized

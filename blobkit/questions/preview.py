@@ -338,12 +338,13 @@ def preview_of(snapshot: Snapshot, dropped: PinSelection) -> Preview:
     number = np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows))
     holds = snapshot.holding[rows] & (number > 0)
     gone = drop_pins(snapshot, rows, number)
-    names = tuple(dict.fromkeys((*dropped.names, *(f"{group}/*" for group in dropped.groups))))
+    whole = [f"{group}/*" for group in dropped.groups]
+    names = tuple(dict.fromkeys((*dropped.names, *whole))) if whole else dropped.names
     return Preview(
         snapshot=snapshot,
         targets=names,
-        also_untagged=tuple(sorted(dropped.also_untagged - set(names))),
-        notices=(*dropped.notices, *not_holding(snapshot, holds), *would_abort(snapshot, gone.nodes.tolist())),
+        also_untagged=tuple(sorted(dropped.also_untagged.difference(names))),
+        notices=(*dropped.notices, *not_holding(snapshot, holds), *would_abort(snapshot, gone.nodes)),
         dropped=dropped,
         removal=gone,
     )

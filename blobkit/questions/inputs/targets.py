@@ -8,6 +8,7 @@ error that lists the nearest ones.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -105,8 +106,8 @@ def _selected(
     snapshot: Snapshot, runs: Iterable[Run], groups: tuple[str, ...] = (), *, all_pins: bool = False
 ) -> PinSelection:
     every = list(runs)
-    texts = dict.fromkeys(text for run in every for text in run.all_texts(snapshot))
-    dropped = PinSelection(tuple(texts), groups)
+    texts = tuple(chain.from_iterable(run.all_texts(snapshot) for run in every))
+    dropped = PinSelection(tuple(dict.fromkeys(texts)), groups)
     resolver = _Resolver(snapshot, dropped)
     for run in every:
         resolver.targets(run, all_pins=all_pins)
