@@ -311,12 +311,12 @@ def simulate_deref(
     """Return the blobs that dropping these references together would free; nothing is written anywhere.
 
     `targets` are names, digests, unique prefixes of a digest, patterns of whole names (`shop/*`, `*:1.?`, `*:[0-9]*`,
-    `re:.*-rc[0-9]+`), or lists, Indexes or Series of them; `groups` are repositories: every pin in them is dropped. A
-    digest means one anonymous pin on it (if it has none, in a mark-and-sweep store: every name on it);
-    `all_pins` drops all pins on each target. `untagged` drops the manifests that no tag names and nothing needs (see
-    `untagged_frame`), in all repositories or in `groups`; targets and another policy may not be given with it.
-    Errors: as `scan`, UnknownTargetError, AmbiguousTargetError, PatternError, InvalidDigestError,
-    BlobNotFoundError, NotPinnedError, UnknownPolicyError, PlanError.
+    `re:.*-rc[0-9]+`), lists, Indexes or Series of them, or bool masks over `tags_frame` (a Series with its index, or an
+    array); `groups` are repositories: every pin in them is dropped. A digest means one anonymous pin on it (if it has
+    none and the store is marked and swept: every name on it); `all_pins` drops all pins on each target. `untagged`
+    drops the manifests that no tag names and nothing needs (see `untagged_frame`), in all repositories or in `groups`;
+    targets and another policy may not be given with it. Errors: as `scan`, UnknownTargetError, AmbiguousTargetError,
+    ChoiceError, PatternError, InvalidDigestError, BlobNotFoundError, NotPinnedError, UnknownPolicyError, PlanError.
     Cost: the freed nodes and their links, if the snapshot was used before.
 
     >>> store = demo.small()

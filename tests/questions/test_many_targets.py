@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import blobkit
-from blobkit.errors import UnknownTargetError
-from blobkit.questions.inputs import many
-from blobkit.questions.inputs.targets import flattened, resolve
+from blobkit.errors import ChoiceError, UnknownTargetError
+from blobkit.questions.inputs import many, targets
+from blobkit.questions.inputs.targets import PinName, flattened, resolve
 from blobkit.snapshot.lookups import dropped_with_revisions, rows_on_any, twins
 from blobkit.snapshot.pins import rows_on
 from blobkit.snapshot.snapshot import Snapshot, build
@@ -86,6 +86,52 @@ def test_together_as_one_by_one(snapshot: Snapshot, data: st.DataObject, all_pin
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(many, "MANY", 0)
         assert outcome(snapshot, texts, all_pins=all_pins) == alone
+        if "\udcff" not in texts:
+            assert outcome(snapshot, (pd.Index(texts, dtype="str"),), all_pins=all_pins) == alone
+
+
+@pytest.mark.slow
+@given(stores(), st.data())
+def test_a_mask_is_the_names_that_it_selects(snapshot: Snapshot, data: st.DataObject) -> None:
+    tags = blobkit.tags_frame(snapshot)
+    mask = np.array(data.draw(st.lists(st.booleans(), min_size=len(tags), max_size=len(tags))), np.bool_)
+    names = [PinName(name) for name in dict.fromkeys(tags.index[mask])]
+    alone = outcome(snapshot, names, all_pins=False)
+    for given_mask in (mask, pd.Series(mask, tags.index)):
+        assert outcome(snapshot, (given_mask,), all_pins=False) == alone
+    if tags.index.is_unique:
+        order = data.draw(st.permutations(range(len(tags))))
+        assert outcome(snapshot, (pd.Series(mask, tags.index).iloc[order],), all_pins=False) == alone
+
+
+def test_masks_among_other_targets_and_masks_that_do_not_fit() -> None:
+    snapshot = images(300)
+    tags = blobkit.tags_frame(snapshot)
+    first, second = tags.index[0], tags.index[1]
+    whole = blobkit.simulate_deref(snapshot, first, second)
+    mask = pd.Series([True, False] * 200)[: len(tags)].to_numpy() & (np.arange(len(tags)) == 0)
+    unknown = pd.Series([True, None], [first, second], dtype=object)
+    for some in ((mask, second), (second, mask), ([second], unknown), (tags.index == first, tags.index == second)):
+        found = blobkit.simulate_deref(snapshot, *some)
+        assert set(found.targets) == {first, second}
+        assert found.digests == whole.digests
+    for wrong, why in ((mask[1:], "flags"), (pd.Series([True], ["nobody"]), "none of the store's tags")):
+        with pytest.raises(ChoiceError, match=why):
+            blobkit.simulate_deref(snapshot, wrong)
+    with pytest.raises(UnknownTargetError, match="no target"):
+        blobkit.simulate_deref(snapshot, np.zeros(len(tags), np.bool_))
+    with pytest.raises(UnknownTargetError, match="nan is not a target"):
+        blobkit.simulate_deref(snapshot, pd.Series([first, None] * 200, dtype="str"))
+
+
+def test_neither_a_mask_nor_a_column_is_looked_up_name_by_name() -> None:
+    snapshot = images(3000)
+    tags = blobkit.tags_frame(snapshot)
+    mask = tags["closure"] > 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(targets, "rows_named", None)  # each search for one name calls it
+        for given_targets in (mask, mask.to_numpy(), tags.index[mask], tags.index.to_series()):
+            assert len(resolve(snapshot, (given_targets,)).rows) == len(tags)
 
 
 @pytest.mark.slow

@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 
 from blobkit.errors import ChoiceError, Hint, UnknownTargetError
+from blobkit.questions.inputs.masks import masked_rows
 from blobkit.questions.inputs.patterns import is_pattern, rows_like
 from blobkit.questions.inputs.unknown import is_repository, refuse
-from blobkit.render import count, truncate
-from blobkit.snapshot.pins import count_named, resolve_aliases, rows_named, tag_rows
+from blobkit.render import truncate
+from blobkit.snapshot.lookups import rows_of
+from blobkit.snapshot.pins import count_named, name_numbers, resolve_aliases, rows_named
 from blobkit.snapshot.roles import IS_ALIAS
+from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import codes
 
 if TYPE_CHECKING:
@@ -39,7 +42,8 @@ def chosen(snapshot: Snapshot, where: Where) -> NDArray[np.bool_]:
     """
     values = where if isinstance(where, pd.Series) else pd.Series(_listed(where))
     if pd.api.types.is_bool_dtype(values.dtype) or (isinstance(where, pd.Series) and _is_flags(values)):
-        return _named(snapshot, _masked(snapshot, values, by_name=isinstance(where, pd.Series)))
+        mask = values if isinstance(where, pd.Series) else values.fillna(value=False).to_numpy(np.bool_)
+        return _with_these(snapshot, masked_rows(snapshot, mask))
     odd = [value for value in values if not isinstance(value, str)]
     if odd:
         msg = f"where must be a mask over tags_frame, or names: it contains {truncate(repr(odd[0]), SHOWN)}"
@@ -83,20 +87,13 @@ def _refuse(snapshot: Snapshot, text: str) -> NoReturn:
     refuse(snapshot, text, [])
 
 
-def _masked(snapshot: Snapshot, mask: pd.Series, *, by_name: bool) -> set[str]:
-    """Return the names that a mask over `tags_frame` selects; missing values select nothing."""
-    tags = snapshot.pins["name"].take(tag_rows(snapshot)).to_pandas().astype("str")
-    mask = mask.fillna(value=False).astype(bool)
-    if not by_name:
-        if len(mask) != len(tags):
-            rows = count(len(tags), "row")
-            msg = f"the mask has {len(mask):,} flags, but tags_frame(x) has {rows}: make it from that frame"
-            raise ChoiceError(msg)
-        return set(tags[mask.to_numpy()])
-    if len(tags) and not tags.isin(mask.index).any():
-        msg = "the mask has none of the store's tags in its index: make it from tags_frame(x)"
-        raise ChoiceError(msg)
-    return set(mask.index[mask.to_numpy()])
+def _with_these(snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return for each pin whether it has the name of one of these pins (other names do not count)."""
+    found = np.zeros(snapshot.pins.num_rows, np.bool_)
+    names = unique(name_numbers(snapshot)[rows]).astype(np.int64)
+    found[rows_of(snapshot, names)] = True
+    found[IS_ALIAS[codes(snapshot.pins["kind"])]] = False
+    return found
 
 
 def _named(snapshot: Snapshot, names: set[str]) -> NDArray[np.bool_]:
