@@ -60,8 +60,8 @@ def pinned(nodes: Ids, places: Ids, parent: Ids, owner: Ids) -> None:
 
 
 @Kernel
-def pulled(nodes: Ids, inside: Bools, start: Ints, sources: Ids, parent: Ids, owner: Ids) -> None:
-    """Let `owner` of each node meet the owners of the nodes outside that link to it, up to the top.
+def pulled(nodes: Ids, start: Ints, sources: Ids, parent: Ids, owner: Ids) -> None:
+    """Let `owner` of each node meet the owners of the nodes that link to it, up to the top.
 
     Links by target: `sources[start[i]:start[i + 1]]` link to node i. Cost: at most these links; two of them for most
     nodes that very many others link to.
@@ -72,9 +72,8 @@ def pulled(nodes: Ids, inside: Bools, start: Ints, sources: Ids, parent: Ids, ow
         for at in range(start[node], start[node + 1]):
             if a == top:
                 break
-            source = sources[at]
-            b = owner[source]
-            if inside[source] or b < 0:
+            b = owner[sources[at]]
+            if b < 0:
                 continue
             if a < 0:
                 a = b

@@ -81,8 +81,7 @@ def update_owners(snapshot: Snapshot, before: Owners, keeps: Bools, changed: Int
     Cost: the nodes below the changed pins, their links, and the links to them up to the top; at most as anew.
     """
     graph, places = snapshot.graph, tree(snapshot)
-    inside = before.fixed.copy()
-    nodes = _below(graph, ids(snapshot.pins["node"])[changed], inside)
+    nodes = _below(graph, ids(snapshot.pins["node"])[changed], before.fixed.copy())
     work = len(nodes) + int((graph.indptr[nodes + 1] - graph.indptr[nodes]).sum())
     if 2 * work > len(graph.size) + len(graph.indices):
         return find_owners(snapshot, keeps)
@@ -92,7 +91,7 @@ def update_owners(snapshot: Snapshot, before: Owners, keeps: Bools, changed: Int
     rows = take_ranges(*snapshot.pins_of, nodes)
     rows = rows[keeps[rows]]
     kernels.pinned.of(len(rows))(ids(snapshot.pins["node"])[rows], places.place_of[rows], places.parent, owner)
-    kernels.pulled.of(work)(nodes, inside, *incoming(graph), places.parent, owner)
+    kernels.pulled.of(work)(nodes, *incoming(graph), places.parent, owner)
     _spread(graph, nodes, work, places.parent, owner)
     _add(graph, owner, nodes, totals, 1)
     return Owners(owner, *totals, before.fixed)

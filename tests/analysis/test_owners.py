@@ -131,8 +131,8 @@ def test_compiled_kernels_agree_with_plain_ones(case: Case) -> None:
     owner = np.full(n, -1, np.int32)
     same(kernels.pinned, nodes, places.place_of[rows], places.parent, owner)
     kernels.pinned.plain(nodes, places.place_of[rows], places.parent, owner)
-    every, nowhere = np.arange(n, dtype=np.int32), np.zeros(n, np.bool_)
-    same(kernels.pulled, every, nowhere, *incoming(graph), places.parent, owner)
+    every = np.arange(n, dtype=np.int32)
+    same(kernels.pulled, every, *incoming(graph), places.parent, owner)
     same(kernels.spread, graph.indptr, graph.indices, every, n, np.ones(n, np.bool_), places.parent, owner)
 
 
@@ -162,6 +162,16 @@ def test_a_cycle_belongs_to_who_reaches_it_and_on_a_counting_store_to_nobody() -
     back = update_owners(marked, later, marked.holding, np.array([0]))
     assert equal(back, owners_at_first(marked))
     assert said(counting, owners_at_first(counting)) == ["tag a", "tag b", NAMELESS, NAMELESS]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4), (4, 3, 2, 1, 0)])
+def test_an_owner_that_goes_up_late_goes_up_below_too(order: tuple[int, ...]) -> None:
+    """The way from one name is longer than that from the other, and meets it where that has passed already."""
+    links = {(order[a], order[b]) for a, b in ((0, 3), (3, 4), (1, 2), (2, 3))}
+    graph = Graph([1] * 5, [int(node in order[:2]) for node in range(5)], links)
+    snapshot = snapshot_of(graph, counting=False, names={order[0]: ["a"], order[1]: ["b"]}, group="r")
+    owners = said(snapshot, owners_at_first(snapshot))
+    assert [owners[node] for node in order] == ["tag a", "tag b", "tag b", "repository r", "repository r"]
 
 
 def test_counted_garbage_keeps_what_it_links_to() -> None:

@@ -56,9 +56,8 @@ def pins_dropped(snapshot: Snapshot, ticked: NDArray[np.bool_]) -> NDArray[np.bo
     end = count_named(snapshot)
     dropped = np.zeros(snapshot.pins.num_rows, np.bool_)
     dropped[:end] = ticked[tree(snapshot).place_of[:end]]
-    dropped[dropped_with_revisions(snapshot, np.flatnonzero(dropped & IS_REVISION[codes(snapshot.pins["kind"])]))] = (
-        True
-    )
+    revisions = np.flatnonzero(dropped & IS_REVISION[codes(snapshot.pins["kind"])])
+    dropped[dropped_with_revisions(snapshot, revisions)] = True
     return dropped
 
 
