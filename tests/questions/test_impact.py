@@ -66,6 +66,14 @@ def test_what_frees_no_more_together_than_alone_is_no_advice() -> None:
     assert preview.also_drop.empty
 
 
+def test_a_pin_of_which_one_is_left_still_holds() -> None:
+    graph = Graph([1, 2, 4], [2, 1, 0], {(0, 2), (1, 2)})
+    snapshot = snapshot_of(graph, counting=True, names={1: ["b"]})
+    assert blobkit.simulate_deref(snapshot, key(0)).also_drop.empty
+    both = blobkit.simulate_deref(snapshot, key(0), all_pins=True)
+    assert both.also_drop[["tag", "bytes", "alone"]].to_numpy().tolist() == [["b", 6, 2]]
+
+
 def test_more_goes_at_most_while_a_manifest_in_use_cannot_be_read(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     layout.image("a", "shared", "a's")
