@@ -52,8 +52,11 @@ class Owners:
 
 @memoized
 def owners_at_first(snapshot: Snapshot) -> Owners:
-    """Return the owners while all pins of the snapshot hold. Cost: nodes + links."""
-    return find_owners(snapshot, snapshot.holding)
+    """Return the owners while all pins of the snapshot hold; the arrays are read-only. Cost: nodes + links."""
+    found = find_owners(snapshot, snapshot.holding)
+    for array in (found.owner, found.bytes, found.blobs, found.fixed):
+        array.flags.writeable = False
+    return found
 
 
 def find_owners(snapshot: Snapshot, keeps: Bools) -> Owners:

@@ -13,6 +13,7 @@ from blobkit.analysis.reach import closure_sizes, depth, live
 from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categorical, categories, keys, links_of, tags, times, words
 from blobkit.questions.inputs.ages import parse_age
+from blobkit.questions.inputs.masks import tag_index
 from blobkit.questions.listing import STATUS, exclusive, judged, named_platforms, reaching, same_digest
 from blobkit.snapshot.pins import tag_rows, versions
 from blobkit.snapshot.references import LINK_KINDS
@@ -122,9 +123,9 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
     pins = snapshot.pins
     rows = tag_rows(snapshot)
     node = ids(pins["node"])[rows]
-    names = pins["name"].take(rows).to_pandas().astype("str")
+    index = tag_index(snapshot)
     repo = pins["group"].take(rows).fill_null("").to_pandas().astype("str")
-    version = pd.array(versions(names.tolist(), repo.tolist()), dtype="str")
+    version = pd.array(versions(index.tolist(), repo.tolist()), dtype="str")
     return pd.DataFrame(
         {
             "repo": repo.array,
@@ -139,7 +140,7 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
             "exclusive": exclusive(snapshot, rows),
             "same_digest": same_digest(snapshot, rows),
         },
-        index=pd.Index(names.array, name="tag"),
+        index=index.view(),  # the names, with a name of its own to change
     )
 
 

@@ -313,7 +313,7 @@ def simulate_deref(
     `targets` are names, digests, unique prefixes of a digest, patterns of whole names (`shop/*`, `*:1.?`, `*:[0-9]*`,
     `re:.*-rc[0-9]+`), lists, Indexes or Series of them, or bool masks over `tags_frame` (a Series with its index, or an
     array); `groups` are repositories: every pin in them is dropped. A digest means one anonymous pin on it (if it has
-    none and the store is marked and swept: every name on it); `all_pins` drops all pins on each target. `untagged`
+    none, in a mark-and-sweep store: every name on it); `all_pins` drops all pins on each target. `untagged`
     drops the manifests that no tag names and nothing needs (see `untagged_frame`), in all repositories or in `groups`;
     targets and another policy may not be given with it. Errors: as `scan`, UnknownTargetError, AmbiguousTargetError,
     ChoiceError, PatternError, InvalidDigestError, BlobNotFoundError, NotPinnedError, UnknownPolicyError, PlanError.

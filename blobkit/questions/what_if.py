@@ -111,7 +111,21 @@ class WhatIf(Answer):
     (1669, 1680, 3700)
     """
 
-    _internal = frozenset(("closure", "first_names", "modified", "now", "owner_name", "reach", "start", "tree"))
+    _internal = frozenset(
+        (
+            "can_redo",
+            "can_undo",
+            "closure",
+            "first_names",
+            "modified",
+            "now",
+            "owner_name",
+            "reach",
+            "start",
+            "toggle",
+            "tree",
+        )
+    )
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
@@ -126,12 +140,12 @@ class WhatIf(Answer):
         for a pin without a name. Else the errors of `simulate_deref`.
         """
         names = self._named(targets, groups)
-        self._toggle(names[~self.now.names[names]])
+        self.toggle(names[~self.now.names[names]])
 
     def untick(self, *targets: Targets, groups: Targets = ()) -> None:
         """Untick names: targets as for `tick`; names that are not ticked stay as they are."""
         names = self._named(targets, groups)
-        self._toggle(names[self.now.names[names]])
+        self.toggle(names[self.now.names[names]])
 
     def undo(self) -> bool:
         """Take the last `tick` or `untick` back; return whether there was one."""
@@ -224,6 +238,23 @@ class WhatIf(Answer):
         """Return who keeps what stays of the ticked names."""
         return (Section("Who keeps what stays", table=frame_table(self.keepers, rows=rows, total=("bytes", "blobs"))),)
 
+    def toggle(self, names: Ints) -> None:
+        """Tick these names (places), or untick those that are ticked, as one step that can be undone."""
+        if len(names):
+            self.now = self.now.toggled(names)
+            self._past.append(names)
+            self._future.clear()
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to take back."""
+        return bool(self._past)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a step to do again."""
+        return bool(self._future)
+
     @property
     def tree(self) -> Tree:
         """The places of the store."""
@@ -276,13 +307,6 @@ class WhatIf(Answer):
             msg = "no target"
             raise UnknownTargetError(msg, hint=Hint("give names, a mask over tags_frame, or groups=(repository,)", ""))
         return names_of(self.snapshot, targets, groups)
-
-    def _toggle(self, names: Ints) -> None:
-        """Tick or untick names as a step that can be undone."""
-        if len(names):
-            self.now = self.now.toggled(names)
-            self._past.append(names)
-            self._future.clear()
 
     def _step(self, done: list[Ints], other: list[Ints]) -> bool:
         if not done:

@@ -150,7 +150,9 @@ def test_it_starts_with_nothing_and_every_way_to_tick_is_the_same() -> None:
         assert what_if.next.to_dict() == {"api:1": 4, "shop/web:1": 0, "shop/web:2": 0}
         what_if.untick(*given_targets, groups=given_groups)
         assert what_if.preview is None
+    assert (what_if.can_undo, what_if.can_redo) == (True, False)
     assert what_if.undo()
+    assert (what_if.can_undo, what_if.can_redo) == (True, True)
     assert "11 B" in repr(what_if)
     with pytest.raises(UnknownTargetError, match="no target"):
         what_if.tick()

@@ -41,7 +41,8 @@ def masked_rows(snapshot: Snapshot, mask: NDArray[np.bool_] | pd.Series) -> NDAr
     else:
         flags = np.asarray(mask, np.bool_)
     if len(flags) != len(rows):
-        msg = f"the mask has {len(flags):,} flags, and tags_frame(x) {count(len(rows), 'row')}: make it from that"
+        tags = count(len(rows), "row")
+        msg = f"the mask has {len(flags):,} flags, but tags_frame(x) has {tags}: make it from that frame"
         raise ChoiceError(msg)
     return rows[flags]
 
