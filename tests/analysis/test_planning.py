@@ -141,12 +141,13 @@ def test_names_in_the_same_classes_become_one() -> None:
 
 
 def test_what_is_never_dropped_and_what_is_dropped_anyway() -> None:
-    part, names, free = made([1, 1, 1, 1], (10, [0]), (5, [0, 1]), (7, [1, 2]), (9, [3])).without(
+    part, names, pairs, free = made([1, 1, 1, 1], (10, [0]), (5, [0, 1]), (7, [1, 2]), (9, [3])).without(
         np.array([False, False, True, False]), np.array([True, False, False, False])
     )
     assert free == 10
     assert names.tolist() == [1, 3]
     assert part.size.tolist() == [5, 9]
+    assert pairs.tolist() == [False, False, True, False, False, True]
 
 
 def test_what_costs_nothing_is_dropped_where_it_is_needed_only() -> None:
