@@ -35,7 +35,7 @@ TRIES = 50
 PAIRS_TRIED = 10_000_000
 """The most pairs looked at for that, besides the first number."""
 WORTH = 0.01
-"""Rounds go on as long as they close this part of the gap, or decide this part of the names."""
+"""Rounds go on as long as they close this part of the gap, or decide this part of the names (any, if few are left)."""
 PAIRS_TIED = 2_000
 """The most pairs for which, among answers of equal cost, the one that frees most is searched."""
 PROVEN = 1e-6
@@ -146,7 +146,8 @@ class _Search:
                 return False
             out = base + found.dropped > self.limit + SLIGHT
             taken = (base + found.spared > self.limit + SLIGHT) & ~out
-            much = (out | taken).sum() > WORTH * len(out)
+            small = len(self.part.member) <= PAIRS_SOLVED
+            much = (out | taken).sum() > (0 if small else WORTH * len(out))
             slow = self.least - before < WORTH * (self.cost - before)
             if much or slow:
                 self._reduce(out, taken)

@@ -11,11 +11,14 @@ import os
 import subprocess
 import sys
 from io import BytesIO
-from typing import TYPE_CHECKING, NamedTuple
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array, csr_array, vstack
+
+from blobkit.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,36 +144,38 @@ def _elsewhere(arrays: dict[str, NDArray[np.generic]], rest: Rest, say: Callable
 
     Nothing is found if no such process can run.
     """
-    nothing = Found(STOPPED, -np.inf, np.zeros(0))
-    if rest() <= MARGIN:
-        return nothing
-    given = BytesIO()
-    np.savez(given, seconds=np.array(rest() - MARGIN), **arrays)  # type: ignore[arg-type]  # (names are not options)
-    try:
-        answer = _answered(given.getvalue(), rest, say)
-        with np.load(BytesIO(answer), allow_pickle=False) as got:
-            return Found(int(got["status"]), float(got["low"]), got["x"])
-    except (OSError, ValueError, EOFError):  # it cannot start, ended early, or ran out of memory
-        return nothing
+    answer = b""
+    if rest() > MARGIN:
+        try:
+            with TemporaryFile() as given:
+                np.savez(given, seconds=np.array(rest() - MARGIN), **arrays)  # type: ignore[arg-type]  # (its own names)
+                given.seek(0)
+                answer = _answered(given, rest, say)
+        except OSError as error:
+            log.info("the solver did not start: %s", error)
+    if not answer:
+        return Found(STOPPED, -np.inf, np.zeros(0))
+    with np.load(BytesIO(answer), allow_pickle=False) as got:
+        return Found(int(got["status"]), float(got["low"]), got["x"])
 
 
-def _answered(given: bytes, rest: Rest, say: Callable[[], object]) -> bytes:
-    """Return what the other process writes; nothing if it is not ready in time."""
-    code = f"from {__name__} import serve; serve()"
-    path = os.pathsep.join(entry for entry in sys.path if entry)
+def _answered(given: IO[bytes], rest: Rest, say: Callable[[], object]) -> bytes:
+    """Return what the other process writes; nothing if it is not ready in time, or fails."""
     with subprocess.Popen(
-        [sys.executable, "-P", "-c", code],
-        stdin=subprocess.PIPE,
+        [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"],
+        stdin=given,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
     ) as child:
         try:
             while (seconds := rest()) > 0:
                 try:
-                    return child.communicate(given, timeout=min(seconds, TICK))[0]
+                    answer = child.communicate(timeout=min(seconds, TICK))[0]
                 except subprocess.TimeoutExpired:
                     say()
+                else:
+                    return b"" if child.returncode else answer
         finally:
             child.kill()
     return b""
@@ -180,7 +185,6 @@ def serve() -> None:
     """Read a program from standard input, and write what the solver finds to standard output."""
     with np.load(BytesIO(sys.stdin.buffer.read()), allow_pickle=False) as got:
         arrays = {name: got[name] for name in got.files}
-    sys.stdout.flush()
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # the solver prints now and then
     found = _solved(arrays, float(arrays["seconds"]))
