@@ -234,7 +234,7 @@ def _adding_up(cover: Cover, share: Floats) -> Floats:
 
 def _bound(cover: Cover, need: int, share: Floats) -> Bound:
     """Return the lower bounds that follow from these bytes of each pair."""
-    load = np.bincount(cover.member, share, len(cover.cost)) * (1 + ROUNDING)
+    load = np.bincount(cover.member, share, len(cover.cost)).astype(np.float64) * (1 + ROUNDING)
     need -= cover.rest
     order = np.argsort(-load / cover.cost, kind="stable")
     gains, costs = (np.concatenate(([0.0], np.cumsum(values[order]))) for values in (load, cover.cost))

@@ -1,7 +1,8 @@
 """Find the cheapest names to drop that free a number of bytes, with a proof if time allows.
 
 Steps: merge names with equal classes; find a cheap good answer and a lower bound (`blobkit.analysis.covers`); remove
-names that the bound rules out, again and again; give the rest to a solver (`blobkit.analysis.programs`), if it is small.
+names that the bound rules out, again and again; give the rest, if it is small, to a solver
+(`blobkit.analysis.programs`).
 """
 
 from __future__ import annotations

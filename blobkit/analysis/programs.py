@@ -161,7 +161,7 @@ def _elsewhere(arrays: dict[str, NDArray[np.generic]], rest: Rest, say: Callable
 
 def _answered(given: IO[bytes], rest: Rest, say: Callable[[], object]) -> bytes:
     """Return what the other process writes; nothing if it is not ready in time, or fails."""
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 (Python runs a function of this file)
         [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"],
         stdin=given,
         stdout=subprocess.PIPE,

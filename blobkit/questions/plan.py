@@ -287,7 +287,7 @@ def plan(  # noqa: PLR0913 (the options are keyword-only)
         elif needed <= made.possible:
             choice = cheapest(made, needed, deadline - monotonic(), say)
         else:
-            raise infeasible(found, needed, made.possible)
+            raise infeasible(found, needed, made.possible, lambda: monotonic() >= deadline, say)
         say("freed blobs")
         tags = tuple(found.names.frame.index[choice.dropped])
         gone = _preview(snapshot, tags)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -262,3 +263,61 @@ def test_the_search_says_what_it_does() -> None:
     assert said[0] == "a first choice"
     assert said[1] == "bound, 6 rounds"
     assert said[-1].startswith("solver, gap ")
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """The processes that the solver starts, as it solves nothing in this process."""
+    made, popen = [], subprocess.Popen
+
+    def noted(command: list[str], **options: object) -> subprocess.Popen[bytes]:
+        made.append(popen(command, **options))  # type: ignore[call-overload]
+        return made[-1]
+
+    monkeypatch.setattr(programs, "PAIRS_HERE", 0)
+    monkeypatch.setattr(programs.subprocess, "Popen", noted)
+    return made
+
+
+def program() -> tuple[programs.Program, NDArray[np.float64]]:
+    found = made([1, 1, 2, 3], (10, [0, 1]), (10, [1, 2]), (10, [2, 3]), (10, [0, 3]))
+    return programs.Program(found, 15), np.array([1, 1, 2, 3, 0, 0, 0, 0.0])
+
+
+@pytest.mark.slow
+def test_another_process_solves_the_same(started: list[subprocess.Popen[bytes]]) -> None:
+    it, goal = program()
+    dropped, low = it.solved(goal, lambda: HANG)
+    assert dropped is not None
+    assert (dropped.tolist(), low, len(started)) == ([True, True, True, False], 4, 1)
+    assert started[0].returncode is not None
+
+
+def test_the_other_process_ends_with_the_time(started: list[subprocess.Popen[bytes]]) -> None:
+    it, goal = program()
+    clock = itertools.chain([HANG] * 4, itertools.repeat(0))
+    assert it.solved(goal, lambda: next(clock)) == (None, -np.inf)
+    assert [process.poll() is not None for process in started] == [True]
+
+
+def test_the_other_process_ends_with_an_interrupt(
+    started: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(programs, "TICK", 0)
+    it, goal = program()
+    with pytest.raises(KeyboardInterrupt):
+        it.solved(goal, lambda: HANG, interrupted)
+    assert [process.poll() is not None for process in started] == [True]
+
+
+def test_a_process_that_fails_finds_nothing(
+    started: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for executable in ("/usr/bin/false", "/nowhere"):
+        monkeypatch.setattr(programs.sys, "executable", executable)
+        it, goal = program()
+        assert it.solved(goal, lambda: HANG) == (None, -np.inf)
+    assert len(started) == 1
