@@ -91,11 +91,6 @@ class _Clock:
         """Return the seconds until then."""
         return self.until - monotonic()
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the time has run out."""
-        return self.left() <= 0
-
 
 def _solved(cover: Cover, need: int, clock: _Clock, *, whole: bool) -> Choice:
     """Return the cheapest choice of names, which all cost more than 0; `whole`: costs are whole numbers."""
@@ -117,7 +112,7 @@ class _Search:
         self.part, self.names, self.left = cover, np.arange(len(cover.cost)), need
         self.share: Floats | None = None
         self.best = np.ones(len(cover.cost), np.bool_)
-        self.least, self.rounds = 0.0, 0
+        self.least, self.rounds, self.tail = 0.0, 0, 0.0
 
     @property
     def cost(self) -> float:
@@ -135,6 +130,11 @@ class _Search:
         gap = 1 - max(self.least, 0.0) / self.cost
         return 0.0 if self.least > self.limit + SLIGHT or gap < PROVEN else gap
 
+    @property
+    def is_over(self) -> bool:
+        """Whether no more time is left than the last choice from a bound took."""
+        return self.clock.left() <= self.tail
+
     def narrow(self) -> bool:
         """Decide the names that the bound rules out or in, as long as that helps; return whether to search on."""
         while self.left > 0 and len(self.part.cost):
@@ -142,8 +142,10 @@ class _Search:
             found = bound(self.part, self.left, self.share, self._enough)
             self.rounds, self.share = self.rounds + ROUNDS, found.share
             self.least = max(self.least, base + found.least)
+            left = self.clock.left()
             self._offer_first(found.order)
-            if self.gap == 0 or self.clock.is_over:
+            self.tail = left - self.clock.left()
+            if self.gap == 0 or self.is_over:
                 return False
             out = base + found.dropped > self.limit + SLIGHT
             taken = (base + found.spared > self.limit + SLIGHT) & ~out
@@ -162,7 +164,7 @@ class _Search:
     def _enough(self, rounds: int) -> bool:
         """Report the rounds of a bound so far, and return whether to stop."""
         self.tell(f"bound, {self.rounds + rounds} rounds")
-        return self.clock.is_over
+        return self.is_over
 
     def tell(self, step: str) -> None:
         """Report a step, and the gap so far."""
