@@ -97,25 +97,45 @@ def reduced(start: Ints, member: Ints, begin: Ints, classes: Ints, size: Ints, c
 
 
 @Kernel
-def balanced(start: Ints, member: Ints, size: Ints, cost: Floats, load: Floats, first: int, last: int) -> Floats:
-    """Apportion the bytes of each class to its names, so that bytes per cost are more even than in `load`.
+def balanced(start: Ints, member: Ints, size: Ints, cost: Floats, share: Floats, rounds: int) -> Floats:
+    """Apportion the bytes of each class to its names (`share`, by pair) again, so that bytes per cost are more even.
 
     For each way to apportion them: names that are dropped free at most the bytes that they have got. The more even, the
-    tighter this bound. Method: Frank and Wolfe's steps towards the least sum of squares, from number `first` to before
-    `last`, each over all pairs (Danisch, Chan, Sozio: "Large Scale Density-friendly Graph Decomposition via Convex
-    Programming", 2017).
+    tighter this bound. Method: descent by blocks. Each round takes the classes in turn, and apportions one as evenly as
+    the others allow: only its names with the fewest bytes per cost get some, up to one level. The level is found from
+    above (Michelot: "A finite algorithm for finding the projection of a point onto the canonical simplex of R^n",
+    1986). The sum of squares that falls: Danisch, Chan, Sozio: "Large Scale Density-friendly Graph Decomposition via
+    Convex Programming", 2017. Its end is the optimum of the linear program. Cost: about four times the pairs, a round.
     """
-    load = load.copy()
-    for turn in range(first, last):
-        step = 2.0 / (turn + 3.0)
-        share = np.zeros(len(cost))
+    share = share.copy()
+    load = np.zeros(len(cost))
+    for at in range(len(member)):
+        load[member[at]] += share[at]
+    for _ in range(rounds):
         for c in range(len(size)):
-            best = member[start[c]]
-            for at in range(start[c] + 1, start[c + 1]):
-                other = member[at]
-                if (load[other] + step * share[other]) * cost[best] < (load[best] + step * share[best]) * cost[other]:
-                    best = other
-            share[best] += size[c]
-        for j in range(len(cost)):
-            load[j] = (1 - step) * load[j] + step * share[j]
-    return load
+            first, last = start[c], start[c + 1]
+            number = last - first
+            if number == 1:
+                load[member[first]] += size[c] - share[first]
+                share[first] = size[c]
+                continue
+            filled, width = float(size[c]), 0.0
+            for at in range(first, last):
+                load[member[at]] -= share[at]
+                filled += load[member[at]]
+                width += cost[member[at]]
+            level = filled / width
+            while True:
+                filled, width, below = float(size[c]), 0.0, 0
+                for at in range(first, last):
+                    if load[member[at]] < level * cost[member[at]]:
+                        filled += load[member[at]]
+                        width += cost[member[at]]
+                        below += 1
+                if below >= number or below == 0:  # rounding may lose or regain a name: the level is near enough
+                    break
+                level, number = filled / width, below
+            for at in range(first, last):
+                share[at] = max(level * cost[member[at]] - load[member[at]], 0.0)
+                load[member[at]] += share[at]
+    return share

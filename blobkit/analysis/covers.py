@@ -30,9 +30,12 @@ __all__ = ["Cover", "cover"]
 
 PAIRS_KEPT = 20_000_000
 """The most pairs of a name and a class that are kept, smallest classes first: 8 bytes each, a few times."""
-ROUNDS = 100
+ROUNDS = 6
+"""The rounds of one bound: at a million blobs its error is then a few millionths."""
 STEP = 2_000_000
 """Pairs that are handled between two looks at the clock; more if one round has more."""
+PASSES = 4
+"""How often a round looks at each pair."""
 HEAP = 16
 """The cost of a pair or a name in a heap, relative to a loop."""
 ROUNDING = 1e-9
@@ -88,23 +91,58 @@ class Cover:
 
     def first(self, order: Ints, need: int) -> Bools:
         """Return the first names, in this order, that free `need` bytes, without those that prove to be in vain."""
+        place, enough = self._until(order, need)
+        dropped = place <= enough
+        return dropped & self.within(dropped).reduced(need)
+
+    def ended(self, order: Ints, need: int, tries: int) -> Bools:
+        """Return the cheapest choice of the first names, in this order, and any one name that frees what is missing.
+
+        That many numbers of first names are tried, the greatest first. Cost: the pairs, for each.
+        """
+        place, enough = self._until(order, need)
+        least, best = np.inf, place <= enough
+        for number in range(min(enough, len(order) - 1), max(enough - tries, -1), -1):
+            dropped = place < number
+            gain, missing = self._gains(dropped, need)
+            right = np.flatnonzero((gain >= missing) & ~dropped)
+            if not len(right):
+                continue
+            one = right[np.argmin(self.cost[right])]
+            cost = float(self.cost[dropped].sum() + self.cost[one])
+            if cost < least:
+                dropped[one] = True
+                least, best = cost, dropped
+        return best & self.within(best).reduced(need)
+
+    def _gains(self, dropped: Bools, need: int) -> tuple[Ints, int]:
+        """Return the bytes that each other name frees after these, and the bytes that these do not free of `need`."""
+        left = ~dropped[self.member]
+        number = np.bincount(self.of_pair[left], minlength=len(self.size))
+        last = left & (number == 1)[self.of_pair]
+        gain = np.zeros(len(self.cost), np.int64)
+        np.add.at(gain, self.member[last], self.size[self.of_pair[last]])
+        return gain, need - int(self.size[number == 0].sum())
+
+    def _until(self, order: Ints, need: int) -> tuple[Ints, int]:
+        """Return the place of each name in an order, and the place of the name with which `need` bytes are freed."""
         place = np.empty(len(order), np.int64)
         place[order] = np.arange(len(order))
         last = np.zeros(len(self.size), np.int64)
         np.maximum.at(last, self.of_pair, place[self.member])
         gain = np.zeros(len(order), np.int64)
         np.add.at(gain, last, self.size)
-        dropped = place <= int(np.searchsorted(np.cumsum(gain), need))
-        return dropped & self.within(dropped).reduced(need)
+        return place, int(np.searchsorted(np.cumsum(gain), need))
 
     def within(self, dropped: Bools) -> Cover:
         """Return the cover of the bytes that these names free: the other names are removed from all classes."""
         return self._of_classes(self.whole(dropped))
 
-    def without(self, out: Bools, taken: Bools) -> tuple[Cover, Ids, int]:
+    def without(self, out: Bools, taken: Bools) -> tuple[Cover, Ids, Bools, int]:
         """Return the cover of the other names, and their numbers, if `out` is never dropped and `taken` is dropped.
 
-        The third value is the bytes that `taken` frees alone. Names that are left in no class are omitted.
+        Then come the pairs that are left, and the bytes that `taken` frees alone. Names that are left in no class are
+        omitted.
         """
         hurt = np.zeros(len(self.size), np.bool_)
         hurt[self.of_pair[out[self.member]]] = True
@@ -117,7 +155,9 @@ class Cover:
         member = (np.cumsum(used) - 1)[left]
         listed = number > 0
         part = Cover(self.cost[names], kept.size[listed], _starts(number[listed]), member, self.rest)
-        return part, names.astype(np.int32), int(kept.size[~listed].sum())
+        pairs = ~hurt[self.of_pair]
+        pairs[pairs] = open_
+        return part, names.astype(np.int32), pairs, int(kept.size[~listed].sum())
 
     def merged(self) -> tuple[Cover, Ints]:
         """Return the cover with names of equal classes merged, and the merged name of each name (-1: in no class).
@@ -126,8 +166,11 @@ class Cover:
         """
         marks = np.zeros((len(self.cost), 2), np.uint64)
         random = np.random.default_rng(len(self.size)).integers(1, 1 << 64, (len(self.size), 2), dtype=np.uint64)
-        np.add.at(marks, self.member, random[self.of_pair])
+        for column in (0, 1):
+            np.add.at(marks[:, column], self.member, random[:, column][self.of_pair])
         used = np.bincount(self.member, minlength=len(self.cost)) > 0
+        if used.all() and len(np.unique(marks[:, 0])) == len(used):  # usual for very many names, and quick
+            return self, np.arange(len(used))
         _, first, back = np.unique(marks[used], axis=0, return_index=True, return_inverse=True)
         rank = np.argsort(np.argsort(first))
         one = np.full(len(self.cost), -1)
@@ -154,24 +197,44 @@ class Bound:
     spared: Floats
     order: Ints
     """The names, those with the most apportioned bytes for their cost first: a good order to drop them in."""
+    share: Floats
+    """The bytes of each pair: its part of the bytes of its class."""
 
 
-def bound(cover: Cover, need: int, enough: Callable[[int], bool] = lambda _: False) -> Bound:
+def bound(
+    cover: Cover, need: int, share: Floats | None = None, enough: Callable[[int], bool] = lambda _: False
+) -> Bound:
     """Return lower bounds: as if each name freed its apportioned bytes, and could be dropped in part.
 
-    `enough` is called after every few of ROUNDS rounds with their number, and returns whether to end with looser
-    bounds. Cost: the pairs, for each round. A bound is infinite if the bytes cannot be freed.
+    `share` are the bytes of each pair to start from, else they are even. `enough` is called after every few of ROUNDS
+    rounds with their number, and returns whether to end with looser bounds. Cost: PASSES times the pairs, for each
+    round. A bound is infinite if the bytes cannot be freed.
     """
-    even = (cover.size / cover.number)[cover.of_pair]
-    load = np.bincount(cover.member, even, len(cover.cost)).astype(np.float64)
-    run = balanced.of(len(cover.member) * ROUNDS)
-    step, turn = 1 + STEP // (len(cover.member) + 1), 0
+    run = balanced.of(len(cover.member) * ROUNDS * PASSES)
+    if share is None:
+        share = (cover.size / cover.number)[cover.of_pair]
+    step, turn = 1 + STEP // (PASSES * len(cover.member) + 1), 0
     while turn < ROUNDS:
-        last = min(turn + step, ROUNDS)
-        load, turn = run(cover.start, cover.member, cover.size, cover.cost, load, turn, last), last
+        rounds = min(step, ROUNDS - turn)
+        share, turn = run(cover.start, cover.member, cover.size, cover.cost, share, rounds), turn + rounds
         if enough(turn):
             break
-    load *= 1 + ROUNDING
+    return _bound(cover, need, _adding_up(cover, share))
+
+
+def _adding_up(cover: Cover, share: Floats) -> Floats:
+    """Return these shares so that those of a class add up to its bytes; even ones where they are far from that."""
+    total = np.bincount(cover.of_pair, share, len(cover.size))
+    near = 2 * total > cover.size
+    factor = np.where(near, cover.size / np.where(near, total, 1.0), 0.0)
+    even = np.where(near, 0.0, cover.size / np.maximum(cover.number, 1))
+    made: Floats = share * factor[cover.of_pair] + even[cover.of_pair]
+    return made
+
+
+def _bound(cover: Cover, need: int, share: Floats) -> Bound:
+    """Return the lower bounds that follow from these bytes of each pair."""
+    load = np.bincount(cover.member, share, len(cover.cost)).astype(np.float64) * (1 + ROUNDING)
     need -= cover.rest
     order = np.argsort(-load / cover.cost, kind="stable")
     gains, costs = (np.concatenate(([0.0], np.cumsum(values[order]))) for values in (load, cover.cost))
@@ -180,7 +243,7 @@ def bound(cover: Cover, need: int, enough: Callable[[int], bool] = lambda _: Fal
     least = _least(gains, costs, np.array([float(need)]))
     dropped = cover.cost + _least(gains, costs, need - load)
     spared = np.where(gains[place] < need, _least(gains, costs, need + load) - cover.cost, least)
-    return Bound(float(least[0]) * (1 - ROUNDING), dropped * (1 - ROUNDING), spared * (1 - ROUNDING), order)
+    return Bound(float(least[0]) * (1 - ROUNDING), dropped * (1 - ROUNDING), spared * (1 - ROUNDING), order, share)
 
 
 def _least(gains: Floats, costs: Floats, goal: Floats) -> Floats:

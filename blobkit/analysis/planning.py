@@ -1,8 +1,8 @@
 """Find the cheapest names to drop that free a number of bytes, with a proof if time allows.
 
 Steps: merge names with equal classes; find a cheap good answer and a lower bound (`blobkit.analysis.covers`); remove
-names that the bound rules out, again and again; give the rest to HiGHS, a solver of mixed-integer programs. Only this
-file and `blobkit.store.loops` import scipy: this one for its solver, the other one for its graph algorithms.
+names that the bound rules out, again and again; give the rest, if it is small, to a solver
+(`blobkit.analysis.programs`).
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import coo_array
 
 from blobkit.analysis.covers import CHEAPEST, ROUNDS, bound
+from blobkit.analysis.programs import SLIGHT, Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,20 +25,24 @@ if TYPE_CHECKING:
 
     Bools = NDArray[np.bool_]
     Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
 
 __all__ = ["Choice", "cheapest"]
 
 PAIRS_SOLVED = 100_000
-"""The most pairs of a name and a class in a program: with more, the first step of the solver may exceed the time."""
+"""The most pairs of a name and a class in a program: with more, the first step of the solver takes all of the time."""
+TRIES = 50
+"""How many numbers of first names are completed by any other name, in search of a cheaper choice."""
+PAIRS_TRIED = 10_000_000
+"""The most pairs looked at for that, besides the first number."""
+WORTH = 0.01
+"""Rounds go on as long as they close this part of the gap, or decide this part of the names (any, if few are left)."""
 PAIRS_TIED = 2_000
 """The most pairs for which, among answers of equal cost, the one that frees most is searched."""
-SLIGHT = 1e-9
-"""The relative difference below which two costs count as equal: they are sums of floats."""
 PROVEN = 1e-6
 """The gap that counts as 0: the solver stops there if costs are not whole numbers."""
 EXACT = 1 << 53
 """Floats represent every whole number up to this one."""
-OPTIMAL, INFEASIBLE = 0, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +69,7 @@ def cheapest(cover: Cover, need: int, seconds: float, say: Callable[[str], objec
     scale = unit or max(cover.cost[~dear].max(initial=0), np.finfo(float).tiny)
     scaled = replace(cover, cost=np.where(dear, scale, cover.cost) / scale)
     costless = scaled.cost <= CHEAPEST
-    part, names, free = scaled.without(dear, costless)
+    part, names, _, free = scaled.without(dear, costless)
     dropped = costless.copy()
     gap = 0.0
     if free < need:
@@ -84,38 +87,32 @@ class _Clock:
     until: float
     say: Callable[[str], object]
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the time has run out."""
-        return monotonic() >= self.until
-
-    def enough(self, rounds: int) -> bool:
-        """Report the rounds of a bound so far, and return whether to stop."""
-        self.say(f"bound, {rounds} of {ROUNDS} rounds")
-        return self.is_over
+    def left(self) -> float:
+        """Return the seconds until then."""
+        return self.until - monotonic()
 
 
 def _solved(cover: Cover, need: int, clock: _Clock, *, whole: bool) -> Choice:
     """Return the cheapest choice of names, which all cost more than 0; `whole`: costs are whole numbers."""
     clock.say("a first choice")
-    search = _Search(cover, need, whole=whole)
-    if search.narrow(clock) and not cover.rest and len(search.part.member) <= PAIRS_SOLVED:
-        clock.say("solver")
-        search.solve(clock.until)
+    search = _Search(cover, need, clock, whole=whole)
+    if search.narrow() and not cover.rest and len(search.part.member) <= PAIRS_SOLVED:
+        search.solve()
     if search.gap == 0 and len(cover.member) <= PAIRS_TIED:
-        search.break_tie(clock.until)
+        search.break_tie()
     return Choice(search.best, search.gap)
 
 
 class _Search:
     """The best choice so far, the names that each cheaper choice must have (`taken`), and the undecided `part`."""
 
-    def __init__(self, cover: Cover, need: int, *, whole: bool) -> None:
-        self.cover, self.need, self.whole = cover, need, whole
+    def __init__(self, cover: Cover, need: int, clock: _Clock, *, whole: bool) -> None:
+        self.cover, self.need, self.clock, self.whole = cover, need, clock, whole
         self.taken = np.zeros(len(cover.cost), np.bool_)
         self.part, self.names, self.left = cover, np.arange(len(cover.cost)), need
-        self.best = cover.reduced(need)
-        self.least = 0.0
+        self.share: Floats | None = None
+        self.best = np.ones(len(cover.cost), np.bool_)
+        self.least, self.rounds, self.tail = 0.0, 0, 0.0
 
     @property
     def cost(self) -> float:
@@ -133,32 +130,60 @@ class _Search:
         gap = 1 - max(self.least, 0.0) / self.cost
         return 0.0 if self.least > self.limit + SLIGHT or gap < PROVEN else gap
 
-    def narrow(self, clock: _Clock) -> bool:
+    @property
+    def is_over(self) -> bool:
+        """Whether no more time is left than the last choice from a bound took."""
+        return self.clock.left() <= self.tail
+
+    def narrow(self) -> bool:
         """Decide the names that the bound rules out or in, as long as that helps; return whether to search on."""
         while self.left > 0 and len(self.part.cost):
-            base = float(self.cover.cost[self.taken].sum())
-            found = bound(self.part, self.left, clock.enough)
+            base, before = float(self.cover.cost[self.taken].sum()), self.least
+            found = bound(self.part, self.left, self.share, self._enough)
+            self.rounds, self.share = self.rounds + ROUNDS, found.share
             self.least = max(self.least, base + found.least)
-            self.offer(self.part.first(found.order, self.left))
-            if self.gap == 0:
+            left = self.clock.left()
+            self._offer_first(found.order)
+            self.tail = left - self.clock.left()
+            if self.gap == 0 or self.is_over:
                 return False
             out = base + found.dropped > self.limit + SLIGHT
             taken = (base + found.spared > self.limit + SLIGHT) & ~out
-            if clock.is_over:
-                return False
-            if not (out | taken).any():
-                return True
-            self._reduce(out, taken)
+            small = len(self.part.member) <= PAIRS_SOLVED
+            much = (out | taken).sum() > (0 if small else WORTH * len(out))
+            slow = self.least - before < WORTH * (self.cost - before)
+            if much or slow:
+                self._reduce(out, taken)
+            if slow and not much:
+                break
+        if self.left > 0 and len(self.part.cost):
+            return True
         self.least = max(self.least, self.limit + 2 * SLIGHT)  # no cheaper choice is left to search
         return False
 
+    def _enough(self, rounds: int) -> bool:
+        """Report the rounds of a bound so far, and return whether to stop."""
+        self.tell(f"bound, {self.rounds + rounds} rounds")
+        return self.is_over
+
+    def tell(self, step: str) -> None:
+        """Report a step, and the gap so far."""
+        self.clock.say(f"{step}, gap {self.gap:.2%}" if self.rounds else step)
+
+    def _offer_first(self, order: Ints) -> None:
+        self.offer(self.part.first(order, self.left))
+        if self.gap:
+            tries = min(1 + PAIRS_TRIED // len(self.part.member), TRIES)
+            self.offer(self.part.ended(order, self.left, tries))
+
     def _reduce(self, out: Bools, taken: Bools) -> None:
         self.taken[self.names[taken]] = True
-        self.part, names, free = self.part.without(out, taken)
-        self.names = self.names[names]
+        self.part, names, pairs, free = self.part.without(out, taken)
+        self.names, self.share = self.names[names], None if self.share is None else self.share[pairs]
         self.left -= free
         if 0 < self.left <= self.part.possible:
-            self.offer(self.part.reduced(self.left))
+            if len(self.part.member) <= PAIRS_SOLVED:
+                self.offer(self.part.reduced(self.left))
         elif self.left <= 0:
             self.offer(np.zeros(len(names), np.bool_))
         else:
@@ -171,82 +196,29 @@ class _Search:
         if self.cover.cost[choice].sum() < self.cost and self.cover.freed(choice) >= self.need:
             self.best = choice
 
-    def solve(self, until: float) -> None:
+    def solve(self) -> None:
         """Search the cheapest choice among the undecided names."""
         base = float(self.cover.cost[self.taken].sum())
-        program = _Program(self.part, self.left)
+        program = Program(self.part, self.left)
         names = len(self.part.cost)
         if self.whole:  # half a unit from any sum: the solver errs if a sum is within rounding of a limit
             program.add(self.part.cost, -np.inf, self.limit - base + 0.5)
         goal = np.concatenate((self.part.cost, np.zeros(len(program.weight) - names)))
-        found, low = program.solved(goal, until)
+        self.tell("solver")
+        found, low = program.solved(goal, self.clock.left, lambda: self.tell("solver"))
         if found is not None:
             self.offer(found)
         self.least = max(self.least, base + low)
 
-    def break_tie(self, until: float) -> None:
+    def break_tie(self) -> None:
         """Search a choice that costs as much as the best one and frees more."""
-        program = _Program(self.cover, self.need)
+        program = Program(self.cover, self.need)
         program.add(self.cover.cost, -np.inf, self.cost + SLIGHT)
-        found, _ = program.solved(-program.weight, until)
+        found, _ = program.solved(-program.weight, self.clock.left)
         if found is None or self.cover.cost[found].sum() > self.cost * (1 + SLIGHT):
             return
         if self.cover.freed(found) > self.cover.freed(self.best):
             self.best = found
-
-
-class _Program:
-    """Variables: whether each name is dropped, then how much of each class with several names goes."""
-
-    def __init__(self, cover: Cover, need: int) -> None:
-        self.cover, self.need = cover, need
-        names, several = len(cover.cost), cover.number > 1
-        own = np.bincount(
-            cover.member[~several[cover.of_pair]], weights=cover.size[~several].astype(float), minlength=names
-        )
-        self.weight = np.concatenate((own, cover.size[several])) / need
-        enough = np.minimum(self.weight, 1.0)  # more than needed does not help, and huge values lose precision
-        place = names + np.cumsum(several) - 1
-        pair = several[cover.of_pair]
-        below, above = place[cover.of_pair[pair]], cover.member[pair]
-        row = np.arange(len(below))
-        entries = (np.repeat([1.0, -1.0], len(row)), (np.tile(row, 2), np.concatenate((below, above))))
-        order = coo_array(entries, shape=(len(row), len(self.weight))).tocsr()
-        self.rows = [LinearConstraint(order, -np.inf, 0)] if len(row) else []
-        self.rows.append(LinearConstraint(enough[None, :], 1 - SLIGHT, np.inf))
-
-    def add(self, of_names: Floats, low: float, high: float) -> None:
-        """Constrain a sum over the names to a range."""
-        row = np.zeros((1, len(self.weight)))
-        row[0, : len(of_names)] = of_names
-        self.rows.append(LinearConstraint(row, low, high))
-
-    def solved(self, goal: Floats, until: float) -> tuple[Bools | None, float]:
-        """Return the names with the least `goal`, if there are any and time allows, and a bound of that goal.
-
-        The solver rounds. If its choice frees too little, that choice is excluded and the solver runs again.
-        """
-        names = len(self.cover.cost)
-        low = -np.inf
-        while (seconds := until - monotonic()) > 0:
-            done = milp(
-                goal,
-                integrality=np.arange(len(goal)) < names,
-                bounds=Bounds(0, 1),
-                constraints=self.rows,
-                options={"time_limit": seconds, "mip_rel_gap": 0},
-            )
-            if done.status == INFEASIBLE:
-                return None, np.inf
-            proven = done.fun if done.status == OPTIMAL else done.mip_dual_bound
-            low = max(low, -np.inf if proven is None else float(proven))
-            if done.x is None:
-                return None, low
-            dropped = done.x[:names] > 0.5  # noqa: PLR2004 (0 or 1, nearly)
-            if self.cover.freed(dropped) >= self.need:
-                return dropped, low
-            self.add((~dropped).astype(float), 1, np.inf)
-        return None, low
 
 
 def _dear(cover: Cover, need: int) -> Bools:

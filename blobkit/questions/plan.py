@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "plan"]
 
 SECONDS = 30.0
+LAST = 0.3
+"""The time of the last step, relative to that of the step before the search: measured, .2 at a million blobs."""
 REASONS_SHOWN = 3
 NOTICES_SHOWN = 3
 
@@ -280,14 +282,16 @@ def plan(  # noqa: PLR0913 (the options are keyword-only)
         say("names")
         found = rules(snapshot, keep, older_than, keep_last)
         say("bytes that names share")
+        begun = monotonic()
         made = cover_of(found, costs(found.names, found.candidates, cost))
         keepers = found.keepers()
         if needed is None:
             choice = Choice(found.candidates & (keepers < 0), 0.0)
         elif needed <= made.possible:
-            choice = cheapest(made, needed, deadline - monotonic(), say)
+            last = LAST * (monotonic() - begun)
+            choice = cheapest(made, needed, deadline - last - monotonic(), say)
         else:
-            raise infeasible(found, needed, made.possible)
+            raise infeasible(found, needed, made.possible, lambda: monotonic() >= deadline, say)
         say("freed blobs")
         tags = tuple(found.names.frame.index[choice.dropped])
         gone = _preview(snapshot, tags)

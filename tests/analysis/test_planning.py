@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from blobkit.analysis import covers, planning
+from blobkit.analysis import covers, planning, programs
 from blobkit.analysis.cover_kernels import balanced, reduced
 from blobkit.analysis.covers import Cover, bound, cover
 from blobkit.analysis.planning import cheapest
@@ -123,13 +124,11 @@ def test_kernels_compiled_and_plain_agree(seed: int) -> None:
     cost = np.maximum(found.cost, 0.5)
     args = (found.start, found.member, begin, classes, found.size, cost, need)
     assert (reduced.plain(*args) == reduced.compiled(*args)).all()
-    even = np.bincount(found.member, (found.size / found.number)[found.of_pair], len(cost))
-    args = (found.start, found.member, found.size, cost, even, 0, 20)
+    even = (found.size / found.number)[found.of_pair]
+    args = (found.start, found.member, found.size, cost, even, 20)
     apportioned = balanced.plain(*args)
     assert np.allclose(apportioned, balanced.compiled(*args))
-    assert apportioned.sum() == pytest.approx(found.size.sum())
-    in_steps = balanced.plain(*args[:4], balanced.plain(*args[:-1], 7), 7, 20)
-    assert (in_steps == apportioned).all()
+    assert np.bincount(found.of_pair, apportioned) == pytest.approx(found.size)
 
 
 def test_names_in_the_same_classes_become_one() -> None:
@@ -141,12 +140,13 @@ def test_names_in_the_same_classes_become_one() -> None:
 
 
 def test_what_is_never_dropped_and_what_is_dropped_anyway() -> None:
-    part, names, free = made([1, 1, 1, 1], (10, [0]), (5, [0, 1]), (7, [1, 2]), (9, [3])).without(
+    part, names, pairs, free = made([1, 1, 1, 1], (10, [0]), (5, [0, 1]), (7, [1, 2]), (9, [3])).without(
         np.array([False, False, True, False]), np.array([True, False, False, False])
     )
     assert free == 10
     assert names.tolist() == [1, 3]
     assert part.size.tolist() == [5, 9]
+    assert pairs.tolist() == [False, False, True, False, False, True]
 
 
 def test_what_costs_nothing_is_dropped_where_it_is_needed_only() -> None:
@@ -241,6 +241,7 @@ def test_whenever_the_time_runs_out_the_answer_frees_enough_and_the_gap_is_true(
 ) -> None:
     """The clock goes on by one whenever it is looked at."""
     monkeypatch.setattr(covers, "STEP", 0)
+    monkeypatch.setattr(programs, "INSTANT", 1e6)
     gaps = []
     for seed in range(40):
         found, classes, need = drawn(seed)
@@ -260,5 +261,63 @@ def test_the_search_says_what_it_does() -> None:
     said: list[str] = []
     cheapest(found, 15, SECONDS, said.append)
     assert said[0] == "a first choice"
-    assert "bound, 100 of 100 rounds" in said
-    assert said[-1] == "solver"
+    assert said[1] == "bound, 6 rounds"
+    assert said[-1].startswith("solver, gap ")
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """The processes that the solver starts, as it solves nothing in this process."""
+    made, popen = [], subprocess.Popen
+
+    def noted(command: list[str], **options: object) -> subprocess.Popen[bytes]:
+        made.append(popen(command, **options))  # type: ignore[call-overload]
+        return made[-1]
+
+    monkeypatch.setattr(programs, "PAIRS_HERE", 0)
+    monkeypatch.setattr(programs.subprocess, "Popen", noted)
+    return made
+
+
+def program() -> tuple[programs.Program, NDArray[np.float64]]:
+    found = made([1, 1, 2, 3], (10, [0, 1]), (10, [1, 2]), (10, [2, 3]), (10, [0, 3]))
+    return programs.Program(found, 15), np.array([1, 1, 2, 3, 0, 0, 0, 0.0])
+
+
+@pytest.mark.slow
+def test_another_process_solves_the_same(started: list[subprocess.Popen[bytes]]) -> None:
+    it, goal = program()
+    dropped, low = it.solved(goal, lambda: HANG)
+    assert dropped is not None
+    assert (dropped.tolist(), low, len(started)) == ([True, True, True, False], 4, 1)
+    assert started[0].returncode is not None
+
+
+def test_the_other_process_ends_with_the_time(started: list[subprocess.Popen[bytes]]) -> None:
+    it, goal = program()
+    clock = itertools.chain([HANG] * 4, itertools.repeat(0))
+    assert it.solved(goal, lambda: next(clock)) == (None, -np.inf)
+    assert [process.poll() is not None for process in started] == [True]
+
+
+def test_the_other_process_ends_with_an_interrupt(
+    started: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(programs, "TICK", 0)
+    it, goal = program()
+    with pytest.raises(KeyboardInterrupt):
+        it.solved(goal, lambda: HANG, interrupted)
+    assert [process.poll() is not None for process in started] == [True]
+
+
+def test_a_process_that_fails_finds_nothing(
+    started: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for executable in ("/usr/bin/false", "/nowhere"):
+        monkeypatch.setattr(programs.sys, "executable", executable)
+        it, goal = program()
+        assert it.solved(goal, lambda: HANG) == (None, -np.inf)
+    assert len(started) == 1

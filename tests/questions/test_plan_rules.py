@@ -252,6 +252,9 @@ def test_what_rules_cost() -> None:
     )
     assert message.endswith("70 B if nothing were spared")
     assert "\n" not in message
+    with pytest.raises(blobkit.InfeasiblePlanError) as hasty:
+        blobkit.plan(snapshot, free="1kB", keep=["a:4", "b:*"], older_than="30d", time_limit=0)
+    assert str(hasty.value).endswith("not tried: 3 rules, 70 B if nothing were spared")
 
 
 @pytest.mark.parametrize(

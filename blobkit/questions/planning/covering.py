@@ -12,11 +12,13 @@ from blobkit.analysis.dominators import leaked
 from blobkit.analysis.reach import closure
 from blobkit.errors import Hint, InfeasiblePlanError
 from blobkit.present.cells import NAME_SHOWN
-from blobkit.render import human_bytes, join_some, truncate
+from blobkit.render import count, human_bytes, join_some, truncate
 from blobkit.snapshot.sets import both, unique
 from blobkit.snapshot.tables import ids, numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from blobkit.analysis.covers import Cover
@@ -50,12 +52,30 @@ def _alone(found: Rules, dropped: Bools) -> Bools:
     return closure(conservative_graph(snapshot), unique(np.concatenate(held)).astype(np.int32)) < 0
 
 
-def infeasible(found: Rules, needed: int, possible: int) -> InfeasiblePlanError:
-    """Return the error with the possible bytes, and how many more without each of the strictest rules."""
-    held = [(_more(found, reason, possible), reason) for reason in list(found.spared)[:REASONS_TRIED]]
-    costly = [(f"{human_bytes(more)} more", why) for more, why in sorted(held)[::-1] if more][:REASONS_SHOWN]
+def infeasible(
+    found: Rules,
+    needed: int,
+    possible: int,
+    is_over: Callable[[], bool] = lambda: False,
+    say: Callable[[str], object] = lambda _: None,
+) -> InfeasiblePlanError:
+    """Return the error with the possible bytes, and the additional bytes without each of the strictest rules.
+
+    Rules are tried until `is_over`; how many are not tried is told. `say` is called with a text for each.
+    """
+    say("no rules")
     freely = _possible(found, np.ones(len(found.names.frame), np.bool_))
-    spared = [f"{human_bytes(freely)} if nothing were spared"] if found.spared else []
+    held: list[tuple[int, str]] = []
+    reasons = [reason for reason, which in found.spared.items() if len(which)]
+    for reason in reasons[:REASONS_TRIED]:
+        if is_over():
+            break
+        say(f"without rule {len(held) + 1} of {len(reasons)}")
+        held.append((_more(found, reason, possible), reason))
+    untried = len(reasons) - len(held)
+    costly = [(f"{human_bytes(more)} more", why) for more, why in sorted(held)[::-1] if more][:REASONS_SHOWN]
+    spared = [f"not tried: {count(untried, 'rule')}"] if untried else []
+    spared += [f"{human_bytes(freely)} if nothing were spared"] if found.spared else []
     steps = [
         join_some([*(f"{more} without {_rule(why, shell=shell)}" for more, why in costly), *spared])
         for shell in (False, True)
