@@ -14,6 +14,7 @@ from blobkit.digest import hash_for_label
 from blobkit.methods import answer_with
 from blobkit.model import Descriptor, Freed
 from blobkit.protocols import (
+    draw_answers_with,
     open_addresses_with,
     open_sources_with,
     summarise_with,
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from typing import Any
+
+    from matplotlib.axes import Axes
 
     from blobkit.connect import scan
     from blobkit.errors import *  # noqa: F403 (all of them, as `__getattr__` gives them)
@@ -179,6 +182,10 @@ def _script(preview: object, tool: str | None, *, heading: Sequence[str] = ()) -
     return import_module("blobkit.scripts.script").script(preview, tool, heading=heading)  # type: ignore[no-any-return]
 
 
+def _draw(answer: object, ax: Axes | None) -> Axes:
+    return import_module("blobkit.views.plots").draw(answer, ax)  # type: ignore[no-any-return]
+
+
 def _survey(x: SupportsSnapshot | Address) -> Snapshot:
     return import_module("blobkit.connect").surveyed(x)  # type: ignore[no-any-return]
 
@@ -197,3 +204,4 @@ open_addresses_with(_open)
 survey_with(_survey)
 open_sources_with(_source)
 write_scripts_with(_script)
+draw_answers_with(_draw)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
+    from matplotlib.axes import Axes
+
     from blobkit.digest import Digest
     from blobkit.model import Stamp
     from blobkit.present.sections import SupportsSections
@@ -35,6 +37,8 @@ __all__ = [
     "as_snapshot",
     "as_source",
     "as_surveyed",
+    "draw_answers_with",
+    "drawn",
     "open_addresses_with",
     "open_sources_with",
     "summarise_with",
@@ -59,6 +63,7 @@ class SupportsSnapshot(Protocol):
 _openers: list[Callable[[Address], Snapshot]] = []
 _surveyors: list[Callable[[SupportsSnapshot | Address], Snapshot]] = []
 _writers: list[Callable[..., str]] = []
+_drawers: list[Callable[[object, Axes | None], Axes]] = []
 _summarisers: list[Callable[[SupportsSnapshot], SupportsSections]] = []
 
 
@@ -101,6 +106,16 @@ def write_scripts_with(writer: Callable[..., str]) -> None:
 def write_script(preview: object, tool: str | None, heading: Sequence[str] = ()) -> str:
     """Return the script that carries out a preview with `tool`; the lines of `heading` come first."""
     return _writers[0](preview, tool, heading=heading)
+
+
+def draw_answers_with(drawer: Callable[[object, Axes | None], Axes]) -> None:
+    """Set the function that draws an answer, so that questions need not import views."""
+    _drawers[:] = [drawer]
+
+
+def drawn(answer: object, ax: Axes | None) -> Axes:
+    """Return the axes with the picture of an answer: `ax`, or those of a new figure."""
+    return _drawers[0](answer, ax)
 
 
 SUMMED = 200_000

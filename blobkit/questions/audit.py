@@ -14,7 +14,7 @@ from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, columns_table
-from blobkit.protocols import as_snapshot, as_surveyed
+from blobkit.protocols import as_snapshot, as_surveyed, drawn
 from blobkit.questions.columns import categorical, keys, times
 from blobkit.questions.findings.checks import findings
 from blobkit.questions.findings.finding import FIGURES, FINDINGS, SEVERITIES
@@ -27,6 +27,8 @@ from blobkit.render import abbreviate, choices, count, human_bytes, truncate
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
+
+    from matplotlib.axes import Axes
 
     from blobkit.present.sections import Table
     from blobkit.protocols import Address, SupportsSnapshot
@@ -118,6 +120,10 @@ class Audit(Answer):
         untagged manifests of a registry are not garbage for it: `simulate_deref(x, untagged=True).script()` drops them.
         """
         return collector_script(self.snapshot, tool)
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Return axes with a bar for each finding, of its bytes, on `ax` or on a new figure."""
+        return drawn(self, ax)
 
     def to_dict(self) -> dict[str, object]:
         """Return the answer as plain values that JSON can hold."""

@@ -15,7 +15,7 @@ from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
-from blobkit.protocols import as_snapshot
+from blobkit.protocols import as_snapshot, drawn
 from blobkit.questions.columns import categorical, keys, tags, words
 from blobkit.questions.inputs.grouping import OF_PINS, held, named_by
 from blobkit.render import count, join_some, signed_bytes, truncate
@@ -25,6 +25,7 @@ from blobkit.snapshot.tables import codes, ids, index_in
 if TYPE_CHECKING:
     from typing import TypeVar
 
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
     from blobkit.protocols import Address, SupportsSnapshot
@@ -154,6 +155,10 @@ class Diff(Answer):
     def __bool__(self) -> bool:
         """Return whether any blob or name changed."""
         return len(self) > 0 or len(self.tags) > 0
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Return axes with a bar for each cause: bytes that came, went or changed, on `ax` or on a new figure."""
+        return drawn(self, ax)
 
     def to_dict(self) -> dict[str, object]:
         """Return the answer as plain values that JSON can hold."""

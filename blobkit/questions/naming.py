@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["described"]
 
 
-def described(snapshot: Snapshot, nodes: NDArray[np.integer]) -> list[str]:
+def described(snapshot: Snapshot, nodes: NDArray[np.int32]) -> list[str]:
     """Return for each of these nodes its kind and `first_tag`, or, if no name reaches it, the start of its digest.
 
     A node that its first tag names is called by that tag alone.
     """
-    nodes = nodes.astype("int32")
     rows = first_rows(snapshot)[nodes]
     names = snapshot.pins["name"].take(rows.clip(min=0)).to_pylist() if snapshot.pins.num_rows else [None] * len(nodes)
     pinned = ids(snapshot.pins["node"])

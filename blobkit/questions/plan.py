@@ -18,7 +18,7 @@ from blobkit.present.answer import Answer
 from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.progress import staged
-from blobkit.protocols import as_snapshot, write_script
+from blobkit.protocols import as_snapshot, drawn, write_script
 from blobkit.questions.headline import as_promised, headline, waits
 from blobkit.questions.inputs.targets import PinSelection, flattened, resolve
 from blobkit.questions.planning.candidates import Rules, costs, rules
@@ -31,6 +31,7 @@ from blobkit.render import abbreviate, count, human_bytes, join_some, truncate
 from blobkit.snapshot.pins import pin_labels
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
     from blobkit.analysis.covers import Cover
@@ -148,6 +149,10 @@ class Plan(Answer):
     def __len__(self) -> int:
         """Return the number of names to drop."""
         return len(self.tags)
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Return axes with the bytes that go, by repository, and the goal as a line, on `ax` or on a new figure."""
+        return drawn(self, ax)
 
     def to_dict(self) -> dict[str, object]:
         """Return the answer as plain values that JSON can hold."""

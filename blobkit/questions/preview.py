@@ -18,7 +18,7 @@ from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.plain import records
 from blobkit.present.sections import ROWS_SHOWN
-from blobkit.protocols import as_snapshot, write_script
+from blobkit.protocols import as_snapshot, drawn, write_script
 from blobkit.questions.collecting import Collected, Collection, collected, collection_of, waiting
 from blobkit.questions.columns import keys, levels_frame, objects
 from blobkit.questions.deletion import Deletion
@@ -35,6 +35,7 @@ from blobkit.snapshot.tables import codes, ids
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
     from blobkit.analysis.removal import Removal
@@ -258,6 +259,10 @@ class Preview(Answer):
     def __len__(self) -> int:
         """Return the number of blobs that would be freed."""
         return len(self.nodes)
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Return axes with the picture of the answer: `blobkit.plot.cascade`, on `ax` or on a new figure."""
+        return drawn(self, ax)
 
     def to_dict(self) -> dict[str, object]:
         """Return the answer as plain values that JSON can hold."""

@@ -12,12 +12,14 @@ from blobkit.analysis.groups import classes, pairs
 from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
-from blobkit.protocols import as_snapshot
+from blobkit.protocols import as_snapshot, drawn
 from blobkit.questions.inputs.grouping import MORE, SPECIAL, beside, held, named_by, partition
 from blobkit.render import count, human_bytes, truncate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from matplotlib.axes import Axes
 
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.inputs.grouping import By, Held
@@ -67,6 +69,10 @@ class Sharing(Answer):
     @property
     def _several(self) -> pd.Series:
         return self.frame["groups"].map(len) > 1
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Return axes with the picture of the answer: `blobkit.plot.sharing`, on `ax` or on a new figure."""
+        return drawn(self, ax)
 
     def to_dict(self) -> dict[str, object]:
         """Return the answer as plain values that JSON can hold."""

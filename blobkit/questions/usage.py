@@ -13,11 +13,13 @@ from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
-from blobkit.protocols import as_snapshot
+from blobkit.protocols import as_snapshot, drawn
 from blobkit.questions.inputs.grouping import OF_BLOBS, SPECIAL, UNKNOWN, beside, held, named_by, partition
 from blobkit.render import count, human_bytes, truncate
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.inputs.choosing import Where
     from blobkit.questions.inputs.grouping import By
@@ -55,6 +57,10 @@ class Usage(Answer):
     def bytes(self) -> int:
         """The stored bytes: the sum of `split`."""
         return self.snapshot.bytes
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Return axes with a bar for each group, its own bytes and those shared, on `ax` or on a new figure."""
+        return drawn(self, ax)
 
     def to_dict(self) -> dict[str, object]:
         """Return the answer as plain values that JSON can hold."""

@@ -47,13 +47,22 @@ HALF, TOP = 1.5, 0.4
 NARROW, SMALLER = 420.0, 0.8
 HATCH, ROUNDED = 5.0, 0.01
 GOES, STAYS = {False: "#D55E00", True: "#FF8A3D"}, {False: "#0072B2", True: "#56B4E9"}
-SHAPES = {"circle": ("o", 1.0), "square": ("s", 0.886), "diamond": ("D", 0.8), "triangle": ("^", 1.15), "cross": ("P", 1.0), "hexagon": ("h", 1.1), "pentagon": ("p", 1.15), "star": ("*", 1.4)}
+SHAPES = {
+    "circle": ("o", 1.0),
+    "square": ("s", 0.886),
+    "diamond": ("D", 0.8),
+    "triangle": ("^", 1.15),
+    "cross": ("P", 1.0),
+    "hexagon": ("h", 1.1),
+    "pentagon": ("p", 1.15),
+    "star": ("*", 1.4),
+}
 """Marks, and the factor of their width by which their areas are equal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """A mark with its middle at `x`, `y`, the area of a circle of this `width` in points; `several` has one behind it."""
+    """A mark with its middle at `x`, `y`, as large as a circle of this `width` in points; `several`: a double one."""
 
     x: float
     y: float
@@ -114,19 +123,26 @@ class Canvas:
         self.width = width
         self._lines, self._size = self._wrapped()
         self._grey = self._drawn()
-        head = (len(self._lines) - 1) * self._size * LINE + (len(self._grey) * self.font * LINE + 5 if self._grey else 0)
+        head = (len(self._lines) - 1) * self._size * LINE + (
+            len(self._grey) * self.font * LINE + 5 if self._grey else 0
+        )
         self.height = height if self.own else max(self._whole - head, 1)
         if self.own:
             top = self._size * LINE + MARGIN
             whole = (width + 2 * MARGIN, self.height + head + top + MARGIN)
             self.figure.set_size_inches(whole[0] / POINTS, whole[1] / POINTS)
-            self.ax.set_position((MARGIN / whole[0], MARGIN / whole[1], width / whole[0], 1 - (top + MARGIN) / whole[1]))
+            self.ax.set_position(
+                (MARGIN / whole[0], MARGIN / whole[1], width / whole[0], 1 - (top + MARGIN) / whole[1])
+            )
         self.ax.set_xlim(0, width)
         self.ax.set_ylim(self.height, -head)
 
     def mixed(self, colour: str, share: float) -> str:
         """Return a colour, thinned with that of the ground."""
-        return to_hex([share * a + (1 - share) * b for a, b in zip(to_rgb(colour), to_rgb(self.ground), strict=True)])
+        red, green, blue = (
+            share * a + (1 - share) * b for a, b in zip(to_rgb(colour), to_rgb(self.ground), strict=True)
+        )
+        return to_hex((red, green, blue))
 
     def measure(self, text: str, size: float | None = None, *, bold: bool = False) -> float:
         """Return the width of a text, in points."""
@@ -226,15 +242,21 @@ class Canvas:
         how = self._face(colour, hatched=hatched, thin=min(width, height) < HATCH)
         self.ax.add_patch(Rectangle((x, top), width, height, linewidth=edge, zorder=2, **how))
 
-    def area(self, points: Sequence[tuple[float, float]], *, colour: str, hatched: bool = False, edge: float = 0) -> None:
+    def area(
+        self, points: Sequence[tuple[float, float]], *, colour: str, hatched: bool = False, edge: float = 0
+    ) -> None:
         """Fill the inside of a closed line."""
         how = self._face(colour, hatched=hatched)
         self.ax.add_patch(Polygon(points, closed=True, linewidth=edge, zorder=2, **how))
 
-    def line(self, xs: Sequence[float], ys: Sequence[float], *, colour: str = "", width: float = 0.6, dashed: bool = False) -> None:
+    def line(
+        self, xs: Sequence[float], ys: Sequence[float], *, colour: str = "", width: float = 0.6, dashed: bool = False
+    ) -> None:
         """Draw a line through these points."""
         style = "--" if dashed else "-"
-        self.ax.plot(xs, ys, color=colour or self.faint, linewidth=width, linestyle=style, zorder=2.5, marker="", clip_on=False)
+        self.ax.plot(
+            xs, ys, color=colour or self.faint, linewidth=width, linestyle=style, zorder=2.5, marker="", clip_on=False
+        )
 
     def done(self) -> Axes:
         """Write the heading, and return the axes."""
@@ -290,14 +312,18 @@ class Canvas:
         return [*lines[: most - 1], last], size
 
     def _broken(self, text: str, size: float) -> list[str]:
-        """Return a text in lines that fit, broken at spaces."""
-        lines = [""]
+        """Return a text in lines that fit, broken at spaces; widths are those of the words at the usual size."""
+        room, space = (
+            self.width / size * self._base * 0.99,
+            self.measure("n n", self._base) - self.measure("nn", self._base),
+        )
+        lines, used = [""], 0.0
         for word in text.split(" "):
-            longer = f"{lines[-1]} {word}".strip()
-            if self.measure(longer, size, bold=True) <= self.width:
-                lines[-1] = longer
+            wide = self.measure(word, self._base, bold=True)
+            if lines[-1] and used + space + wide <= room:
+                lines[-1], used = f"{lines[-1]} {word}", used + space + wide
             else:
-                lines += [self.fitted(word, self.width, size, bold=True)]
+                lines, used = [*lines, word if wide <= room else self.fitted(word, self.width, size, bold=True)], wide
         return [line for line in lines if line] or [""]
 
     def _drawn(self) -> list[str]:

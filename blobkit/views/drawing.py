@@ -1,46 +1,38 @@
-"""Layout of a picture, in points: marks with labels in columns, bars with labels in rows."""
+"""Layout of a graph, in points: marks with labels in columns, and links between them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from math import log10, sqrt
 from typing import TYPE_CHECKING
 
-from blobkit.render import human_bytes
 from blobkit.views.canvas import Curve, Dot
 from blobkit.views.layers import columns, stacked
-from blobkit.views.scene import MARKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from blobkit.views.canvas import Canvas
     from blobkit.views.folding import Folded, Group
-    from blobkit.views.waterfall import Step
 
-__all__ = ["COLOURS", "draw_folded", "draw_steps", "rows_that_fit"]
+__all__ = ["SHAPES", "draw_folded", "rows_that_fit"]
 
-COLOURS = {
-    "index": "#AA3377",
-    "manifest": "#4488CC",
-    "config": "#CCBB44",
-    "layer": "#2E9B52",
-    "artifact": "#EE7733",
-    "blob": "#66BBDD",
-    "snapshot": "#CC6688",
-    "unknown": "#B08050",
-    "virtual node": "#8888CC",
-    "absent": "#DD4444",
+SHAPES = {
+    "index": "diamond",
+    "manifest": "circle",
+    "config": "triangle",
+    "layer": "square",
+    "artifact": "pentagon",
+    "virtual node": "cross",
+    "absent": "star",
 }
-"""A colour for each mark: distinct for colour-blind readers, visible on white and on black."""
+"""A shape for each kind; all others are hexagons. The label has the kind as a word, too."""
 
-GREY, REACHED = "#999999", "#7F93AD"
-LINE, ROW = 1.5, 2.1
+LINE = 1.5
 DOT = (4.5, 30.0)
 GUTTER, GAP = (44.0, 130.0), 5.0
-LABEL, LAST_LABEL, BAR_TEXT = 230.0, 420.0, 460.0
-NAME, NOTE = 0.4, 0.45
+LABEL, LAST_LABEL = 230.0, 420.0
+NAME, NOTE, BRIEF = 0.4, 0.45, 100.0
 SMALLER, STRETCH = 0.75, 1.4
 NARROWEST, WIDEST, LOWEST = 460.0, 1080.0, 70.0
 MANY_LINKS = 80
@@ -67,34 +59,30 @@ class _Column:
 
 
 def rows_that_fit(canvas: Canvas) -> int:
-    """Return the number of marks that fit above each other, with a legend below."""
-    line = canvas.font * LINE
-    return max(int(canvas.height / line) - 2, 4)
+    """Return the number of marks that fit above each other."""
+    return max(int(canvas.height / (canvas.font * LINE)), 4)
 
 
 def draw_folded(canvas: Canvas, folded: Folded) -> None:
-    """Draw groups in layers from left to right, their links, and a legend below."""
+    """Draw groups in layers from left to right, and their links."""
     line = canvas.font * LINE
     groups, links = folded.groups, folded.links
     dots = _diameters(groups, DOT[1] if canvas.own else min(DOT[1], canvas.height / 8))
     found = columns([group.layer for group in groups], links, [group.bytes for group in groups])
     y, tall = stacked(found, links, [max(line, dot + 2) for dot in dots])
     placed = _columns(canvas, found, groups, dots)
-    entries = _legend(groups)
-    below = len(_flow(canvas, entries)) * line + line / 2
     if canvas.own:
-        canvas.resize(canvas.width, max(tall, LOWEST) + below)
-    room = canvas.height - below
-    stretch = min(room / tall, STRETCH)
-    y = {mark: (room - tall * stretch) / 2 + at * stretch for mark, at in y.items()}
+        canvas.resize(canvas.width, max(tall, LOWEST))
+    stretch = min(canvas.height / tall, STRETCH)
+    y = {mark: (canvas.height - tall * stretch) / 2 + at * stretch for mark, at in y.items()}
     _marks(canvas, placed, folded, dots, y)
-    _draw_legend(canvas, entries, room + line)
 
 
 def _diameters(groups: Sequence[Group], largest: float) -> list[float]:
     """Return the width of each mark: areas are bytes, with a visible minimum."""
     most = max(1, *(group.bytes for group in groups))
-    return [max(largest * sqrt(group.bytes / most), DOT[0]) for group in groups]
+    least = (DOT[0], DOT[0] * 1.4)
+    return [max(largest * sqrt(group.bytes / most), least[group.number > 1]) for group in groups]
 
 
 def _columns(
@@ -110,7 +98,7 @@ def _columns(
         canvas.resize(min(max(wanted, NARROWEST), WIDEST), canvas.height)
     else:
         room = canvas.width - fixed - GUTTER[0] / 2 * gutters
-        canvas.font *= min(max(room / sum(label), SMALLER), 1)
+        canvas.font = max(canvas.font * min(max(room / sum(label), SMALLER), 1), canvas.least)
         label = _labels(canvas, found, groups)
     least = GUTTER[0] if canvas.own else GUTTER[0] / 2
     label = _shared(label, canvas.width - fixed - least * gutters)
@@ -162,7 +150,8 @@ def _marks(
                 column.x + column.dot / 2,
                 y[mark],
                 dots[mark],
-                GREY if folded.groups[mark].state == "kept" else COLOURS[folded.groups[mark].mark],
+                _colour(canvas, folded.groups[mark]),
+                SHAPES.get(folded.groups[mark].mark, "hexagon"),
                 several=folded.groups[mark].number > 1,
                 hollow=folded.groups[mark].state == "garbage",
             )
@@ -177,6 +166,17 @@ def _marks(
     canvas.curves(curves, 0.5 if len(curves) <= MANY_LINKS else 0.3)
 
 
+def _brief(canvas: Canvas, group: Group, room: float) -> str:
+    """Return what fits: all but the note, the name, what it is; the name is shortened last."""
+    name = group.name or group.amount.partition(",")[0]
+    return next((text for text in (_what(group), name) if canvas.measure(text) <= room), canvas.fitted(name, room))
+
+
+def _colour(canvas: Canvas, group: Group) -> str:
+    """Return the colour of what happens: it goes, it stays, or it is not asked about."""
+    return {"freed": canvas.goes, "live": canvas.stays, "kept": canvas.stays}.get(group.state, canvas.grey)
+
+
 def _width(number: int) -> float:
     return 0.6 + 0.5 * log10(number)
 
@@ -185,6 +185,8 @@ def _label(canvas: Canvas, group: Group, column: _Column, y: float) -> float:
     """Write the label and the note of a mark, shortened to the column; return the end of the text."""
     what, note = _what(group), group.note
     room = column.label - 1
+    if room < BRIEF:
+        what, note = _brief(canvas, group, room), ""
     if note and canvas.measure(_text(group)) > room:
         note = canvas.fitted(note, max(room * NOTE, room - canvas.measure(what + "   ")))
     note_room = canvas.measure("   " + note) if note else 0
@@ -193,68 +195,9 @@ def _label(canvas: Canvas, group: Group, column: _Column, y: float) -> float:
         name_room = max(room - note_room - canvas.measure(amount), (room - note_room) * NAME)
         what = canvas.fitted(group.name, name_room) + amount
     what = canvas.fitted(what, room - note_room)
-    canvas.write(column.text, y, what, faint=group.state == "kept")
+    canvas.write(column.text, y, what, colour=canvas.faint if group.state in {"kept", "above"} else "", halo=True)
     end = column.text + canvas.measure(what)
     if note:
-        canvas.write(end + canvas.measure("   "), y, note, faint=True)
+        canvas.write(end + canvas.measure("   "), y, note, colour=canvas.faint, halo=True)
         end += note_room
     return end + 3
-
-
-def _legend(groups: Sequence[Group]) -> list[tuple[Dot | None, str]]:
-    """Return the entries of the legend: a mark or None, and text."""
-    shown = {group.mark for group in groups if group.state != "kept"}
-    small = DOT[0] * 1.6
-    entries: list[tuple[Dot | None, str]] = [(Dot(0, 0, small, COLOURS[mark]), mark) for mark in MARKS if mark in shown]
-    if any(group.state == "kept" for group in groups):
-        entries.append((Dot(0, 0, small, GREY), "stays"))
-    if any(group.state == "garbage" for group in groups):
-        entries.append((Dot(0, 0, small, GREY, hollow=True), "not reached"))
-    if any(group.number > 1 for group in groups):
-        entries.append((Dot(0, 0, small, GREY, several=True), "several folded"))
-    return [*entries, (None, f"area: bytes, the largest {human_bytes(max(group.bytes for group in groups))}")]
-
-
-def _flow(canvas: Canvas, entries: Sequence[tuple[Dot | None, str]]) -> list[list[tuple[float, Dot | None, str]]]:
-    """Return the entries of a legend in lines, each with its place."""
-    lines: list[list[tuple[float, Dot | None, str]]] = [[]]
-    x = 0.0
-    for dot, text in entries:
-        wide = (12 if dot else 0) + canvas.measure(text) + 16
-        if x and x + wide - 16 > canvas.width:
-            lines.append([])
-            x = 0.0
-        lines[-1].append((x, dot, text))
-        x += wide
-    return lines
-
-
-def _draw_legend(canvas: Canvas, entries: Sequence[tuple[Dot | None, str]], y: float) -> None:
-    for line in _flow(canvas, entries):
-        canvas.dots([Dot(x + 4, y, dot.width, dot.colour, dot.several, dot.hollow) for x, dot, _ in line if dot])
-        for x, dot, text in line:
-            canvas.write(x + (12 if dot else 0), y, canvas.fitted(text, canvas.width - x), faint=True)
-        y += canvas.font * LINE
-
-
-def draw_steps(canvas: Canvas, steps: Sequence[Step]) -> None:
-    """Draw bars from top to bottom, each from the end of the previous one, with names before and text after."""
-    names = [canvas.measure(step.name) for step in steps]
-    texts = [min(canvas.measure(step.text), BAR_TEXT) for step in steps]
-    if canvas.own:
-        width = min(max(max(names) + 300 + max(texts), NARROWEST), WIDEST)
-        canvas.resize(width, canvas.font * ROW * len(steps))
-    row = min(canvas.height / len(steps), canvas.font * 3)
-    left = min(max(names), canvas.width * 0.3) + 8
-    area = canvas.width - left - min(max(texts) + 10, (canvas.width - left) * 0.62)
-    scale = area / max(steps[0].bytes, 1)
-    ends = []
-    for i, step in enumerate(steps):
-        y, x, end = (i + 0.5) * row, left + step.start * scale, left + (step.start + step.bytes) * scale
-        colour = {"reached": REACHED, "kept": GREY}.get(step.state) or COLOURS[step.kind]
-        canvas.bar(x, y, end - x, row * 0.66, colour=colour, hatched=step.state == "kept")
-        canvas.write(left - 8, y, canvas.fitted(step.name, left - 8), align="right", faint=True)
-        canvas.write(end + 6, y, canvas.fitted(step.text, canvas.width - end - 6))
-        ends.append((end if i else left, y))
-    for (x, top), (_, bottom) in pairwise(ends):
-        canvas.line(x, top + row * 0.33, bottom - row * 0.33)

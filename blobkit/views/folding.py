@@ -10,6 +10,7 @@ import numpy as np
 
 from blobkit.analysis.reach import live, sources
 from blobkit.questions.columns import tags
+from blobkit.questions.naming import described
 from blobkit.render import abbreviate, count, human_bytes, join_some
 from blobkit.snapshot.sets import union
 from blobkit.views.families import MOST, families
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Folded", "Group", "fold", "plural"]
 
-BIGGEST_ALONE = 10
+BIGGEST_ALONE, KEPT_ALONE = 10, 12
 FAMILIES_TRIED = (MOST, 12, 10, 8, 6, 5, 4, 3, 2, 1)
 FEW_FAMILIES = 5
 SMALL, BIG = 50, 100
@@ -73,7 +74,8 @@ def fold(scene: Scene, most: int = 60, rows: int = 60) -> Folded:
     Steps, in order: no folding; fold nodes with equal referrers; fold nodes with equal families of names, with fewer
     and fewer families (both keep the biggest blobs separate); fold by kind; one group for each layer and state.
     """
-    for choice in _keys(scene, most):
+    for key, known in _keys(scene, most):
+        choice = _few_kept(scene, key, known)
         first = np.unique(choice[0], return_index=True)[1]
         if len(first) <= most and np.bincount(scene.layer[first]).max(initial=0) <= rows:
             break
@@ -98,6 +100,22 @@ def _keys(scene: Scene, most: int) -> Iterator[tuple[Ints, Families | None]]:
         yield _key(base, coarse, alone=big if number > FEW_FAMILIES else big[:0]), known
     yield _key(base, np.zeros_like(base), alone=big[:0]), known
     yield scene.layer * len(STATES) + scene.state, known
+
+
+def _few_kept(scene: Scene, key: Ints, known: Families | None) -> tuple[Ints, Families | None]:
+    """Return the key, with kept nodes folded by the families that keep them if they are many: freed ones come first."""
+    kept = scene.state == STATES.index("kept")
+    if len(np.unique(key[kept])) <= KEPT_ALONE:
+        return key, known
+    known = known or families(scene.before, scene.after)
+    base = scene.layer * len(MARKS) + scene.mark
+    for number in FAMILIES_TRIED:
+        remain = known.remain[scene.nodes].astype(np.int64)
+        remain = np.where(np.bitwise_count(remain) > 1, -1, np.where(remain >= 1 << number, -2, remain))
+        folded = _key(base, remain, alone=np.empty(0, np.int64))
+        if len(np.unique(folded[kept])) <= KEPT_ALONE:
+            break
+    return np.where(kept, folded + key.max(initial=0) + 1, key), known
 
 
 def _key(base: NDArray[np.int32], other: NDArray[np.integer], *, alone: Ints) -> Ints:
@@ -187,14 +205,10 @@ def _group(scene: Scene, places: Ints, known: Families | None, note: str) -> Gro
 
 
 def _name(scene: Scene, places: Ints) -> str:
-    """Return the names of one node, else its digest without the common prefix."""
+    """Return the names of one node, else its kind and the first tag that has it."""
     node = scene.nodes[places]
     names = tags(scene.snapshot, node)[0]
-    return (
-        join_some([abbreviate(name) for name in names], 2)
-        if names
-        else abbreviate(scene.snapshot.key(node[0])).removeprefix("sha256:")
-    )
+    return join_some([abbreviate(name) for name in names], 2) if names else described(scene.snapshot, node)[0]
 
 
 def _family_name(scene: Scene, places: Ints, known: Families | None) -> str:
@@ -207,7 +221,7 @@ def _family_name(scene: Scene, places: Ints, known: Families | None) -> str:
 
 def _notes(scene: Scene, split: list[Ints], known: Families | None) -> list[str]:
     """Return for each kept group its referrers: names if all nodes have the same ones, else families."""
-    notes = [""] * len(split)
+    notes = ["garbage" if scene.state[places[0]] == STATES.index("garbage") else "" for places in split]
     kept = [i for i, places in enumerate(split) if scene.state[places[0]] == STATES.index("kept")]
     alone = [i for i in kept if known is None or len(split[i]) == 1]
     nodes = scene.nodes[[split[i][0] for i in alone]]

@@ -1,7 +1,7 @@
 """Text that the installed fonts can draw: in any script if a font has it, else as escapes; never a warning.
 
-Text is untrusted: control characters are shown as escapes. Right-to-left names are isolated, so that they do not reorder
-the text beside them.
+Text is untrusted: control characters are shown as escapes. Right-to-left names are isolated, so that they do not
+reorder the text beside them.
 """
 
 from __future__ import annotations
@@ -48,9 +48,11 @@ _FALLBACKS = (
     "Segoe UI Emoji",
     "Apple Symbols",
 )
-"""Fonts for scripts that the font of the style lacks, as systems have them; fonts of coloured bitmaps cannot be drawn."""
+"""Fonts for scripts that the font of the style lacks, as systems have them; coloured bitmaps cannot be drawn."""
 
-_RIGHT_TO_LEFT = re.compile(r"\S*[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]\S*")
+_RIGHT_TO_LEFT = re.compile(
+    r"\S*[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]\S*"
+)
 _ISOLATE, _END = "\u2068", "\u2069"
 _REORDERS = hasattr(ft2font, "__libraqm_version__")
 """Whether matplotlib lays out text from right to left; before 3.11 it draws all characters in their logical order."""

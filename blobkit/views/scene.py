@@ -17,6 +17,7 @@ from blobkit.questions.preview import Preview
 from blobkit.render import abbreviate, count, human_bytes, join_some
 from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import KINDS, STORED, codes, ids
+from blobkit.views.pictures.words import dropping
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MARKS", "STATES", "Scene", "scene"]
 
-STATES = ("live", "freed", "kept", "garbage")
-"""The states of nodes: freed or kept in a preview; else live or garbage."""
+STATES = ("live", "freed", "kept", "garbage", "above")
+"""The states of nodes: freed or kept in a preview; else live, garbage, or above the targets in question."""
 
 MARKS = (*KINDS, "virtual node", "absent")
 """The marks of nodes: the kind of a stored blob, or the reason why it is not one."""
@@ -96,7 +97,8 @@ def _preview(preview: Preview) -> Scene:
     state = np.where(freed, STATES.index("freed"), STATES.index("kept"))
     after = Referrers.after(snapshot, preview.dropped.rows, gone)
     stay = snapshot.graph.blob & inside & ~freed
-    title = f"{preview.title()}, leaves {_amount(snapshot, stay)}"
+    both = stay | (freed & snapshot.graph.blob)
+    title = dropping(preview, int(snapshot.graph.size[both].sum()), int(np.count_nonzero(both)))
     return _scene(snapshot, inside, state, dropped, title, after)
 
 
@@ -111,7 +113,8 @@ def _around(snapshot: Snapshot, target: Targets) -> Scene:
     above = inside & ~below & graph.blob
     if above.any():
         what += f"; what reaches it: {count(int(np.count_nonzero(above)), 'blob')}"
-    return _scene(snapshot, inside, _alive(snapshot), nodes, what)
+    state = np.where(inside & ~below & live(graph), STATES.index("above"), _alive(snapshot))
+    return _scene(snapshot, inside, state, nodes, what)
 
 
 def _whole(snapshot: Snapshot) -> Scene:

@@ -101,7 +101,12 @@ def _kept(found: Scene) -> Iterator[Step]:
         amount = f"{plural(len(nodes), kind)}, {human_bytes(size)}"
         names = _keepers(found, nodes)
         why = [f"needed by {join_some(names, many)}" if names else found.unnamed for many in (NAMES_SHOWN, 1)]
-        texts = (f"{amount}, {why[0]}", f"{human_bytes(size)}, {why[0]}", f"{human_bytes(size)}, {why[1]}", human_bytes(size))
+        texts = (
+            f"{amount}, {why[0]}",
+            f"{human_bytes(size)}, {why[0]}",
+            f"{human_bytes(size)}, {why[1]}",
+            human_bytes(size),
+        )
         yield Step(f"stays, {kind}", "stays", "kept", len(nodes), size, texts, several=len(names) > 1)
 
 

@@ -61,8 +61,11 @@ def folded(canvas: Canvas, bars: Sequence[Bar], most: int, noun: str, *, shared:
     return [*shown, Bar(f"{len(rest):,} more", parts, (f"{count(len(rest), noun)}, {size}", size))]
 
 
-def draw_bars(canvas: Canvas, bars: Sequence[Bar]) -> None:
-    """Draw bars from the same start; a figure of our own gets the height that they need."""
+def draw_bars(canvas: Canvas, bars: Sequence[Bar], goal: int = 0) -> None:
+    """Draw bars from the same start, and a line across the first at `goal` bytes.
+
+    A figure of our own gets the height that the bars need.
+    """
     if canvas.own:
         canvas.resize(canvas.width, canvas.font * ROW * len(bars))
     row = min(canvas.height / len(bars), canvas.font * ROW * 1.3)
@@ -74,6 +77,8 @@ def draw_bars(canvas: Canvas, bars: Sequence[Bar]) -> None:
             wide = part.bytes * scale
             canvas.block(x, y - row * THICK / 2, wide, row * THICK, colour=part.colour, hatched=part.hatched)
             x += wide
+        if goal and not i:
+            canvas.line([left + goal * scale] * 2, [0, row], colour=canvas.ink, width=1.6)
         canvas.write(left - GAP, y, canvas.fitted(bar.name, left - GAP), align="right")
         canvas.write(x + GAP, y, _shown(canvas, bar, canvas.width - x - GAP))
 

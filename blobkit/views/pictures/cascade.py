@@ -5,11 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from blobkit.questions.headline import as_promised
 from blobkit.questions.preview import Preview
-from blobkit.render import abbreviate, human_bytes, join_some
 from blobkit.views.canvas import Canvas
 from blobkit.views.pictures.bars import GAP, ROW, THICK, rows_of
+from blobkit.views.pictures.words import dropping
 from blobkit.views.waterfall import MOST, steps
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ SLIVER, WEDGE, NAMES, TEXTS, LEAST = 0.05, 0.9, 0.3, 0.5, 0.2
 
 
 def cascade(preview: Preview, *, ax: Axes | None = None) -> Axes:
-    """Return axes with a waterfall: bytes that the targets reach, and of them those that go, by level, and those that stay.
+    """Return axes with a waterfall: bytes that the targets reach, those of them that go, by level, and those that stay.
 
     Lengths are bytes; what goes (orange) and what stays (blue, hatched if several names need it) add up to the first
     bar. If less than 5 % go, their bars are zoomed. Cost: nodes + links.
@@ -44,19 +43,12 @@ def cascade(preview: Preview, *, ax: Axes | None = None) -> Axes:
     if not bars:
         canvas.sentence("Nothing to draw: the targets reach no stored blob.")
         return canvas.done()
-    canvas.heading(_finding(preview, bars[0]), f"{policy}; bytes that the targets reach: orange goes, blue stays")
+    canvas.heading(
+        dropping(preview, bars[0].bytes, bars[0].blobs),
+        f"{policy}; bytes that the targets reach: orange goes, blue stays",
+    )
     _draw(canvas, bars)
     return canvas.done()
-
-
-def _finding(preview: Preview, reached: Step) -> str:
-    """Return what goes of what is reached; the whole story, if the collector does not do what the policy says."""
-    if not as_promised(preview):
-        return preview.title()
-    names = join_some([abbreviate(target) for target in preview.targets], 3)
-    most = "" if preview.exact else "at most "
-    size = f"{human_bytes(preview.bytes)} of {human_bytes(reached.bytes)}"
-    return f"Dropping {names} frees {most}{size}, {len(preview):,} of {reached.blobs:,} blobs"
 
 
 def _draw(canvas: Canvas, bars: Sequence[Step]) -> None:
@@ -105,7 +97,12 @@ def _bars(canvas: Canvas, bars: Sequence[Step], left: float, row: float, scales:
     for i, bar in enumerate(bars):
         per = zoom if bar.state == "freed" else scale
         y = (i + 0.5 + (WEDGE if zoom != scale and i else 0)) * row
-        x, end, top, tall = left + bar.start * per, left + (bar.start + bar.bytes) * per, y - row * THICK / 2, row * THICK
+        x, end, top, tall = (
+            left + bar.start * per,
+            left + (bar.start + bar.bytes) * per,
+            y - row * THICK / 2,
+            row * THICK,
+        )
         if bar.state == "reached":
             canvas.block(left, top, freed * scale, tall, colour=canvas.goes)
             canvas.block(left + freed * scale, top, (bar.bytes - freed) * scale, tall, colour=canvas.stays)

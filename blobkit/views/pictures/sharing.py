@@ -13,6 +13,7 @@ from blobkit.questions.sharing import sharing as shared_by
 from blobkit.render import count, human_bytes, join_some
 from blobkit.views.canvas import Canvas, Dot
 from blobkit.views.pictures.bars import GAP, Bar, Part, draw_bars, rows_of
+from blobkit.views.pictures.words import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,7 @@ LINE, STEP, SLOPE, HEAD, NARROW = 1.9, 20.0, 38.0, 110.0, 360.0
 def sharing(
     x: Sharing | SupportsSnapshot | Address, *, by: By = "repo", ax: Axes | None = None, policy: str | None = None
 ) -> Axes:
-    """Return axes with the bytes that groups share; `by` and `policy` as in `blobkit.sharing`, whose answer is taken too.
+    """Return axes with the bytes that groups share; `x` may be the answer of `blobkit.sharing`, else `by` is as there.
 
     Up to 200 sets: a row for each of the largest, with a dot for each of its groups and a bar of its bytes. More sets:
     the bytes by how many groups reach them, with the largest set of each. Hatched: reached by several. Errors and cost:
@@ -59,9 +60,8 @@ def sharing(
 def _finding(found: Sharing) -> str:
     if not found.bytes:
         return "Nothing is stored"
-    share, total = found.shared_bytes / found.bytes, human_bytes(found.bytes)
-    part = f"{share:.0%} of" if share else "Nothing of"
-    return f"{part} {total} is shared by several {_noun(found, 2)}"
+    part = f"{percent(found.shared_bytes, found.bytes)} of" if found.shared_bytes else "Nothing of"
+    return f"{part} {human_bytes(found.bytes)} is shared by several {_noun(found, 2)}"
 
 
 def _noun(found: Sharing, number: int) -> str:
@@ -72,7 +72,7 @@ def _amount(size: int, blobs: int) -> str:
     return f"{human_bytes(size)}, {count(blobs, 'blob')}"
 
 
-def _left_out(found: Sharing, several: pd.DataFrame, shown: int) -> str:
+def _left_out(several: pd.DataFrame, shown: int) -> str:
     """Return how many sets are not shown, and how much they have."""
     rest = several.iloc[shown:]
     if not len(rest):
@@ -84,7 +84,7 @@ def _left_out(found: Sharing, several: pd.DataFrame, shown: int) -> str:
 def _named(canvas: Canvas, found: Sharing, several: pd.DataFrame) -> None:
     """Draw a bar for each set, with its names as text: where there is no room for columns."""
     best = several.head(rows_of(canvas, ROWS))
-    drawn = f"policy {found.snapshot.policy}; bytes that exactly these reach; {_left_out(found, several, len(best))}"
+    drawn = f"policy {found.snapshot.policy}; bytes that exactly these reach; {_left_out(several, len(best))}"
     canvas.heading(_finding(found), drawn)
     best = several.head(rows_of(canvas, ROWS))
     bars = [
@@ -96,7 +96,9 @@ def _named(canvas: Canvas, found: Sharing, several: pd.DataFrame) -> None:
 
 def _spread(canvas: Canvas, found: Sharing) -> None:
     """Draw a bar for each range of the number of groups that reach a blob."""
-    drawn = f"policy {found.snapshot.policy}; bytes by how many {_noun(found, 2)} reach them, and the largest set of each"
+    drawn = (
+        f"policy {found.snapshot.policy}; bytes by how many {_noun(found, 2)} reach them, and the largest set of each"
+    )
     canvas.heading(_finding(found), drawn)
     frame = found.frame
     number, first = frame["groups"].map(len), frame["groups"].str[0]
@@ -148,7 +150,7 @@ def _dotted(canvas: Canvas, found: Sharing, several: pd.DataFrame) -> None:
     rows = ROWS if canvas.own else max(int((canvas.height - head) / (canvas.font * LINE)), 1)
     best = several.head(rows)
     text = "each row: bytes that exactly these reach"
-    canvas.heading(_finding(found), f"policy {found.snapshot.policy}; {text}; {_left_out(found, several, len(best))}")
+    canvas.heading(_finding(found), f"policy {found.snapshot.policy}; {text}; {_left_out(several, len(best))}")
     columns = _columns(best, min(COLUMNS, int(canvas.width * 0.45 / STEP)))
     names = [canvas.fitted(name, head / np.sin(np.radians(SLOPE)) - canvas.font) for name in columns]
     top = max(map(canvas.measure, names)) * float(np.sin(np.radians(SLOPE))) + canvas.font * 1.5

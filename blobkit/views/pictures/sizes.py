@@ -11,6 +11,7 @@ import numpy as np
 from blobkit.protocols import as_snapshot
 from blobkit.render import count, human_bytes
 from blobkit.views.canvas import Canvas, Dot
+from blobkit.views.pictures.words import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,7 +64,7 @@ def _finding(size: NDArray[np.int64], total: int, half: int) -> str:
 def _drawn(share: Floats) -> str:
     text = "share of all bytes, and of all blobs, in blobs of at least this size"
     largest = len(share) // HUNDRED
-    return f"{text}; the largest 1 % hold {share[largest - 1]:.0%}" if largest else text
+    return f"{text}; the largest 1 % hold {percent(share[largest - 1], 1)}" if largest else text
 
 
 def _draw(canvas: Canvas, size: NDArray[np.int64], share: Floats, half: int) -> None:
@@ -133,7 +134,7 @@ def _at_least(size: NDArray[np.int64], least: Floats) -> NDArray[np.int64]:
 def _scale(canvas: Canvas, plot: _Plot) -> None:
     """Draw the lines of shares, and the names of sizes where they have room."""
     for share, text in ((0, "0"), (0.5, "50 %"), (1, "100 %")):
-        y = float(plot.y(np.float64(share)))
+        y = float(plot.y(np.array(share)))
         canvas.line([plot.left, canvas.width], [y, y], colour=canvas.mixed(canvas.ink, 0.15 if share else 0.6))
         canvas.write(plot.left - GAP / 2, y, text, align="right", colour=canvas.faint)
     room = canvas.measure("512 MiB") + GAP * 2
@@ -146,7 +147,7 @@ def _scale(canvas: Canvas, plot: _Plot) -> None:
         canvas.write(x, plot.bottom + canvas.font * 1.1, text, align="center", colour=canvas.faint)
 
 
-def _label(
+def _label(  # noqa: PLR0913 (where, what, how)
     canvas: Canvas, plot: _Plot, at: tuple[float, float], lines: tuple[str, str], colour: str, *, below: bool = False
 ) -> None:
     """Write lines at a point of a falling curve: to the right and above it, else to the left and below."""

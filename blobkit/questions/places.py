@@ -1,0 +1,61 @@
+"""The places of a store with their names and bytes, for the blocks of an icicle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.analysis.owners import owners_at_first
+from blobkit.analysis.tree import tree
+from blobkit.questions.blocks import NAMELESS, RANKS, Places
+from blobkit.questions.naming import described
+from blobkit.render import abbreviate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from blobkit.analysis.tree import Tree
+    from blobkit.snapshot.snapshot import Snapshot
+
+__all__ = ["places_of", "repository_of"]
+
+NO_REPOSITORY = "(no repository)"
+
+
+def places_of(snapshot: Snapshot) -> Places:
+    """Return the places of a snapshot under its policy, while nothing is dropped. Cost: nodes + links."""
+    places, graph = tree(snapshot), snapshot.graph
+    ends = (places.names, places.first_namespace, places.nameless)
+    rank = np.searchsorted(ends, np.arange(len(places.parent)), "right").astype(np.int8)
+    rank[places.nameless], rank[places.store] = RANKS.index(NAMELESS), RANKS.index("store")
+    owner = owners_at_first(snapshot).owner
+    label = np.where(graph.blob, owner, np.int32(-1)).astype(np.int32)
+
+    def blob(node: int) -> str:
+        return described(snapshot, np.array([node], np.int32))[0]
+
+    return Places(places.parent, rank, label, graph.size, _namer(snapshot, places), blob)
+
+
+def repository_of(snapshot: Snapshot, place: int) -> str:
+    """Return the full name of a place that is a repository."""
+    places = tree(snapshot)
+    return places.repositories[place - places.names] or NO_REPOSITORY
+
+
+def _namer(snapshot: Snapshot, places: Tree) -> Callable[[int], str]:
+    """Return a function that gives the short name of a place: of a tag without its repository."""
+
+    def name(place: int) -> str:
+        if place < places.names:
+            whole = str(snapshot.pins["name"][int(places.row[place])])
+            repository = places.repositories[int(places.parent[place]) - places.names]
+            return abbreviate(whole[len(repository) + 1 :] if repository else whole)
+        if place < places.first_namespace:
+            return places.repositories[place - places.names].rpartition("/")[2] or NO_REPOSITORY
+        if place < places.nameless:
+            return f"{places.namespaces[place - places.first_namespace] or '(no namespace)'}/"
+        return "pins without a name" if place == places.nameless else "everything in use"
+
+    return name

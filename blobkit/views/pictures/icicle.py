@@ -1,0 +1,156 @@
+"""A picture of who keeps what: store, namespaces, repositories, tags, each as wide as what only it keeps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from blobkit.protocols import as_snapshot
+from blobkit.questions.blocks import BLOB, LEVELS, NAMELESS, PLACE, SEVERAL, SMALLER, blocks
+from blobkit.questions.places import places_of
+from blobkit.questions.preview import Preview
+from blobkit.render import human_bytes
+from blobkit.views.canvas import Canvas
+from blobkit.views.pictures.words import dropping, percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.questions.blocks import Block, Places
+
+__all__ = ["icicle"]
+
+ROW, GAP, PAD, THIN = 30.0, 1.0, 4.0, 2.5
+SLIVER, FULL, MOST, WEDGE = 0.05, 0.78, 0.6, 0.7
+SAYS = 13
+"""The least letters of the shortened name of a blob: its kind alone is none."""
+SHADES = (0.0, 0.5, 0.36, 0.24)
+"""How strong the colour of a place is, by level."""
+
+
+def icicle(x: SupportsSnapshot | Address | Preview, *, ax: Axes | None = None, policy: str | None = None) -> Axes:
+    """Return axes with blocks: the store, its namespaces, repositories and tags, top to bottom, down to blobs.
+
+    Each block is as wide as the bytes that go if it alone is dropped. Hatched: kept by several, which go only with all
+    of them; if they are most of the store, the rest is zoomed. Of a preview, what goes is orange; if it is a small part
+    of the store, only the place that it is in is shown. Blocks that are too narrow are one block, "n smaller". Garbage
+    is not shown. Cost: nodes + links.
+
+    >>> blobkit.plot.icicle(demo.small()).get_title("left")
+    '43% of 24.3 KiB is kept by several namespaces; data/ keeps most alone: 6.6 KiB'
+    """
+    preview = x if isinstance(x, Preview) else None
+    snapshot = x.snapshot if isinstance(x, Preview) else as_snapshot(x)
+    snapshot = snapshot if policy is None else snapshot.with_policy(policy)
+    places = places_of(snapshot)
+    whole = int(places.whole[places.store])
+    canvas = Canvas(ax, "Nothing is in use", f"policy {snapshot.policy}")
+    if not whole:
+        canvas.sentence("Nothing to draw: no pin reaches a stored blob.")
+        return canvas.done()
+    freed = None if preview is None else preview.nodes
+    zoom = places.store if preview is None else _zoom(places, preview)
+    how: dict[str, Any] = {"zoom": (PLACE, zoom), "parts": max(int(canvas.width / THIN), 1), "levels": LEVELS}
+    found = blocks(places, freed, **how)
+    said = _finding(places, found) if preview is None else dropping(preview, whole)
+    canvas.heading(said, _drawn(snapshot.policy, places, zoom, snapshot.bytes - whole))
+    apart = _apart(found)
+    inside = blocks(places, freed, shared=False, **how) if apart else found
+    if canvas.own:
+        canvas.resize(canvas.width, ROW * (1 + inside[-1].level + WEDGE * bool(apart)))
+    row = min(canvas.height / (1 + inside[-1].level + WEDGE * bool(apart)), ROW * 1.5)
+    if apart:
+        _split(canvas, apart, inside, row)
+    _draw(
+        canvas, inside[1:] if apart else inside, canvas.width / max(inside[0].width, 1), row, WEDGE * row * bool(apart)
+    )
+    return canvas.done()
+
+
+def _apart(found: list[Block]) -> list[Block]:
+    """Return what several keep, if that is most of the store, so that the rest is zoomed; else nothing."""
+    shared = [block for block in found if block.level == 1 and block.kind == SEVERAL]
+    part = sum(block.width for block in shared) / max(found[0].width, 1)
+    return shared if MOST <= part < 1 else []
+
+
+def _split(canvas: Canvas, shared: list[Block], inside: list[Block], row: float) -> None:
+    """Draw the whole as the part that is zoomed below, and what several keep."""
+    alone = inside[0].width
+    scale = canvas.width / (alone + sum(block.width for block in shared))
+    tint = canvas.mixed(canvas.ink, 0.14)
+    canvas.area(
+        [(0, row), (alone * scale, row), (canvas.width, row * (1 + WEDGE)), (0, row * (1 + WEDGE))], colour=tint
+    )
+    moved, x = [replace(inside[0], x=0, name="")], alone
+    for block in shared:
+        moved.append(replace(block, x=x, level=0))
+        x += block.width
+    _draw(canvas, moved, scale, row, 0)
+    text = f"kept by one alone: {human_bytes(alone)}, zoomed {canvas.width / (alone * scale):,.0f} times"
+    canvas.write(PAD, row * (1 + WEDGE / 2), canvas.fitted(text, canvas.width * 0.75), colour=canvas.faint)
+
+
+def _zoom(places: Places, preview: Preview) -> int:
+    """Return the lowest place that all freed blobs are in, but not one of which they are a large part."""
+    inside, zoom = places.summed(places.freed(preview.nodes)), places.store
+    total = int(inside[zoom])
+    while 0 < total < places.whole[zoom] * SLIVER:
+        below = [child for child in places.children(zoom).tolist() if inside[child] == total]
+        if not below:
+            break
+        zoom = below[0]
+    return zoom
+
+
+def _finding(places: Places, found: list[Block]) -> str:
+    """Return how much several places keep together, and the place that keeps most alone."""
+    row = [block for block in found if block.level == 1]
+    shared = sum(int(places.own[place]) for place in places.several(places.store))
+    several = next((block.name for block in row if block.kind == SEVERAL), "")
+    alone = [block for block in row if block.kind == PLACE]
+    most = f"{alone[0].name} keeps most alone: {human_bytes(alone[0].width)}" if alone and alone[0].width else ""
+    whole = human_bytes(found[0].width)
+    if not several:
+        return f"{most} of {whole}" if most else f"{whole} are in use"
+    part = f"{percent(shared, found[0].width)} of {whole} is {several}"
+    return f"{part}; {most}" if most else part
+
+
+def _drawn(policy: str, places: Places, zoom: int, beside: int) -> str:
+    part = "" if zoom == places.store else f"; only {places.name(zoom)}"
+    rest = f"; {human_bytes(beside)} that nothing reaches not shown" if beside else ""
+    return f"policy {policy}{part}; width: bytes that go if it alone is dropped; hatched: kept by several{rest}"
+
+
+def _draw(canvas: Canvas, found: list[Block], scale: float, row: float, down: float) -> None:
+    """Draw blocks with their labels; those below the first level are moved `down`."""
+    for block in found:
+        x, wide, top = block.x * scale, block.width * scale, block.level * row + down
+        canvas.block(x, top, wide, row - GAP, colour=_face(canvas, block), hatched=block.kind == SEVERAL, edge=0.6)
+        if block.freed:
+            goes = canvas.mixed(canvas.goes, FULL)
+            canvas.block(x, top, max(block.freed * scale, 1), row - GAP, colour=goes, edge=0.6)
+        text = _label(canvas, block, wide - 2 * PAD)
+        if text:
+            canvas.write(x + PAD, top + (row - GAP) / 2, text, halo=block.kind == SEVERAL)
+
+
+def _label(canvas: Canvas, block: Block, room: float) -> str:
+    """Return the name with the bytes, the name, or its start: of a blob more than its kind."""
+    whole = f"{block.name}  {human_bytes(block.width)}"
+    if not block.name or room < canvas.font * 2:
+        return ""
+    if canvas.measure(whole) <= room:
+        return whole
+    text = canvas.fitted(block.name, room)
+    return "" if block.kind == BLOB and text.endswith("…") and len(text) < SAYS else text
+
+
+def _face(canvas: Canvas, block: Block) -> str:
+    if block.kind == SEVERAL:
+        return canvas.stays
+    if block.kind in {SMALLER, NAMELESS} or not block.level:
+        return canvas.mixed(canvas.ink, 0.14)
+    return canvas.mixed(canvas.stays, 0.18 if block.kind == BLOB else SHADES[min(block.level, len(SHADES) - 1)])
