@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from blobkit.snapshot.snapshot import build
@@ -29,10 +29,13 @@ class Images:
         self.nodes: dict[str, tuple[int, str]] = {}
         self.links: list[tuple[str, str, str]] = []
         self.tags: list[tuple[str, str, str | None]] = []
+        self.days: list[int | None] = []
+        self.day: int | None = None
 
     def blob(self, kind: str, size: float) -> str:
         name = f"{kind}-{len(self.nodes)}"
         self.nodes[name] = (int(size), kind)
+        self.days.append(self.day)
         return name
 
     def image(self, layers: Sequence[str]) -> str:
@@ -54,6 +57,9 @@ class Images:
                 "key": [digest(name) for name in place],
                 "size": [size for size, _ in self.nodes.values()],
                 "kind": [kind for _, kind in self.nodes.values()],
+                "modified": [
+                    None if day is None else int((TIME + timedelta(days=day)).timestamp()) * 10**6 for day in self.days
+                ],
             },
             links={
                 "source": [place[source] for source, _, _ in self.links],
@@ -70,10 +76,14 @@ class Images:
         )
 
 
-def images(blobs: int, seed: int = 7) -> Snapshot:
-    """Return a registry of about so many blobs: bases shared by repositories, versions that share runtimes, garbage."""
+def images(blobs: int, seed: int = 7, teams: int = 0) -> Snapshot:
+    """Return a registry of about so many blobs: bases shared by repositories, versions that share runtimes, garbage.
+
+    With `teams`, repositories are in so many namespaces, and blobs came in the two years before the snapshot.
+    """
     rng = random.Random(seed)  # noqa: S311 (no secret)
     made = Images()
+    clock = random.Random(seed)  # noqa: S311 (no secret)
 
     def layer(scale: float) -> str:
         return made.blob("layer", min(rng.lognormvariate(scale, 1.1), 3e9))
@@ -85,6 +95,7 @@ def images(blobs: int, seed: int = 7) -> Snapshot:
     if blobs == 1:
         made.tags.append((made.blob("layer", 5e6), "only:1", "only"))
     while len(made.nodes) < blobs:
+        made.day = clock.randint(-730, 0) if teams else None
         one = rng.randrange(repositories) if rng.random() < 0.5 else rng.randrange(max(1, repositories // 5))
         version[one] += 1
         if rng.random() < 0.12:
@@ -96,5 +107,6 @@ def images(blobs: int, seed: int = 7) -> Snapshot:
         top = made.index(manifests) if several else manifests[0]
         if rng.random() < 0.93:
             repository = NAMES[one % 10] + (str(one // 10) if one > 9 else "")
+            repository = f"team-{one % teams}/{repository}" if teams else repository
             made.tags.append((top, f"{repository}:{version[one]}", repository))
     return made.snapshot()

@@ -70,7 +70,8 @@ class Places:
     """The places of a store: children have smaller numbers than their parent `up`, the store is last (its own parent).
 
     `rank` is an index into RANKS; `label` the place that alone keeps each node (-1: none does), `size` its bytes.
-    `name` gives the short name of a place, `blob` the name of a node.
+    `name` gives the short name of a place, `blob` the name of a node. A namespace that is the only child is passed
+    over, and so is such a place in `plain`: the repository of names without one.
     """
 
     up: NDArray[np.int32]
@@ -79,6 +80,7 @@ class Places:
     size: Ints
     name: Callable[[int], str]
     blob: Callable[[int], str]
+    plain: frozenset[int] = frozenset()
 
     @property
     def store(self) -> int:
@@ -110,25 +112,30 @@ class Places:
     def children(self, place: int) -> NDArray[np.int32]:
         """Return the places directly below one, those that keep most first; a single namespace is passed over."""
         found, only = self._children(place), self._passed_over(place)
-        if only < 0:
+        if not only:
             return found
-        found = np.concatenate((found[found != only], self._children(only)))
+        found = np.concatenate((found[found != only[0]], self._children(only[-1])))
         return found[np.argsort(-self.whole[found], kind="stable")]
 
     def several(self, place: int) -> list[int]:
-        """Return the places whose `own` bytes are kept by several children of this one: itself, and one passed over."""
-        return [one for one in (self._passed_over(place), place) if one >= 0]
+        """Return the places whose `own` bytes several children of this one keep: itself, and those passed over."""
+        return [*self._passed_over(place)[::-1], place]
 
     def nodes(self, place: int) -> NDArray[np.int64]:
         """Return the nodes that this place keeps, and no child of it alone, the biggest first."""
         order, start = self._by_label
         return order[start[place] : start[place + 1]]
 
-    def _passed_over(self, place: int) -> int:
-        """Return the namespace below a place if there is one only, else -1."""
-        found = self._children(place)
-        spaces = found[self.rank[found] == RANKS.index("namespace")]
-        return int(spaces[0]) if len(spaces) == 1 else -1
+    def _passed_over(self, place: int) -> list[int]:
+        """Return the places below one that are passed over, from top to bottom."""
+        found: list[int] = []
+        while True:
+            below = self._children(found[-1] if found else place)
+            below = below[self.rank[below] != RANKS.index(NAMELESS)]
+            only = int(below[0]) if len(below) == 1 else -1
+            if only < 0 or (self.rank[only] != RANKS.index("namespace") and only not in self.plain):
+                return found
+            found.append(only)
 
     def _children(self, place: int) -> NDArray[np.int32]:
         order, start = self._below

@@ -35,7 +35,8 @@ def places_of(snapshot: Snapshot) -> Places:
     def blob(node: int) -> str:
         return described(snapshot, np.array([node], np.int32))[0]
 
-    return Places(places.parent, rank, label, graph.size, _namer(snapshot, places), blob)
+    plain = [places.names + i for i, name in enumerate(places.repositories[:1]) if not name]
+    return Places(places.parent, rank, label, graph.size, _namer(snapshot, places), blob, frozenset(plain))
 
 
 def repository_of(snapshot: Snapshot, place: int) -> str:
@@ -55,7 +56,8 @@ def _namer(snapshot: Snapshot, places: Tree) -> Callable[[int], str]:
         if place < places.first_namespace:
             return places.repositories[place - places.names].rpartition("/")[2] or NO_REPOSITORY
         if place < places.nameless:
-            return f"{places.namespaces[place - places.first_namespace] or '(no namespace)'}/"
+            namespace = places.namespaces[place - places.first_namespace]
+            return f"{namespace}/" if namespace else "(no namespace)"
         return "pins without a name" if place == places.nameless else "everything in use"
 
     return name

@@ -17,6 +17,7 @@ __all__ = ["Bar", "Part", "draw_bars", "folded", "rows_of"]
 ROW, THICK, GAP = 1.9, 0.7, 6.0
 NAMES, TEXTS = 0.32, 0.5
 """The largest part of the width for names, and of the rest for texts."""
+LEAST = 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,4 +97,4 @@ def _scale(canvas: Canvas, bars: Sequence[Bar], room: float) -> float:
     for bar in bars:
         text = max(min(canvas.measure(bar.texts[0]), room * TEXTS), canvas.measure(bar.texts[-1])) + GAP
         widest = min(widest, (room - GAP - text) / max(bar.bytes, 1))
-    return max(widest, 0)
+    return max(widest, room * LEAST / most)

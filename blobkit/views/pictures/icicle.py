@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["icicle"]
 
-ROW, GAP, PAD, THIN = 30.0, 1.0, 4.0, 2.5
+ROW, GAP, PAD, THIN, LEAST = 30.0, 1.0, 4.0, 2.5, 2.5
 SLIVER, FULL, MOST, WEDGE = 0.05, 0.78, 0.6, 0.7
 SAYS = 13
 """The least letters of the shortened name of a blob: its kind alone is none."""
@@ -128,13 +128,14 @@ def _draw(canvas: Canvas, found: list[Block], scale: float, row: float, down: fl
     """Draw blocks with their labels; those below the first level are moved `down`."""
     for block in found:
         x, wide, top = block.x * scale, block.width * scale, block.level * row + down
-        canvas.block(x, top, wide, row - GAP, colour=_face(canvas, block), hatched=block.kind == SEVERAL, edge=0.6)
+        together = block.kind == SEVERAL
+        canvas.block(x, top, wide, row - GAP, colour=_face(canvas, block), hatched=together, edge=0.6)
         if block.freed:
             goes = canvas.mixed(canvas.goes, FULL)
-            canvas.block(x, top, max(block.freed * scale, 1), row - GAP, colour=goes, edge=0.6)
+            canvas.block(x, top, max(block.freed * scale, LEAST), row - GAP, colour=goes, hatched=together, edge=0.6)
         text = _label(canvas, block, wide - 2 * PAD)
         if text:
-            canvas.write(x + PAD, top + (row - GAP) / 2, text, halo=block.kind == SEVERAL)
+            canvas.write(x + PAD, top + (row - GAP) / 2, text, halo=together)
 
 
 def _label(canvas: Canvas, block: Block, room: float) -> str:
