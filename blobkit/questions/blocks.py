@@ -139,7 +139,8 @@ class Places:
 
     def _children(self, place: int) -> NDArray[np.int32]:
         order, start = self._below
-        return order[start[place] : start[place + 1]]
+        found = order[start[place] : start[place + 1]]
+        return found[(self.rank[found] != RANKS.index(NAMELESS)) | (self.whole[found] > 0)]
 
     def _by_place(self, nodes: NDArray[np.integer]) -> Ints:
         found = np.zeros(len(self.up), np.int64)

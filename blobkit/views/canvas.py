@@ -18,6 +18,7 @@ from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 
 from blobkit.views.fonts import drawable, families
+from blobkit.views.heading import LINE, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,10 +41,8 @@ __all__ = ["SMALLEST", "Canvas", "Curve", "Dot"]
 POINTS = 72
 SMALLEST = 7.0
 """The smallest letters, in points, unless the style has smaller ones."""
-MARGIN, LINE, WIDTH = 8.0, 1.25, 600.0
-TITLES = ((1.1, 1.0), (1.0, 0.9, 0.8), (0.9, 0.8))
-"""Sizes of the title, as factors: those to try for one line, for two, for three."""
-HALF, TOP = 1.5, 0.4
+MARGIN, WIDTH = 8.0, 600.0
+HALF, TOP, ROOM = 1.5, 0.4, 100.0
 NARROW, SMALLER = 420.0, 0.8
 HATCH, ROUNDED = 5.0, 0.01
 GOES, STAYS = {False: "#D55E00", True: "#FF8A3D"}, {False: "#0072B2", True: "#56B4E9"}
@@ -121,7 +120,8 @@ class Canvas:
     def resize(self, width: float, height: float) -> None:
         """Set the size of the drawing, in points: of the figure if it is our own, else of the units."""
         self.width = width
-        self._lines, self._size = self._wrapped()
+        room = [ROOM] if self.own else [self._whole * TOP] * 2
+        self._lines, self._size = wrapped(self, self.finding, width, (self._base, self.least), room)
         self._grey = self._drawn()
         head = (len(self._lines) - 1) * self._size * LINE + (
             len(self._grey) * self.font * LINE + 5 if self._grey else 0
@@ -295,36 +295,6 @@ class Canvas:
         dark = sum(to_rgb(self.ground)) < HALF
         self.goes, self.stays = GOES[dark], STAYS[dark]
         self.grey, self.faint = self.mixed(self.ink, 0.35), self.mixed(self.ink, 0.7)
-
-    def _wrapped(self) -> tuple[list[str], float]:
-        """Return the title in as few lines as fit, and its size: one if smaller letters do, else two, or three."""
-        for number, factors in enumerate(TITLES[: 2 if self.own else None], 1):
-            for factor in factors:
-                size = max(self._base * factor, self.least)
-                lines = self._broken(self.finding, size)
-                tall = (number - 1) * size * LINE
-                if len(lines) <= number and (self.own or tall <= self._whole * TOP):
-                    return lines, size
-        size = max(self._base * TITLES[-1][-1], self.least)
-        lines = self._broken(self.finding, size)
-        most = 2 if self.own else max(1, min(3, 1 + int(self._whole * TOP / size / LINE)))
-        last = self.fitted(" ".join(lines[most - 1 :]), self.width, size, bold=True)
-        return [*lines[: most - 1], last], size
-
-    def _broken(self, text: str, size: float) -> list[str]:
-        """Return a text in lines that fit, broken at spaces; widths are those of the words at the usual size."""
-        room, space = (
-            self.width / size * self._base * 0.99,
-            self.measure("n n", self._base) - self.measure("nn", self._base),
-        )
-        lines, used = [""], 0.0
-        for word in text.split(" "):
-            wide = self.measure(word, self._base, bold=True)
-            if lines[-1] and used + space + wide <= room:
-                lines[-1], used = f"{lines[-1]} {word}", used + space + wide
-            else:
-                lines, used = [*lines, word if wide <= room else self.fitted(word, self.width, size, bold=True)], wide
-        return [line for line in lines if line] or [""]
 
     def _drawn(self) -> list[str]:
         return [self.fitted(self.drawn, self.width)] if self.drawn else []

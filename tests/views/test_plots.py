@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
-from matplotlib.transforms import Bbox
 
 import blobkit
 from blobkit.errors import UnknownTargetError
 from blobkit.views import plots
-from registries import Images, images
+from pictures import HOSTILE, Made, boxes, legible, texts, title
+from registries import Images
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,24 +27,6 @@ if TYPE_CHECKING:
     Dataset = Callable[[str], tuple[Path, dict[str, object]]]
 
 SIZES = (0, 1, 20, 60, 200, 20_000)
-HOSTILE = (
-    "$x^2$:1",
-    r"$\frac{1}{2:1",
-    "<script>alert(1)</script>:1",
-    "two\nlines\t\x1b[31m:1",
-    "\u202eevil\u200f:1",
-    "日本語\U0001f980:1",
-    "n" * 300,
-    "\udc80".encode("utf-8", "surrogatepass").decode("utf-8", "replace") + ":1",
-)
-
-
-class Made(dict[int, "Snapshot"]):
-    """A snapshot of images for each size that is asked for."""
-
-    def __missing__(self, size: int) -> Snapshot:
-        self[size] = images(size)
-        return self[size]
 
 
 @pytest.fixture(scope="module")
@@ -69,32 +51,6 @@ def pictures(snapshot: Snapshot) -> Iterator[Axes]:
     for preview in (blobkit.simulate_deref(snapshot, tags.index[0]), first_repository(snapshot)):
         yield plots.reachability(preview)
         yield plots.cascade(preview)
-
-
-def texts(axes: Axes) -> list[str]:
-    return [text.get_text() for text in axes.texts]
-
-
-def boxes(axes: Axes) -> list[Bbox]:
-    """Lay everything out as drawing does, and return where the texts are; to paint it would change nothing."""
-    axes.get_figure(root=True).draw_without_rendering()
-    return [text.get_window_extent() for text in axes.texts if text.get_text()]
-
-
-def legible(axes: Axes) -> None:
-    """No label lies on another, none is clipped, none is too small to read."""
-    found = boxes(axes)
-    figure = axes.figure.bbox
-    for box in [*found, axes._left_title.get_window_extent()]:
-        assert box.x0 >= figure.x0 - 1
-        assert box.x1 <= figure.x1 + 1
-        assert box.y0 >= figure.y0 - 1
-        assert box.y1 <= figure.y1 + 1
-    for one, other in combinations(found, 2):
-        both = Bbox.intersection(one, other)
-        area = 0 if both is None else both.width * both.height
-        assert area <= 0.12 * min(one.width * one.height, other.width * other.height)
-    assert min(text.get_fontsize() for text in axes.texts) >= 6
 
 
 @pytest.mark.slow
@@ -149,8 +105,8 @@ def test_colours_are_those_of_the_style(style: str, stores: dict[int, Snapshot])
     with plt.style.context(style):
         axes = plots.reachability(stores[60])
         axes.figure.canvas.draw()
-        assert {text.get_color() for text in axes.texts} == {mpl.rcParams["text.color"]}
-        rims = {text.get_path_effects()[0]._gc["foreground"] for text in axes.texts}
+        assert mpl.colors.to_hex(mpl.rcParams["text.color"]) in {text.get_color() for text in axes.texts}
+        rims = {text.get_path_effects()[0]._gc["foreground"] for text in axes.texts if text.get_path_effects()}
         assert rims == {mpl.colors.to_hex(axes.figure.get_facecolor())}
 
 
@@ -225,7 +181,7 @@ def test_hostile_targets_are_named_safely(name: str, hostile: Snapshot) -> None:
     preview = blobkit.simulate_deref(hostile, f"tag:{name}")
     for axes in (plots.reachability(preview), plots.cascade(preview), plots.reachability(hostile, name)):
         legible(axes)
-        assert axes.get_title(loc="left").endswith("(policy tags)")
+        assert any(text.startswith("policy tags") for text in texts(axes))
 
 
 @pytest.mark.slow
@@ -259,15 +215,16 @@ def test_a_preview_names_what_goes_what_stays_and_who_keeps_it() -> None:
     assert "web:1  1.5 KiB" in shown
     assert any(text.endswith("  30.0 MiB") for text in shown)
     assert "kept by api:7" in shown
-    assert not any("api:7  " in text for text in shown)
+    assert not any(text.startswith("api:7  ") for text in shown)
     said = "Dropping web:1 frees nothing: registry garbage-collect would delete 3 blobs needed by "
-    assert axes.get_title(loc="left").startswith(said)  # there are no revision links
-    grey = mpl.colors.to_rgba("#999999")
-    colours = [tuple(colour) for marks in axes.collections[:1] for colour in marks.get_facecolor()]
-    assert (len(colours), colours.count(grey)) == (4, 1)
+    assert title(axes).startswith(said)  # there are no revision links
+    stays = mpl.colors.to_rgba("#0072B2")
+    colours = [tuple(colour) for marks in axes.collections for colour in marks.get_facecolor()]
+    goes = mpl.colors.to_rgba("#D55E00")
+    assert (colours.count(goes), colours.count(stays)) == (3, 1)
     bars = texts(plots.cascade(preview))
-    assert "1 layer, 30.0 MiB needed by api:7" in bars
-    assert "1 layer, 1.0 MiB freed" in bars
+    assert "1 layer, 30.0 MiB, needed by api:7" in bars
+    assert "1 layer, 1.0 MiB; layer of web:1" in bars
 
 
 @pytest.mark.slow
@@ -276,9 +233,9 @@ def test_there_is_one_mark_for_each_group_and_its_area_is_bytes() -> None:
     big, small = made.blob("layer", 4 * 2**20), made.blob("layer", 2**20)
     made.tags.append((made.image([big, small]), "web:1", "web"))
     axes = plots.reachability(made.snapshot())
-    marks = [marks for marks in axes.collections if len(marks.get_sizes()) == 4]
-    areas = sorted(marks[0].get_sizes())
-    assert areas[-1] == pytest.approx(4 * areas[-2])
+    (layers,) = [marks.get_sizes() for marks in axes.collections[:-1] if len(marks.get_sizes()) == 2]
+    assert max(layers) == pytest.approx(4 * min(layers))
+    assert sum(len(marks.get_offsets()) for marks in axes.collections[:-1]) == 4
 
 
 @pytest.mark.slow
@@ -293,7 +250,7 @@ def test_a_target_may_be_a_blob_that_only_links_hold(stores: dict[int, Snapshot]
     frame = blobkit.to_frame(stores[20])
     digest = frame[frame["kind"] == "layer"]["refcount"].idxmax()
     shown = texts(plots.reachability(stores[20], digest))
-    assert any(text.startswith(digest[7:19]) for text in shown)
+    assert any(text.startswith("layer of ") for text in shown)
     assert texts(plots.reachability(stores[20], [digest[:20]])) == shown
 
 
@@ -314,7 +271,7 @@ def test_a_preview_has_its_targets_already(stores: dict[int, Snapshot]) -> None:
 
 
 def test_no_data_is_a_sentence(stores: dict[int, Snapshot]) -> None:
-    assert texts(plots.reachability(stores[0])) == ["Nothing to draw: nothing is stored, and nothing is linked to."]
+    assert texts(plots.reachability(stores[0]))[0] == "Nothing to draw: nothing is stored, and nothing is linked to."
     made = Images()
     made.tags.append((made.blob("layer", 1), "a:1", "a"))
     snapshot = made.snapshot().with_policy("gc")
