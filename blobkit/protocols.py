@@ -37,8 +37,8 @@ __all__ = [
     "as_snapshot",
     "as_source",
     "as_surveyed",
+    "draw_answer",
     "draw_answers_with",
-    "drawn",
     "open_addresses_with",
     "open_sources_with",
     "summarise_with",
@@ -113,7 +113,7 @@ def draw_answers_with(drawer: Callable[[object, Axes | None], Axes]) -> None:
     _drawers[:] = [drawer]
 
 
-def drawn(answer: object, ax: Axes | None) -> Axes:
+def draw_answer(answer: object, ax: Axes | None) -> Axes:
     """Return the axes with the picture of an answer: `ax`, or those of a new figure."""
     return _drawers[0](answer, ax)
 

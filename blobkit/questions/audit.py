@@ -14,7 +14,7 @@ from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, columns_table
-from blobkit.protocols import as_snapshot, as_surveyed, drawn
+from blobkit.protocols import as_snapshot, as_surveyed, draw_answer
 from blobkit.questions.columns import categorical, keys, times
 from blobkit.questions.findings.checks import findings
 from blobkit.questions.findings.finding import FIGURES, FINDINGS, SEVERITIES
@@ -123,7 +123,7 @@ class Audit(Answer):
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """Return axes with a bar for each finding, of its bytes, on `ax` or on a new figure."""
-        return drawn(self, ax)
+        return draw_answer(self, ax)
 
     def to_dict(self) -> dict[str, object]:
         """Return the answer as plain values that JSON can hold."""

@@ -139,8 +139,9 @@ class Places:
 
     def _children(self, place: int) -> NDArray[np.int32]:
         order, start = self._below
-        found = order[start[place] : start[place + 1]]
-        return found[(self.rank[found] != RANKS.index(NAMELESS)) | (self.whole[found] > 0)]
+        below = order[start[place] : start[place + 1]]
+        found: NDArray[np.int32] = below[(self.rank[below] != RANKS.index(NAMELESS)) | (self.whole[below] > 0)]
+        return found
 
     def _by_place(self, nodes: NDArray[np.integer]) -> Ints:
         found = np.zeros(len(self.up), np.int64)

@@ -15,7 +15,7 @@ from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
-from blobkit.protocols import as_snapshot, drawn
+from blobkit.protocols import as_snapshot, draw_answer
 from blobkit.questions.columns import categorical, keys, tags, words
 from blobkit.questions.inputs.grouping import OF_PINS, held, named_by
 from blobkit.render import count, join_some, signed_bytes, truncate
@@ -158,7 +158,7 @@ class Diff(Answer):
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """Return axes with a bar for each cause: bytes that came, went or changed, on `ax` or on a new figure."""
-        return drawn(self, ax)
+        return draw_answer(self, ax)
 
     def to_dict(self) -> dict[str, object]:
         """Return the answer as plain values that JSON can hold."""

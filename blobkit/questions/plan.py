@@ -18,7 +18,7 @@ from blobkit.present.answer import Answer
 from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.progress import staged
-from blobkit.protocols import as_snapshot, drawn, write_script
+from blobkit.protocols import as_snapshot, draw_answer, write_script
 from blobkit.questions.headline import as_promised, headline, waits
 from blobkit.questions.inputs.targets import PinSelection, flattened, resolve
 from blobkit.questions.planning.candidates import Rules, costs, rules
@@ -152,7 +152,7 @@ class Plan(Answer):
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """Return axes with the bytes that go, by repository, and the goal as a line, on `ax` or on a new figure."""
-        return drawn(self, ax)
+        return draw_answer(self, ax)
 
     def to_dict(self) -> dict[str, object]:
         """Return the answer as plain values that JSON can hold."""

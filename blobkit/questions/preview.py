@@ -18,7 +18,7 @@ from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.plain import records
 from blobkit.present.sections import ROWS_SHOWN
-from blobkit.protocols import as_snapshot, drawn, write_script
+from blobkit.protocols import as_snapshot, draw_answer, write_script
 from blobkit.questions.collecting import Collected, Collection, collected, collection_of, waiting
 from blobkit.questions.columns import keys, levels_frame, objects
 from blobkit.questions.deletion import Deletion
@@ -262,7 +262,7 @@ class Preview(Answer):
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """Return axes with the picture of the answer: `blobkit.plot.cascade`, on `ax` or on a new figure."""
-        return drawn(self, ax)
+        return draw_answer(self, ax)
 
     def to_dict(self) -> dict[str, object]:
         """Return the answer as plain values that JSON can hold."""

@@ -12,7 +12,7 @@ from blobkit.analysis.groups import classes, pairs
 from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
-from blobkit.protocols import as_snapshot, drawn
+from blobkit.protocols import as_snapshot, draw_answer
 from blobkit.questions.inputs.grouping import MORE, SPECIAL, beside, held, named_by, partition
 from blobkit.render import count, human_bytes, truncate
 
@@ -72,7 +72,7 @@ class Sharing(Answer):
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """Return axes with the picture of the answer: `blobkit.plot.sharing`, on `ax` or on a new figure."""
-        return drawn(self, ax)
+        return draw_answer(self, ax)
 
     def to_dict(self) -> dict[str, object]:
         """Return the answer as plain values that JSON can hold."""

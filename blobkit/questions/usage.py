@@ -13,7 +13,7 @@ from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
-from blobkit.protocols import as_snapshot, drawn
+from blobkit.protocols import as_snapshot, draw_answer
 from blobkit.questions.inputs.grouping import OF_BLOBS, SPECIAL, UNKNOWN, beside, held, named_by, partition
 from blobkit.render import count, human_bytes, truncate
 
@@ -60,7 +60,7 @@ class Usage(Answer):
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """Return axes with a bar for each group, its own bytes and those shared, on `ax` or on a new figure."""
-        return drawn(self, ax)
+        return draw_answer(self, ax)
 
     def to_dict(self) -> dict[str, object]:
         """Return the answer as plain values that JSON can hold."""

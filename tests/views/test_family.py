@@ -181,6 +181,20 @@ def test_what_several_keep_is_hatched_and_zooms_the_rest_if_it_is_most() -> None
     assert "a/  981.9 KiB" in shown
 
 
+def test_a_preview_has_its_policy_already(stores: dict[int, Snapshot]) -> None:
+    with pytest.raises(ValueError, match="its policy already"):
+        plot.icicle(first_repository(stores[20]), policy="gc")
+
+
+def test_a_small_freed_part_is_shown_in_its_place() -> None:
+    made = Images()
+    for name, size in (("big/app", 1e9), ("small/app", 1e6), ("small/web", 2e6)):
+        made.tags.append((made.image([made.blob("layer", size)]), f"{name}:1", name))
+    axes = plot.icicle(blobkit.simulate_deref(made.snapshot(), "small/web:1"))
+    assert any("; only small/; " in text for text in texts(axes))
+    assert not any(text.startswith("big/") for text in texts(axes))
+
+
 # --- sharing
 
 

@@ -140,7 +140,7 @@ def test_what_no_name_reaches_is_not_said_to_be_kept_by_one() -> None:
     made.tags.append((made.image([made.blob("layer", 1e6)]), "a:1", "a"))
     preview = blobkit.simulate_deref(made.snapshot().with_policy("gc"), "a:1")
     assert {group.note for group in fold(scene(preview, None, None)).groups} == {"garbage already"}
-    assert [bar.text for bar in steps(preview)][1:] == ["1 manifest, 1.5 KiB garbage already"]
+    assert [bar.texts[0] for bar in steps(preview)][1:] == ["1 manifest, 1.5 KiB, garbage already"]
 
 
 def test_what_links_nowhere_stands_in_the_last_layer_and_holders_before_it(store: Snapshot) -> None:

@@ -67,15 +67,11 @@ def growth(x: One | Iterable[One], *, ax: Axes | None = None, policy: str | None
     >>> blobkit.plot.growth(demo.small()).get_title("left")
     '27.5 KiB stored, all in one month'
     """
-
-    def read(one: One) -> Snapshot:
-        return as_snapshot(one) if policy is None else as_snapshot(one).with_policy(policy)
-
     if isinstance(x, str | os.PathLike | SupportsSnapshot):
-        snapshots = [read(x)]
+        snapshots = [as_snapshot(x, policy)]
         found = _by_month(snapshots[0])
     else:
-        snapshots = [read(one) for one in x]
+        snapshots = [as_snapshot(one, policy) for one in x]
         found = _measured(snapshots)
     canvas = Canvas(ax, _finding(found), _drawn(found, snapshots[:1]))
     if not len(found.where) or not found.total.any():

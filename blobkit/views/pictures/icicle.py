@@ -38,11 +38,13 @@ def icicle(x: SupportsSnapshot | Address | Preview, *, ax: Axes | None = None, p
     is not shown. Cost: nodes + links.
 
     >>> blobkit.plot.icicle(demo.small()).get_title("left")
-    '43% of 24.3 KiB is kept by several namespaces; data/ keeps most alone: 6.6 KiB'
+    '17% of 27.5 KiB is kept by several namespaces; shop/ keeps most alone: 16.1 KiB'
     """
     preview = x if isinstance(x, Preview) else None
-    snapshot = x.snapshot if isinstance(x, Preview) else as_snapshot(x)
-    snapshot = snapshot if policy is None else snapshot.with_policy(policy)
+    if preview is not None and policy is not None:
+        msg = "a preview has its policy already: give a store to choose another"
+        raise ValueError(msg)
+    snapshot = as_snapshot(x.snapshot if isinstance(x, Preview) else x, policy)
     places = places_of(snapshot)
     whole = int(places.whole[places.store])
     canvas = Canvas(ax, "Nothing is in use", f"policy {snapshot.policy}")

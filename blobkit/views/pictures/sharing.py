@@ -42,7 +42,7 @@ def sharing(
     as `blobkit.sharing`.
 
     >>> blobkit.plot.sharing(demo.small()).get_title("left")
-    '46% of 27.5 KiB is shared by several repositories'
+    '18% of 27.5 KiB is shared by several repositories'
     """
     found = x if isinstance(x, Sharing) else shared_by(x, by, policy=policy)
     several = found.frame[found.frame["groups"].map(len) > 1]

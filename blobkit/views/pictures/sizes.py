@@ -34,7 +34,7 @@ def sizes(x: SupportsSnapshot | Address, *, ax: Axes | None = None) -> Axes:
     `scan`. Cost: a sort of the blobs.
 
     >>> blobkit.plot.sizes(demo.small()).get_title("left")
-    'Half of the 27.5 KiB is in 1 of 27 blobs, of 16.0 KiB or more'
+    'Half of the 27.5 KiB is in 8 of 33 blobs, each of 979 B or more'
     """
     snapshot = as_snapshot(x)
     size = np.sort(snapshot.graph.size[snapshot.graph.blob])[::-1]
