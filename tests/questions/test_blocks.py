@@ -77,6 +77,7 @@ def test_parts_add_up_and_are_what_each_place_keeps(places: Places, parts: int, 
         assert [part.x for part in row] == sorted(part.x for part in row)
 
 
+@settings(max_examples=40)
 @given(trees(), st.integers(0, 8))
 def test_pages_show_each_child_once(places: Places, skip: int) -> None:
     children = places.children(places.store)

@@ -58,8 +58,10 @@ def _used(answer: Usage) -> str:
     """Return the group that keeps most, and how much is shared."""
     groups = answer.frame[~answer.frame["beside"]]
     total, by = human_bytes(answer.bytes), truncate(answer.by, NAME)
+    if not answer.bytes:
+        return "No bytes are stored"
     if not len(groups):
-        return f"{total} stored, in no group by {by}" if answer.bytes else "Nothing is stored"
+        return f"{total} stored, in no group by {by}"
     top, alone = groups["exclusive"].idxmax(), int(groups["exclusive"].max())
     shared = answer.bytes - int(answer.frame["exclusive"].sum())
     most = f"{truncate(str(top), NAME)} keeps most alone: {human_bytes(alone)} of {total}"

@@ -47,9 +47,9 @@ def icicle(x: SupportsSnapshot | Address | Preview, *, ax: Axes | None = None, p
     snapshot = as_snapshot(x.snapshot if isinstance(x, Preview) else x, policy)
     places = places_of(snapshot)
     whole = int(places.whole[places.store])
-    canvas = Canvas(ax, "Nothing is in use", f"policy {snapshot.policy}")
+    canvas = Canvas(ax, "No bytes are in use", f"policy {snapshot.policy}")
     if not whole:
-        canvas.sentence("Nothing to draw: no pin reaches a stored blob.")
+        canvas.sentence("Nothing to draw: pins reach no bytes.")
         return canvas.done()
     freed = None if preview is None else preview.nodes
     zoom = places.store if preview is None else _zoom(places, preview)

@@ -59,7 +59,7 @@ def sharing(
 
 def _finding(found: Sharing) -> str:
     if not found.bytes:
-        return "Nothing is stored"
+        return "No bytes are stored"
     part = f"{percent(found.shared_bytes, found.bytes)} of" if found.shared_bytes else "Nothing of"
     return f"{part} {human_bytes(found.bytes)} is shared by several {_noun(found, 2)}"
 

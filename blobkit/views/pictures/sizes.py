@@ -41,7 +41,7 @@ def sizes(x: SupportsSnapshot | Address, *, ax: Axes | None = None) -> Axes:
     total = int(size.sum())
     canvas = Canvas(ax)
     if not total:
-        canvas.heading("Nothing is stored" if not len(size) else f"All {count(len(size), 'blob')} are empty", "")
+        canvas.heading("All stored blobs are empty" if len(size) else "Nothing is stored", "")
         canvas.sentence("Nothing to draw: there are no bytes.")
         return canvas.done()
     share = np.cumsum(size) / total
