@@ -121,6 +121,12 @@ class Places:
         """Return the places whose `own` bytes several children of this one keep: itself, and those passed over."""
         return [*self._passed_over(place)[::-1], place]
 
+    def together(self, place: int) -> str:
+        """Return the name of what several children of a place keep: `kept by several tags`."""
+        ranks = self.rank[self.children(place)]
+        rank = RANKS[ranks[ranks != RANKS.index(NAMELESS)].max(initial=0)]
+        return f"kept by several {count(2, rank).partition(' ')[2]}"
+
     def nodes(self, place: int) -> NDArray[np.int64]:
         """Return the nodes that this place keeps, and no child of it alone, the biggest first."""
         order, start = self._by_label
@@ -257,10 +263,7 @@ class _Layout:
 
     def _held(self, level: int, x: int, place: int) -> Block:
         """Return the block of what several children of a place keep."""
-        ranks = self.places.rank[self.places.children(place)]
-        rank = RANKS[ranks[ranks != RANKS.index(NAMELESS)].max(initial=0)]
-        name = f"kept by several {count(2, rank).partition(' ')[2]}"
-        number = len(self.places.nodes(place))
+        name, number = self.places.together(place), len(self.places.nodes(place))
         return Block(level, x, int(self.places.own[place]), int(self.own[place]), SEVERAL, place, name, number)
 
     def _several(self, block: Block) -> list[Block]:

@@ -195,6 +195,19 @@ def test_a_small_freed_part_is_shown_in_its_place() -> None:
     assert not any(text.startswith("big/") for text in texts(axes))
 
 
+def test_a_page_of_many_equal_places_says_so_and_the_title_is_of_the_store() -> None:
+    made = Images()
+    base = made.blob("layer", 1e9)
+    for i in range(300):
+        made.tags.append((made.image([base, made.blob("layer", 1e5)]), f"t{i}/r:1", f"t{i}/r"))
+    axes = plot.icicle(made.snapshot())
+    live = 10**9 + 300 * (10**5 + 5500)
+    assert title(axes).startswith(f"{10**9 / live:.0%} of {human_bytes(live)} is kept by several namespaces; ")
+    zoomed = live / (60 * (10**5 + 5500))
+    alone = human_bytes(live - 10**9)
+    assert f"kept by one alone: {alone}, 1 to 60 of 300, zoomed {zoomed:,.0f} times" in texts(axes)
+
+
 # --- sharing
 
 

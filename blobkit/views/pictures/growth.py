@@ -105,8 +105,8 @@ def _finding(found: _Bands) -> str:
 def _drawn(found: _Bands, first: Sequence[Snapshot]) -> str:
     policy = f"policy {first[0].policy}; " if first else ""
     what = "bytes that are there today, by the month in which they came," if found.steps else "bytes of each snapshot"
-    rest = f"; {human_bytes(found.unknown)} of unknown time left out" if found.unknown else ""
-    return f"{policy}{what} and who alone keeps them{rest}"
+    rest = f"{human_bytes(found.unknown)} of unknown time left out; " if found.unknown else ""
+    return f"{policy}{rest}{what} and who alone keeps them"
 
 
 def _by_month(snapshot: Snapshot) -> _Bands:

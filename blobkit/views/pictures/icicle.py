@@ -6,18 +6,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from blobkit.protocols import as_snapshot
-from blobkit.questions.blocks import BLOB, LEVELS, NAMELESS, PLACE, SEVERAL, SMALLER, blocks
-from blobkit.questions.places import places_of
+from blobkit.questions.blocks import BLOB, LEVELS, NAMELESS, PLACE, RANKS, SEVERAL, SMALLER, blocks
+from blobkit.questions.places import places_of, repository_of
 from blobkit.questions.preview import Preview
 from blobkit.render import human_bytes
 from blobkit.views.canvas import Canvas
 from blobkit.views.pictures.words import dropping, percent
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
     from blobkit.protocols import Address, SupportsSnapshot
     from blobkit.questions.blocks import Block, Places
+    from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["icicle"]
 
@@ -51,46 +54,43 @@ def icicle(x: SupportsSnapshot | Address | Preview, *, ax: Axes | None = None, p
     if not whole:
         canvas.sentence("Nothing to draw: pins reach no bytes.")
         return canvas.done()
-    freed = None if preview is None else preview.nodes
     zoom = places.store if preview is None else _zoom(places, preview)
-    how: dict[str, Any] = {"zoom": (PLACE, zoom), "parts": max(int(canvas.width / THIN), 1), "levels": LEVELS}
-    found = blocks(places, freed, **how)
-    said = _finding(places, found) if preview is None else dropping(preview, whole)
-    canvas.heading(said, _drawn(snapshot.policy, places, zoom, snapshot.bytes - whole))
-    apart = _apart(found)
-    inside = blocks(places, freed, shared=False, **how) if apart else found
-    if canvas.own:
-        canvas.resize(canvas.width, ROW * (1 + inside[-1].level + WEDGE * bool(apart)))
-    row = min(canvas.height / (1 + inside[-1].level + WEDGE * bool(apart)), ROW * 1.5)
-    if apart:
-        _split(canvas, apart, inside, row)
-    _draw(
-        canvas, inside[1:] if apart else inside, canvas.width / max(inside[0].width, 1), row, WEDGE * row * bool(apart)
-    )
+    said = _finding(places) if preview is None else dropping(preview, whole)
+    canvas.heading(said, _drawn(snapshot, places, zoom))
+    _draw_place(canvas, places, zoom, None if preview is None else preview.nodes)
     return canvas.done()
 
 
-def _apart(found: list[Block]) -> list[Block]:
-    """Return what several keep, if that is most of the store, so that the rest is zoomed; else nothing."""
-    shared = [block for block in found if block.level == 1 and block.kind == SEVERAL]
-    part = sum(block.width for block in shared) / max(found[0].width, 1)
-    return shared if MOST <= part < 1 else []
+def _draw_place(canvas: Canvas, places: Places, zoom: int, freed: NDArray[np.int32] | None) -> None:
+    """Draw a place with all below it; if several keep most of it, that first, and the rest zoomed."""
+    how: dict[str, Any] = {"zoom": (PLACE, zoom), "parts": max(int(canvas.width / THIN), 1), "levels": LEVELS}
+    several = [block for block in blocks(places, freed, **how | {"levels": 2})[1:] if block.kind == SEVERAL]
+    part = sum(block.width for block in several) / max(int(places.whole[zoom]), 1)
+    apart = MOST <= part < 1
+    found = blocks(places, freed, shared=not apart, **how)
+    rows = 1 + found[-1].level + WEDGE * apart
+    if canvas.own:
+        canvas.resize(canvas.width, ROW * rows)
+    row = min(canvas.height / rows, ROW * 1.5)
+    if apart:
+        _split(canvas, several, found[0], int(places.whole[zoom]), row)
+    _draw(canvas, found[apart:], canvas.width / max(found[0].width, 1), row, WEDGE * row * apart)
 
 
-def _split(canvas: Canvas, shared: list[Block], inside: list[Block], row: float) -> None:
-    """Draw the whole as the part that is zoomed below, and what several keep."""
-    alone = inside[0].width
-    scale = canvas.width / (alone + sum(block.width for block in shared))
+def _split(canvas: Canvas, several: list[Block], top: Block, whole: int, row: float) -> None:
+    """Draw the whole as the part that one alone keeps, of which `top` is zoomed below, and what several keep."""
+    scale = canvas.width / whole
+    alone = whole - sum(block.width for block in several)
     tint = canvas.mixed(canvas.ink, 0.14)
-    canvas.area(
-        [(0, row), (alone * scale, row), (canvas.width, row * (1 + WEDGE)), (0, row * (1 + WEDGE))], colour=tint
-    )
-    moved, x = [replace(inside[0], x=0, name="")], alone
-    for block in shared:
+    low = row * (1 + WEDGE)
+    canvas.area([(0, row), (top.width * scale, row), (canvas.width, low), (0, low)], colour=tint)
+    moved, x = [replace(top, width=alone, name="")], alone
+    for block in several:
         moved.append(replace(block, x=x, level=0))
         x += block.width
     _draw(canvas, moved, scale, row, 0)
-    text = f"kept by one alone: {human_bytes(alone)}, zoomed {canvas.width / (alone * scale):,.0f} times"
+    page = f"{top.name.partition(': ')[2]}, " if top.width < alone else ""
+    text = f"kept by one alone: {human_bytes(alone)}, {page}zoomed {whole / max(top.width, 1):,.0f} times"
     canvas.write(PAD, row * (1 + WEDGE / 2), canvas.fitted(text, canvas.width * 0.75), colour=canvas.faint)
 
 
@@ -106,24 +106,28 @@ def _zoom(places: Places, preview: Preview) -> int:
     return zoom
 
 
-def _finding(places: Places, found: list[Block]) -> str:
+def _finding(places: Places) -> str:
     """Return how much several places keep together, and the place that keeps most alone."""
-    row = [block for block in found if block.level == 1]
+    whole = int(places.whole[places.store])
     shared = sum(int(places.own[place]) for place in places.several(places.store))
-    several = next((block.name for block in row if block.kind == SEVERAL), "")
-    alone = [block for block in row if block.kind == PLACE]
-    most = f"{alone[0].name} keeps most alone: {human_bytes(alone[0].width)}" if alone and alone[0].width else ""
-    whole = human_bytes(found[0].width)
-    if not several:
-        return f"{most} of {whole}" if most else f"{whole} are in use"
-    part = f"{percent(shared, found[0].width)} of {whole} is {several}"
+    top = next((int(place) for place in places.children(places.store) if RANKS[places.rank[place]] != NAMELESS), -1)
+    alone = int(places.whole[top]) if top >= 0 else 0
+    most = f"{places.name(top)} keeps most alone: {human_bytes(alone)}" if alone else ""
+    if not shared:
+        return f"{most} of {human_bytes(whole)}" if most else f"{human_bytes(whole)} are in use"
+    part = f"{percent(shared, whole)} of {human_bytes(whole)} is {places.together(places.store)}"
     return f"{part}; {most}" if most else part
 
 
-def _drawn(policy: str, places: Places, zoom: int, beside: int) -> str:
-    part = "" if zoom == places.store else f"; only {places.name(zoom)}"
+def _drawn(snapshot: Snapshot, places: Places, zoom: int) -> str:
+    beside = snapshot.bytes - int(places.whole[places.store])
+    is_repository = RANKS[places.rank[zoom]] == "repository"
+    name = repository_of(snapshot, zoom) if is_repository else places.name(zoom)
+    part = "" if zoom == places.store else f"; only {name}"
     rest = f"; {human_bytes(beside)} that nothing reaches not shown" if beside else ""
-    return f"policy {policy}{part}; width: bytes that go if it alone is dropped; hatched: kept by several{rest}"
+    return (
+        f"policy {snapshot.policy}{part}; width: bytes that go if it alone is dropped; hatched: kept by several{rest}"
+    )
 
 
 def _draw(canvas: Canvas, found: list[Block], scale: float, row: float, down: float) -> None:
