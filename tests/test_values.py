@@ -46,6 +46,7 @@ def values(root: Path) -> dict[str, object]:
         "Sharing": snapshot.sharing(),
         "Snapshot": snapshot,
         "Usage": snapshot.usage(),
+        "WhatIf": snapshot.what_if(),
         "Why": snapshot.why(image),
     }
 
