@@ -19,14 +19,19 @@ RIGHT = frozenset({Unit.BYTES, Unit.NET, Unit.COUNT})
 """The units whose columns are aligned to the right."""
 
 
-def human(value: object, unit: Unit) -> str:
-    """Return a value for people: bytes in KiB, MiB, digests with 12 digits, times as days, long names truncated."""
+def human(value: object, unit: Unit, most: int = NAME_SHOWN) -> str:
+    """Return a value for people: bytes in KiB, MiB, digests with 12 digits, times as days.
+
+    Names longer than `most` characters are truncated, commands never.
+    """
     if is_none(value):
         return ""
     if isinstance(value, tuple | list):
-        return join_some([_brief(str(name)) for name in value], NAMES_SHOWN)
+        return join_some([_brief(str(name), most) for name in value], NAMES_SHOWN)
+    if unit is Unit.COMMAND:
+        return printable(str(value))
     if isinstance(value, str) or unit not in _SHOWN:
-        return _brief(str(value), PROSE_SHOWN if unit is Unit.PROSE else NAME_SHOWN)
+        return _brief(str(value), PROSE_SHOWN if unit is Unit.PROSE else most)
     return _SHOWN[unit](value)
 
 
@@ -50,7 +55,7 @@ def is_none(value: object) -> bool:
     return value is None or (not isinstance(value, tuple | list) and value != value)  # noqa: PLR0124 (NaN and NaT)
 
 
-def _brief(text: str, most: int = NAME_SHOWN) -> str:
+def _brief(text: str, most: int) -> str:
     return truncate(abbreviate(text), most)
 
 

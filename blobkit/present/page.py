@@ -5,17 +5,15 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-from blobkit.present.cells import RIGHT, exact, human, is_none
+from blobkit.present.cells import NAME_SHOWN, RIGHT, exact, human, is_none
 from blobkit.present.sections import ROWS_SHOWN, more_row
 from blobkit.present.units import Unit
 from blobkit.render import printable, truncate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from blobkit.present.sections import Column, Section, SupportsSections, Table
 
-__all__ = ["answer_html"]
+__all__ = ["answer_html", "escaped", "section_html"]
 
 WHOLE_SHOWN = 120
 """The most characters of a value in the title (hover) of its cell."""
@@ -31,6 +29,9 @@ STYLE = """<style>
 LIMIT = 14_500
 """The most bytes of a page: if long names exceed it, the page has fewer rows."""
 WORDS = frozenset({"error", "warning"})
+UNTITLED = frozenset({Unit.COUNT, Unit.PROSE})
+"""The units whose cells need no title."""
+_CLASSES = {Unit.PROSE: "p", Unit.COMMAND: "p", Unit.NAME: "w", Unit.NAMES: "w"}
 
 
 def answer_html(answer: SupportsSections, rows: int = ROWS_SHOWN) -> str:
@@ -42,30 +43,36 @@ def answer_html(answer: SupportsSections, rows: int = ROWS_SHOWN) -> str:
     return page
 
 
+def section_html(section: Section, most: int = NAME_SHOWN) -> str:
+    """Return the lines and the table of a section, without its title; names have at most `most` characters."""
+    return "".join(f"<div>{escaped(line)}</div>" for line in section.lines) + _table(section.table, most)
+
+
+def escaped(text: str) -> str:
+    """Return an untrusted text as HTML, in one line, with control characters made visible."""
+    return html.escape(printable(text))
+
+
 def _page(answer: SupportsSections, rows: int) -> str:
     first, *others = answer.sections(rows) or (None,)
-    parts = [] if first is None else [_lines(first.lines), _table(first.table)]
+    parts = [] if first is None else [section_html(first)]
     parts += [_folding(section, " open") for section in others]
     parts += [_folding(section, "") for section in answer.details(rows)]
-    return f'<div class="blobkit">{STYLE}<b>{_escaped(answer.title())}</b>{"".join(parts)}</div>'
+    return f'<div class="blobkit">{STYLE}<b>{escaped(answer.title())}</b>{"".join(parts)}</div>'
 
 
 def _folding(section: Section, state: str) -> str:
     """Return a section to open and close; "" if it is empty."""
-    body = _lines(section.lines) + _table(section.table)
-    return body and f"<details{state}><summary>{_escaped(section.title)}</summary>{body}</details>"
+    body = section_html(section)
+    return body and f"<details{state}><summary>{escaped(section.title)}</summary>{body}</details>"
 
 
-def _lines(lines: Sequence[str]) -> str:
-    return "".join(f"<div>{_escaped(line)}</div>" for line in lines)
-
-
-def _table(table: Table | None) -> str:
+def _table(table: Table | None, most: int) -> str:
     if table is None or not len(table):
         return ""
-    head = "".join(f"<th{_number(column)}>{_escaped(column.name)}</th>" for column in table.columns)
+    head = "".join(f'<th scope="col"{_class(column)}>{escaped(column.name)}</th>' for column in table.columns)
     longest = _longest(table)
-    columns = [[_cell(value, column, longest) for value in column.values] for column in table.columns]
+    columns = [[_cell(value, column, longest, most) for value in column.values] for column in table.columns]
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*columns, strict=True))
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}{_more(table)}</tbody></table>"
 
@@ -76,7 +83,7 @@ def _more(table: Table) -> str:
     if last is None:
         return ""
     cells = zip(table.columns, last, strict=True)
-    return f"<tr>{''.join(f'<td{_number(c)}>{_escaped(human(value, c.unit))}</td>' for c, value in cells)}</tr>"
+    return f"<tr>{''.join(f'<td{_class(c)}>{escaped(human(value, c.unit))}</td>' for c, value in cells)}</tr>"
 
 
 def _longest(table: Table) -> int:
@@ -85,20 +92,26 @@ def _longest(table: Table) -> int:
     return max((int(str(value)) for values in sizes for value in values if not is_none(value)), default=0)
 
 
-def _cell(value: object, column: Column, longest: int) -> str:
+def _cell(value: object, column: Column, longest: int, most: int) -> str:
     """Return a cell: the short value, with the full value as its title if it is longer; with a bar if it is bytes."""
-    brief = human(value, column.unit)
+    brief = human(value, column.unit, most)
+    if column.unit is Unit.COMMAND:
+        return f"<td{_class(column)}>{_command(brief)}</td>"
     whole = truncate(exact(value), WHOLE_SHOWN)
-    title = f' title="{html.escape(whole)}"' if whole != brief and column.unit is not Unit.COUNT else ""
+    title = f' title="{html.escape(whole)}"' if whole != brief and column.unit not in UNTITLED else ""
     if longest and column.unit is Unit.BYTES and not is_none(value):
-        return f'<td class="n b" style="--w:{100 * int(str(value)) / longest:.0f}%"{title}>{_escaped(brief)}</td>'
-    word = f' class="{brief}"' if column.unit is Unit.WORD and brief in WORDS else _number(column)
-    return f"<td{word}{title}>{_escaped(brief)}</td>"
+        return f'<td class="n b" style="--w:{100 * int(str(value)) / longest:.0f}%"{title}>{escaped(brief)}</td>'
+    kind = f' class="{brief}"' if column.unit is Unit.WORD and brief in WORDS else _class(column)
+    return f"<td{kind}{title}>{escaped(brief)}</td>"
 
 
-def _number(column: Column) -> str:
-    return ' class="n"' if column.unit in RIGHT else ""
+def _command(text: str) -> str:
+    """Return a command; a line breaks between its words, not in them."""
+    words = " ".join(f"<span>{escaped(word)}</span>" for word in text.split(" "))
+    return f"<code>{words}</code>" if text else ""
 
 
-def _escaped(text: str) -> str:
-    return html.escape(printable(text))
+def _class(column: Column) -> str:
+    """Return the class of a cell: `n` for numbers, `p` for prose and commands, `w` for names of any length."""
+    name = "n" if column.unit in RIGHT else _CLASSES.get(column.unit, "")
+    return f' class="{name}"' if name else ""

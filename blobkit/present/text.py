@@ -78,9 +78,15 @@ def table_text(table: Table, style: TextStyle = HUMAN) -> str:
     lines = []
     for number, row in enumerate(rows):
         lines.append(_line(table, row, beside, widths, style if number else HUMAN))
-        below = " ".join(filter(None, (row[i] for i in prose))) if number else ""
-        lines += _wrapped(below, style.width, INDENT)
+        lines += _below(table, row, prose, style.width) if number else []
     return "\n".join(lines)
+
+
+def _below(table: Table, row: Sequence[str], columns: Sequence[int], width: int | None) -> list[str]:
+    """Return the lines below a row: its prose, then each command in one line, to be copied."""
+    commands = [i for i in columns if table.columns[i].unit is Unit.COMMAND]
+    prose = " ".join(filter(None, (row[i] for i in columns if i not in commands)))
+    return [*_wrapped(prose, width, INDENT), *(INDENT + row[i] for i in commands if row[i])]
 
 
 def _exceeds(widths: dict[int, int], style: TextStyle) -> bool:
@@ -154,8 +160,8 @@ def _cell(value: object, unit: Unit, style: TextStyle) -> str:
 
 
 def _prose(table: Table, rows: list[list[str]], style: TextStyle) -> list[int]:
-    """Return the columns to put below their row: prose, if a line is too narrow for all columns."""
-    found = [i for i, column in enumerate(table.columns) if column.unit is Unit.PROSE]
+    """Return the columns to put below their row: prose and commands, if a line is too narrow for all columns."""
+    found = [i for i, column in enumerate(table.columns) if column.unit in {Unit.PROSE, Unit.COMMAND}]
     return found if found and _exceeds(_natural(rows, range(len(table.columns))), style) else []
 
 

@@ -32,6 +32,8 @@ class Unit(Enum):
     """One of a few words of blobkit, such as a kind or a severity."""
     PROSE = "prose"
     """A sentence, shown below its row if the line is too narrow."""
+    COMMAND = "command"
+    """A command for a shell, always shown whole."""
 
 
 _NAMES_OF = {
@@ -54,6 +56,7 @@ _NAMES_OF = {
         kind status severity code finding change cause pin state stored reachable beside platform media_type place
     """,
     Unit.PROSE: "advice reason why needed_by message",
+    Unit.COMMAND: "command",
 }
 _UNITS = {name: unit for unit, names in _NAMES_OF.items() for name in names.split()}
 
