@@ -55,7 +55,7 @@ class Audit(Answer):
     ()
     """
 
-    _internal = frozenset(("found",))
+    _internal = frozenset(("found", "problems"))
 
     snapshot: Snapshot
     min_age: timedelta
@@ -103,7 +103,7 @@ class Audit(Answer):
 
     def __bool__(self) -> bool:
         """Return whether anything was found."""
-        return len(self._problems) > 0
+        return len(self.problems) > 0
 
     def exceeds(self, thresholds: Mapping[str, Size | None]) -> tuple[str, ...]:
         """Return the exceeded thresholds, a line for each; empty if none is exceeded.
@@ -139,7 +139,7 @@ class Audit(Answer):
 
     def title(self) -> str:
         """Return the answer in one line."""
-        number = {severity: sum(finding.severity == severity for finding in self._problems) for severity in SEVERITIES}
+        number = {severity: sum(finding.severity == severity for finding in self.problems) for severity in SEVERITIES}
         info = number.pop("info")
         parts = [count(many, severity) for severity, many in number.items() if many] + [f"{info:,} info"] * bool(info)
         return f"Found {', '.join(parts)}" if parts else "Nothing found"
@@ -172,13 +172,13 @@ class Audit(Answer):
         return [f"{count(disk.files, 'file')} in all, {human_bytes(disk.bytes)}: {', '.join(shown)}"] if shown else []
 
     @property
-    def _problems(self) -> tuple[Finding, ...]:
+    def problems(self) -> tuple[Finding, ...]:
         """The findings, except those that are figures."""
         return tuple(finding for finding in self.found if finding.code not in FIGURES)
 
     def _findings_table(self) -> Table:
         """Return all findings, each with one of its blobs or names as an example."""
-        problems = self._problems
+        problems = self.problems
         return columns_table(
             {
                 "severity": [finding.severity for finding in problems],
@@ -201,7 +201,7 @@ class Audit(Answer):
 
     def _exceeding(self, name: str, most: int) -> list[str]:
         """Return a line if the findings of this code or severity have more than `most` bytes (-1: if there are any)."""
-        counted = self._problems if name in SEVERITIES or most < 0 else self.found
+        counted = self.problems if name in SEVERITIES or most < 0 else self.found
         about = [finding for finding in counted if name in (finding.code, finding.severity)]
         size = sum(finding.bytes for finding in about)
         if not about or size <= most:

@@ -19,7 +19,12 @@ from blobkit.render import count, human_bytes
 if TYPE_CHECKING:
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["collector_script"]
+__all__ = ["can_collect", "collector_script"]
+
+
+def can_collect(snapshot: Snapshot) -> bool:
+    """Return whether the store has a collector, and it deletes no blob that names or the current policy need."""
+    return bool(snapshot.store.collected_by) and not len(needed_by_names(snapshot))
 
 
 def collector_script(snapshot: Snapshot, tool: str | None = None) -> str:
