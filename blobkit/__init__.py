@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from blobkit.store.writer import BlobWriter
     from blobkit.views import plots as plot
     from blobkit.views.graph import graph_view, to_graph
+    from blobkit.views.report.report import Report, report
     from blobkit.views.styled import human
 
 __version__ = "0.2.0.dev0"
@@ -80,6 +81,7 @@ __all__ = [
     "LocalStore",
     "Plan",
     "Preview",
+    "Report",
     "Sharing",
     "Snapshot",
     "Store",
@@ -97,6 +99,7 @@ __all__ = [
     "plan",
     "plot",
     "reach",
+    "report",
     "scan",
     "sharing",
     "simulate_deref",
@@ -124,6 +127,7 @@ _HOMES = {
     "LocalStore": "blobkit.store.local",
     "Plan": "blobkit.questions.plan",
     "Preview": "blobkit.questions.preview",
+    "Report": "blobkit.views.report.report",
     "Sharing": "blobkit.questions.sharing",
     "Snapshot": "blobkit.snapshot.snapshot",
     "Store": "blobkit.store.store",
@@ -140,6 +144,7 @@ _HOMES = {
     "plan": "blobkit.questions.plan",
     "plot": "blobkit.views.plots",
     "reach": "blobkit.questions.reach",
+    "report": "blobkit.views.report.report",
     "scan": "blobkit.connect",
     "sharing": "blobkit.questions.sharing",
     "simulate_deref": "blobkit.questions.preview",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Sequence
 
     import networkx as nx
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from blobkit.questions.usage import Usage
     from blobkit.questions.what_if import WhatIf
     from blobkit.questions.why import Why
+    from blobkit.views.report.report import Report
 
 __all__ = ["Frames", "Previews", "Questions", "answer_with"]
 
@@ -198,6 +200,23 @@ class Questions(Frames):
         More in `help(blobkit.what_if)`.
         """
         answer: WhatIf = _function("what_if")(self, policy=policy)
+        return answer
+
+    def report(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        policy: str | None = None,
+        before: SupportsSnapshot | Address | None = None,
+        min_age: Age = "24h",
+        progress: bool = True,
+    ) -> Report:
+        """Return a report about a store; if `path` is given, written there as one HTML page.
+
+        More in `help(blobkit.report)`.
+        """
+        how = {"policy": policy, "before": before, "min_age": min_age, "progress": progress}
+        answer: Report = _function("report")(self, path, **how)
         return answer
 
     def compare_gc(self, tool: str) -> Comparison:

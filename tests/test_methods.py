@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FRAMES = ("to_frame", "tags_frame", "links_frame", "untagged_frame", "growth", "to_graph", "graph_view")
-ASKED = ("reach", "usage", "why", "plan", "sharing", "diff", "audit", "compare_gc", "what_if")
+ASKED = ("reach", "usage", "why", "plan", "sharing", "diff", "audit", "report", "compare_gc", "what_if")
 
 
 @pytest.mark.parametrize("name", [*FRAMES, *ASKED, "simulate_deref"])

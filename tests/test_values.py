@@ -43,6 +43,7 @@ def values(root: Path) -> dict[str, object]:
         "Imported": imported,
         "Plan": snapshot.plan(free=1),
         "Preview": preview,
+        "Report": snapshot.report(progress=False),
         "Sharing": snapshot.sharing(),
         "Snapshot": snapshot,
         "Usage": snapshot.usage(),

@@ -22,6 +22,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "usage": Command("reading", "Show what uses the space: by tag, repository, kind or month."),
         "sharing": Command("reading", "Show how many bytes repositories or tags share."),
         "untagged": Command("reading", "List the manifests that no tag names, and what needs them."),
+        "report": Command("reporting", "Write a report about a store, one HTML page with pictures."),
         "scan": Command("scanning", "Save a snapshot of a store in a file, for use as an address."),
     },
     "Ask why, and what if": {

@@ -5,11 +5,9 @@ A saved snapshot is untrusted: it is checked like the facts from a maker.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import stat
-import tempfile
 import zipfile
 import zlib
 from contextlib import ExitStack, contextmanager
@@ -22,6 +20,7 @@ import pyarrow.parquet as pq
 
 from blobkit.errors import SnapshotFormatError, UnknownPolicyError
 from blobkit.render import printable, to_utf8, truncate
+from blobkit.replacing import replacing
 from blobkit.snapshot.disk import Disk
 from blobkit.snapshot.kinds import STORES, policy_of
 from blobkit.snapshot.loading import load
@@ -78,17 +77,12 @@ def write_directory(directory: Path, tables: Tables, meta: Mapping[str, object])
 
 def write_archive(path: Path, tables: Tables, meta: Mapping[str, object]) -> None:
     """Write the same files into one zip archive, atomically: it appears at `path` complete or not at all."""
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "is a directory: give the name of a file in it", str(path))
-    if not path.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "no such directory: make it first", str(path.parent))
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
-        write_directory(Path(scratch) / "t", tables, meta)
-        whole = Path(scratch) / "whole"
+    with replacing(path) as whole:
+        files = whole.with_name("t")
+        write_directory(files, tables, meta)
         with zipfile.ZipFile(whole, "w") as archive:
             for name in (*_MEMBERS[1:], _MEMBERS[0]):
-                archive.write(Path(scratch) / "t" / name, name)
-        os.replace(whole, path)  # noqa: PTH105 (the call whose atomicity POSIX promises)
+                archive.write(files / name, name)
 
 
 def read_directory(directory: Path) -> tuple[Tables, Meta]:

@@ -231,6 +231,26 @@ $ plan registry --untagged --policy gc
 untagged manifests have their own rules: do not give --policy gc with --untagged
 $ plan store --free 1 --time-limit soon
 Invalid value for '--time-limit': 'soon' is not a valid number of seconds. (see blobkit plan --help)
+$ report store
+Missing option '-o' / '--output'. (see blobkit report --help)
+$ report nowhere -o report.html
+nowhere does not exist: give the path of a store, or kind:path
+$ report store -o empty
+empty: is a directory: give the name of a file in it
+$ report store -o no/report.html
+no: no such directory: make it first
+$ report store -o store/report.html
+store/report.html is in ROOT/store, which is only read: give a path outside it
+$ report saved.blobkit -o saved.blobkit
+saved.blobkit is in ROOT/saved.blobkit, which is only read: give a path outside it
+$ report store -o report.html --before nowhere
+nowhere does not exist: give the path of a store, or kind:path
+$ report store -o report.html --before saved.blobkit
+oci:ROOT/layout at TIME, policy dependent is not an older snapshot of this store: oci and blobkit; give one of the same store
+$ report store -o report.html --min-age soon
+'soon' is not an age: write 30m, 24h, 7d, 2w, 1d12h or 0
+$ report store -o report.html --policy gc
+no policy 'gc' for blobkit stores: use one of counts
 $ demo store
 store is a store with 33 blobs already: give a new directory (see blobkit demo --help)
 $ demo around

@@ -1,0 +1,36 @@
+"""Write a file that appears at its path complete or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["check_place", "replacing"]
+
+
+def check_place(path: Path) -> None:
+    """Raise IsADirectoryError if `path` is a directory, FileNotFoundError if there is no directory to write it in."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a directory: give the name of a file in it", str(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such directory: make it first", str(path.parent))
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path to write a file at; the end of the block moves it to `path`, atomically, in place of an old file.
+
+    The given path is in a new directory beside `path`, which is removed in any case. Errors: as `check_place`.
+    """
+    check_place(path)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
+        whole = Path(scratch) / "whole"
+        yield whole
+        os.replace(whole, path)  # noqa: PTH105 (the call whose atomicity POSIX promises)
