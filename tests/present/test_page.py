@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 from blobkit.present.answer import Answer
-from blobkit.present.page import answer_html
+from blobkit.present.page import answer_html, section_html
 from blobkit.present.sections import Section, columns_table
 from blobkit.present.text import answer_text
 
@@ -94,3 +94,22 @@ def test_a_page_has_fewer_rows_where_names_are_long() -> None:
             return (Section("", table=columns_table(names)),)
 
     assert 1_000 < len(answer_html(Told()).encode()) < 15_000
+
+
+def test_a_command_is_whole_and_breaks_between_words() -> None:
+    name = "n" * 300
+    table = columns_table({"command": [f"blobkit why '<{name}>'", None], "advice": ["a sentence " * 20, ""]})
+    html = section_html(Section("", table=table))
+    page = Page(html)
+    assert {"code", "span"} <= set(page.tags)
+    assert f"'<{name}>'" in page.words
+    assert "<span>blobkit</span> <span>why</span> <span>&#x27;" in html
+    assert html.count("<code>") == 1
+    assert "title=" not in html  # the sentence is whole, too
+    assert html.count('<th scope="col"') == 2
+
+
+def test_names_can_be_longer_where_there_is_room() -> None:
+    section = Section("", table=columns_table({"tag": ["t" * 100]}))
+    assert "t" * 100 not in Page(section_html(section)).words
+    assert "t" * 100 in Page(section_html(section, 120)).words

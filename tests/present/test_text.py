@@ -111,3 +111,14 @@ def test_text_has_no_details_and_no_empty_sections() -> None:
 
 def test_the_unit_of_a_column_can_be_told() -> None:
     assert table_text(columns_table({"x": [2048]}, {"x": Unit.BYTES})) == "      x\n2.0 KiB"
+
+
+def test_a_command_is_in_one_line_below_its_row() -> None:
+    command = "blobkit why registry:/var/lib/registry sha256:" + "a" * 64
+    table = columns_table({"finding": ["missing"], "advice": ["push them again, " * 5], "command": [command]})
+    lines = table_text(table, TextStyle(width=60)).splitlines()
+    assert lines[0] == "finding"
+    assert lines[1] == "missing"
+    assert lines[2].startswith("    push them again")
+    assert lines[-1] == f"    {command}"
+    assert command in table_text(table, TextStyle())
