@@ -41,12 +41,9 @@ def disk_path(tmp_path: Path) -> Iterator[Path]:
         yield Path(place)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark notebooks as slow: each starts a kernel."""
-    for item in items:
-        if item.path.suffix == ".ipynb":
-            item.add_marker("slow")
+    """Begin with the test that takes longest, so that no worker is alone with it in the end."""
+    items.sort(key=lambda item: item.path.name != "test_notebooks.py")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import pytest
 import blobkit
 from blobkit import demo
 from blobkit.demo.images import IMAGES
+from blobkit.demo.shop import IMAGES as SHOP
+from blobkit.demo.shop import LOST, NEW, SIZES, shop_on
 from blobkit.demo.stores import DAYS_OLD
 
 DAY = 86_400
@@ -206,3 +209,48 @@ def test_every_share_adds_up_to_what_is_stored(layout: Path) -> None:
     assert blobkit.simulate_deref(snapshot, groups=groups).bytes > repos.loc[groups, "exclusive"].sum()
     pairs = blobkit.sharing(snapshot, by="repo").pairs
     assert (pairs == pairs.T).all(axis=None)
+
+
+@pytest.fixture(scope="module")
+def june(tmp_path_factory: pytest.TempPathFactory) -> demo.ThreeDays:
+    return demo.three_days(tmp_path_factory.mktemp("june"))
+
+
+def test_the_shop_is_the_same_every_time(june: demo.ThreeDays, tmp_path: Path) -> None:
+    shop_on.cache_clear()
+    first, again = (blobkit.Snapshot.load(path) for path in (june.tuesday, demo.shop(tmp_path)))
+    assert first.to_dict() == again.to_dict()
+    assert all(getattr(first, table).equals(getattr(again, table)) for table in ("nodes", "links", "pins", "notices"))
+    assert str(tmp_path) not in str([again.address, *again.notices.to_pylist()])
+
+
+def test_the_shop_has_the_sizes_that_it_lists(june: demo.ThreeDays) -> None:
+    layers = blobkit.to_frame(june.tuesday).query("kind == 'layer'")["size"]
+    listed = [int(mib * 2**20) for name, mib in SIZES.items() if name != LOST]
+    own = [int(image.own * 2**20) for image in (*SHOP, *NEW) for _ in range(1 + bool(image.arm)) if image.own]
+    assert sorted(layers) == sorted([*listed, *own])
+
+
+def test_only_garbage_goes_in_the_night_to_wednesday(june: demo.ThreeDays) -> None:
+    garbage = blobkit.to_frame(june.tuesday).query("status == 'garbage'")
+    night = blobkit.diff(june.tuesday, june.wednesday)
+    assert set(night.blobs.index) == set(garbage.index)
+    assert night.net == -garbage["size"].sum()
+    assert "garbage" not in set(blobkit.to_frame(june.wednesday)["status"])
+
+
+def test_one_manifest_of_the_damaged_shop_is_unreadable(june: demo.ThreeDays, tmp_path: Path) -> None:
+    preview = blobkit.simulate_deref(demo.shop(tmp_path, damaged=True), "data/train:*")
+    assert (preview.exact, preview.certain_bytes) == (False, 0)
+    assert preview.bytes == blobkit.simulate_deref(june.tuesday, "data/train:*").bytes
+
+
+def test_layers_have_the_same_digests_whatever_wrote_the_header_of_gzip(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, compress = demo.small().list(), gzip.compress
+
+    def unknown_system(data: bytes, level: int, *, mtime: int) -> bytes:
+        packed = compress(data, level, mtime=mtime)
+        return packed[:9] + b"\xff" + packed[10:]
+
+    monkeypatch.setattr(gzip, "compress", unknown_system)
+    assert demo.small().list() == before

@@ -31,6 +31,8 @@ COMPANION = "shop/web:1.1"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 KIB = 1 << 10
+OS_BYTE, UNIX = 9, b"\3"
+"""The place in the header of gzip where Python 3.11 and 3.13 write different bytes, and the byte that is there here."""
 
 
 class Puts(Protocol):
@@ -134,7 +136,8 @@ def _layer(name: str, size: int) -> tuple[bytes, str]:
         entry = tarfile.TarInfo(f"opt/{name}.bin")
         entry.size = len(content)
         archive.addfile(entry, io.BytesIO(content))
-    return gzip.compress(plain.getvalue(), 1, mtime=0), of(plain.getvalue())
+    packed = gzip.compress(plain.getvalue(), 1, mtime=0)
+    return packed[:OS_BYTE] + UNIX + packed[OS_BYTE + 1 :], of(plain.getvalue())
 
 
 def _described(blob: Descriptor, media_type: str) -> dict[str, object]:

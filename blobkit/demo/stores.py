@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
-import shutil
 import tempfile
 import time
 from contextlib import contextmanager
@@ -17,12 +15,16 @@ from typing import TYPE_CHECKING
 from blobkit.connect import scan
 from blobkit.content.memory import MemoryContent
 from blobkit.demo.images import BOTH, CONFIG, KIB, LAYER, MANIFEST, fill
+from blobkit.demo.places import directory_for
+from blobkit.demo.storage import Storage
 from blobkit.index.memory import MemoryIndex
 from blobkit.store.local import LocalStore
 from blobkit.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from blobkit.digest import Digest
 
 __all__ = ["TwoDays", "images", "layout", "registry", "small", "two_days"]
 
@@ -68,7 +70,7 @@ def small() -> Store:
 
 def images(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB) -> Path:
     """Return the directory of a blobkit store with the images of the demo."""
-    place = _directory(directory)
+    place = directory_for(directory)
     with LocalStore(place) as store:
         fill(store, unit=unit)
     return place
@@ -76,7 +78,7 @@ def images(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB) 
 
 def layout(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB) -> Path:
     """Return the directory of an OCI layout. Its files have ages as if the images were pushed over half a year."""
-    place = _directory(directory)
+    place = directory_for(directory)
     with _filled(unit) as store:
         for tag, days in DAYS_OLD.items():
             there = set(place.glob("blobs/sha256/*"))
@@ -91,20 +93,16 @@ def registry(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB
 
     Two manifests have no tag: the former `shop/web:1.0`, and a platform of that index.
     """
-    place = _directory(directory)
+    place = directory_for(directory)
     store = _in_memory(unit)
-    storage = place / "docker/registry/v2"
+    storage, pushed = Storage(place), time.time() - 30 * DAY
     tags = store.tags()
     tags[BOTH + "-arm"] = _arm(store, tags[BOTH])
     for name, digest in tags.items():
         repository, _, tag = name.partition(":")
-        _push(store, storage, repository, digest)
+        top = _push(store, storage, repository, digest, pushed)
         if name not in UNTAGGED:
-            folder = storage / "repositories" / repository / "_manifests/tags" / tag
-            _write(folder / "current/link", digest.encode())
-            _write(folder / "index" / digest.replace(":", "/") / "link", digest.encode())
-    for path in place.rglob("*/*"):
-        _age(path, days=30)
+            storage.tag(repository, tag, top, pushed)
     return place
 
 
@@ -114,7 +112,7 @@ def two_days(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB
     On Tuesday new versions were pushed, `latest` moved on, two old tags were dropped, an image was signed. One push was
     aborted: its layer is stored, its manifest is not.
     """
-    place = _directory(directory)
+    place = directory_for(directory)
     place.mkdir(parents=True, exist_ok=True)
     days = TwoDays(place / "images", place / "monday.blobkit", place / "tuesday.blobkit")
     with _filled(unit) as store:
@@ -141,15 +139,6 @@ def two_days(directory: str | os.PathLike[str] | None = None, *, unit: int = KIB
     return days
 
 
-def _directory(given: str | os.PathLike[str] | None) -> Path:
-    """Return the given directory, or a temporary one that is removed when Python ends."""
-    if given is not None:
-        return Path(given)
-    made = tempfile.mkdtemp(prefix="blobkit-demo-")
-    atexit.register(shutil.rmtree, made, ignore_errors=True)
-    return Path(made) / "store"
-
-
 def _in_memory(unit: int) -> Store:
     store = Store(MemoryContent(), MemoryIndex())
     fill(store, unit=unit)
@@ -164,11 +153,6 @@ def _filled(unit: int) -> Iterator[LocalStore]:
         yield store
 
 
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-
-
 def _age(path: Path, days: int) -> None:
     """Set the time of last modification to a number of days ago."""
     os.utime(path, (time.time() - days * DAY,) * 2)
@@ -181,15 +165,15 @@ def _arm(store: Store, index: str) -> str:
     return str(found)
 
 
-def _push(store: Store, storage: Path, repository: str, digest: str) -> None:
-    """Write a blob and all that it links to as a registry does, with the links of the repository to them."""
+def _push(store: Store, storage: Storage, repository: str, digest: str, pushed: float) -> Digest:
+    """Write a blob and all that it links to as a registry does, with the links of the repository to them; return it."""
     blob = store.get(digest)
-    algorithm, _, number = digest.partition(":")
-    _write(storage / "blobs" / algorithm / number[:2] / number / "data", blob.read())
-    part = "_manifests/revisions" if blob.links else "_layers"
-    _write(storage / "repositories" / repository / part / algorithm / number / "link", digest.encode())
+    storage.blob(blob.digest, blob.read(), pushed)
+    link = storage.revision if blob.links else storage.layer
+    link(repository, blob.digest, pushed)
     for target in blob.links:
-        _push(store, storage, repository, target)
+        _push(store, storage, repository, target, pushed)
+    return blob.digest
 
 
 def _drop(place: Path, *tags: str) -> None:

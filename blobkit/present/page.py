@@ -17,11 +17,12 @@ __all__ = ["answer_html", "escaped", "section_html"]
 
 WHOLE_SHOWN = 120
 """The most characters of a value in the title (hover) of its cell."""
+# The class is there twice so that its rules win over those of JupyterLab, which put all text of a table to the right.
 STYLE = """<style>
 .blobkit{border-left:3px solid currentColor;padding:.2em .8em;font-size:.95em;max-width:72em}
 .blobkit table{border-spacing:.8em .1em;border-collapse:separate;margin:.1em 0;font-size:1em}
-.blobkit th,.blobkit td{text-align:left;padding:0 .3em;vertical-align:top}
-.blobkit .n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
+.blobkit.blobkit th,.blobkit.blobkit td{text-align:left;padding:0 .3em;vertical-align:top}
+.blobkit.blobkit .n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 .blobkit .b{background:linear-gradient(to left,rgba(70,130,220,.28) var(--w),transparent var(--w))}
 .blobkit .error{color:#d33}.blobkit .warning{color:#b70}
 .blobkit summary{cursor:pointer;font-weight:bold;margin-top:.3em}
