@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.cache import memoized
-from blobkit.snapshot.columns import combine
+from blobkit.snapshot.columns import arrow, combine
 from blobkit.snapshot.pins import count_named, name_numbers, name_starts
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def tree(snapshot: Snapshot) -> Tree:
 
 def _repositories(snapshot: Snapshot, row: Ints) -> tuple[Ints, list[str]]:
     """Return for each of these pins its repository, as a position, and all repositories, sorted."""
-    coded = combine(snapshot.pins["group"]).take(row).fill_null("").dictionary_encode()
+    coded = combine(snapshot.pins["group"]).take(arrow(row)).fill_null("").dictionary_encode()
     found = coded.dictionary.to_pylist()
     order = sorted(range(len(found)), key=found.__getitem__)
     rank = np.empty(len(found), np.int64)
