@@ -1,7 +1,8 @@
 """The shown commands of README.md: run each in a terminal of 100 columns, and compare or write what it prints.
 
-`python tests/readme.py` writes the outputs and the picture anew; a test compares them. Paths and times that differ from
-run to run are shown as PLACE and TIME. An output that ends in `...` stays as long as it is.
+`python tests/readme.py` writes the outputs anew; a test compares them. (`python tests/screenshots.py` writes the picture.)
+Paths and times that differ from run to run are shown as PLACE and TIME. An output that ends in `...` stays as long as it
+is.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
-PICTURE = ROOT / "notebooks/reachability.png"
 COLUMNS = 100
 CUT = "..."
 PLACE = "/var/lib/demo"
@@ -109,20 +109,10 @@ def _plain(output: str, cwd: Path) -> str:
 
 
 def main() -> None:
-    """Write the outputs in README.md and its picture anew."""
+    """Write the outputs in README.md anew."""
     with prepared() as cwd:
         README.write_text(shown(README.read_text(), cwd))
-        on_a_terminal(f"{sys.executable} -c '{DRAW}'", cwd)
 
-
-DRAW = f"""
-import matplotlib
-matplotlib.use("Agg")
-import blobkit
-preview = blobkit.simulate_deref("blobkit-demo", "shop/web:1.0", "shop/web:1.1")
-figure = blobkit.plot.reachability(preview).figure
-figure.savefig("{PICTURE}", dpi=100, bbox_inches="tight")
-"""
 
 if __name__ == "__main__":
     main()
