@@ -1,8 +1,7 @@
 """The shown commands of README.md: run each in a terminal of 100 columns, and compare or write what it prints.
 
-`python tests/readme.py` writes the outputs anew; a test compares them. (`python tests/screenshots.py` writes the picture.)
-Paths and times that differ from run to run are shown as PLACE and TIME. An output that ends in `...` stays as long as it
-is.
+`python tests/readme.py` writes the outputs anew; a test compares them. `tests/screenshots.py` writes the picture. Paths
+and times that differ from run to run are shown as PLACE and TIME. An output that ends in `...` stays as long as it is.
 """
 
 from __future__ import annotations
