@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Collected",
     "Collection",
+    "collected",
+    "collected_nodes",
     "collection_of",
     "collector_view",
     "needed_by_names",
@@ -165,11 +167,16 @@ def collected(preview: Preview) -> Collected:
     tools, snapshot = preview.snapshot.store.tools, preview.snapshot
     if not tools:
         return Collected(0, (), "", "")
+    nodes = collected_nodes(preview)
+    digests = tuple(sorted(keys(snapshot, nodes).tolist()))
+    return Collected(int(snapshot.graph.size[nodes].sum()), digests, tools[0], preview.collection.stops)
+
+
+def collected_nodes(preview: Preview) -> Nodes:
+    """Return the nodes of these blobs, if a tool is known."""
     found = preview.collection
     nodes = preview.sure if found.by_hand else found.removal.nodes
-    nodes = nodes[snapshot.graph.blob[nodes]] if not found.stops else nodes[:0]
-    digests = tuple(sorted(keys(snapshot, nodes).tolist()))
-    return Collected(int(snapshot.graph.size[nodes].sum()), digests, tools[0], found.stops)
+    return nodes[preview.snapshot.graph.blob[nodes]] if not found.stops else nodes[:0]
 
 
 def waiting(preview: Preview) -> pd.DataFrame:

@@ -6,18 +6,21 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from blobkit.analysis.reach import live
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.sections import LINE_SHOWN, Section, frame_table
+from blobkit.questions.collecting import collected_nodes
 from blobkit.questions.inputs.targets import PinSelection, untagged
 from blobkit.render import abbreviate, count, human_bytes, join_some, truncate
 from blobkit.snapshot.pins import rows_of_names
+from blobkit.snapshot.sets import minus, unique
 from blobkit.snapshot.tables import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from blobkit.questions.preview import Preview
@@ -31,28 +34,33 @@ WHY_SHOWN = 90
 ADVISED = 3
 
 
-def headline(preview: Preview, who: str) -> str:
-    """Return the answer in one line: the bytes that the script and the collector free, and the promised bytes."""
-    done, promised = preview.collected, _promised(preview)
-    alone = _alone(preview)
+def headline(preview: Preview, who: str, *, rest: bool = True) -> str:
+    """Return the answer in one line: the bytes that the script and the collector free, and the promised bytes.
+
+    `rest`: also the reason why the rest waits, which takes longest if very much is dropped.
+    """
+    promised, alone = _promised(preview), _alone(preview)
     if as_promised(preview):
         return f"{who} frees {promised}{alone}"
-    if done.stops:
+    if preview.collection.stops:
         policy = f"{promised} would be freed under policy {preview.snapshot.policy}"
-        why = truncate(_LONG.sub(r"\1", done.stops), WHY_SHOWN)
+        why = truncate(_LONG.sub(r"\1", preview.collection.stops), WHY_SHOWN)
         return f"{who} frees nothing: {why}; {policy}{alone}"
     by = "the script, by hand," if preview.collection.by_hand else preview.collection.command or "the script"
-    does = f"{who}: {by} frees {_what(len(done.digests), done.bytes)}"
-    if not set(done.digests) <= set(preview.digests):
+    done = collected_nodes(preview)
+    does = f"{who}: {by} frees {_what(len(done), int(preview.snapshot.graph.size[done].sum()))}"
+    if len(minus(done, preview.nodes)):
         return f"{does}, not {promised} as policy {preview.snapshot.policy} says{alone}"
-    return f"{does}, of {promised}{_rest(preview)}{alone}"
+    return f"{does}, of {promised}{_rest(preview) if rest else ''}{alone}"
 
 
 def as_promised(preview: Preview) -> bool:
     """Return whether the collector frees exactly what the policy promises, or no tool is known."""
-    done = preview.collected
-    is_equal = preview.exact and not done.stops and done.digests == tuple(sorted(preview.digests))
-    return is_equal or not done.tool
+    if not preview.snapshot.store.tools:
+        return True
+    if not preview.exact or preview.collection.stops:
+        return False
+    return np.array_equal(unique(collected_nodes(preview)), unique(preview.nodes))
 
 
 def notes(preview: Preview) -> list[str]:
