@@ -18,6 +18,7 @@ from blobkit.errors import NotPinnedError, PlanError
 from blobkit.questions.columns import keys, times
 from blobkit.questions.inputs.ages import parse_age
 from blobkit.questions.inputs.targets import blob_of, flattened, resolve
+from blobkit.questions.planning.newest import UNRANKED, image_ranks
 from blobkit.render import printable
 from blobkit.snapshot.pins import first_of_name
 from blobkit.snapshot.roles import GOES_ALONG, IS_REVISION
@@ -278,10 +279,10 @@ def _spare_last(found: Rules, keep_last: int) -> None:
         raise PlanError(msg)
     frame = found.names.frame
     found.spare(UNDATED, np.flatnonzero(frame["modified"].isna()))
-    newest = frame.dropna(subset="modified").sort_values(["modified", "tag"], ascending=False)
-    image = ["repo", "digest"]
-    last = pd.MultiIndex.from_frame(newest.drop_duplicates(image).groupby("repo").head(keep_last)[image])
-    is_last = pd.MultiIndex.from_frame(frame[image]).isin(last)
+    repository, image = (pd.factorize(frame[column])[0] for column in ("repo", "digest"))
+    dated = frame["modified"].notna().to_numpy(bool)
+    rank = image_ranks(repository, image, frame["modified"].to_numpy("datetime64[us]").view(np.int64), dated)
+    is_last = (rank != UNRANKED) & (rank < keep_last)
     found.spare(f"among the last {keep_last} of its repository", np.flatnonzero(is_last))
 
 
