@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from blobkit.analysis.firsts import closures, first_rows
+from blobkit.analysis.firsts import first_rows
 from blobkit.analysis.owners import owners_at_first, reached, update_owners
 from blobkit.analysis.tree import NO_PLACE, tree
 from blobkit.errors import Hint, UnknownTargetError
@@ -17,12 +17,10 @@ from blobkit.present.answer import Answer
 from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.protocols import as_snapshot
-from blobkit.questions.columns import times
 from blobkit.questions.inputs.targets import resolve_names
 from blobkit.questions.inputs.ticking import names_of, pins_dropped
 from blobkit.questions.preview import Preview, preview_of
 from blobkit.render import count, human_bytes, truncate
-from blobkit.snapshot.pins import count_named
 from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
@@ -115,12 +113,9 @@ class WhatIf(Answer):
         (
             "can_redo",
             "can_undo",
-            "closure",
             "first_names",
-            "modified",
             "now",
             "owner_name",
-            "reach",
             "start",
             "toggle",
             "tree",
@@ -266,30 +261,10 @@ class WhatIf(Answer):
         return owners_at_first(self.snapshot)
 
     @cached_property
-    def closure(self) -> Ints:
-        """The bytes that each name of the tree reaches; 0 if it does not hold."""
-        found = np.zeros(self.tree.names, np.int64)
-        found[self.tree.holds] = closures(self.snapshot)
-        return found
-
-    @cached_property
-    def modified(self) -> pd.DatetimeIndex:
-        """The latest time when each name of the tree was set, else when its blob was modified; NaT if unknown."""
-        rows = np.arange(count_named(self.snapshot))
-        own = pd.Series(pd.DatetimeIndex(self.snapshot.pins["modified"].take(rows).to_pandas()))
-        of_blob = pd.Series(times(self.snapshot, "modified", ids(self.snapshot.pins["node"])[rows]))
-        latest = own.fillna(of_blob).groupby(self.tree.place_of[rows]).max()
-        return pd.DatetimeIndex(latest)
-
-    @cached_property
     def first_names(self) -> Ids:
         """The name with the smallest closure that reaches each node, as a place; NO_PLACE if none does."""
         rows = first_rows(self.snapshot)
         return np.where(rows < 0, NO_PLACE, self.tree.place_of[rows]).astype(np.int32)
-
-    def reach(self, nodes: Ids) -> Ids:
-        """Return the nodes that these nodes reach, themselves included. Cost: these and their links."""
-        return reached(self.snapshot.graph, nodes)
 
     def owner_name(self, place: int) -> str:
         """Return the name of a place; special places are in brackets."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["expression", "is_pattern", "matches", "rows_like"]
+__all__ = ["anywhere", "expression", "is_pattern", "matches", "rows_like"]
 
 EXPRESSION = "re:"
 LONGEST = 1_000
@@ -62,17 +62,22 @@ def matches(names: Sequence[str], pattern: str) -> NDArray[np.bool_]:
 
 def expression(pattern: str) -> str:
     """Return a pattern as a regular expression of RE2 over the whole name; PatternError if it is not valid."""
+    return _whole(anywhere(pattern))
+
+
+def anywhere(pattern: str) -> str:
+    """Return a pattern as a regular expression of RE2 for a part of the name; PatternError if it is not valid."""
     if len(pattern) > LONGEST:
         msg = f"the pattern {truncate(pattern, SHOWN)} has {len(pattern):,} characters: give at most {LONGEST:,}"
         raise PatternError(msg)
     if pattern.startswith(EXPRESSION):
-        return _whole(_checked(pattern.removeprefix(EXPRESSION)))
+        return _checked(pattern.removeprefix(EXPRESSION))
     parts, at = [], 0
     while at < len(pattern):
         end = _closed(pattern, at)
         parts.append(_one(pattern[at:end]))
         at = end
-    return _whole(_checked(f"(?s:{''.join(parts)})"))
+    return _checked(f"(?s:{''.join(parts)})")
 
 
 def _checked(text: str) -> str:

@@ -20,7 +20,7 @@ from blobkit.snapshot.pins import count_named
 if TYPE_CHECKING:
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["by_prefix", "is_repository", "nearest", "refuse", "refuse_pattern"]
+__all__ = ["NAMES_COMPARED", "by_prefix", "is_repository", "nearest", "refuse", "refuse_pattern"]
 
 PREFIX_HEX = 6
 NAMES_COMPARED = 50_000
