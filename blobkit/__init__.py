@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from blobkit.store.transfer.imported import Imported
     from blobkit.store.writer import BlobWriter
     from blobkit.views import plots as plot
+    from blobkit.views.explorer.widget import explore
     from blobkit.views.graph import graph_view, to_graph
     from blobkit.views.report.report import Report, report
     from blobkit.views.styled import human
@@ -91,6 +92,7 @@ __all__ = [
     "audit",
     "compare_gc",
     "diff",
+    "explore",
     "graph_view",
     "growth",
     "hash_for_label",
@@ -137,6 +139,7 @@ _HOMES = {
     "audit": "blobkit.questions.audit",
     "compare_gc": "blobkit.questions.comparison",
     "diff": "blobkit.questions.diff",
+    "explore": "blobkit.views.explorer.widget",
     "graph_view": "blobkit.views.graph",
     "growth": "blobkit.questions.growth",
     "human": "blobkit.views.styled",

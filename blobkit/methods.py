@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from blobkit.questions.usage import Usage
     from blobkit.questions.what_if import WhatIf
     from blobkit.questions.why import Why
+    from blobkit.views.explorer.widget import Explorer
     from blobkit.views.report.report import Report
 
 __all__ = ["Frames", "Previews", "Questions", "answer_with"]
@@ -193,6 +194,14 @@ class Questions(Frames):
         """
         answer: Audit = _function("audit")(self, min_age=min_age, top=top, policy=policy)
         return answer
+
+    def explore(self, *, policy: str | None = None) -> Explorer:
+        """Return a widget to tick tags and to see what dropping them frees, exactly; it deletes nothing.
+
+        More in `help(blobkit.explore)`.
+        """
+        widget: Explorer = _function("explore")(self, policy=policy)
+        return widget
 
     def what_if(self, *, policy: str | None = None) -> WhatIf:
         """Return the names of a store to tick: what dropping them would free, and each other name in addition.

@@ -1,0 +1,1 @@
+"""The explorer, a widget for notebooks: tick tags, and see what dropping them frees."""
