@@ -1,11 +1,12 @@
 """What-if on a big registry: ticks, figures of all names, and many targets at once. Prints a table of CPU seconds.
 
-    python benchmarks/explore.py [--quick] [--turns 5] [--snapshot FILE]
+    python benchmarks/explore.py [--quick] [--turns 5] [--snapshot FILE] [--browser]
 
 1M blobs, 7.3M links and 208,337 tags (`synthetic.image_store`; `--quick`: a twentieth), in one process. `--snapshot`: a
 saved snapshot, which is written if it is absent. Each figure is the median of some turns, after one that is not counted
 unless it says "first": compiled code is on disk then. The ticked names are drawn anew in each turn. CPU seconds count,
 because a busy machine does not change them much; memory is what the process has more than with the snapshot alone.
+`--browser`: instead, the explorer of this store, and of one with 10,000 blobs, in a browser (`explore_browser.py`).
 """
 
 from __future__ import annotations
@@ -49,8 +50,15 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--snapshot", type=Path)
+    parser.add_argument("--browser", action="store_true")
     given = parser.parse_args()
     snapshot = stored(given.snapshot, quick=given.quick)
+    if given.browser:
+        from explore_browser import browser_figures  # noqa: PLC0415 (the others need no browser)
+
+        browser_figures(image_store(3_300, 100, 3_300), given.turns)
+        browser_figures(snapshot, given.turns)
+        return
     warmed(snapshot)
     scale = 1 / 20 if given.quick else 1
     before = memory()
