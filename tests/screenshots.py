@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import nbformat
-from browsing import Visit, browsing, running_book, running_lab
 from PIL import Image
 
+from browsing import Visit, browsing, running_book, running_lab
 from notebooks import NOTEBOOKS, ROOT, code_cells
 
 if TYPE_CHECKING:
