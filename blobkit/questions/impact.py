@@ -13,7 +13,7 @@ from blobkit.analysis.reach import take_ranges
 from blobkit.analysis.tree import tree
 from blobkit.cache import memoized
 from blobkit.questions.columns import keys
-from blobkit.snapshot.lookups import texts_of
+from blobkit.snapshot.lookups import rows_on_any, texts_of
 from blobkit.snapshot.pins import count_named
 from blobkit.snapshot.references import LINKS, PINS
 from blobkit.snapshot.roles import CONTAINS, NAMES, STANDS_FOR
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from blobkit.questions.inputs.targets import PinSelection
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["also_drop", "broken_tags"]
+__all__ = ["also_drop", "broken_tags", "other_names"]
 
 NAMES_TOLD = 20
 
@@ -51,6 +51,13 @@ def broken_tags(snapshot: Snapshot, dropped: PinSelection, gone: NDArray[np.int3
     names = set(snapshot.pins["name"].take(np.flatnonzero(hit)).drop_null().to_pylist())
     dropped_names = set(snapshot.pins["name"].take(list(dropped.rows)).to_pylist())
     return tuple(sorted(names - dropped_names))
+
+
+def other_names(snapshot: Snapshot, nodes: NDArray[np.int32], dropped: PinSelection) -> tuple[str, ...]:
+    """Return the names of these nodes that are not dropped, sorted."""
+    names, rows = snapshot.pins["name"], rows_on_any(snapshot, nodes)
+    rows = rows[(rows < count_named(snapshot)) & NAMES[codes(snapshot.pins["kind"])[rows]]]
+    return tuple(sorted(set(names.take(rows).to_pylist()) - set(names.take(list(dropped.rows)).to_pylist())))
 
 
 def also_drop(snapshot: Snapshot, dropped: PinSelection) -> pd.DataFrame:

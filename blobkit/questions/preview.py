@@ -23,15 +23,12 @@ from blobkit.questions.collecting import Collected, Collection, collected, colle
 from blobkit.questions.columns import keys, levels_frame, objects
 from blobkit.questions.deletion import Deletion
 from blobkit.questions.headline import details_of, headline, not_holding, notes, sections_of
-from blobkit.questions.impact import also_drop, broken_tags
+from blobkit.questions.impact import also_drop, broken_tags, other_names
 from blobkit.questions.inputs.targets import resolve
 from blobkit.questions.untagged import MIN_AGE, Untagged, dropped_untagged, only_groups, revisions_view
 from blobkit.render import abbreviate, count, join_some, truncate
-from blobkit.snapshot.lookups import rows_on_any
-from blobkit.snapshot.pins import count_named
-from blobkit.snapshot.roles import NAMES
 from blobkit.snapshot.sets import minus, unique
-from blobkit.snapshot.tables import codes, ids
+from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,11 +157,7 @@ class Preview(Answer):
     @cached_property
     def same_image(self) -> tuple[str, ...]:
         """The other names of the images that the targets name, in all repositories, sorted."""
-        pins = self.snapshot.pins
-        rows = rows_on_any(self.snapshot, self._named)
-        rows = rows[(rows < count_named(self.snapshot)) & NAMES[codes(pins["kind"])[rows]]]
-        dropped = set(pins["name"].take(list(self.dropped.rows)).to_pylist())
-        return tuple(sorted(set(pins["name"].take(rows).to_pylist()) - dropped))
+        return other_names(self.snapshot, self._named, self.dropped)
 
     @cached_property
     def also_drop(self) -> pd.DataFrame:
