@@ -100,8 +100,8 @@ def test_cycles_are_seen_only_where_they_are_reached() -> None:
 
 
 @pytest.mark.slow
-def test_a_chain_and_a_hub_of_a_hundred_thousand() -> None:
-    n = 100_000
+def test_a_chain_and_a_hub_of_twenty_thousand() -> None:
+    n = 20_000
     chain = counted(Graph([1] * n, [1, *[0] * (n - 1)], {(i, i + 1) for i in range(n - 1)}))
     assert retained(chain).tolist() == list(range(n, 0, -1))
     hub = counted(Graph([1] * n, [0, *[1] * (n - 1)], {(i, 0) for i in range(1, n)}))
@@ -110,8 +110,8 @@ def test_a_chain_and_a_hub_of_a_hundred_thousand() -> None:
 
 
 @pytest.mark.slow
-def test_a_ring_of_a_hundred_thousand_in_both_directions() -> None:
-    n = 100_000
+def test_a_ring_of_twenty_thousand_in_both_directions() -> None:
+    n = 20_000
     links = {(i, i + 1) for i in range(n - 1)} | {(i + 1, i) for i in range(n - 1)}
     ring = counted(Graph([1] * n, [1, *[0] * (n - 1)], links))
     assert retained(ring).tolist() == list(range(n, 0, -1))

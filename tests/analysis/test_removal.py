@@ -111,8 +111,8 @@ def test_stand_ins_take_no_level(graph: Graph) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("counting", [False, True])
-def test_a_chain_of_a_hundred_thousand(counting: bool) -> None:  # noqa: FBT001 (a parameter)
-    n = 100_000
+def test_a_chain_of_twenty_thousand(counting: bool) -> None:  # noqa: FBT001 (a parameter)
+    n = 20_000
     chain = counted(Graph([1] * n, [1, *[0] * (n - 1)], {(i, i + 1) for i in range(n - 1)}), counting=counting)
     found = removal(chain, array([0]), array([1]))
     assert found.level.tolist() == list(range(n))
@@ -120,8 +120,8 @@ def test_a_chain_of_a_hundred_thousand(counting: bool) -> None:  # noqa: FBT001 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("cycle", [set(), {(0, 1)}])
-def test_a_hub_of_a_hundred_thousand(cycle: set[tuple[int, int]]) -> None:
-    n = 100_000
+def test_a_hub_of_twenty_thousand(cycle: set[tuple[int, int]]) -> None:
+    n = 20_000
     hub = counted(Graph([1] * n, [0, *[1] * (n - 1)], {(i, 0) for i in range(1, n)} | cycle))
     assert removal(hub, array([1]), array([1])).nodes.tolist() == ([] if cycle else [1])
     everything = removal(hub, array(range(1, n)), array([1] * (n - 1)))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PROGRAM = Path(__file__).parents[1] / "torture/interrupting.py"
 PUTS = ("put", "put_many", "put_tag", "put_large", "put_path", "put_file")
-TRIES = 200 * int(os.environ.get("BLOBKIT_TORTURE", "1"))
+TRIES = 120 * int(os.environ.get("BLOBKIT_TORTURE", "1"))
 """Of up to a thousand lines that a verb goes through; ten times as many are all."""
 ALL = (*PUTS, "get", "writer", "batch", "untag", "export", "import_", "scan", "open")
 
