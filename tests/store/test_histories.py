@@ -70,7 +70,7 @@ def play_in_memory(history: list[Step]) -> None:
         assert play(copy, step) == play(store, step, dry_run=True)
 
 
-LEVELS = {"1 levels": 100, "2 levels": 20, "3 levels": 10, "5 levels": 5, "diamonds": 5}
+LEVELS = {"1 levels": 100, "2 levels": 10, "3 levels": 3, "5 levels": 3, "diamonds": 3}
 LEAST = LEVELS | dict.fromkeys(("NotPinnedError", "LinkCycleError", "BlobNotFoundError", "TagExistsError"), 1)
 ROUNDS = 20
 """One is enough for all of these; which histories are played in it depends on the version of hypothesis."""
@@ -87,7 +87,7 @@ def test_in_memory_and_the_histories_reach_the_hard_cases() -> None:
     for number in range(ROUNDS):
         if rare():
             how = settings(
-                max_examples=60 * TORTURE, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+                max_examples=40 * TORTURE, deadline=None, database=None, suppress_health_check=list(HealthCheck)
             )
             seed(number)(how(given(histories())(play_in_memory)))()
     assert not rare(), seen
