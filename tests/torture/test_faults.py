@@ -81,7 +81,7 @@ def made(before: Path, tmp_path_factory: pytest.TempPathFactory) -> Counter[tupl
     verbs = {
         str(said["pid"]): verb for verb, said in traced(before, place, failing.VERBS, "-e", f"trace={calls}").items()
     }
-    lines = re.findall(r"^(\d+) (\w+)\(", (place / "trace").read_text(), re.MULTILINE)
+    lines = re.findall(r"^(\d+) +(\w+)\(", (place / "trace").read_text(), re.MULTILINE)
     return Counter((verbs[pid], call) for pid, call in lines if pid in verbs)
 
 
