@@ -17,6 +17,7 @@ from blobkit.questions.inputs.targets import PinName, flattened, resolve
 from blobkit.snapshot.lookups import dropped_with_revisions, rows_on_any, twins
 from blobkit.snapshot.pins import rows_on
 from blobkit.snapshot.snapshot import Snapshot, build
+from effort import TORTURE
 from registries import images
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def test_every_other_tag_of_a_frame() -> None:
         resolve(snapshot, [*some, "nobody:1"])
 
 
-@settings(max_examples=50)
+@settings(max_examples=25 * TORTURE)
 @given(st.recursive(st.sampled_from("abcd"), lambda one: st.lists(one, max_size=4)))
 def test_nested_lists_give_each_text_once_in_order(nested: object) -> None:
     def walk(item: object) -> Iterable[str]:
