@@ -78,6 +78,7 @@ def outcome(snapshot: Snapshot, texts: Iterable[str], *, all_pins: bool) -> obje
 
 
 @pytest.mark.slow
+@settings(max_examples=100 * TORTURE)  # seldom a target is unknown
 @given(stores(), st.data(), st.booleans())
 def test_together_as_one_by_one(snapshot: Snapshot, data: st.DataObject, all_pins: bool) -> None:  # noqa: FBT001 (drawn)
     here = sorted(set(snapshot.pins["name"].drop_null().to_pylist())) or ["nobody"]
@@ -92,6 +93,7 @@ def test_together_as_one_by_one(snapshot: Snapshot, data: st.DataObject, all_pin
 
 
 @pytest.mark.slow
+@settings(max_examples=100 * TORTURE)
 @given(stores(), st.data())
 def test_a_mask_is_the_names_that_it_selects(snapshot: Snapshot, data: st.DataObject) -> None:
     tags = blobkit.tags_frame(snapshot)
