@@ -1,7 +1,11 @@
-"""Places for the examples in docstrings: each runs in an empty directory, and has `blobkit` and `demo` imported."""
+"""How tests are collected, and places for the examples in docstrings.
+
+Each example runs in an empty directory, and has `blobkit` and `demo` imported.
+"""
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from functools import cache
@@ -10,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from _pytest.doctest import DoctestItem
+from _pytest.doctest import DoctestItem, DoctestModule
 
 import blobkit
 from blobkit import demo
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+TESTS = Path(__file__).with_name("tests")
 MEMORY = Path("/dev/shm")  # noqa: S108 (only private directories are made there)
 ROOM = 2 << 30
 """Bytes that a run of all tests may take there, with room to spare."""
@@ -37,6 +42,20 @@ if "TMPDIR" not in os.environ and has_room(MEMORY):  # thousands of small stores
 
 images = import_module("blobkit.demo.images")
 images._layer = cache(images._layer)  # noqa: SLF001 (dozens of tests fill a store: to compress it takes a second)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path: Path) -> Iterator[list[pytest.Collector]]:
+    """Look for examples in the package alone."""
+    found: list[pytest.Collector] = yield
+    is_test = file_path.is_relative_to(TESTS)
+    return [one for one in found if not (is_test and isinstance(one, DoctestModule))]
+
+
+def pytest_collection_finish() -> None:
+    """Keep what collecting made out of each garbage collection that follows."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

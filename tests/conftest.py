@@ -13,13 +13,20 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from effort import TORTURE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     Dataset = tuple[Path, dict[str, object]]
 
 settings.register_profile(
-    "blobkit", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    "blobkit",
+    max_examples=40 * TORTURE,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
 )
 settings.load_profile("blobkit")
 

@@ -1,4 +1,4 @@
-"""Loads a saved snapshot with each bit of a member's end changed in turn: `python flipping.py archive member bytes`.
+"""Loads a saved snapshot with bits of a member's end changed in turn: `python flipping.py archive member bytes step`.
 
 A process of its own, because a library that ends the process at some files would end the tests. It prints how many
 were refused, and how many were read as if nothing had changed.
@@ -17,15 +17,15 @@ from blobkit.snapshot.snapshot import Snapshot
 from crafted import archive
 
 
-def flipped(path: Path, name: str, amount: int) -> tuple[int, int]:
+def flipped(path: Path, name: str, amount: int, step: int) -> tuple[int, int]:
     with zipfile.ZipFile(path) as whole:
         files = {member: whole.read(member) for member in whole.namelist()}
     rows = Snapshot.load(path).nodes.num_rows
     refused = read = 0
     with tempfile.TemporaryDirectory() as place:
-        for at in range(len(files[name]) - amount, len(files[name])):
+        for at in range(len(files[name]) - amount, len(files[name]), step):
             data = bytearray(files[name])
-            data[at] ^= 1 << at % 8
+            data[at] ^= 1 << at // step % 8
             try:
                 loaded = Snapshot.load(archive(Path(place) / "x", {**files, name: bytes(data)}))
             except SnapshotFormatError:
@@ -36,4 +36,4 @@ def flipped(path: Path, name: str, amount: int) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(flipped(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))))  # noqa: T201 (a script)
+    print(json.dumps(flipped(Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:]))))  # noqa: T201 (a script)

@@ -60,11 +60,11 @@ class Served:
 
     def fill(self, root: Path | None = None) -> None:
         """Replace what is stored with a copy of what another root holds, times and all; or with nothing."""
-        shutil.rmtree(self.root)
+        subprocess.run(["rm", "-rf", self.root], check=True)
         if root is None:
             self.root.mkdir()
         else:
-            shutil.copytree(root, self.root)
+            subprocess.run(["cp", "-a", root, self.root], check=True)
 
     def push(self, layout: Layout, name: str, target: str) -> None:
         """Push what a layout calls `name` to `target`, all platforms of it."""

@@ -10,14 +10,16 @@ import fcntl
 import os
 import pty
 import re
+import shlex
 import struct
-import subprocess
-import sys
 import tempfile
 import termios
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from commands import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,23 +35,25 @@ FENCE = re.compile(r"(?<=```console\n)(.*?)(?=```)", re.DOTALL)
 
 
 def on_a_terminal(command: str, cwd: Path) -> str:
-    """Run a command of the shell with a terminal as its output, and return what it printed there."""
+    """Run a command of blobkit with a terminal as its output, and return what it printed there."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, COLUMNS, 0, 0))
     mode = termios.tcgetattr(theirs)
     mode[1] &= ~termios.OPOST  # lines end as the program ends them
     termios.tcsetattr(theirs, termios.TCSANOW, mode)
-    env = {**os.environ, "NO_COLOR": "1", "TERM": "dumb", "PATH": f"{_programs(cwd)}{os.pathsep}{os.environ['PATH']}"}
-    env.pop("COLUMNS", None)
-    done = subprocess.Popen(["sh", "-c", command], cwd=cwd, env=env, stdout=theirs, stderr=subprocess.PIPE, text=True)
+    printed = bytearray()
+    reader = threading.Thread(target=_read, args=(ours, printed))
+    reader.start()
+    errors = cwd / ".errors"
+    errors.touch()
+    program, *arguments = shlex.split(command)
+    assert program == "blobkit", command
+    code = run(arguments, Path(os.ttyname(theirs)), errors, cwd, NO_COLOR="1", TERM="dumb", COLUMNS=None)
     os.close(theirs)
-    printed = b""
-    while part := _read(ours):
-        printed += part
+    reader.join()
     os.close(ours)
-    _, errors = done.communicate()
-    if done.returncode:
-        msg = f"{command}: exit code {done.returncode}: {errors}"
+    if code:
+        msg = f"{command}: exit code {code}: {errors.read_text()}"
         raise RuntimeError(msg)
     return printed.decode()
 
@@ -83,21 +87,10 @@ def _rerun(part: str, cwd: Path) -> str:
     return "\n".join(result)
 
 
-def _programs(cwd: Path) -> Path:
-    """Return a directory with a `blobkit` that is the one of this interpreter."""
-    place = cwd / ".bin"
-    place.mkdir(exist_ok=True)
-    program = place / "blobkit"
-    program.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'from blobkit.cli import main; main()' \"$@\"\n")
-    program.chmod(0o755)
-    return place
-
-
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 1 << 16)
-    except OSError:  # the program has closed its end
-        return b""
+def _read(terminal: int, printed: bytearray) -> None:
+    with suppress(OSError):  # the other end is closed
+        while part := os.read(terminal, 1 << 16):
+            printed += part
 
 
 def _plain(output: str, cwd: Path) -> str:

@@ -14,6 +14,7 @@ from blobkit.errors import BlobkitError
 from blobkit.index.memory import MemoryIndex
 from blobkit.testing.histories import Step, aim, histories, play, play_model
 from blobkit.testing.model import Model
+from effort import TORTURE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,7 @@ def answer(ask: Callable[[], blobkit.Freed | blobkit.Preview]) -> object:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, derandomize=True)
+@settings(max_examples=25 * TORTURE, derandomize=True)
 @given(histories(24))
 def test_after_every_step_of_a_history_previews_are_what_the_store_would_do(history: list[Step]) -> None:
     store, model = blobkit.Store(MemoryContent(), MemoryIndex()), Model()
@@ -48,7 +49,7 @@ def test_after_every_step_of_a_history_previews_are_what_the_store_would_do(hist
 
 
 @pytest.mark.slow
-@settings(max_examples=60, derandomize=True)
+@settings(max_examples=25 * TORTURE, derandomize=True)
 @given(histories(24))
 def test_frames_of_a_store_count_as_the_oracle_does(history: list[Step]) -> None:
     store, model = blobkit.Store(MemoryContent(), MemoryIndex()), Model()

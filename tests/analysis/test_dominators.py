@@ -6,10 +6,14 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from blobkit.analysis.dominators import dominators, frees, is_cyclic, retained
+from effort import TORTURE
 from graphs import Graph, counted, graphs
+
+OFTEN = settings(max_examples=100 * TORTURE)
+"""Quick to try, and some shapes are rare: a third pass over nested cycles."""
 
 
 def kept_alone(graph: Graph, node: int) -> int:
@@ -30,6 +34,7 @@ def recounted_without(graph: Graph, node: int) -> int:
 
 
 @pytest.mark.slow
+@OFTEN
 @given(graphs(cyclic=True))
 def test_retained_is_what_only_a_node_keeps(graph: Graph) -> None:
     want = [kept_alone(graph, node) for node in range(len(graph))]
@@ -37,6 +42,7 @@ def test_retained_is_what_only_a_node_keeps(graph: Graph) -> None:
 
 
 @pytest.mark.slow
+@OFTEN
 @given(graphs())
 def test_retained_by_counting(graph: Graph) -> None:
     found = retained(counted(graph, counting=True))
@@ -53,6 +59,7 @@ def test_what_leaked_is_held_by_itself() -> None:
 
 
 @pytest.mark.slow
+@OFTEN
 @given(graphs(cyclic=True))
 def test_frees_is_dropping_all_pins_of_a_node(graph: Graph) -> None:
     mark, count = frees(counted(graph)), frees(counted(graph, counting=True))
@@ -63,6 +70,7 @@ def test_frees_is_dropping_all_pins_of_a_node(graph: Graph) -> None:
 
 
 @pytest.mark.slow
+@OFTEN
 @given(graphs(cyclic=True))
 def test_a_dominator_is_on_every_way_down(graph: Graph) -> None:
     tree = dominators(counted(graph))
@@ -100,8 +108,8 @@ def test_cycles_are_seen_only_where_they_are_reached() -> None:
 
 
 @pytest.mark.slow
-def test_a_chain_and_a_hub_of_a_hundred_thousand() -> None:
-    n = 100_000
+def test_a_chain_and_a_hub_of_twenty_thousand() -> None:
+    n = 20_000
     chain = counted(Graph([1] * n, [1, *[0] * (n - 1)], {(i, i + 1) for i in range(n - 1)}))
     assert retained(chain).tolist() == list(range(n, 0, -1))
     hub = counted(Graph([1] * n, [0, *[1] * (n - 1)], {(i, 0) for i in range(1, n)}))
@@ -110,8 +118,8 @@ def test_a_chain_and_a_hub_of_a_hundred_thousand() -> None:
 
 
 @pytest.mark.slow
-def test_a_ring_of_a_hundred_thousand_in_both_directions() -> None:
-    n = 100_000
+def test_a_ring_of_twenty_thousand_in_both_directions() -> None:
+    n = 20_000
     links = {(i, i + 1) for i in range(n - 1)} | {(i + 1, i) for i in range(n - 1)}
     ring = counted(Graph([1] * n, [1, *[0] * (n - 1)], links))
     assert retained(ring).tolist() == list(range(n, 0, -1))

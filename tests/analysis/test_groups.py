@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from blobkit.analysis import group_kernels, groups
 from blobkit.analysis.dominators import leaked
 from blobkit.analysis.groups import Batched, Listed, classes, pairs, reach, shares
+from effort import TORTURE
 from graphs import Graph, array, counted, graphs
 from kernel_parity import same
 
@@ -179,7 +180,7 @@ def test_what_would_explode_is_not_listed(case: tuple[Graph, Roots], most: int) 
 
 @pytest.mark.slow
 def test_a_long_chain_of_roots_is_bounded_and_exact() -> None:
-    n = 10_000
+    n = 6_000
     graph = counted(Graph([1] * n, [1] * n, {(i, i + 1) for i in range(n - 1)}))
     found = reach(graph, np.arange(n + 1), np.arange(n, dtype=np.int32))
     assert isinstance(found, Batched)  # all pairs are more than are ever listed, and many batches
@@ -207,7 +208,7 @@ def test_components(graph: Graph) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=25)
+@settings(max_examples=12 * TORTURE)
 @given(grouped())
 def test_compiled_kernels_agree_with_plain_ones(case: tuple[Graph, Roots]) -> None:
     graph, roots = case

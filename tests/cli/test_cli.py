@@ -21,11 +21,6 @@ from patience import HANG
 BLOBKIT = [sys.executable, "-c", "from blobkit.cli import main; main()"]
 
 
-def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command in a new interpreter."""
-    return subprocess.run([*BLOBKIT, *arguments], capture_output=True, text=True, check=False, cwd=cwd, timeout=HANG)
-
-
 def said(*arguments: str) -> str:
     done = command(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
@@ -53,7 +48,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.mark.slow
 def test_demo_builds_a_store_audits_it_and_previews_a_deref(tmp_path: Path) -> None:
-    done = run("demo", cwd=tmp_path)
+    done = command("demo", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     with blobkit.LocalStore(tmp_path / "blobkit-demo") as made:
         freed = made.untag(demo.TARGET, dry_run=True)

@@ -15,6 +15,7 @@ from blobkit.analysis.compiling import Kernel
 from blobkit.errors import UnknownToolError
 from blobkit.questions.comparison import compare_gc
 from blobkit.snapshot.snapshot import build
+from effort import TORTURE
 from example_shapes import Shapes
 from layouts import Registry
 from registries import images
@@ -137,7 +138,7 @@ def reach(below: dict[int, set[int]], node: int) -> set[int]:
 def test_any_registry() -> None:
     shapes = Shapes()
 
-    @settings(max_examples=100)
+    @settings(max_examples=40 * TORTURE)
     @given(registries(), st.booleans())
     @example(registry(*HARD, TAGGED), True)  # noqa: FBT003 (the second argument of the test)
     @example(registry(*HARD, {("b", "y"): 4}), True)  # noqa: FBT003

@@ -17,6 +17,7 @@ from blobkit.questions.inputs.targets import PinName, flattened, resolve
 from blobkit.snapshot.lookups import dropped_with_revisions, rows_on_any, twins
 from blobkit.snapshot.pins import rows_on
 from blobkit.snapshot.snapshot import Snapshot, build
+from effort import TORTURE
 from registries import images
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def outcome(snapshot: Snapshot, texts: Iterable[str], *, all_pins: bool) -> obje
 
 
 @pytest.mark.slow
+@settings(max_examples=100 * TORTURE)  # seldom a target is unknown
 @given(stores(), st.data(), st.booleans())
 def test_together_as_one_by_one(snapshot: Snapshot, data: st.DataObject, all_pins: bool) -> None:  # noqa: FBT001 (drawn)
     here = sorted(set(snapshot.pins["name"].drop_null().to_pylist())) or ["nobody"]
@@ -91,6 +93,7 @@ def test_together_as_one_by_one(snapshot: Snapshot, data: st.DataObject, all_pin
 
 
 @pytest.mark.slow
+@settings(max_examples=100 * TORTURE)
 @given(stores(), st.data())
 def test_a_mask_is_the_names_that_it_selects(snapshot: Snapshot, data: st.DataObject) -> None:
     tags = blobkit.tags_frame(snapshot)
@@ -185,7 +188,7 @@ def test_every_other_tag_of_a_frame() -> None:
         resolve(snapshot, [*some, "nobody:1"])
 
 
-@settings(max_examples=50)
+@settings(max_examples=25 * TORTURE)
 @given(st.recursive(st.sampled_from("abcd"), lambda one: st.lists(one, max_size=4)))
 def test_nested_lists_give_each_text_once_in_order(nested: object) -> None:
     def walk(item: object) -> Iterable[str]:

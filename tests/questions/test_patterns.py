@@ -15,6 +15,7 @@ from blobkit.errors import PatternError, UnknownTargetError
 from blobkit.questions.inputs.patterns import expression
 from blobkit.snapshot.snapshot import build
 from blobkit.snapshot.tables import match_rows
+from effort import TORTURE
 from pinned import LONG, A, B, C, freed, store
 
 
@@ -74,7 +75,7 @@ def test_brackets_are_those_of_fnmatch(pattern: str) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=300)
+@settings(max_examples=100 * TORTURE)
 @given(st.text("ab]-[!^\\.*?|&~#+/:\n", max_size=8), st.lists(NAMES, min_size=1, max_size=8, unique=True))
 def test_wildcards_are_those_of_fnmatch(pattern: str, names: list[str]) -> None:
     made = re.compile(fnmatch.translate(pattern))

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import blobkit
 from blobkit import demo
 from blobkit.snapshot.snapshot import build
+from effort import TORTURE
 from graphs import Graph, graphs, snapshot_of
 from layouts import INDEX, Layout, Registry, nowhere, sha
 
@@ -67,7 +68,7 @@ def every_subset(graph: Graph, names: Names, *, counting: bool) -> dict[frozense
 
 
 @pytest.mark.slow
-@settings(max_examples=150)
+@settings(max_examples=50 * TORTURE)
 @given(stores(), st.data())
 def test_no_subset_of_the_names_costs_less(case: tuple[Graph, Names, bool], data: st.DataObject) -> None:
     graph, names, counting = case
@@ -89,7 +90,7 @@ def test_no_subset_of_the_names_costs_less(case: tuple[Graph, Names, bool], data
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=25 * TORTURE)
 @given(stores(), st.data())
 def test_kept_names_stay_and_what_is_impossible_is_told(case: tuple[Graph, Names, bool], data: st.DataObject) -> None:
     graph, names, counting = case
@@ -108,7 +109,7 @@ def test_kept_names_stay_and_what_is_impossible_is_told(case: tuple[Graph, Names
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=25 * TORTURE)
 @given(stores(), st.floats(0, 1))
 def test_until_so_little_is_stored(case: tuple[Graph, Names, bool], part: float) -> None:
     graph, names, counting = case

@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 import blobkit
 from blobkit.analysis import groups as analysis
 from blobkit.questions import sharing as question
+from effort import TORTURE
 from example_shapes import Shapes
 from graphs import Graph, hard_graph, key, named_graphs, snapshot_of
 from layouts import Layout
@@ -58,7 +59,7 @@ def check(answer: Sharing) -> None:
 def test_every_set(counting: bool, listed: int) -> None:  # noqa: FBT001 (pytest gives it by name)
     shapes = Shapes()
 
-    @settings(max_examples=50)
+    @settings(max_examples=25 * TORTURE)
     @given(named_graphs())
     @example(hard_graph(cyclic=False))
     @example(hard_graph(cyclic=True))

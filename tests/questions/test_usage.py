@@ -19,6 +19,7 @@ from blobkit import demo
 from blobkit.analysis import groups as analysis
 from blobkit.cli import cli
 from blobkit.snapshot.snapshot import build
+from effort import TORTURE
 from example_shapes import Shapes
 from graphs import Graph, hard_graph, key, named_graphs, snapshot_of
 from layouts import Layout, Registry
@@ -97,7 +98,7 @@ def check(answer: Usage) -> None:
 def test_every_figure(counting: bool, listed: int) -> None:  # noqa: FBT001 (pytest gives it by name)
     shapes = Shapes()
 
-    @settings(max_examples=50)
+    @settings(max_examples=25 * TORTURE)
     @given(named_graphs())
     @example(hard_graph(cyclic=False))
     @example(hard_graph(cyclic=True))
@@ -146,7 +147,7 @@ def every_figure(case: Case, *, counting: bool, listed: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("counting", [False, True])
-@settings(max_examples=50)
+@settings(max_examples=25 * TORTURE)
 @given(named_graphs())
 @example(hard_graph(cyclic=False))
 @example(hard_graph(cyclic=True))

@@ -59,8 +59,8 @@ def test_dropping_all_that_reaches_a_blob_lets_it_go(graph: Graph) -> None:
 
 @pytest.mark.slow
 def test_ways_are_found_when_they_are_asked_for() -> None:
-    """All ways down a deep chain, from a name on every node, would be five billion steps."""
-    n = 100_000
+    """All ways down a deep chain, from a name on every node, would be half a billion steps."""
+    n = 30_000
     snapshot = build(
         "oci",
         "chain",
@@ -71,7 +71,7 @@ def test_ways_are_found_when_they_are_asked_for() -> None:
     found = blobkit.why(snapshot, key(n - 1))
     assert (len(found.paths), found.tags[0]) == (n, "t000000")
     assert found.paths["t000000"] == tuple(key(i) for i in range(n))
-    assert list(found.paths)[:2] == ["t099999", "t099998"]
+    assert list(found.paths)[:2] == ["t029999", "t029998"]
     assert len(found._repr_html_()) < 15_000
     told = found.to_dict()["paths"]
     assert isinstance(told, dict)

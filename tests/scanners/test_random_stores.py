@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import blobkit
+from effort import TORTURE
 from layouts import INDEX, MANIFEST, Layout, Registry, Shelf, nowhere
 
 POLICIES = {"strong": {"body", "subject"}, "ignore": {"body"}, "dependent": {"body", "referrer"}}
@@ -137,7 +138,7 @@ def statuses(snapshot: blobkit.Snapshot) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@settings(max_examples=80)
+@settings(max_examples=40 * TORTURE)
 @given(contents(subjects=True), st.data())
 def test_random_layouts(documents: list[tuple[str, list[int], int | None]], data: st.DataObject) -> None:
     with TemporaryDirectory() as directory:
@@ -159,7 +160,7 @@ def test_random_layouts(documents: list[tuple[str, list[int], int | None]], data
 
 
 @pytest.mark.slow
-@settings(max_examples=80)
+@settings(max_examples=40 * TORTURE)
 @given(contents(subjects=True), st.data())
 def test_random_registries(documents: list[tuple[str, list[int], int | None]], data: st.DataObject) -> None:
     with TemporaryDirectory() as directory:

@@ -19,6 +19,7 @@ from blobkit.errors import SnapshotFormatError
 from blobkit.snapshot import members as zips
 from blobkit.snapshot.snapshot import Snapshot, build
 from crafted import LINKS, PINS, TEXT, TIME, archive, changed, directory, members, parquet, tables
+from effort import TORTURE
 from graphs import same_facts
 from layouts import Layout
 from peak import peaks
@@ -137,11 +138,11 @@ def test_other_encodings_are_read(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_headers_that_are_none(tmp_path: Path) -> None:
-    """Every byte of the first pages, changed: refused, or read as before."""
+    """Every other byte of the first pages, changed: refused, or read as before."""
     files = members(tables())
     good = Snapshot.load(archive(tmp_path / "x", files))
     refused = 0
-    for at in range(4, 300):
+    for at in range(4, 300, 2):
         data = bytearray(files["nodes.parquet"])
         data[at] ^= 0x55
         path = archive(tmp_path / "y", {**files, "nodes.parquet": bytes(data)})
@@ -149,18 +150,25 @@ def test_headers_that_are_none(tmp_path: Path) -> None:
             assert Snapshot.load(path).nodes.num_rows == good.nodes.num_rows
         except SnapshotFormatError:
             refused += 1
-    assert refused > 100
+    assert refused > 50
 
 
 @pytest.mark.slow
 def test_footers_that_are_none(tmp_path: Path) -> None:
-    """No footer takes the process down: pyarrow ends it at some."""
+    """No footer takes the process down: pyarrow ends it at some. Every other byte; BLOBKIT_TORTURE: each."""
     path = archive(tmp_path / "x", members(tables()))
     for name in ("pins.parquet", "links.parquet"):
         with zipfile.ZipFile(path) as whole:
             amount = int.from_bytes(whole.read(name)[-8:-4], "little") // 2 + 8  # without the schema in base64
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        command = [sys.executable, str(Path(flipping.__file__)), str(path), name, str(amount)]
+        command = [
+            sys.executable,
+            str(Path(flipping.__file__)),
+            str(path),
+            name,
+            str(amount),
+            "2" if TORTURE == 1 else "1",
+        ]
         done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         refused, _ = json.loads(done.stdout)

@@ -1,6 +1,6 @@
 """Killed at every system call: index.json and the index agree again at the next opening, without a word.
 
-A forked child does one thing while strace kills it at the n-th call of one kind, for every kind that changes or locks
+A forked child does one thing while strace kills it at the n-th call of one kind, for every kind that changes
 something, and every n until the child gets through.
 """
 
@@ -25,7 +25,9 @@ from blobkit.digest import of
 from blobkit.errors import LayoutChangedWarning, NotAdoptedError, StoreDamagedError
 from blobkit.store.local import LocalStore
 
-CALLS = "write pwrite64 rename openat unlink fsync fdatasync ftruncate fcntl flock fchmod mkdir close".split()
+CALLS = "write pwrite64 rename openat unlink ftruncate fchmod mkdir".split()
+if "BLOBKIT_TORTURE" in os.environ:  # they change nothing that outlives the process: the next change finds the same
+    CALLS += "fsync fdatasync fcntl flock close".split()
 NAME = "org.opencontainers.image.ref.name"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 EXPECTED = {"adopt": LayoutChangedWarning, "become": (NotAdoptedError, StoreDamagedError)}

@@ -126,7 +126,7 @@ def agree(first: str, second: str) -> bool:
     return not one & other and "no-digest" not in (first, second)
 
 
-def crowds(pairs: list[tuple[str, str]], most: int = 4) -> Iterator[tuple[str, ...]]:
+def crowds(pairs: list[tuple[str, str]], most: int = 6) -> Iterator[tuple[str, ...]]:
     """Yield kinds of damage so that every pair is together in one of them: two alone, or more that agree."""
     left = dict.fromkeys(pairs)
     while left:

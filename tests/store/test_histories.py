@@ -20,6 +20,7 @@ from blobkit.store.local import LocalStore
 from blobkit.store.store import Store
 from blobkit.testing.histories import BLOBS, Step, aim, histories, play, play_model, state
 from blobkit.testing.model import Model
+from effort import TORTURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +70,7 @@ def play_in_memory(history: list[Step]) -> None:
         assert play(copy, step) == play(store, step, dry_run=True)
 
 
-LEVELS = {"1 levels": 300, "2 levels": 60, "3 levels": 30, "5 levels": 20, "diamonds": 20}
+LEVELS = {"1 levels": 100, "2 levels": 10, "3 levels": 3, "5 levels": 3, "diamonds": 3}
 LEAST = LEVELS | dict.fromkeys(("NotPinnedError", "LinkCycleError", "BlobNotFoundError", "TagExistsError"), 1)
 ROUNDS = 20
 """One is enough for all of these; which histories are played in it depends on the version of hypothesis."""
@@ -85,7 +86,9 @@ def test_in_memory_and_the_histories_reach_the_hard_cases() -> None:
     seen.clear()
     for number in range(ROUNDS):
         if rare():
-            how = settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+            how = settings(
+                max_examples=40 * TORTURE, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+            )
             seed(number)(how(given(histories())(play_in_memory)))()
     assert not rare(), seen
 
@@ -147,7 +150,7 @@ parts = st.lists(st.tuples(histories(8), st.sampled_from([False, False, True])),
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@settings(max_examples=40 * TORTURE, deadline=None, derandomize=True, database=None)
 @given(parts)
 def test_in_batches(batches: list[tuple[list[Step], bool]]) -> None:
     with TemporaryDirectory() as directory:

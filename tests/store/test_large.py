@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
 
-DEPTH = 20_000
+DEPTH = 6000
 NOW = datetime.now(UTC)
 
 
@@ -75,7 +75,7 @@ def fill(store: Store, links: Iterable[tuple[int, int]], count: int) -> list[Dig
 
 
 @pytest.mark.slow
-def test_a_chain_of_20000_goes_in_one_deref(store: Store) -> None:
+def test_a_deep_chain_goes_in_one_deref(store: Store) -> None:
     blobs = fill(store, ((i, i + 1) for i in range(DEPTH - 1)), DEPTH)
     freed = store.deref(blobs[0])
     assert freed.digests == tuple(blobs)
@@ -84,7 +84,7 @@ def test_a_chain_of_20000_goes_in_one_deref(store: Store) -> None:
 
 
 @pytest.mark.slow
-def test_a_fan_of_20000_goes_at_once_and_stays_for_its_second_holder(store: Store) -> None:
+def test_a_wide_fan_goes_at_once_and_stays_for_its_second_holder(store: Store) -> None:
     fan = [(0, i) for i in range(2, DEPTH)] + [(1, i) for i in range(2, DEPTH)]
     blobs = fill(store, fan, DEPTH)
     assert store.deref(blobs[0]).digests == (blobs[0],)
@@ -98,8 +98,8 @@ def test_a_cycle_through_a_deep_chain_is_found_and_a_new_blob_needs_no_search(st
     with pytest.raises(LinkCycleError):
         store.link(blobs[0], blobs[-1], transfer=True)
     fresh, leaf = store.put(b"fresh").digest, store.put(b"leaf").digest
-    assert cost(store, lambda: store.link(blobs[0], fresh)) < DEPTH / 20
-    assert cost(store, lambda: store.link(leaf, blobs[-1])) < DEPTH / 20
+    assert cost(store, lambda: store.link(blobs[0], fresh)) < DEPTH / 6
+    assert cost(store, lambda: store.link(leaf, blobs[-1])) < DEPTH / 6
 
 
 @pytest.mark.slow

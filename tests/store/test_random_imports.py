@@ -17,6 +17,7 @@ from blobkit.index.memory import MemoryIndex
 from blobkit.snapshot.snapshot import build
 from blobkit.store.store import Store
 from blobkit.store.transfer import importing
+from effort import TORTURE
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -115,7 +116,7 @@ def state(store: Store) -> dict[str, tuple[int, int, tuple[str, ...], tuple[str,
 
 
 @pytest.mark.slow
-@settings(max_examples=300)
+@settings(max_examples=120 * TORTURE)
 @given(foreign, mine(), st.integers(1, 5))
 def test_whatever_is_imported_the_store_is_sound_and_holds_what_it_can(
     source: Foreign, store: Store, chunk: int
@@ -140,7 +141,7 @@ def test_whatever_is_imported_the_store_is_sound_and_holds_what_it_can(
 
 
 @pytest.mark.slow
-@settings(max_examples=200)
+@settings(max_examples=80 * TORTURE)
 @given(foreign.filter(Foreign.is_sound), st.integers(1, 5))
 def test_a_sound_source_is_the_same_afterwards(source: Foreign, chunk: int) -> None:
     store = Store(MemoryContent(), MemoryIndex())
@@ -163,7 +164,7 @@ def test_a_sound_source_is_the_same_afterwards(source: Foreign, chunk: int) -> N
 
 
 @pytest.mark.slow
-@settings(max_examples=100)
+@settings(max_examples=40 * TORTURE)
 @given(foreign, st.integers(1, 5))
 def test_an_import_that_was_cut_short_is_completed(source: Foreign, chunk: int) -> None:
     """As after a kill between two transactions: the next import ends where an unbroken one ends."""

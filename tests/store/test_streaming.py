@@ -235,7 +235,7 @@ def test_a_source_that_breaks_leaves_nothing(store: LocalStore, error: type[Base
     assert store.list() == []
 
 
-HITS = 15 * int(os.environ.get("BLOBKIT_TORTURE", "1"))
+HITS = 10 * int(os.environ.get("BLOBKIT_TORTURE", "1"))
 
 
 @pytest.mark.slow

@@ -1,9 +1,9 @@
 """Do one verb after another on stores of their own, in children of their own, while strace lets system calls fail.
 
-    strace -f -e inject=fsync:error=EIO:when=2 python tests/torture/failing.py PLACE
+    strace -f -e inject=fsync:error=EIO:when=2 python tests/torture/failing.py PLACE put deref
 
 strace counts the calls of each process from its start, so that in each child the same call fails. PLACE has a store
-for each verb. What happened is written with a call that is never made to fail.
+for each of the verbs. What happened is written with a call that is never made to fail.
 """
 
 from __future__ import annotations
@@ -97,15 +97,15 @@ def attempt(root: Path, verb: str) -> dict[str, str]:
     return raised
 
 
-def main(place: Path) -> None:
-    for verb in VERBS:
+def main(place: Path, *verbs: str) -> None:
+    for verb in verbs:
         os.waitpid(forked(lambda verb=verb: told(place / verb, verb), place / verb / "trouble"), 0)
 
 
 def told(place: Path, verb: str) -> None:
-    raised = json.dumps(attempt(place / "s", verb)).encode()
+    raised = json.dumps({"pid": os.getpid(), "raised": attempt(place / "s", verb)}).encode()
     os.writev(os.open(place / "raised", os.O_CREAT | os.O_WRONLY), [raised])
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

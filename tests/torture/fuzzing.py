@@ -1,4 +1,4 @@
-"""Damaged stores and snapshots, one for each seed: `python fuzzing.py kind first count` asks everything of each.
+"""Damaged stores and snapshots, one for each seed: `python fuzzing.py first count kind ...` asks everything of each.
 
 Each outcome is an answer or a BlobkitError, and nothing in the store has changed. One line of JSON is printed for each
 seed, before (so that whoever waits knows which one hangs or crashes) and after it.
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import traceback
 import warnings
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -209,7 +210,7 @@ def run(kind: str, seed: int, template: Path, facts: list[tuple[Tables, bytes]])
     return {**outcome, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10}
 
 
-def main(kind: str, first: int, count: int) -> None:
+def main(first: int, count: int, *kinds: str) -> None:
     warnings.simplefilter("error")
     index.TIMEOUT = 0
     memory = Path("/dev/shm")  # noqa: S108 (directories of random names in it)
@@ -217,10 +218,10 @@ def main(kind: str, first: int, count: int) -> None:
         template = Path(place) / "template"
         template.mkdir()
         facts = saved(template)
-        for seed in range(first, first + count):
-            print(json.dumps({"begun": seed}), flush=True)  # noqa: T201 (a script)
-            print(json.dumps(run(kind, seed, template, facts)), flush=True)  # noqa: T201
+        for kind, seed in product(kinds, range(first, first + count)):
+            print(json.dumps({"begun": f"{kind} {seed}"}), flush=True)  # noqa: T201 (a script)
+            print(json.dumps({"kind": kind, **run(kind, seed, template, facts)}), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,7 @@ from blobkit.store.local import LocalStore
 from workload import fsck
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 TORTURE = Path(__file__).parent
 Picture = tuple[object, ...]
@@ -54,23 +56,46 @@ def pictures(before: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     return found
 
 
-def injected(before: Path, place: Path, call: str, error: str, when: int) -> Iterator[tuple[str, Path, dict[str, str]]]:
-    """Let the call fail once in each verb; yield the verb, its store, and what was raised where."""
+def traced(before: Path, place: Path, verbs: Iterable[str], *options: str) -> dict[str, dict[str, object]]:
+    """Do verbs on stores of their own under strace; return what each raised where, and in which process."""
     if shutil.which("strace") is None:
         pytest.skip("strace is not here: apt install strace")
-    for verb in failing.VERBS:
+    for verb in verbs:
         shutil.copytree(before, place / verb)
-    options = ["-f", "-qq", "--seccomp-bpf", "-e", f"trace={call}", "-e", f"inject={call}:error={error}:when={when}"]
-    script = [sys.executable, "-B", "-W", "error", TORTURE / "failing.py", place]
+    script = [sys.executable, "-B", "-W", "error", TORTURE / "failing.py", place, *verbs]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = ["strace", *options, "-o", place / "trace", *script]
+    command = ["strace", "-f", "-qq", "--seccomp-bpf", *options, "-o", place / "trace", *script]
     done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
     if "ptrace" in done.stderr:
         pytest.skip("strace may not trace here: allow ptrace")
-    for verb in failing.VERBS:
+    for verb in verbs:
         assert (place / verb / "raised").exists(), (verb, done.stderr)
-        yield verb, place / verb / "s", json.loads((place / verb / "raised").read_bytes())
-    assert "INJECTED" in (place / "trace").read_text(), f"there are fewer than {when} {call}"
+    return {verb: json.loads((place / verb / "raised").read_bytes()) for verb in verbs}
+
+
+@pytest.fixture(scope="module")
+def made(before: Path, tmp_path_factory: pytest.TempPathFactory) -> Counter[tuple[str, str]]:
+    """How often each verb makes each call, where nothing fails."""
+    place = tmp_path_factory.mktemp("made")
+    calls = ",".join({call for call, _, _ in CALLS})
+    verbs = {
+        str(said["pid"]): verb for verb, said in traced(before, place, failing.VERBS, "-e", f"trace={calls}").items()
+    }
+    lines = re.findall(r"^(\d+) +(\w+)\(", (place / "trace").read_text(), re.MULTILINE)
+    return Counter((verbs[pid], call) for pid, call in lines if pid in verbs)
+
+
+def injected(
+    made: Counter[tuple[str, str]], before: Path, place: Path, failure: tuple[str, str, int]
+) -> Iterator[tuple[str, Path, dict[str, str]]]:
+    """Let the call fail once in each verb that makes it so often; yield the verb, its store, what was raised where."""
+    call, error, when = failure
+    verbs = [verb for verb in failing.VERBS if made[verb, call] >= when]
+    assert verbs, f"there are fewer than {when} {call}"
+    options = ["-e", f"trace={call}", "-e", f"inject={call}:error={error}:when={when}"]
+    for verb, said in traced(before, place, verbs, *options).items():
+        yield verb, place / verb / "s", said["raised"]
+    assert (place / "trace").read_text().count("INJECTED") >= len(verbs) / 2
 
 
 CALLS = [
@@ -95,9 +120,13 @@ FAST = {("fsync", "EIO", 1), ("rename", "ENOSPC", 1), ("unlink", "EIO", 1), ("pw
     "failure", [pytest.param(call, marks=[] if call in FAST else pytest.mark.slow, id=str(call)) for call in CALLS]
 )
 def test_one_failure_is_one_error_and_nothing_is_half_done(
-    before: Path, pictures: dict[str, list[Picture]], tmp_path: Path, failure: tuple[str, str, int]
+    made: Counter[tuple[str, str]],
+    before: Path,
+    pictures: dict[str, list[Picture]],
+    tmp_path: Path,
+    failure: tuple[str, str, int],
 ) -> None:
-    for verb, root, raised in injected(before, tmp_path, *failure):
+    for verb, root, raised in injected(made, before, tmp_path, failure):
         told = (verb, raised)
         assert len(raised) <= (failure[0] != "unlink"), told  # what cannot be unlinked stays for the next time
         assert all("\n" not in text for text in raised.values()), told

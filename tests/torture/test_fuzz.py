@@ -18,7 +18,8 @@ import pytest
 
 from patience import HANG
 
-COUNT = int(os.environ.get("BLOBKIT_FUZZ", "15"))
+KINDS = ("oci", "registry", "go-blobstore", "snapshot", "parquet")
+COUNT = int(os.environ.get("BLOBKIT_FUZZ", "12"))
 FIRST = int(os.environ.get("BLOBKIT_FUZZ_FIRST", "0"))
 MOST = 600 << 20
 """Bytes: all the inputs are small, so that a process never needs more."""
@@ -26,37 +27,39 @@ MOST = 600 << 20
 Outcome = dict[str, object]
 
 
-def outcomes(kind: str) -> list[Outcome]:
-    """What each run ended with; a run that hangs or takes the process down fails by its seed."""
+def outcomes() -> dict[str, list[Outcome]]:
+    """What each run ended with, by kind; a run that hangs or takes the process down fails by its kind and seed."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     script = Path(__file__).with_name("fuzzing.py")
-    command = ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, str(script), kind, str(FIRST), str(COUNT)]
-    begun, found = None, []
+    command = ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, str(script), str(FIRST), str(COUNT), *KINDS]
+    begun, found = None, dict[str, list[Outcome]]()
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         while True:
             if not select.select([child.stdout], [], [], HANG)[0]:
                 child.kill()
-                pytest.fail(f"{kind} {begun} hangs")
+                pytest.fail(f"{begun} hangs")
             line = child.stdout.readline()
             if not line:
                 break
             said = json.loads(line)
             begun = said.get("begun", begun)
-            found += [said] if "outcome" in said else []
+            if "outcome" in said:
+                found.setdefault(said["kind"], []).append(said)
         trouble = child.stderr.read()
-    assert child.returncode == 0, f"{kind} {begun} took the process down: {trouble}"
+    assert child.returncode == 0, f"{begun} took the process down: {trouble}"
     return found
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["oci", "registry", "go-blobstore", "snapshot", "parquet"])
-def test_damage_ends_in_an_answer_or_a_clear_error(kind: str) -> None:
-    found = outcomes(kind)
-    tally = Counter(str(outcome["outcome"]) for outcome in found)
-    peak = max(int(str(outcome["peak"])) for outcome in found)
-    print(kind, FIRST, dict(tally), f"peak {peak >> 20} MiB")  # noqa: T201 (the figures of a long run)
-    failed = [outcome for outcome in found if outcome["outcome"] == "failed"]
-    assert not failed, "\n".join(f"{kind} {outcome['seed']}: {outcome['why']}" for outcome in failed[:5])
-    assert len(found) == COUNT
-    assert tally["answered"], "damage that leaves nothing to answer tests little"
-    assert peak < MOST
+def test_damage_ends_in_an_answer_or_a_clear_error() -> None:
+    found = outcomes()
+    assert list(found) == list(KINDS)
+    for kind, some in found.items():
+        tally = Counter(str(outcome["outcome"]) for outcome in some)
+        peak = max(int(str(outcome["peak"])) for outcome in some)
+        print(kind, FIRST, dict(tally), f"peak {peak >> 20} MiB")  # noqa: T201 (the figures of a long run)
+        failed = [outcome for outcome in some if outcome["outcome"] == "failed"]
+        assert not failed, "\n".join(f"{kind} {outcome['seed']}: {outcome['why']}" for outcome in failed[:5])
+        assert len(some) == COUNT
+        assert tally["answered"], "damage that leaves nothing to answer tests little"
+        assert peak < MOST

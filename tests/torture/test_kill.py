@@ -19,7 +19,7 @@ def test_killed_writers_lose_nothing(  # noqa: PLR0913, PLR0917 (fixtures)
     disk_path: Path, memory: Path, driven: Driven, more: int, durability: str, seed: int
 ) -> None:
     """Whether the store is on a disk makes no difference to a kill, but writers are killed at other moments."""
-    place, rounds = (disk_path if seed == 1 else memory), 8 * more
+    place, rounds = (disk_path if seed == 1 else memory), 5 * more
     figures = driven("killing.py", place, "--rounds", rounds, "--seed", seed, "--durability", durability)["figures"]
     assert figures["rounds"] == rounds
     assert figures["kills"] == 4 * rounds

@@ -24,7 +24,7 @@ def wrong_after_crashes(place: Path, levels: str, *bugs: str, seed: int = 1, ima
 def test_what_was_acknowledged_survives(tmp_path: Path, more: int, levels: str, seed: int) -> None:
     for number in range(more):
         place = tmp_path / str(number)
-        assert list(wrong_after_crashes(place, levels, seed=seed + 10 * number, images=30)) == []
+        assert list(wrong_after_crashes(place, levels, seed=seed + 10 * number, images=20)) == []
 
 
 @pytest.mark.slow

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 @pytest.mark.slow
 def test_what_comes_back_is_there(memory: Path, driven: Driven, more: int) -> None:
-    figures = driven("racing.py", memory, "--cycles", 8000 * more)
-    assert figures["cycles"] == 8000 * more
+    figures = driven("racing.py", memory, "--cycles", 4000 * more)
+    assert figures["cycles"] == 4000 * more
     assert figures["lost"] == 0
 
 

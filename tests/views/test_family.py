@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from blobkit.questions.preview import Preview
     from blobkit.snapshot.snapshot import Snapshot
 
-SIZES = (0, 1, 20, 200, 20_000)
+SIZES = (0, 1, 20, 200, 6_000)
 GOES, STAYS = "#D55E00", "#0072B2"
 plot = blobkit.plot
 
