@@ -100,6 +100,12 @@ def test_long_branches_meet_below_their_fork(stem: int, branch: int) -> None:
         assert retained(counted(graph)).tolist() == [kept_alone(graph, node) for node in range(len(graph))]
 
 
+def test_cycles_in_cycles_need_a_third_pass() -> None:
+    links = {(0, 2), (0, 4), (1, 2), (1, 3), (1, 4), (2, 3), (3, 1), (4, 1), (4, 2)}
+    graph = Graph([1, 2, 4, 8, 16, 32], [1, 0, 0, 0, 0, 0], links)
+    assert retained(counted(graph)).tolist() == [kept_alone(graph, node) for node in range(6)]
+
+
 def test_cycles_are_seen_only_where_they_are_reached() -> None:
     links = {(0, 1), (2, 3), (3, 2)}
     assert not is_cyclic(counted(Graph([1] * 4, [1, 0, 0, 0], links)))
