@@ -112,6 +112,7 @@ def test_the_registry_has_an_untagged_manifest_that_nothing_needs(registry: Path
     assert "shop/web:1.0" not in blobkit.tags_frame(registry).index
 
 
+@pytest.mark.slow
 def test_an_unreadable_manifest_makes_a_preview_uncertain(tmp_path: Path) -> None:
     place = demo.images(tmp_path / "damaged", unit=1)
     sound = blobkit.simulate_deref(place, "shop/web:*")
@@ -216,6 +217,7 @@ def june(tmp_path_factory: pytest.TempPathFactory) -> demo.ThreeDays:
     return demo.three_days(tmp_path_factory.mktemp("june"))
 
 
+@pytest.mark.slow
 def test_the_shop_is_the_same_every_time(june: demo.ThreeDays, tmp_path: Path) -> None:
     shop_on.cache_clear()
     first, again = (blobkit.Snapshot.load(path) for path in (june.tuesday, demo.shop(tmp_path)))
@@ -231,6 +233,7 @@ def test_the_shop_has_the_sizes_that_it_lists(june: demo.ThreeDays) -> None:
     assert sorted(layers) == sorted([*listed, *own])
 
 
+@pytest.mark.slow
 def test_only_garbage_goes_in_the_night_to_wednesday(june: demo.ThreeDays) -> None:
     garbage = blobkit.to_frame(june.tuesday).query("status == 'garbage'")
     night = blobkit.diff(june.tuesday, june.wednesday)

@@ -6,6 +6,8 @@ import pkgutil
 import subprocess
 import sys
 
+import pytest
+
 import blobkit
 from blobkit import errors
 
@@ -41,6 +43,7 @@ with tempfile.TemporaryDirectory() as root, blobkit.LocalStore(root + "/s") as s
     assert foreign_modules(verbs) == []
 
 
+@pytest.mark.slow
 def test_that_test_sees_what_is_loaded() -> None:
     assert "numpy" in foreign_modules("import blobkit; blobkit.Snapshot")
 

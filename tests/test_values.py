@@ -52,6 +52,7 @@ def values(root: Path) -> dict[str, object]:
     }
 
 
+@pytest.mark.slow
 def test_every_public_value_has_plain_values(tmp_path: Path) -> None:
     found = values(tmp_path)
     public = {name for name in blobkit.__all__ if isinstance(getattr(blobkit, name), type)}

@@ -93,6 +93,7 @@ def test_what_groups_reach(form: type, case: tuple[Graph, Roots]) -> None:
     check(found_by(form, *case), *case)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 @settings(max_examples=10)
 @given(grouped(most=3), st.sampled_from([62, 63, 64, 503, 504, 505, 1100]))

@@ -198,6 +198,7 @@ def test_audit_as_json_has_the_totals_the_blobs_and_the_tags(store: str) -> None
     assert {row["tag"] for row in told["tags"]} == set(blobkit.tags_frame(store).index)
 
 
+@pytest.mark.slow
 def test_ls_lists_full_digests_and_plain_bytes_into_a_pipe(store: str) -> None:
     lines = said("ls", store, "--sort", "retained", "--limit", "2").splitlines()
     top = blobkit.to_frame(store)["retained"].nlargest(2)

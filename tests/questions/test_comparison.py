@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 HTML_LIMIT = 15_000
 
 
+@pytest.mark.slow
 def test_what_garbage_collect_m_did_to_a_real_registry(dataset: Callable[[str], Dataset]) -> None:
     root, oracle = dataset("dev-registry")
     answer = compare_gc(root, "registry-m")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -57,6 +58,7 @@ def test_the_sets_of_the_demo() -> None:
     check(demo.small().snapshot())
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(st.lists(st.sets(st.integers(0, 5), min_size=1), min_size=1, max_size=8))
 def test_blobs_are_grouped_by_the_children_that_reach_them(layers: list[set[int]]) -> None:

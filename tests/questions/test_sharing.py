@@ -128,6 +128,7 @@ def check_with_usage(answer: Sharing, by: str) -> None:
     assert sorted(diagonal.values(), reverse=True) == list(diagonal.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dev-registry", "dev-oci-layout"])
 def test_real_stores_under_every_policy(dataset: Callable[[str], Dataset], name: str) -> None:
     snapshot = blobkit.scan(dataset(name)[0])

@@ -199,6 +199,7 @@ def test_one_name_on_two_digests_is_ticked_whole(tmp_path: Path) -> None:
     assert what_if.ticked == ()
 
 
+@pytest.mark.slow
 def test_a_revision_takes_the_tags_along_that_a_registry_drops_with_it(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     digest = registry.push("app", "1", "base", "one")

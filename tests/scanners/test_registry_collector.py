@@ -158,6 +158,7 @@ def taken(store: Store, tmp_path: Path, tool: str = "registry") -> set[str]:
     return removed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", STOPS)
 def test_where_the_collector_stops(store: Store, tmp_path: Path, case: str) -> None:
     change, *wanted = STOPS[case]
@@ -183,6 +184,7 @@ def test_the_history_of_very_many_tags_is_looked_at_in_part(store: Store, monkey
     assert stopped_by(store.scan(), "registry-m") == "gc-m-file"
 
 
+@pytest.mark.slow
 def test_nothing_wrong(store: Store, tmp_path: Path) -> None:
     assert taken(store, tmp_path) == {store.waste}
     assert taken(store, tmp_path, "registry-m") == {store.waste, store.untagged, sha(b"untagged")}

@@ -104,6 +104,7 @@ def test_a_whole_repository(copies: Copies) -> None:
         assert group not in left["group"].to_pylist()
 
 
+@pytest.mark.slow
 def test_what_waits(copies: Copies) -> None:
     snapshot = copies.fresh()
     for tag in blobkit.tags_frame(snapshot).index:

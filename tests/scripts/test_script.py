@@ -449,6 +449,7 @@ def test_what_fits_what(tmp_path: Path) -> None:
         blobkit.simulate_deref(go.scan(), digest).script()
 
 
+@pytest.mark.slow
 def test_a_real_containerd_removes_images_and_collects(tmp_path: Path) -> None:
     needs("containerd", "ctr")
     if os.geteuid() != 0:

@@ -92,6 +92,7 @@ def test_dropping_all_images_of_dockers_types_collects_with_umoci(layout: Layout
     assert ran(preview, layout) == dropped
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["dependent", "strong"])
 def test_where_umoci_gc_would_stop_it_is_left_out(layout: Layout, policy: str) -> None:
     layout.image("broken", "a layer")
@@ -118,6 +119,7 @@ def test_a_stop_that_comes_late_removes_nothing(layout: Layout) -> None:
     assert ran(preview, layout) == set()
 
 
+@pytest.mark.slow
 def test_the_script_works_where_umoci_takes_the_path_for_a_pattern(tmp_path: Path) -> None:
     needs("umoci")
     layout = Layout(tmp_path / "- a [path: it's")

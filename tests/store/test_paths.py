@@ -153,6 +153,7 @@ with blobkit.LocalStore(sys.argv[1], durability="off") as store:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("injected", "copies"),
     [

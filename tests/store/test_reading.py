@@ -27,6 +27,7 @@ with LocalStore(sys.argv[1], durability="off") as store:
 """
 
 
+@pytest.mark.slow
 def test_get_beside_removals_gives_the_content_or_says_that_the_blob_is_gone(tmp_path: Path) -> None:
     root, found = tmp_path / "store", Counter()
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}

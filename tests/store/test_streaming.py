@@ -132,6 +132,7 @@ def test_the_digest_is_right_at_any_moment(store: LocalStore) -> None:
     assert writer.digest == of(LARGE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1000, 1 << 16, CHUNK, CHUNK + 1, 6 * CHUNK])
 def test_a_buffer_may_change_as_soon_as_it_is_written(store: LocalStore, size: int) -> None:
     expected, buffer = hashlib.sha256(), bytearray(size)

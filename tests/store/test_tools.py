@@ -132,6 +132,7 @@ def adopted(root: Path) -> LocalStore:
         return LocalStore(root)
 
 
+@pytest.mark.slow
 def test_both_read_a_store_in_place_while_it_is_open(root: Path, tmp_path: Path) -> None:
     with LocalStore(root) as store:
         first = image(store, "base", "a", tag="shop/web:1.0")
@@ -187,6 +188,7 @@ def test_what_skopeo_copies_into_a_store_is_adopted(root: Path, elsewhere: Path,
         assert readable(root, "a", tmp_path) == own
 
 
+@pytest.mark.slow
 def test_a_tag_that_skopeo_moves_leaves_the_old_image_pinned(root: Path, elsewhere: Path, tmp_path: Path) -> None:
     with LocalStore(root) as store:
         old = image(store, "base", "a", tag="app")
@@ -206,6 +208,7 @@ def test_a_tag_that_skopeo_moves_leaves_the_old_image_pinned(root: Path, elsewhe
         assert readable(root, "app", tmp_path) == new
 
 
+@pytest.mark.slow
 def test_a_layer_that_skopeo_found_is_not_taken_away_from_it(root: Path, elsewhere: Path, tmp_path: Path) -> None:
     """It copies no layer that has a file, and such a file may be one that a removal has not unlinked yet."""
     with LocalStore(root) as store:
@@ -308,6 +311,7 @@ def test_an_empty_layout_of_umoci_becomes_a_store(root: Path) -> None:
     assert umoci("ls", "--layout", root).split() == ["a"]
 
 
+@pytest.mark.slow
 def test_writers_at_once_lose_one_another_but_no_tag_of_the_store(root: Path, elsewhere: Path, tmp_path: Path) -> None:
     with LocalStore(root) as store:
         own = image(store, "base", "a", tag="a")

@@ -52,6 +52,7 @@ def test_folded_groups_add_up_to_the_preview(store: Snapshot, most: int, rows: i
         assert all(group.note.startswith("kept by ") for group in kept)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("most", "rows"), [(60, 60), (60, 12), (8, 8)])
 def test_a_whole_store_is_folded_into_few_groups_with_every_blob(store: Snapshot, most: int, rows: int) -> None:
     groups = fold(scene(store, None, None), most, rows).groups

@@ -116,6 +116,7 @@ def written(graph: nx.DiGraph[str]) -> BytesIO:
     return file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dev-oci-layout", "dev-registry"])
 def test_a_graph_is_what_the_facts_of_a_real_store_say_under_every_policy(name: str, dataset: Dataset) -> None:
     root, _ = dataset(name)

@@ -100,6 +100,7 @@ def test_given_axes_are_legible_and_keep_their_place(size: int, stores: dict[int
         painted.canvas.draw()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", ["default", "dark_background", "grayscale"])
 def test_colours_are_those_of_the_style(style: str, stores: dict[int, Snapshot]) -> None:
     with plt.style.context(style):
@@ -166,6 +167,7 @@ def hostile() -> Snapshot:
     return made.snapshot()
 
 
+@pytest.mark.slow
 def test_hostile_names_are_drawn_as_they_are_read(hostile: Snapshot) -> None:
     axes = plots.reachability(hostile)
     legible(axes)
@@ -196,6 +198,7 @@ def test_labels_are_shortened_in_small_axes(width: float, hostile: Snapshot, sto
             assert not one.shrunk(0.85, 0.85).overlaps(other.shrunk(0.85, 0.85))
 
 
+@pytest.mark.slow
 def test_axes_are_measured_once_they_have_their_place(stores: dict[int, Snapshot]) -> None:
     figure, grid = plt.subplots(2, 2, figsize=(9, 6), layout="constrained")
     axes = plots.reachability(stores[20], ax=grid[0, 0])
@@ -205,6 +208,7 @@ def test_axes_are_measured_once_they_have_their_place(stores: dict[int, Snapshot
     assert axes.get_xlim()[1] == pytest.approx(axes.get_window_extent().width * 72 / figure.dpi, rel=0.1)
 
 
+@pytest.mark.slow
 def test_a_preview_names_what_goes_what_stays_and_who_keeps_it() -> None:
     made = Images()
     base, own = made.blob("layer", 30 * 2**20), made.blob("layer", 2**20)

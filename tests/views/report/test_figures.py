@@ -30,6 +30,7 @@ def shown(page: Page, chapter: str, title: str, *columns: str) -> list[tuple[str
     return [tuple(row[name].replace(" B", "") for name in columns) for row in rows if row[columns[-1]]]
 
 
+@pytest.mark.slow
 def test_the_first_sentence_and_the_bar(page: Page, registry: Snapshot) -> None:
     frame = registry.to_frame(min_age="24h").groupby("status", observed=True)["size"].agg(["size", "sum"])
     text = page.text("What is stored")

@@ -77,6 +77,7 @@ def html(request: pytest.FixtureRequest) -> str:
     return found.html
 
 
+@pytest.mark.slow
 def test_it_loads_nothing_and_runs_nothing(html: str) -> None:
     page = Page(html)
     assert not LOADING & {element.tag for element in page.elements}

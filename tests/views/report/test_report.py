@@ -92,6 +92,7 @@ def test_what_is_unknown_is_not_free(tmp_path: Path) -> None:
     assert "garbage" not in {row["finding"] for row in page.table("What to do first")}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_a_kind_without_tools_has_plans_without_scripts(registry: Snapshot) -> None:
     page = page_of(demo.small())
@@ -159,6 +160,7 @@ def test_a_page_is_written_whole(tmp_path: Path, report: Report, monkeypatch: py
     assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_nothing_is_written_into_the_store(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "layout")
