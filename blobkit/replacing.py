@@ -14,11 +14,18 @@ if TYPE_CHECKING:
 
 __all__ = ["check_place", "replacing"]
 
+_DEVICES = Path("/dev")
+
 
 def check_place(path: Path) -> None:
-    """Raise IsADirectoryError if `path` is a directory, FileNotFoundError if there is no directory to write it in."""
+    """Raise IsADirectoryError if `path` is a directory, FileNotFoundError if there is no directory to write it in.
+
+    OSError for a device or pipe, such as /dev/stdout: it would be replaced by a file.
+    """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "is a directory: give the name of a file in it", str(path))
+    if (path.exists() and not path.is_file()) or path.parent.resolve() == _DEVICES:
+        raise OSError(errno.EINVAL, "is a device or pipe, which is not replaced: give the name of a file", str(path))
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "no such directory: make it first", str(path.parent))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from blobkit.replacing import replacing
+from blobkit.replacing import check_place, replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,3 +39,11 @@ def test_places_that_are_no_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="make it first"), replacing(tmp_path / "no" / "file"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["/dev/null", "/dev/stdout", "pipe", "link"])
+def test_devices_and_pipes_stay(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    with pytest.raises(OSError, match="give the name of a file"):
+        check_place(tmp_path / name)  # `replacing` calls it first: a test must not replace a device

@@ -1,4 +1,4 @@
-"""One way to name blobs in pictures: a layer by the first image that has it, "layer of base/debian:12"."""
+"""One way to name places and blobs in pictures: a layer by the first image that has it, "layer of base/debian:12"."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["described"]
+__all__ = ["IN_USE", "NO_NAMESPACE", "NO_REPOSITORY", "UNNAMED", "described"]
+
+IN_USE, UNNAMED = "everything in use", "pins without a name"
+NO_REPOSITORY, NO_NAMESPACE = "(no repository)", "(no namespace)"
+"""The words for places of a store that have no name of their own."""
 
 
 def described(snapshot: Snapshot, nodes: NDArray[np.int32]) -> list[str]:

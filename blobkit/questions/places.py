@@ -9,7 +9,7 @@ import numpy as np
 from blobkit.analysis.owners import owners_at_first
 from blobkit.analysis.tree import tree
 from blobkit.questions.blocks import NAMELESS, RANKS, Places
-from blobkit.questions.naming import described
+from blobkit.questions.naming import IN_USE, NO_NAMESPACE, NO_REPOSITORY, UNNAMED, described
 from blobkit.render import abbreviate
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["places_of", "repository_of"]
-
-NO_REPOSITORY = "(no repository)"
 
 
 def places_of(snapshot: Snapshot) -> Places:
@@ -57,7 +55,7 @@ def _namer(snapshot: Snapshot, places: Tree) -> Callable[[int], str]:
             return places.repositories[place - places.names].rpartition("/")[2] or NO_REPOSITORY
         if place < places.nameless:
             namespace = places.namespaces[place - places.first_namespace]
-            return f"{namespace}/" if namespace else "(no namespace)"
-        return "pins without a name" if place == places.nameless else "everything in use"
+            return f"{namespace}/" if namespace else NO_NAMESPACE
+        return UNNAMED if place == places.nameless else IN_USE
 
     return name

@@ -19,6 +19,7 @@ from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_tabl
 from blobkit.protocols import as_snapshot
 from blobkit.questions.inputs.targets import resolve_names
 from blobkit.questions.inputs.ticking import names_of, pins_dropped
+from blobkit.questions.naming import NO_NAMESPACE, NO_REPOSITORY
 from blobkit.questions.preview import Preview, preview_of
 from blobkit.render import count, human_bytes, truncate
 from blobkit.snapshot.tables import ids
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["Ticked", "WhatIf", "what_if"]
 
 NAMELESS, STORE = "(pins without a name)", "(several namespaces)"
-NO_REPOSITORY, NO_NAMESPACE = "(no repository)", "(no namespace)"
 LEVELS = ("tag", "repository", "namespace", "nameless", "store")
 
 

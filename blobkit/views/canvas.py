@@ -45,6 +45,8 @@ MARGIN, WIDTH = 8.0, 600.0
 HALF, TOP, ROOM = 1.5, 0.4, 100.0
 NARROW, SMALLER = 420.0, 0.8
 HATCH, ROUNDED = 5.0, 0.01
+LONGEST = 1_000
+"""The most characters of a text that are laid out to measure it: no picture has room for more."""
 GOES, STAYS = {False: "#D55E00", True: "#FF8A3D"}, {False: "#0072B2", True: "#56B4E9"}
 SHAPES = {
     "circle": ("o", 1.0),
@@ -145,7 +147,9 @@ class Canvas:
         return to_hex((red, green, blue))
 
     def measure(self, text: str, size: float | None = None, *, bold: bool = False) -> float:
-        """Return the width of a text, in points."""
+        """Return the width of a text, in points; of a very long one about that, by its beginning."""
+        if len(text) > LONGEST:
+            return self.measure(text[:LONGEST], size, bold=bold) * len(text) / LONGEST
         key = (text, size or self.font, bold)
         if key not in self._widths:
             self._ruler.set_text(drawable(text, bold=bold))
@@ -158,7 +162,7 @@ class Canvas:
         """Return the text, shortened with an ellipsis to fit; "" if not even its first letters do."""
         if self.measure(text, size, bold=bold) <= room + ROUNDED:
             return text
-        low, high = 0, len(text) - 1
+        low, high = 0, min(len(text), LONGEST) - 1
         while low < high:
             middle = (low + high + 1) // 2
             fits = self.measure(text[:middle].rstrip() + "…", size, bold=bold) <= room

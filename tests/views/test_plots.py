@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
+from matplotlib.text import Text
 
 import blobkit
 from blobkit.errors import UnknownTargetError
@@ -287,3 +288,18 @@ def test_no_data_is_a_sentence(stores: dict[int, Snapshot]) -> None:
 
 def test_the_facade_has_the_module() -> None:
     assert blobkit.plot is plots
+
+
+def test_a_very_long_name_is_never_laid_out_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths: list[int] = []
+    set_text = Text.set_text
+
+    def counted(self: Text, s: object) -> None:
+        lengths.append(len(str(s)))
+        set_text(self, s)
+
+    monkeypatch.setattr(Text, "set_text", counted)
+    images = Images()
+    images.tags += [(images.image([images.blob("layer", 5e6)]), name, None) for name in ("x" * 100_000, "y")]
+    plots.reachability(images.snapshot())
+    assert max(lengths) == 1_000

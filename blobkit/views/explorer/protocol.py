@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["Act", "Request", "RequestError", "Zoom", "read"]
 
 ACTS = frozenset(("all", "clear", "code", "effects", "goal", "planned", "range", "redo", "script", "tick", "undo"))
+SLOW = frozenset(("code", "goal", "script"))
+"""Acts that each may take seconds: a request has few."""
 MOST = (1 << 53) - 1
 """The largest whole number of a page."""
 ACTS_MOST, LABELS_MOST, OPEN_MOST, ROWS_MOST = 1_000, 1_000, 2_000, 200
+SLOW_MOST = 20
 ID_LONGEST, TEXT_LONGEST, GOAL_LONGEST = 40, 1_000, 40
 DAYS_MOST, PIXELS_LEAST, PIXELS_MOST = 99_999, 100, 4_000
 SHOWN = 40
@@ -80,7 +83,7 @@ def read(message: object) -> Request:
     return Request(
         ask=_text(found.get("ask"), "ask", ID_LONGEST),
         seq=_whole(found.get("seq"), "seq"),
-        acts=tuple(_act(one) for one in _list(found.get("acts"), "acts", ACTS_MOST)),
+        acts=_acts(found.get("acts")),
         view=_view(found.get("view")),
         start=_whole(rows.get("start"), "start"),
         number=_whole(rows.get("n"), "n", most=ROWS_MOST),
@@ -88,6 +91,14 @@ def read(message: object) -> Request:
         pixels=PIXELS_LEAST if picture is None else _whole(picture.get("pixels"), "pixels", PIXELS_LEAST, PIXELS_MOST),
         plain=_flag(found.get("plain", False), "plain"),
     )
+
+
+def _acts(value: object) -> tuple[Act, ...]:
+    acts = tuple(_act(one) for one in _list(value, "acts", ACTS_MOST))
+    if sum(act.name in SLOW for act in acts) > SLOW_MOST:
+        msg = f"more than {SLOW_MOST} goals, calls and scripts at once"
+        raise RequestError(msg)
+    return acts
 
 
 def _act(value: object) -> Act:

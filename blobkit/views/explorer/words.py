@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.analysis.tree import NO_PLACE
+from blobkit.questions.naming import IN_USE, NO_NAMESPACE, NO_REPOSITORY, UNNAMED
 from blobkit.render import abbreviate, printable, truncate
 from blobkit.snapshot.roles import NAMES
 from blobkit.snapshot.tables import codes
@@ -21,7 +22,6 @@ __all__ = ["Words", "ranked"]
 LONGEST = 160
 NAMED_AT_ONCE = 100_000
 """Nodes up to which blobs are named after the smallest image that has them without waiting for `warm`."""
-NO_REPOSITORY, TOP = "(no repository)", "(top)"
 
 
 class Words:
@@ -55,12 +55,12 @@ class Words:
             return self.name(place).rpartition("/")[2] or self.name(place)
         if place < tree.nameless:
             return truncate(self.namespace(place), LONGEST)
-        return "pins without a name" if place == tree.nameless else f"everything that {self.noun}s keep"
+        return UNNAMED if place == tree.nameless else IN_USE
 
     def namespace(self, place: int) -> str:
         """Return a namespace with a slash at its end."""
         above = self._tree.namespaces[place - self._tree.first_namespace]
-        return f"{truncate(above, LONGEST)}/" if above else TOP
+        return f"{truncate(above, LONGEST)}/" if above else NO_NAMESPACE
 
     def version(self, name: int) -> str:
         """Return a name without its repository."""
@@ -77,9 +77,9 @@ class Words:
             return f"several {self.noun}s of {self.name(place)}"
         if place < tree.nameless and len(tree.namespaces) > 1:
             above = tree.namespaces[place - tree.first_namespace]
-            return f"several repositories of {truncate(above, LONGEST) or 'the top level'}"
+            return f"several repositories of {truncate(above, LONGEST) or NO_NAMESPACE}"
         if place == tree.nameless:
-            return "pins without a name"
+            return UNNAMED
         return f"several {'namespaces' if len(tree.namespaces) > 1 else 'repositories'}"
 
     def blob(self, node: int) -> str:

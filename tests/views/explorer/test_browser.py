@@ -235,6 +235,11 @@ def test_axe_finds_nothing(book: Book, theme: str) -> None:
         shown.answered(before)
         assert not shown.box.locator(".cols .closure").is_visible()
         assert shown.box.evaluate("box => box.scrollWidth <= box.clientWidth")
+        before = shown.seq
+        shown.box.evaluate("box => { box.parentElement.style.width = '260px'; }")
+        shown.answered(before)
+        assert shown.box.locator(".row .name").first.evaluate("name => name.clientWidth") > 80
+        assert shown.box.locator(".row .meter").first.evaluate("cell => cell.scrollWidth <= cell.clientWidth")
     assert ("dark" in (shown.box.get_attribute("class") or "").split()) == (theme == "Dark")
     assert violations(shown) == []
 

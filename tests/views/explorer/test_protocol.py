@@ -44,6 +44,12 @@ def test_what_is_no_message_is_refused(page: FakePage, sent: object) -> None:
     refused(page, sent)
 
 
+@pytest.mark.parametrize("act", [{"act": "script"}, {"act": "code"}, {"act": "goal", "text": "1"}])
+def test_a_request_has_few_slow_acts(page: FakePage, act: dict[str, str]) -> None:
+    assert len(read(message() | {"acts": [act] * 20}).acts) == 20
+    refused(page, message() | {"acts": [act] * 21}, "at once")
+
+
 VALID = {"ask": ["text"], "seq": [], "acts": [[]], "view": [], "rows": [], "picture": [None], "plain": [True]}
 
 
