@@ -200,3 +200,19 @@ def test_nested_lists_give_each_text_once_in_order(nested: object) -> None:
 
     assert list(flattened(nested)) == list(dict.fromkeys(walk(nested)))  # type: ignore[arg-type]
     assert list(flattened([pd.Index(["b", "a", "b"]), pd.Series(["c", "a"])])) == ["b", "a", "c"]
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_flags_in_any_column_are_a_mask_and_missing_ones_select_nothing(missing: object) -> None:
+    snapshot = images(40)
+    names = snapshot.tags_frame().index
+    flags = [True, missing, *[False] * (len(names) - 2)]
+    plain = [flag is True for flag in flags]
+    objects = np.array(flags, object)
+    arrays = (objects, pd.Series(objects, names), pd.Index(objects), pd.array(flags, "boolean"))
+    for mask in (*arrays, pd.Index(plain), flags):
+        assert blobkit.simulate_deref(snapshot, mask).targets == (names[0],)  # type: ignore[arg-type]
+    for wrong in (plain[1:], np.array([plain]), np.array([plain]).T):
+        with pytest.raises(ChoiceError, match="flags, but tags_frame"):
+            blobkit.simulate_deref(snapshot, wrong)
+    assert {type(target) for target in blobkit.simulate_deref(snapshot, np.array(names[:2], "U")).targets} == {str}

@@ -59,3 +59,13 @@ def test_a_pinned_digest_that_is_not_stored_is_no_name() -> None:
     snapshot = store((NOWHERE, A), ("gone", NOWHERE), absent=True)
     assert blobkit.simulate_deref(snapshot, NOWHERE).digests == ()
     assert freed(snapshot, f"tag:{NOWHERE}") == {A}
+
+
+def test_tag_and_digest_before_a_text_say_which_it_is_for_one_blob_too() -> None:
+    snapshot = store((B, A), ("tag:q", B), ("digest:q", A))
+    for text, digest in {f"digest:{A}": A, f"digest:{A[:15]}": A, "digest:q": A, "tag:q": B, "tag:tag:q": B}.items():
+        assert blobkit.why(snapshot, text).digest == digest
+        assert blobkit.reach(snapshot, text).index.tolist() == [digest]
+    assert blobkit.reach(snapshot, f"digest:{B}").index.tolist() == [B]
+    with pytest.raises(BlobNotFoundError):
+        blobkit.why(snapshot, f"digest:{NOWHERE}")

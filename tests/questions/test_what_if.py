@@ -268,3 +268,17 @@ def test_a_policy_and_a_store(tmp_path: Path) -> None:
         assert what_if.preview.bytes == 3
         assert what_if.snapshot.policy == blobkit.what_if(store, policy="counts").snapshot.policy
         assert "t:1" in store.tags()
+
+
+def test_a_digest_ticks_the_tags_of_a_registry_under_every_policy(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    digest = registry.push("app", "1", "base", "one")
+    registry.push("app", "2", "base", "two")
+    names = {"tags": "app:1", "revisions": f"app@{digest}", "gc": f"app@{digest}", "gc-m": "app:1"}
+    for policy, name in names.items():
+        what_if = blobkit.what_if(registry.scan(policy))
+        what_if.tick(digest)
+        assert what_if.ticked == (name,)
+        assert what_if.preview.digests == blobkit.simulate_deref(what_if.snapshot, digest).digests
+        what_if.untick(digest[:20])
+        assert what_if.ticked == ()

@@ -90,7 +90,7 @@ def flattened(targets: Targets) -> Iterable[str]:
             msg = "a DataFrame is not a target: give its index, or the column that has the names or digests"
             raise UnknownTargetError(msg)
         elif isinstance(item, Iterable):
-            items = item.tolist() if isinstance(item, pd.Index | pd.Series) else list(item)
+            items = item.tolist() if isinstance(item, pd.Index | pd.Series | np.ndarray) else list(item)
             if all(isinstance(one, str) for one in items):
                 new = [text for text in dict.fromkeys(items) if text not in seen]
                 seen.update(new)

@@ -1,4 +1,4 @@
-"""Masks over `tags_frame` as targets: an array of flags, or a Series of flags with the names as its index."""
+"""Masks over `tags_frame` as targets: an array, Index or list of flags, or a Series with the names as its index."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
 
 from blobkit.cache import memoized
 from blobkit.errors import ChoiceError
@@ -17,20 +18,32 @@ if TYPE_CHECKING:
 
     from blobkit.snapshot.snapshot import Snapshot
 
+    Mask = NDArray[np.bool_] | pd.Series | pd.Index[bool] | ExtensionArray | list[bool]
+
 __all__ = ["is_mask", "masked_rows", "tag_index"]
 
 
-def is_mask(target: object) -> TypeGuard[NDArray[np.bool_] | pd.Series]:
+def is_mask(target: object) -> TypeGuard[Mask]:
     """Return whether a target is a mask: flags, or objects that are all flags or missing, as masks of text are."""
-    if isinstance(target, pd.Series) and target.dtype == object:
-        return len(target) > 0 and all(isinstance(one, bool | np.bool_) or pd.isna(one) for one in target.unique())
-    return isinstance(target, np.ndarray | pd.Series) and pd.api.types.is_bool_dtype(target.dtype)
+    if isinstance(target, list):
+        return any(isinstance(one, bool | np.bool_) for one in target[:1]) and all(map(_is_flag, target))
+    if not isinstance(target, np.ndarray | pd.Series | pd.Index | ExtensionArray):
+        return False
+    if target.dtype != object:
+        return pd.api.types.is_bool_dtype(target.dtype)
+    return len(target) > 0 and all(map(_is_flag, target.tolist()))
 
 
-def masked_rows(snapshot: Snapshot, mask: NDArray[np.bool_] | pd.Series) -> NDArray[np.int64]:
+def _is_flag(value: object) -> bool:
+    """Return whether an object is True, False or missing."""
+    is_missing = value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value))
+    return is_missing or isinstance(value, bool | np.bool_)
+
+
+def masked_rows(snapshot: Snapshot, mask: Mask) -> NDArray[np.int64]:
     """Return the rows of the pin table that a mask over `tags_frame` selects; ChoiceError if it does not fit.
 
-    A Series selects by its index, an array by position. Missing values select nothing. Cost: a pass over the tags; a
+    A Series selects by its index, other masks by position. Missing values select nothing. Cost: a pass over the tags; a
     look-up for each if the index is another one than that of `tags_frame`.
     """
     rows, index = tag_rows(snapshot), tag_index(snapshot)
@@ -39,10 +52,12 @@ def masked_rows(snapshot: Snapshot, mask: NDArray[np.bool_] | pd.Series) -> NDAr
         if not mask.index.equals(index):
             flags = _found(index, mask.index[flags], mask.index)
     else:
-        flags = np.asarray(mask, np.bool_)
-    if len(flags) != len(rows):
+        values = mask if isinstance(mask, np.ndarray) else np.asarray(mask, object)
+        flags = np.where(pd.isna(values), np.False_, values).astype(np.bool_)
+    if flags.shape != rows.shape:
         tags = count(len(rows), "row")
-        msg = f"the mask has {len(flags):,} flags, but tags_frame(x) has {tags}: make it from that frame"
+        sides = " x ".join(f"{side:,}" for side in flags.shape)
+        msg = f"the mask has {sides} flags, but tags_frame(x) has {tags}: make it from that frame"
         raise ChoiceError(msg)
     return rows[flags]
 

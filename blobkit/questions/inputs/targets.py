@@ -186,9 +186,11 @@ class _Resolver:
 
     def blob(self, text: str) -> int:
         """Return the node of one blob."""
-        if is_digest(text) and not (rows_named(self.snapshot, text) and self._is_name(text)):
+        is_forced = text.startswith("digest:") and not self._named(text)
+        text = text.removeprefix("digest:") if is_forced else text
+        if is_digest(text) and (is_forced or not (rows_named(self.snapshot, text) and self._is_name(text))):
             return self._found(text)
-        named = [self.snapshot.key(node) for node in unique(self.node[self._named(text.removeprefix("tag:"))])]
+        named = [] if is_forced else [self.snapshot.key(node) for node in unique(self.node[self._tagged(text)])]
         named = [key for key in named if is_digest(key)]
         if len(named) > 1:
             msg = f"{text} names {count(len(named), 'blob')}: give the digest of one: {join_some(named, 4)}"
@@ -201,12 +203,12 @@ class _Resolver:
 
     def nodes(self, text: str) -> list[int]:
         """Return the nodes of a digest, a name or a pattern."""
-        rows = self._named(text.removeprefix("tag:"))
+        rows = self._tagged(text)
         if not rows and is_pattern(text):
             rows = rows_like(self.snapshot, text).tolist()
         elif is_digest(text) and not self._is_name(text):
             rows = []
-        return list(map(int, self.node[rows])) or [self.blob(text.removeprefix("digest:"))]
+        return list(map(int, self.node[rows])) or [self.blob(text)]
 
     def _is_name(self, text: str) -> bool:
         """Return whether a text that is a digest and a name means the name: it is a PinName, or no blob has it."""
@@ -245,6 +247,10 @@ class _Resolver:
             msg = f"{text} is the reference name of {count(len(names), 'image')}: give one of {join_some(names, 4)}"
             raise AmbiguousTargetError(msg)
         return meant
+
+    def _tagged(self, text: str) -> list[int]:
+        """Return the rows of a name that may have `tag:` before it; an exact name comes first."""
+        return self._named(text) or self._named(text.removeprefix("tag:"))
 
     def _by_name(self, text: str, rows: list[int], *, all_pins: bool) -> None:
         """Select pins by one name, with a notice if it is on several blobs."""

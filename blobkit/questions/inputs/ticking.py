@@ -47,7 +47,7 @@ def _names_of_pins(snapshot: Snapshot, found: PinSelection) -> Ints:
     rows = rows[~IS_ALIAS[codes(snapshot.pins["kind"])[rows]]]
     places = tree(snapshot).place_of[rows]
     _check_named(snapshot, rows[places == tree(snapshot).nameless])
-    _check_whole(snapshot, places)
+    _check_whole(snapshot, places[snapshot.holding[rows]])
     return unique(places.astype(np.int64))
 
 
@@ -69,6 +69,7 @@ def _check_named(snapshot: Snapshot, rows: NDArray[np.int64]) -> None:
 
 
 def _check_whole(snapshot: Snapshot, places: NDArray[np.int32]) -> None:
+    """Check that these pins that hold, by place, are all that hold of their names."""
     chosen = np.bincount(places, minlength=tree(snapshot).names)
     lacking = np.flatnonzero((chosen > 0) & (chosen < _pins_of_names(snapshot)))
     if len(lacking):
@@ -79,7 +80,6 @@ def _check_whole(snapshot: Snapshot, places: NDArray[np.int32]) -> None:
 
 @memoized
 def _pins_of_names(snapshot: Snapshot) -> NDArray[np.int64]:
-    """Return the number of pins of each name, without aliases."""
+    """Return the number of pins that hold of each name."""
     end = count_named(snapshot)
-    own = ~IS_ALIAS[codes(snapshot.pins["kind"])[:end]]
-    return np.bincount(tree(snapshot).place_of[:end][own], minlength=tree(snapshot).names)
+    return np.bincount(tree(snapshot).place_of[:end][snapshot.holding[:end]], minlength=tree(snapshot).names)

@@ -7,6 +7,7 @@ Nothing that grows with the store is synchronised.
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import traitlets
@@ -86,7 +87,8 @@ class Explorer(AnyWidget, ValueWidget):  # type: ignore[misc]
 
     def tick_only(self, names: Any) -> None:  # noqa: ANN401 (checked here)
         """Tick exactly these names; UnknownTargetError, with the nearest names, for a name that does not exist."""
-        if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        found = isinstance(names, Iterable) and not isinstance(names, str)
+        if not (found and all(isinstance(name, str) for name in names)):
             msg = "value takes names: a tuple or list of text"
             raise traitlets.TraitError(msg)
         before, wanted = self.what_if.now, places_named(self.what_if.snapshot, names)

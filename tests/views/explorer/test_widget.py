@@ -61,7 +61,7 @@ def test_a_typo_is_an_error_with_the_nearest_names_and_changes_nothing(images: S
     widget.value = ("shop/web:1.0",)
     with pytest.raises(UnknownTargetError, match=r"nothing here is named 'shop/wib:1.1'; did you mean shop/web:1.1"):
         widget.value = ("shop/web:2.0", "shop/wib:1.1")
-    for wrong in ("shop/web:1.0", [5], [None]):
+    for wrong in ("shop/web:1.0", [5], [None], None, 5):
         with pytest.raises(traitlets.TraitError, match="value takes names"):
             widget.value = wrong
     with pytest.raises(UnknownTargetError):
