@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from blobkit.errors import SourceError
 
@@ -73,14 +73,15 @@ def open_addresses_with(opener: Callable[[Address], Snapshot]) -> None:
 
 
 def as_snapshot(x: SupportsSnapshot | Address, policy: str | None = None) -> Snapshot:
-    """Return the snapshot of `x` (a snapshot itself, anything with `.snapshot()`, or an address) under a policy.
+    """Return the snapshot of `x` (a snapshot, an answer, anything with `.snapshot()`, or an address) under a policy.
 
     None: the policy that the snapshot has. TypeError for anything else; errors from opening an address are passed on.
     """
     if isinstance(x, str | os.PathLike):
         snapshot = _openers[0](x)
     elif isinstance(x, SupportsSnapshot):
-        snapshot = x.snapshot()
+        found: Any = x.snapshot  # an answer has it as a field
+        snapshot = found() if callable(found) else found
     else:
         step = "give a store, a snapshot or an address (a path, or kind:path)"
         msg = f"an object of type {type(x).__name__} cannot be audited: {step}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,14 +15,12 @@ from blobkit.questions.columns import times
 from blobkit.render import join_some
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from blobkit.protocols import Address
     from blobkit.snapshot.snapshot import Snapshot
 
     One = SupportsSnapshot | Address
 
-__all__ = ["growth"]
+__all__ = ["growth", "several"]
 
 
 def growth(x: One | Iterable[One]) -> pd.DataFrame:
@@ -42,7 +41,12 @@ def growth(x: One | Iterable[One]) -> pd.DataFrame:
     """
     if isinstance(x, str | os.PathLike | SupportsSnapshot):
         return _by_month(as_snapshot(x))
-    return _measured([as_snapshot(one) for one in x])
+    return _measured([as_snapshot(one) for one in several(x)])
+
+
+def several(x: One | Iterable[One]) -> Iterable[One]:
+    """Return several stores as they are given; TypeError for anything else, such as a frame."""
+    return [as_snapshot(x)] if isinstance(x, pd.DataFrame) or not isinstance(x, Iterable) else x
 
 
 def _by_month(snapshot: Snapshot) -> pd.DataFrame:

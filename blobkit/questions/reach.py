@@ -31,11 +31,11 @@ def reach(
 ) -> pd.DataFrame:
     """Return the rows of `to_frame` that a target reaches by links that count, with `depth` from the target.
 
-    `target` is a name, a digest, a unique prefix of one, a pattern of names, or a list of them; `depth` (int32) is the
-    fewest links from any of them, 0 for the named blobs. Sorted by depth, then by digest (index `digest`). A target may
-    be garbage. `columns` picks columns of `to_frame`; `depth` comes first, always. Errors: as `scan`,
-    UnknownTargetError, AmbiguousTargetError, PatternError, InvalidDigestError, BlobNotFoundError, ValueError for an
-    unknown column. Cost: the reached nodes, and the columns.
+    `target` is a name, a digest, a unique prefix of one, a pattern of names, a list of them, or a mask; `depth`
+    (int32) is the fewest links from any of them, 0 for the named blobs. Sorted by depth, then by digest (index
+    `digest`). A target may be garbage. `columns` picks columns of `to_frame`; `depth` comes first, always. Errors: as
+    `scan`, UnknownTargetError, AmbiguousTargetError, PatternError, InvalidDigestError, BlobNotFoundError, ValueError
+    for an unknown column. Cost: the reached nodes, and the columns.
 
     >>> blobkit.reach(demo.small(), "shop/web:1.0", columns=["size", "kind"])["depth"].tolist()
     [0, 1, 1, 1, 1]

@@ -12,12 +12,13 @@ from blobkit.analysis.reach import closure, incoming, live, sources
 from blobkit.analysis.referrers import Referrers
 from blobkit.errors import NotPinnedError
 from blobkit.protocols import as_snapshot
+from blobkit.questions.inputs.masks import is_mask
 from blobkit.questions.inputs.targets import resolve
 from blobkit.questions.preview import Preview
 from blobkit.render import abbreviate, count, human_bytes, join_some
 from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import KINDS, STORED, codes, ids
-from blobkit.views.pictures.words import dropping
+from blobkit.views.pictures.words import dropping, preview_in
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,6 +80,7 @@ class Scene:
 
 def scene(x: SupportsSnapshot | Address | Preview, target: Targets | None, policy: str | None) -> Scene:
     """Return the scene of a preview, of the surroundings of `target`, or of a whole store. Cost: nodes + links."""
+    x = preview_in(x)
     if isinstance(x, Preview):
         if target is not None or policy is not None:
             msg = "a preview has its targets and its policy already: give a store to choose others"
@@ -131,7 +133,8 @@ def _found(snapshot: Snapshot, target: Targets) -> NDArray[np.int32]:
     """Return the nodes that targets name; unlike in a preview, a blob without a pin is allowed too."""
     found: list[int] = []
     node = ids(snapshot.pins["node"])
-    for one in [target] if isinstance(target, str) else target:
+    is_one = isinstance(target, str) or bool(is_mask(target))
+    for one in [target] if is_one else target:
         try:
             found += node[list(resolve(snapshot, one).rows)].tolist()
         except NotPinnedError as error:

@@ -368,3 +368,31 @@ def test_a_plan_shows_what_goes_by_repository_and_the_goal(stores: dict[int, Sna
     assert (goal.get_xdata()[0] - start) / wide == pytest.approx(answer.needed / answer.preview.bytes)
     others = sum(patch.get_width() for patch in axes.patches) - wide
     assert others == pytest.approx(wide)
+
+
+def test_a_plot_takes_answers_too(stores: dict[int, Snapshot]) -> None:
+    def drawn(name: str, x: object) -> str:
+        said = title(getattr(plot, name)(x))
+        plt.close("all")
+        return said
+
+    snapshot = stores[20]
+    plan, what_if = snapshot.plan(free=1, progress=False), snapshot.what_if()
+    of_store = {name: drawn(name, snapshot) for name in ("icicle", "sharing", "sizes", "growth", "reachability")}
+    for answer in (snapshot.usage(), snapshot.audit(), what_if):
+        assert {name: drawn(name, answer) for name in of_store} == of_store
+    what_if.tick(*plan.tags)
+    for name in ("reachability", "cascade", "icicle"):
+        assert drawn(name, plan) == drawn(name, plan.preview) == drawn(name, what_if)
+    mask = snapshot.tags_frame().index == plan.tags[0]
+    assert title(plot.reachability(snapshot, mask)).startswith("What ")
+    assert snapshot.reach(mask).index.equals(snapshot.reach(plan.tags[0]).index)
+    plt.close("all")
+
+
+@pytest.mark.parametrize("wrong", [None, 3])
+def test_a_plot_of_something_else_is_a_type_error(wrong: object, stores: dict[int, Snapshot]) -> None:
+    for name in ("reachability", "icicle", "sharing", "sizes", "growth"):
+        for x in (wrong, blobkit.growth(stores[20])):
+            with pytest.raises(TypeError, match="give a store, a snapshot or an address"):
+                getattr(plot, name)(x)

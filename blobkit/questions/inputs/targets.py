@@ -136,9 +136,10 @@ def nodes_of(snapshot: Snapshot, targets: Targets) -> NDArray[np.int32]:
 
     Errors: as `blob_of`, except that a name on several blobs is valid here.
     """
-    resolver, texts = _Resolver(snapshot, PinSelection()), tuple(flattened(targets))
+    resolver = _Resolver(snapshot, PinSelection())
+    texts = [text for run in in_turn(snapshot, (targets,)) for text in run.all_texts(snapshot)]
     if not texts:
-        msg = "no target: give a name, a digest or a pattern"
+        msg = "no target: give a name, a digest, a pattern, or a mask over tags_frame"
         raise UnknownTargetError(msg)
     return unique(np.array([node for text in texts for node in resolver.nodes(text)], np.int32))
 

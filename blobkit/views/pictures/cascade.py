@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from blobkit.questions.preview import Preview
 from blobkit.views.canvas import Canvas
 from blobkit.views.pictures.bars import GAP, ROW, THICK, rows_of
-from blobkit.views.pictures.words import dropping
+from blobkit.views.pictures.words import dropping, preview_in
 from blobkit.views.waterfall import MOST, steps
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def cascade(preview: Preview, *, ax: Axes | None = None) -> Axes:
     >>> blobkit.plot.cascade(preview).get_title("left")
     'Dropping shop/web:1.* frees 5.2 KiB of 8.4 KiB, 7 of 8 blobs'
     """
+    preview = preview_in(preview)
     if not isinstance(preview, Preview):
         msg = f"a {type(preview).__name__} has no cascade to draw: give the result of simulate_deref"
         raise TypeError(msg)

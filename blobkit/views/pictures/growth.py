@@ -12,6 +12,7 @@ import pandas as pd
 from blobkit.protocols import SupportsSnapshot, as_snapshot
 from blobkit.questions.columns import times
 from blobkit.questions.growth import growth as measured
+from blobkit.questions.growth import several
 from blobkit.questions.places import places_of
 from blobkit.render import human_bytes
 from blobkit.views.canvas import Canvas
@@ -71,7 +72,7 @@ def growth(x: One | Iterable[One], *, ax: Axes | None = None, policy: str | None
         snapshots = [as_snapshot(x, policy)]
         found = _by_month(snapshots[0])
     else:
-        snapshots = [as_snapshot(one, policy) for one in x]
+        snapshots = [as_snapshot(one, policy) for one in several(x)]
         found = _measured(snapshots)
     canvas = Canvas(ax, _finding(found), _drawn(found, snapshots[:1]))
     if not len(found.where) or not found.total.any():

@@ -11,7 +11,7 @@ from blobkit.questions.places import places_of, repository_of
 from blobkit.questions.preview import Preview
 from blobkit.render import human_bytes
 from blobkit.views.canvas import Canvas
-from blobkit.views.pictures.words import dropping, percent
+from blobkit.views.pictures.words import dropping, percent, preview_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,6 +43,7 @@ def icicle(x: SupportsSnapshot | Address | Preview, *, ax: Axes | None = None, p
     >>> blobkit.plot.icicle(demo.small()).get_title("left")
     '17% of 27.5 KiB is kept by several namespaces; shop/ keeps most alone: 16.1 KiB'
     """
+    x = preview_in(x)
     preview = x if isinstance(x, Preview) else None
     if preview is not None and policy is not None:
         msg = "a preview has its policy already: give a store to choose another"

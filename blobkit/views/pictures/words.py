@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from blobkit.questions.headline import as_promised
+from blobkit.questions.preview import Preview
 from blobkit.render import abbreviate, human_bytes, join_some
 
-if TYPE_CHECKING:
-    from blobkit.questions.preview import Preview
-
-__all__ = ["dropping", "percent"]
+__all__ = ["dropping", "percent", "preview_in"]
 
 HUNDRED, NAMES = 100, 3
 
@@ -25,6 +23,12 @@ def percent(part: float, whole: float) -> str:
     if share == 0 and part:
         return "under 1%"
     return "over 99%" if share == HUNDRED and part < whole else f"{share}%"
+
+
+def preview_in(x: object) -> Any:  # noqa: ANN401 (a preview, or x, whatever it is)
+    """Return the preview of an answer that has one (a plan, a what-if with ticks), else `x` itself."""
+    found = getattr(x, "preview", None)
+    return found if isinstance(found, Preview) else x
 
 
 def dropping(preview: Preview, whole: int, blobs: int = 0) -> str:
