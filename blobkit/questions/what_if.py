@@ -17,7 +17,7 @@ from blobkit.present.answer import Answer
 from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.protocols import as_snapshot
-from blobkit.questions.inputs.targets import resolve_names
+from blobkit.questions.inputs.targets import flattened, resolve_names
 from blobkit.questions.inputs.ticking import names_of, pins_dropped
 from blobkit.questions.naming import NO_NAMESPACE, NO_REPOSITORY
 from blobkit.questions.preview import Preview, preview_of
@@ -278,10 +278,11 @@ class WhatIf(Answer):
         return NAMELESS if place == tree.nameless else STORE
 
     def _named(self, targets: tuple[Targets, ...], groups: Targets) -> Ints:
-        if not targets and not groups:
+        repositories = tuple(flattened(groups))
+        if not targets and not repositories:
             msg = "no target"
             raise UnknownTargetError(msg, hint=Hint("give names, a mask over tags_frame, or groups=(repository,)", ""))
-        return names_of(self.snapshot, targets, groups)
+        return names_of(self.snapshot, targets, repositories)
 
     def _step(self, done: list[Ints], other: list[Ints]) -> bool:
         if not done:

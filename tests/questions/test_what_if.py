@@ -270,6 +270,16 @@ def test_a_policy_and_a_store(tmp_path: Path) -> None:
         assert "t:1" in store.tags()
 
 
+def test_repositories_may_be_a_column() -> None:
+    what_if = blobkit.what_if(
+        snapshot_of(Graph([1], [1], set()), counting=False, names={0: ["r:0"]}, group={"r:0": "r"})
+    )
+    what_if.tick(groups=pd.Series(["r"]))
+    assert what_if.ticked == ("r:0",)
+    with pytest.raises(UnknownTargetError, match="no target"):
+        what_if.tick(groups=pd.Series([], dtype="str"))
+
+
 def test_a_digest_ticks_the_tags_of_a_registry_under_every_policy(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     digest = registry.push("app", "1", "base", "one")
