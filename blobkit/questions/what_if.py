@@ -160,7 +160,7 @@ class WhatIf(Answer):
         """The preview of dropping the ticked names together, as `simulate_deref` returns it; None if there is none."""
         return self.now.preview
 
-    @cached_property
+    @property
     def alone(self) -> pd.Series:
         """The bytes that dropping each name alone frees, by name: int64."""
         return self._by_name(self.start.bytes).rename("alone")
