@@ -52,6 +52,13 @@ def pytest_collect_file(file_path: Path) -> Iterator[list[pytest.Collector]]:
     return [one for one in found if not (is_test and isinstance(one, DoctestModule))]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Start three workers on two processors: tests wait for disks, servers and killed processes."""
+    found = len(os.sched_getaffinity(0))
+    return found + (found + 1) // 2
+
+
 def pytest_collection_finish() -> None:
     """Keep what collecting made out of each garbage collection that follows."""
     gc.collect()
