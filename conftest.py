@@ -53,10 +53,10 @@ def pytest_collect_file(file_path: Path) -> Iterator[list[pytest.Collector]]:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Start three workers on two processors: tests wait for disks, servers and killed processes."""
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Start three workers on two processors for slow tests, which wait for disks, servers and killed processes."""
     found = len(os.sched_getaffinity(0))
-    return found + (found + 1) // 2
+    return found if config.option.markexpr == "not slow" else found + (found + 1) // 2
 
 
 def pytest_collection_finish() -> None:
