@@ -97,6 +97,7 @@ def test_also_drop_says_what_goes_in_addition(store: blobkit.Store) -> None:
     assert more.bytes == one.bytes + best["bytes"] > one.bytes + best["alone"]
 
 
+@pytest.mark.slow
 def test_the_registry_has_a_platform_with_a_tag_of_its_own(registry: Path) -> None:
     before = files(registry)
     needed = blobkit.simulate_deref(registry, "shop/worker:1-arm")
@@ -185,6 +186,7 @@ def test_umoci_would_take_the_signature(days: demo.TwoDays) -> None:
     assert sorted(lost["kind"].astype(str)) == ["config", "layer", "manifest"]
 
 
+@pytest.mark.slow
 def test_what_is_collected_was_garbage(days: demo.TwoDays) -> None:
     frame = blobkit.to_frame(days.tuesday)
     garbage = frame.index[frame["status"] == "garbage"]
@@ -226,6 +228,7 @@ def test_the_shop_is_the_same_every_time(june: demo.ThreeDays, tmp_path: Path) -
     assert str(tmp_path) not in str([again.address, *again.notices.to_pylist()])
 
 
+@pytest.mark.slow
 def test_the_shop_has_the_sizes_that_it_lists(june: demo.ThreeDays) -> None:
     layers = blobkit.to_frame(june.tuesday).query("kind == 'layer'")["size"]
     listed = [int(mib * 2**20) for name, mib in SIZES.items() if name != LOST]

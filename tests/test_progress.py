@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 import blobkit
 from blobkit import progress
 from registries import images
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     import pytest
 
 
+@pytest.mark.slow
 def test_a_plan_shows_what_it_does(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(progress, "SECONDS_BEFORE_SHOWN", 0)
     snapshot = images(60)

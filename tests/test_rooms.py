@@ -52,6 +52,7 @@ def keyed(tree: ast.AST) -> Iterator[tuple[int, str]]:
                     yield inner.lineno, inner.value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", ["questions", "analysis", "views"])
 def test_readers_name_no_kind_policy_or_tool(room: str) -> None:
     found = [

@@ -104,6 +104,7 @@ def test_more_groups_than_fit_into_a_word_or_a_batch(form: type, case: tuple[Gra
     check(found_by(form, graph, many), graph, many)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_words_that_are_full_are_counted_at_once_and_exactly(form: type) -> None:
     graph = Graph([1000, 7, 63, 64, 126], [0] * 5, {(i, i + 1) for i in range(4)})

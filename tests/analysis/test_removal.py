@@ -134,6 +134,7 @@ def test_a_hub_of_twenty_thousand(cycle: set[tuple[int, int]]) -> None:
     assert len(everything.nodes) == n
 
 
+@pytest.mark.slow
 def test_the_generator_reaches_the_hard_cases() -> None:
     """Most random graphs must cascade, some deep, some stopped by what is shared; else the tests above prove little."""
     seen: dict[str, int] = dict.fromkeys(("deep", "stopped", "joint", "garbage"), 0)

@@ -208,6 +208,7 @@ def test_ls_lists_full_digests_and_plain_bytes_into_a_pipe(store: str) -> None:
     assert "\x1b" not in "".join(lines)
 
 
+@pytest.mark.slow
 def test_tags_as_json_has_every_column(store: str) -> None:
     rows = json.loads(said("tags", store, "--json"))
     frame = blobkit.tags_frame(store)

@@ -48,6 +48,7 @@ def test_what_garbage_collect_m_did_to_a_real_registry(dataset: Callable[[str], 
     assert set().union(*needed["still_needed_by"]) == set(after)
 
 
+@pytest.mark.slow
 def test_what_garbage_collect_did_to_a_real_registry(dataset: Callable[[str], Dataset]) -> None:
     root, oracle = dataset("dev-registry")
     answer = compare_gc(root, "registry")

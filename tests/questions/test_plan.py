@@ -360,6 +360,7 @@ def test_it_shows_itself_and_stays_small() -> None:
     assert list(plan.tags) == sorted(plan.tags) == plan.frame.index.tolist()
 
 
+@pytest.mark.slow
 def test_the_same_each_time() -> None:
     assert blobkit.plan(tagged(300), free=500_000).tags == blobkit.plan(tagged(300), free=500_000).tags
 

@@ -156,6 +156,7 @@ def test_kinds_that_have_none(tmp_path: Path) -> None:
                 ask(x)
 
 
+@pytest.mark.slow
 def test_a_plan(registry: Registry) -> None:
     registry.push("app", "1", "base", "tagged")
     platform = untagged(registry, "app", "platform")

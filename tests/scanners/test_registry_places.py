@@ -73,6 +73,7 @@ PARTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", PARTS)
 def test_a_part_moved_within_the_root_and_linked(registry: Registry, tmp_path: Path, what: str) -> None:
     """Nothing changes: the collector follows the link, and so do we."""

@@ -191,6 +191,7 @@ def test_by_hand_one_of_two_images_of_one_name(layout: Layout) -> None:
     assert blobkit.tags_frame(layout.scan())["digest"].to_dict()["same"] == first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", ["umoci", "rm"])
 def test_an_index_json_in_odd_spelling(layout: Layout, tool: str) -> None:
     layout.image("gone", "layer of gone")
@@ -215,6 +216,7 @@ def test_entries_that_name_nothing_are_left(layout: Layout, tool: str) -> None:
         assert body == {"manifests": [layout.entries[0], *layout.entries[2:]], "more": {"a": [1.5, None]}}
 
 
+@pytest.mark.slow
 def test_a_shared_platform_stays(layout: Layout) -> None:
     shared, own = (layout.manifest(layout.blob(text), config=layout.config(text)) for text in ("shared", "own"))
     layout.add(layout.index(shared, own), "multi", INDEX)

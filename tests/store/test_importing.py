@@ -105,6 +105,7 @@ def test_a_real_store_of_the_go_package(store: Store, go_store: Dataset, name: s
     assert fingerprint(root) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STORES)
 def test_afterwards_a_deref_does_what_it_did_in_go(tmp_path: Path, go_store: Dataset, name: str) -> None:
     root, said = go_store(name)

@@ -175,6 +175,7 @@ def in_order(calls: list[str], *wanted: str) -> None:
     assert all(word in rest for word in wanted), (wanted, calls)
 
 
+@pytest.mark.slow
 def test_content_is_durable_before_its_name_and_its_name_before_the_commit(tmp_path: Path) -> None:
     calls = traced(tmp_path / "store", tmp_path, "full")
     in_order(

@@ -78,6 +78,7 @@ def test_a_blob_that_returns_while_its_file_is_unlinked_keeps_it(tmp_path: Path)
         assert other.get(digest).read() == b"x"
 
 
+@pytest.mark.slow
 def test_threads_share_a_store(tmp_path: Path) -> None:
     with LocalStore(tmp_path / "store", durability="off") as store:
         failed = []

@@ -179,6 +179,9 @@ class TestMemoryStore(StoreSuite):
 
 
 class TestLocalStore(StoreSuite):
+    test_many_are_put = pytest.mark.slow(StoreSuite.test_many_are_put)
+    test_many_say_how_far_they_got = pytest.mark.slow(StoreSuite.test_many_say_how_far_they_got)
+
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[LocalStore]:
         with LocalStore(tmp_path / "store", durability="off") as store:

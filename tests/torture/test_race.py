@@ -20,6 +20,7 @@ def test_what_comes_back_is_there(memory: Path, driven: Driven, more: int) -> No
     assert figures["lost"] == 0
 
 
+@pytest.mark.slow
 def test_unlinking_without_the_lock_would_lose_content(memory: Path, driven: Driven) -> None:
     figures = driven("racing.py", memory, "--cycles", 200_000, "--bug", "unlinking_without_the_lock")
     assert figures["lost"] > 0

@@ -156,6 +156,7 @@ def test_the_blocks_of_an_icicle_are_as_wide_as_what_goes(stores: dict[int, Snap
     )
 
 
+@pytest.mark.slow
 def test_what_goes_is_orange_in_an_icicle_of_a_preview(stores: dict[int, Snapshot]) -> None:
     snapshot = stores[200]
     preview = blobkit.simulate_deref(snapshot, *blobkit.tags_frame(snapshot).index[::2])
@@ -280,6 +281,7 @@ def test_growth_ends_at_the_total_of_the_answer(stores: dict[int, Snapshot]) -> 
     assert any(human_bytes(unknown) in text for text in texts(axes))
 
 
+@pytest.mark.slow
 def test_growth_of_several_snapshots_is_what_was_measured(stores: dict[int, Snapshot]) -> None:
     axes = plot.growth([stores[20], stores[200]])
     change = human_bytes(stores[200].bytes - stores[20].bytes)
@@ -370,6 +372,7 @@ def test_a_plan_shows_what_goes_by_repository_and_the_goal(stores: dict[int, Sna
     assert others == pytest.approx(wide)
 
 
+@pytest.mark.slow
 def test_a_plot_takes_answers_too(stores: dict[int, Snapshot]) -> None:
     def drawn(name: str, x: object) -> str:
         said = title(getattr(plot, name)(x))

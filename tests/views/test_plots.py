@@ -148,6 +148,7 @@ def test_axes_in_a_part_of_a_figure_are_legible(stores: dict[int, Snapshot]) -> 
         assert axes.get_title(loc="left")
 
 
+@pytest.mark.slow
 def test_neither_settings_nor_current_figures_are_touched(stores: dict[int, Snapshot]) -> None:
     mine = plt.figure()
     given = mpl.figure.Figure().add_subplot()

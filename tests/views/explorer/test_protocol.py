@@ -174,6 +174,7 @@ ACT = st.sampled_from(sorted(ACTS)).map(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(ACT, st.integers(0, 200), st.sampled_from(WRONG_ANYWHERE))
 def test_one_wrong_place_in_a_message_is_refused_or_harmless(act: dict[str, object], place: int, value: object) -> None:

@@ -179,6 +179,7 @@ def many(n: int) -> Snapshot:
     return build("registry", "many", nodes=nodes, links={"source": [], "target": []}, pins=pins)
 
 
+@pytest.mark.slow
 def test_every_block_can_be_reached_by_pages_of_smaller_ones() -> None:
     page, seen, zoom = FakePage.of(many(200)), set(), [201, -1, 0]
     places = page.widget.what_if.tree
@@ -255,6 +256,7 @@ def test_code_gives_the_same_answer() -> None:
     assert "w.value" in same(*(tick(i) for i in range(0, 30, 2)))
 
 
+@pytest.mark.slow
 def test_a_registry_tells_what_its_collector_frees_and_gives_a_script(tmp_path: Path) -> None:
     x = blobkit.scan(demo.registry(tmp_path / "registry", unit=1))
     page = FakePage.of(x)

@@ -192,6 +192,7 @@ def test_an_empty_store_is_a_sentence_without_python_too() -> None:
     assert "<svg" not in page
 
 
+@pytest.mark.slow
 def test_an_address_a_store_and_a_policy(tmp_path: object) -> None:
     place = demo.registry(f"{tmp_path}/registry", unit=1)
     widget = blobkit.explore(place, policy="revisions")

@@ -43,6 +43,7 @@ def test_the_first_sentence_and_the_bar(page: Page, registry: Snapshot) -> None:
     assert widths == pytest.approx([*(100 * frame["sum"] / registry.bytes)], abs=0.01)
 
 
+@pytest.mark.slow
 def test_the_findings(page: Page, registry: Snapshot) -> None:
     found = registry.audit().findings
     found = found[found["code"] != "metadata"]

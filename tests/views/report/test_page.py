@@ -94,6 +94,7 @@ def test_it_loads_nothing_and_runs_nothing(html: str) -> None:
     assert "xmlns" not in html
 
 
+@pytest.mark.slow
 def test_there_are_no_control_characters(html: str) -> None:
     assert not [char for char in html if not char.isprintable() and char != "\n"]
 
