@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 import blobkit
 from blobkit import progress
 from registries import images
-
-if TYPE_CHECKING:
-    import pytest
 
 
 @pytest.mark.slow

@@ -179,13 +179,18 @@ class TestMemoryStore(StoreSuite):
 
 
 class TestLocalStore(StoreSuite):
-    test_many_are_put = pytest.mark.slow(StoreSuite.test_many_are_put)
-    test_many_say_how_far_they_got = pytest.mark.slow(StoreSuite.test_many_say_how_far_they_got)
-
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[LocalStore]:
         with LocalStore(tmp_path / "store", durability="off") as store:
             yield store
+
+    @pytest.mark.slow
+    def test_many_are_put(self, store: Store) -> None:
+        super().test_many_are_put(store)
+
+    @pytest.mark.slow
+    def test_many_say_how_far_they_got(self, store: Store) -> None:
+        super().test_many_say_how_far_they_got(store)
 
 
 class TestMixedStore(StoreSuite):
