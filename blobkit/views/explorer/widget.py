@@ -80,6 +80,10 @@ class Explorer(AnyWidget, ValueWidget):  # type: ignore[misc]
         super().__init__(**how)
         self.on_msg(lambda _, message, __: self._asked(message))
 
+    def __repr__(self) -> str:
+        """Return the type and the answer in one line."""
+        return f"<Explorer: {self.what_if.title()}>"
+
     @property
     def what_if(self) -> WhatIf:
         """The ticks as an answer; after changing them here, call `refresh`."""

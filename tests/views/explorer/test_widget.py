@@ -50,6 +50,7 @@ def test_value_ticks_exactly_these_names(images: Snapshot) -> None:
     assert widget.preview.digests == blobkit.simulate_deref(images, *widget.value).digests
     widget.value = ("data/etl:1",)
     assert widget.value == ("data/etl:1",)
+    assert repr(widget) == f"<Explorer: {blobkit.simulate_deref(images, 'data/etl:1').title()}>"
     widget.what_if.undo()
     assert widget.value == ("shop/web:1.0", "shop/web:1.1")
     widget.value = ()
