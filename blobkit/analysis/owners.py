@@ -21,6 +21,7 @@ from blobkit.analysis.dominators import leaked
 from blobkit.analysis.reach import incoming, live, take_ranges
 from blobkit.analysis.tree import NO_PLACE, tree
 from blobkit.cache import memoized
+from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     Ids = NDArray[np.int32]
     Ints = NDArray[np.int64]
 
-__all__ = ["Owners", "find_owners", "owners_at_first", "reached", "update_owners"]
+__all__ = ["Owners", "find_owners", "owners_at_first", "reached", "totals_of", "update_owners"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +70,8 @@ def find_owners(snapshot: Snapshot, keeps: Bools) -> Owners:
     free = ~fixed[node]
     node = node[free]
     kernels.pinned(node, places.place_of[rows[free]], places.parent, owner)
-    waiting, queue = np.zeros(len(owner), np.bool_), np.empty(len(owner), np.int32)
-    waiting[node] = True
-    start = np.flatnonzero(waiting)
-    queue[: len(start)] = start
-    run = kernels.spread.of(len(owner) + len(graph.indices))
-    run(graph.indptr, graph.indices, queue, len(start), waiting, places.parent, owner)
-    return Owners(owner, *_totals(graph, owner, len(places.parent)), fixed)
+    _spread(graph, unique(node), (len(owner), len(owner) + len(graph.indices)), places.parent, owner)
+    return Owners(owner, *totals_of(graph, owner, np.arange(len(owner)), len(places.parent)), fixed)
 
 
 def update_owners(snapshot: Snapshot, before: Owners, keeps: Bools, changed: Ints) -> Owners:
@@ -95,7 +91,7 @@ def update_owners(snapshot: Snapshot, before: Owners, keeps: Bools, changed: Int
     rows = rows[keeps[rows]]
     kernels.pinned.of(len(rows))(ids(snapshot.pins["node"])[rows], places.place_of[rows], places.parent, owner)
     kernels.pulled.of(work)(nodes, *incoming(graph), places.parent, owner)
-    _spread(graph, nodes, work, places.parent, owner)
+    _spread(graph, nodes[owner[nodes] != NO_PLACE], (len(nodes), work), places.parent, owner)
     _add(graph, owner, nodes, totals, 1)
     return Owners(owner, *totals, before.fixed)
 
@@ -103,6 +99,13 @@ def update_owners(snapshot: Snapshot, before: Owners, keeps: Bools, changed: Int
 def reached(graph: ReferenceGraph, nodes: Ids) -> Ids:
     """Return the nodes that these reach, themselves included, each once. Cost: these and their links."""
     return _below(graph, nodes, np.zeros(len(graph.size), np.bool_))
+
+
+def totals_of(graph: ReferenceGraph, owner: Ids, nodes: NDArray[np.integer], places: int) -> tuple[Ints, Ints]:
+    """Return the bytes and the number of blobs among these nodes that each place owns. Cost: the nodes and places."""
+    totals = np.zeros(places, np.int64), np.zeros(places, np.int64)
+    _add(graph, owner, nodes, totals, 1)
+    return totals
 
 
 def _fixed(snapshot: Snapshot, keeps: Bools) -> Bools:
@@ -121,20 +124,13 @@ def _below(graph: ReferenceGraph, roots: Ids, seen: Bools) -> Ids:
     return nodes
 
 
-def _spread(graph: ReferenceGraph, nodes: Ids, work: int, parent: Ids, owner: Ids) -> None:
-    """Spread the owners of these nodes, which are closed downwards, among them."""
-    queue, waiting = np.empty(len(nodes), np.int32), np.zeros(len(owner), np.bool_)
-    start = nodes[owner[nodes] != NO_PLACE]
+def _spread(graph: ReferenceGraph, start: Ids, cost: tuple[int, int], parent: Ids, owner: Ids) -> None:
+    """Spread the owners of these nodes to those below; `cost`: the most nodes that this reaches, and their work."""
+    room, work = cost
+    queue, waiting = np.empty(room, np.int32), np.zeros(len(owner), np.bool_)
     queue[: len(start)] = start
     waiting[start] = True
     kernels.spread.of(work)(graph.indptr, graph.indices, queue, len(start), waiting, parent, owner)
-
-
-def _totals(graph: ReferenceGraph, owner: Ids, places: int) -> tuple[Ints, Ints]:
-    """Return the bytes and the number of blobs that each place owns."""
-    totals = np.zeros(places, np.int64), np.zeros(places, np.int64)
-    _add(graph, owner, np.flatnonzero(owner != NO_PLACE), totals, 1)
-    return totals
 
 
 def _add(graph: ReferenceGraph, owner: Ids, nodes: NDArray[np.integer], totals: tuple[Ints, Ints], sign: int) -> None:

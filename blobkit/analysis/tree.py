@@ -8,6 +8,7 @@ children, and two places meet at the first common one if the smaller number goes
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
     Ids = NDArray[np.int32]
     Ints = NDArray[np.int64]
 
-__all__ = ["NO_PLACE", "Tree", "tree"]
+__all__ = ["NO_PLACE", "RANKS", "Tree", "tree"]
 
 NO_PLACE = -1
+RANKS = ("tag", "repository", "namespace", "nameless", "store")
+"""The ranks of places, in the order of their numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +68,17 @@ class Tree:
     def store(self) -> int:
         """The place of the store: it owns what several namespaces keep."""
         return len(self.parent) - 1
+
+    @cached_property
+    def rank(self) -> NDArray[np.int8]:
+        """The rank of each place, as a position in RANKS."""
+        ends = (self.names, self.first_namespace, self.nameless, self.store)
+        return np.searchsorted(ends, np.arange(len(self.parent)), "right").astype(np.int8)
+
+    @property
+    def plain(self) -> frozenset[int]:
+        """The place of the repository of names without one, if there are such names."""
+        return frozenset({self.names} if self.repositories[:1] == ("",) else ())
 
     @property
     def repository(self) -> Ids:

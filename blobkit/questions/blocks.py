@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blobkit.analysis.tree import RANKS
 from blobkit.render import count
 
 if TYPE_CHECKING:
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
-__all__ = ["BLOB", "NAMELESS", "PLACE", "RANKS", "SEVERAL", "SMALLER", "Block", "Places", "blocks"]
+__all__ = ["BLOB", "LEVELS", "NAMELESS", "PAGE", "PLACE", "SEVERAL", "SMALLER", "Block", "Places", "blocks"]
 
 PLACE, SEVERAL, BLOB, SMALLER, NAMELESS = "place", "several", "blob", "smaller", "nameless"
 """The kinds of blocks: a place; the blobs that several of its children keep; a blob; children that are too narrow to
 show; the blobs that pins without a name keep."""
 
-RANKS = ("tag", "repository", "namespace", "store", NAMELESS)
 PARTS, LEVELS, PAGE = 300, 4, 60
+"""Blocks are at least this part of the width, in so many rows; so many are shown where all are narrower."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ import numpy as np
 
 from blobkit.analysis.owners import owners_at_first
 from blobkit.analysis.tree import tree
-from blobkit.questions.blocks import NAMELESS, RANKS, Places
+from blobkit.questions.blocks import Places
 from blobkit.questions.naming import IN_USE, NO_NAMESPACE, NO_REPOSITORY, UNNAMED, described
 from blobkit.render import abbreviate
+from blobkit.snapshot.pins import versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,17 +25,13 @@ __all__ = ["places_of", "repository_of"]
 def places_of(snapshot: Snapshot) -> Places:
     """Return the places of a snapshot under its policy, while nothing is dropped. Cost: nodes + links."""
     places, graph = tree(snapshot), snapshot.graph
-    ends = (places.names, places.first_namespace, places.nameless)
-    rank = np.searchsorted(ends, np.arange(len(places.parent)), "right").astype(np.int8)
-    rank[places.nameless], rank[places.store] = RANKS.index(NAMELESS), RANKS.index("store")
     owner = owners_at_first(snapshot).owner
     label = np.where(graph.blob, owner, np.int32(-1)).astype(np.int32)
 
     def blob(node: int) -> str:
         return described(snapshot, np.array([node], np.int32))[0]
 
-    plain = [places.names + i for i, name in enumerate(places.repositories[:1]) if not name]
-    return Places(places.parent, rank, label, graph.size, _namer(snapshot, places), blob, frozenset(plain))
+    return Places(places.parent, places.rank, label, graph.size, _namer(snapshot, places), blob, places.plain)
 
 
 def repository_of(snapshot: Snapshot, place: int) -> str:
@@ -50,7 +47,7 @@ def _namer(snapshot: Snapshot, places: Tree) -> Callable[[int], str]:
         if place < places.names:
             whole = str(snapshot.pins["name"][int(places.row[place])])
             repository = places.repositories[int(places.parent[place]) - places.names]
-            return abbreviate(whole[len(repository) + 1 :] if repository else whole)
+            return abbreviate(versions([whole], [repository])[0])
         if place < places.first_namespace:
             return places.repositories[place - places.names].rpartition("/")[2] or NO_REPOSITORY
         if place < places.nameless:

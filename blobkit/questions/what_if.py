@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from blobkit.analysis.firsts import first_rows
-from blobkit.analysis.owners import owners_at_first, reached, update_owners
-from blobkit.analysis.tree import NO_PLACE, tree
+from blobkit.analysis.owners import owners_at_first, reached, totals_of, update_owners
+from blobkit.analysis.tree import NO_PLACE, RANKS, tree
 from blobkit.errors import Hint, UnknownTargetError
 from blobkit.present.answer import Answer
 from blobkit.present.plain import records
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["Ticked", "WhatIf", "what_if"]
 
 NAMELESS, STORE = "(pins without a name)", "(several namespaces)"
-LEVELS = ("tag", "repository", "namespace", "nameless", "store")
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +88,17 @@ class Ticked:
         nodes = reached(self.snapshot.graph, ids(self.snapshot.pins["node"])[self.dropped])
         found: Ids = nodes[self.owners.owner[nodes] != NO_PLACE]
         return found
+
+    @cached_property
+    def kept(self) -> tuple[Ints, Ints]:
+        """The bytes and the number of blobs that each place keeps of what stays."""
+        return totals_of(self.snapshot.graph, self.owners.owner, self.stays, len(tree(self.snapshot).parent))
+
+    @cached_property
+    def gone(self) -> Ids:
+        """The nodes that are kept while nothing is ticked, and that go."""
+        before, after = owners_at_first(self.snapshot).owner, self.owners.owner
+        return np.flatnonzero((before != NO_PLACE) & (after == NO_PLACE)).astype(np.int32)
 
 
 class WhatIf(Answer):
@@ -178,15 +188,12 @@ class WhatIf(Answer):
         namespace (several of its repositories do), pins without a name, or the whole store; `place`: which of these;
         `bytes`, `blobs`: int64.
         """
-        graph, stays = self.snapshot.graph, self.now.stays
-        owner, size = self.now.owners.owner[stays], np.zeros((2, len(self.tree.parent)), np.int64)
-        np.add.at(size[0], owner, graph.size[stays])
-        np.add.at(size[1], owner, graph.blob[stays].astype(np.int64))
-        places = np.flatnonzero(size[1])
-        places = places[np.lexsort((places, -size[0][places]))]
-        columns = {"owner": [self.owner_name(place) for place in places.tolist()], "place": self._levels(places)}
-        columns |= {"bytes": size[0][places], "blobs": size[1][places]}
-        return pd.DataFrame(columns).astype({"owner": "str", "place": "str"})
+        size, blobs = self.now.kept
+        places = np.flatnonzero(blobs)
+        places = places[np.lexsort((places, -size[places]))]
+        owner = [self.owner_name(place) for place in places.tolist()]
+        frame = pd.DataFrame({"owner": owner, "place": self._levels(places)}, dtype="str")
+        return frame.assign(bytes=size[places], blobs=blobs[places])
 
     @property
     def last_keepers(self) -> pd.DataFrame:
@@ -304,8 +311,7 @@ class WhatIf(Answer):
         return pd.Series(size[: self.tree.names][self.tree.holds], self._index)
 
     def _levels(self, places: Ints) -> list[str]:
-        ends = (self.tree.names, self.tree.first_namespace, self.tree.nameless, self.tree.store)
-        return [LEVELS[at] for at in np.searchsorted(ends, places, side="right").tolist()]
+        return [RANKS[rank] for rank in self.tree.rank[places].tolist()]
 
 
 def what_if(x: SupportsSnapshot | Address, *, policy: str | None = None) -> WhatIf:

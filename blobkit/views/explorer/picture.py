@@ -10,10 +10,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from blobkit.analysis.tree import NO_PLACE
-from blobkit.questions.blocks import BLOB, NAMELESS, PLACE, RANKS, SEVERAL, SMALLER, Places, blocks
+from blobkit.questions.blocks import BLOB, NAMELESS, PLACE, SEVERAL, SMALLER, Places, blocks
 from blobkit.render import human_bytes
 from blobkit.views.explorer.protocol import RequestError, Zoom
 from blobkit.views.explorer.set_picture import SetPictures
@@ -22,10 +20,8 @@ from blobkit.views.explorer.shapes import Drawn, Shape, told_apart
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from blobkit.questions.blocks import Block
-    from blobkit.questions.what_if import Ticked, WhatIf
+    from blobkit.questions.what_if import WhatIf
     from blobkit.views.explorer.shapes import Crumb
     from blobkit.views.explorer.words import Words
 
@@ -46,7 +42,6 @@ class Picture:
     def __init__(self, what_if: WhatIf, words: Words) -> None:
         self._what_if, self._words, self._tree = what_if, words, what_if.tree
         self._sets = SetPictures(what_if, words)
-        self._gone_of: tuple[Ticked, NDArray[np.int32]] | None = None
         self.places = _places(what_if, words)
 
     def check(self, zoom: Zoom) -> None:
@@ -64,19 +59,8 @@ class Picture:
         label = self._tree.store if zoom.label is None else zoom.label
         owner = -2 - label
         if label < 0 and owner != self._tree.nameless:
-            return self._sets.drawn(owner, zoom, self._gone, self._chain(owner))
+            return self._sets.drawn(owner, zoom, self._what_if.now.gone, self._chain(owner))
         return self._of_place(owner if label < 0 else label, zoom, pixels)
-
-    @property
-    def _gone(self) -> NDArray[np.int32]:
-        """The nodes that names keep, and that go."""
-        now = self._what_if.now
-        if self._gone_of is None or self._gone_of[0] is not now:
-            before, after = self._what_if.start.owner, now.owners.owner
-            none = before is after
-            gone = np.flatnonzero((before != NO_PLACE) & (after == NO_PLACE)) if not none else np.empty(0)
-            self._gone_of = now, gone.astype(np.int32)
-        return self._gone_of[1]
 
     def _of_place(self, place: int, zoom: Zoom, pixels: int) -> Drawn:
         kind = NAMELESS if place == self._tree.nameless else PLACE
@@ -101,7 +85,9 @@ class Picture:
         found: list[Block] = []
         for divisor, levels in LAYOUTS:
             parts, zoom = max(PARTS_LEAST, pixels // divisor), (kind, place)
-            found = blocks(self.places, self._gone, zoom=zoom, parts=parts, levels=levels, skip=skip, shared=shared)
+            found = blocks(
+                self.places, self._what_if.now.gone, zoom=zoom, parts=parts, levels=levels, skip=skip, shared=shared
+            )
             if len(found) <= BLOCKS_MOST:
                 break
         return found
@@ -130,7 +116,7 @@ class Picture:
 
     def _with_strips(self, place: int, shapes: list[Shape], several: Sequence[int]) -> list[Shape]:
         """Return the shapes narrowed, and strips for what several keep at the right of them."""
-        gone = self.places.freed(self._gone)
+        gone = self.places.freed(self._what_if.now.gone)
         whole, freed = int(self.places.whole[place]), int(self.places.summed(gone)[place])
         own = 1 - STRIP if len(shapes) > 1 else 0.0
         found = [replace(shapes[0], bytes=whole, freed=freed, name=self._words.short(place))]
@@ -179,10 +165,5 @@ class Picture:
 
 def _places(what_if: WhatIf, words: Words) -> Places:
     tree = what_if.tree
-    rank = np.full(len(tree.parent), RANKS.index("tag"), np.int8)
-    rank[tree.names : tree.first_namespace] = RANKS.index("repository")
-    rank[tree.first_namespace : tree.nameless] = RANKS.index("namespace")
-    rank[tree.nameless], rank[tree.store] = RANKS.index(NAMELESS), RANKS.index("store")
-    plain = frozenset({tree.names} if tree.repositories[:1] == ("",) else ())
     size = what_if.snapshot.graph.size
-    return Places(tree.parent, rank, what_if.start.owner, size, words.short, words.blob, plain)
+    return Places(tree.parent, tree.rank, what_if.start.owner, size, words.short, words.blob, tree.plain)

@@ -172,11 +172,9 @@ def _parts(what_if: WhatIf, words: Words, freed: int, kept: int, preview: Previe
 
 def _kept(what_if: WhatIf) -> tuple[int, list[tuple[int, int]]]:
     """Return the bytes that ticked names reach and that stay, and the places that keep most of them."""
-    graph, now = what_if.snapshot.graph, what_if.now
-    if not now.owners.bytes.any():
+    if not what_if.now.owners.bytes.any():
         return 0, []
-    size = np.zeros(len(what_if.tree.parent), np.int64)
-    np.add.at(size, now.owners.owner[now.stays], graph.size[now.stays])
+    size, _ = what_if.now.kept
     return int(size.sum()), [(place, int(size[place])) for place in ranked(size, 2 * KEEPERS)]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.analysis.tree import NO_PLACE
-from blobkit.questions.blocks import BLOB, SEVERAL, SMALLER
+from blobkit.questions.blocks import BLOB, PAGE, SEVERAL, SMALLER
 from blobkit.questions.shared_sets import shared_sets
 from blobkit.render import count, join_some
 from blobkit.views.explorer.protocol import RequestError
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SetPictures"]
 
-PAGE = 60
 LEAST = 0.01
 """The least share of a part; narrower ones are one block."""
 NAMED, MEMBERS = 3, 50

@@ -9,6 +9,7 @@ import numpy as np
 from blobkit.analysis.tree import NO_PLACE
 from blobkit.questions.naming import IN_USE, NO_NAMESPACE, NO_REPOSITORY, UNNAMED
 from blobkit.render import abbreviate, printable, truncate
+from blobkit.snapshot.pins import versions
 from blobkit.snapshot.roles import NAMES
 from blobkit.snapshot.tables import codes
 
@@ -66,7 +67,7 @@ class Words:
         """Return a name without its repository."""
         text = str(self._snapshot.pins["name"][int(self._tree.row[name])])
         above = self._tree.repositories[int(self._tree.repository[name])]
-        return truncate(text[len(above) + 1 :] if above else text, LONGEST)
+        return truncate(versions([text], [above])[0], LONGEST)
 
     def owner(self, place: int) -> str:
         """Return who keeps what this place owns, without the places below it."""

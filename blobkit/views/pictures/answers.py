@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from blobkit.questions.blocks import RANKS
+from blobkit.analysis.tree import RANKS
 from blobkit.questions.findings.finding import FIGURES
 from blobkit.questions.places import places_of, repository_of
 from blobkit.render import count, human_bytes, signed_bytes, truncate

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from blobkit.analysis.tree import RANKS
 from blobkit.protocols import as_snapshot
-from blobkit.questions.blocks import BLOB, LEVELS, NAMELESS, PLACE, RANKS, SEVERAL, SMALLER, blocks
+from blobkit.questions.blocks import BLOB, LEVELS, NAMELESS, PLACE, SEVERAL, SMALLER, blocks
 from blobkit.questions.places import places_of, repository_of
 from blobkit.questions.preview import Preview
 from blobkit.render import human_bytes
