@@ -11,9 +11,11 @@ from blobkit.present.units import Unit
 from blobkit.render import printable, truncate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from blobkit.present.sections import Column, Section, SupportsSections, Table
 
-__all__ = ["answer_html", "escaped", "section_html"]
+__all__ = ["answer_html", "escaped", "section_html", "shortened"]
 
 WHOLE_SHOWN = 120
 """The most characters of a value in the title (hover) of its cell."""
@@ -37,11 +39,16 @@ _CLASSES = {Unit.PROSE: "p", Unit.COMMAND: "p", Unit.NAME: "w", Unit.NAMES: "w"}
 
 def answer_html(answer: SupportsSections, rows: int = ROWS_SHOWN) -> str:
     """Return an answer as one block of HTML that takes the colours of the page around it, below 15 kB."""
-    page = _page(answer, rows)
-    while len(page.encode()) > LIMIT and rows:
+    return shortened(lambda most: _page(answer, most), rows)
+
+
+def shortened(page: Callable[[int], str], rows: int) -> str:
+    """Return the page with at most so many rows in each table; with fewer, half again and again, above LIMIT bytes."""
+    made = page(rows)
+    while len(made.encode()) > LIMIT and rows:
         rows //= 2
-        page = _page(answer, rows)
-    return page
+        made = page(rows)
+    return made
 
 
 def section_html(section: Section, most: int = NAME_SHOWN) -> str:

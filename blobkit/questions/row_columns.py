@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
     Ints = NDArray[np.int64]
 
-__all__ = ["NEVER", "RowColumns", "with_parts"]
+__all__ = ["DAY", "NEVER", "RowColumns", "with_parts"]
 
+DAY = 86_400_000_000
+"""Microseconds."""
 NEVER = np.iinfo(np.int64).min
 """The time of names that have none: before all others."""
 
@@ -54,6 +56,11 @@ class RowColumns:
     def tree(self) -> Tree:
         """The places of the snapshot."""
         return tree(self.snapshot)
+
+    @property
+    def now(self) -> int:
+        """The time of the snapshot."""
+        return int(self.snapshot.time.timestamp() * 1_000_000)
 
     @cached_property
     def alone(self) -> Ints:

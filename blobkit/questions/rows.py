@@ -14,7 +14,7 @@ import numpy as np
 from blobkit.analysis.owners import reached
 from blobkit.analysis.tree import NO_PLACE
 from blobkit.questions.inputs.patterns import anywhere
-from blobkit.questions.row_columns import NEVER, RowColumns, with_parts
+from blobkit.questions.row_columns import DAY, NEVER, RowColumns, with_parts
 from blobkit.snapshot.lookups import matching_names
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Rows:
         if text:
             shown &= matching_names(columns.snapshot, anywhere(text))
         if view.older is not None:
-            limit = self._now() - view.older * 86_400_000_000
+            limit = columns.now - view.older * DAY
             shown &= (columns.modified <= limit) & (columns.modified != NEVER)
         if view.keep is not None:
             shown &= columns.image_rank >= view.keep
@@ -214,9 +214,6 @@ class Rows:
             return ticks.owned[: tree.names] if of_names else with_parts(tree, ticks.owned)
         found: Ints = getattr(columns, sort if of_names else f"repository_{sort}")
         return np.maximum(found, NEVER + 1)  # its negative is a number too
-
-    def _now(self) -> int:
-        return int(self.columns.snapshot.time.timestamp() * 1_000_000)
 
     def _blank(self, label: Ints, level: NDArray[np.int8], view: View) -> Window:
         tree, n = self.columns.tree, len(label)

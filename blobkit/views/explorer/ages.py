@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.questions.row_columns import NEVER
+from blobkit.questions.row_columns import DAY, NEVER
 from blobkit.render import count, human_bytes
 
 if TYPE_CHECKING:
@@ -14,16 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ages"]
 
-DAY = 86_400_000_000
 STEPS = (0, 1, 7, 30, 90, 180, 365, 730)
 """The days at which steps of age begin."""
 
 
 def ages(columns: RowColumns, noun: str) -> list[tuple[int, int, str]]:
     """Return for each step of age its first day, the bytes that its names free, each alone, and a text."""
-    now = int(columns.snapshot.time.timestamp() * 1_000_000)
     known = np.flatnonzero(columns.tree.holds & (columns.modified != NEVER))
-    days = np.maximum(now - columns.modified[known], 0) // DAY
+    days = np.maximum(columns.now - columns.modified[known], 0) // DAY
     step = np.searchsorted(STEPS, days, side="right") - 1
     size, number = np.zeros(len(STEPS), np.int64), np.bincount(step, minlength=len(STEPS))
     np.add.at(size, step, columns.alone[known])

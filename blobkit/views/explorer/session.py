@@ -42,7 +42,6 @@ __all__ = ["Session"]
 WARMED = 20_000
 """Names above which figures for sorting are found in the background."""
 PLAN_SECONDS = 5.0
-STORE_SHOWN = 12
 
 
 class Session:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING
 
+from blobkit.present.page import escaped, shortened
 from blobkit.questions.blocks import SEVERAL, SMALLER
 from blobkit.questions.rows import View
-from blobkit.render import human_bytes, printable, truncate
+from blobkit.render import human_bytes, truncate
 from blobkit.views.explorer.protocol import Zoom
 from blobkit.views.explorer.result import result_of
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["static_html"]
 
-LIMIT = 14_500
-"""The most bytes."""
 ROWS, NAME_SHOWN = 15, 80
 WIDE, HIGH, LETTER = 1000, 26, 6.3
 SHOWN_WIDE = 2.5
@@ -42,18 +40,14 @@ STYLE = (
 
 def static_html(session: Session, rows: int = ROWS) -> str:
     """Return the state as HTML that takes the colours of the page around it, below 15 kB; all text is escaped."""
-    page = _page(session, rows)
-    while len(page.encode()) > LIMIT and rows:
-        rows //= 2
-        page = _page(session, rows)
-    return page
+    return shortened(lambda most: _page(session, most), rows)
 
 
 def _page(session: Session, rows: int) -> str:
     result = result_of(session.what_if, session.words)
-    before, strong, after = map(_escaped, result.say)
+    before, strong, after = map(escaped, result.say)
     head = f'<div style="font-size:16px">{before}<b>{strong}</b>{after}</div>'
-    caption = f"<small>{_escaped(result.caption)}; as it was when it was shown</small>"
+    caption = f"<small>{escaped(result.caption)}; as it was when it was shown</small>"
     body = "" if result.is_empty else _svg(session) + _table(session, rows)
     return f'<div class="blobkit-x">{STYLE}{head}{caption}{body}</div>'
 
@@ -61,10 +55,10 @@ def _page(session: Session, rows: int) -> str:
 def _svg(session: Session) -> str:
     drawn = session.picture.drawn(Zoom(), WIDE)
     shapes = [shape for shape in drawn.shapes if shape.level < LINES and shape.width * WIDE >= SHOWN_WIDE][:90]
-    label = _escaped(f"Bytes by who alone keeps them. {drawn.title}")
+    label = escaped(f"Bytes by who alone keeps them. {drawn.title}")
     size = f'viewBox="0 0 {WIDE} {LINES * HIGH}" style="width:100%;margin:8px 0;display:block"'
     picture = f'<svg {size} role="img" aria-label="{label}">{PATTERN}{"".join(map(_shape, shapes))}</svg>'
-    return f"{picture}<small>{_escaped(drawn.title)}</small>"
+    return f"{picture}<small>{escaped(drawn.title)}</small>"
 
 
 def _shape(shape: Shape) -> str:
@@ -73,7 +67,7 @@ def _shape(shape: Shape) -> str:
     fill = HATCH if SEVERAL in shape.kind else SMALL if shape.kind == SMALLER or not shape.level else STAY
     goes = _rect(x, y, max(1.0, wide * shape.freed / max(1, shape.bytes)), high, GO) if shape.freed else ""
     return (
-        f"<g><title>{_escaped(shape.text)}</title>{_rect(x, y, wide, high, fill)}{goes}{_label(shape, x, y, wide)}</g>"
+        f"<g><title>{escaped(shape.text)}</title>{_rect(x, y, wide, high, fill)}{goes}{_label(shape, x, y, wide)}</g>"
     )
 
 
@@ -85,7 +79,7 @@ def _label(shape: Shape, x: float, y: float, wide: float) -> str:
     letters = int((wide - 6) / LETTER)
     if letters < 4:  # noqa: PLR2004 (nobody reads less)
         return ""
-    text = _escaped(truncate(f"{shape.name} {human_bytes(shape.bytes)}", letters))
+    text = escaped(truncate(f"{shape.name} {human_bytes(shape.bytes)}", letters))
     return f'<text x="{x + 4:.1f}" y="{y + 17:g}" font-size="11" fill="currentColor">{text}</text>'
 
 
@@ -100,8 +94,4 @@ def _row(window: Window, names: Sequence[str], i: int) -> str:
     box = "☒" if window.ticked[i] else "☐"
     alone, after, reached = (human_bytes(int(column[i])) for column in (window.alone, window.next, window.closure))
     cells = "".join(f"<td>{cell}</td>" for cell in (alone, "goes" if window.ticked[i] else after, reached))
-    return f"<tr><td>{box} {_escaped(truncate(names[i], NAME_SHOWN))}</td>{cells}</tr>"
-
-
-def _escaped(text: str) -> str:
-    return html.escape(printable(text))
+    return f"<tr><td>{box} {escaped(truncate(names[i], NAME_SHOWN))}</td>{cells}</tr>"

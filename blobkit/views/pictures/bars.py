@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from blobkit.views.canvas import Canvas
 
-__all__ = ["Bar", "Part", "draw_bars", "folded", "rows_of"]
+__all__ = ["Bar", "Part", "draw_bars", "folded", "rows_of", "shown"]
 
 ROW, THICK, GAP = 1.9, 0.7, 6.0
 NAMES, TEXTS = 0.32, 0.5
@@ -81,13 +81,13 @@ def draw_bars(canvas: Canvas, bars: Sequence[Bar], goal: int = 0) -> None:
         if goal and not i:
             canvas.line([left + goal * scale] * 2, [0, row], colour=canvas.ink, width=1.6)
         canvas.write(left - GAP, y, canvas.fitted(bar.name, left - GAP), align="right")
-        canvas.write(x + GAP, y, _shown(canvas, bar, canvas.width - x - GAP))
+        canvas.write(x + GAP, y, shown(canvas, bar.texts, canvas.width - x - GAP))
 
 
-def _shown(canvas: Canvas, bar: Bar, room: float) -> str:
-    """Return the longest text that fits, or what fits of the shortest."""
-    whole = (text for text in bar.texts if canvas.measure(text) <= room)
-    return next(whole, canvas.fitted(bar.texts[-1], room))
+def shown(canvas: Canvas, texts: Sequence[str], room: float) -> str:
+    """Return the first of these texts, the longest first, that fits; or what fits of the last."""
+    whole = (text for text in texts if canvas.measure(text) <= room)
+    return next(whole, canvas.fitted(texts[-1], room))
 
 
 def _scale(canvas: Canvas, bars: Sequence[Bar], room: float) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.questions.preview import Preview
 from blobkit.views.canvas import Canvas
-from blobkit.views.pictures.bars import GAP, ROW, THICK, rows_of
+from blobkit.views.pictures.bars import GAP, ROW, THICK, rows_of, shown
 from blobkit.views.pictures.words import dropping, preview_in
 from blobkit.views.waterfall import MOST, steps
 
@@ -111,9 +111,7 @@ def _bars(canvas: Canvas, bars: Sequence[Step], left: float, row: float, scales:
             colour = canvas.goes if bar.state == "freed" else canvas.stays
             canvas.block(x, top, max(end - x, 0.8), tall, colour=colour, hatched=bar.several)
         canvas.write(left - GAP, y, canvas.fitted(bar.name, left - GAP), align="right", colour=canvas.faint)
-        room = canvas.width - end - GAP
-        shown = next((text for text in bar.texts if canvas.measure(text) <= room), canvas.fitted(bar.texts[-1], room))
-        canvas.write(end + GAP, y, shown)
+        canvas.write(end + GAP, y, shown(canvas, bar.texts, canvas.width - end - GAP))
         ends.append((end if i else left, y, per == scale))
     for (x, top, plain), (_, bottom, same) in pairwise(ends):
         if plain == same and not (zoom != scale and top < row):

@@ -14,7 +14,7 @@ from blobkit.questions.columns import times
 from blobkit.questions.growth import growth as measured
 from blobkit.questions.growth import several
 from blobkit.questions.places import places_of
-from blobkit.render import human_bytes
+from blobkit.render import count, human_bytes
 from blobkit.views.canvas import Canvas
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _finding(found: _Bands) -> str:
     if not ago:
         return f"{now}, all in one month"
     before = total[-1 - ago]
-    return f"{now}, {total[-1] / before:,.1f} times what it was {ago} month{'s' * (ago > 1)} before" if before else now
+    return f"{now}, {total[-1] / before:,.1f} times what it was {count(ago, 'month')} before" if before else now
 
 
 def _drawn(found: _Bands, first: Sequence[Snapshot]) -> str:

@@ -86,7 +86,6 @@ def _named(canvas: Canvas, found: Sharing, several: pd.DataFrame) -> None:
     best = several.head(rows_of(canvas, ROWS))
     drawn = f"policy {found.snapshot.policy}; bytes that exactly these reach; {_left_out(several, len(best))}"
     canvas.heading(_finding(found), drawn)
-    best = several.head(rows_of(canvas, ROWS))
     bars = [
         Bar("", (Part(size, canvas.stays, hatched=True),), (f"{human_bytes(size)} of {join_some(groups, 2)}",))
         for groups, size in zip(best["groups"], best["bytes"].tolist(), strict=True)
