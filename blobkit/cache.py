@@ -1,4 +1,4 @@
-"""Memoise an analysis for the lifetime of the graph or snapshot that it is computed from."""
+"""Memoise an analysis for the lifetime of the graph, snapshot or preview that it is computed from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def memoized(analysis: Callable[[K], T]) -> Callable[[K], T]:
-    """Return the analysis with a cache: for each graph or snapshot it is computed once."""
+    """Return the analysis with a cache: for each graph, snapshot or preview it is computed once."""
     found: WeakKeyDictionary[K, T] = WeakKeyDictionary()
 
     @wraps(analysis)

@@ -172,6 +172,7 @@ def collected(preview: Preview) -> Collected:
     return Collected(int(snapshot.graph.size[nodes].sum()), digests, tools[0], preview.collection.stops)
 
 
+@memoized
 def collected_nodes(preview: Preview) -> Nodes:
     """Return the nodes of these blobs, if a tool is known."""
     found = preview.collection

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.analysis.reach import live
+from blobkit.cache import memoized
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.sections import LINE_SHOWN, Section, frame_table
 from blobkit.questions.collecting import collected_nodes
@@ -54,6 +55,7 @@ def headline(preview: Preview, who: str, *, rest: bool = True) -> str:
     return f"{does}, of {promised}{_rest(preview) if rest else ''}{alone}"
 
 
+@memoized
 def as_promised(preview: Preview) -> bool:
     """Return whether the collector frees exactly what the policy promises, or no tool is known."""
     if not preview.snapshot.store.tools:
