@@ -31,6 +31,8 @@ from blobkit.render import abbreviate, count, human_bytes, join_some, truncate
 from blobkit.snapshot.pins import pin_labels
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
@@ -285,21 +287,27 @@ def plan(  # noqa: PLR0913 (the options are keyword-only)
     needed = needed_bytes(snapshot, free, until, ruled=older_than is not None or keep_last is not None)
     with staged("plan", show=progress) as say:
         say("names")
-        found = rules(snapshot, keep, older_than, keep_last)
-        say("bytes that names share")
-        begun = monotonic()
-        made = cover_of(found, costs(found.names, found.candidates, cost))
-        keepers = found.keepers()
-        if needed is None:
-            choice = Choice(found.candidates & (keepers < 0), 0.0)
-        elif needed <= made.possible:
-            last = LAST * (monotonic() - begun)
-            choice = cheapest(made, needed, deadline - last - monotonic(), say)
-        else:
-            raise infeasible(found, needed, made.possible, lambda: monotonic() >= deadline, say)
-        say("freed blobs")
-        tags = tuple(found.names.frame.index[choice.dropped])
-        gone = _preview(snapshot, tags)
+        return _chosen(rules(snapshot, keep, older_than, keep_last), needed, cost, deadline, say)
+
+
+def _chosen(
+    found: Rules, needed: int | None, cost: pd.Series | None, deadline: float, say: Callable[[str], object]
+) -> Plan:
+    """Return the plan among the names that the rules leave."""
+    say("bytes that names share")
+    begun = monotonic()
+    made = cover_of(found, costs(found.names, found.candidates, cost))
+    keepers = found.keepers()
+    if needed is None:
+        choice = Choice(found.candidates & (keepers < 0), 0.0)
+    elif needed <= made.possible:
+        last = LAST * (monotonic() - begun)
+        choice = cheapest(made, needed, deadline - last - monotonic(), say)
+    else:
+        raise infeasible(found, needed, made.possible, lambda: monotonic() >= deadline, say)
+    say("freed blobs")
+    snapshot, tags = found.names.snapshot, tuple(found.names.frame.index[choice.dropped])
+    gone = _preview(snapshot, tags)
     return Plan(snapshot, tags, needed, choice.gap, gone, found, made, choice.dropped, keepers)
 
 
