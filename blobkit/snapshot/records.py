@@ -1,4 +1,4 @@
-"""The types of the records in `kinds.py`: stop rules, collectors, policies, kinds of stores."""
+"""The types of the records in `stores/`: stop rules, collectors, policies, kinds of stores."""
 
 from __future__ import annotations
 
@@ -99,11 +99,21 @@ class Kind:
     that reads the index.json in this store's directory, None if there is none. `dropping`: the limits of the default
     tool. `by_hand`: the tool whose scripts remove files one by one, "" for none; it replaces a collector that would
     remove needed blobs.
+
+    `scanner`: the module that scans it, "" for blobkit's own stores. `found_by`: each text is a way to recognise it,
+    relative paths with blanks between that must all exist (`*` stands for a part of a name, a last `/` asks for a
+    directory). `is_file`: it is one file, an archive. `aliases`: more names for it in addresses. `places`: where its
+    tool keeps it by default, with `$VARIABLE` for a part that the environment gives and `~` for the home directory.
     """
 
     name: str
     signs: str
     policies: tuple[Policy, ...]
+    scanner: str = ""
+    found_by: tuple[str, ...] = ()
+    is_file: bool = False
+    aliases: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
     collected_by: Mapping[str, str] = field(default_factory=dict)
     key_form: str = ""

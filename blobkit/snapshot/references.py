@@ -57,11 +57,29 @@ LINKS = (
     LinkKind("mark", needs=True, opens=False),
     LinkKind("stored-as", contains=True, needs=True, opens=False),
     LinkKind("index-subject", by_digest=True, refers=True),
+    LinkKind("label", contains=True, needs=True),
+    LinkKind("content", needs=True, stands_for=True),
+    LinkKind("gc-snapshot"),
+    LinkKind("parent-layer", contains=True, needs=True),
+    LinkKind("top", contains=True, needs=True),
+    LinkKind("parent-image"),
+    LinkKind("uses", needs=True),
+    LinkKind("file", contains=True, needs=True),
+    LinkKind("shared", contains=True, needs=True),
+    LinkKind("repo"),
+    LinkKind("residue"),
+    LinkKind("legacy"),
 )
 """Every kind of link. config, layer, child and subject are positions in a manifest; referrer is subject reversed; link
 is set by hand. revision leads from a virtual node (`repository@digest`) to its manifest, mark to a blob that a
 collector marks for that node. stored-as leads from a sha512 digest to the sha256 blob with the same bytes.
-index-subject is the subject of an index, which umoci ignores."""
+index-subject is the subject of an index, which umoci ignores.
+
+containerd: label leads from a namespace's claim (`namespace/digest`) to another claim, content to the blob of a claim,
+gc-snapshot to a snapshot. parent-layer leads from a layer or snapshot to the one below it, top from an image to its
+last layer, parent-image to the image that it was built on, uses from a container to its image and layer. file leads
+from a revision to a file of it, shared to the file that a link leads to, repo from a revision to its repository,
+residue from a repository to files that no revision names. legacy leads from an image to documents of older formats."""
 
 PINS = (
     PinKind("pin"),
@@ -77,6 +95,15 @@ PINS = (
     PinKind("unread", is_alone=True),
     PinKind("unswept", is_alone=True),
     PinKind("ref-name", is_alias=True),
+    PinKind("image", names=True),
+    PinKind("container"),
+    PinKind("gc.root"),
+    PinKind("lease"),
+    PinKind("unnamed"),
+    PinKind("volume"),
+    PinKind("cache"),
+    PinKind("digest", names=True),
+    PinKind("ref", names=True, goes_along=True),
 )
 """Every kind of pin. pin is anonymous. entry, referrer-entry and later-entry are entries of an index.json: the second
 without a name, for a referrer whose subject is stored, the last with a name that an earlier entry gives to another
@@ -84,7 +111,11 @@ blob. tagged-revision is a tag on the virtual node of its revision; the unseen k
 registry's collector skips. read-entry is an entry on the virtual node `entry-N@digest`, used if umoci does not follow
 the links of documents; unread (count 0: it holds nothing) is on each of these documents. unswept is on a blob that a
 collector never removes and does not follow. ref-name is the reference name of an entry that also has a full name: it
-holds nothing, and is on the virtual node `name@digest`."""
+holds nothing, and is on the virtual node `name@digest`.
+
+image is an image of a containerd namespace; gc.root and lease are what else holds content there. unnamed is an image
+without a name, container and volume are what an engine runs and keeps, cache is a record of BuildKit, digest a name
+`repository@digest`. ref is a branch or tag that names a revision of a repository in a cache."""
 
 LINK_KINDS = tuple(kind.name for kind in LINKS)
 PIN_KINDS = tuple(kind.name for kind in PINS)

@@ -59,7 +59,21 @@ __all__ = [
 
 DOCUMENTS = frozenset({"index", "manifest", "artifact"})
 """The kinds of nodes that are manifests of any sort; a registry deletes these by digest."""
-KINDS = ("index", "manifest", "config", "layer", "artifact", "blob", "snapshot", "unknown")
+KINDS = (
+    "index",
+    "manifest",
+    "config",
+    "layer",
+    "artifact",
+    "blob",
+    "snapshot",
+    "unknown",
+    "image",
+    "container",
+    "volume",
+    "cache",
+    "file",
+)
 STORED = ("yes", "missing", "foreign", "inline", "virtual")
 
 NODE_LIMIT = 1 << 30

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blobkit.analysis.collectors import removed_before_stop, would_abort
-from blobkit.snapshot.kinds import UMOCI
+from blobkit.snapshot.stores.oci import UMOCI
 from blobkit.snapshot.snapshot import build
 from layouts import nowhere
 

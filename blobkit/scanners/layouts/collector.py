@@ -21,7 +21,7 @@ from blobkit.oci.spec import PARSED, children_of, size_of, text_field
 from blobkit.oci.untrusted import DocumentError, TooManyElementsError
 from blobkit.render import abbreviate
 from blobkit.scanners.facts import SMALL
-from blobkit.snapshot.kinds import OCI, UMOCI
+from blobkit.snapshot.stores.oci import OCI, UMOCI
 from blobkit.snapshot.sets import unique
 
 if TYPE_CHECKING:
