@@ -17,6 +17,7 @@ from blobkit.errors import AddressError, SourceError, UnreadableStoreError
 from blobkit.log import log
 from blobkit.protocols import as_snapshot
 from blobkit.render import in_shell, join_some, printable
+from blobkit.snapshot.kinds import STORES
 from blobkit.snapshot.snapshot import Snapshot
 from blobkit.store.local import LocalStore, ReadOnlyStore, open_read_only
 from blobkit.store.opening import index_path
@@ -84,7 +85,7 @@ def _snapshot_of(address: Address, policy: str | None, *, progress: bool, verify
     kind, path = _located(address)
     log.info("reading %s (%s)", path, kind)
     if kind in SCANNERS:
-        found = _scanner(kind).scan(_directory(path), policy=policy, progress=progress, verify=verify)
+        found = _scanner(kind).scan(_root(kind, path), policy=policy, progress=progress, verify=verify)
     elif kind == OWN:
         found = _scan_own(path, policy, verify=verify, files=files)
     else:
@@ -117,7 +118,7 @@ def source(address: Address) -> Iterator[Source]:
     elif kind in SCANNERS:
         from blobkit.scanners.foreign import ForeignStore  # noqa: PLC0415 (for imports only)
 
-        root = _directory(path)
+        root = _root(kind, path)
         yield ForeignStore(root, lambda root: scan(f"{kind}:{root}", progress=False), _scanner(kind).path_of(root))
     else:
         msg = f"{printable(os.fspath(address))} is a saved snapshot, which has no content"
@@ -137,6 +138,17 @@ def _directory(path: Path) -> Path:
         state = "is a file, not a directory" if path.exists() else "does not exist"
         msg = f"{printable(os.fspath(path))} {state}"
         raise AddressError(msg, hint="give the directory of the store")
+    return path.absolute()
+
+
+def _root(kind: str, path: Path) -> Path:
+    """Return the absolute path of a store; AddressError if it is a file for a directory, or the other way round."""
+    if not STORES[kind].is_file:
+        return _directory(path)
+    if not path.is_file():
+        state = "is a directory, not a file" if path.exists() else "does not exist"
+        msg = f"{printable(os.fspath(path))} {state}"
+        raise AddressError(msg, hint="give the file of the archive")
     return path.absolute()
 
 
@@ -176,7 +188,7 @@ def _load_snapshot(path: Path, policy: str | None) -> Snapshot:
 
 
 def _scanner(kind: str) -> Scanner:
-    return cast("Scanner", import_module(SCANNERS[kind][0]))
+    return cast("Scanner", import_module(SCANNERS[kind]))
 
 
 _NEEDED = (".blobkit/index.sqlite", "index.json", "docker/registry/v2")

@@ -38,8 +38,8 @@ class Unit(Enum):
 
 _NAMES_OF = {
     Unit.BYTES: """
-        size retained frees closure exclusive shared split together alone extra bytes certain_bytes garbage_bytes saved
-        new total unknown next
+        size disk retained frees closure exclusive shared split together alone extra bytes certain_bytes garbage_bytes
+        saved new total unknown next
     """,
     Unit.NET: "net",
     Unit.COUNT: """

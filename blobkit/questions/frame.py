@@ -17,7 +17,7 @@ from blobkit.questions.inputs.masks import tag_index
 from blobkit.questions.listing import STATUS, exclusive, judged, named_platforms, reaching, same_digest
 from blobkit.snapshot.pins import tag_rows, versions
 from blobkit.snapshot.references import LINK_KINDS
-from blobkit.snapshot.tables import STORED, codes, ids
+from blobkit.snapshot.tables import STORED, codes, ids, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,6 +57,9 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
     - `platform`, `media_type`: str, "" unknown; `created` (what the image claims), `modified` (file or link):
       datetime64[us, UTC], NaT unknown; `tags`: tuple of the names on it, sorted
 
+    - `disk`: int64, bytes that its files take on disk (blocks in use); only for stores whose nodes are files or
+      directories with files (containerd, docker, containers-storage, huggingface, ollama)
+
     `columns` selects columns (only these are computed). Two more can be selected; they are not in the default:
 
     - `first_tag`: a name for a blob: among the names that reach it, the one with the smallest closure, ties by name; ""
@@ -93,6 +96,8 @@ def frame_of(
 ) -> pd.DataFrame:
     """Return the rows of these nodes, in this order, as `to_frame` does; ValueError for an unknown column."""
     known = _COLUMNS | {"status": lambda snapshot, nodes: categorical(status_codes(snapshot, nodes, min_age), STATUS)}
+    if "disk" in snapshot.nodes.column_names:
+        known = {"size": known["size"], "disk": _disk, **known}
     names = list(known) if columns is None else [columns] if isinstance(columns, str) else list(columns)
     names += [name for name in more if name not in names]
     available = known | {"first_tag": _first_tag, "saved": saved, "links": links_of, "stored": _stored}
@@ -173,6 +178,11 @@ def status_codes(snapshot: Snapshot, nodes: NDArray[np.int32], min_age: Age | No
         oldest = pd.Timestamp(snapshot.time) - parse_age(min_age)
         status[(status == 1) & np.asarray(times(snapshot, "modified", nodes) > oldest)] = 2
     return status
+
+
+def _disk(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.int64]:
+    found: NDArray[np.int64] = numbers(snapshot.nodes["disk"])[nodes]
+    return found
 
 
 def _stored(snapshot: Snapshot, nodes: NDArray[np.int32]) -> pd.Categorical[str]:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.oci.walk import Step
-    from blobkit.scanners.facts import Facts, Files
+    from blobkit.scanners.facts import Facts
+    from blobkit.scanners.files import Files
 
 __all__ = ["Documents"]
 
@@ -85,11 +86,12 @@ class Documents:
         return reference.kind == "subject" and not self.facts.is_stored(reference.digest)
 
     def _contents(self, digests: Iterable[Digest]) -> Iterator[tuple[Digest, bytes | str]]:
-        """Yield the bytes of the stored documents; an unreadable one gets a notice."""
-        for digest in digests:
-            if self.facts.is_stored(digest):
-                content = self.files.whole(digest)
-                yield digest, "it cannot be read" if content is None else content
+        """Yield the bytes of the stored documents of one level; an unreadable one gets a notice."""
+        stored = [digest for digest in digests if self.facts.is_stored(digest)]
+        self.files.bring(stored)
+        for digest in stored:
+            content = self.files.whole(digest)
+            yield digest, "it cannot be read" if content is None else content
 
     def _record(self, step: Step, *, quiet: bool) -> None:
         """Record a descriptor and the document behind it."""

@@ -1,44 +1,32 @@
-"""Tools for all scanners: collect facts row by row, and read untrusted blobs.
+"""Collect the facts of a store row by row; all scanners use it.
 
-A blob is read whole only up to `DOCUMENT_LIMIT`, and then its hash is always checked. Paths are built from checked
-digests only. A symbolic link that leaves the store, a file that is not regular, and an unreadable file get a notice
-and are never followed. Meanwhile a ledger counts all files (`blobkit.scanners.leftovers`).
+A symbolic link that leaves the store, and a directory that cannot be listed, get a notice and are never followed.
+Meanwhile a ledger counts all files (`blobkit.scanners.leftovers`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import stat
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blobkit.access import is_denied, reason
-from blobkit.digest import of, split
-from blobkit.filehandle import Held, close, open_into
 from blobkit.log import log
-from blobkit.oci.documents import DOCUMENT_LIMIT, Document, read_document
-from blobkit.oci.untrusted import DocumentError
 from blobkit.render import to_utf8
 from blobkit.scanners.links import enclosing_store
 from blobkit.snapshot.notices import not_followed
 from blobkit.snapshot.snapshot import build
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable
 
     from blobkit.digest import Digest
     from blobkit.scanners.leftovers import Ledger
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["Facts", "Files", "escape_controls", "is_directory", "listing", "micros", "read", "reason", "within"]
-
-SMALL = 64 << 10
-"""Bytes: blobs up to this size are always verified; larger ones on request only."""
-PEEK = 16 << 10
-"""Bytes read first of a blob that may be a document; most documents are shorter."""
+__all__ = ["Facts", "escape_controls", "is_directory", "listing", "micros", "reason", "within"]
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -58,21 +46,6 @@ def escape_controls(name: str) -> str:
 def within(path: str, root: str) -> bool:
     """Return whether `path`, with all symbolic links resolved, lies below `root`."""
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
-
-
-def read(path: str, limit: int, *, follow: bool = True) -> bytes:
-    """Return up to `limit` bytes of a file. For a pipe, return nothing instead of waiting for a writer.
-
-    Paths are text and files are bare descriptors here: for small files `pathlib` costs more than reading them.
-    Without `follow`, a symbolic link is an error.
-    """
-    flags = os.O_RDONLY | os.O_NONBLOCK
-    held = Held()
-    try:
-        open_into(held, path, flags if follow else flags | os.O_NOFOLLOW)
-        return os.read(held[0], limit)
-    finally:
-        close(held)
 
 
 def listing(path: str, facts: Facts) -> list[os.DirEntry[str]]:
@@ -106,6 +79,7 @@ class Facts:
         self.ledger = ledger
         self.ids: dict[str, int] = {}
         self.size: list[int] = []
+        self.disk: dict[int, int] = {}
         self.kind: list[str] = []
         self.media_type: list[str] = []
         self.platform: list[str] = []
@@ -138,6 +112,18 @@ class Facts:
         """Record a stored blob."""
         node = self.node(digest)
         self.size[node], self.modified[node], self.stored[node] = size, modified, "yes"
+
+    def thing(  # noqa: PLR0913 (the columns of one row)
+        self, key: str, kind: str, size: int, disk: int, *, modified: int = -1, created: int = -1, stored: str = "yes"
+    ) -> int:
+        """Record a node that is a file or a tree of files, and return it; control characters in its key are escaped.
+
+        `disk`: bytes that it takes on disk. Snapshots with such nodes have the column `disk`.
+        """
+        node = self.node(escape_controls(key))
+        self.size[node], self.disk[node], self.kind[node] = size, disk, kind
+        self.modified[node], self.created[node], self.stored[node] = modified, created, stored
+        return node
 
     def virtual_node(self, key: str, modified: int) -> int:
         """Record a node that is not a blob, and return it; control characters in its key are escaped."""
@@ -228,6 +214,7 @@ class Facts:
                 "modified": self.modified,
                 "stored": self.stored,
                 "opaque": self.opaque,
+                **({"disk": [self.disk.get(node, 0) for node in range(len(self.size))]} if self.disk else {}),
             },
             links={"source": source, "target": target, "kind": link_kind},
             pins=dict(zip(PIN_COLUMNS, map(list, pins), strict=True)),
@@ -235,97 +222,3 @@ class Facts:
             policy=policy,
             disk=disk,
         )
-
-
-class Files:
-    """The untrusted blob files of a store below `root`; `path` returns the path of a digest's file."""
-
-    def __init__(self, facts: Facts, root: str, path: Callable[[Digest], str]) -> None:
-        self.facts, self.root, self.path = facts, root, path
-        self.checked = facts.checked
-
-    def add(self, digest: Digest, entry: os.DirEntry[str]) -> None:
-        """Record the stored blob at a directory entry, or a notice why it is not a blob."""
-        try:
-            info = entry.stat(follow_symlinks=False)
-            linked = stat.S_ISLNK(info.st_mode)
-            if linked:
-                info = self._linked(digest, entry)
-        except OSError as error:
-            self.facts.unreadable(f"{digest} cannot be looked at", error, entry.path, digest)
-            if is_denied(error):
-                self.facts.unseen(entry.path)
-            return
-        if stat.S_ISLNK(info.st_mode):
-            return  # it leads out of the store
-        if not stat.S_ISREG(info.st_mode):
-            self.facts.notice("junk", f"{digest} is not a regular file", digest, entry.path)
-            return
-        self.facts.blob(digest, info.st_size, micros(info))
-        if self.facts.ledger:
-            self.facts.ledger.blob(digest, entry.path, info, linked=linked)
-
-    def _linked(self, digest: Digest, entry: os.DirEntry[str]) -> os.stat_result:
-        """Return the status of a symbolic link's target; of the link itself if it leaves the store."""
-        if not within(self.path(digest), self.root):
-            self.facts.not_followed(str(digest), entry.path, digest)
-            return entry.stat(follow_symlinks=False)
-        self.facts.notice("symlink", f"{digest} is a symbolic link: removing it frees no content", digest, entry.path)
-        return entry.stat()
-
-    def whole(self, digest: Digest) -> bytes | None:
-        """Return the content of a stored blob of at most `DOCUMENT_LIMIT` bytes, checked; else None, with a notice."""
-        facts = self.facts
-        if not facts.is_stored(digest):
-            return None
-        if facts.size[facts.ids[digest]] > DOCUMENT_LIMIT:
-            facts.notice("too-large", f"{digest} is larger than {DOCUMENT_LIMIT >> 20} MiB: not read", digest)
-            return None
-        try:
-            data = read(self.path(digest), facts.size[facts.ids[digest]] + 1)
-        except OSError as error:
-            facts.unreadable(f"{digest} cannot be read", error, self.path(digest), digest)
-            return None
-        self._check(digest, of(data, split(digest)[0]))
-        return data
-
-    def peek(self, digest: Digest) -> Document | None:
-        """Return the document in a blob that no descriptor names; None, without a notice, if it is not a document."""
-        if not 0 < self.facts.size[self.facts.ids[digest]] < DOCUMENT_LIMIT:
-            return None
-        try:
-            data = read(self.path(digest), PEEK)
-            if data[:1] not in b"{ \t\r\n":
-                return None
-            data = data if len(data) < PEEK else read(self.path(digest), DOCUMENT_LIMIT + 1)
-            document = read_document(data)
-        except (DocumentError, OSError):
-            return None
-        self._check(digest, of(data, split(digest)[0]))
-        return document
-
-    def verify(self, digests: Iterator[Digest]) -> None:
-        """Check the hashes of those blobs that were not read yet, in constant memory."""
-        for digest in digests:
-            if digest in self.checked:
-                continue
-            try:
-                with Path(self.path(digest)).open("rb") as file:
-                    label = split(digest)[0]
-                    self._check(digest, f"{label}:{hashlib.file_digest(file, label).hexdigest()}")
-            except OSError as error:
-                self.facts.unreadable(f"{digest} cannot be read", error, self.path(digest), digest)
-
-    def small(self) -> Iterator[Digest]:
-        """Yield the stored blobs that are always verified: those of at most `SMALL` bytes."""
-        return (d for d in self.stored() if self.facts.size[self.facts.ids[d]] <= SMALL)
-
-    def stored(self) -> Iterator[Digest]:
-        """Yield the stored blobs in sorted order."""
-        found = (key for key, node in self.facts.ids.items() if self.facts.stored[node] == "yes")
-        return iter(sorted(found))  # type: ignore[arg-type]
-
-    def _check(self, digest: Digest, found: str) -> None:
-        self.checked.add(digest)
-        if found != digest:
-            self.facts.notice("digest-mismatch", f"{digest} has content that does not match its digest", digest)

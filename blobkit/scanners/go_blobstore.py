@@ -23,7 +23,8 @@ from blobkit.oci.documents import DOCUMENT_LIMIT, kind_of
 from blobkit.oci.untrusted import DocumentError, Json, Odd, parse_json, text_of
 from blobkit.progress import watched
 from blobkit.render import count, printable
-from blobkit.scanners.facts import Facts, Files, listing, micros, read, within
+from blobkit.scanners.facts import Facts, listing, micros, within
+from blobkit.scanners.files import Files, read
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.links import link_out_message
 from blobkit.scanners.places import GO_BLOBSTORE

@@ -20,7 +20,8 @@ from blobkit.oci.untrusted import DocumentError, Json, Odd, TooManyElementsError
 from blobkit.progress import watched
 from blobkit.render import to_utf8
 from blobkit.scanners.documents import Documents
-from blobkit.scanners.facts import Facts, Files, is_directory, listing, within
+from blobkit.scanners.facts import Facts, is_directory, listing, within
+from blobkit.scanners.files import Files
 from blobkit.scanners.layouts.collector import Marking
 from blobkit.scanners.layouts.sweep import check_layout, check_path, is_swept, record_sweep_stop, record_unswept
 from blobkit.scanners.leftovers import Ledger

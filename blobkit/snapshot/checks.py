@@ -76,11 +76,19 @@ TABLES: Mapping[str, Mapping[str, Column]] = {
     "notices": {"code": _TEXT, "key": _TEXT, "path": _TEXT, "message": _TEXT},
 }
 """The columns of each table; other columns of a file are not read."""
+OPTIONAL: Mapping[str, Mapping[str, Column]] = {"nodes": {"disk": _NUMBER}}
+"""The columns of each table that a file need not have."""
+
+
+def columns_of(table: str, schema: pa.Schema) -> dict[str, Column]:
+    """Return the columns of a table that are read from a file with this schema."""
+    more = {name: column for name, column in OPTIONAL.get(table, {}).items() if name in schema.names}
+    return {**TABLES[table], **more}
 
 
 def check_schema(table: str, schema: pa.Schema) -> None:
     """Raise SnapshotFormatError if a column is absent, repeated, or of another type."""
-    for name, column in TABLES[table].items():
+    for name, column in columns_of(table, schema).items():
         found = schema.get_all_field_indices(name)
         if len(found) != 1:
             msg = f"{table} has {f'{len(found)} columns' if found else 'no column'} {name}"
@@ -94,7 +102,7 @@ def check_schema(table: str, schema: pa.Schema) -> None:
 def check_values(table: str, columns: Columns) -> None:
     """Raise SnapshotFormatError for nulls, invalid UTF-8, and codes outside their dictionary."""
     for name, column in columns.items():
-        if column.null_count and not TABLES[table][name].nullable:
+        if column.null_count and not _column(table, name).nullable:
             msg = f"the column {name} of {table} has {column.null_count:,} nulls"
             raise SnapshotFormatError(msg)
         try:
@@ -103,6 +111,10 @@ def check_values(table: str, columns: Columns) -> None:
             reason = truncate(str(error).split("\n", maxsplit=1)[0], _SHOWN)
             msg = f"the column {name} of {table} is not valid ({reason})"
             raise SnapshotFormatError(msg) from error
+
+
+def _column(table: str, name: str) -> Column:
+    return TABLES[table].get(name) or OPTIONAL[table][name]
 
 
 def check_ids(ids: pa.ChunkedArray) -> None:

@@ -14,7 +14,16 @@ import pyarrow.parquet as pq
 
 from blobkit.errors import SnapshotFormatError
 from blobkit.render import human_bytes
-from blobkit.snapshot.checks import TABLES, check_counts, check_ids, check_keys, check_schema, check_values, is_coded
+from blobkit.snapshot.checks import (
+    TABLES,
+    check_counts,
+    check_ids,
+    check_keys,
+    check_schema,
+    check_values,
+    columns_of,
+    is_coded,
+)
 from blobkit.snapshot.columns import TEXT
 from blobkit.snapshot.pages import DICTIONARY_PAGE, PREFIX_SHARING, chunks, pages
 from blobkit.snapshot.tables import make
@@ -73,11 +82,12 @@ def _open(file: IO[bytes], table: str, budget: _Budget) -> tuple[pq.ParquetFile,
     """Return a file, checked for types of columns and for memory, and its row groups that are not empty."""
     parquet = pq.ParquetFile(file, pre_buffer=False)  # the file is local: a buffer would be one more copy
     check_schema(table, parquet.schema_arrow)
+    known = columns_of(table, parquet.schema_arrow)
     leaves = [parquet.schema.column(place) for place in range(len(parquet.schema))]
     spread, groups = set(), set()
     for chunk in chunks(file, len(leaves)):
         leaf = leaves[chunk.place]
-        if chunk.rows and leaf.path in TABLES[table]:
+        if chunk.rows and leaf.path in known:
             groups.add(chunk.group)
             if _weigh(chunk, leaf.path, file, budget) and leaf.physical_type == "BYTE_ARRAY":
                 spread.add(leaf.path)
@@ -103,9 +113,9 @@ def _weigh(chunk: Chunk, name: str, file: IO[bytes], budget: _Budget) -> bool:
 
 def _read(parquet: pq.ParquetFile, groups: list[int], table: str, budget: _Budget) -> dict[str, pa.ChunkedArray]:
     """Return the columns of a table, each checked."""
-    names = list(TABLES[table])
+    names = list(columns_of(table, parquet.schema_arrow))
     raw = parquet.read_row_groups(groups, names) if groups else parquet.schema_arrow.empty_table()
-    columns = {name: raw[name] for name in TABLES[table]}
+    columns = {name: raw[name] for name in names}
     check_values(table, columns)
     for name, column in columns.items():
         if is_coded(column.type) and name not in _FEW:

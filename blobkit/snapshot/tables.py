@@ -91,7 +91,8 @@ class Tables:
     """The four fact tables, each a pyarrow.Table (pandas, polars and duckdb read it directly).
 
     - nodes, by key: `id` int32 (= row), `key` str, `size` int64 (bytes stored), `kind`, `media_type`, `platform`
-      dictionary, `created`, `modified` timestamp[us, UTC] or null, `stored` dictionary, `opaque` bool
+      dictionary, `created`, `modified` timestamp[us, UTC] or null, `stored` dictionary, `opaque` bool;
+      only for stores whose nodes are files or directories with files: `disk` int64 (bytes that they take on disk)
     - links, by source, target, kind: `source`, `target` int32 (node ids), `kind` dictionary
     - pins, by name (null last), node: `node` int32, `name` str or null, `kind` dictionary, `group` str or null,
       `count` int64, `modified` timestamp[us, UTC] or null
@@ -193,6 +194,7 @@ def _nodes(columns: Columns, key: pa.Array, order: NDArray[np.int64] | None) -> 
             "modified": times(columns.get("modified"), n),
             "stored": vocabulary_dictionary(columns.get("stored", "yes"), STORED, "stored", n),
             "opaque": arrow(flags_of(columns.get("opaque", False), n, "opaque")),
+            **({"disk": _disk(columns["disk"])} if "disk" in columns else {}),
         }
     )
     if order is not None:
@@ -200,6 +202,15 @@ def _nodes(columns: Columns, key: pa.Array, order: NDArray[np.int64] | None) -> 
     table = table.add_column(0, "id", arrow(np.arange(n, dtype=np.int32)))
     _check_nodes(table)
     return table
+
+
+def _disk(values: ArrayLike | Dictionary) -> pa.Array:
+    """Return the bytes that files take on disk as a column; SnapshotFormatError if one is negative."""
+    found = whole_numbers(values, "a size on disk").astype(np.int64, copy=False)
+    if (found < 0).any() or _sum(found) > _MOST:
+        msg = "the sizes on disk are negative, or sum to more than can be counted"
+        raise SnapshotFormatError(msg)
+    return arrow(found)
 
 
 def _check_nodes(table: pa.Table) -> None:

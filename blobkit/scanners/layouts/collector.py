@@ -20,9 +20,9 @@ from blobkit.oci.documents import OCI_INDEX, repository
 from blobkit.oci.spec import PARSED, children_of, size_of, text_field
 from blobkit.oci.untrusted import DocumentError, TooManyElementsError
 from blobkit.render import abbreviate
-from blobkit.scanners.facts import SMALL
-from blobkit.snapshot.stores.oci import OCI, UMOCI
+from blobkit.scanners.files import SMALL
 from blobkit.snapshot.sets import unique
+from blobkit.snapshot.stores.oci import OCI, UMOCI
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.oci.spec import Descriptor
-    from blobkit.scanners.facts import Facts, Files
+    from blobkit.scanners.facts import Facts
+    from blobkit.scanners.files import Files
 
 __all__ = ["Marking"]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from blobkit.digest import is_digest
 from blobkit.oci.spec import decode_layout
 from blobkit.oci.untrusted import DocumentError
-from blobkit.scanners.facts import read
+from blobkit.scanners.files import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

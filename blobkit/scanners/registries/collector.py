@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest, is_digest
 from blobkit.oci.documents import DOCUMENT_LIMIT
-from blobkit.scanners.facts import Files
+from blobkit.scanners.files import Files
 from blobkit.scanners.registries.links import AwayError, content
 from blobkit.scanners.registries.look import ALWAYS, NEVER, UNTAGGED
 from blobkit.scanners.registries.manifests import UnreadError, marked

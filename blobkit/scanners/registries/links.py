@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from blobkit.access import is_denied, reason
 from blobkit.digest import Digest, is_digest
 from blobkit.render import to_utf8
-from blobkit.scanners.facts import micros, read
+from blobkit.scanners.facts import micros
+from blobkit.scanners.files import read
 from blobkit.scanners.registries.look import KIND, NEVER, UNTAGGED
 from blobkit.scanners.registries.tree import Is
 

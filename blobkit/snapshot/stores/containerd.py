@@ -19,6 +19,6 @@ CONTAINERD = Kind(
     ),
     scanner="blobkit.scanners.containerd",
     found_by=("io.containerd.metadata.v1.bolt/meta.db",),
-    places=("/var/lib/containerd", "/var/lib/docker/containerd/daemon"),
+    places=("/etc/containerd/config.toml#root", "/var/lib/containerd", "/var/lib/docker/containerd/daemon"),
     key_form=r"snapshot/.+",
 )

@@ -26,6 +26,14 @@ CONTAINERS_STORAGE = Kind(
     scanner="blobkit.scanners.containers_storage",
     aliases=("podman",),
     found_by=("overlay-layers/", "overlay-images/", "vfs-layers/", "vfs-images/"),
-    places=("~/.local/share/containers/storage", "/var/lib/containers/storage"),
+    places=(
+        "$CONTAINERS_STORAGE_CONF#storage.graphroot",
+        "$XDG_CONFIG_HOME/containers/storage.conf#storage.graphroot",
+        "~/.config/containers/storage.conf#storage.graphroot",
+        "$XDG_DATA_HOME/containers/storage",
+        "~/.local/share/containers/storage",
+        "/etc/containers/storage.conf#storage.graphroot",
+        "/var/lib/containers/storage",
+    ),
     key_form=r"(?:layer|image|container|volume|dir)/.+",
 )

@@ -19,6 +19,6 @@ DOCKER = Kind(
     ),
     scanner="blobkit.scanners.docker_root",
     found_by=("image/*/layerdb/", "image/*/imagedb/"),
-    places=("/var/lib/docker", "~/.local/share/docker"),
+    places=("/etc/docker/daemon.json#data-root", "/var/lib/docker", "~/.local/share/docker"),
     key_form=r"(?:layer|image|container|cache|dir)/.+",
 )

@@ -1,0 +1,146 @@
+"""Read untrusted blobs.
+
+A blob is read whole only up to `DOCUMENT_LIMIT`, and then its hash is always checked. Paths are built from checked
+digests only. A symbolic link that leaves the store, a file that is not regular, and an unreadable file get a notice
+and are never followed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blobkit.access import is_denied
+from blobkit.digest import of, split
+from blobkit.filehandle import Held, close, open_into
+from blobkit.oci.documents import DOCUMENT_LIMIT, Document, read_document
+from blobkit.oci.untrusted import DocumentError
+from blobkit.scanners.facts import micros, within
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from blobkit.digest import Digest
+    from blobkit.scanners.facts import Facts
+
+__all__ = ["PEEK", "SMALL", "Files", "read"]
+
+SMALL = 64 << 10
+"""Bytes: blobs up to this size are always verified; larger ones on request only."""
+PEEK = 16 << 10
+"""Bytes read first of a blob that may be a document; most documents are shorter."""
+
+
+def read(path: str, limit: int, *, follow: bool = True) -> bytes:
+    """Return up to `limit` bytes of a file. For a pipe, return nothing instead of waiting for a writer.
+
+    Paths are text and files are bare descriptors here: for small files `pathlib` costs more than reading them.
+    Without `follow`, a symbolic link is an error.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK
+    held = Held()
+    try:
+        open_into(held, path, flags if follow else flags | os.O_NOFOLLOW)
+        return os.read(held[0], limit)
+    finally:
+        close(held)
+
+
+class Files:
+    """The untrusted blob files of a store below `root`; `path` returns the path of a digest's file."""
+
+    def __init__(self, facts: Facts, root: str, path: Callable[[Digest], str]) -> None:
+        self.facts, self.root, self.path = facts, root, path
+        self.checked = facts.checked
+
+    def add(self, digest: Digest, entry: os.DirEntry[str]) -> None:
+        """Record the stored blob at a directory entry, or a notice why it is not a blob."""
+        try:
+            info = entry.stat(follow_symlinks=False)
+            linked = stat.S_ISLNK(info.st_mode)
+            if linked:
+                info = self._linked(digest, entry)
+        except OSError as error:
+            self.facts.unreadable(f"{digest} cannot be looked at", error, entry.path, digest)
+            if is_denied(error):
+                self.facts.unseen(entry.path)
+            return
+        if stat.S_ISLNK(info.st_mode):
+            return  # it leads out of the store
+        if not stat.S_ISREG(info.st_mode):
+            self.facts.notice("junk", f"{digest} is not a regular file", digest, entry.path)
+            return
+        self.facts.blob(digest, info.st_size, micros(info))
+        if self.facts.ledger:
+            self.facts.ledger.blob(digest, entry.path, info, linked=linked)
+
+    def _linked(self, digest: Digest, entry: os.DirEntry[str]) -> os.stat_result:
+        """Return the status of a symbolic link's target; of the link itself if it leaves the store."""
+        if not within(self.path(digest), self.root):
+            self.facts.not_followed(str(digest), entry.path, digest)
+            return entry.stat(follow_symlinks=False)
+        self.facts.notice("symlink", f"{digest} is a symbolic link: removing it frees no content", digest, entry.path)
+        return entry.stat()
+
+    def bring(self, digests: Iterable[Digest]) -> None:
+        """Prepare to read these blobs: a source that is far away fetches them at once. A directory needs nothing."""
+
+    def whole(self, digest: Digest) -> bytes | None:
+        """Return the content of a stored blob of at most `DOCUMENT_LIMIT` bytes, checked; else None, with a notice."""
+        facts = self.facts
+        if not facts.is_stored(digest):
+            return None
+        if facts.size[facts.ids[digest]] > DOCUMENT_LIMIT:
+            facts.notice("too-large", f"{digest} is larger than {DOCUMENT_LIMIT >> 20} MiB: not read", digest)
+            return None
+        try:
+            data = read(self.path(digest), facts.size[facts.ids[digest]] + 1)
+        except OSError as error:
+            facts.unreadable(f"{digest} cannot be read", error, self.path(digest), digest)
+            return None
+        self._check(digest, of(data, split(digest)[0]))
+        return data
+
+    def peek(self, digest: Digest) -> Document | None:
+        """Return the document in a blob that no descriptor names; None, without a notice, if it is not a document."""
+        if not 0 < self.facts.size[self.facts.ids[digest]] < DOCUMENT_LIMIT:
+            return None
+        try:
+            data = read(self.path(digest), PEEK)
+            if data[:1] not in b"{ \t\r\n":
+                return None
+            data = data if len(data) < PEEK else read(self.path(digest), DOCUMENT_LIMIT + 1)
+            document = read_document(data)
+        except (DocumentError, OSError):
+            return None
+        self._check(digest, of(data, split(digest)[0]))
+        return document
+
+    def verify(self, digests: Iterator[Digest]) -> None:
+        """Check the hashes of those blobs that were not read yet, in constant memory."""
+        for digest in digests:
+            if digest in self.checked:
+                continue
+            try:
+                with Path(self.path(digest)).open("rb") as file:
+                    label = split(digest)[0]
+                    self._check(digest, f"{label}:{hashlib.file_digest(file, label).hexdigest()}")
+            except OSError as error:
+                self.facts.unreadable(f"{digest} cannot be read", error, self.path(digest), digest)
+
+    def small(self) -> Iterator[Digest]:
+        """Yield the stored blobs that are always verified: those of at most `SMALL` bytes."""
+        return (d for d in self.stored() if self.facts.size[self.facts.ids[d]] <= SMALL)
+
+    def stored(self) -> Iterator[Digest]:
+        """Yield the stored blobs in sorted order."""
+        found = (key for key, node in self.facts.ids.items() if self.facts.stored[node] == "yes")
+        return iter(sorted(found))  # type: ignore[arg-type]
+
+    def _check(self, digest: Digest, found: str) -> None:
+        self.checked.add(digest)
+        if found != digest:
+            self.facts.notice("digest-mismatch", f"{digest} has content that does not match its digest", digest)

@@ -1,0 +1,1 @@
+"""Read bytes from where a store is kept: a directory, an archive."""
