@@ -9,15 +9,20 @@ from blobkit.questions.deletion import drops
 from blobkit.questions.impact import broken_tags
 from blobkit.render import choices, count, human_bytes, join_some
 from blobkit.scripts.blobkit import with_blobkit
+from blobkit.scripts.containerd import with_ctr
 from blobkit.scripts.oci import by_hand, with_umoci
 from blobkit.scripts.registry import with_api
 from blobkit.scripts.shell import comment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from blobkit.questions.deletion import Drop
     from blobkit.questions.preview import Preview
     from blobkit.snapshot.snapshot import Snapshot
+
+    Writer = Callable[[Preview, list[Drop]], list[str]]
+    """A function that returns the commands of one tool for a preview and what it drops."""
 
 __all__ = ["script"]
 
@@ -34,19 +39,42 @@ def script(preview: Preview, tool: str | None = None, *, heading: Sequence[str] 
     files one by one, or does not collect. Comments tell what each command frees.
     """
     tool = _fitting(preview.snapshot, tool)
-    wanted, found = drops(preview.deletion), preview.collection
-    lines = ["#!/bin/sh", *map(comment, [*heading, *_heading(preview)])]
-    if tool == "blobkit":
-        return "\n".join([*lines, *with_blobkit(preview.snapshot.address, wanted)]) + "\n"
-    if tool != "rm":
-        lines += map(comment, _otherwise(preview))
-    if tool == "rm" or found.by_hand:
-        lines += by_hand(preview, wanted)
-    elif tool == "umoci":
-        lines += with_umoci(preview, wanted, found.stops)
-    else:
-        lines += with_api(tool, wanted, found.command, found.stops if len(found.harmed) else "")
-    return "\n".join(lines) + "\n"
+    lines = [*heading, *_heading(preview)]
+    if tool not in _AS_PROMISED:
+        lines += _otherwise(preview)
+    written = _TOOLS[_by_hand_of(preview) or tool](preview, drops(preview.deletion))
+    return "\n".join(["#!/bin/sh", *map(comment, lines), *written]) + "\n"
+
+
+def _by_hand_of(preview: Preview) -> str:
+    """Return the tool that removes files one by one, where the collector would remove needed blobs; else ""."""
+    return preview.snapshot.store.by_hand if preview.collection.by_hand else ""
+
+
+def _umoci(preview: Preview, wanted: list[Drop]) -> list[str]:
+    return with_umoci(preview, wanted, preview.collection.stops)
+
+
+def _api(tool: str) -> Writer:
+    """Return the writer for a tool that deletes through a registry's API."""
+
+    def write(preview: Preview, wanted: list[Drop]) -> list[str]:
+        found = preview.collection
+        return with_api(tool, wanted, found.command, found.stops if len(found.harmed) else "")
+
+    return write
+
+
+_TOOLS: dict[str, Writer] = {
+    "blobkit": lambda preview, wanted: with_blobkit(preview.snapshot.address, wanted),
+    "rm": by_hand,
+    "umoci": _umoci,
+    **{tool: _api(tool) for tool in ("curl", "crane", "skopeo", "regctl")},
+    "ctr": lambda _, wanted: with_ctr(wanted),
+}
+"""The function that writes the commands of each tool; the names are those in the records of kinds."""
+_AS_PROMISED = frozenset({"blobkit", "rm"})
+"""Tools that free what the policy promises."""
 
 
 def _fitting(snapshot: Snapshot, tool: str | None) -> str:
