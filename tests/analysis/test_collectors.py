@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blobkit.analysis.collectors import removed_before_stop, would_abort
-from blobkit.snapshot.stores.oci import UMOCI
 from blobkit.snapshot.snapshot import build
+from blobkit.snapshot.stores.oci import UMOCI
 from layouts import nowhere
 
 if TYPE_CHECKING:
