@@ -6,6 +6,7 @@ paths are untrusted, so nothing reaches a terminal or a page without `printable`
 
 from __future__ import annotations
 
+import re
 import shlex
 import unicodedata
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ ALIKE = 0.6
 """The least similarity of a name that is suggested for another."""
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 HEX_SHOWN = 12
+_LONG_KEY = re.compile(r"(.*:(?=[0-9a-f]{64})|.*/(?=[0-9a-f]{40}))([0-9a-f]+)", re.DOTALL)
 
 
 def human_bytes(number: int) -> str:
@@ -67,10 +69,9 @@ def count(number: int, noun: str) -> str:
 
 
 def abbreviate(key: str) -> str:
-    """Return a digest with its first 12 hex digits only; any other key unchanged."""
-    head, colon, hexa = key.rpartition(":")
-    is_long = colon and len(hexa) >= 64 and all(c in "0123456789abcdef" for c in hexa)  # noqa: PLR2004 (sha256)
-    return f"{head}:{hexa[:HEX_SHOWN]}" if is_long else key
+    """Return a digest, or a key that ends in a long hash as `layer/<64 digits>`, with its first 12 hex digits only."""
+    found = _LONG_KEY.fullmatch(key)
+    return f"{found[1]}{found[2][:HEX_SHOWN]}" if found else key
 
 
 def in_shell(path: object) -> str:

@@ -74,14 +74,19 @@ def repositories(ctx: click.Context, _param: click.Parameter, incomplete: str) -
 
 
 def blobs(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Offer the tags of the store, or its digests if the start of one is typed."""
+    """Offer the tags of the store, or its digests and other keys if the start of one is typed."""
     read = _reader()
     with _in_time():
         snapshot = read(_address(ctx), progress=False)
-        is_digest = incomplete.partition(":")[0] in ALGORITHMS
-        known = snapshot.nodes["key"] if is_digest else snapshot.pins["name"]
-        return _starting((name for name in known.to_pylist() if name), incomplete)
+        known = [] if incomplete.partition(":")[0] in ALGORITHMS else snapshot.pins["name"].to_pylist()
+        found = _starting((name for name in known if name), incomplete)
+        return found or _starting(_keys(snapshot, incomplete), incomplete)
     return []
+
+
+def _keys(snapshot: Snapshot, incomplete: str) -> list[str]:
+    """Return the keys of blobs, if the start of one is typed."""
+    return snapshot.nodes["key"].to_pylist() if incomplete else []
 
 
 class _Bash(BashComplete):

@@ -67,12 +67,12 @@ KINDS = (
     "artifact",
     "blob",
     "snapshot",
-    "unknown",
     "image",
     "container",
     "volume",
     "cache",
     "file",
+    "unknown",
 )
 STORED = ("yes", "missing", "foreign", "inline", "virtual")
 

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from blobkit.snapshot.snapshot import Snapshot
 
-KINDS = ["index", "manifest", "config", "layer", "artifact", "blob", "snapshot", "unknown"]
+KINDS = [
+    *["index", "manifest", "config", "layer", "artifact", "blob", "snapshot"],
+    *["image", "container", "volume", "cache", "file", "unknown"],
+]
 STATUS = ["live", "garbage", "fresh", "unknown"]
 TIME = "datetime64[us, UTC]"
 NUMBERS = ("size", "refcount", "pins", "links_in", "links_out", "retained", "frees")

@@ -145,7 +145,14 @@ def test_every_kind_of_store_has_a_default_policy_of_known_kinds() -> None:
         "blobkit": "counts",
         "go-blobstore": "counts",
         "oci": "dependent",
+        "oci-archive": "dependent",
         "registry": "tags",
+        "containerd": "containerd",
+        "docker": "docker",
+        "containers-storage": "podman",
+        "huggingface": "revisions",
+        "ollama": "ollama",
+        "docker-archive": "tags",
     }
     for policy in (policy for kind in STORES.values() for policy in kind.policies):
         assert policy.pins <= set(PIN_KINDS)

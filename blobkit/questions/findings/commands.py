@@ -7,8 +7,8 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from blobkit.digest import is_digest
 from blobkit.questions.garbage import can_collect
+from blobkit.questions.inputs.keys import is_key
 from blobkit.render import abbreviate, in_shell
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _listed(shell: Shell, _: Finding) -> str:
 def _why(shell: Shell, finding: Finding) -> str:
     """Return the command that shows what needs the first blob."""
     keys = (shell.snapshot.key(int(node)) for node in finding.nodes[:1])
-    return next((shell.command("why", _short(shell.snapshot, key)) for key in keys if is_digest(key)), "")
+    return next((shell.command("why", _short(shell.snapshot, key)) for key in keys if is_key(shell.snapshot, key)), "")
 
 
 def _short(snapshot: Snapshot, digest: str) -> str:

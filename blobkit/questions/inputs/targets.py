@@ -17,9 +17,10 @@ from blobkit.analysis.reach import live
 from blobkit.analysis.referrers import Referrers
 from blobkit.digest import is_digest
 from blobkit.errors import AmbiguousTargetError, BlobNotFoundError, Hint, NotPinnedError, UnknownTargetError
+from blobkit.questions.inputs.keys import behind, by_prefix, is_key
 from blobkit.questions.inputs.many import PinName, flattened, in_turn, named_in_turn
 from blobkit.questions.inputs.patterns import is_pattern, rows_like
-from blobkit.questions.inputs.unknown import by_prefix, nearest, refuse, refuse_pattern
+from blobkit.questions.inputs.unknown import nearest, refuse, refuse_pattern
 from blobkit.render import abbreviate, count, join_some, printable
 from blobkit.snapshot.columns import combine
 from blobkit.snapshot.lookups import dropped_with_revisions, rows_of, twins
@@ -166,7 +167,7 @@ class _Resolver:
     def target(self, text: str, *, all_pins: bool) -> None:
         """Select the pins of one target."""
         rows = self._named(text)
-        if is_digest(text) and not (rows and self._is_name(text)):
+        if is_key(self.snapshot, text) and not (rows and self._is_name(text)):
             if rows:
                 self.dropped.notices.append(f"{text} was taken as the digest; write tag:{text} for the name")
             self._digest(text, all_pins=all_pins)
@@ -189,10 +190,9 @@ class _Resolver:
         """Return the node of one blob."""
         is_forced = text.startswith("digest:") and not self._named(text)
         text = text.removeprefix("digest:") if is_forced else text
-        if is_digest(text) and (is_forced or not (rows_named(self.snapshot, text) and self._is_name(text))):
+        if is_key(self.snapshot, text) and (is_forced or not (rows_named(self.snapshot, text) and self._is_name(text))):
             return self._found(text)
-        named = [] if is_forced else [self.snapshot.key(node) for node in unique(self.node[self._tagged(text)])]
-        named = [key for key in named if is_digest(key)]
+        named = [] if is_forced else self._keys(unique(self.node[self._tagged(text)]))
         if len(named) > 1:
             msg = f"{text} names {count(len(named), 'blob')}: give the digest of one: {join_some(named, 4)}"
             raise AmbiguousTargetError(msg)
@@ -202,12 +202,16 @@ class _Resolver:
             refuse(self.snapshot, text, found, one=True)
         return self.snapshot.find(found[0])
 
+    def _keys(self, nodes: NDArray[np.int32]) -> list[str]:
+        """Return the keys of the blobs that these nodes are or stand for."""
+        return [key for key in self.snapshot.keys(unique(behind(self.snapshot, nodes))) if is_key(self.snapshot, key)]
+
     def nodes(self, text: str) -> list[int]:
         """Return the nodes of a digest, a name or a pattern."""
         rows = self._tagged(text)
         if not rows and is_pattern(text):
             rows = rows_like(self.snapshot, text).tolist()
-        elif is_digest(text) and not self._is_name(text):
+        elif is_key(self.snapshot, text) and not self._is_name(text):
             rows = []
         return list(map(int, self.node[rows])) or [self.blob(text)]
 
@@ -228,7 +232,7 @@ class _Resolver:
     def _forced(self, what: str, text: str, *, all_pins: bool) -> None:
         rows = self._named(text) if what == "tag" else []
         found = by_prefix(self.snapshot, text) if what == "digest" else []
-        if is_digest(text) and what == "digest":
+        if is_key(self.snapshot, text) and what == "digest":
             self._digest(text, all_pins=all_pins)
         elif rows:
             self._by_name(text, rows, all_pins=all_pins)
@@ -329,12 +333,12 @@ def _not_pinned(snapshot: Snapshot, digest: str, node: int) -> NotPinnedError:
     found = Referrers.now(snapshot).names(node, NAMES_JUDGED)
     names = join_some([printable(abbreviate(name)) for name in found], 3)
     by_tags = f"simulate_deref(x, *why(x, {digest!r}).tags)"
-    call = f"why(x, {digest!r}).preview()" if any(map(_is_no_tag, found)) else by_tags
+    call = f"why(x, {digest!r}).preview()" if any(_is_no_tag(snapshot, name) for name in found) else by_tags
     msg = f"{abbreviate(digest)} has no pin of its own, only links hold it ({names} reach it)"
     hint = Hint(f"use {call}", f"blobkit why ADDRESS {digest} shows what holds it: drop that")
     return NotPinnedError(msg, hint=hint, digest=digest)
 
 
-def _is_no_tag(name: str) -> bool:
-    """Return whether this is an anonymous pin (a digest) or a revision (`repo@digest`)."""
-    return is_digest(name.rpartition("@")[2])
+def _is_no_tag(snapshot: Snapshot, name: str) -> bool:
+    """Return whether this is an anonymous pin (a key) or a revision (`repo@digest`)."""
+    return is_digest(name.rpartition("@")[2]) or is_key(snapshot, name)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
-from bisect import bisect_left
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
 from blobkit.digest import ALGORITHMS, is_digest, parse
 from blobkit.errors import AmbiguousTargetError, Hint, InvalidDigestError, UnknownTargetError
+from blobkit.questions.inputs.keys import PREFIX_HEX, START, by_prefix
 from blobkit.questions.inputs.patterns import is_pattern, rows_like
 from blobkit.render import abbreviate, count, join_some, printable, truncate
 from blobkit.snapshot.columns import combine
@@ -20,40 +20,23 @@ from blobkit.snapshot.pins import count_named
 if TYPE_CHECKING:
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["NAMES_COMPARED", "by_prefix", "is_repository", "nearest", "refuse", "refuse_pattern"]
+__all__ = ["NAMES_COMPARED", "is_repository", "nearest", "refuse", "refuse_pattern"]
 
-PREFIX_HEX = 6
 NAMES_COMPARED = 50_000
 NAMES_TOLD = 3
 _LONG = 1_000
 _DIGEST_LIKE = re.compile(rf"({'|'.join(ALGORITHMS)}):")
-_START = re.compile(rf"((?:{'|'.join(ALGORITHMS)}):)?([0-9a-f]+)")
-
-
-def by_prefix(snapshot: Snapshot, text: str, least: int = PREFIX_HEX) -> list[str]:
-    """Return a few digests that start with a text, which must have at least six hex digits."""
-    match = _START.fullmatch(text)
-    if match is None or len(match[2]) < least:
-        return []
-    labels = [match[1]] if match[1] else [f"{label}:" for label in ALGORITHMS]
-    found: list[str] = []
-    keys = snapshot.nodes["key"]
-    for label in labels:
-        at = bisect_left(keys, label + match[2], key=str)
-        while at < len(keys) and len(found) < 10 and str(keys[at]).startswith(label + match[2]):  # noqa: PLR2004
-            found += [str(keys[at])] * is_digest(str(keys[at]))
-            at += 1
-    return found
 
 
 def refuse(snapshot: Snapshot, text: str, found: list[str], *, one: bool = False) -> NoReturn:
     """Raise the error for a target that matches nothing; `one`: a single blob is needed, not a group."""
     if len(found) > 1:
-        msg = f"{text} is the start of {count(len(found), 'digest')}: {join_some(found, 4)}; give more of it"
+        noun = "digest" if all(map(is_digest, found)) else "key"
+        msg = f"{text} is the start of {count(len(found), noun)}: {join_some(found, 4)}; give more of it"
         raise AmbiguousTargetError(msg)
     if is_repository(snapshot, text):
         raise _of_repository(snapshot, text, one=one)
-    start, end = _START.fullmatch(text), count_named(snapshot)
+    start, end = START.fullmatch(text), count_named(snapshot)
     if _DIGEST_LIKE.match(text) and (start is None or len(start[2]) < PREFIX_HEX):
         if start is None:
             parse(text)
@@ -91,7 +74,7 @@ _AT_LEAST = f"give at least {PREFIX_HEX} digits"
 
 def _too_few(snapshot: Snapshot, text: str) -> str:
     """Return the message for a prefix that is too short, with the digests that start with it; "" if none does."""
-    start = _START.fullmatch(text)
+    start = START.fullmatch(text)
     found = by_prefix(snapshot, text, 1) if start and len(start[2]) < PREFIX_HEX else []
     if not found:
         return ""

@@ -17,6 +17,7 @@ from blobkit.digest import is_digest
 from blobkit.errors import NotPinnedError, PlanError
 from blobkit.questions.columns import keys, times
 from blobkit.questions.inputs.ages import parse_age
+from blobkit.questions.inputs.keys import is_key
 from blobkit.questions.inputs.targets import blob_of, flattened, resolve
 from blobkit.questions.planning.newest import UNRANKED, image_ranks
 from blobkit.render import printable
@@ -258,7 +259,7 @@ def _kept_by(names: Names, text: str) -> Places:
 
 def _rows_of(snapshot: Snapshot, text: str) -> list[int]:
     """Return the pins that a text names; none for a digest."""
-    if is_digest(text):
+    if is_key(snapshot, text):
         return []
     try:
         return list(resolve(snapshot, text).rows)
