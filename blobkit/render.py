@@ -64,7 +64,8 @@ def count(number: int, noun: str) -> str:
     >>> count(1, "entry"), count(2000, "entry"), count(2, "index")
     ('1 entry', '2,000 entries', '2 indexes')
     """
-    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + ("es" if noun.endswith("x") else "s")
+    plural = noun[:-1] + "ies" if noun.endswith("y") and noun != "key" else noun + "es" * noun.endswith("x")
+    plural += "s" * (plural == noun)
     return f"{number:,} {noun if number == 1 else plural}"
 
 

@@ -134,13 +134,15 @@ class Places:
         return order[start[place] : start[place + 1]]
 
     def _passed_over(self, place: int) -> list[int]:
-        """Return the places below one that are passed over, from top to bottom."""
+        """Return the places below one that are passed over, from top to bottom; one without children is not."""
         found: list[int] = []
         while True:
             below = self._children(found[-1] if found else place)
             below = below[self.rank[below] != RANKS.index(NAMELESS)]
             only = int(below[0]) if len(below) == 1 else -1
             if only < 0 or (self.rank[only] != RANKS.index("namespace") and only not in self.plain):
+                return found
+            if not len(self._children(only)):
                 return found
             found.append(only)
 

@@ -77,6 +77,14 @@ def test_parts_add_up_and_are_what_each_place_keeps(places: Places, parts: int, 
         assert [part.x for part in row] == sorted(part.x for part in row)
 
 
+def test_a_repository_without_names_is_not_passed_over() -> None:
+    """What it keeps would be in no row."""
+    up, rank = np.array([1, 2, 2], np.int32), np.array([1, 2, 4], np.int8)
+    places = Places(up, rank, np.array([0, 1], np.int32), np.array([5, 7]), str, str, frozenset({0}))
+    found = blocks(places, levels=6)
+    assert [sum(one.width for one in found if one.level == level) for level in range(3)] == [12, 12, 12]
+
+
 @settings(max_examples=40)
 @given(trees(), st.integers(0, 8))
 def test_pages_show_each_child_once(places: Places, skip: int) -> None:
