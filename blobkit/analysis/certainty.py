@@ -9,6 +9,7 @@ import numpy as np
 
 from blobkit.analysis.kernels import depths
 from blobkit.analysis.reach import closure, live, sources, unknown
+from blobkit.snapshot.estimates import certain_sizes
 from blobkit.snapshot.roles import BY_DIGEST
 from blobkit.snapshot.tables import STORED, codes, ids
 
@@ -49,11 +50,11 @@ def conservative_graph(snapshot: Snapshot) -> ReferenceGraph:
     """Return a conservative graph of the references that count: nodes freed in it are certainly freed.
 
     In it each unreadable document in use links to every live blob that does not contain it; with more than
-    OPAQUE_LOOKED_AT of these documents, to every live blob. The links go through added nodes without bytes. Cost:
-    none if all documents are readable; else a sort of the links for each unreadable one.
+    OPAQUE_LOOKED_AT of these documents, to every live blob. The links go through added nodes without bytes. Sizes that
+    are estimates are 0. Cost: none if all documents are readable; else a sort of the links for each unreadable one.
     """
-    graph = snapshot.graph
-    opaque = unknown(graph)
+    graph = certain_sizes(snapshot)
+    opaque = unknown(snapshot.graph)
     if not len(opaque):
         return graph
     blobs = np.flatnonzero(live(graph) & graph.blob).astype(np.int32)

@@ -15,6 +15,7 @@ from blobkit.present.sections import LINE_SHOWN, Section, frame_table
 from blobkit.questions.collecting import collected_nodes
 from blobkit.questions.inputs.targets import PinSelection, untagged
 from blobkit.render import abbreviate, count, human_bytes, join_some, truncate
+from blobkit.snapshot.estimates import estimated
 from blobkit.snapshot.pins import rows_of_names
 from blobkit.snapshot.sets import minus, unique
 from blobkit.snapshot.tables import numbers
@@ -27,7 +28,18 @@ if TYPE_CHECKING:
     from blobkit.questions.preview import Preview
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["as_promised", "details_of", "headline", "not_holding", "notes", "sections_of", "waits", "with_names"]
+__all__ = [
+    "as_promised",
+    "details_of",
+    "headline",
+    "hedge",
+    "inexact",
+    "not_holding",
+    "notes",
+    "sections_of",
+    "waits",
+    "with_names",
+]
 
 _LONG = re.compile(r"\b(sha\d{3}:[0-9a-f]{12})[0-9a-f]{52,}")
 NOTICES_SHOWN = 3
@@ -49,7 +61,8 @@ def headline(preview: Preview, who: str, *, rest: bool = True) -> str:
         return f"{who} frees nothing: {why}; {policy}{alone}"
     by = "the script, by hand," if preview.collection.by_hand else preview.collection.command or "the script"
     done = collected_nodes(preview)
-    does = f"{who}: {by} frees {_what(len(done), int(preview.snapshot.graph.size[done].sum()))}"
+    about = "about " if estimated(preview.snapshot)[done].any() else ""
+    does = f"{who}: {by} frees {about}{_what(len(done), int(preview.snapshot.graph.size[done].sum()))}"
     if len(minus(done, preview.nodes)):
         return f"{does}, not {promised} as policy {preview.snapshot.policy} says{alone}"
     return f"{does}, of {promised}{_rest(preview) if rest else ''}{alone}"
@@ -60,7 +73,7 @@ def as_promised(preview: Preview) -> bool:
     """Return whether the collector frees exactly what the policy promises, or no tool is known."""
     if not preview.snapshot.store.tools:
         return True
-    if not preview.exact or preview.collection.stops:
+    if not preview.is_read or preview.collection.stops:
         return False
     return np.array_equal(unique(collected_nodes(preview)), unique(preview.nodes))
 
@@ -75,10 +88,7 @@ def notes(preview: Preview) -> list[str]:
     if preview.also_untagged:
         lines.append(f"also untagged: {join_some(preview.also_untagged)}")
     lines += _advice(preview)
-    if not preview.exact:
-        lines.append(
-            f"not exact: the links of these cannot be read: {join_some([abbreviate(d) for d in preview.opaque], 3)}"
-        )
+    lines += [f"not exact: {why}" for why in inexact(preview)]
     lines += preview.notices[:NOTICES_SHOWN]
     if len(preview.notices) > NOTICES_SHOWN:
         lines.append(f"and {count(len(preview.notices) - NOTICES_SHOWN, 'more notice')}: see .notices")
@@ -126,7 +136,26 @@ def _what(blobs: int, size: int) -> str:
 
 def _promised(preview: Preview) -> str:
     what = _what(len(preview), preview.bytes)
-    return what if preview.exact else f"at most {what}, {human_bytes(preview.certain_bytes)} for sure"
+    return what if preview.exact else f"{hedge(preview)}{what}, {human_bytes(preview.certain_bytes)} for sure"
+
+
+def hedge(preview: Preview) -> str:
+    """Return the words before bytes that are not exact: an upper bound, or an estimate; "" if they are exact."""
+    if preview.exact:
+        return ""
+    return "about " if preview.is_read else "at most "
+
+
+def inexact(preview: Preview) -> list[str]:
+    """Return the reasons why the bytes are not exact."""
+    reasons = []
+    if not preview.is_read:
+        reasons.append(f"the links of these cannot be read: {join_some([abbreviate(d) for d in preview.opaque], 3)}")
+    if preview.estimated:
+        size = human_bytes(preview.bytes - preview.certain_bytes if preview.is_read else preview.bytes)
+        some = f"{count(len(preview.estimated), 'size')}, {size} together," if preview.is_read else "some sizes"
+        reasons.append(f"{some} are estimates, because this user may not look at the files")
+    return reasons
 
 
 def _names(names: Sequence[str], most: int = 2) -> str:
@@ -172,7 +201,7 @@ def _advice(preview: Preview) -> list[str]:
     """Return the tags that break, and the names that free more together with the targets than alone."""
     lines = [f"these tags could no longer be pulled: {join_some(preview.breaks)}"] if preview.breaks else []
     best = preview.also_drop.head(0 if preview.dropped.noun else ADVISED)
-    at_most = "" if preview.exact else "at most "
+    at_most = hedge(preview)
     more = [
         f"with {_names([tag])} {at_most}{human_bytes(size)} more ({human_bytes(alone)} if dropped alone)"
         for tag, size, alone in zip(best["tag"], best["bytes"], best["alone"], strict=True)

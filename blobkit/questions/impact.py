@@ -9,7 +9,7 @@ import pandas as pd
 
 from blobkit.analysis.kernels import depths, reverse
 from blobkit.analysis.owners import find_owners, owners_at_first, update_owners
-from blobkit.analysis.reach import take_ranges
+from blobkit.analysis.reach import closure, take_ranges
 from blobkit.analysis.tree import tree
 from blobkit.cache import memoized
 from blobkit.questions.columns import keys
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from blobkit.questions.inputs.targets import PinSelection
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["also_drop", "broken_tags", "other_names"]
+__all__ = ["also_drop", "broken_tags", "other_names", "staying"]
 
 NAMES_TOLD = 20
 
@@ -58,6 +58,18 @@ def other_names(snapshot: Snapshot, nodes: NDArray[np.int32], dropped: PinSelect
     names, rows = snapshot.pins["name"], rows_on_any(snapshot, nodes)
     rows = rows[(rows < count_named(snapshot)) & NAMES[codes(snapshot.pins["kind"])[rows]]]
     return tuple(sorted(set(names.take(rows).to_pylist()) - set(names.take(list(dropped.rows)).to_pylist())))
+
+
+def staying(
+    snapshot: Snapshot, dropped: PinSelection, gone: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the distance of every node from the dropped pins, and the blobs there that stay, biggest first."""
+    graph = snapshot.graph
+    distance = closure(graph, unique(ids(snapshot.pins["node"])[list(dropped.rows)]))
+    stays = (distance >= 0) & graph.blob
+    stays[gone] = False
+    nodes = np.flatnonzero(stays).astype(np.int32)
+    return distance, nodes[np.lexsort((nodes, -graph.size[nodes]))]
 
 
 def also_drop(snapshot: Snapshot, dropped: PinSelection) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.progress import staged
 from blobkit.protocols import as_snapshot, draw_answer, write_script
-from blobkit.questions.headline import as_promised, headline, waits
+from blobkit.questions.headline import as_promised, headline, inexact, waits
 from blobkit.questions.inputs.targets import PinSelection, flattened, resolve
 from blobkit.questions.planning.candidates import Rules, costs, rules
 from blobkit.questions.planning.covering import cover_of, infeasible
@@ -27,7 +27,7 @@ from blobkit.questions.planning.goals import garbage_bytes, needed_bytes
 from blobkit.questions.planning.verified import Verified, verified
 from blobkit.questions.preview import Preview, preview_of
 from blobkit.questions.untagged import MIN_AGE, Untagged, dropped_untagged, in_groups, only_groups, revisions_view
-from blobkit.render import abbreviate, count, human_bytes, join_some, truncate
+from blobkit.render import count, human_bytes, join_some, truncate
 from blobkit.snapshot.pins import pin_labels
 
 if TYPE_CHECKING:
@@ -129,9 +129,7 @@ class Plan(Answer):
     def notices(self) -> tuple[str, ...]:
         """The notices that a reader must know."""
         found = list(self.preview.notices) if self.tags else []
-        if not self.preview.exact:
-            what = join_some([abbreviate(digest) for digest in self.preview.opaque], 3)
-            found.insert(0, f"only certain bytes are counted: the links of these cannot be read: {what}")
+        found[:0] = [f"only certain bytes are counted: {why}" for why in inexact(self.preview)]
         if self.tags and self.preview.breaks:
             found.insert(0, f"these tags stay, but could no longer be pulled: {join_some(self.preview.breaks)}")
         return tuple(found)

@@ -10,7 +10,7 @@ import numpy as np
 
 from blobkit.analysis.certainty import certainly_freed
 from blobkit.analysis.collectors import would_abort
-from blobkit.analysis.reach import closure, unknown
+from blobkit.analysis.reach import unknown
 from blobkit.analysis.referrers import Referrers
 from blobkit.analysis.removal import drop_pins
 from blobkit.analysis.repositories import repositories
@@ -23,12 +23,12 @@ from blobkit.questions.collecting import Collected, Collection, collected, colle
 from blobkit.questions.columns import keys, levels_frame, objects
 from blobkit.questions.deletion import Deletion
 from blobkit.questions.headline import details_of, headline, not_holding, notes, sections_of
-from blobkit.questions.impact import also_drop, broken_tags, other_names
+from blobkit.questions.impact import also_drop, broken_tags, other_names, staying
 from blobkit.questions.inputs.targets import resolve
 from blobkit.questions.untagged import MIN_AGE, Untagged, dropped_untagged, only_groups, revisions_view
 from blobkit.render import abbreviate, count, join_some, truncate
+from blobkit.snapshot.estimates import certain_sizes, estimated
 from blobkit.snapshot.sets import minus, unique
-from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,20 +59,8 @@ class Preview(Answer):
     ['manifest', 'manifest', 'config', 'layer', 'layer', 'config', 'layer']
     """
 
-    _internal = frozenset(
-        (
-            "collection",
-            "deletion",
-            "dropped",
-            "dropping",
-            "is_kept",
-            "lines",
-            "nodes",
-            "removal",
-            "stays",
-            "sure",
-            "why_kept",
-        )
+    _internal = frozenset(("collection", "deletion", "dropped", "dropping", "is_kept", "is_read", "lines")) | frozenset(
+        ("nodes", "removal", "stays", "sure", "why_kept")
     )
 
     snapshot: Snapshot
@@ -89,7 +77,7 @@ class Preview(Answer):
 
     @cached_property
     def bytes(self) -> int:
-        """Bytes that would be freed; an upper bound if not `exact`."""
+        """Bytes that would be freed; if not `exact`, an upper bound, or with sizes that are `estimated`."""
         return int(self.snapshot.graph.size[self.nodes].sum())
 
     @cached_property
@@ -101,7 +89,12 @@ class Preview(Answer):
 
     @property
     def exact(self) -> bool:
-        """Whether `bytes` is exact: no unreadable manifest or index remains reachable."""
+        """Whether `bytes` is exact: no unreadable manifest or index remains reachable, and no size is an estimate."""
+        return self.is_read and len(self._guessed) == 0
+
+    @property
+    def is_read(self) -> bool:
+        """Whether no unreadable manifest or index remains reachable."""
         return len(self._unknown) == 0
 
     @property
@@ -109,10 +102,15 @@ class Preview(Answer):
         """The unreadable manifests and indexes that remain reachable."""
         return tuple(keys(self.snapshot, self._unknown).tolist())
 
+    @property
+    def estimated(self) -> tuple[str, ...]:
+        """The freed nodes whose size is an estimate, because this user may not look at their files."""
+        return tuple(keys(self.snapshot, self._guessed).tolist())
+
     @cached_property
     def certain_bytes(self) -> int:
-        """Bytes that are certainly freed, whatever the unreadable documents link to."""
-        return int(self.snapshot.graph.size[self.sure].sum())
+        """Bytes that are certainly freed, whatever the unreadable documents link to; estimates count as 0."""
+        return int(certain_sizes(self.snapshot).size[self.sure].sum())
 
     @cached_property
     def freed(self) -> pd.DataFrame:
@@ -219,12 +217,7 @@ class Preview(Answer):
     @cached_property
     def _stays(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """The distance of every node from the targets, and the blobs that stay, biggest first."""
-        graph = self.snapshot.graph
-        distance = closure(graph, unique(ids(self.snapshot.pins["node"])[list(self.dropped.rows)]))
-        stays = (distance >= 0) & graph.blob
-        stays[self.removal.nodes] = False
-        nodes = np.flatnonzero(stays).astype(np.int32)
-        return distance, nodes[np.lexsort((nodes, -graph.size[nodes]))]
+        return staying(self.snapshot, self.dropped, self.removal.nodes)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -239,11 +232,15 @@ class Preview(Answer):
     @cached_property
     def sure(self) -> NDArray[np.int32]:
         """The nodes of the blobs that are certainly freed."""
-        return self.nodes if self.exact else certainly_freed(self.snapshot, self.nodes, self._unknown)
+        return self.nodes if self.is_read else certainly_freed(self.snapshot, self.nodes, self._unknown)
 
     @cached_property
     def _level(self) -> NDArray[np.int32]:
         return self.removal.level[self.snapshot.graph.blob[self.removal.nodes]]
+
+    @cached_property
+    def _guessed(self) -> NDArray[np.int32]:
+        return self.nodes[estimated(self.snapshot)[self.nodes]]
 
     @cached_property
     def _unknown(self) -> NDArray[np.int32]:
@@ -276,6 +273,7 @@ class Preview(Answer):
             "exact": self.exact,
             "certain_bytes": self.certain_bytes,
             "opaque": list(self.opaque),
+            "estimated": list(self.estimated),
             "notices": list(self.notices),
         }
 

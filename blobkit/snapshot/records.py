@@ -104,6 +104,7 @@ class Kind:
     relative paths with blanks between that must all exist (`*` stands for a part of a name, a last `/` asks for a
     directory). `is_file`: it is one file, an archive. `aliases`: more names for it in addresses. `places`: where its
     tool keeps it by default, with `$VARIABLE` for a part that the environment gives and `~` for the home directory.
+    `unshare`: the command that lets users look at files of theirs that have another owner's number, "" for none.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Kind:
     is_file: bool = False
     aliases: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
+    unshare: str = ""
     tools: tuple[str, ...] = ()
     collected_by: Mapping[str, str] = field(default_factory=dict)
     key_form: str = ""

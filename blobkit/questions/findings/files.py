@@ -31,7 +31,18 @@ if TYPE_CHECKING:
     Notices = Mapping[str, list[Row]]
     """The notices by code."""
 
-__all__ = ["described", "leftovers", "orphans", "outside", "shared", "split", "unreadable", "unseen", "unseen_places"]
+__all__ = [
+    "described",
+    "estimates",
+    "leftovers",
+    "orphans",
+    "outside",
+    "shared",
+    "split",
+    "unreadable",
+    "unseen",
+    "unseen_places",
+]
 
 DENIED = frozenset({"unreadable", "damaged", "damaged-revision", "damaged-tag"})
 """Notices that may come from missing permission: then no damage is certain."""
@@ -68,6 +79,12 @@ def unreadable(snapshot: Snapshot, rows: list[Row]) -> Finding:
     barred = [denial for _, _, message, _ in rows if (denial := denied_in(message))]
     names = dict.fromkeys(f"{_below(snapshot, one.path)} (of {one.owner}, mode {one.mode})" for one in barred)
     return finding("unreadable", snapshot, _nodes(rows), names, _permitted(snapshot, barred) if barred else "")
+
+
+def estimates(snapshot: Snapshot, rows: list[Row], _: timedelta) -> Iterator[Finding]:
+    """Yield the nodes whose size is an estimate, with advice to look at their files."""
+    barred = [denial for _, _, message, _ in rows if (denial := denied_in(message))]
+    yield finding("estimated", snapshot, _nodes(rows), more=_permitted(snapshot, barred) if barred else "")
 
 
 def outside(snapshot: Snapshot, rows: list[Row]) -> Finding:
@@ -168,6 +185,8 @@ def _permitted(snapshot: Snapshot, barred: list[Denial]) -> str:
     mine = [one.path for one in barred if one.owner == one.user]
     if mine:
         return f"you own {join_some(list(dict.fromkeys(mine)), 3)}: chmod -R u+rX {shlex.quote(mine[0])}"
+    if snapshot.store.unshare and any(owner.startswith("#") for owner in owners):
+        return f"type: {snapshot.store.unshare} {command}"
     if len(owners) == 1 and owners[0] not in ("root", "another user"):
         return f"type: sudo -u {shlex.quote(owners[0])} {command}"
     return f"type: sudo {command}"

@@ -34,6 +34,10 @@ FINDINGS = {
     "damaged": ("error", "cannot be read, or do not match their digest or size: copy them here again"),
     "opaque": ("error", "their links cannot be read: restore them first; until then nothing is certain to be garbage"),
     "mismatched-counts": ("error", "fewer references are counted than exist: these blobs may be deleted while in use"),
+    "estimated": (
+        "warning",
+        "their sizes are estimates from the store's own records, because this user may not look at their files",
+    ),
     "leaked": ("warning", "cannot be freed: still counted by garbage or by a cycle"),
     "passed-over": ("warning", "repositories that the collector does not see: it deletes blobs that only these need"),
     "would-abort": ("warning", "the collector would stop before it has removed all garbage"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.questions.findings.files import leftovers, orphans, outside, shared, split, unreadable, unseen
+from blobkit.questions.findings.files import estimates, leftovers, orphans, outside, shared, split, unreadable, unseen
 from blobkit.questions.findings.finding import FINDINGS, Finding, finding
 from blobkit.snapshot.kinds import STORES
 from blobkit.snapshot.notices import recompressed_in, upload_in
@@ -135,6 +135,7 @@ def _twins(snapshot: Snapshot, rows: Notices, _min_age: timedelta) -> Iterator[F
 
 SPECIAL: Mapping[str, Callable[[Snapshot, Notices, timedelta], Iterator[Finding]]] = {
     "damaged": _damaged,
+    "estimated": estimates,
     "junk": _junk,
     "layer-unlinked": _unlinked,
     "leftover": leftovers,

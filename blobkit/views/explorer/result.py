@@ -144,7 +144,8 @@ def _effects(preview: Preview, ticked: int) -> list[tuple[str, str]]:
         names = join_some([truncate(name, NAME_SHOWN) for name in preview.breaks[: BROKEN + 1]], BROKEN)
         lines.append(("warn", f"{count(len(preview.breaks), 'other tag')} would no longer pull: {names}"))
     if not preview.exact:
-        lines.append(("warn", f"for sure {human_bytes(preview.certain_bytes)}: a manifest in use cannot be read"))
+        why = "some sizes are estimates" if preview.is_read else "a manifest in use cannot be read"
+        lines.append(("warn", f"for sure {human_bytes(preview.certain_bytes)}: {why}"))
     if ticked <= AT_ONCE and not as_promised(preview):
         lines += [("", truncate(line, LINE_SHOWN)) for line in waits(preview)[:2]]
     return lines

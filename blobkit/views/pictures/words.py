@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from blobkit.questions.headline import as_promised
+from blobkit.questions.headline import as_promised, hedge
 from blobkit.questions.preview import Preview
 from blobkit.render import abbreviate, human_bytes, join_some
 
@@ -36,6 +36,6 @@ def dropping(preview: Preview, whole: int, blobs: int = 0) -> str:
     if not as_promised(preview):
         return preview.title()
     names = join_some([abbreviate(target) for target in preview.targets], NAMES)
-    most = "" if preview.exact else "at most "
+    most = hedge(preview)
     number = f", {len(preview):,} of {blobs:,} blobs" if blobs else ""
     return f"Dropping {names} frees {most}{human_bytes(preview.bytes)} of {human_bytes(whole)}{number}"
