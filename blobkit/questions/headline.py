@@ -15,7 +15,7 @@ from blobkit.present.sections import LINE_SHOWN, Section, frame_table
 from blobkit.questions.collecting import collected_nodes
 from blobkit.questions.inputs.targets import PinSelection, untagged
 from blobkit.render import abbreviate, count, human_bytes, join_some, truncate
-from blobkit.snapshot.pins import rows_of_names
+from blobkit.snapshot.pins import pin_labels, rows_of_names
 from blobkit.snapshot.sets import minus, unique
 from blobkit.snapshot.tables import numbers
 
@@ -24,10 +24,21 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from blobkit.questions.deletion import Deletion
     from blobkit.questions.preview import Preview
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["as_promised", "details_of", "headline", "not_holding", "notes", "sections_of", "waits", "with_names"]
+__all__ = [
+    "as_promised",
+    "details_of",
+    "headline",
+    "left_in_use",
+    "not_holding",
+    "notes",
+    "sections_of",
+    "waits",
+    "with_names",
+]
 
 _LONG = re.compile(r"\b(sha\d{3}:[0-9a-f]{12})[0-9a-f]{52,}")
 NOTICES_SHOWN = 3
@@ -134,9 +145,28 @@ def _names(names: Sequence[str], most: int = 2) -> str:
 
 
 def _alone(preview: Preview) -> str:
-    """Return the end of a sentence: the tool cannot delete these names alone."""
+    """Return the end of a sentence: the tool cannot delete these names alone, or leaves these."""
     names, limit = preview.deletion.alone, preview.snapshot.store.dropping.alone
-    return f"; {limit.replace('{}', _names(names))}" if names and limit else ""
+    if names and limit:
+        return f"; {limit.replace('{}', _names(names))}"
+    left = [name for names in _left_in_use(preview.snapshot, preview.deletion).values() for name in names]
+    return f"; {_names(left)} {'stays' if len(left) == 1 else 'stay'}" if left else ""
+
+
+def _left_in_use(snapshot: Snapshot, deletion: Deletion) -> dict[str, list[str]]:
+    """Return the names that the tool leaves because something runs or uses them, by reason."""
+    limits = snapshot.store.dropping
+    found: dict[str, list[str]] = {}
+    if limits.in_use or limits.running:
+        left = np.flatnonzero(deletion.is_busy)
+        for name, why in zip(pin_labels(snapshot, deletion.rows[left]), deletion.reason[left].tolist(), strict=True):
+            found.setdefault(why, []).append(name)
+    return found
+
+
+def left_in_use(snapshot: Snapshot, deletion: Deletion) -> list[str]:
+    """Return notices about names that the tool leaves because something runs or uses them."""
+    return [f"{_names(names)}: {why}" for why, names in _left_in_use(snapshot, deletion).items()]
 
 
 def _rest(preview: Preview) -> str:
