@@ -13,8 +13,9 @@ import numpy as np
 
 from blobkit.analysis.removal import drop_pins, freed
 from blobkit.analysis.repositories import levels, members, nodes_of, repositories, spread
+from blobkit.questions.in_use import left_in_use
 from blobkit.snapshot.pins import count_named, first_of_name, pin_labels, rows_of_names
-from blobkit.snapshot.roles import IS_ALIAS, IS_REVISION, NAMES
+from blobkit.snapshot.roles import IS_ALIAS, IS_REVISION, NAMES, RUNS
 from blobkit.snapshot.sets import among, minus, unique
 from blobkit.snapshot.tables import codes, match_rows, numbers
 
@@ -98,7 +99,33 @@ class Deletion:
             found[has_name & ~taken] = limits.refused
         if limits.nameless:
             found[~has_name] = limits.nameless
+        if limits.running:
+            found[self._runs] = limits.running
+        for at in np.flatnonzero(np.isin(self.rows, list(self.in_use))).tolist():
+            found[at] = limits.in_use.replace("{}", self.in_use[int(self.rows[at])])
         return found
+
+    @cached_property
+    def in_use(self) -> dict[int, str]:
+        """The dropped pins that stay because a container uses their image, with the names of these containers."""
+        limits, stays = self.snapshot.store.dropping, self._runs
+        if not limits.in_use:
+            return {}
+        if not limits.running:
+            stays = np.zeros_like(stays)
+        return left_in_use(self.snapshot, self.rows[~stays], self.number[~stays])
+
+    @property
+    def is_busy(self) -> Bools:
+        """Whether each row stays because something runs, or is used by a container."""
+        busy: Bools = np.isin(self.rows, list(self.in_use))
+        return busy | self._runs if self.snapshot.store.dropping.running else busy
+
+    @property
+    def _runs(self) -> Bools:
+        """Whether each row is on a container that runs."""
+        runs: Bools = RUNS[codes(self.snapshot.pins["kind"])[self.rows]]
+        return runs
 
     def _is_partly(self) -> Bools:
         """Return for each row whether another pin with the same name for the tool stays."""

@@ -16,7 +16,7 @@ from blobkit.questions.collecting import collected_nodes
 from blobkit.questions.inputs.targets import PinSelection, untagged
 from blobkit.render import abbreviate, count, human_bytes, join_some, truncate
 from blobkit.snapshot.estimates import estimated
-from blobkit.snapshot.pins import rows_of_names
+from blobkit.snapshot.pins import pin_labels, rows_of_names
 from blobkit.snapshot.sets import minus, unique
 from blobkit.snapshot.tables import numbers
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from blobkit.questions.deletion import Deletion
     from blobkit.questions.preview import Preview
     from blobkit.snapshot.snapshot import Snapshot
 
@@ -34,6 +35,7 @@ __all__ = [
     "headline",
     "hedge",
     "inexact",
+    "left_in_use",
     "not_holding",
     "notes",
     "sections_of",
@@ -163,9 +165,28 @@ def _names(names: Sequence[str], most: int = 2) -> str:
 
 
 def _alone(preview: Preview) -> str:
-    """Return the end of a sentence: the tool cannot delete these names alone."""
+    """Return the end of a sentence: the tool cannot delete these names alone, or leaves these."""
     names, limit = preview.deletion.alone, preview.snapshot.store.dropping.alone
-    return f"; {limit.replace('{}', _names(names))}" if names and limit else ""
+    if names and limit:
+        return f"; {limit.replace('{}', _names(names))}"
+    left = [name for names in _left_in_use(preview.snapshot, preview.deletion).values() for name in names]
+    return f"; {_names(left)} {'stays' if len(left) == 1 else 'stay'}" if left else ""
+
+
+def _left_in_use(snapshot: Snapshot, deletion: Deletion) -> dict[str, list[str]]:
+    """Return the names that the tool leaves because something runs or uses them, by reason."""
+    limits = snapshot.store.dropping
+    found: dict[str, list[str]] = {}
+    if limits.in_use or limits.running:
+        left = np.flatnonzero(deletion.is_busy)
+        for name, why in zip(pin_labels(snapshot, deletion.rows[left]), deletion.reason[left].tolist(), strict=True):
+            found.setdefault(why, []).append(name)
+    return found
+
+
+def left_in_use(snapshot: Snapshot, deletion: Deletion) -> list[str]:
+    """Return notices about names that the tool leaves because something runs or uses them."""
+    return [f"{_names(names)}: {why}" for why, names in _left_in_use(snapshot, deletion).items()]
 
 
 def _rest(preview: Preview) -> str:

@@ -22,12 +22,13 @@ from blobkit.protocols import as_snapshot, draw_answer, write_script
 from blobkit.questions.collecting import Collected, Collection, collected, collection_of, waiting
 from blobkit.questions.columns import keys, levels_frame, objects
 from blobkit.questions.deletion import Deletion
-from blobkit.questions.headline import details_of, headline, not_holding, notes, sections_of
+from blobkit.questions.headline import details_of, headline, left_in_use, not_holding, notes, sections_of
 from blobkit.questions.impact import also_drop, broken_tags, other_names, staying
 from blobkit.questions.inputs.targets import resolve
 from blobkit.questions.untagged import MIN_AGE, Untagged, dropped_untagged, only_groups, revisions_view
 from blobkit.render import abbreviate, count, join_some, truncate
 from blobkit.snapshot.estimates import certain_sizes, estimated
+from blobkit.snapshot.pins import pin_labels
 from blobkit.snapshot.sets import minus, unique
 
 if TYPE_CHECKING:
@@ -334,13 +335,20 @@ def preview_of(snapshot: Snapshot, dropped: PinSelection) -> Preview:
     number = np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows))
     holds = snapshot.holding[rows] & (number > 0)
     gone = drop_pins(snapshot, rows, number)
+    deletion = Deletion(snapshot, rows, number)
+    stay = pin_labels(snapshot, rows[deletion.is_busy])
     whole = [f"{group}/*" for group in dropped.groups]
     names = tuple(dict.fromkeys((*dropped.names, *whole))) if whole else dropped.names
     return Preview(
         snapshot=snapshot,
         targets=names,
-        also_untagged=tuple(sorted(dropped.also_untagged.difference(names))),
-        notices=(*dropped.notices, *not_holding(snapshot, holds), *would_abort(snapshot, gone.nodes)),
+        also_untagged=tuple(sorted(dropped.also_untagged.difference(names, stay))),
+        notices=(
+            *dropped.notices,
+            *not_holding(snapshot, holds),
+            *left_in_use(snapshot, deletion),
+            *would_abort(snapshot, gone.nodes),
+        ),
         dropped=dropped,
         removal=gone,
     )

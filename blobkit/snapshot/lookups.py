@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from blobkit.cache import memoized
 from blobkit.snapshot.columns import arrow, combine
 from blobkit.snapshot.pins import count_named, first_of_name, name_starts, revisions
-from blobkit.snapshot.roles import GOES_ALONG, IS_ALIAS, IS_TWIN, NAMES
+from blobkit.snapshot.roles import FOLLOWS, GOES_ALONG, IS_ALIAS, IS_TWIN, NAMES
 from blobkit.snapshot.sets import ranges, unique
 from blobkit.snapshot.tables import codes, ids, match_rows
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Rows",
+    "dropped_with_last_tag",
     "dropped_with_revisions",
     "is_unambiguous",
     "matching_names",
@@ -133,6 +134,26 @@ def dropped_with_revisions(snapshot: Snapshot, rows: Ints) -> Ints:
     nodes: Ints = np.concatenate((node, blob)).astype(np.int64)
     found, _ = _dropped_with(snapshot).of(_pack(nodes, group[np.concatenate((rows, rows[whose]))]))
     return unique(found)
+
+
+def dropped_with_last_tag(snapshot: Snapshot, rows: Ints) -> Ints:
+    """Return the pins that docker drops when these are dropped: digests of a group whose last tag on a node goes."""
+    followers, tags = _followers(snapshot)
+    if not len(followers.row):
+        return followers.row
+    place, gone = _pack(ids(snapshot.pins["node"]), _groups(snapshot)), np.zeros(snapshot.pins.num_rows, np.bool_)
+    gone[rows] = True
+    left, lost = tags[~gone[tags]], tags[gone[tags]]
+    return followers.of(unique(place[lost][~np.isin(place[lost], place[left])]))[0]
+
+
+@memoized
+def _followers(snapshot: Snapshot) -> tuple[Rows, Ints]:
+    """Return the pins that follow tags, by node and group, and the rows of the tags that may be followed."""
+    kind, place = codes(snapshot.pins["kind"]), _pack(ids(snapshot.pins["node"]), _groups(snapshot))
+    rows = np.flatnonzero(FOLLOWS[kind])
+    tags = np.flatnonzero(NAMES[kind] & ~FOLLOWS[kind] & np.isin(place, place[rows])) if len(rows) else rows
+    return Rows.by(place[rows], rows), tags
 
 
 def rows_on_any(snapshot: Snapshot, nodes: NDArray[np.integer]) -> Ints:

@@ -14,7 +14,7 @@ class LinkKind:
     `contains`: a pull of the source needs the target. `needs`: the source is damaged if the target is absent.
     `by_digest`: the source contains the digest of the target, so the target cannot link back. `opens`: a collector that
     counts this link reads the target and follows its links. `stands_for`: the source is a virtual node for the target.
-    `refers`: the source describes the target, as a signature does.
+    `refers`: the source describes the target, as a signature does. `uses`: the source runs from the target.
     """
 
     name: str
@@ -24,6 +24,7 @@ class LinkKind:
     opens: bool = True
     stands_for: bool = False
     refers: bool = False
+    uses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class PinKind:
     manifest by its digest removes it. `goes_along`: it is dropped with a revision of its repository. `is_alias`: it is
     another name for the pins in the key of its virtual node `name@digest`, and holds nothing. `is_twin`: it and the
     pin of the same name on the blob of its virtual node are the same pin. `is_alone`: the links of its node do not
-    count, and the pin cannot be dropped.
+    count, and the pin cannot be dropped. `follows`: it is dropped with the last tag of its group on its node.
+    `runs`: it is on something that runs.
     """
 
     name: str
@@ -44,6 +46,8 @@ class PinKind:
     is_alias: bool = False
     is_twin: bool = False
     is_alone: bool = False
+    follows: bool = False
+    runs: bool = False
 
 
 LINKS = (
@@ -63,7 +67,7 @@ LINKS = (
     LinkKind("parent-layer", contains=True, needs=True),
     LinkKind("top", contains=True, needs=True),
     LinkKind("parent-image"),
-    LinkKind("uses", needs=True),
+    LinkKind("uses", needs=True, uses=True),
     LinkKind("file", contains=True, needs=True),
     LinkKind("shared", contains=True, needs=True),
     LinkKind("repo"),
@@ -102,8 +106,10 @@ PINS = (
     PinKind("unnamed"),
     PinKind("volume"),
     PinKind("cache"),
-    PinKind("digest", names=True),
+    PinKind("digest", names=True, follows=True),
     PinKind("ref", names=True, goes_along=True),
+    PinKind("tagged-digest", follows=True),
+    PinKind("running", runs=True),
 )
 """Every kind of pin. pin is anonymous. entry, referrer-entry and later-entry are entries of an index.json: the second
 without a name, for a referrer whose subject is stored, the last with a name that an earlier entry gives to another
@@ -115,7 +121,8 @@ holds nothing, and is on the virtual node `name@digest`.
 
 image is an image of a containerd namespace; gc.root and lease are what else holds content there. unnamed is an image
 without a name, container and volume are what an engine runs and keeps, cache is a record of BuildKit, digest a name
-`repository@digest`. ref is a branch or tag that names a revision of a repository in a cache."""
+`repository@digest` of a repository without a tag on that image, tagged-digest one with such a tag, and running a
+container that runs. ref is a branch or tag that names a revision of a repository in a cache."""
 
 LINK_KINDS = tuple(kind.name for kind in LINKS)
 PIN_KINDS = tuple(kind.name for kind in PINS)

@@ -9,6 +9,7 @@ from blobkit.snapshot.references import LINKS, PINS
 __all__ = [
     "BY_DIGEST",
     "CONTAINS",
+    "FOLLOWS",
     "GOES_ALONG",
     "IS_ALIAS",
     "IS_ALONE",
@@ -18,7 +19,9 @@ __all__ = [
     "NEEDS",
     "OPENS",
     "REFERS",
+    "RUNS",
     "STANDS_FOR",
+    "USES",
 ]
 
 CONTAINS = np.array([kind.contains for kind in LINKS])
@@ -27,6 +30,7 @@ BY_DIGEST = np.array([kind.by_digest for kind in LINKS])
 OPENS = np.array([kind.opens for kind in LINKS])
 REFERS = np.array([kind.refers for kind in LINKS])
 STANDS_FOR = np.array([kind.stands_for for kind in LINKS])
+USES = np.array([kind.uses for kind in LINKS])
 
 NAMES = np.array([kind.names for kind in PINS])
 IS_REVISION = np.array([kind.is_revision for kind in PINS])
@@ -34,3 +38,5 @@ GOES_ALONG = np.array([kind.goes_along for kind in PINS])
 IS_ALIAS = np.array([kind.is_alias for kind in PINS])
 IS_TWIN = np.array([kind.is_twin for kind in PINS])
 IS_ALONE = np.array([kind.is_alone for kind in PINS])
+RUNS = np.array([kind.runs for kind in PINS])
+FOLLOWS = np.array([kind.follows for kind in PINS])
