@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 __all__ = [
-    "closure_sizes",
     "depths",
     "dominators",
     "dominators_cyclic",
@@ -285,27 +284,3 @@ def totals(idom: Ids, order: Ids, size: Ints) -> Ints:
     for k in range(len(order) - 1, -1, -1):
         total[idom[order[k]]] += total[order[k]]
     return total
-
-
-@steep
-def closure_sizes(first: Ints, targets: Ids, size: Ints, roots: Ids) -> Ints:
-    """Return the bytes that each root reaches, itself included. Cost: the sum of all closures and their links."""
-    n = len(first) - 1
-    stamp = np.full(n, -1, np.int32)
-    stack = np.empty(n, np.int32)
-    result = np.zeros(len(roots), np.int64)
-    for i in range(len(roots)):
-        stack[0] = roots[i]
-        stamp[roots[i]] = i
-        height = 1
-        while height:
-            height -= 1
-            node = stack[height]
-            result[i] += size[node]
-            for at in range(first[node], first[node + 1]):
-                child = targets[at]
-                if stamp[child] != i:
-                    stamp[child] = i
-                    stack[height] = child
-                    height += 1
-    return result

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from blobkit.analysis import kernels
+from blobkit.analysis import group_kernels, kernels
 from blobkit.analysis.referrer_kernels import links_to
 from blobkit.cache import memoized
 from blobkit.snapshot.sets import ranges
@@ -108,7 +108,8 @@ def closure_up(graph: ReferenceGraph, node: int) -> NDArray[np.int32]:
 def closure_sizes(graph: ReferenceGraph, nodes: NDArray[np.int32]) -> NDArray[np.int64]:
     """Return the bytes of the closure of each of `nodes`, which may repeat. Cost: the closures of different ones."""
     different, back = np.unique(nodes, return_inverse=True)
-    return kernels.closure_sizes(graph.indptr, graph.indices, graph.size, different)[back]
+    alone, most = np.arange(len(different) + 1), np.iinfo(np.int64).max
+    return group_kernels.summed(graph.indptr, graph.indices, alone, different, graph.size, most)[0][back]
 
 
 def _roots(pins: NDArray[np.int64]) -> NDArray[np.int32]:
