@@ -26,7 +26,6 @@ __all__ = [
     "depth",
     "incoming",
     "links_from",
-    "links_from_live",
     "live",
     "live_without",
     "sources",
@@ -44,7 +43,7 @@ def depth(graph: ReferenceGraph) -> NDArray[np.int32]:
 @memoized
 def live(graph: ReferenceGraph) -> NDArray[np.bool_]:
     """Return which nodes the roots reach."""
-    return depth(graph) >= 0
+    return live_without(graph, graph.pins)
 
 
 @memoized
@@ -78,14 +77,6 @@ def sources(graph: ReferenceGraph) -> NDArray[np.int32]:
 def links_from(graph: ReferenceGraph, inside: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Return how many links each node has from nodes inside a set. Cost: nodes + links."""
     return links_to(graph.indptr, graph.indices, inside)
-
-
-@memoized
-def links_from_live(graph: ReferenceGraph) -> NDArray[np.int32]:
-    """Return how many links each node has from nodes that the roots reach."""
-    found = links_from(graph, live(graph))
-    found.flags.writeable = False
-    return found
 
 
 def closure(graph: ReferenceGraph, nodes: NDArray[np.int32]) -> NDArray[np.int32]:
