@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.analysis import kernels
-from blobkit.analysis.reach import closure, incoming, links_from, links_from_live, live, sources
+from blobkit.analysis.reach import closure, incoming, links_from, live, sources
 from blobkit.cache import memoized
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ def dominators(graph: ReferenceGraph) -> Dominators:
     reached = live(graph)
     inside = np.ones_like(reached) if graph.counting else reached
     root = (graph.pins > 0) | (inside & ~reached)
-    degree = links_from(graph, inside) if graph.counting else links_from_live(graph).copy()
-    idom, order = kernels.dominators(graph.indptr, graph.indices, root, inside, degree)
+    idom, order = kernels.dominators(graph.indptr, graph.indices, root, inside, links_from(graph, inside))
     cyclic = len(order) < int(np.count_nonzero(inside))
     stuck = np.zeros(len(inside), np.bool_)
     if cyclic and graph.counting:
@@ -61,9 +60,10 @@ def dominators(graph: ReferenceGraph) -> Dominators:
     return Dominators(idom, order, cyclic, stuck)
 
 
+@memoized
 def is_cyclic(graph: ReferenceGraph) -> bool:
-    """Return whether links that matter to the collector form a cycle."""
-    return dominators(graph).cyclic
+    """Return whether links that matter to the collector form a cycle. Cost: nodes + links."""
+    return bool(_stuck(graph).any())
 
 
 @memoized
@@ -71,7 +71,13 @@ def leaked(graph: ReferenceGraph) -> NDArray[np.bool_]:
     """Return the nodes of a counting store that no dropped pin frees: garbage, cycles, and all that these reach."""
     if not graph.counting:
         return np.zeros(len(graph.size), np.bool_)
-    return closure(graph, np.flatnonzero(~live(graph) | dominators(graph).stuck).astype(np.int32)) >= 0
+    return closure(graph, np.flatnonzero(~live(graph) | _stuck(graph)).astype(np.int32)) >= 0
+
+
+def _stuck(graph: ReferenceGraph) -> NDArray[np.bool_]:
+    """Return the nodes on cycles, or below them, of all nodes if references are counted, else of those reached."""
+    inside = np.ones(len(graph.size), np.bool_) if graph.counting else live(graph)
+    return kernels.stuck(graph.indptr, graph.indices, inside, links_from(graph, inside))
 
 
 @memoized
@@ -90,12 +96,12 @@ def frees(graph: ReferenceGraph) -> NDArray[np.int64]:
     """
     if graph.counting:
         held = graph.links_in > 0
-    elif is_cyclic(graph):
+    elif dominators(graph).cyclic:
         source = sources(graph)
         others = live(graph)[source] & ~_dominates(graph, graph.indices, source)
         held = np.bincount(graph.indices[others], minlength=len(graph.size)) > 0
     else:
-        held = links_from_live(graph) > 0
+        held = links_from(graph, live(graph)) > 0
     return np.where((graph.pins > 0) & ~held, retained(graph), 0)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.analysis import group_kernels as kernels
-from blobkit.analysis.groups import reach
+from blobkit.analysis.groups import sums
 from blobkit.analysis.reach import live
 from blobkit.cache import memoized
 from blobkit.snapshot.pins import count_named, first_of_name
@@ -66,7 +66,7 @@ def closures(snapshot: Snapshot) -> NDArray[np.int64]:
     different, back = np.unique(node[start[single]], return_inverse=True)
     several = np.repeat(number > 1, number)
     begin = np.concatenate((np.arange(len(different) + 1), len(different) + np.cumsum(number[number > 1])))
-    (size,) = reach(graph, begin, np.concatenate((different, node[several]))).sums(graph.size)
+    size = sums(graph, begin, np.concatenate((different, node[several])), graph.size)
     found = np.empty(len(number), np.int64)
     found[single] = size[back]
     found[number > 1] = size[len(different) :]

@@ -29,6 +29,7 @@ __all__ = [
     "components",
     "placed",
     "searched",
+    "summed",
     "taken",
 ]
 
@@ -71,6 +72,40 @@ def searched(first: Ints, targets: Ids, start: Ints, roots: Ids, most: int) -> t
             return begin, found[:0].copy(), False
         begin[group + 1] = tail
     return begin, found[:tail].copy(), True
+
+
+@steep
+def summed(first: Ints, targets: Ids, start: Ints, roots: Ids, weight: Ints, most: int) -> tuple[Ints, bool]:
+    """Return the total weight of the nodes that each group reaches, without a list of these nodes.
+
+    It gives up (False) before it meets more than `most` nodes. Cost: these nodes and their links.
+    """
+    n = len(first) - 1
+    stamp = np.full(n, -1, np.int32)
+    stack = np.empty(n, np.int32)
+    total = np.zeros(len(start) - 1, np.int64)
+    left = most
+    for group in range(len(total)):
+        height = 0
+        for i in range(start[group], start[group + 1]):
+            if stamp[roots[i]] != group:
+                stamp[roots[i]] = group
+                stack[height] = roots[i]
+                height += 1
+        while height and left > 0:
+            height -= 1
+            left -= 1
+            node = stack[height]
+            total[group] += weight[node]
+            for at in range(first[node], first[node + 1]):
+                child = targets[at]
+                if stamp[child] != group:
+                    stamp[child] = group
+                    stack[height] = child
+                    height += 1
+        if height:
+            return total, False
+    return total, True
 
 
 @Kernel

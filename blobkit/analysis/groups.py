@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Words = NDArray[np.uint64]
 
-__all__ = ["Batched", "Classes", "Listed", "Reach", "Shares", "classes", "pairs", "reach", "shares"]
+__all__ = ["Batched", "Classes", "Listed", "Reach", "Shares", "classes", "pairs", "reach", "shares", "sums"]
 
 LISTED_ALWAYS, LISTED_PER_LINK = 1 << 18, 4
 """The most pairs that are listed: a fixed number, and a number for each node, link and root; 4 bytes a pair."""
@@ -210,9 +210,22 @@ def reach(graph: ReferenceGraph, start: Ints, roots: Ids) -> Reach:
 
     Memory is bounded: with more than four pairs for each node, link and root, no pair is listed.
     """
-    most = max(LISTED_ALWAYS, LISTED_PER_LINK * (len(graph.size) + len(graph.indices) + len(roots)))
-    begin, found, whole = kernels.searched(graph.indptr, graph.indices, start, roots, most)
+    begin, found, whole = kernels.searched(graph.indptr, graph.indices, start, roots, _most(graph, roots))
     return Listed(begin, found, len(graph.size)) if whole else Batched(graph, start, roots)
+
+
+def sums(graph: ReferenceGraph, start: Ints, roots: Ids, weight: Ints) -> Ints:
+    """Return the total weight of the nodes that each group reaches: as `reach(...).sums`, but no pair is ever listed.
+
+    Cost: all closures and links, or that of batches if there are too many pairs.
+    """
+    total, whole = kernels.summed(graph.indptr, graph.indices, start, roots, weight, _most(graph, roots))
+    return total if whole else Batched(graph, start, roots).sums(weight)[0]
+
+
+def _most(graph: ReferenceGraph, roots: Ids) -> int:
+    """Return the most pairs that are listed, or met one by one."""
+    return max(LISTED_ALWAYS, LISTED_PER_LINK * (len(graph.size) + len(graph.indices) + len(roots)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 __all__ = [
-    "closure_sizes",
     "depths",
     "dominators",
     "dominators_cyclic",
@@ -27,11 +26,12 @@ __all__ = [
     "postorder",
     "remove",
     "reverse",
+    "stuck",
     "totals",
 ]
 
 GONE = -(1 << 30)
-"""The start of the count of `remove` in freed nodes: it stays below zero, as there are fewer links than this."""
+"""In `remove`, freed nodes have this plus their position: it stays below zero, as there are fewer nodes than this."""
 
 
 @Kernel
@@ -77,12 +77,12 @@ def reverse(first: Ints, targets: Ids) -> tuple[Ints, Ids]:
 
 
 @Kernel
-def remove(first: Ints, targets: Ids, blob: Bools, left: Ids, level: Ids, nodes: Ids, drops: Ints) -> tuple[Ids, Ids]:
+def remove(first: Ints, targets: Ids, blob: Bools, left: Ids, nodes: Ids, drops: Ints) -> tuple[Ids, Ids]:
     """Return the nodes that are freed, with the level of each, when `drops[i]` references on `nodes[i]` are dropped.
 
-    The least fixpoint over counts. `left` has the references of each node, `level` is all zeros; both are restored
-    before it returns. A level is the number of blobs on the longest path from a dropped pin; virtual nodes do not
-    count. Cost: the freed nodes and their links.
+    The least fixpoint over counts. `left` has the references of each node; it is restored before it returns. A level
+    is the number of blobs on the longest path from a dropped pin; virtual nodes do not count. Cost: the freed nodes and
+    their links.
     """
     queue = np.empty(len(left), np.int32)
     head = tail = 0
@@ -103,20 +103,24 @@ def remove(first: Ints, targets: Ids, blob: Bools, left: Ids, level: Ids, nodes:
                 queue[tail] = child
                 tail += 1
     gone = queue[:tail].copy()
-    for node in gone:  # what holds a node is before it: its level is known
-        below = level[node] + blob[node]
+    level, number = np.zeros(tail, np.int32), np.zeros(tail, np.int32)
+    for k in range(tail):
+        left[gone[k]] = GONE + k
+    for k in range(tail):  # what holds a node is before it: its level is known
+        node = gone[k]
+        below = level[k] + blob[node]
         for at in range(first[node], first[node + 1]):
             child = targets[at]
-            left[child] += 1
             if left[child] < 0:
-                level[child] = max(level[child], below)
-    gone_level = level[gone]
-    for node in gone:
-        left[node] -= GONE
-        level[node] = 0
+                number[left[child] - GONE] += 1
+                level[left[child] - GONE] = max(level[left[child] - GONE], below)
+            else:
+                left[child] += 1
+    for k in range(tail):
+        left[gone[k]] = number[k]
     for i in range(len(nodes)):
         left[nodes[i]] += drops[i]
-    return gone, gone_level
+    return gone, level
 
 
 @Kernel
@@ -154,6 +158,32 @@ def levels_within(first: Ints, targets: Ids, blob: Bools, inside: Bools, degree:
             tail += 1
             done[stalled] = True
     return level
+
+
+@Kernel
+def stuck(first: Ints, targets: Ids, inside: Bools, degree: Ids) -> Bools:
+    """Return the nodes of a set that are on cycles or below them: no topological order has them.
+
+    `degree`: the links to each node from inside, overwritten here. Cost: nodes + links.
+    """
+    left = inside.copy()
+    stack = np.empty(len(inside), np.int32)
+    height = 0
+    for node in range(len(inside)):
+        if inside[node] and degree[node] == 0:
+            stack[height] = node
+            height += 1
+    while height:
+        height -= 1
+        node = stack[height]
+        left[node] = False
+        for at in range(first[node], first[node + 1]):
+            child = targets[at]
+            degree[child] -= 1
+            if degree[child] == 0 and inside[child]:
+                stack[height] = child
+                height += 1
+    return left
 
 
 @Kernel
@@ -285,27 +315,3 @@ def totals(idom: Ids, order: Ids, size: Ints) -> Ints:
     for k in range(len(order) - 1, -1, -1):
         total[idom[order[k]]] += total[order[k]]
     return total
-
-
-@steep
-def closure_sizes(first: Ints, targets: Ids, size: Ints, roots: Ids) -> Ints:
-    """Return the bytes that each root reaches, itself included. Cost: the sum of all closures and their links."""
-    n = len(first) - 1
-    stamp = np.full(n, -1, np.int32)
-    stack = np.empty(n, np.int32)
-    result = np.zeros(len(roots), np.int64)
-    for i in range(len(roots)):
-        stack[0] = roots[i]
-        stamp[roots[i]] = i
-        height = 1
-        while height:
-            height -= 1
-            node = stack[height]
-            result[i] += size[node]
-            for at in range(first[node], first[node + 1]):
-                child = targets[at]
-                if stamp[child] != i:
-                    stamp[child] = i
-                    stack[height] = child
-                    height += 1
-    return result

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from blobkit.analysis import kernels
+from blobkit.analysis import group_kernels, kernels
 from blobkit.analysis.referrer_kernels import links_to
 from blobkit.cache import memoized
 from blobkit.snapshot.sets import ranges
@@ -26,7 +26,6 @@ __all__ = [
     "depth",
     "incoming",
     "links_from",
-    "links_from_live",
     "live",
     "live_without",
     "sources",
@@ -44,7 +43,7 @@ def depth(graph: ReferenceGraph) -> NDArray[np.int32]:
 @memoized
 def live(graph: ReferenceGraph) -> NDArray[np.bool_]:
     """Return which nodes the roots reach."""
-    return depth(graph) >= 0
+    return live_without(graph, graph.pins)
 
 
 @memoized
@@ -80,14 +79,6 @@ def links_from(graph: ReferenceGraph, inside: NDArray[np.bool_]) -> NDArray[np.i
     return links_to(graph.indptr, graph.indices, inside)
 
 
-@memoized
-def links_from_live(graph: ReferenceGraph) -> NDArray[np.int32]:
-    """Return how many links each node has from nodes that the roots reach."""
-    found = links_from(graph, live(graph))
-    found.flags.writeable = False
-    return found
-
-
 def closure(graph: ReferenceGraph, nodes: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return for each node the fewest links from any of `nodes`, -1 if none reaches it. Cost: nodes + links."""
     return kernels.depths(graph.indptr, graph.indices, nodes)
@@ -108,7 +99,8 @@ def closure_up(graph: ReferenceGraph, node: int) -> NDArray[np.int32]:
 def closure_sizes(graph: ReferenceGraph, nodes: NDArray[np.int32]) -> NDArray[np.int64]:
     """Return the bytes of the closure of each of `nodes`, which may repeat. Cost: the closures of different ones."""
     different, back = np.unique(nodes, return_inverse=True)
-    return kernels.closure_sizes(graph.indptr, graph.indices, graph.size, different)[back]
+    alone, most = np.arange(len(different) + 1), np.iinfo(np.int64).max
+    return group_kernels.summed(graph.indptr, graph.indices, alone, different, graph.size, most)[0][back]
 
 
 def _roots(pins: NDArray[np.int64]) -> NDArray[np.int32]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from blobkit.analysis import kernels
 from blobkit.analysis.dominators import is_cyclic
-from blobkit.analysis.reach import links_from, links_from_live, live, live_without
+from blobkit.analysis.reach import links_from, live, live_without
 from blobkit.cache import memoized
 from blobkit.snapshot.tables import ids
 
@@ -40,10 +40,9 @@ class Removal:
 
 @dataclass(frozen=True, eq=False)
 class _Scratch:
-    """The references of each node (all pins as one) and an array for levels: the kernel changes and restores both."""
+    """The references of each node (all pins as one): the kernel changes and restores them."""
 
     left: NDArray[np.int32]
-    level: NDArray[np.int32]
     lock: Lock = field(default_factory=Lock)
 
 
@@ -60,11 +59,13 @@ def removal(graph: ReferenceGraph, nodes: NDArray[np.int32], drops: NDArray[np.i
         scratch = _scratch(graph)
         run = kernels.remove.form(len(graph.size) + len(graph.indices))
         with scratch.lock:
-            gone, level = run(graph.indptr, graph.indices, graph.blob, scratch.left, scratch.level, nodes, once)
+            gone, level = run(graph.indptr, graph.indices, graph.blob, scratch.left, nodes, once)
         kernels.remove.spent += int((graph.indptr[gone + 1] - graph.indptr[gone]).sum()) + len(gone)
-    packed = level.astype(np.int64) << _ID_BITS | gone
+    packed = level.astype(np.int64)
+    packed <<= _ID_BITS
+    packed |= gone
     packed.sort()
-    return Removal((packed & ((1 << _ID_BITS) - 1)).astype(np.int32), (packed >> _ID_BITS).astype(np.int32))
+    return Removal(packed.astype(np.int32), (packed >> _ID_BITS).astype(np.int32))  # the lower half, the upper one
 
 
 def drop_pins(snapshot: Snapshot, rows: NDArray[np.integer], number: NDArray[np.integer]) -> Removal:
@@ -86,9 +87,9 @@ def freed(graph: ReferenceGraph, nodes: NDArray[np.int32]) -> tuple[int, int]:
 
 @memoized
 def _scratch(graph: ReferenceGraph) -> _Scratch:
-    links = graph.links_in if graph.counting else links_from_live(graph)
-    left = (links + (graph.pins > 0)).astype(np.int32)
-    return _Scratch(left, np.zeros(len(left), np.int32))
+    left = links_from(graph, np.ones(len(graph.size), np.bool_) if graph.counting else live(graph))
+    left += graph.pins > 0
+    return _Scratch(left)
 
 
 def _by_marking(graph: ReferenceGraph, nodes: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.analysis.firsts import closures
-from blobkit.analysis.groups import reach
+from blobkit.analysis.groups import sums
 from blobkit.analysis.owners import owners_at_first, reached
 from blobkit.analysis.reach import closure_sizes
 from blobkit.analysis.repositories import repositories
@@ -132,7 +132,7 @@ class RowColumns:
         by_repository = self.tree.repository[self._of_pin][order]
         start = np.searchsorted(by_repository, np.arange(len(self.tree.repositories) + 1))
         roots = ids(self.snapshot.pins["node"])[self._pins][order]
-        return reach(self.snapshot.graph, start, roots).sums(self.snapshot.graph.size)[0]
+        return sums(self.snapshot.graph, start, roots, self.snapshot.graph.size)
 
     def repository_closure_of(self, repository: int) -> int:
         """Return the bytes that one repository reaches. Cost: what it reaches."""

@@ -114,6 +114,14 @@ def test_cycles_are_seen_only_where_they_are_reached() -> None:
 
 
 @pytest.mark.slow
+@given(graphs(cyclic=True))
+def test_a_cycle_is_seen_as_the_tree_of_dominators_sees_it(graph: Graph) -> None:
+    for counting in (False, True):
+        found = counted(graph, counting=counting)
+        assert is_cyclic(found) == dominators(found).cyclic
+
+
+@pytest.mark.slow
 def test_a_chain_and_a_hub_of_twenty_thousand() -> None:
     n = 20_000
     chain = counted(Graph([1] * n, [1, *[0] * (n - 1)], {(i, i + 1) for i in range(n - 1)}))

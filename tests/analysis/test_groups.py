@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from blobkit.analysis import group_kernels, groups
 from blobkit.analysis.dominators import leaked
-from blobkit.analysis.groups import Batched, Listed, classes, pairs, reach, shares
+from blobkit.analysis.groups import Batched, Listed, classes, pairs, reach, shares, sums
 from effort import TORTURE
 from graphs import Graph, array, counted, graphs
 from kernel_parity import same
@@ -181,6 +181,20 @@ def test_what_would_explode_is_not_listed(case: tuple[Graph, Roots], most: int) 
 
 
 @pytest.mark.slow
+@given(grouped(), st.integers(1, 40))
+def test_sums_of_groups_with_few_pairs_and_with_too_many(case: tuple[Graph, Roots], most: int) -> None:
+    graph, roots = case
+    made, closed = counted(graph), sets(graph, roots)
+    *_, whole = group_kernels.summed.plain(made.indptr, made.indices, *csr(roots), made.size, most)
+    assert whole == (sum(map(len, closed)) <= most)
+    for always in (0, most):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(groups, "LISTED_ALWAYS", always)
+            patch.setattr(groups, "LISTED_PER_LINK", 0)
+            assert sums(made, *csr(roots), made.size).tolist() == list(map(graph.bytes, closed))
+
+
+@pytest.mark.slow
 def test_a_long_chain_of_roots_is_bounded_and_exact() -> None:
     n = 6_000
     graph = counted(Graph([1] * n, [1] * n, {(i, i + 1) for i in range(n - 1)}))
@@ -220,6 +234,7 @@ def test_compiled_kernels_agree_with_plain_ones(case: tuple[Graph, Roots]) -> No
     same(group_kernels.components, found.indptr, found.indices)
     for most in (1, 1000):
         same(group_kernels.searched, found.indptr, found.indices, start, root, np.int64(most))
+        same(group_kernels.summed, found.indptr, found.indices, start, root, found.size, np.int64(most))
     begin, reached, _ = group_kernels.searched.plain(found.indptr, found.indices, start, root, 1000)
     items = found.size % 7
     same(group_kernels.apportioned, items, begin, reached)

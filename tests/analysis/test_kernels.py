@@ -23,8 +23,8 @@ def test_compiled_kernels_agree_with_plain_ones(graph: Graph) -> None:
     root = found.pins > 0
     same(kernels.depths, first, targets, roots)
     same(kernels.reverse, first, targets)
-    same(kernels.closure_sizes, first, targets, found.size, roots)
     same(kernels.postorder, first, targets, root)
+    same(kernels.stuck, first, targets, inside, links_from(found, inside))
     same(kernels.dominators, first, targets, root, inside, links_from(found, inside))
     same(kernels.levels_within, first, targets, found.blob, inside, links_from(found, inside))
     start, sources = kernels.reverse.plain(first, targets)
