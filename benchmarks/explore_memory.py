@@ -40,7 +40,7 @@ def main() -> None:
     most = max(peak for _, _, peak in found)
     rows.append(["the most", f"{max(after for _, after, _ in found):,.0f} MB", f"{most:,.0f} MB"])
     table(f"{size}: memory above the snapshot", ["step", "after it", "peak"], rows)
-    print(f"the peak against {MEMORY} MB: {against(most, MEMORY, above=False)}")  # noqa: T201 (a script)
+    print(f"the peak against {MEMORY} MB: {against(most, MEMORY, above=False)}")
 
 
 def measured(snapshot: blobkit.Snapshot) -> list[tuple[str, float, float]]:
@@ -80,7 +80,7 @@ def opened(snapshot: blobkit.Snapshot) -> FakePage:
 
 
 def warmed(page: FakePage) -> None:
-    warming = page.widget._session._warming
+    warming = page.widget._session._warming  # noqa: SLF001 (it ends before the figure is read)
     if warming is not None:
         warming.join()
 

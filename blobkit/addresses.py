@@ -17,7 +17,7 @@ from blobkit.recognising import SNAPSHOT, kinds_at, kinds_of_file
 from blobkit.render import alike, in_shell, join_some, printable
 from blobkit.snapshot.kinds import STORES
 
-__all__ = ["KINDS", "OWN", "SCANNERS", "kind_of", "parse", "recognise"]
+__all__ = ["KINDS", "OWN", "SCANNERS", "all_kinds", "kind_of", "parse", "recognise"]
 
 OWN = "blobkit"
 SCANNERS = {kind.name: kind.scanner for kind in STORES.values() if kind.scanner}
@@ -75,15 +75,23 @@ def _has_places(name: str) -> bool:
 
 
 def recognise(path: Path) -> str:
-    """Return the kind of store at a path; else AddressError, with the files looked for or with a store nearby."""
+    """Return the kind of store at a path, the richest of several; errors as in `all_kinds`."""
+    return all_kinds(path)[0]
+
+
+def all_kinds(path: Path) -> list[str]:
+    """Return the kinds of store at a path, the richest first, at least one.
+
+    AddressError, with the files looked for or with a store nearby; UnreadableStoreError if this user cannot look.
+    """
     shown = printable(os.fspath(path))
     if not path.exists():
         msg = f"{shown} does not exist"
         raise AddressError(msg, hint="give the path of a store, or kind:path")
     if path.is_file():
         return _recognise_file(path, shown)
-    if kind := kind_of(path):
-        return kind
+    if found := kinds_at(path):
+        return found
     if hint := _near(path):
         msg = f"{shown} is not a store itself"
         raise AddressError(msg, hint=hint)
@@ -96,14 +104,14 @@ def kind_of(path: Path) -> str:
     return next(iter(kinds_at(path)), "")
 
 
-def _recognise_file(path: Path, shown: str) -> str:
+def _recognise_file(path: Path, shown: str) -> list[str]:
     try:
         found = kinds_of_file(path)
     except OSError as error:
         msg = f"{shown} cannot be read ({reason(error, path)})" if is_denied(error) else f"{shown}: {error.strerror}"
         raise UnreadableStoreError(printable(msg)) from error
     if found:
-        return found[0]
+        return found
     msg = f"{shown} is a file, and neither a saved snapshot nor an archive of images"
     raise AddressError(msg, hint="give the directory of a store, or a file made by `blobkit scan -o`")
 

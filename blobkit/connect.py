@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 from blobkit.access import why_unreadable
-from blobkit.addresses import OWN, SCANNERS, parse, recognise
+from blobkit.addresses import OWN, SCANNERS, all_kinds, parse
 from blobkit.errors import AddressError, SourceError, UnreadableStoreError
 from blobkit.log import log
 from blobkit.protocols import as_snapshot
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.protocols import Address, Source, SupportsSnapshot
+    from blobkit.snapshot.tables import Notice
 
 __all__ = ["facts", "scan", "source", "surveyed"]
 
@@ -54,11 +55,13 @@ def scan(
 ) -> Snapshot:
     """Return a snapshot of the store at `address`, read-only: the scan writes, locks and changes nothing there.
 
-    `address` is a path, whose kind is recognised, or `kind:path` with the kind blobkit, oci, registry, go-blobstore or
-    snapshot. `policy` chooses the policy in force (see `Snapshot.policies`). `verify` reads and hashes every blob;
-    small ones are always verified. `progress` shows a bar for steps that take more than a second. AddressError if the
-    path does not exist or is not a store, UnreadableStoreError if the store cannot be read. Cost: one `stat` of each
-    file, one read of each manifest. `storage_options` are for remote stores, which are not supported yet.
+    `address` is a path, whose kind is recognised; `kind:path`, with one of `blobkit.addresses.KINDS` (oci, registry,
+    containerd, docker, podman, huggingface, ollama, docker-archive, ...); or `docker`, `podman`, `containerd`,
+    `huggingface` or `ollama` alone: the place where that tool keeps its store. `policy` chooses the policy in force
+    (see `Snapshot.policies`). `verify` reads and hashes every blob; small ones are always verified. `progress` shows a
+    bar for steps that take more than a second. AddressError if the path does not exist or is not a store,
+    UnreadableStoreError if the store cannot be read. Cost: one `stat` of each file, one read of each manifest.
+    `storage_options` are for remote stores, which are not supported yet.
 
     >>> image = demo.small().export("shop/web:1.0", "layout")
     >>> snapshot = blobkit.scan("layout")
@@ -82,7 +85,7 @@ def facts(address: Address, *, policy: str | None = None, progress: bool = True)
 
 def _snapshot_of(address: Address, policy: str | None, *, progress: bool, verify: bool, files: bool) -> Snapshot:
     """Return the snapshot of the store at this address."""
-    kind, path = _located(address)
+    kind, path, others = _located(address)
     log.info("reading %s (%s)", path, kind)
     if kind in SCANNERS:
         found = _scanner(kind).scan(_root(kind, path), policy=policy, progress=progress, verify=verify)
@@ -90,19 +93,32 @@ def _snapshot_of(address: Address, policy: str | None, *, progress: bool, verify
         found = _scan_own(path, policy, verify=verify, files=files)
     else:
         found = _load_snapshot(path, policy)
+    found = found.with_notices([_also(other, path) for other in others])
     rows = (found.blobs, found.links.num_rows, found.pins.num_rows, found.notices.num_rows)
     log.info("%s: %d blobs, %d links, %d pins, %d notices; policy %s", found.address, *rows, found.policy)
     return found
 
 
-def _located(address: Address) -> tuple[str, Path]:
-    """Return the kind and path of the store at an address; raises AddressError or UnreadableStoreError."""
+def _located(address: Address) -> tuple[str, Path, list[str]]:
+    """Return the kind and path of the store at an address, and the other kinds of store that the path is, too.
+
+    AddressError or UnreadableStoreError if there is none, or this user cannot look.
+    """
     if not os.fspath(address):
         msg = "the address is empty"
         raise AddressError(msg, hint="give the path of a store, or kind:path")
     kind, path = parse(os.fspath(address))
     _check_permission(path)
-    return kind or recognise(path), path
+    if kind:
+        return kind, path, []
+    first, *others = all_kinds(path)
+    return first, path, [other for other in others if first != OWN]
+
+
+def _also(kind: str, path: Path) -> Notice:
+    """Return the notice that a path is also a store of another kind."""
+    address = f"{kind}:{path}"
+    return "also-kind", "", address, f"{path} is also a store of the kind {kind}: give {address} to read it as that"
 
 
 @contextmanager
@@ -111,7 +127,7 @@ def source(address: Address) -> Iterator[Source]:
 
     SourceError for a saved snapshot, because it has no content; AddressError as in `scan`.
     """
-    kind, path = _located(address)
+    kind, path, _ = _located(address)
     if kind == OWN:
         with open_read_only(_directory(path)) as store:
             yield store
@@ -119,7 +135,11 @@ def source(address: Address) -> Iterator[Source]:
         from blobkit.scanners.foreign import ForeignStore  # noqa: PLC0415 (for imports only)
 
         root = _root(kind, path)
-        yield ForeignStore(root, lambda root: scan(f"{kind}:{root}", progress=False), _scanner(kind).path_of(root))
+        path_of = getattr(_scanner(kind), "path_of", None)
+        if path_of is None:
+            msg = f"a {kind} store does not keep its content as blobs, so nothing can be imported from it"
+            raise SourceError(msg, hint="copy its images to an OCI layout (skopeo copy, docker save), and import that")
+        yield ForeignStore(root, lambda root: scan(f"{kind}:{root}", progress=False), path_of(root))
     else:
         msg = f"{printable(os.fspath(address))} is a saved snapshot, which has no content"
         raise SourceError(msg, hint="give the store itself")
@@ -191,5 +211,7 @@ def _scanner(kind: str) -> Scanner:
     return cast("Scanner", import_module(SCANNERS[kind]))
 
 
-_NEEDED = (".blobkit/index.sqlite", "index.json", "docker/registry/v2")
+_NEEDED = sorted(
+    {sign for kind in STORES.values() for signs in kind.found_by for sign in signs.split() if "*" not in sign}
+)
 """Paths of the facts of stores, relative to their root."""

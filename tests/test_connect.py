@@ -129,3 +129,12 @@ def test_verifying_a_local_store_is_refused_not_ignored(tmp_path: Path) -> None:
     path.write_bytes(b"evil")
     notices = blobkit.scan(f"oci:{tmp_path / 's'}", verify=True).notices.to_pylist()
     assert ("digest-mismatch", blob.digest) in {(notice["code"], notice["key"]) for notice in notices}
+
+
+def test_a_path_that_is_two_kinds_is_read_as_the_richer_one_and_says_so(layout: Layout) -> None:
+    (layout.root / "manifests").mkdir()
+    snapshot = blobkit.scan(layout.root)
+    assert snapshot.kind == "oci"
+    assert f"ollama:{layout.root}" in str(snapshot.notices["message"].to_pylist())
+    assert "also-kind" in str(snapshot.audit())
+    assert "also-kind" not in blobkit.scan(f"oci:{layout.root}").notices["code"].to_pylist()

@@ -114,6 +114,10 @@ class Snapshot(Answer, Previews):
         """Return the same facts with the totals of all files, and with the notices from counting them."""
         return replace(self, tables=with_notices(self.tables, notices), disk=disk)
 
+    def with_notices(self, notices: Sequence[Notice]) -> Snapshot:
+        """Return the same facts with more notices."""
+        return replace(self, tables=with_notices(self.tables, notices)) if notices else self
+
     @cached_property
     def graph(self) -> ReferenceGraph:
         """The references that count under the policy, as arrays. Cost: one pass over links and pins."""

@@ -84,6 +84,7 @@ FINDINGS = {
         "info",
         "files with several names (hard links): bytes are freed only when the last name is removed",
     ),
+    "also-kind": ("info", "the path is a store of another kind, too: this address reads it as that"),
     "odd": ("info", "unusual, but harmless"),
     "metadata": ("info", "files that describe the store: link files, index.json, databases"),
 }
