@@ -1,4 +1,4 @@
-"""Each room knows what it should: kinds of stores, policies and tools are named in blobkit/snapshot/kinds.py only."""
+"""Each room knows what it should: kinds of stores, policies and tools are named in their records (blobkit/snapshot/stores/) only."""
 
 from __future__ import annotations
 
