@@ -1,4 +1,4 @@
-"""Each room knows what it should: kinds of stores, policies and tools are named in their records (blobkit/snapshot/stores/) only."""
+"""Each room knows what it should: only records (snapshot/stores/) name kinds of stores, policies and tools."""
 
 from __future__ import annotations
 

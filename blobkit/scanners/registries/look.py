@@ -1,7 +1,7 @@
 """Inspect parts of a registry's storage: record where the collector would stop, and which parts stay unknown.
 
-A stop is a notice; its code is a rule of the collector (`snapshot/stores/registry.py` lists them). Rules about files that
-only `-m` reads have codes of their own.
+A stop is a notice; its code is a rule of the collector (`snapshot/stores/registry.py` lists them). Rules about files
+that only `-m` reads have codes of their own.
 """
 
 from __future__ import annotations
