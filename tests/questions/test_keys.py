@@ -70,6 +70,17 @@ def test_the_start_of_a_key_is_enough_where_one_has_it(picture: Snapshot) -> Non
         picture.why("c3c3c")
 
 
+def test_a_digest_is_the_end_of_a_key_where_no_blob_has_it() -> None:
+    """Docker shows an image's ID as `sha256:...`."""
+    nodes = {"key": ["image/sha256:" + "c3" * 32, "image/sha256:" + "c4" * 32], "size": [1, 2]}
+    pins = {"node": [0, 1], "name": ["shop/web:1", None], "kind": ["tag", "unnamed"]}
+    picture = build("docker", "/store", nodes=nodes, links={"source": [], "target": []}, pins=pins)
+    assert picture.simulate_deref("sha256:" + "c4" * 32).bytes == 2
+    assert picture.why("sha256:c3c3c3").tags == ("shop/web:1",)
+    with pytest.raises(BlobNotFoundError):
+        picture.why("sha256:" + "c5" * 32)
+
+
 def test_an_exact_name_beats_the_start_of_a_key() -> None:
     nodes = {"key": [BASE, IMAGE], "size": [1, 2]}
     pins = {"node": [1, 0], "name": ["a1a1a1", None], "kind": ["tag", "unnamed"]}

@@ -28,11 +28,14 @@ _KEY_START = re.compile(r"(.*[/:])?([0-9a-f]+)")
 
 
 def is_key(snapshot: Snapshot, text: str) -> bool:
-    """Return whether a text is a digest, or the key of a node that is not virtual (`layer/...`, a path of a cache)."""
-    if is_digest(text) or not snapshot.store.key_form:
+    """Return whether a text is a digest, or the key of a node that is not virtual (`layer/...`, a path of a cache).
+
+    A digest that is the end of another key is not one: `sha256:...` means the node `image/sha256:...`.
+    """
+    if not snapshot.store.key_form:
         return is_digest(text)
     node = snapshot.find(text)
-    return node >= 0 and not is_virtual(snapshot, node)
+    return not is_virtual(snapshot, node) if node >= 0 else is_digest(text) and not by_prefix(snapshot, text)
 
 
 def is_virtual(snapshot: Snapshot, node: int) -> bool:
@@ -62,7 +65,7 @@ def by_prefix(snapshot: Snapshot, text: str, least: int = PREFIX_HEX) -> list[st
     match = _KEY_START.fullmatch(text) if snapshot.store.key_form else None
     if match is None or len(match[2]) < least:
         return found
-    start = rf"\A{re.escape(text)}" if match[1] else rf"[/:]{text}"
+    start = rf"[/:]{text}" if START.fullmatch(text) else rf"\A{re.escape(text)}"
     rows = match_rows(snapshot.nodes["key"], start)
     rows = rows[codes(snapshot.nodes["stored"])[rows] != STORED.index("virtual")]
     return list(dict.fromkeys([*found, *(snapshot.key(row) for row in rows[:_MOST].tolist())]))[:_MOST]
