@@ -160,7 +160,7 @@ class Audit(Answer):
         disk = self.snapshot.disk
         if disk is None:
             return []
-        other = {"leftover": ("leftover",), "orphan": ("orphan",), "uploads": ("upload", "stale-upload")}
+        other = {what: (what,) for what in ("leftover", "orphan", "other")} | {"uploads": ("upload", "stale-upload")}
         size = {what: sum(f.bytes for f in self.found if f.code in codes) for what, codes in other.items()}
         size["leftover"] += sum(finding.beside for finding in self.found)
         parts = {"blobs": self.snapshot.bytes, **size, "metadata": disk.metadata}

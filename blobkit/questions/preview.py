@@ -331,14 +331,12 @@ def simulate_deref(
 
 def preview_of(snapshot: Snapshot, dropped: PinSelection) -> Preview:
     """Return the blobs that dropping these pins together would free."""
-    rows = np.fromiter(dropped.rows, np.int64, len(dropped.rows))
-    number = np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows))
+    deletion = Deletion.of(snapshot, dropped)
+    rows, number = deletion.rows, deletion.number
     holds = snapshot.holding[rows] & (number > 0)
     gone = drop_pins(snapshot, rows, number)
-    deletion = Deletion(snapshot, rows, number)
     stay = pin_labels(snapshot, rows[deletion.is_busy])
-    whole = [f"{group}/*" for group in dropped.groups]
-    names = tuple(dict.fromkeys((*dropped.names, *whole))) if whole else dropped.names
+    names = dropped.shown
     return Preview(
         snapshot=snapshot,
         targets=names,

@@ -1,6 +1,6 @@
 """Weigh trees of files: the bytes of all regular files at and below some paths, each inode once.
 
-Symbolic links are not followed.
+Symbolic links are not followed, and other file systems (what is mounted below a path) are not entered.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def weigh(paths: Iterable[str]) -> Weight:
     """
     found = Weight()
     names: dict[tuple[int, int], list[int]] = {}
-    todo = list(paths)
+    todo = [(path, -1) for path in paths]
     while todo:
-        path = todo.pop()
+        path, device = todo.pop()
         try:
             info = os.lstat(path)
         except FileNotFoundError:
@@ -53,7 +53,8 @@ def weigh(paths: Iterable[str]) -> Weight:
         if not stat.S_ISDIR(info.st_mode):
             _add(found, names, info)
             continue
-        todo += _directory(path, found, names)
+        if device in (-1, info.st_dev):
+            todo += [(inside, info.st_dev) for inside in _directory(path, found, names)]
     found.outside = {inode: size for inode, (left, size) in names.items() if left}
     return found
 

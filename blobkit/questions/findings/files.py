@@ -113,6 +113,12 @@ def leftovers(snapshot: Snapshot, rows: list[Row], min_age: timedelta) -> Iterat
     yield Finding("leftover", NOTHING, sum(sizes), tuple(path or message for _, path, message, _ in rows), more)
 
 
+def others(_: Snapshot, rows: list[Row], _min_age: timedelta) -> Iterator[Finding]:
+    """Yield the files of an engine that are no part of its images, by directory, with their bytes."""
+    size = sum(upload_in(message)[0] for _, _, message, _ in rows)
+    yield Finding("other", NOTHING, size, tuple(path or message for _, path, message, _ in rows))
+
+
 def orphans(snapshot: Snapshot, rows: list[Row], _: timedelta) -> Iterator[Finding]:
     """Yield the content that is not in the index, by digest."""
     size = sum(upload_in(message)[0] for _, _, message, _ in rows)

@@ -61,6 +61,10 @@ FINDINGS = {
         "warning",
         "files that are not blobs and take space: if no program is writing them, move them away or delete them",
     ),
+    "unowned": (
+        "warning",
+        "no record names these directories, and no command removes them; never delete them while the engine runs",
+    ),
     "duplicate-name": ("warning", "one name for several blobs: tools take one of them, or fail"),
     "junk": ("warning", "not blobs, but stored among the blobs: move them away, garbage collectors may stop at them"),
     "dangling": ("info", "referenced but not stored; this breaks nothing"),
@@ -86,6 +90,10 @@ FINDINGS = {
     ),
     "also-kind": ("info", "the path is a store of another kind, too: this address reads it as that"),
     "odd": ("info", "unusual, but harmless"),
+    "other": (
+        "info",
+        "other files of the engine, such as volumes, logs and databases: no image needs them, and none counts as free",
+    ),
     "metadata": ("info", "files that describe the store: link files, index.json, databases"),
 }
 """Severity and advice of every finding, the most severe first."""

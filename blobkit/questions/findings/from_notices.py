@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.questions.findings.files import estimates, leftovers, orphans, outside, shared, split, unreadable, unseen
+from blobkit.questions.findings.files import (
+    estimates,
+    leftovers,
+    orphans,
+    others,
+    outside,
+    shared,
+    split,
+    unreadable,
+    unseen,
+)
 from blobkit.questions.findings.finding import FINDINGS, Finding, finding
 from blobkit.snapshot.kinds import STORES
 from blobkit.snapshot.notices import recompressed_in, upload_in
@@ -139,6 +149,7 @@ SPECIAL: Mapping[str, Callable[[Snapshot, Notices, timedelta], Iterator[Finding]
     "junk": _junk,
     "layer-unlinked": _unlinked,
     "leftover": leftovers,
+    "other": others,
     "missing": _missing,
     "orphan": orphans,
     "recompressed": _twins,

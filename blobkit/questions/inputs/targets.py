@@ -72,6 +72,11 @@ class PinSelection:
     notices: list[str] = field(default_factory=list)
     noun: str = ""
 
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The names, and the groups as patterns."""
+        return tuple(dict.fromkeys((*self.names, *(f"{group}/*" for group in self.groups))))
+
     def add(self, rows: Iterable[int], number: Iterable[int]) -> None:
         """Add rows, with a count to drop for each; of two counts for a row, the larger one."""
         counts = dict(zip(rows, number, strict=True))

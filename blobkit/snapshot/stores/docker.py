@@ -1,24 +1,60 @@
-"""Record of docker's data root with the classic image store. Source: moby 26.1, `layer/`, `image/`, `reference/`."""
+"""Record of docker's data root with the classic image store. Source: moby 26.1, `layer/`, `image/`, `reference/`.
+
+No command removes what the scanner pins as `unswept`: directories and layers that no record uses.
+"""
 
 from __future__ import annotations
 
-from blobkit.snapshot.records import Kind, Policy
+from blobkit.snapshot.dropping import Dropping
+from blobkit.snapshot.records import Collector, Kind, Policy
 
 __all__ = ["DOCKER"]
+
+LINKS = frozenset({"top", "parent-layer", "parent-image", "uses"})
+NAMED = frozenset({"tag", "digest"})
+CONTAINERS = frozenset({"container", "running"})
+EVER = frozenset({"unswept"})
+VERSION = "26.1"
+
+
+def _prune(name: str, holding: frozenset[str], collector: Collector) -> Policy:
+    return Policy("docker", name, holding | EVER, LINKS, collector=collector)
+
 
 DOCKER = Kind(
     "docker",
     "image/overlay2/layerdb",
     (
-        Policy(
-            "docker",
-            "docker",
-            frozenset({"tag", "digest", "unnamed", "container", "cache"}),
-            frozenset({"top", "parent-layer", "parent-image", "uses"}),
+        Policy("docker", "docker", NAMED | CONTAINERS | {"unnamed", "cache"}, LINKS),
+        _prune("prune", CONTAINERS | {"tag", "cache"}, Collector("docker-prune", "docker image prune", VERSION)),
+        _prune("prune-a", CONTAINERS | {"cache"}, Collector("docker-prune-a", "docker image prune -a", VERSION)),
+        _prune(
+            "builder-prune",
+            NAMED | CONTAINERS | {"unnamed"},
+            Collector("docker-builder-prune", "docker builder prune -a", VERSION),
+        ),
+        _prune(
+            "system-prune",
+            frozenset({"running"}),
+            Collector("docker-system-prune", "docker system prune -a", VERSION),
         ),
     ),
     scanner="blobkit.scanners.docker_root",
     found_by=("image/*/layerdb/", "image/*/imagedb/"),
-    places=("/etc/docker/daemon.json#data-root", "/var/lib/docker", "~/.local/share/docker"),
+    places=(
+        "/etc/docker/daemon.json#data-root",
+        "/etc/docker/daemon.json#graph",
+        "~/.config/docker/daemon.json#data-root",
+        "/var/lib/docker",
+        "$XDG_DATA_HOME/docker",
+        "~/.local/share/docker",
+        "/var/snap/docker/common/var-lib-docker",
+    ),
+    tools=("docker",),
     key_form=r"(?:layer|image|container|cache|dir)/.+",
+    dropping=Dropping(
+        in_use="docker leaves the last name of an image in use: container {} uses it",
+        running="docker rm refuses a container that runs: stop it first",
+    ),
+    advice="no command of docker removes it, not even docker system prune -a",
 )

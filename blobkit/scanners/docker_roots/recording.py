@@ -1,0 +1,196 @@
+"""Turn the records of a data root into facts: nodes, links, pins, and notices about what does not fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blobkit.progress import watched
+from blobkit.render import count
+from blobkit.scanners.docker_roots.cache import DATABASE, IMAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from blobkit.scanners.docker_roots.cache import Record
+    from blobkit.scanners.docker_roots.containers import Container
+    from blobkit.scanners.docker_roots.images import Image, Name
+    from blobkit.scanners.docker_roots.layers import Layer
+    from blobkit.scanners.docker_roots.state import State
+    from blobkit.scanners.docker_roots.weighing import Scales
+
+__all__ = ["BUILD_CACHE", "CONTAINERS", "Recorder"]
+
+CONTAINERS, BUILD_CACHE = "(containers)", "(build cache)"
+"""Groups of pins that are no repositories; no repository can have such a name."""
+
+
+class Recorder:
+    """Records the state of a data root. Nodes are weighed by `scales`, which has the facts."""
+
+    def __init__(self, scales: Scales, state: State) -> None:
+        self.scales, self.facts, self.state = scales, scales.facts, state
+        self._owned: set[str] = set()
+        self._used: set[str] = set()
+
+    def record(self, *, progress: bool) -> None:
+        """Record everything: what owns the directories of layers first, those that nothing owns last."""
+        state = self.state
+        for chain, layer in watched(state.layers.items(), "weighing", show=progress, unit=" layers"):
+            self._layer(chain, layer)
+        for image_id, image in state.images.items():
+            self._image(image_id, image)
+        for container_id, container in state.containers.items():
+            self._container(container_id, container)
+        self._cache(state.cache)
+        self._names(state.names)
+        for image_id in self._unnamed():
+            self.facts.pin(self._node("image", image_id), None, "unnamed", None, self._time(image_id))
+        for name in watched(sorted((state.trees or frozenset()) - self._owned), "weighing", show=progress):
+            self._unowned(name)
+        self._unused_layers()
+        self._odds()
+
+    def _node(self, kind: str, name: str) -> int:
+        return self.facts.node(f"{kind}/{name}")
+
+    def _opaque(self, node: int, *known: object) -> None:
+        """Record that links of a node are unknown, if one of these is."""
+        if None in known:
+            self.facts.opaque[node] = True
+
+    def _layer(self, chain: str, layer: Layer) -> None:
+        trees = [layer.cache_id] if layer.cache_id else []
+        self._owned.update(trees)
+        if layer.going:
+            node = self.scales.node(f"dir/{chain}", "unknown", [layer.path], trees)
+            self.facts.pin(node, None, "unswept")
+            self.facts.notice("odd", f"dockerd removes {layer.path} when it starts again", f"dir/{chain}", layer.path)
+            return
+        node = self.scales.node(f"layer/{chain}", "layer", [layer.path], trees, claimed=layer.size)
+        self._opaque(node, layer.cache_id, layer.parent)
+        if layer.parent:
+            self.facts.link(node, self._node("layer", layer.parent), "parent-layer")
+        if layer.cache_id and self.state.trees is not None and layer.cache_id not in self.state.trees:
+            message = f"layer/{chain} has no directory {self.state.place}/{layer.cache_id}: its files are absent"
+            self.facts.notice("damaged", message, f"layer/{chain}", layer.path)
+
+    def _image(self, image_id: str, image: Image) -> None:
+        node = self.scales.node(f"image/{image_id}", "image", [image.path, image.metadata], created=image.created)
+        self.facts.platform[node] = image.platform
+        self._opaque(node, image.top, image.parent)
+        if image.top:
+            self._used.add(image.top)
+            self.facts.link(node, self._node("layer", image.top), "top")
+        if image.parent in self.state.images:
+            self.facts.link(node, self._node("image", image.parent), "parent-image")
+
+    def _container(self, container_id: str, container: Container) -> None:
+        self._owned.update(container.trees or ())
+        key = f"container/{container_id}"
+        node = self.scales.node(key, "container", container.paths, container.trees or (), created=container.created)
+        kind = "running" if container.runs else "container"
+        self.facts.pin(node, container.name, kind, CONTAINERS, container.created)
+        self._opaque(node, container.trees, container.layer, container.image)
+        if container.layer:
+            self._used.add(container.layer)
+            self.facts.link(node, self._node("layer", container.layer), "uses")
+        if container.image in self.state.images:
+            self.facts.link(node, self._node("image", container.image), "uses")
+        elif container.image:
+            self.facts.notice("odd", f"the image of container {container.name} was removed by force", key)
+
+    def _cache(self, records: list[Record] | None) -> None:
+        """Record what BuildKit keeps: layers, and directories of its own."""
+        if records is None:
+            self.facts.mark_unknown(DATABASE, ("cache",))
+            return
+        kept = {record.name: self._kept(record) for record in records}
+        for record in records:
+            node, below = kept[record.name], kept.get(record.parent, -1)
+            if node >= 0:
+                self.facts.pin(node, record.name, "cache", BUILD_CACHE)
+                if below >= 0 and not record.layer:
+                    self.facts.link(node, below, "parent-layer")
+
+    def _kept(self, record: Record) -> int:
+        """Return the node that a record keeps, -1 if there is none."""
+        if record.layer:
+            self._used.add(record.layer)
+            if record.layer in self.state.layers:
+                return self._node("layer", record.layer)
+            self.facts.notice("odd", f"the build cache has a record {record.name} of a layer that is not stored")
+            return -1
+        trees = self.state.trees
+        if record.tree in self._owned or (trees is not None and record.tree not in trees):
+            return -1
+        self._owned.add(record.tree)
+        where = [] if trees is None else [f"{self.state.place}/{record.tree}"]
+        return self.scales.node(f"cache/{record.tree}", "cache", where or [DATABASE], [record.tree] * (trees is None))
+
+    def _names(self, names: Iterable[Name] | None) -> None:
+        if names is None:
+            self.facts.mark_unknown("repositories.json", ("tag",))
+            return
+        tagged = {(name.repository, name.image) for name in names if not name.is_digest}
+        for name in names:
+            kind = "tag" if not name.is_digest else "digest"
+            if name.is_digest and (name.repository, name.image) in tagged:
+                kind = "tagged-digest"
+            time = self._time(name.image)
+            self.facts.pin(self._node("image", name.image), name.name, kind, name.repository, time)
+
+    def _time(self, image_id: str) -> int:
+        """Return when an image got its last name, else when it was stored."""
+        image = self.state.images.get(image_id)
+        stored = self.facts.modified[self._node("image", image_id)]
+        return image.updated if image is not None and image.updated >= 0 else stored
+
+    def _unnamed(self) -> list[str]:
+        """Return the images without a name that no other image was built on, in use or not.
+
+        Of images that are each other's parents, which dockerd never makes, all count.
+        """
+        images = self.state.images
+        named = {name.image for name in self.state.names or () if name.image in images}
+        parents = {image.parent for image in images.values()}
+        alone = [image_id for image_id in images if image_id not in named and image_id not in parents]
+        seen, todo = set(named), [*named, *alone]
+        seen.update(alone)
+        while todo:
+            parent = images[todo.pop()].parent
+            if parent in images and parent not in seen:
+                seen.add(parent)
+                todo.append(parent)
+        return sorted({*alone, *(image_id for image_id in images if image_id not in seen)})
+
+    def _unowned(self, name: str) -> None:
+        """Record a directory that no record names, if it is still there."""
+        path, key = f"{self.state.place}/{name}", f"dir/{name}"
+        try:
+            self.scales.source.stat(path)
+        except OSError:
+            return
+        self.facts.pin(self.scales.node(key, "unknown", [path]), None, "unswept")
+        self.facts.notice("unowned", f"no record names the directory {path}", key, self.scales.source.path(path))
+
+    def _unused_layers(self) -> None:
+        """Record the layers that no image, container or record of the cache uses: no command removes them."""
+        layers, todo = self.state.layers, [*self._used]
+        while todo:
+            parent = layers[chain].parent if (chain := todo.pop()) in layers else None
+            if parent and parent not in self._used:
+                self._used.add(parent)
+                todo.append(parent)
+        for chain, layer in layers.items():
+            if chain not in self._used and not layer.going:
+                self.facts.pin(self._node("layer", chain), None, "unswept")
+
+    def _odds(self) -> None:
+        """Record what is unknown of the whole, and where else docker keeps images."""
+        state = self.state
+        if state.busy:
+            self.facts.mark_unknown("records that dockerd changed during the scan", ("container",))
+        if state.elsewhere:
+            images = count(state.elsewhere, "image")
+            where = self.scales.source.path(IMAGES)
+            self.facts.notice("odd", f"containerd keeps {images} for docker beside these: scan containerd:{where} too")
