@@ -15,7 +15,7 @@ from blobkit.questions.columns import categorical, categories, keys, links_of, t
 from blobkit.questions.inputs.ages import parse_age
 from blobkit.questions.inputs.masks import tag_index
 from blobkit.questions.listing import STATUS, exclusive, judged, named_platforms, reaching, same_digest
-from blobkit.snapshot.pins import tag_rows, versions
+from blobkit.snapshot.pins import named_nodes, tag_rows, versions
 from blobkit.snapshot.references import LINK_KINDS
 from blobkit.snapshot.tables import STORED, codes, ids, numbers
 
@@ -127,7 +127,7 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
     snapshot = as_snapshot(x)
     pins = snapshot.pins
     rows = tag_rows(snapshot)
-    node = ids(pins["node"])[rows]
+    node = named_nodes(snapshot)[rows]
     index = tag_index(snapshot)
     repo = pins["group"].take(rows).fill_null("").to_pandas().astype("str")
     version = pd.array(versions(index.tolist(), repo.tolist()), dtype="str")
@@ -141,7 +141,7 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
             "platforms": named_platforms(snapshot, node),
             "created": times(snapshot, "created", node),
             "modified": _modified(snapshot, rows, node),
-            "closure": closure_sizes(snapshot.graph, reaching(snapshot, rows, node)),
+            "closure": closure_sizes(snapshot.graph, reaching(snapshot, rows)),
             "exclusive": exclusive(snapshot, rows),
             "same_digest": same_digest(snapshot, rows),
         },

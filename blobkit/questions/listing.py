@@ -11,8 +11,8 @@ from blobkit.analysis.owners import owners_at_first
 from blobkit.analysis.reach import closure_sizes, live, unknown
 from blobkit.questions.inputs.patterns import expression
 from blobkit.snapshot.columns import arrow, combine
-from blobkit.snapshot.pins import first_of_name, name_numbers, tag_rows, versions
-from blobkit.snapshot.roles import GOES_ALONG, NAMES
+from blobkit.snapshot.pins import first_of_name, name_numbers, named_nodes, tag_rows, versions
+from blobkit.snapshot.roles import CONTAINS, GOES_ALONG, NAMES
 from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import STORED, codes, ids, match_rows
 
@@ -92,7 +92,7 @@ def tag_columns(snapshot: Snapshot) -> Columns:
     """Return the tags, by name, as columns, as in `tags_frame`. Cost: the closures of different digests."""
     pins = snapshot.pins
     rows = tag_rows(snapshot)
-    node = ids(pins["node"])[rows]
+    node = named_nodes(snapshot)[rows]
     names, groups = _taken(pins["name"], rows), _taken(pins["group"], rows)
     version = versions(names, groups)
     modified = zip(_taken(pins["modified"], rows), _taken(snapshot.nodes["modified"], node), strict=True)
@@ -106,7 +106,7 @@ def tag_columns(snapshot: Snapshot) -> Columns:
         "platforms": named_platforms(snapshot, node).tolist(),
         "created": _taken(snapshot.nodes["created"], node),
         "modified": [own or blob for own, blob in modified],
-        "closure": closure_sizes(snapshot.graph, reaching(snapshot, rows, node)).tolist(),
+        "closure": closure_sizes(snapshot.graph, reaching(snapshot, rows)).tolist(),
         "exclusive": exclusive(snapshot, rows).tolist(),
         "same_digest": same_digest(snapshot, rows).tolist(),
     }
@@ -133,7 +133,7 @@ def tags_of(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.object_]
     place = np.full(snapshot.nodes.num_rows, -1, np.int64)
     place[nodes] = np.arange(len(nodes))
     names = snapshot.pins["name"]
-    at = place[ids(snapshot.pins["node"])[: len(names) - names.null_count]]
+    at = place[named_nodes(snapshot)[: len(names) - names.null_count]]
     rows = np.flatnonzero(at >= 0)
     rows = rows[np.argsort(at[rows], kind="stable")]
     found = names.take(arrow(rows)).to_pylist()
@@ -167,33 +167,32 @@ def _with_one(
     snapshot: Snapshot, nodes: NDArray[np.int32], has_one: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Return (position in `nodes`, node) for these sorted nodes and their children that have a platform."""
-    graph, asked = snapshot.graph, np.zeros(len(has_one), np.bool_)
+    asked = np.zeros(len(has_one), np.bool_)
     asked[nodes] = True
-    links = np.flatnonzero(has_one[graph.indices])
-    above = np.searchsorted(graph.indptr, links, "right") - 1
-    links, above = links[asked[above]], above[asked[above]]
+    source, target = ids(snapshot.links["source"]), ids(snapshot.links["target"])
+    links = np.flatnonzero(CONTAINS[codes(snapshot.links["kind"])] & asked[source] & has_one[target])
     own = nodes[has_one[nodes]]
-    return np.searchsorted(nodes, np.concatenate((own, above))), np.concatenate((own, graph.indices[links]))
+    return np.searchsorted(nodes, np.concatenate((own, source[links]))), np.concatenate((own, target[links]))
 
 
 def same_digest(snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return how many other names the node of each of these pins, which are in order, has."""
-    node, name = ids(snapshot.pins["node"])[rows], name_numbers(snapshot)[rows]
+    """Return how many other names the blob of each of these pins, which are in order, has."""
+    node, name = named_nodes(snapshot)[rows], name_numbers(snapshot)[rows]
     again = np.zeros(len(rows), np.bool_)
     again[1:] = (node[1:] == node[:-1]) & (name[1:] == name[:-1])
     found: NDArray[np.int64] = np.bincount(node[~again], minlength=snapshot.nodes.num_rows)[node] - 1
     return found
 
 
-def reaching(snapshot: Snapshot, rows: NDArray[np.int64], node: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return the node where the reach of each of these tags starts: the virtual node that it holds, else `node`."""
+def reaching(snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Return the node where the reach of each of these tags starts: the virtual node that it holds, else its own."""
     on_virtual = (GOES_ALONG & ~NAMES)[codes(snapshot.pins["kind"])]
     held = np.flatnonzero(snapshot.holding & on_virtual)
     first, every = first_of_name(snapshot), ids(snapshot.pins["node"])
     by_name = np.full(len(every), -1, np.int32)
     by_name[first[held]] = every[held]
     found = by_name[first[rows]]
-    return np.where(found < 0, node, found)
+    return np.where(found < 0, every[rows], found)
 
 
 def exclusive(snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.int64]:

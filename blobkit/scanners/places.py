@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-__all__ = ["GO_BLOBSTORE", "LAYOUT", "Place", "registry"]
+__all__ = ["GO_BLOBSTORE", "LAYOUT", "Place", "named", "registry"]
 
 _HEX = "[0-9a-f]"
 _DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
@@ -19,7 +19,7 @@ _DATABASE = r"(?:\.blobkit/)?[^/]+\.(?:db|sqlite3?)(?:-wal|-shm|-journal)?"
 _REPOSITORY = "repositories/(?:[^/]+/)*"
 
 
-def _named(separator: str) -> str:
+def named(separator: str) -> str:
     """Return a regular expression for a digest in a path, with `separator` between its label and its digits."""
     return f"(?:{'|'.join(f'{label}{separator}{_HEX}{{{digits}}}' for label, digits in _DIGITS.items())})"
 
@@ -71,7 +71,7 @@ class Place:
 
 
 LAYOUT = Place(
-    re.compile(f"(?P<blob>blobs/{_named('/')})|(?P<metadata>index\\.json|oci-layout|{_DATABASE})|(?P<upload>(?!))"),
+    re.compile(f"(?P<blob>blobs/{named('/')})|(?P<metadata>index\\.json|oci-layout|{_DATABASE})|(?P<upload>(?!))"),
     re.compile(rf"|blobs|blobs/{_LABEL}|\.blobkit"),
     re.compile(rf"blobs(?:/(?P<label>{_LABEL})(?:/(?P<hex>{_HEX}+))?)?"),
     holders=("entry",),
@@ -94,10 +94,10 @@ _REGISTRY = Place(
 
 GO_BLOBSTORE = Place(
     re.compile(
-        f"(?P<blob>blobs/{_named(':')}/blob)"
-        f"|(?P<metadata>blobs/{_named(':')}/info\\.json|{_DATABASE})|(?P<upload>temp-blob-[^/]*)"
+        f"(?P<blob>blobs/{named(':')}/blob)"
+        f"|(?P<metadata>blobs/{named(':')}/info\\.json|{_DATABASE})|(?P<upload>temp-blob-[^/]*)"
     ),
-    re.compile(f"|blobs|blobs/{_named(':')}"),
+    re.compile(f"|blobs|blobs/{named(':')}"),
     re.compile(rf"blobs(?:/(?P<label>{_LABEL}):(?P<hex>{_HEX}+)(?:/.*)?)?"),
 )
 """The paths of a store of the Go package."""

@@ -15,10 +15,12 @@ CONTAINERD = Kind(
             "containerd",
             frozenset({"image", "container", "gc.root", "lease"}),
             frozenset({"label", "content", "gc-snapshot", "parent-layer"}),
+            complete=True,
         ),
     ),
     scanner="blobkit.scanners.containerd",
     found_by=("io.containerd.metadata.v1.bolt/meta.db",),
     places=("/etc/containerd/config.toml#root", "/var/lib/containerd", "/var/lib/docker/containerd/daemon"),
+    tools=("ctr",),
     key_form=r"snapshot/.+",
 )

@@ -1,0 +1,197 @@
+"""Record what a namespace of containerd holds, as its collector sees it. Source: containerd 1.7, `metadata/gc.go`.
+
+A namespace claims a blob: `namespace/digest`. Labels lead from claim to claim, never across namespaces; the file goes
+when no namespace claims it any more.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from blobkit.digest import is_digest
+from blobkit.scanners.containerds.labels import SECOND, is_expired, is_flat, is_root, references
+from blobkit.scanners.facts import escape_controls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from blobkit.scanners.containerds.database import Container, Image, Ingest, Labels, Lease, Namespace
+    from blobkit.scanners.containerds.labels import Reference
+    from blobkit.scanners.facts import Facts
+
+__all__ = ["Claims", "snapshot_key"]
+
+
+_STEP_UP = re.compile(r"(?<![^/])\.\.(?![^/])")
+
+
+def snapshot_key(namespace: str, snapshotter: str, key: str) -> str:
+    """Return the key of the node of a snapshot; a part `..` is escaped, because a key may be a path elsewhere."""
+    return escape_controls(_STEP_UP.sub(r"\\x2e.", f"snapshot/{namespace}/{snapshotter}/{key}"))
+
+
+class Claims:
+    """Records the objects of one namespace; `version`: that of the schema; `now`: the time to judge expiry at."""
+
+    def __init__(self, facts: Facts, namespace: Namespace, version: int, now: datetime) -> None:
+        self.facts, self.namespace, self.version, self.now = facts, namespace, version, now
+        self.claims: dict[str, int] = {}
+        self.flat: dict[str, int] = {}
+        self.images = {image.name: image for image in namespace.images}
+        self.nodes: dict[tuple[str, str], int] = {}
+
+    def record(self) -> None:
+        """Record all claims, links and pins; the snapshots are nodes already."""
+        space = self.namespace
+        self._nodes()
+        self._objects()
+        for lease in space.leases:
+            self._lease(lease)
+        for container in space.containers:
+            self._container(container)
+        for image in space.images:
+            self._image(image)
+        for ingest in space.ingests:
+            self._ingest(ingest)
+        for kind, objects in space.others.items():
+            for other in objects:
+                self._other(kind, other)
+
+    def _nodes(self) -> None:
+        """Find or create the nodes that labels can refer to."""
+        space = self.namespace
+        for content in space.contents:
+            if is_digest(content.digest):
+                self._claim(content.digest)
+        for one in space.snapshots:
+            key = snapshot_key(space.name, one.snapshotter, one.key)
+            self.nodes["snapshot", f"{one.snapshotter}/{one.key}"] = self.facts.ids[key]
+        for container in space.containers:
+            self.nodes["container", container.name] = self._virtual("container", container.name)
+
+    def _claim(self, digest: str) -> None:
+        node = self.claims[digest] = self.facts.virtual_node(f"{self.namespace.name}/{digest}", -1)
+        self.nodes["content", digest] = node
+        self.facts.link(node, self.facts.node(digest), "content")
+
+    def _objects(self) -> None:
+        """Record the links and pins of content and snapshots."""
+        for content in self.namespace.contents:
+            if content.digest in self.claims:
+                self._labelled(self.claims[content.digest], content.labels)
+        for one in self.namespace.snapshots:
+            node = self.nodes["snapshot", f"{one.snapshotter}/{one.key}"]
+            self._labelled(node, one.labels)
+            parent = self.nodes.get(("snapshot", f"{one.snapshotter}/{one.parent}")) if one.parent else None
+            if parent is not None:
+                self.facts.link(node, parent, "parent-layer")
+
+    def _labelled(self, node: int, labels: Labels) -> None:
+        """Record what the labels of content or a snapshot say."""
+        self._refer(node, references(labels, self.version))
+        if is_root(labels, self.version):
+            self.facts.pin(node, None, "gc.root", self.namespace.name)
+
+    def _refer(self, node: int, found: Iterable[Reference]) -> None:
+        """Record links from a node to what it refers to, or from what refers to it."""
+        for kind, key, back in found:
+            other = self._node(kind, key)
+            if other is not None and back:
+                self._link(other, node)
+            elif other is not None:
+                self._link(node, other)
+            elif kind == "content" and is_digest(key) and not self.facts.is_stored(key):
+                self.facts.link(node, self.facts.node(key), "label")
+
+    def _link(self, source: int, target: int) -> None:
+        is_tree = self.facts.kind[target] == "snapshot"
+        self.facts.link(source, target, "gc-snapshot" if is_tree else "label")
+
+    def _node(self, kind: str, key: str) -> int | None:
+        """Return the node of an object, None if there is no such object."""
+        if kind == "image" and key in self.images:
+            return self._image_node(self.images[key])
+        return self.nodes.get((kind, key))
+
+    def _virtual(self, kind: str, name: str, modified: int = -1) -> int:
+        return self.facts.virtual_node(f"{kind}/{self.namespace.name}/{name}", modified)
+
+    def _image(self, image: Image) -> None:
+        """Record the pin of a name; one that is expired holds nothing (containerd 2)."""
+        name = f"{self.namespace.name}/{image.name}"
+        gone = self.version >= SECOND and is_expired(image.labels, self.now)
+        named = ("image", image.name) in self.nodes or any(references(image.labels, self.version))
+        node = self._image_node(image) if named else self._target(image)
+        self.facts.pin(node, name, "image", self.namespace.name, image.updated, count=int(not gone))
+
+    def _target(self, image: Image) -> int:
+        """Return the claim that an image names; if the namespace does not have it, the missing blob or nothing."""
+        if image.digest in self.claims:
+            return self.claims[image.digest]
+        if is_digest(image.digest) and not self.facts.is_stored(image.digest):
+            return self.facts.node(image.digest)
+        name = f"{self.namespace.name}/{image.name}"
+        message = f"the image {name} names {image.digest or 'nothing'}, which its namespace does not have"
+        self.facts.notice("damaged-tag", message, name)
+        return self._virtual("image", image.name, image.updated)
+
+    def _image_node(self, image: Image) -> int:
+        """Return the node of a name that refers to more than its content, or is referred to."""
+        node = self.nodes.get(("image", image.name))
+        if node is None:
+            node = self.nodes["image", image.name] = self._virtual("image", image.name, image.updated)
+            if image.digest in self.claims:
+                self._link(node, self.claims[image.digest])
+                self.facts.link(node, self.facts.node(image.digest), "content")
+            self._refer(node, references(image.labels, self.version))
+        return node
+
+    def _lease(self, lease: Lease) -> None:
+        """Record a lease and what it holds; an expired one holds nothing."""
+        node = self._virtual("lease", lease.name, lease.created)
+        count = int(not is_expired(lease.labels, self.now))
+        self.facts.pin(node, None, "lease", self.namespace.name, lease.created, count=count)
+        flat = is_flat(lease.labels)
+        expected = [ingest.expected for ingest in self.namespace.ingests if ingest.reference in lease.ingests]
+        held = [self.images[name].digest for name in lease.images if name in self.images] if flat else []
+        for digest in (*lease.contents, *held):
+            if digest in self.claims:
+                self._link(node, self._flat(digest) if flat else self.claims[digest])
+        found = [("content", digest) for digest in expected]
+        found += [("snapshot", "/".join(pair)) for pair in lease.snapshots]
+        found += [("image", name) for name in lease.images if not flat]
+        for other in (self._node(*one) for one in found):
+            if other is not None:
+                self._link(node, other)
+
+    def _flat(self, digest: str) -> int:
+        """Return the node of a claim without what its labels refer to."""
+        if digest not in self.flat:
+            self.flat[digest] = self._virtual("flat", digest)
+            self.facts.link(self.flat[digest], self.facts.node(digest), "content")
+        return self.flat[digest]
+
+    def _container(self, container: Container) -> None:
+        node = self.nodes["container", container.name]
+        self.facts.modified[node] = container.created
+        self.facts.pin(node, None, "container", self.namespace.name, container.created)
+        tree = self.nodes.get(("snapshot", f"{container.snapshotter}/{container.key}"))
+        if tree is not None:
+            self._link(node, tree)
+        self._refer(node, references(container.labels, self.version))
+
+    def _ingest(self, ingest: Ingest) -> None:
+        """Record that a write that is not expired holds the content that it expects."""
+        node = self.claims.get(ingest.expected)
+        if node is not None and ingest.expires >= self.now.timestamp() * 1_000_000:
+            self.facts.pin(node, None, "gc.root", self.namespace.name)
+
+    def _other(self, kind: str, one: Container) -> None:
+        """Record an object of another kind, a sandbox for example: it holds what its labels refer to."""
+        found = list(references(one.labels, self.version))
+        if found:
+            node = self._virtual(kind, one.name, one.created)
+            self.facts.pin(node, None, "gc.root", self.namespace.name)
+            self._refer(node, found)
