@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.digest import ALGORITHMS, is_digest
+from blobkit.snapshot.pins import count_named, revisions, rows_on
 from blobkit.snapshot.roles import STANDS_FOR
-from blobkit.snapshot.tables import STORED, codes, ids, match_rows
+from blobkit.snapshot.tables import STORED, codes, flags, ids, match_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,12 +31,23 @@ _KEY_START = re.compile(r"(.*[/:])?([0-9a-f]+)")
 def is_key(snapshot: Snapshot, text: str) -> bool:
     """Return whether a text is a digest, or the key of a node that is not virtual (`layer/...`, a path of a cache).
 
+    A virtual node counts if it holds others by itself and has no name (`lease/...`).
+
     A digest that is the end of another key is not one: `sha256:...` means the node `image/sha256:...`.
     """
     if not snapshot.store.key_form:
         return is_digest(text)
     node = snapshot.find(text)
-    return not is_virtual(snapshot, node) if node >= 0 else is_digest(text) and not by_prefix(snapshot, text)
+    if node >= 0 and is_virtual(snapshot, node):
+        return _holds_alone(snapshot, node)
+    return node >= 0 or (is_digest(text) and not by_prefix(snapshot, text))
+
+
+def _holds_alone(snapshot: Snapshot, node: int) -> bool:
+    """Return whether a virtual node has pins, all of them without a name, and stands for no blob and nothing unread."""
+    rows = rows_on(snapshot, node)
+    nameless = rows and min(rows) >= count_named(snapshot) and not flags(snapshot.nodes["opaque"])[node]
+    return bool(nameless) and not revisions(snapshot).blobs(node)
 
 
 def is_virtual(snapshot: Snapshot, node: int) -> bool:
