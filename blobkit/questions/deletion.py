@@ -16,7 +16,7 @@ from blobkit.analysis.repositories import levels, members, nodes_of, repositorie
 from blobkit.snapshot.pins import count_named, first_of_name, pin_labels, rows_of_names
 from blobkit.snapshot.roles import IS_ALIAS, IS_REVISION, NAMES
 from blobkit.snapshot.sets import among, minus, unique
-from blobkit.snapshot.tables import codes, match_rows, numbers
+from blobkit.snapshot.tables import codes, ids, match_rows, numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,7 +85,7 @@ class Deletion:
 
     @cached_property
     def reason(self) -> NDArray[np.object_]:
-        """The reason why each row stays, "" if it is deleted: the tool cannot delete its name, or pins of its kind."""
+        """The reason why each row stays, "" if it is deleted: the tool cannot delete its name, or does not see it."""
         limits, pins = self.snapshot.store.dropping, self.snapshot.pins
         found = np.full(len(self.rows), "", object)
         has_name = self.rows < count_named(self.snapshot)
@@ -98,7 +98,18 @@ class Deletion:
             found[has_name & ~taken] = limits.refused
         if limits.nameless:
             found[~has_name] = limits.nameless
+        for code, why in limits.noticed:
+            found[self._is_noticed(code)] = why
         return found
+
+    def _is_noticed(self, code: str) -> Bools:
+        """Return for each row whether its node or its repository has a notice with this code."""
+        snapshot, notices = self.snapshot, self.snapshot.notices
+        keys = notices["key"].to_pandas()[(notices["code"].to_pandas() == code).to_numpy(bool)]
+        nodes = np.array([snapshot.find(str(key)) for key in keys], np.int64)
+        pins = snapshot.pins.take(self.rows)
+        found: Bools = pins["group"].to_pandas().isin(keys).to_numpy(bool)
+        return np.logical_or(found, np.isin(ids(pins["node"]), nodes[nodes >= 0]))
 
     def _is_partly(self) -> Bools:
         """Return for each row whether another pin with the same name for the tool stays."""

@@ -13,7 +13,8 @@ class Dropping:
 
     `takes`: a regular expression (RE2) for the full names that the tool accepts, "" for all; `refused`: the reason for
     all other names. `nameless`: the reason for pins without a name. `partly`: for a name of several pins, some of
-    which stay. `alone`: for a tag whose manifest stays; `{}` stands for the names.
+    which stay. `alone`: for a tag whose manifest stays; `{}` stands for the names. `noticed`: codes of notices, each
+    with the reason for pins whose node or repository has such a notice.
     """
 
     takes: str = ""
@@ -21,3 +22,4 @@ class Dropping:
     nameless: str = ""
     partly: str = ""
     alone: str = ""
+    noticed: tuple[tuple[str, str], ...] = ()

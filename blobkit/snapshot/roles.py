@@ -13,6 +13,7 @@ __all__ = [
     "IS_ALIAS",
     "IS_ALONE",
     "IS_REVISION",
+    "IS_SECOND",
     "IS_TWIN",
     "NAMES",
     "NEEDS",
@@ -34,3 +35,4 @@ GOES_ALONG = np.array([kind.goes_along for kind in PINS])
 IS_ALIAS = np.array([kind.is_alias for kind in PINS])
 IS_TWIN = np.array([kind.is_twin for kind in PINS])
 IS_ALONE = np.array([kind.is_alone for kind in PINS])
+IS_SECOND = np.array([kind.is_second for kind in PINS])
