@@ -161,7 +161,7 @@ class Audit(Answer):
         if disk is None:
             return []
         other = {what: (what,) for what in ("leftover", "orphan", "other")} | {"uploads": ("upload", "stale-upload")}
-        size = {what: sum(f.bytes for f in self.found if f.code in codes) for what, codes in other.items()}
+        size = {what: sum(self._no_blobs(f) for f in self.found if f.code in codes) for what, codes in other.items()}
         size["leftover"] += sum(finding.beside for finding in self.found)
         parts = {"blobs": self.snapshot.bytes, **size, "metadata": disk.metadata}
         twice = sum(parts.values()) - disk.bytes
@@ -170,6 +170,10 @@ class Audit(Answer):
             [f"less {human_bytes(twice)} counted twice (files with several names) or not stored"] if twice > 0 else []
         )
         return [f"{count(disk.files, 'file')} in all, {human_bytes(disk.bytes)}: {', '.join(shown)}"] if shown else []
+
+    def _no_blobs(self, finding: Finding) -> int:
+        """Return the bytes of a finding that belong to no blob."""
+        return finding.bytes - int(self.snapshot.graph.size[finding.nodes].sum())
 
     @property
     def problems(self) -> tuple[Finding, ...]:

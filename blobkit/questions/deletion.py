@@ -17,7 +17,7 @@ from blobkit.questions.in_use import left_in_use
 from blobkit.snapshot.pins import count_named, first_of_name, pin_labels, rows_of_names
 from blobkit.snapshot.roles import IS_ALIAS, IS_REVISION, NAMES, RUNS
 from blobkit.snapshot.sets import among, minus, unique
-from blobkit.snapshot.tables import codes, match_rows, numbers
+from blobkit.snapshot.tables import codes, ids, match_rows, numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,7 +86,7 @@ class Deletion:
 
     @cached_property
     def reason(self) -> NDArray[np.object_]:
-        """The reason why each row stays, "" if it is deleted: the tool cannot delete its name, or pins of its kind."""
+        """The reason why each row stays, "" if it is deleted: the tool cannot delete its name, or does not see it."""
         limits, pins = self.snapshot.store.dropping, self.snapshot.pins
         found = np.full(len(self.rows), "", object)
         has_name = self.rows < count_named(self.snapshot)
@@ -103,6 +103,8 @@ class Deletion:
             found[self._runs] = limits.running
         for at in np.flatnonzero(np.isin(self.rows, list(self.in_use))).tolist():
             found[at] = limits.in_use.replace("{}", self.in_use[int(self.rows[at])])
+        for code, why in limits.noticed:
+            found[self._is_noticed(code)] = why
         return found
 
     @cached_property
@@ -126,6 +128,15 @@ class Deletion:
         """Whether each row is on a container that runs."""
         runs: Bools = RUNS[codes(self.snapshot.pins["kind"])[self.rows]]
         return runs
+
+    def _is_noticed(self, code: str) -> Bools:
+        """Return for each row whether its node or its repository has a notice with this code."""
+        snapshot, notices = self.snapshot, self.snapshot.notices
+        keys = notices["key"].to_pandas()[(notices["code"].to_pandas() == code).to_numpy(bool)]
+        nodes = np.array([snapshot.find(str(key)) for key in keys], np.int64)
+        pins = snapshot.pins.take(self.rows)
+        found: Bools = pins["group"].to_pandas().isin(keys).to_numpy(bool)
+        return np.logical_or(found, np.isin(ids(pins["node"]), nodes[nodes >= 0]))
 
     def _is_partly(self) -> Bools:
         """Return for each row whether another pin with the same name for the tool stays."""

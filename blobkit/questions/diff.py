@@ -19,7 +19,7 @@ from blobkit.protocols import as_snapshot, draw_answer
 from blobkit.questions.columns import categorical, keys, tags, words
 from blobkit.questions.inputs.grouping import OF_PINS, held, named_by
 from blobkit.render import count, join_some, signed_bytes, truncate
-from blobkit.snapshot.roles import GOES_ALONG, IS_ALIAS, IS_REVISION, IS_TWIN, NAMES
+from blobkit.snapshot.roles import GOES_ALONG, IS_ALIAS, IS_REVISION, IS_SECOND, IS_TWIN, NAMES
 from blobkit.snapshot.tables import codes, ids, index_in
 
 if TYPE_CHECKING:
@@ -314,7 +314,7 @@ def _names(snapshot: Snapshot) -> pd.Series:
     pins = snapshot.pins
     is_name = (
         np.asarray(pins["name"].is_valid())
-        & (NAMES | ~(IS_REVISION | GOES_ALONG | IS_ALIAS | IS_TWIN))[codes(pins["kind"])]
+        & (NAMES | ~(IS_REVISION | GOES_ALONG | IS_ALIAS | IS_TWIN | IS_SECOND))[codes(pins["kind"])]
     )
     rows = np.flatnonzero(is_name)
     name = pd.Index(pins["name"].take(rows).to_pandas().astype("str"), name="tag")

@@ -12,7 +12,7 @@ from blobkit.analysis.reach import closure_sizes, live, unknown
 from blobkit.questions.inputs.patterns import expression
 from blobkit.snapshot.columns import arrow, combine
 from blobkit.snapshot.pins import first_of_name, name_numbers, named_nodes, tag_rows, versions
-from blobkit.snapshot.roles import CONTAINS, GOES_ALONG, NAMES
+from blobkit.snapshot.roles import CONTAINS, GOES_ALONG, IS_SECOND, NAMES
 from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import STORED, codes, ids, match_rows
 
@@ -197,7 +197,15 @@ def reaching(snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.int32]:
 
 def exclusive(snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the bytes freed if the name of each of these pins alone is dropped."""
-    found: NDArray[np.int64] = owners_at_first(snapshot).bytes[name_numbers(snapshot)[rows]]
+    number, pins = name_numbers(snapshot), snapshot.pins
+    asked = number[rows]
+    idle = np.flatnonzero(IS_SECOND[codes(pins["kind"])[rows]] & ~snapshot.holding[rows])
+    if len(idle):  # they mean the names that hold their nodes
+        node, held = ids(pins["node"]), np.flatnonzero(snapshot.holding[: len(number)])
+        meant = np.full(snapshot.nodes.num_rows, -1, np.int32)
+        meant[node[held]] = number[held]
+        asked[idle] = np.where(meant[node[rows[idle]]] < 0, asked[idle], meant[node[rows[idle]]])
+    found: NDArray[np.int64] = owners_at_first(snapshot).bytes[asked]
     return found
 
 

@@ -10,7 +10,9 @@ from blobkit.questions.impact import broken_tags
 from blobkit.render import choices, count, human_bytes, join_some
 from blobkit.scripts.blobkit import with_blobkit
 from blobkit.scripts.containerd import with_ctr
+from blobkit.scripts.huggingface import with_hf
 from blobkit.scripts.oci import by_hand, with_umoci
+from blobkit.scripts.ollama import with_ollama
 from blobkit.scripts.registry import with_api
 from blobkit.scripts.shell import comment
 
@@ -65,12 +67,19 @@ def _api(tool: str) -> Writer:
     return write
 
 
+def _hf(preview: Preview, wanted: list[Drop]) -> list[str]:
+    found = preview.collection
+    return with_hf(preview.snapshot.address, wanted, found.command, found.stops)
+
+
 _TOOLS: dict[str, Writer] = {
     "blobkit": lambda preview, wanted: with_blobkit(preview.snapshot.address, wanted),
     "rm": by_hand,
     "umoci": _umoci,
     **{tool: _api(tool) for tool in ("curl", "crane", "skopeo", "regctl")},
     "ctr": lambda _, wanted: with_ctr(wanted),
+    "hf": _hf,
+    "ollama": lambda preview, wanted: with_ollama(preview.snapshot.address, wanted),
 }
 """The function that writes the commands of each tool; the names are those in the records of kinds."""
 _AS_PROMISED = frozenset({"blobkit", "rm"})
@@ -113,7 +122,8 @@ def _otherwise(preview: Preview) -> list[str]:
     if set(done.digests) != set(preview.digests):
         size = f"{human_bytes(done.bytes)} ({done.bytes} bytes)"
         what = f"frees {count(len(done.digests), 'blob')}, {size}, beyond what it would collect already"
-        lines.append(f"NOTE: {found.command} works as policy {found.snapshot.policy} says, not {policy}: it {what}")
+        rules = f"{found.command} works as policy {found.snapshot.policy} says, not {policy}: it"
+        lines.append(f"NOTE: {rules if found.command else 'the script'} {what}")
     breaks = broken_tags(found.snapshot, preview.dropped, found.removal.nodes)
     if breaks and breaks != preview.breaks:
         lines.append(f"these tags can no longer be pulled afterwards: {join_some(breaks, NAMES_SHOWN)}")

@@ -14,7 +14,8 @@ class Dropping:
     `takes`: a regular expression (RE2) for the full names that the tool accepts, "" for all; `refused`: the reason for
     all other names. `nameless`: the reason for pins without a name. `partly`: for a name of several pins, some of
     which stay. `alone`: for a tag whose manifest stays; `{}` stands for the names. `in_use`: for the last name of an
-    image that a container uses; `{}` stands for the containers. `running`: for a container that runs.
+    image that a container uses; `{}` stands for the containers. `running`: for a container that runs. `noticed`: codes
+    of notices, each with the reason for pins whose node or repository has such a notice.
     """
 
     takes: str = ""
@@ -24,3 +25,4 @@ class Dropping:
     alone: str = ""
     in_use: str = ""
     running: str = ""
+    noticed: tuple[tuple[str, str], ...] = ()

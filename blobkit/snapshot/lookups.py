@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from blobkit.cache import memoized
 from blobkit.snapshot.columns import arrow, combine
 from blobkit.snapshot.pins import count_named, first_of_name, name_starts, revisions
-from blobkit.snapshot.roles import FOLLOWS, GOES_ALONG, IS_ALIAS, IS_TWIN, NAMES
+from blobkit.snapshot.roles import FOLLOWS, GOES_ALONG, IS_ALIAS, IS_SECOND, IS_TWIN, NAMES
 from blobkit.snapshot.sets import ranges, unique
 from blobkit.snapshot.tables import codes, ids, match_rows
 
@@ -29,6 +29,7 @@ __all__ = [
     "Rows",
     "dropped_with_last_tag",
     "dropped_with_revisions",
+    "dropped_with_second_names",
     "is_unambiguous",
     "matching_names",
     "numbers_of",
@@ -154,6 +155,22 @@ def _followers(snapshot: Snapshot) -> tuple[Rows, Ints]:
     rows = np.flatnonzero(FOLLOWS[kind])
     tags = np.flatnonzero(NAMES[kind] & ~FOLLOWS[kind] & np.isin(place, place[rows])) if len(rows) else rows
     return Rows.by(place[rows], rows), tags
+
+
+def dropped_with_second_names(snapshot: Snapshot, rows: Ints) -> Ints:
+    """Return the pins that are dropped with these, on nodes with several names of which one holds.
+
+    A second name that does not hold under the policy means the pins that do; with these all second names are dropped.
+    Cost: a pass over the pins, where there are second names.
+    """
+    kind, node, holding = codes(snapshot.pins["kind"]), ids(snapshot.pins["node"]), snapshot.holding
+    idle = IS_SECOND[kind] & ~holding
+    if not idle.any():
+        return rows[:0]
+    meant = rows_on_any(snapshot, unique(node[rows[idle[rows]]]))
+    gone = np.concatenate((rows[holding[rows]], meant[holding[meant]]))
+    along = rows_on_any(snapshot, unique(node[gone]))
+    return unique(np.concatenate((gone, along[idle[along] & NAMES[kind[along]]])))
 
 
 def rows_on_any(snapshot: Snapshot, nodes: NDArray[np.integer]) -> Ints:

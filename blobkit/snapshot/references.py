@@ -36,7 +36,8 @@ class PinKind:
     another name for the pins in the key of its virtual node `name@digest`, and holds nothing. `is_twin`: it and the
     pin of the same name on the blob of its virtual node are the same pin. `is_alone`: the links of its node do not
     count, and the pin cannot be dropped. `follows`: it is dropped with the last tag of its group on its node.
-    `runs`: it is on something that runs.
+    `runs`: it is on something that runs. `is_second`: it is one more name of its node; under a policy in which it does
+    not hold, it means the pins that do, and is dropped with them.
     """
 
     name: str
@@ -48,6 +49,7 @@ class PinKind:
     is_alone: bool = False
     follows: bool = False
     runs: bool = False
+    is_second: bool = False
 
 
 LINKS = (
@@ -73,6 +75,8 @@ LINKS = (
     LinkKind("repo"),
     LinkKind("residue"),
     LinkKind("legacy"),
+    LinkKind("partial"),
+    LinkKind("unlisted", contains=True, needs=True),
 )
 """Every kind of link. config, layer, child and subject are positions in a manifest; referrer is subject reversed; link
 is set by hand. revision leads from a virtual node (`repository@digest`) to its manifest, mark to a blob that a
@@ -83,7 +87,8 @@ containerd: label leads from a namespace's claim (`namespace/digest`) to another
 gc-snapshot to a snapshot. parent-layer leads from a layer or snapshot to the one below it, top from an image to its
 last layer, parent-image to the image that it was built on, uses from a container to its image and layer. file leads
 from a revision to a file of it, shared to the file that a link leads to, repo from a revision to its repository,
-residue from a repository to files that no revision names. legacy leads from an image to documents of older formats."""
+residue from a repository to files that no revision names, partial to downloads that are not complete. unlisted is like
+shared, but the tool of the store does not know the link. legacy leads from an image to documents of older formats."""
 
 PINS = (
     PinKind("pin"),
@@ -107,7 +112,12 @@ PINS = (
     PinKind("volume"),
     PinKind("cache"),
     PinKind("digest", names=True, follows=True),
-    PinKind("ref", names=True, goes_along=True),
+    PinKind("ref", names=True, is_second=True),
+    PinKind("first-ref", names=True),
+    PinKind("detached", names=True),
+    PinKind("commit", is_second=True),
+    PinKind("unpruned"),
+    PinKind("unread-tag", names=True),
     PinKind("tagged-digest", follows=True),
     PinKind("running", runs=True),
 )
@@ -122,7 +132,9 @@ holds nothing, and is on the virtual node `name@digest`.
 image is an image of a containerd namespace; gc.root and lease are what else holds content there. unnamed is an image
 without a name, container and volume are what an engine runs and keeps, cache is a record of BuildKit, digest a name
 `repository@digest` of a repository without a tag on that image, tagged-digest one with such a tag, and running a
-container that runs. ref is a branch or tag that names a revision of a repository in a cache."""
+container that runs. ref and first-ref are branches and tags that name a revision in a cache: of several, one is the
+first. detached is a revision that none names. commit is the name of a revision by its hash, and holds nothing. unpruned
+is on what a tool's pruning does not look at. unread-tag is a tag with a manifest that its tool cannot read."""
 
 LINK_KINDS = tuple(kind.name for kind in LINKS)
 PIN_KINDS = tuple(kind.name for kind in PINS)

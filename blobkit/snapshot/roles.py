@@ -14,6 +14,7 @@ __all__ = [
     "IS_ALIAS",
     "IS_ALONE",
     "IS_REVISION",
+    "IS_SECOND",
     "IS_TWIN",
     "NAMES",
     "NEEDS",
@@ -40,3 +41,4 @@ IS_TWIN = np.array([kind.is_twin for kind in PINS])
 IS_ALONE = np.array([kind.is_alone for kind in PINS])
 RUNS = np.array([kind.runs for kind in PINS])
 FOLLOWS = np.array([kind.follows for kind in PINS])
+IS_SECOND = np.array([kind.is_second for kind in PINS])

@@ -70,6 +70,16 @@ FINDINGS = {
     "dangling": ("info", "referenced but not stored; this breaks nothing"),
     "anonymous": ("info", "held only by pins without a name: tag the blobs that you need, drop the other pins"),
     "unprotected": ("info", "not reachable from index.json: the collector of another program would delete them"),
+    "left-out": (
+        "warning",
+        "repositories that the store's own tool leaves out of all answers, and does not delete: mend or remove them",
+    ),
+    "unlisted": (
+        "warning",
+        "shared files in use through links that are not in their lists: the store's own tool may delete them",
+    ),
+    "copies": ("info", "equal content in several repositories: a shared store would keep one (bytes: the saving)"),
+    "unswept": ("info", "shared files without a readable list of links: the store's own tool never removes them"),
     "twins": ("info", "equal content, compressed differently: build from one of them (bytes: the saving)"),
     "suspect": (
         "info",

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["from_notices"]
 
+_CONTENT = re.compile(r"\(content ([0-9a-f]{40,64})\)\Z")
 _REPOSITORY = re.compile(r"(?:\A|/)repositories/(.+)/_layers(?:/|\Z)")
 
 CODES = {
@@ -51,6 +52,8 @@ CODES = {
     "negative-pins": "mismatched-counts",
     "dangling-layer-link": "dangling",
     "opaque-revision": "opaque",
+    "unread-manifest": "opaque",
+    "hard-link": "shared-inode",
 }
 """The finding of a notice with another code; unknown codes become `odd`."""
 
@@ -89,14 +92,16 @@ def _by_code(snapshot: Snapshot) -> dict[str, Notices]:
 
 def _uploads(snapshot: Snapshot, rows: Notices, min_age: timedelta) -> Iterator[Finding]:
     """Yield the uploads not written for `min_age`, and the others: an unknown time is never old."""
-    held: dict[str, list[tuple[str, int]]] = {"stale-upload": [], "upload": []}
-    for key, path, message, _ in rows:
-        size, written = upload_in(message)
+    held: dict[str, Notices] = {"stale-upload": [], "upload": []}
+    for row in rows:
+        written = upload_in(row[2])[1]
         is_stale = written is not None and snapshot.time - written >= min_age
-        held["stale-upload" if is_stale else "upload"].append((path or key or message, size))
+        held["stale-upload" if is_stale else "upload"].append(row)
     for code, uploads in held.items():
-        nothing = np.empty(0, np.int32)
-        yield Finding(code, nothing, sum(size for _, size in uploads), tuple(path for path, _ in uploads))
+        found = finding(code, snapshot, np.array([node for _, _, _, node in uploads if node >= 0], np.int32))
+        beside = sum(upload_in(message)[0] for _, _, message, node in uploads if node < 0)
+        names = tuple(path or key or message for key, path, message, node in uploads if node < 0)
+        yield Finding(code, found.nodes, found.bytes + beside, names, snapshot.store.advice if found else "")
 
 
 def _junk(snapshot: Snapshot, rows: Notices, _: timedelta) -> Iterator[Finding]:
@@ -132,6 +137,17 @@ def _unlinked(snapshot: Snapshot, rows: Notices, _min_age: timedelta) -> Iterato
     yield finding("unlinked-layer", snapshot, nodes, names)
 
 
+def _copies(snapshot: Snapshot, rows: Notices, _min_age: timedelta) -> Iterator[Finding]:
+    """Yield the files with equal content; their bytes are those of all but the largest of each content."""
+    same: dict[str, list[int]] = {}
+    for _, _, message, node in rows:
+        if node >= 0 and (found := _CONTENT.search(message)):
+            same.setdefault(found[1], []).append(node)
+    sizes = [snapshot.graph.size[nodes] for nodes in same.values()]
+    saved = sum(int(some.sum() - some.max()) for some in sizes)
+    yield Finding("copies", unique(np.array([one for nodes in same.values() for one in nodes], np.int32)), saved)
+
+
 def _twins(snapshot: Snapshot, rows: Notices, _min_age: timedelta) -> Iterator[Finding]:
     """Yield the layers with equal content; their bytes are those of all but the smallest of each content."""
     found, saved = [np.empty(0, np.int32)], 0
@@ -144,6 +160,7 @@ def _twins(snapshot: Snapshot, rows: Notices, _min_age: timedelta) -> Iterator[F
 
 
 SPECIAL: Mapping[str, Callable[[Snapshot, Notices, timedelta], Iterator[Finding]]] = {
+    "copies": _copies,
     "damaged": _damaged,
     "estimated": estimates,
     "junk": _junk,

@@ -23,10 +23,16 @@ from blobkit.questions.inputs.patterns import is_pattern, rows_like
 from blobkit.questions.inputs.unknown import nearest, refuse, refuse_pattern
 from blobkit.render import abbreviate, count, join_some, printable
 from blobkit.snapshot.columns import combine
-from blobkit.snapshot.lookups import dropped_with_last_tag, dropped_with_revisions, rows_of, twins
+from blobkit.snapshot.lookups import (
+    dropped_with_last_tag,
+    dropped_with_revisions,
+    dropped_with_second_names,
+    rows_of,
+    twins,
+)
 from blobkit.snapshot.pins import count_named, resolve_aliases, revisions, rows_named, rows_on
 from blobkit.snapshot.roles import IS_ALIAS, IS_ALONE, IS_REVISION, NAMES
-from blobkit.snapshot.sets import unique
+from blobkit.snapshot.sets import union, unique
 from blobkit.snapshot.tables import codes, ids, numbers
 
 if TYPE_CHECKING:
@@ -278,10 +284,14 @@ class _Resolver:
         self._drop(rows)
 
     def untag(self) -> None:
-        """Select with each revision every tag of its repository on that digest, after all targets are known."""
+        """Select with each revision every tag of its repository on that digest, after all targets are known.
+
+        Also the pins that second names mean, and the second names of what is dropped.
+        """
         rows = np.fromiter(self.dropped.rows, np.int64, len(self.dropped.rows))
         along = dropped_with_revisions(self.snapshot, rows[IS_REVISION[self.kind[rows]]])
         along = np.concatenate((along, dropped_with_last_tag(self.snapshot, rows)))
+        along = union(along, dropped_with_second_names(self.snapshot, rows))
         new = along[~np.isin(along, rows)]
         self.dropped.also_untagged.update(self.snapshot.pins["name"].take(new).to_pylist())
         self._drop(along)

@@ -12,10 +12,10 @@ from blobkit.errors import AmbiguousTargetError, NotPinnedError
 from blobkit.questions.inputs.many import in_turn
 from blobkit.questions.inputs.targets import selected
 from blobkit.render import abbreviate, printable
-from blobkit.snapshot.lookups import dropped_with_revisions
+from blobkit.snapshot.lookups import dropped_with_revisions, dropped_with_second_names, rows_of
 from blobkit.snapshot.pins import count_named
 from blobkit.snapshot.roles import IS_ALIAS, IS_REVISION
-from blobkit.snapshot.sets import unique
+from blobkit.snapshot.sets import union, unique
 from blobkit.snapshot.tables import codes, ids
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ def names_of(snapshot: Snapshot, targets: tuple[Targets, ...], groups: Targets) 
     runs = list(in_turn(snapshot, targets))
     plain = [run.names for run in runs]
     others = [text for run in runs for text in run.texts]
-    return unique(np.concatenate((*plain, _names_of_pins(snapshot, selected(snapshot, others, groups=groups)))))
+    found = unique(np.concatenate((*plain, _names_of_pins(snapshot, selected(snapshot, others, groups=groups)))))
+    meant = dropped_with_second_names(snapshot, rows_of(snapshot, found))
+    return union(found, tree(snapshot).place_of[meant[snapshot.holding[meant]]].astype(np.int64))
 
 
 def _names_of_pins(snapshot: Snapshot, found: PinSelection) -> Ints:
@@ -58,6 +60,7 @@ def pins_dropped(snapshot: Snapshot, ticked: NDArray[np.bool_]) -> NDArray[np.bo
     dropped[:end] = ticked[tree(snapshot).place_of[:end]]
     revisions = np.flatnonzero(dropped & IS_REVISION[codes(snapshot.pins["kind"])])
     dropped[dropped_with_revisions(snapshot, revisions)] = True
+    dropped[dropped_with_second_names(snapshot, np.flatnonzero(dropped))] = True
     return dropped
 
 

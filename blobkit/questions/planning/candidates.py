@@ -22,7 +22,7 @@ from blobkit.questions.inputs.targets import blob_of, flattened, resolve
 from blobkit.questions.planning.newest import UNRANKED, image_ranks
 from blobkit.render import printable
 from blobkit.snapshot.pins import first_of_name
-from blobkit.snapshot.roles import GOES_ALONG, IS_REVISION
+from blobkit.snapshot.roles import GOES_ALONG, IS_REVISION, IS_SECOND, NAMES
 from blobkit.snapshot.sets import among, union, unique
 from blobkit.snapshot.tables import codes, ids, numbers
 
@@ -87,12 +87,13 @@ class Names:
 
     @cached_property
     def _taken(self) -> pd.DataFrame:
-        """The tags deleted with each revision: columns tag (the revision), taken (the tag), repo, modified."""
+        """The tags deleted with each name: columns tag (a revision, a first name), taken (the tag), repo, modified."""
         kind = codes(self.snapshot.pins["kind"])
-        revisions = self._pins[IS_REVISION[kind[self.rows]]]
+        idle = IS_SECOND[kind] & NAMES[kind] & ~self.snapshot.holding
+        revisions = self._pins if idle.any() else self._pins[IS_REVISION[kind[self.rows]]]
         if not len(revisions):
             return pd.DataFrame({"tag": [], "taken": [], "repo": [], "modified": []})
-        tags = _pins(self.snapshot, np.flatnonzero(GOES_ALONG[kind])).rename(columns={"tag": "taken"})
+        tags = _pins(self.snapshot, np.flatnonzero(GOES_ALONG[kind] | idle)).rename(columns={"tag": "taken"})
         tags = tags.drop_duplicates(["taken", "repo", "digest"])
         merged: pd.DataFrame = revisions[["tag", "repo", "digest"]].merge(tags, on=["repo", "digest"])
         return merged[["tag", "taken", "repo", "modified"]]

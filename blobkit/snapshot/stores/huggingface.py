@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from blobkit.snapshot.records import Kind, Policy
+from blobkit.snapshot.dropping import Dropping
+from blobkit.snapshot.records import Collector, Kind, Policy, StopRule
 
 __all__ = ["HUGGINGFACE"]
 
+NAMED = frozenset({"first-ref", "ref", "unswept"})
+FILES = frozenset({"file", "shared"})
+REPOSITORY = frozenset({"repo", "residue"})
+
+PRUNE = Collector(
+    "hf",
+    "hf cache prune",
+    "2.4.0",
+    (
+        StopRule("hub-stops", "it reads a ref that is not text, or that it cannot read"),
+        StopRule("unreadable", "this user may not read a part of the cache", unsure=True),
+    ),
+)
 HUGGINGFACE = Kind(
     "huggingface",
     "models--*/snapshots",
@@ -13,14 +27,19 @@ HUGGINGFACE = Kind(
         Policy(
             "huggingface",
             "revisions",
-            frozenset({"revision", "unswept"}),
-            frozenset({"file", "shared", "repo", "residue"}),
+            frozenset({"first-ref", "detached", "unswept"}),
+            FILES | REPOSITORY | {"partial", "unlisted"},
         ),
-        Policy("huggingface", "refs", frozenset({"ref", "unswept"}), frozenset({"file", "shared"})),
+        Policy("huggingface", "refs", NAMED, FILES | {"unlisted"}),
+        Policy("huggingface", "prune", NAMED | {"unpruned"}, FILES | REPOSITORY, collector=PRUNE),
     ),
     scanner="blobkit.scanners.huggingface",
     found_by=(
-        *(f"{one}--*/{part}/" for one in ("models", "datasets", "spaces") for part in ("snapshots", "blobs", "refs")),
+        *(
+            f"{one}--*/{part}/"
+            for one in ("models", "datasets", "spaces", "kernels")
+            for part in ("snapshots", "blobs", "refs")
+        ),
         "blobs/.huggingface-shared-blobs",
     ),
     places=(
@@ -30,5 +49,16 @@ HUGGINGFACE = Kind(
         "$XDG_CACHE_HOME/huggingface/hub",
         "~/.cache/huggingface/hub",
     ),
+    tools=("hf",),
+    collected_by={"refs": "hf", "prune": "hf"},
     key_form=r".+/.+",
+    dropping=Dropping(
+        noticed=(
+            ("left-out", "huggingface_hub leaves its repository out"),
+            ("odd-commit", "hf cache rm takes commits of 40 hex digits"),
+            ("harmful-drop", "hf cache rm would remove a shared file that another revision uses without being listed"),
+            ("same-commit", "hf cache rm takes a commit alone, and several repositories have this one"),
+        ),
+    ),
+    advice="blobs that no revision names go with their repository; hf cache prune removes partial downloads",
 )

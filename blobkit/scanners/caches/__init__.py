@@ -1,0 +1,1 @@
+"""Read caches of models: directories of files with names, in which links share content."""
