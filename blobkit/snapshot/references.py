@@ -36,7 +36,7 @@ class PinKind:
     another name for the pins in the key of its virtual node `name@digest`, and holds nothing. `is_twin`: it and the
     pin of the same name on the blob of its virtual node are the same pin. `is_alone`: the links of its node do not
     count, and the pin cannot be dropped. `follows`: it is dropped with the last tag of its group on its node.
-    `runs`: it is on something that runs.
+    `runs`: it is on something that runs. `is_left`: it is on garbage that a tool leaves where it is.
     """
 
     name: str
@@ -48,6 +48,7 @@ class PinKind:
     is_alone: bool = False
     follows: bool = False
     runs: bool = False
+    is_left: bool = False
 
 
 LINKS = (
@@ -110,6 +111,8 @@ PINS = (
     PinKind("ref", names=True, goes_along=True),
     PinKind("tagged-digest", follows=True),
     PinKind("running", runs=True),
+    PinKind("left", is_left=True),
+    PinKind("unrecorded", is_left=True),
 )
 """Every kind of pin. pin is anonymous. entry, referrer-entry and later-entry are entries of an index.json: the second
 without a name, for a referrer whose subject is stored, the last with a name that an earlier entry gives to another
@@ -122,7 +125,8 @@ holds nothing, and is on the virtual node `name@digest`.
 image is an image of a containerd namespace; gc.root and lease are what else holds content there. unnamed is an image
 without a name, container and volume are what an engine runs and keeps, cache is a record of BuildKit, digest a name
 `repository@digest` of a repository without a tag on that image, tagged-digest one with such a tag, and running a
-container that runs. ref is a branch or tag that names a revision of a repository in a cache."""
+container that runs. ref is a branch or tag that names a revision of a repository in a cache. left is on a layer with a
+record that nothing names, unrecorded on a directory without a record: podman leaves both when it removes images."""
 
 LINK_KINDS = tuple(kind.name for kind in LINKS)
 PIN_KINDS = tuple(kind.name for kind in PINS)
