@@ -11,6 +11,7 @@ from blobkit.render import choices, count, human_bytes, join_some
 from blobkit.scripts.blobkit import with_blobkit
 from blobkit.scripts.containerd import with_ctr
 from blobkit.scripts.oci import by_hand, with_umoci
+from blobkit.scripts.podman import with_podman
 from blobkit.scripts.registry import with_api
 from blobkit.scripts.shell import comment
 
@@ -32,7 +33,7 @@ NAMES_SHOWN = 12
 def script(preview: Preview, tool: str | None = None, *, heading: Sequence[str] = ()) -> str:
     """Return a POSIX shell script that carries out the preview with `tool`; the lines of `heading` come first.
 
-    `tool` is crane, skopeo, regctl, curl, umoci, rm or blobkit; None chooses the default for the kind of store.
+    `tool` is crane, skopeo, regctl, curl, umoci, podman, rm or blobkit; None chooses the default for the kind of store.
     UnknownToolError, with the list of tools that fit, if it does not fit. Every command first checks that the names
     still name the digest in the snapshot, else it is skipped; the last command is the collector, if there is one. No
     manifest is deleted while a tag that stays names it. If the collector would remove needed blobs, the script removes
@@ -71,6 +72,7 @@ _TOOLS: dict[str, Writer] = {
     "umoci": _umoci,
     **{tool: _api(tool) for tool in ("curl", "crane", "skopeo", "regctl")},
     "ctr": lambda _, wanted: with_ctr(wanted),
+    "podman": with_podman,
 }
 """The function that writes the commands of each tool; the names are those in the records of kinds."""
 _AS_PROMISED = frozenset({"blobkit", "rm"})
