@@ -23,6 +23,7 @@ __all__ = [
     "TooManyElementsError",
     "check_elements",
     "objects",
+    "parse_any",
     "parse_json",
     "parse_time",
     "read_integer",
@@ -97,6 +98,18 @@ class Odd(list[str]):
 def parse_json(data: bytes, fields: frozenset[str] = FIELDS) -> Json:
     """Return the JSON object in `data`, read as programs in Go read it; DocumentError if it is not one.
 
+    See `parse_any`.
+    """
+    value = parse_any(data, fields)
+    if not isinstance(value, dict):
+        msg = f"a JSON {type(value).__name__} where an object was expected"
+        raise DocumentError(msg)
+    return value
+
+
+def parse_any(data: bytes, fields: frozenset[str]) -> object:
+    """Return the JSON value in `data`, read as programs in Go read it; DocumentError if it is not JSON.
+
     Bytes that are not UTF-8 are replaced. Names of `fields` match in any case, and the last value of a repeated name
     counts; the keys of annotations stay as they are. Rejected are a byte order mark, UTF-16, NaN, bytes after the
     end, too deep nesting, and more elements than the length justifies.
@@ -114,9 +127,6 @@ def parse_json(data: bytes, fields: frozenset[str] = FIELDS) -> Json:
     except ValueError as error:
         msg = f"not JSON ({error})"
         raise DocumentError(msg) from None
-    if not isinstance(value, dict):
-        msg = f"a JSON {type(value).__name__} where an object was expected"
-        raise DocumentError(msg)
     return value
 
 

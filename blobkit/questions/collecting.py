@@ -18,7 +18,7 @@ from blobkit.cache import memoized
 from blobkit.questions.columns import keys
 from blobkit.render import abbreviate, count, join_some, truncate
 from blobkit.snapshot.pins import count_named
-from blobkit.snapshot.roles import IS_REVISION
+from blobkit.snapshot.roles import IS_LEFT, IS_REVISION
 from blobkit.snapshot.sets import among, minus, unique
 from blobkit.snapshot.tables import codes
 
@@ -53,9 +53,10 @@ REASONS = (
     "an entry without a name needs it",
     "another repository needs it",
     "a name that the script cannot drop needs it",
+    "something that nothing names needs it, and stays",
     "the collector counts it as in use",
 )
-UNTAGGED, REFERRER, NAMELESS, ELSEWHERE, LEFT, IN_USE = range(len(REASONS))
+UNTAGGED, REFERRER, NAMELESS, ELSEWHERE, LEFT, GARBAGE, IN_USE = range(len(REASONS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +227,7 @@ def _reasons(found: Collection, rows: NDArray[np.int32]) -> NDArray[np.int64]:
     code[~np.isin(known.of[rows], unique(deletion.pair >> 32))] = ELSEWHERE
     left = deletion.rows[~deletion.done]
     code[among(pairs, unique(known.pairs(left)))] = LEFT
+    code[IS_LEFT[codes(snapshot.pins["kind"])[rows]]] = GARBAGE
     return code
 
 

@@ -13,6 +13,7 @@ from blobkit.scripts.containerd import with_ctr
 from blobkit.scripts.huggingface import with_hf
 from blobkit.scripts.oci import by_hand, with_umoci
 from blobkit.scripts.ollama import with_ollama
+from blobkit.scripts.podman import with_podman
 from blobkit.scripts.registry import with_api
 from blobkit.scripts.shell import comment
 
@@ -34,7 +35,7 @@ NAMES_SHOWN = 12
 def script(preview: Preview, tool: str | None = None, *, heading: Sequence[str] = ()) -> str:
     """Return a POSIX shell script that carries out the preview with `tool`; the lines of `heading` come first.
 
-    `tool` is crane, skopeo, regctl, curl, umoci, rm or blobkit; None chooses the default for the kind of store.
+    `tool` is crane, skopeo, regctl, curl, umoci, podman, rm or blobkit; None chooses the default for the kind of store.
     UnknownToolError, with the list of tools that fit, if it does not fit. Every command first checks that the names
     still name the digest in the snapshot, else it is skipped; the last command is the collector, if there is one. No
     manifest is deleted while a tag that stays names it. If the collector would remove needed blobs, the script removes
@@ -80,6 +81,7 @@ _TOOLS: dict[str, Writer] = {
     "ctr": lambda _, wanted: with_ctr(wanted),
     "hf": _hf,
     "ollama": lambda preview, wanted: with_ollama(preview.snapshot.address, wanted),
+    "podman": with_podman,
 }
 """The function that writes the commands of each tool; the names are those in the records of kinds."""
 _AS_PROMISED = frozenset({"blobkit", "rm"})

@@ -37,7 +37,8 @@ class PinKind:
     pin of the same name on the blob of its virtual node are the same pin. `is_alone`: the links of its node do not
     count, and the pin cannot be dropped. `follows`: it is dropped with the last tag of its group on its node.
     `runs`: it is on something that runs. `is_second`: it is one more name of its node; under a policy in which it does
-    not hold, it means the pins that do, and is dropped with them.
+    not hold, it means the pins that do, and is dropped with them. `is_left`: it is on garbage that a tool leaves where
+    it is.
     """
 
     name: str
@@ -50,6 +51,7 @@ class PinKind:
     follows: bool = False
     runs: bool = False
     is_second: bool = False
+    is_left: bool = False
 
 
 LINKS = (
@@ -120,6 +122,8 @@ PINS = (
     PinKind("unread-tag", names=True),
     PinKind("tagged-digest", follows=True),
     PinKind("running", runs=True),
+    PinKind("left", is_left=True),
+    PinKind("unrecorded", is_left=True),
 )
 """Every kind of pin. pin is anonymous. entry, referrer-entry and later-entry are entries of an index.json: the second
 without a name, for a referrer whose subject is stored, the last with a name that an earlier entry gives to another
@@ -134,7 +138,9 @@ without a name, container and volume are what an engine runs and keeps, cache is
 `repository@digest` of a repository without a tag on that image, tagged-digest one with such a tag, and running a
 container that runs. ref and first-ref are branches and tags that name a revision in a cache: of several, one is the
 first. detached is a revision that none names. commit is the name of a revision by its hash, and holds nothing. unpruned
-is on what a tool's pruning does not look at. unread-tag is a tag with a manifest that its tool cannot read."""
+is on what a tool's pruning does not look at. unread-tag is a tag with a manifest that its tool cannot read. left is on
+a layer with a record that nothing names, unrecorded on a directory without a record: podman leaves both when it removes
+images."""
 
 LINK_KINDS = tuple(kind.name for kind in LINKS)
 PIN_KINDS = tuple(kind.name for kind in PINS)

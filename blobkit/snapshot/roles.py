@@ -13,6 +13,7 @@ __all__ = [
     "GOES_ALONG",
     "IS_ALIAS",
     "IS_ALONE",
+    "IS_LEFT",
     "IS_REVISION",
     "IS_SECOND",
     "IS_TWIN",
@@ -39,6 +40,7 @@ GOES_ALONG = np.array([kind.goes_along for kind in PINS])
 IS_ALIAS = np.array([kind.is_alias for kind in PINS])
 IS_TWIN = np.array([kind.is_twin for kind in PINS])
 IS_ALONE = np.array([kind.is_alone for kind in PINS])
+IS_LEFT = np.array([kind.is_left for kind in PINS])
 RUNS = np.array([kind.runs for kind in PINS])
 FOLLOWS = np.array([kind.follows for kind in PINS])
 IS_SECOND = np.array([kind.is_second for kind in PINS])

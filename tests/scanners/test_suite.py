@@ -8,6 +8,7 @@ import pytest
 
 from blobkit.testing.scanner import ScannerSuite
 from layouts import GoStore, Layout, Registry
+from podman_roots import small
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,3 +39,13 @@ class TestGoBlobstore(ScannerSuite):
         leaf = store.add("a leaf", 1)
         store.add("a root", 1, leaf)
         return f"go-blobstore:{store.root}"
+
+
+class TestContainersStorage(ScannerSuite):
+    @pytest.fixture
+    def address(self, tmp_path: Path) -> str:
+        return small(tmp_path / "store").address
+
+    def metadata(self, root: Path) -> dict[str, list[Path]]:
+        lists = {path.name: [path] for path in sorted(root.glob("overlay-*/*.json"))}
+        return lists | {"big data": sorted(root.glob("overlay-images/*/*"))}
