@@ -10,6 +10,7 @@ from blobkit.questions.impact import broken_tags
 from blobkit.render import choices, count, human_bytes, join_some
 from blobkit.scripts.blobkit import with_blobkit
 from blobkit.scripts.containerd import with_ctr
+from blobkit.scripts.docker import with_docker
 from blobkit.scripts.oci import by_hand, with_umoci
 from blobkit.scripts.registry import with_api
 from blobkit.scripts.shell import comment
@@ -71,6 +72,7 @@ _TOOLS: dict[str, Writer] = {
     "umoci": _umoci,
     **{tool: _api(tool) for tool in ("curl", "crane", "skopeo", "regctl")},
     "ctr": lambda _, wanted: with_ctr(wanted),
+    "docker": with_docker,
 }
 """The function that writes the commands of each tool; the names are those in the records of kinds."""
 _AS_PROMISED = frozenset({"blobkit", "rm"})

@@ -110,6 +110,7 @@ PINS = (
     PinKind("ref", names=True, goes_along=True),
     PinKind("tagged-digest", follows=True),
     PinKind("running", runs=True),
+    PinKind("lower", is_alone=True),
 )
 """Every kind of pin. pin is anonymous. entry, referrer-entry and later-entry are entries of an index.json: the second
 without a name, for a referrer whose subject is stored, the last with a name that an earlier entry gives to another
@@ -122,7 +123,8 @@ holds nothing, and is on the virtual node `name@digest`.
 image is an image of a containerd namespace; gc.root and lease are what else holds content there. unnamed is an image
 without a name, container and volume are what an engine runs and keeps, cache is a record of BuildKit, digest a name
 `repository@digest` of a repository without a tag on that image, tagged-digest one with such a tag, and running a
-container that runs. ref is a branch or tag that names a revision of a repository in a cache."""
+container that runs. lower is on a directory without a record that layers in use are mounted on. ref is a branch or tag
+that names a revision of a repository in a cache."""
 
 LINK_KINDS = tuple(kind.name for kind in LINKS)
 PIN_KINDS = tuple(kind.name for kind in PINS)

@@ -24,7 +24,7 @@ from blobkit.questions.inputs.unknown import nearest, refuse, refuse_pattern
 from blobkit.render import abbreviate, count, join_some, printable
 from blobkit.snapshot.columns import combine
 from blobkit.snapshot.lookups import dropped_with_last_tag, dropped_with_revisions, rows_of, twins
-from blobkit.snapshot.pins import count_named, resolve_aliases, revisions, rows_named, rows_on
+from blobkit.snapshot.pins import count_named, resolve_aliases, revisions, rows_named, rows_of_group, rows_on
 from blobkit.snapshot.roles import IS_ALIAS, IS_ALONE, IS_REVISION, NAMES
 from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import codes, ids, numbers
@@ -227,7 +227,7 @@ class _Resolver:
 
     def group(self, text: str) -> None:
         """Select every pin of a repository or namespace."""
-        rows = np.flatnonzero(np.asarray(self.snapshot.pins["group"].fill_null("")) == text)
+        rows = rows_of_group(self.snapshot, text)
         if not text or not len(rows):
             known = sorted(set(self.snapshot.pins["group"].unique().drop_null().to_pylist()))
             msg = f"no repository {text!r} here{nearest(text, known)}"
