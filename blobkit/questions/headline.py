@@ -16,7 +16,7 @@ from blobkit.questions.collecting import collected_nodes
 from blobkit.questions.inputs.targets import PinSelection, untagged
 from blobkit.render import abbreviate, count, human_bytes, join_some, truncate
 from blobkit.snapshot.estimates import estimated
-from blobkit.snapshot.pins import pin_labels, rows_of_names
+from blobkit.snapshot.pins import pin_labels, rows_of_group, rows_of_names
 from blobkit.snapshot.sets import minus, unique
 from blobkit.snapshot.tables import numbers
 
@@ -229,6 +229,20 @@ def _advice(preview: Preview) -> list[str]:
     ]
     if more:
         lines.append(f"together {', or '.join(more)}")
+    return lines + _with_commands(preview)
+
+
+def _with_commands(preview: Preview) -> list[str]:
+    """Return what a command of the engine that drops a whole group frees together with the targets."""
+    snapshot, lines = preview.snapshot, []
+    for group, command in snapshot.store.prunes.items() if preview.targets else ():
+        rows = rows_of_group(snapshot, group)
+        rest = {row: 1 for row in rows.tolist() if row not in preview.dropped.rows}
+        alone = preview.dropping(snapshot, PinSelection(rows=rest)).bytes
+        both = preview.dropping(snapshot, PinSelection(preview.targets, rows=preview.dropped.rows | rest)).bytes
+        if both > preview.bytes + alone:
+            more, only = human_bytes(both - preview.bytes), human_bytes(alone)
+            lines.append(f"together with {command} {hedge(preview)}{more} more ({only} if it is run alone)")
     return lines
 
 

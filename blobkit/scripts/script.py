@@ -10,6 +10,7 @@ from blobkit.questions.impact import broken_tags
 from blobkit.render import choices, count, human_bytes, join_some
 from blobkit.scripts.blobkit import with_blobkit
 from blobkit.scripts.containerd import with_ctr
+from blobkit.scripts.docker import with_docker
 from blobkit.scripts.huggingface import with_hf
 from blobkit.scripts.oci import by_hand, with_umoci
 from blobkit.scripts.ollama import with_ollama
@@ -82,6 +83,7 @@ _TOOLS: dict[str, Writer] = {
     "hf": _hf,
     "ollama": lambda preview, wanted: with_ollama(preview.snapshot.address, wanted),
     "podman": with_podman,
+    "docker": with_docker,
 }
 """The function that writes the commands of each tool; the names are those in the records of kinds."""
 _AS_PROMISED = frozenset({"blobkit", "rm"})

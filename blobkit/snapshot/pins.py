@@ -31,6 +31,7 @@ __all__ = [
     "resolve_aliases",
     "revisions",
     "rows_named",
+    "rows_of_group",
     "rows_of_names",
     "rows_on",
     "tag_rows",
@@ -62,6 +63,11 @@ def rows_named(snapshot: Snapshot, name: str) -> range:
     while last < end and str(names[last]) == name:
         last += 1
     return range(at, last)
+
+
+def rows_of_group(snapshot: Snapshot, group: str) -> NDArray[np.int64]:
+    """Return the rows of the pins in a group. Cost: a pass over the pins."""
+    return np.flatnonzero(np.asarray(snapshot.pins["group"].fill_null("")) == group)
 
 
 def rows_on(snapshot: Snapshot, node: int) -> list[int]:

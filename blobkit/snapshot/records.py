@@ -104,6 +104,7 @@ class Kind:
     relative paths with blanks between that must all exist (`*` stands for a part of a name, a last `/` asks for a
     directory). `is_file`: it is one file, an archive. `aliases`: more names for it in addresses. `places`: where its
     tool keeps it by default, with `$VARIABLE` for a part that the environment gives and `~` for the home directory.
+    `prunes`: commands of its tool that drop all pins of a group which is no repository, by group.
     `unshare`: the command that lets users look at files of theirs that have another owner's number, "" for none.
     """
 
@@ -118,6 +119,7 @@ class Kind:
     unshare: str = ""
     tools: tuple[str, ...] = ()
     collected_by: Mapping[str, str] = field(default_factory=dict)
+    prunes: Mapping[str, str] = field(default_factory=dict)
     key_form: str = ""
     revisions: str = ""
     advice: str = ""

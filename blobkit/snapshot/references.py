@@ -124,6 +124,7 @@ PINS = (
     PinKind("running", runs=True),
     PinKind("left", is_left=True),
     PinKind("unrecorded", is_left=True),
+    PinKind("lower", is_alone=True),
 )
 """Every kind of pin. pin is anonymous. entry, referrer-entry and later-entry are entries of an index.json: the second
 without a name, for a referrer whose subject is stored, the last with a name that an earlier entry gives to another
@@ -140,7 +141,7 @@ container that runs. ref and first-ref are branches and tags that name a revisio
 first. detached is a revision that none names. commit is the name of a revision by its hash, and holds nothing. unpruned
 is on what a tool's pruning does not look at. unread-tag is a tag with a manifest that its tool cannot read. left is on
 a layer with a record that nothing names, unrecorded on a directory without a record: podman leaves both when it removes
-images."""
+images. lower is on a directory without a record that layers in use are mounted on."""
 
 LINK_KINDS = tuple(kind.name for kind in LINKS)
 PIN_KINDS = tuple(kind.name for kind in PINS)

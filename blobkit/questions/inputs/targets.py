@@ -30,7 +30,7 @@ from blobkit.snapshot.lookups import (
     rows_of,
     twins,
 )
-from blobkit.snapshot.pins import count_named, resolve_aliases, revisions, rows_named, rows_on
+from blobkit.snapshot.pins import count_named, resolve_aliases, revisions, rows_named, rows_of_group, rows_on
 from blobkit.snapshot.roles import IS_ALIAS, IS_ALONE, IS_REVISION, NAMES
 from blobkit.snapshot.sets import union, unique
 from blobkit.snapshot.tables import codes, ids, numbers
@@ -233,7 +233,7 @@ class _Resolver:
 
     def group(self, text: str) -> None:
         """Select every pin of a repository or namespace."""
-        rows = np.flatnonzero(np.asarray(self.snapshot.pins["group"].fill_null("")) == text)
+        rows = rows_of_group(self.snapshot, text)
         if not text or not len(rows):
             known = sorted(set(self.snapshot.pins["group"].unique().drop_null().to_pylist()))
             msg = f"no repository {text!r} here{nearest(text, known)}"

@@ -1,35 +1,51 @@
-"""Read the records of BuildKit's cache: `buildkit/snapshots.db`. Source: moby, `builder-next/adapters/snapshot`.
+"""Read the records of BuildKit's cache. Source: moby, `builder-next/adapters/snapshot`, `buildkit/cache/metadata`.
 
-Each record is a bucket. `chainid`: it keeps that layer; else it has a directory of its own, named by `committed` or
-like the record. `iscommitted`: the record of another name has its directory. `parent`: the record below.
+`buildkit/metadata_v2.db` has the records, each with its snapshot (`cache.snapshot`, else a snapshot of the same name).
+`buildkit/snapshots.db` has the snapshots, also some of records that are gone. `chainid`, or a name that is a digest:
+the snapshot keeps that layer; else it has a directory of its own, named by `committed` or like the snapshot. `parent`:
+the snapshot below. If a layer existed before its snapshot was made, dockerd keeps the directory of the latter for ever.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from blobkit.access import reason
+from blobkit.digest import is_digest
+from blobkit.oci.untrusted import DocumentError, parse_json
 from blobkit.render import to_utf8
 from blobkit.scanners.bolt import BoltError, read_bolt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from blobkit.scanners.bolt import Bucket
     from blobkit.scanners.docker_roots.reading import Reader
 
-__all__ = ["DATABASE", "IMAGES", "Record", "count_images", "read_cache"]
+__all__ = ["DATABASES", "IMAGES", "Record", "count_images", "read_cache"]
 
-DATABASE = "buildkit/snapshots.db"
+T = TypeVar("T")
+
+DATABASES = ("buildkit/snapshots.db", "buildkit/metadata_v2.db")
+"""The snapshots, and the records of the cache."""
 IMAGES = "containerd/daemon"
 """Where docker keeps images, if containerd does it."""
-_FIELDS = (b"chainid", b"committed", b"parent", b"iscommitted")
+_FIELDS = (b"chainid", b"committed", b"parent")
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record of the cache: the layer that it keeps, or the name of its directory; the record below it."""
+    """A record of the cache: the layer that it keeps, or the name of its directory; its snapshot, and the one below."""
 
     name: str
+    layer: str
+    tree: str
+    snapshot: str
+    parent: str
+
+
+class _Snapshot(NamedTuple):
     layer: str
     tree: str
     parent: str
@@ -37,30 +53,64 @@ class Record:
 
 def read_cache(reader: Reader) -> list[Record] | None:
     """Return the records, None if they are unknown."""
-    try:
-        found = read_bolt(reader.source, DATABASE, _records)
-    except FileNotFoundError:
-        return []
-    except (OSError, BoltError) as error:
-        why = reason(error, reader.source.path(DATABASE)) if isinstance(error, OSError) else str(error)
-        reader.notice("unreadable", f"{DATABASE} cannot be read ({why})", "", DATABASE)
+    snapshots = _database(reader, DATABASES[0], _snapshots, {})
+    if snapshots is None:
         return None
-    taken = {tree for layer, tree, _, _ in found.values() if tree and not layer}
+    records = _database(reader, DATABASES[1], _records, {name: name for name in snapshots})
+    if records is None:
+        return None
+    known = ((name, snapshot, snapshots[snapshot]) for name, snapshot in records.items() if snapshot in snapshots)
     return [
-        Record(name, layer, tree or name, parent)
-        for name, (layer, tree, parent, is_committed) in found.items()
-        if layer or not (is_committed and name in taken)
+        Record(
+            name,
+            found.layer or (snapshot if is_digest(snapshot) else ""),
+            found.tree or snapshot,
+            snapshot,
+            found.parent,
+        )
+        for name, snapshot, found in known
     ]
 
 
-def _records(bucket: Bucket) -> dict[str, tuple[str, str, str, bool]]:
-    """Return layer, directory, record below, and whether another record has the directory, of each record."""
+def _database(
+    reader: Reader, path: str, use: Callable[[Bucket], dict[str, T]], absent: dict[str, T]
+) -> dict[str, T] | None:
+    """Return what a database holds, `absent` if there is none, None if it cannot be read."""
+    try:
+        return read_bolt(reader.source, path, use)
+    except FileNotFoundError:
+        return absent
+    except (OSError, BoltError) as error:
+        why = reason(error, reader.source.path(path)) if isinstance(error, OSError) else str(error)
+        reader.notice("unreadable", f"{path} cannot be read ({why})", "", path)
+        return None
+
+
+def _snapshots(bucket: Bucket) -> dict[str, _Snapshot]:
+    """Return the snapshots by name."""
     found = {}
     for name, value in bucket.tree().items():
         if isinstance(value, dict):
-            given = [_text(value.get(field)) for field in _FIELDS[:3]]
-            found[_text(name)] = (given[0], given[1], given[2], _FIELDS[3] in value)
+            found[_text(name)] = _Snapshot(*(_text(value.get(field)) for field in _FIELDS))
     return found
+
+
+def _records(bucket: Bucket) -> dict[str, str]:
+    """Return the name of the snapshot of each record that is not deleted."""
+    records, found = bucket.tree().get(b"_main"), {}
+    for name, fields in records.items() if isinstance(records, dict) else ():
+        if isinstance(fields, dict) and _value(fields.get(b"cache.deleted")) is not True:
+            snapshot = _value(fields.get(b"cache.snapshot"))
+            found[_text(name)] = to_utf8(snapshot) if isinstance(snapshot, str) and snapshot else _text(name)
+    return found
+
+
+def _value(data: object) -> object:
+    """Return the value of a field, which is JSON; None if it has none."""
+    try:
+        return parse_json(data).get("value") if isinstance(data, bytes) else None
+    except DocumentError:
+        return None
 
 
 def _text(value: object) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from blobkit.progress import watched
 from blobkit.render import count
-from blobkit.scanners.docker_roots.cache import DATABASE, IMAGES
+from blobkit.scanners.docker_roots.cache import IMAGES
+from blobkit.scanners.docker_roots.reading import Reader
+from blobkit.snapshot.stores.docker import BUILD_CACHE, CONTAINERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,10 +21,11 @@ if TYPE_CHECKING:
     from blobkit.scanners.docker_roots.state import State
     from blobkit.scanners.docker_roots.weighing import Scales
 
-__all__ = ["BUILD_CACHE", "CONTAINERS", "Recorder"]
+__all__ = ["Recorder"]
 
-CONTAINERS, BUILD_CACHE = "(containers)", "(build cache)"
-"""Groups of pins that are no repositories; no repository can have such a name."""
+
+LOWER = 1 << 16
+"""Bytes of a file that lists the directories below another one."""
 
 
 class Recorder:
@@ -45,8 +49,10 @@ class Recorder:
         self._names(state.names)
         for image_id in self._unnamed():
             self.facts.pin(self._node("image", image_id), None, "unnamed", None, self._time(image_id))
-        for name in watched(sorted((state.trees or frozenset()) - self._owned), "weighing", show=progress):
-            self._unowned(name)
+        unowned = sorted((state.trees or frozenset()) - self._owned)
+        below = self._mounted_on(unowned)
+        for name in watched(unowned, "weighing", show=progress, unit=" directories"):
+            self._unowned(name, below)
         self._unused_layers()
         self._odds()
 
@@ -102,11 +108,11 @@ class Recorder:
     def _cache(self, records: list[Record] | None) -> None:
         """Record what BuildKit keeps: layers, and directories of its own."""
         if records is None:
-            self.facts.mark_unknown(DATABASE, ("cache",))
+            self.facts.mark_unknown("buildkit", ("cache",))
             return
-        kept = {record.name: self._kept(record) for record in records}
+        kept = {record.snapshot: self._kept(record) for record in records}
         for record in records:
-            node, below = kept[record.name], kept.get(record.parent, -1)
+            node, below = kept[record.snapshot], kept.get(record.parent, -1)
             if node >= 0:
                 self.facts.pin(node, record.name, "cache", BUILD_CACHE)
                 if below >= 0 and not record.layer:
@@ -124,8 +130,7 @@ class Recorder:
         if record.tree in self._owned or (trees is not None and record.tree not in trees):
             return -1
         self._owned.add(record.tree)
-        where = [] if trees is None else [f"{self.state.place}/{record.tree}"]
-        return self.scales.node(f"cache/{record.tree}", "cache", where or [DATABASE], [record.tree] * (trees is None))
+        return self.scales.node(f"cache/{record.tree}", "cache", [], [record.tree])
 
     def _names(self, names: Iterable[Name] | None) -> None:
         if names is None:
@@ -163,15 +168,30 @@ class Recorder:
                 todo.append(parent)
         return sorted({*alone, *(image_id for image_id in images if image_id not in seen)})
 
-    def _unowned(self, name: str) -> None:
+    def _mounted_on(self, unowned: list[str]) -> frozenset[str]:
+        """Return which of these directories are below others that records name, as overlayfs mounts them.
+
+        BuildKit mounts a new snapshot on the directory of another one, of which dockerd may then keep an older copy.
+        """
+        read, place = Reader(self.scales.source), self.state.place
+        short = {read.word(f"{place}/{name}/link", ""): name for name in unowned}
+        short.pop("", None)
+        found: set[str] = set()
+        for name in sorted(self._owned & (self.state.trees or frozenset())) if short else ():
+            lower = (read.content(f"{place}/{name}/lower", "", LOWER) or b"").decode("utf-8", "replace")
+            found.update(short[part] for part in re.split("[:/\\s]", lower) if part in short)
+        return frozenset(found)
+
+    def _unowned(self, name: str, below: frozenset[str]) -> None:
         """Record a directory that no record names, if it is still there."""
         path, key = f"{self.state.place}/{name}", f"dir/{name}"
         try:
             self.scales.source.stat(path)
         except OSError:
             return
-        self.facts.pin(self.scales.node(key, "unknown", [path]), None, "unswept")
-        self.facts.notice("unowned", f"no record names the directory {path}", key, self.scales.source.path(path))
+        self.facts.pin(self.scales.node(key, "unknown", [path]), None, "lower" if name in below else "unswept")
+        what = f"no record names the directory {path}{', but layers in use are mounted on it' * (name in below)}"
+        self.facts.notice("odd" if name in below else "unowned", what, key, self.scales.source.path(path))
 
     def _unused_layers(self) -> None:
         """Record the layers that no image, container or record of the cache uses: no command removes them."""

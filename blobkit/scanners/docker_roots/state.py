@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from blobkit.access import is_denied, reason, why_unreadable
 from blobkit.errors import UnreadableStoreError
 from blobkit.render import printable
-from blobkit.scanners.docker_roots.cache import DATABASE, count_images, read_cache
+from blobkit.scanners.docker_roots.cache import DATABASES, count_images, read_cache
 from blobkit.scanners.docker_roots.containers import read_containers
 from blobkit.scanners.docker_roots.images import read_images, read_names
 from blobkit.scanners.docker_roots.layers import read_layers
@@ -136,7 +136,7 @@ def _fingerprint(source: Directory, driver: str) -> list[object]:
     reader, database = Reader(source), f"image/{driver}"
     places = ("layerdb/sha256", "layerdb/mounts", "imagedb/content/sha256")
     listed = [reader.entries(f"{database}/{place}") for place in places]
-    files = (f"{database}/repositories.json", DATABASE)
+    files = (f"{database}/repositories.json", *DATABASES)
     return [*listed, reader.entries("containers"), *(_stamp(source, path) for path in files)]
 
 

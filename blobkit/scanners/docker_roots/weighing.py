@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.access import reason
 from blobkit.render import count
-from blobkit.scanners.docker_roots.cache import DATABASE
+from blobkit.scanners.docker_roots.cache import DATABASES
 from blobkit.snapshot.disk import Disk
 from blobkit.snapshot.estimates import ESTIMATED
 from blobkit.snapshot.notices import leftover, upload
@@ -65,7 +65,9 @@ class Scales:
             lost = "files of it have more names elsewhere (hard links)"
         node = self.facts.thing(key, kind, size, disk, modified=self._modified(own), created=created)
         if lost:
-            self.facts.notice(ESTIMATED, f"the size of {key} is an estimate: {lost}", key, self.source.path(own[0]))
+            self.facts.notice(
+                ESTIMATED, f"the size of {key} is an estimate: {lost}", key, self.source.path(own[0] if own else "")
+            )
         return node
 
     def _weight(self, paths: list[str]) -> Weight:
@@ -116,7 +118,7 @@ class Scales:
 
     def _group(self, path: str) -> str:
         """Return what a path that belongs to no node is part of: "" for metadata."""
-        if path in (DATABASE, f"{self.state.database}/repositories.json", f"{self.state.database}/distribution"):
+        if path in (*DATABASES, f"{self.state.database}/repositories.json", f"{self.state.database}/distribution"):
             return ""
         top, _, rest = path.partition("/")
         if path.startswith(self._pulls):
@@ -125,7 +127,7 @@ class Scales:
 
     def _rest(self) -> Iterator[str]:
         """Yield the paths that belong to no node; a directory is entered only if something in it does."""
-        above = {path[:at] for path in (*self._weighed, DATABASE) for at, char in enumerate(path) if char == "/"}
+        above = {path[:at] for path in (*self._weighed, *DATABASES) for at, char in enumerate(path) if char == "/"}
         above.add(f"{self.state.database}/layerdb")
         above.add(self.state.database)
         todo = [""]

@@ -1,6 +1,7 @@
 """Record of docker's data root with the classic image store. Source: moby 26.1, `layer/`, `image/`, `reference/`.
 
-No command removes what the scanner pins as `unswept`: directories and layers that no record uses.
+No command removes what the scanner pins as `unswept` (directories and layers that no record uses) or `lower` (the same,
+but layers in use are mounted on it).
 """
 
 from __future__ import annotations
@@ -8,12 +9,15 @@ from __future__ import annotations
 from blobkit.snapshot.dropping import Dropping
 from blobkit.snapshot.records import Collector, Kind, Policy
 
-__all__ = ["DOCKER"]
+__all__ = ["BUILD_CACHE", "CONTAINERS", "DOCKER"]
+
+CONTAINERS, BUILD_CACHE = "(containers)", "(build cache)"
+"""Groups of pins that are no repositories; no repository can have such a name."""
 
 LINKS = frozenset({"top", "parent-layer", "parent-image", "uses"})
 NAMED = frozenset({"tag", "digest"})
-CONTAINERS = frozenset({"container", "running"})
-EVER = frozenset({"unswept"})
+USERS = frozenset({"container", "running"})
+EVER = frozenset({"lower", "unswept"})
 VERSION = "26.1"
 
 
@@ -25,12 +29,12 @@ DOCKER = Kind(
     "docker",
     "image/overlay2/layerdb",
     (
-        Policy("docker", "docker", NAMED | CONTAINERS | {"unnamed", "cache"}, LINKS),
-        _prune("prune", CONTAINERS | {"tag", "cache"}, Collector("docker-prune", "docker image prune", VERSION)),
-        _prune("prune-a", CONTAINERS | {"cache"}, Collector("docker-prune-a", "docker image prune -a", VERSION)),
+        Policy("docker", "docker", NAMED | USERS | {"unnamed", "cache", "lower"}, LINKS),
+        _prune("prune", USERS | {"tag", "cache"}, Collector("docker-prune", "docker image prune", VERSION)),
+        _prune("prune-a", USERS | {"cache"}, Collector("docker-prune-a", "docker image prune -a", VERSION)),
         _prune(
             "builder-prune",
-            NAMED | CONTAINERS | {"unnamed"},
+            NAMED | USERS | {"unnamed"},
             Collector("docker-builder-prune", "docker builder prune -a", VERSION),
         ),
         _prune(
@@ -51,6 +55,7 @@ DOCKER = Kind(
         "/var/snap/docker/common/var-lib-docker",
     ),
     tools=("docker",),
+    prunes={BUILD_CACHE: "docker builder prune -a"},
     key_form=r"(?:layer|image|container|cache|dir)/.+",
     dropping=Dropping(
         in_use="docker leaves the last name of an image in use: container {} uses it",
