@@ -40,6 +40,10 @@ class Scanner(Protocol):
         """Return the snapshot of the store in a directory."""
         ...
 
+    def source(self, root: Path) -> Source:
+        """Return an archive as a source for an import."""
+        ...
+
     def path_of(self, root: Path) -> Callable[[Digest], str]:
         """Return a function from a digest to the path of its content."""
         ...
@@ -135,6 +139,9 @@ def source(address: Address) -> Iterator[Source]:
         from blobkit.scanners.foreign import ForeignStore  # noqa: PLC0415 (for imports only)
 
         root = _root(kind, path)
+        if STORES[kind].is_file:
+            yield _scanner(kind).source(root)
+            return
         path_of = getattr(_scanner(kind), "path_of", None)
         if path_of is None:
             msg = f"a {kind} store does not keep its content as blobs, so nothing can be imported from it"

@@ -10,26 +10,27 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from blobkit.access import is_denied
-from blobkit.digest import of, split
-from blobkit.filehandle import Held, close, open_into
+from blobkit.digest import Digest, of, split
+from blobkit.filehandle import FileHandle, Held, close, open_into
 from blobkit.oci.documents import DOCUMENT_LIMIT, Document, read_document
 from blobkit.oci.untrusted import DocumentError
 from blobkit.scanners.facts import micros, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from io import BufferedReader
+    from typing import BinaryIO
 
-    from blobkit.digest import Digest
     from blobkit.scanners.facts import Facts
 
-__all__ = ["PEEK", "SMALL", "Files", "read"]
+__all__ = ["PEEK", "SMALL", "Files", "hash_of", "read"]
 
 SMALL = 64 << 10
 """Bytes: blobs up to this size are always verified; larger ones on request only."""
+AS_EFFECTIVE = os.access in os.supports_effective_ids
 PEEK = 16 << 10
 """Bytes read first of a blob that may be a document; most documents are shorter."""
 
@@ -47,6 +48,11 @@ def read(path: str, limit: int, *, follow: bool = True) -> bytes:
         return os.read(held[0], limit)
     finally:
         close(held)
+
+
+def hash_of(file: BinaryIO, label: str) -> Digest:
+    """Return the digest of what is left in a file, in constant memory."""
+    return Digest(f"{label}:{hashlib.file_digest(cast('BufferedReader', file), label).hexdigest()}")
 
 
 class Files:
@@ -88,6 +94,23 @@ class Files:
     def bring(self, digests: Iterable[Digest]) -> None:
         """Prepare to read these blobs: a source that is far away fetches them at once. A directory needs nothing."""
 
+    def read(self, digest: Digest, limit: int) -> bytes:
+        """Return up to `limit` bytes of a stored blob; OSError if it cannot be read."""
+        return read(self.path(digest), limit)
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """Return a stored blob to read; OSError if it cannot be opened."""
+        return FileHandle(self.path(digest), os.O_RDONLY | os.O_NONBLOCK).file()
+
+    def opens(self, digest: Digest) -> bool:
+        """Return whether a stored blob can be opened; small blobs are read later anyway, and get a notice then."""
+        is_small = self.facts.size[self.facts.ids[digest]] <= SMALL
+        return is_small or os.access(self.path(digest), os.R_OK, effective_ids=AS_EFFECTIVE)
+
+    def ordered(self, digests: Iterable[Digest]) -> Iterable[Digest]:
+        """Return blobs in the order in which it is cheapest to read them."""
+        return digests
+
     def whole(self, digest: Digest) -> bytes | None:
         """Return the content of a stored blob of at most `DOCUMENT_LIMIT` bytes, checked; else None, with a notice."""
         facts = self.facts
@@ -97,7 +120,7 @@ class Files:
             facts.notice("too-large", f"{digest} is larger than {DOCUMENT_LIMIT >> 20} MiB: not read", digest)
             return None
         try:
-            data = read(self.path(digest), facts.size[facts.ids[digest]] + 1)
+            data = self.read(digest, facts.size[facts.ids[digest]] + 1)
         except OSError as error:
             facts.unreadable(f"{digest} cannot be read", error, self.path(digest), digest)
             return None
@@ -109,10 +132,10 @@ class Files:
         if not 0 < self.facts.size[self.facts.ids[digest]] < DOCUMENT_LIMIT:
             return None
         try:
-            data = read(self.path(digest), PEEK)
+            data = self.read(digest, PEEK)
             if data[:1] not in b"{ \t\r\n":
                 return None
-            data = data if len(data) < PEEK else read(self.path(digest), DOCUMENT_LIMIT + 1)
+            data = data if len(data) < PEEK else self.read(digest, DOCUMENT_LIMIT + 1)
             document = read_document(data)
         except (DocumentError, OSError):
             return None
@@ -125,9 +148,8 @@ class Files:
             if digest in self.checked:
                 continue
             try:
-                with Path(self.path(digest)).open("rb") as file:
-                    label = split(digest)[0]
-                    self._check(digest, f"{label}:{hashlib.file_digest(file, label).hexdigest()}")
+                with self.open(digest) as file:
+                    self._check(digest, hash_of(file, split(digest)[0]))
             except OSError as error:
                 self.facts.unreadable(f"{digest} cannot be read", error, self.path(digest), digest)
 

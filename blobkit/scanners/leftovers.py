@@ -9,19 +9,22 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from blobkit.access import reason
 from blobkit.render import count, to_utf8
+from blobkit.scanners.tallies import RANKS, Group, Inode
 from blobkit.snapshot.disk import Disk
 from blobkit.snapshot.notices import leftover, shared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from blobkit.scanners.facts import Facts
     from blobkit.scanners.places import Place
+
+    Members = Callable[[], Iterable[tuple[str, str, int, int]]]
+    """Yield role ("": that of its path), path in the archive, bytes and time of each file of an archive."""
 
 __all__ = ["Ledger"]
 
@@ -35,41 +38,17 @@ NOT_BLOBS = frozenset({"damaged", "junk"})
 """Notices about files at the path of a blob; the ledger adds the bytes of these files."""
 NOT_SEEN = frozenset({"damaged", "symlink", "unreadable"})
 """Notices that say why the blob of a digest cannot be seen."""
-RANKS = ("leftover", "metadata", "upload", "blob")
-
-
-@dataclass(slots=True)
-class Inode:
-    """A file that has, or may have, several hard links: the best role of those seen, and their number (`names`)."""
-
-    size: int
-    modified: int
-    links: int
-    role: str
-    path: str
-    names: int = 0
-    digests: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Group:
-    """A file or directory that is not part of the store: bytes, newest time, files, and why it could not be read."""
-
-    size: int = 0
-    modified: int = -1
-    files: int = 0
-    unread: str = ""
 
 
 class Ledger:
     """Counts the files below `root`; paths are absolute, and those that lead through a symbolic link are skipped.
 
     The target of such a link is counted under its own path, if that is below the root. `blobs`: no scanner reports
-    blobs, so the ledger counts their files too.
+    blobs, so the ledger counts their files too. `members` yields the files of an archive, which is not walked.
     """
 
-    def __init__(self, root: str, place: Place, *, blobs: bool = False) -> None:
-        self._blobs = blobs
+    def __init__(self, root: str, place: Place, *, blobs: bool = False, members: Members | None = None) -> None:
+        self._blobs, self._members = blobs, members
         self.root, self.place = root.rstrip("/") or "/", place
         self._base = self.root.rstrip("/") + "/"
         self._real = os.path.realpath(root).rstrip("/") + "/"
@@ -130,6 +109,8 @@ class Ledger:
         self._not_blobs = {path: Group() for code, _, path, _ in facts.notices if code in NOT_BLOBS}
         for path in self._unlisted():
             self._walk(path)
+        for role, path, size, modified in self._members() if self._members else ():
+            self._add(role or self._unreported(path), self._base + path, size, modified)
         for path, info in self._loose:
             self._name(path, info)
         for inode in self._inodes.values():
@@ -200,6 +181,8 @@ class Ledger:
 
     def _unlisted(self) -> Iterator[str]:
         """Yield the directories that were neither listed nor walked."""
+        if self._members:
+            return
         if self.root not in self._listed:
             yield self.root
         for path in sorted(self._pending):
@@ -246,6 +229,11 @@ class Ledger:
             self._denied.append((path, error))
         else:
             self._group(path).unread = reason(error, path)
+
+    def _unreported(self, path: str) -> str:
+        """Return the role of a file that no scanner reported as a blob."""
+        role = self.place.role(path)
+        return role if role == "metadata" else "leftover"
 
     def _inode(self, info: os.stat_result, role: str, path: str) -> Inode:
         """Return the record of a file with several names, with the best role so far."""

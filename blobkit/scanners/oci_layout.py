@@ -7,22 +7,14 @@ are always verified, others on request.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest, is_digest
 from blobkit.errors import UnreadableStoreError
-from blobkit.oci.documents import Reference, annotations_of, entry_of, repository
 from blobkit.oci.index import ADVICE, load_index
-from blobkit.oci.names import Named, names_of
-from blobkit.oci.spec import decode_index
-from blobkit.oci.untrusted import DocumentError, Json, Odd, TooManyElementsError
 from blobkit.progress import watched
-from blobkit.render import to_utf8
-from blobkit.scanners.documents import Documents
 from blobkit.scanners.facts import Facts, is_directory, listing, within
-from blobkit.scanners.files import Files
-from blobkit.scanners.layouts.collector import Marking
+from blobkit.scanners.layouts.entries import KeptFiles, record, record_marks, top_of
 from blobkit.scanners.layouts.sweep import check_layout, check_path, is_swept, record_sweep_stop, record_unswept
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.places import LAYOUT
@@ -31,12 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from blobkit.scanners.files import Files
+    from blobkit.scanners.layouts.entries import Top
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["is_layout", "path_of", "scan"]
-
-KEPT = 32 << 20
-"""Bytes of documents that are kept in memory while the scan follows umoci through them."""
 
 
 def is_layout(root: Path) -> bool:
@@ -56,95 +47,29 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
     The scan writes nothing, and follows no symbolic link that leaves `root`. `verify` hashes every blob.
     """
     facts = Facts(Ledger(os.fspath(root), LAYOUT))
-    files = _Files(facts, os.fspath(root), path_of(root))
+    files = KeptFiles(facts, os.fspath(root), path_of(root))
     top = _read_index(root)
     for digest, entry in watched(_blob_entries(root, facts), "listing", show=progress):
         files.add(digest, entry)
-    roots = _roots(top, facts)
-    documents = Documents(facts, files)
-    documents.follow(one.reference for one in watched(roots, "manifests", show=progress, unit=" entries"))
-    documents.parse_unnamed(watched(list(files.stored()), "looking", show=progress))
-    _pin(facts, roots, documents)
-    documents.finish()
-    files.verify(iter(watched(list(files.stored() if verify else files.small()), "verifying", show=progress)))
+    record(top, facts, files, progress=progress, verify=verify)
     _record_collector(root, facts, files, top)
     return facts.snapshot("oci", os.fspath(root), policy)
 
 
-class _Root(NamedTuple):
-    """An entry of index.json that names a blob: its descriptor and its names."""
-
-    reference: Reference
-    named: Named
-
-
-@dataclass(frozen=True, slots=True)
-class _Top:
-    """The entries of index.json. `undecoded`: why Go cannot decode it ("" if it can); `is_known`: this is certain."""
-
-    entries: tuple[Json, ...]
-    odd: tuple[str, ...] = ()
-    undecoded: str = ""
-    is_known: bool = True
-
-
-class _Files(Files):
-    """Blob files that keep documents in memory, because these are needed again soon."""
-
-    def __init__(self, facts: Facts, root: str, path: Callable[[Digest], str]) -> None:
-        super().__init__(facts, root, path)
-        self.kept: dict[Digest, bytes | None] = {}
-        self.room = KEPT
-
-    def whole(self, digest: Digest) -> bytes | None:
-        """Return the content of a document, from memory if it was read before."""
-        if digest in self.kept:
-            return self.kept[digest]
-        data = super().whole(digest)
-        if len(data or b"") <= self.room:
-            self.kept[digest] = data
-            self.room -= len(data or b"")
-        return data
-
-
-def _read_index(root: Path) -> _Top:
-    """Return the entries of index.json as programs in Go decode them; if they cannot, as a lenient parser does."""
+def _read_index(root: Path) -> Top:
     path = root / "index.json"
     if os.path.lexists(path) and not within(os.fspath(path), os.fspath(root)):
         msg = f"{path} cannot be read as an image index (it is not a file in the store): {ADVICE}"
         raise UnreadableStoreError(msg)
-    index = load_index(path)
-    try:
-        return _Top(tuple(decode_index(index.data)))
-    except DocumentError as error:
-        found = tuple(entry.raw for entry in index.entries if isinstance(entry.raw, dict))
-        is_known = not isinstance(error, TooManyElementsError)
-        return _Top(found, index.odd[: len(index.entries) - len(found)], str(error), is_known)
+    return top_of(load_index(path))
 
 
-def _roots(top: _Top, facts: Facts) -> list[_Root]:
-    """Return the entries that name a blob; a node for the other ones counts as a root that may reference any blob."""
-    odd = Odd()
-    found = [(entry_of(entry, odd), names_of(annotations_of(entry))) for entry in top.entries]
-    messages = (*top.odd, *odd.messages())
-    for message in messages:
-        facts.notice("odd", f"index.json: {message}", "", "index.json")
-    if messages:
-        facts.mark_unknown("index.json", ("entry",))
-    return [_Root(target, Named(*map(to_utf8, named))) for target, named in found if target]
-
-
-def _record_collector(root: Path, facts: Facts, files: Files, top: _Top) -> None:
+def _record_collector(root: Path, facts: Facts, files: Files, top: Top) -> None:
     """Record how `umoci gc` works on this layout."""
     check_layout(root, facts)
     check_path(os.path.abspath(root), facts)
-    if top.undecoded:
-        code = "index-undecoded" if top.is_known else "too-large"
-        facts.notice(code, f"index.json cannot be decoded: {top.undecoded}", "", "index.json")
-    else:
-        entries = [(entry, to_utf8(names_of(annotations_of(entry)).name)) for entry in top.entries]
-        Marking(facts, files, is_swept=is_swept(root)).record(entries)
-    record_unswept(root, facts)
+    record_marks(top, facts, files, is_swept=is_swept(root))
+    record_unswept(facts, is_listed=is_swept(root))
 
 
 def _blob_entries(root: Path, facts: Facts) -> Iterator[tuple[Digest, os.DirEntry[str]]]:
@@ -179,21 +104,3 @@ def _folders(root: Path, facts: Facts) -> Iterator[os.DirEntry[str]]:
             facts.notice("behind-link", where, "", folder.path)
         else:
             yield folder
-
-
-def _pin(facts: Facts, roots: list[_Root], documents: Documents) -> None:
-    """Record a pin for each entry; one without a name gets another kind if it is a referrer of a stored blob."""
-    names: dict[str, Digest] = {}
-    for (digest, *_), (name, ref) in roots:
-        subject = documents.subjects.get(digest)
-        dependent = not name and subject is not None and facts.is_stored(subject)
-        first = names.setdefault(name, digest) if name else digest
-        kind = "referrer-entry" if dependent else "entry" if first == digest else "later-entry"
-        facts.pin(facts.node(digest), name or None, kind, repository(name))
-        if ref not in (name, ""):
-            facts.pin(facts.virtual_node(f"{name}@{digest}", -1), ref, "ref-name")
-        if first != digest:
-            message = f"the name {name} is given to {first} and to {digest}"
-            facts.notice("duplicate-name", message, name, "index.json")
-        if not digest.startswith("sha256:"):
-            facts.notice("algorithm", f"{digest} in index.json: many tools support sha256 only", name)

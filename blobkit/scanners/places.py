@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-__all__ = ["GO_BLOBSTORE", "LAYOUT", "Place", "named", "registry"]
+__all__ = ["DOCKER_ARCHIVE", "GO_BLOBSTORE", "LAYOUT", "LAYOUT_ARCHIVE", "Place", "named", "registry"]
 
 _HEX = "[0-9a-f]"
 _DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
@@ -77,6 +77,24 @@ LAYOUT = Place(
     holders=("entry",),
 )
 """The paths of an OCI image layout, and of a blobkit store."""
+
+LAYOUT_ARCHIVE = replace(
+    LAYOUT,
+    files=re.compile(
+        f"(?P<blob>blobs/{_named('/')})|(?P<metadata>index\\.json|oci-layout|manifest\\.json|repositories)|(?P<upload>(?!))"
+    ),
+)
+"""The members of an OCI image layout in a tar; docker and BuildKit add two documents of their own."""
+
+DOCKER_ARCHIVE = Place(
+    re.compile(
+        r"(?P<blob>(?!))|(?P<metadata>manifest\.json|repositories|index\.json|oci-layout"
+        rf"|{_HEX}{{64}}/(?:json|VERSION))|(?P<upload>(?!))"
+    ),
+    re.compile(rf"|blobs|blobs/{_LABEL}|{_HEX}{{64}}"),
+    re.compile(r"(?!)(?P<label>)(?P<hex>)"),
+)
+"""The members of an archive of `docker save`; its manifest.json names its blobs, wherever they are."""
 
 _REGISTRY = Place(
     re.compile(

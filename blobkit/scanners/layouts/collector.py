@@ -9,7 +9,6 @@ node, with links to all that umoci marks from there.
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,7 +19,6 @@ from blobkit.oci.documents import OCI_INDEX, repository
 from blobkit.oci.spec import PARSED, children_of, size_of, text_field
 from blobkit.oci.untrusted import DocumentError, TooManyElementsError
 from blobkit.render import abbreviate
-from blobkit.scanners.files import SMALL
 from blobkit.snapshot.sets import unique
 from blobkit.snapshot.stores.oci import OCI, UMOCI
 
@@ -40,7 +38,6 @@ CONFIG = "application/vnd.oci.image.config.v1+json"
 ABSENT = frozenset({"missing", "foreign", "inline", "dangling-subject", "behind-link"})
 """Notices that already say that a blob is not stored here."""
 STOPS = frozenset(rule.code for rule in UMOCI.stops)
-AS_EFFECTIVE = os.access in os.supports_effective_ids
 MARKED = 5_000_000
 """Digests: the marked blobs are computed entry by entry up to this number."""
 
@@ -150,7 +147,7 @@ class Marking:
             return Stop("no-digest", f"{where} has a descriptor without a valid digest ({digest[:80]!r})", source)
         if not digest.startswith(ALGORITHM):
             return Stop("other-algorithm", f"{where} names {abbreviate(digest)}: umoci supports sha256 only", source)
-        if not self.facts.is_stored(digest) or not self._opens(digest):
+        if not self.facts.is_stored(digest) or not self.files.opens(Digest(digest)):
             if self.facts.is_behind_link(digest):
                 return Stop("behind-link", f"{digest} lies behind a symbolic link that leaves the store", digest)
             return Stop("unopened", f"{digest} is not a readable file", digest)
@@ -160,11 +157,6 @@ class Marking:
                 "other-size", f"{where} says that {abbreviate(digest)} has {size:,} bytes: it has {stored:,}", source
             )
         return None
-
-    def _opens(self, digest: str) -> bool:
-        """Return whether a stored blob can be opened; small blobs are read later anyway, and get a notice then."""
-        is_small = self.facts.size[self.facts.ids[digest]] <= SMALL
-        return is_small or os.access(self.files.path(Digest(digest)), os.R_OK, effective_ids=AS_EFFECTIVE)
 
     def _decoded(self, reading: Mention) -> list[Mention] | None:
         """Return the descriptors in a document, None if it cannot be read or decoded."""

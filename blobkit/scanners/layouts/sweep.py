@@ -76,9 +76,8 @@ def is_swept(root: Path) -> bool:
     return os.path.isdir(own) and not os.path.islink(own)
 
 
-def record_unswept(root: Path, facts: Facts) -> None:
+def record_unswept(facts: Facts, *, is_listed: bool) -> None:
     """Pin the stored blobs that umoci never removes, because it does not list them."""
-    is_listed = is_swept(root)
     for key, node in list(facts.ids.items()):
         if facts.stored[node] == "yes" and not (is_listed and key.startswith(ALGORITHM)):
             facts.pin(node, None, "unswept")

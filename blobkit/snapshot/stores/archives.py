@@ -20,7 +20,9 @@ DOCKER_ARCHIVE = Kind(
 OCI_ARCHIVE = Kind(
     "oci-archive",
     "a tar with oci-layout, or with index.json and blobs/",
-    tuple(replace(policy, store="oci-archive", collector=None) for policy in OCI.policies),
+    tuple(
+        replace(policy, store="oci-archive", collector=None, links=policy.links | {"legacy"}) for policy in OCI.policies
+    ),
     scanner="blobkit.scanners.oci_archive",
     is_file=True,
     advice="write the archive anew (skopeo copy): nothing removes members of an archive",

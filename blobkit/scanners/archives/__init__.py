@@ -1,0 +1,1 @@
+"""Recognise, open and account for tar archives that hold images."""

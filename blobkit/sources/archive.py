@@ -1,0 +1,293 @@
+"""A tar archive as a source; it is indexed in one pass and never extracted.
+
+Members of an uncompressed archive are read in place. For a compressed one, the pass that makes the index keeps small
+files and what looks like JSON, within bounds; other members take a pass of their own, or share one if they are asked
+for in the order of the archive (`Archive.ordered`).
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+from bisect import bisect_left
+from contextlib import suppress
+from typing import TYPE_CHECKING, cast
+
+from blobkit.filehandle import FileHandle
+from blobkit.sources.compression import Piece, compression_of, decompressed
+from blobkit.sources.members import LINK, Index, plain_path
+from blobkit.sources.source import Entry, Info, Is, LeavesError, check_path
+from blobkit.sources.tar import BLOCK, TarError, members, starts_like_tar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import BinaryIO
+
+    from blobkit.sources.compression import Forward
+    from blobkit.sources.tar import Stream
+
+__all__ = ["Archive", "first_members", "is_tar"]
+
+BUFFER = 1 << 14
+PASSES = 8
+"""Passes through a compressed archive that reading of files may take."""
+HOPS = 40
+
+
+class Archive:
+    """The members of a tar archive, read-only. See `blobkit.sources.source.Source`.
+
+    A name that comes twice means the last member of that name. `index` has the members, and what was odd. `passed` is
+    called with the bytes of the file that were read, `size` is their number.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], passed: Callable[[int], object] | None = None) -> None:
+        self.address = os.path.abspath(path)
+        self._file = _opened(self.address)
+        self._before = os.fstat(self._file.fileno())
+        self.size = self._before.st_size
+        self.compression = compression_of(os.pread(self._file.fileno(), 8, 0))
+        self._passes = 0
+        self._idle: Forward | None = None
+        self._names: Sequence[str] = []
+        self.index = self._indexed(passed)
+
+    def _indexed(self, passed: Callable[[int], object] | None) -> Index:
+        if self.compression:
+            run = self._run(passed)
+            try:
+                return Index(run, keeps=True)
+            finally:
+                run.close()
+        file = io.BufferedReader(_Part(self._file, 0, self.size), BUFFER)
+        return Index(cast("Stream", file), length=self.size, passed=passed)
+
+    def has_changed(self) -> bool:
+        """Return whether the file was changed since it was opened."""
+        now = os.fstat(self._file.fileno())
+        return (now.st_size, now.st_mtime_ns) != (self._before.st_size, self._before.st_mtime_ns)
+
+    def list(self, path: str) -> list[Entry]:
+        """Return the sorted entries of a directory. OSError if it is absent or cannot be listed."""
+        above = self.resolved(path)
+        before = f"{above}/" if above else ""
+        found: dict[str, Is] = {}
+        names = self._sorted()
+        at = bisect_left(names, before)
+        while at < len(names) and names[at].startswith(before):
+            name, _, below = names[at][len(before) :].partition("/")
+            if name in found:
+                at = bisect_left(names, f"{before}{name}0", at)  # "0" comes after "/": go past all that is below
+                continue
+            found[name] = Is.DIRECTORY if below else self.index.kind(self.index.rows[names[at]])
+            at += 1
+        if not found and above and self._info(above, path).kind is not Is.DIRECTORY:
+            raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+        return [Entry(name, found[name]) for name in sorted(found)]
+
+    def stat(self, path: str) -> Info:
+        """Return what is known of a file or directory; of a link itself, if the path is one. OSError if absent."""
+        above, slash, name = path.rpartition("/")
+        check_path(path)
+        return self._info(f"{self.resolved(above)}/{name}" if slash else path, path)
+
+    def read(self, path: str, limit: int) -> bytes:
+        """Return up to `limit` bytes of a regular file; links inside the archive are followed. OSError if it cannot."""
+        row = self.row_of(path)
+        if row in self.index.kept:
+            return self.index.kept[row][:limit]
+        if self.compression and self._idle is None and self._passes >= PASSES:
+            why = f"it takes more than {PASSES} passes through a compressed archive: decompress it first"
+            raise OSError(errno.EFBIG, why, path)
+        with self._part(row, path) as file:
+            return file.read(limit)
+
+    def read_many(self, paths: Iterable[str], limit: int) -> Iterator[tuple[str, bytes | OSError]]:
+        """Yield each path with up to `limit` bytes of its file, or the error; in the order of the archive."""
+        for path in self.ordered(paths):
+            try:
+                yield path, self.read(path, limit)
+            except OSError as error:
+                yield path, error
+
+    def open(self, path: str) -> BinaryIO:
+        """Return a regular file to read, in constant memory. OSError if it cannot be opened."""
+        return self._part(self.row_of(path), path)
+
+    def link(self, path: str) -> str:
+        """Return where a symbolic link leads: a path in this source. LeavesError if it leads out; OSError if none."""
+        above, slash, name = path.rpartition("/")
+        check_path(path)
+        here = self.resolved(above)
+        row = self.index.rows.get(f"{here}/{name}" if slash else path, -1)
+        if row < 0 or self.index.types[row] != LINK:
+            raise OSError(errno.EINVAL, "not a symbolic link", path)
+        return _joined(here, self.index.targets[row], path)
+
+    def ordered(self, paths: Iterable[str]) -> Sequence[str]:
+        """Return the paths in the order of the archive, in which one pass reads them all."""
+        return sorted(paths, key=self._place)
+
+    def _place(self, path: str) -> int:
+        try:
+            return self.index.at[self.row_of(path)]
+        except OSError:
+            return -1
+
+    def row_of(self, path: str) -> int:
+        """Return the row of a regular file in the index; OSError if it is none."""
+        row = self.index.rows.get(self.resolved(path), -1)
+        if row < 0:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        if self.index.kind(row) is not Is.FILE:
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        return row
+
+    def _info(self, where: str, path: str) -> Info:
+        row = self.index.rows.get(where, -1) if where else -1
+        if row >= 0:
+            index = self.index
+            size = index.size[row]
+            return Info(index.kind(row), size, 0, index.modified[row], index.links.get(row, 1))
+        before = f"{where}/" if where else ""
+        names = self._sorted()
+        at = bisect_left(names, before)
+        if where and not (at < len(names) and names[at].startswith(before)):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        return Info(Is.DIRECTORY, 0, 0, -1)
+
+    def _sorted(self) -> Sequence[str]:
+        if len(self._names) != len(self.index.rows):
+            self._names = sorted(self.index.rows)
+        return self._names
+
+    def resolved(self, path: str) -> str:
+        """Return the path without symbolic links; LeavesError if one leads out."""
+        check_path(path)
+        where = path
+        for _ in range(HOPS if self.index.targets else 0):
+            link, rest = self._first_link(where)
+            if not link:
+                return where
+            above = link.rpartition("/")[0]
+            target = _joined(above, self.index.targets[self.index.rows[link]], path)
+            where = "/".join(filter(None, (target, rest)))
+        if self.index.targets and self._first_link(where)[0]:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        return where
+
+    def _first_link(self, path: str) -> tuple[str, str]:
+        """Return the first part of a path that is a symbolic link, and the rest of the path."""
+        end = -1
+        while (end := path.find("/", end + 1)) != -1 or path:
+            part = path if end == -1 else path[:end]
+            if self.index.rows.get(part, -1) in self.index.targets:
+                return part, path[end + 1 :] if end != -1 else ""
+            if end == -1:
+                break
+        return "", ""
+
+    def _part(self, row: int, path: str) -> BinaryIO:
+        if self.index.is_sparse(row):
+            raise OSError(errno.ENOTSUP, "a sparse member, which is not read", path)
+        at, size = self.index.at[row], self.index.stored[row]
+        if not self.compression:
+            return cast("BinaryIO", _Part(self._file, at, size))
+        run, self._idle = self._idle, None
+        if run is None or run.at > at:
+            run = self._run()
+        run.seek(at)
+        return cast("BinaryIO", Piece(run, size, self._keep_idle))
+
+    def _keep_idle(self, run: Forward) -> None:
+        self._idle = run
+
+    def _run(self, passed: Callable[[int], object] | None = None) -> Forward:
+        self._passes += 1
+        file = io.BufferedReader(_Part(self._file, 0, self.size), PIECE)
+        return decompressed(cast("BinaryIO", file), self.compression, passed)
+
+
+PIECE = 1 << 18
+"""Bytes of a compressed file that are read at once."""
+
+
+class _Part(io.RawIOBase):
+    """Some bytes of a file, read in place."""
+
+    def __init__(self, file: FileHandle, at: int, size: int) -> None:
+        self._file, self._start, self._at, self._end = file, at, at, at + size
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at - self._start
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        self._at = max(self._start, place + (self._start, self._at, self._end)[whence])
+        return self._at - self._start
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(0, self._end - self._at)
+        found = os.pread(self._file.fileno(), left if size < 0 else min(size, left), self._at)
+        self._at += len(found)
+        return found
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        view = memoryview(buffer)[: max(0, self._end - self._at)]
+        found = os.preadv(self._file.fileno(), [view], self._at) if len(view) else 0
+        self._at += found
+        return found
+
+
+def first_members(path: str | os.PathLike[str]) -> Iterator[str]:
+    """Yield the paths of the members of a tar archive, as far as it can be read; OSError if it cannot be opened."""
+    with _opened(os.fspath(path)).file(BUFFER) as file:
+        compression = compression_of(file.peek(8)[:8])  # type: ignore[attr-defined]
+        stream = cast("Stream", decompressed(file, compression) if compression else file)
+        with suppress(TarError, OSError):
+            yield from filter(None, (plain_path(member.name) for member in members(stream)))
+
+
+def is_tar(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file is a tar archive, compressed or not; OSError if it cannot be read."""
+    with _opened(os.fspath(path)).file(BUFFER) as file:
+        head = file.read(BLOCK)
+        compression = compression_of(head)
+        if not compression:
+            return starts_like_tar(head)
+        file.seek(0)
+        try:
+            return starts_like_tar(decompressed(file, compression).read(BLOCK))
+        except OSError:
+            return False
+
+
+def _opened(path: str) -> FileHandle:
+    """Open a regular file; do not wait if it is a pipe."""
+    handle = FileHandle(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
+        handle.close()
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return handle
+
+
+def _joined(above: str, target: str, path: str) -> str:
+    """Return where a link in the directory `above` leads; LeavesError if it leads out of the archive."""
+    parts = [] if target.startswith("/") else list(filter(None, above.split("/")))
+    leaves = target.startswith("/")
+    for part in target.split("/"):
+        if part == "..":
+            leaves = leaves or not parts
+            parts = parts[:-1]
+        elif part not in ("", "."):
+            parts.append(part)
+    if leaves:
+        raise LeavesError(errno.EXDEV, "a symbolic link leads out of the archive", path)
+    return "/".join(parts)
