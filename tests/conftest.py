@@ -90,7 +90,7 @@ def go_store(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
     return unpacked
 
 
-_OVERLAYS = ("dev-containers-storage", "dev-docker-root")
+_OVERLAYS = ("dev-containers-storage", "dev-docker-root", "dev-containerd-docker")
 
 
 def _file(path: Path) -> Path:

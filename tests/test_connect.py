@@ -82,7 +82,7 @@ def test_a_directory_that_is_no_store_says_what_was_looked_for(tmp_path: Path) -
 
 def test_a_file_is_no_directory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("text")
-    with pytest.raises(AddressError, match="is a file, and not a saved snapshot"):
+    with pytest.raises(AddressError, match="is a file, and neither a saved snapshot"):
         blobkit.scan(tmp_path / "file")
     for kind in ("oci", "registry"):
         with pytest.raises(AddressError, match="is a file, not a directory"):

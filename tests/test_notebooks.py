@@ -18,7 +18,18 @@ CODE = {name: "\n".join(cell.source for cell in code_cells(book)) for name, book
 MANUAL = README + "\n".join(cell.source for book in BOOKS.values() for cell in book.cells)
 SCAFFOLDING = re.compile(r"\b(assert|tempfile|mkdtemp|TemporaryDirectory|utime|sha256|write_bytes|unlink)\b")
 INNER = frozenset({"adopted", "caption", "counted", "details", "find", "graph", "holding", "identity", "key", "keys"})
-INNER |= {"pins_of", "rule", "sections", "shows_tags", "snapshot", "store", "tables", "title", "with_files"}
+INNER |= {
+    "pins_of",
+    "rule",
+    "sections",
+    "shows_tags",
+    "snapshot",
+    "store",
+    "tables",
+    "title",
+    "with_files",
+    "with_notices",
+}
 """Public methods of stores and snapshots that other parts of blobkit call, and no reader needs."""
 
 
