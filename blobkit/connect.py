@@ -218,7 +218,12 @@ def _scanner(kind: str) -> Scanner:
     return cast("Scanner", import_module(SCANNERS[kind]))
 
 
-_NEEDED = sorted(
-    {sign for kind in STORES.values() for signs in kind.found_by for sign in signs.split() if "*" not in sign}
+_NEEDED = (
+    ".blobkit/index.sqlite",
+    "index.json",
+    "docker/registry/v2",
+    "io.containerd.metadata.v1.bolt/meta.db",
+    "image",
+    "manifests",
 )
 """Paths of the facts of stores, relative to their root."""
