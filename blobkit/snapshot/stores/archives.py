@@ -21,8 +21,7 @@ OCI_ARCHIVE = Kind(
     "oci-archive",
     "a tar with oci-layout, or with index.json and blobs/",
     tuple(
-        replace(policy, store="oci-archive", collector=None, links=policy.links | {"legacy"})
-        for policy in OCI.policies
+        replace(policy, store="oci-archive", collector=None, links=policy.links | {"legacy"}) for policy in OCI.policies
     ),
     scanner="blobkit.scanners.oci_archive",
     is_file=True,
