@@ -27,8 +27,8 @@ def watched(items: Iterable[T], what: str, *, show: bool, unit: str = " blobs") 
 
 
 @contextmanager
-def counted(total: int, what: str, *, show: bool, unit: str = "B") -> Iterator[Callable[[int], object]]:
-    """Give a function to call with each amount of work done, of `total` in all; it shows a bar like `watched`."""
+def counted(total: int | None, what: str, *, show: bool, unit: str = "B") -> Iterator[Callable[[int], object]]:
+    """Give a function to call with each amount of work done, of `total` (None: unknown); a bar shows it."""
     _asked(show=show)
     if not show:
         yield lambda _more: None

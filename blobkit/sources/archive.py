@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, cast
 
 from blobkit.filehandle import FileHandle
 from blobkit.sources.compression import Piece, compression_of, decompressed
-from blobkit.sources.members import LINK, Index, plain_path
-from blobkit.sources.source import Entry, Info, Is, LeavesError, check_path
+from blobkit.sources.members import Index, plain_path
+from blobkit.sources.source import HOPS, Entry, Info, Is, LeavesError, check_path
 from blobkit.sources.tar import BLOCK, TarError, members, starts_like_tar
 
 if TYPE_CHECKING:
@@ -31,9 +31,11 @@ if TYPE_CHECKING:
 __all__ = ["Archive", "first_members", "is_tar"]
 
 BUFFER = 1 << 14
+PIECE = 1 << 18
+"""Bytes of a compressed file that are read at once."""
 PASSES = 8
 """Passes through a compressed archive that reading of files may take."""
-HOPS = 40
+LEAVES = "a symbolic link leads out of the archive"
 
 
 class Archive:
@@ -89,9 +91,7 @@ class Archive:
 
     def stat(self, path: str) -> Info:
         """Return what is known of a file or directory; of a link itself, if the path is one. OSError if absent."""
-        above, slash, name = path.rpartition("/")
-        check_path(path)
-        return self._info(f"{self.resolved(above)}/{name}" if slash else path, path)
+        return self._info(self._unfollowed(path), path)
 
     def read(self, path: str, limit: int) -> bytes:
         """Return up to `limit` bytes of a regular file; links inside the archive are followed. OSError if it cannot."""
@@ -118,13 +118,14 @@ class Archive:
 
     def link(self, path: str) -> str:
         """Return where a symbolic link leads: a path in this source. LeavesError if it leads out; OSError if none."""
-        above, slash, name = path.rpartition("/")
-        check_path(path)
-        here = self.resolved(above)
-        row = self.index.rows.get(f"{here}/{name}" if slash else path, -1)
-        if row < 0 or self.index.types[row] != LINK:
+        where = self._unfollowed(path)
+        if self._info(where, path).kind is not Is.LINK:
             raise OSError(errno.EINVAL, "not a symbolic link", path)
-        return _joined(here, self.index.targets[row], path)
+        target = self.index.targets[self.index.rows[where]].rstrip("/") or "/"
+        above, _, name = f"{where.rpartition('/')[0]}/{target}".rpartition("/")
+        if target.startswith("/"):
+            raise LeavesError(errno.EXDEV, LEAVES, path)
+        return self._walked(f"{above}/{name}", path, "") if name in ("", ".", "..") else self._walked(above, path, name)
 
     def ordered(self, paths: Iterable[str]) -> Sequence[str]:
         """Return the paths in the order of the archive, in which one pass reads them all."""
@@ -166,28 +167,37 @@ class Archive:
     def resolved(self, path: str) -> str:
         """Return the path without symbolic links; LeavesError if one leads out."""
         check_path(path)
-        where = path
-        for _ in range(HOPS if self.index.targets else 0):
-            link, rest = self._first_link(where)
-            if not link:
-                return where
-            above = link.rpartition("/")[0]
-            target = _joined(above, self.index.targets[self.index.rows[link]], path)
-            where = "/".join(filter(None, (target, rest)))
-        if self.index.targets and self._first_link(where)[0]:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-        return where
+        return self._walked(path, path, "") if self.index.targets else path
 
-    def _first_link(self, path: str) -> tuple[str, str]:
-        """Return the first part of a path that is a symbolic link, and the rest of the path."""
-        end = -1
-        while (end := path.find("/", end + 1)) != -1 or path:
-            part = path if end == -1 else path[:end]
-            if self.index.rows.get(part, -1) in self.index.targets:
-                return part, path[end + 1 :] if end != -1 else ""
-            if end == -1:
-                break
-        return "", ""
+    def _unfollowed(self, path: str) -> str:
+        """Return the path without symbolic links above its last part."""
+        check_path(path)
+        above, _, name = path.rpartition("/")
+        return self._walked(above, path, name) if self.index.targets else path
+
+    def _walked(self, start: str, path: str, last: str) -> str:
+        """Follow the links in `start` part by part; return where it leads, with `last` below it."""
+        todo = start.split("/")[::-1]
+        done: list[str] = []
+        hops = 0
+        while todo:
+            part = todo.pop()
+            if part == ".." and not done:
+                raise LeavesError(errno.EXDEV, LEAVES, path)
+            if part == "..":
+                done.pop()
+            elif part not in ("", "."):
+                target = self.index.targets.get(self.index.rows.get("/".join((*done, part)), -1))
+                hops += target is not None
+                if hops > HOPS:
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+                if target is None:
+                    done.append(part)
+                elif target.startswith("/"):
+                    raise LeavesError(errno.EXDEV, LEAVES, path)
+                else:
+                    todo += target.split("/")[::-1]
+        return "/".join((*done, last) if last else done)
 
     def _part(self, row: int, path: str) -> BinaryIO:
         if self.index.is_sparse(row):
@@ -208,10 +218,6 @@ class Archive:
         self._passes += 1
         file = io.BufferedReader(_Part(self._file, 0, self.size), PIECE)
         return decompressed(cast("BinaryIO", file), self.compression, passed)
-
-
-PIECE = 1 << 18
-"""Bytes of a compressed file that are read at once."""
 
 
 class _Part(io.RawIOBase):
@@ -276,18 +282,3 @@ def _opened(path: str) -> FileHandle:
         handle.close()
         raise OSError(errno.EINVAL, "not a regular file", path)
     return handle
-
-
-def _joined(above: str, target: str, path: str) -> str:
-    """Return where a link in the directory `above` leads; LeavesError if it leads out of the archive."""
-    parts = [] if target.startswith("/") else list(filter(None, above.split("/")))
-    leaves = target.startswith("/")
-    for part in target.split("/"):
-        if part == "..":
-            leaves = leaves or not parts
-            parts = parts[:-1]
-        elif part not in ("", "."):
-            parts.append(part)
-    if leaves:
-        raise LeavesError(errno.EXDEV, "a symbolic link leads out of the archive", path)
-    return "/".join(parts)

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import BinaryIO
 
-__all__ = ["Entry", "Info", "Is", "LeavesError", "Source", "check_path"]
+__all__ = ["Entry", "Info", "Is", "LeavesError", "Source", "check_path", "follow"]
+
+
+HOPS = 40
+"""Symbolic links that are followed one after the other, as Linux does."""
 
 
 class Is(Enum):
@@ -52,7 +56,10 @@ class LeavesError(OSError):
 
 
 class Source(Protocol):
-    """The files of one store, by relative path. `address` names the source in messages."""
+    """The files of one store, by relative path. `address` names the source in messages.
+
+    `blobkit.testing.source.SourceSuite` has the tests that a source must pass.
+    """
 
     address: str
 
@@ -79,6 +86,18 @@ class Source(Protocol):
     def link(self, path: str) -> str:
         """Return where a symbolic link leads: a path in this source. LeavesError if it leads out; OSError if none."""
         ...
+
+
+def follow(source: Source, path: str) -> str:
+    """Return the path that a path leads to, through symbolic links; LeavesError if out of the source, else OSError.
+
+    The last part need not exist.
+    """
+    for _ in range(HOPS):
+        if source.stat(path).kind is not Is.LINK:
+            return path
+        path = source.link(path)
+    raise OSError(errno.ELOOP, "too many symbolic links", path)
 
 
 def check_path(path: str) -> None:

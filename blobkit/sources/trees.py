@@ -1,19 +1,33 @@
 """Weigh trees of files: the bytes of all regular files at and below some paths, each inode once.
 
-Symbolic links are not followed, and other file systems (what is mounted below a path) are not entered.
+Symbolic links are not followed, and other file systems (what is mounted below a path) are not entered. Large trees are
+walked by several processes, because a stat in Python takes longer than the system needs for it.
 """
 
 from __future__ import annotations
 
-import os
-import stat
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from blobkit.progress import counted
+from blobkit.sources.walkers import started
+from blobkit.sources.walking import Found, walk
 
-__all__ = ["Weight", "weigh"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import TypeVar
+
+    from blobkit.sources.walking import Place
+
+    Key = TypeVar("Key")
+
+__all__ = ["Weight", "weigh", "weigh_each"]
+
+ALONE = 30_000
+"""Files that are walked before other processes help."""
+BATCH = 10_000
+"""Files that are walked before work is shared again."""
 
 
 @dataclass(slots=True)
@@ -33,58 +47,58 @@ class Weight:
     outside: dict[tuple[int, int], int] = field(default_factory=dict)
 
 
-def weigh(paths: Iterable[str]) -> Weight:
-    """Return the weight of the trees at these absolute paths; an absent path weighs nothing.
+def weigh(paths: Iterable[str], *, progress: bool = False) -> Weight:
+    """Return the weight of the trees at these absolute paths together; an absent path weighs nothing.
 
-    Cost: one `lstat` a file, one listing a directory; constant memory but for files with several names.
+    Cost: one `lstat` a file, one listing a directory; constant memory but for files with several names. An interrupt
+    ends all processes that help.
     """
-    found = Weight()
-    names: dict[tuple[int, int], list[int]] = {}
-    todo = [(path, -1) for path in paths]
-    while todo:
-        path, device = todo.pop()
-        try:
-            info = os.lstat(path)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            found.unread.append((path, error))
-            continue
-        if not stat.S_ISDIR(info.st_mode):
-            _add(found, names, info)
-            continue
-        if device in (-1, info.st_dev):
-            todo += [(inside, info.st_dev) for inside in _directory(path, found, names)]
-    found.outside = {inode: size for inode, (left, size) in names.items() if left}
-    return found
+    return weigh_each({"": paths}, progress=progress)[""]
 
 
-def _directory(path: str, found: Weight, names: dict[tuple[int, int], list[int]]) -> list[str]:
-    """Add the files in a directory; return the directories in it."""
-    inside: list[str] = []
-    try:
-        with os.scandir(path) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    inside.append(entry.path)
-                elif not entry.is_symlink():
-                    _add(found, names, entry.stat(follow_symlinks=False))
-    except OSError as error:
-        if not isinstance(error, FileNotFoundError):
-            found.unread.append((path, error))
-    return inside
+def weigh_each(trees: Mapping[Key, Iterable[str]], *, progress: bool = False) -> dict[Key, Weight]:
+    """Return the weight of the trees at the paths of each key, as `weigh` does for them alone, in one walk.
+
+    A file with names in two of them counts in both, and is in `outside` of both.
+    """
+    todo: list[Place] = [(path, number, -1) for number, paths in enumerate(trees.values()) for path in paths]
+    found = Found()
+    with counted(None, "weighing", show=progress, unit=" files") as passed:
+        _walk(todo, found, passed)
+    weights = [Weight() for _ in trees]
+    for number, (size, blocks, files, modified) in found.sums.items():
+        _add(weights[number], size, blocks, files, modified)
+    for (number, *inode), (seen, names, size, blocks, modified) in found.linked.items():
+        _add(weights[number], size, blocks, 1, modified)
+        if seen < names:
+            weights[number].outside[inode[0], inode[1]] = size
+    for number, path, code, message in found.unread:
+        weights[number].unread.append((path, OSError(code, message)))
+    return dict(zip(trees, weights, strict=True))
 
 
-def _add(found: Weight, names: dict[tuple[int, int], list[int]], info: os.stat_result) -> None:
-    """Add a regular file, once for all of its names."""
-    if not stat.S_ISREG(info.st_mode):
-        return
-    if info.st_nlink > 1:
-        known = names.setdefault((info.st_dev, info.st_ino), [info.st_nlink, info.st_size])
-        known[0] -= 1
-        if known[0] < info.st_nlink - 1:
-            return
-    found.size += info.st_size
-    found.disk += info.st_blocks * 512
-    found.files += 1
-    found.modified = max(found.modified, info.st_mtime_ns // 1000)
+def _add(weight: Weight, size: int, blocks: int, files: int, modified: int) -> None:
+    weight.size += size
+    weight.disk += blocks * 512
+    weight.files += files
+    weight.modified = max(weight.modified, modified // 1000)
+
+
+def _walk(todo: list[Place], found: Found, passed: Callable[[int], object]) -> None:
+    """Walk alone, and from a certain number of files on with the help of other processes."""
+    walk(todo, ALONE, found)
+    passed(found.seen)
+    with ExitStack() as open_ones:
+        walkers = [open_ones.enter_context(walker) for walker in (started() if todo else ())]
+        while todo or any(walker.is_busy for walker in walkers):
+            before = found.seen
+            for walker in [one for one in walkers if not one.is_busy]:
+                if len(todo) > 1:
+                    half = -(-len(todo) // 2)
+                    walker.ask(todo[:half], BATCH)  # the first ones are the highest directories, with the most below
+                    del todo[:half]
+            walk(todo, BATCH // 4, found)
+            for walker in walkers:
+                todo += walker.taken(found, wait=not todo)
+            walkers = [walker for walker in walkers if walker.is_alive]
+            passed(found.seen - before)
