@@ -56,7 +56,7 @@ HUGGINGFACE = Kind(
         noticed=(
             ("left-out", "huggingface_hub leaves its repository out"),
             ("odd-commit", "hf cache rm takes commits of 40 hex digits"),
-            ("harmful-drop", "hf cache rm would remove a shared file that another revision uses without being listed"),
+            ("harmful-drop", "hf cache rm may remove a shared file that others use without being listed"),
             ("same-commit", "hf cache rm takes a commit alone, and several repositories have this one"),
         ),
     ),
