@@ -81,7 +81,7 @@ LAYOUT = Place(
 LAYOUT_ARCHIVE = replace(
     LAYOUT,
     files=re.compile(
-        f"(?P<blob>blobs/{_named('/')})|(?P<metadata>index\\.json|oci-layout|manifest\\.json|repositories)|(?P<upload>(?!))"
+        f"(?P<blob>blobs/{named('/')})|(?P<metadata>index\\.json|oci-layout|manifest\\.json|repositories)|(?P<upload>(?!))"
     ),
 )
 """The members of an OCI image layout in a tar; docker and BuildKit add two documents of their own."""
