@@ -93,7 +93,7 @@ def all_kinds(path: Path) -> list[str]:
     if found := kinds_at(path):
         return found
     if hint := _near(path):
-        msg = f"{shown} is not a store itself"
+        msg = f"{shown} is {_beside(path) or 'not a store itself'}"
         raise AddressError(msg, hint=hint)
     msg = f"{shown} is not a store that blobkit knows; looked for {LOOKED_FOR}"
     raise AddressError(msg)
@@ -128,7 +128,26 @@ def _near(path: Path) -> str:
     except OSError:
         return ""
     found = [in_shell(path / name) for name in names if _quiet_kind(whole / name)]
+    if not found and _beside(path):
+        return f"give the store beside it, {in_shell(whole.parent / _kinds_beside(whole)[1])}"
     return f"give the store in it, {join_some(found, SHOWN)}" if found else ""
+
+
+def _beside(path: Path) -> str:
+    """Return what a directory beside a store is that is often taken for it, "" for other directories."""
+    kind, _ = _kinds_beside(path.absolute())
+    return f"{STORES[kind].beside[path.absolute().name]}, not a store that blobkit knows" if kind else ""
+
+
+def _kinds_beside(whole: Path) -> tuple[str, str]:
+    """Return kind and name of the store beside a directory whose record names the directory."""
+    kinds = {kind.name for kind in STORES.values() if whole.name in kind.beside}
+    try:
+        names = sorted(path.name for path in islice(whole.parent.iterdir(), ENTRIES if kinds else 0))
+    except OSError:
+        return "", ""
+    found = ((_quiet_kind(whole.parent / name), name) for name in names)
+    return next(((kind, name) for kind, name in found if kind in kinds), ("", ""))
 
 
 def _quiet_kind(path: Path) -> str:

@@ -158,7 +158,7 @@ def would_take(snapshot: Snapshot, collector: Snapshot, freed: Nodes, taken: Nod
 def needed_by_names(snapshot: Snapshot) -> Nodes:
     """Return the blobs that the collector would delete now although names, or the current policy, need them."""
     collector = collector_view(snapshot)
-    views = (snapshot, snapshot.with_policy(snapshot.policies[0]))
+    views = (snapshot, snapshot.with_policy(snapshot.store.judge))
     nothing = np.empty(0, np.int32)
     return unique(np.concatenate([would_take(view, collector, nothing, nothing) for view in views]))
 

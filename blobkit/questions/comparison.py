@@ -40,11 +40,11 @@ NOTICES_SHOWN = 3
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Answer):
-    """The blobs that the collector of `tool` removes (falsy: none), compared with those that the default policy needs.
+    """The blobs that the collector of `tool` removes (falsy: none), compared with those that are needed.
 
-    `snapshot` has the default policy; `collected` is the same snapshot with the tool's policy. If the tool would abort,
-    the figures are what it would remove after the problem is fixed; `aborts` has the reasons, and `removed_before_stop`
-    the blobs that it removes before it aborts.
+    `snapshot` has the policy that says what is needed, mostly the default one; `collected` is the same snapshot with
+    the tool's policy. If the tool would abort, the figures are what it would remove after the problem is fixed;
+    `aborts` has the reasons, and `removed_before_stop` the blobs that it removes before it aborts.
 
     >>> comparison = blobkit.compare_gc(demo.registry(unit=1), "registry-m")
     >>> len(comparison.frame), len(comparison.broken)
@@ -288,8 +288,10 @@ class Comparison(Answer):
 def compare_gc(x: SupportsSnapshot | Address, tool: str) -> Comparison:
     """Return the blobs that the garbage collector of a tool removes, and the names that would break.
 
-    `tool` is umoci (`umoci gc`), registry (`registry garbage-collect`) or registry-m (the same with -m); the answer
-    names the version of the rules. A blob is needed if the store's default policy holds it. A scan hashes documents and
+    `tool` is umoci (`umoci gc`), registry (`registry garbage-collect`), registry-m (the same with -m), hf (`hf cache
+    prune`) or ollama (what its server removes when it starts); the answer
+    names the version of the rules. A blob is needed if the store's default policy holds it (in a Hugging Face cache, if
+    a ref reaches it). A scan hashes documents and
     blobs up to 64 KiB only: a larger damaged one would stop umoci, and this is not reported. UnknownToolError for any
     other tool, or if the tool does not work on stores of this kind. Cost: nodes + links; `.frame` and `.broken`: the
     closures of the names that would break.
@@ -306,7 +308,7 @@ def compare_gc(x: SupportsSnapshot | Address, tool: str) -> Comparison:
     policy = snapshot.store.policy_for(tool)
     if policy is None:
         raise UnknownToolError(_no_policy(snapshot, tool))
-    return Comparison(snapshot.with_policy(snapshot.policies[0]), snapshot.with_policy(policy.name), tool)
+    return Comparison(snapshot.with_policy(snapshot.store.judge), snapshot.with_policy(policy.name), tool)
 
 
 def _no_policy(snapshot: Snapshot, tool: str) -> str:

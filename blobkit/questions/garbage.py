@@ -24,7 +24,7 @@ __all__ = ["can_collect", "collector_script"]
 
 def can_collect(snapshot: Snapshot) -> bool:
     """Return whether the store has a collector, and it deletes no blob that names or the current policy need."""
-    return bool(snapshot.store.collected_by) and not len(needed_by_names(snapshot))
+    return bool(snapshot.store.collected_by.get(snapshot.policy)) and not len(needed_by_names(snapshot))
 
 
 def collector_script(snapshot: Snapshot, tool: str | None = None) -> str:
@@ -35,8 +35,8 @@ def collector_script(snapshot: Snapshot, tool: str | None = None) -> str:
     names. Cost: the nodes that the collector reaches.
     """
     store = snapshot.store
-    if store.tools and not store.collected_by:
-        msg = f"a {snapshot.kind} store has no garbage collector: {store.advice}"
+    if store.tools and not store.collected_by.get(snapshot.policy):
+        msg = f"a {snapshot.kind} store has no garbage collector (policy {snapshot.policy}): {store.advice}"
         raise UnknownToolError(msg)
     by_hand = bool(store.by_hand) and tool == store.by_hand
     if store.tools and not by_hand:
@@ -50,7 +50,7 @@ def _refuse_harm(snapshot: Snapshot) -> None:
     if not len(harmed):
         return
     size = human_bytes(int(snapshot.graph.size[harmed].sum()))
-    needed = who_needs(Referrers.now(snapshot.with_policy(snapshot.policies[0])), harmed)
+    needed = who_needs(Referrers.now(snapshot.with_policy(store.judge)), harmed)
     instead = f"use {store.by_hand}, which removes file by file" if store.by_hand else "see blobkit compare-gc"
     command = collector_view(snapshot).rule.tool
     msg = (

@@ -75,6 +75,8 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
     again = _in_several(known)
     for repository in known:
         _pin(facts, repository, again)
+        if not repository.revisions:
+            _hold_links(hub, repository)
         _record_harm(facts, repository, harmful)
     _record_copies(hub, known)
     if verify:
@@ -133,10 +135,19 @@ def _pin(facts: Facts, repository: Repository, again: frozenset[str]) -> None:
             _pin_broken(facts, repository, commit, refs)
 
 
+def _hold_links(hub: Hub, repository: Repository) -> None:
+    """Record that the links of a repository without revisions stay, and the shared files that they lead to."""
+    for path in repository.blobs:
+        if path in hub.aims:
+            hub.facts.pin(hub.nodes[path], None, "unswept")
+
+
 def _record_harm(facts: Facts, repository: Repository, harmful: frozenset[str]) -> None:
     """Record the revisions whose deletion removes a shared file that is in use elsewhere."""
+    rest = harmful.intersection(repository.blobs) if harmful else frozenset()
+    rest -= set().union(*(revision.paths for revision in repository.revisions.values()))
     for commit, revision in repository.revisions.items() if harmful else ():
-        if not harmful.isdisjoint(revision.paths):
+        if rest or not harmful.isdisjoint(revision.paths):
             key = escape_controls(f"{repository.name}@{commit}")
             facts.notice("harmful-drop", f"{key} uses a shared file whose .refs is not complete", key)
 

@@ -104,6 +104,8 @@ class Kind:
     relative paths with blanks between that must all exist (`*` stands for a part of a name, a last `/` asks for a
     directory). `is_file`: it is one file, an archive. `aliases`: more names for it in addresses. `places`: where its
     tool keeps it by default, with `$VARIABLE` for a part that the environment gives and `~` for the home directory.
+    `needed`: the policy by which comparisons with a collector judge what is needed, "" for the default. `beside`: names
+    of directories that lie beside such a store and are none, with what each is.
     `prunes`: commands of its tool that drop all pins of a group which is no repository, by group.
     `unshare`: the command that lets users look at files of theirs that have another owner's number, "" for none.
     """
@@ -119,6 +121,8 @@ class Kind:
     unshare: str = ""
     tools: tuple[str, ...] = ()
     collected_by: Mapping[str, str] = field(default_factory=dict)
+    needed: str = ""
+    beside: Mapping[str, str] = field(default_factory=dict)
     prunes: Mapping[str, str] = field(default_factory=dict)
     key_form: str = ""
     revisions: str = ""
@@ -128,6 +132,11 @@ class Kind:
     shown: Policy | None = None
     dropping: Dropping = _NO_LIMITS
     by_hand: str = ""
+
+    @property
+    def judge(self) -> str:
+        """The policy that judges what is needed when a collector is compared with names."""
+        return self.needed or self.policies[0].name
 
     @property
     def collectors(self) -> tuple[Collector, ...]:

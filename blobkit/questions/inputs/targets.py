@@ -13,14 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.analysis.reach import live
-from blobkit.analysis.referrers import Referrers
-from blobkit.digest import is_digest
 from blobkit.errors import AmbiguousTargetError, BlobNotFoundError, Hint, NotPinnedError, UnknownTargetError
 from blobkit.questions.inputs.keys import behind, by_prefix, is_key
 from blobkit.questions.inputs.many import PinName, flattened, in_turn, named_in_turn
 from blobkit.questions.inputs.patterns import is_pattern, rows_like
-from blobkit.questions.inputs.unknown import nearest, refuse, refuse_pattern
+from blobkit.questions.inputs.unknown import nearest, not_pinned, refuse, refuse_group, refuse_pattern
 from blobkit.render import abbreviate, count, join_some, printable
 from blobkit.snapshot.columns import combine
 from blobkit.snapshot.lookups import (
@@ -59,8 +56,6 @@ __all__ = [
     "selected",
     "untagged",
 ]
-
-NAMES_JUDGED = 100
 
 
 @dataclass(slots=True)
@@ -210,6 +205,7 @@ class _Resolver:
         found = named or by_prefix(self.snapshot, text)
         if len(found) != 1:
             refuse_pattern(self.snapshot, text)
+            refuse_group(self.snapshot, text, self._tagged(text))
             refuse(self.snapshot, text, found, one=True)
         return self.snapshot.find(found[0])
 
@@ -326,7 +322,7 @@ class _Resolver:
         virtual_nodes = revisions(self.snapshot).virtual_nodes(node)
         rows = on_it or [row for virtual_node in virtual_nodes for row in self._holding_on(virtual_node)]
         if not rows:
-            raise _not_pinned(self.snapshot, digest, node)
+            raise not_pinned(self.snapshot, digest, node)
         self._name_rows(list(rows), all_pins=False)
 
     def _holding_on(self, node: int) -> list[int]:
@@ -336,25 +332,3 @@ class _Resolver:
     def _drop(self, rows: Rows) -> None:
         rows = np.concatenate((np.asarray(rows, np.int64), twins(self.snapshot, rows)[0]))
         self.dropped.add(rows.tolist(), self.count[rows].tolist())
-
-
-def _not_pinned(snapshot: Snapshot, digest: str, node: int) -> NotPinnedError:
-    """Return the error for a blob that has no pin of its own."""
-    if not live(snapshot.graph)[node]:
-        msg = f"{abbreviate(digest)} has no references under policy {snapshot.policy}: there is no pin to drop"
-        return NotPinnedError(msg, digest=digest)
-    if IS_ALONE[codes(snapshot.pins["kind"])[rows_on(snapshot, node)]].any():
-        msg = f"{abbreviate(digest)} is never removed by {snapshot.rule.tool}, whatever is dropped: remove its file"
-        return NotPinnedError(msg, digest=digest)
-    found = Referrers.now(snapshot).names(node, NAMES_JUDGED)
-    names = join_some([printable(abbreviate(name)) for name in found], 3)
-    by_tags = f"simulate_deref(x, *why(x, {digest!r}).tags)"
-    call = f"why(x, {digest!r}).preview()" if any(_is_no_tag(snapshot, name) for name in found) else by_tags
-    msg = f"{abbreviate(digest)} has no pin of its own, only links hold it ({names} reach it)"
-    hint = Hint(f"use {call}", f"blobkit why ADDRESS {digest} shows what holds it: drop that")
-    return NotPinnedError(msg, hint=hint, digest=digest)
-
-
-def _is_no_tag(snapshot: Snapshot, name: str) -> bool:
-    """Return whether this is an anonymous pin (a key) or a revision (`repo@digest`)."""
-    return is_digest(name.rpartition("@")[2]) or is_key(snapshot, name)

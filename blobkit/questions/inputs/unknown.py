@@ -9,20 +9,25 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
+from blobkit.analysis.reach import live
+from blobkit.analysis.referrers import Referrers
 from blobkit.digest import ALGORITHMS, is_digest, parse
-from blobkit.errors import AmbiguousTargetError, Hint, InvalidDigestError, UnknownTargetError
-from blobkit.questions.inputs.keys import PREFIX_HEX, START, by_prefix
+from blobkit.errors import AmbiguousTargetError, Hint, InvalidDigestError, NotPinnedError, UnknownTargetError
+from blobkit.questions.inputs.keys import PREFIX_HEX, START, by_prefix, is_key
 from blobkit.questions.inputs.patterns import is_pattern, rows_like
 from blobkit.render import abbreviate, count, join_some, printable, truncate
 from blobkit.snapshot.columns import combine
-from blobkit.snapshot.pins import count_named
+from blobkit.snapshot.pins import count_named, rows_on
+from blobkit.snapshot.roles import IS_ALONE
+from blobkit.snapshot.tables import codes, ids
 
 if TYPE_CHECKING:
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["NAMES_COMPARED", "is_repository", "nearest", "refuse", "refuse_pattern"]
+__all__ = ["NAMES_COMPARED", "is_repository", "nearest", "not_pinned", "refuse", "refuse_group", "refuse_pattern"]
 
 NAMES_COMPARED = 50_000
+NAMES_JUDGED = 100
 NAMES_TOLD = 3
 _LONG = 1_000
 _DIGEST_LIKE = re.compile(rf"({'|'.join(ALGORITHMS)}):")
@@ -60,6 +65,14 @@ def refuse_pattern(snapshot: Snapshot, text: str) -> None:
         such = "one name or digest"
     msg = f"{truncate(text, _LONG)!r} is a pattern, but this needs a single blob: give {such}"
     raise UnknownTargetError(msg)
+
+
+def refuse_group(snapshot: Snapshot, text: str, rows: list[int]) -> None:
+    """Raise the error for a name of something that is no blob itself, where a single blob is needed."""
+    if rows:
+        key = snapshot.key(int(ids(snapshot.pins["node"])[rows[0]]))
+        msg = f"{text} names {abbreviate(key)}, which has blobs and is none"
+        raise UnknownTargetError(msg, hint=Hint(f"give one of reach(x, {text!r})", "give one of blobkit ls"))
 
 
 def nearest(text: str, names: list[str]) -> str:
@@ -101,3 +114,26 @@ def _of_repository(snapshot: Snapshot, text: str, *, one: bool) -> UnknownTarget
 
 def _few(names: list[str]) -> str:
     return join_some([printable(truncate(name, 60)) for name in names], NAMES_TOLD)
+
+
+def not_pinned(snapshot: Snapshot, digest: str, node: int) -> NotPinnedError:
+    """Return the error for a blob that has no pin of its own."""
+    if not live(snapshot.graph)[node]:
+        msg = f"{abbreviate(digest)} has no references under policy {snapshot.policy}: there is no pin to drop"
+        return NotPinnedError(msg, digest=digest)
+    if IS_ALONE[codes(snapshot.pins["kind"])[rows_on(snapshot, node)]].any():
+        tool = snapshot.rule.tool or "any tool"
+        msg = f"{abbreviate(digest)} is never removed by {tool}, whatever is dropped: remove its file"
+        return NotPinnedError(msg, digest=digest)
+    found = Referrers.now(snapshot).names(node, NAMES_JUDGED)
+    names = join_some([printable(abbreviate(name)) for name in found], 3)
+    by_tags = f"simulate_deref(x, *why(x, {digest!r}).tags)"
+    call = f"why(x, {digest!r}).preview()" if any(_is_no_tag(snapshot, name) for name in found) else by_tags
+    msg = f"{abbreviate(digest)} has no pin of its own, only links hold it ({names} reach it)"
+    hint = Hint(f"use {call}", f"blobkit why ADDRESS {digest} shows what holds it: drop that")
+    return NotPinnedError(msg, hint=hint, digest=digest)
+
+
+def _is_no_tag(snapshot: Snapshot, name: str) -> bool:
+    """Return whether this is an anonymous pin (a key) or a revision (`repo@digest`)."""
+    return is_digest(name.rpartition("@")[2]) or is_key(snapshot, name)

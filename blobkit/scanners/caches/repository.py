@@ -90,7 +90,8 @@ def _commit_in(hub: Hub, path: str, entry: Entry) -> str | None:
         why = "cannot be read"
     except UnicodeDecodeError:
         why = "is not text"
-    hub.facts.notice("hub-stops", f"the ref {escape_controls(path)} {why}", "", hub.whole(path))
+    if hub.look.exists(path):
+        hub.facts.notice("hub-stops", f"the ref {escape_controls(path)} {why}", "", hub.whole(path))
     hub.unknown(path, named=False)
     return None
 

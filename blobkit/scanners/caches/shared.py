@@ -7,6 +7,7 @@ library removes a file when no listed link leads to it any more, and never witho
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ class _Shared:
 def link_shared(hub: Hub) -> frozenset[str]:
     """Record the files of the shared store, and where each blob that is a link leads; all repositories are known.
 
-    Return the listed links to files that other links use without being listed: their removal does harm.
+    Return the links to files that have several links, some not listed: the removal of such a link may do harm.
     """
     store = _read_store(hub)
     todo = sorted(hub.aims)
@@ -58,8 +59,8 @@ def link_shared(hub: Hub) -> frozenset[str]:
     for path, listed in store.listed.items():
         if not store.marked or listed is None or any(line.partition("/")[0] in hub.unseen for line in listed):
             _hold(hub, path, marked=store.marked)
-    harmed = {aim: store.listed[aim] or () for aim in store.harmed}
-    return frozenset(path for path, aim in hub.aims.items() if path in harmed.get(aim, ()))
+    number = Counter(hub.aims.values())
+    return frozenset(path for path, aim in hub.aims.items() if aim in store.harmed and number[aim] > 1)
 
 
 def _read_store(hub: Hub) -> _Shared:

@@ -52,13 +52,21 @@ HUGGINGFACE = Kind(
     tools=("hf",),
     collected_by={"refs": "hf", "prune": "hf"},
     key_form=r".+/.+",
+    needed="refs",
+    beside={
+        "datasets": "the cache of prepared data sets (Arrow files) of the library datasets",
+        "xet": "the cache of chunks of the library hf_xet",
+        "assets": "the cache of assets of libraries",
+        "modules": "code that the libraries transformers and datasets load",
+        "evaluate": "the cache of the library evaluate",
+    },
     dropping=Dropping(
         noticed=(
             ("left-out", "huggingface_hub leaves its repository out"),
             ("odd-commit", "hf cache rm takes commits of 40 hex digits"),
-            ("harmful-drop", "hf cache rm would remove a shared file that another revision uses without being listed"),
+            ("harmful-drop", "hf cache rm may remove a shared file that others use without being listed"),
             ("same-commit", "hf cache rm takes a commit alone, and several repositories have this one"),
         ),
     ),
-    advice="blobs that no revision names go with their repository; hf cache prune removes partial downloads",
+    advice="hf cache prune removes partial downloads, detached revisions and unused shared files, and no others",
 )
