@@ -13,6 +13,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blobkit.access import why_unreadable
 from blobkit.errors import AddressError
 from blobkit.log import log
 from blobkit.recognising import kinds_at
@@ -47,9 +48,9 @@ def default_path(name: str) -> Path:
 
 def _is_one(path: Path, kind: str) -> bool:
     try:
-        return kind in kinds_at(path)
+        return kind in kinds_at(path) or bool(os.path.isdir(path) and why_unreadable(path))
     except OSError:
-        return path.is_dir()  # it is there: the scan says who may read it
+        return os.path.isdir(path)  # it is there: the scan says who may read it
 
 
 def _places(places: tuple[str, ...]) -> Iterator[Path]:
