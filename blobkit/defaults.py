@@ -10,6 +10,7 @@ import json
 import os
 import re
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,10 +48,10 @@ def default_path(name: str) -> Path:
 
 
 def _is_one(path: Path, kind: str) -> bool:
-    try:
-        return kind in kinds_at(path) or bool(os.path.isdir(path) and why_unreadable(path))
-    except OSError:
-        return os.path.isdir(path)  # it is there: the scan says who may read it
+    with suppress(OSError):
+        if kind in kinds_at(path):
+            return True
+    return os.path.isdir(path) and bool(why_unreadable(path))  # noqa: PTH112 (`Path.is_dir` raises if it is barred)
 
 
 def _places(places: tuple[str, ...]) -> Iterator[Path]:
