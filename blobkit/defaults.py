@@ -10,9 +10,11 @@ import json
 import os
 import re
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blobkit.access import why_unreadable
 from blobkit.errors import AddressError
 from blobkit.log import log
 from blobkit.recognising import kinds_at
@@ -46,10 +48,10 @@ def default_path(name: str) -> Path:
 
 
 def _is_one(path: Path, kind: str) -> bool:
-    try:
-        return kind in kinds_at(path)
-    except OSError:
-        return path.is_dir()  # it is there: the scan says who may read it
+    with suppress(OSError):
+        if kind in kinds_at(path):
+            return True
+    return os.path.isdir(path) and bool(why_unreadable(path))  # noqa: PTH112 (`Path.is_dir` raises if it is barred)
 
 
 def _places(places: tuple[str, ...]) -> Iterator[Path]:

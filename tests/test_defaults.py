@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import blobkit
 from blobkit.addresses import parse, recognise
 from blobkit.defaults import default_path
-from blobkit.errors import AddressError
+from blobkit.errors import AddressError, UnreadableStoreError
 from blobkit.recognising import kinds_at
 from blobkit.snapshot.kinds import STORES
+from unprivileged import barred, common
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+__all__ = ["common"]
 
 VARIABLES = """
     OLLAMA_MODELS HF_HOME HF_HUB_CACHE HUGGINGFACE_HUB_CACHE XDG_CACHE_HOME XDG_DATA_HOME XDG_CONFIG_HOME
@@ -130,3 +134,13 @@ def test_other_directories_are_not(tmp_path: Path, files: list[str]) -> None:
     for name in files:
         (root / name).mkdir(parents=True) if name.endswith("/") else (root / name).touch()
     assert kinds_at(root) == []
+
+
+def test_a_place_that_this_user_may_not_enter_is_found(common: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = made(common / "docker", "image/overlay2/layerdb")
+    monkeypatch.setenv("XDG_DATA_HOME", str(common))
+    monkeypatch.chdir("/")
+    with barred(root, 0o700):
+        assert parse("docker") == ("docker", root)
+        with pytest.raises(UnreadableStoreError, match=r"docker cannot be read by user .*sudo -u root blobkit"):
+            blobkit.scan("docker", progress=False)

@@ -169,24 +169,25 @@ def _alone(preview: Preview) -> str:
     names, limit = preview.deletion.alone, preview.snapshot.store.dropping.alone
     if names and limit:
         return f"; {limit.replace('{}', _names(names))}"
-    left = [name for names in _left_in_use(preview.snapshot, preview.deletion).values() for name in names]
+    left = [name for names in _left_in_use(preview.deletion, preview.dropped).values() for name in names]
     return f"; {_names(left)} {'stays' if len(left) == 1 else 'stay'}" if left else ""
 
 
-def _left_in_use(snapshot: Snapshot, deletion: Deletion) -> dict[str, list[str]]:
-    """Return the names that the tool leaves because something runs or uses them, by reason."""
-    limits = snapshot.store.dropping
+def _left_in_use(deletion: Deletion, dropped: PinSelection) -> dict[str, list[str]]:
+    """Return the targets that the tool leaves because something runs or uses them, by reason."""
+    snapshot, limits = deletion.snapshot, deletion.snapshot.store.dropping
     found: dict[str, list[str]] = {}
     if limits.in_use or limits.running:
         left = np.flatnonzero(deletion.is_busy)
         for name, why in zip(pin_labels(snapshot, deletion.rows[left]), deletion.reason[left].tolist(), strict=True):
-            found.setdefault(why, []).append(name)
+            if name not in dropped.also_untagged:
+                found.setdefault(why, []).append(name)
     return found
 
 
-def left_in_use(snapshot: Snapshot, deletion: Deletion) -> list[str]:
-    """Return notices about names that the tool leaves because something runs or uses them."""
-    return [f"{_names(names)}: {why}" for why, names in _left_in_use(snapshot, deletion).items()]
+def left_in_use(deletion: Deletion, dropped: PinSelection) -> list[str]:
+    """Return notices about targets that the tool leaves because something runs or uses them."""
+    return [f"{_names(names)}: {why}" for why, names in _left_in_use(deletion, dropped).items()]
 
 
 def _rest(preview: Preview) -> str:

@@ -344,7 +344,7 @@ def preview_of(snapshot: Snapshot, dropped: PinSelection) -> Preview:
         notices=(
             *dropped.notices,
             *not_holding(snapshot, holds),
-            *left_in_use(snapshot, deletion),
+            *left_in_use(deletion, dropped),
             *would_abort(snapshot, gone.nodes),
         ),
         dropped=dropped,

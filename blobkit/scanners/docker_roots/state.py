@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from blobkit.access import is_denied, reason, why_unreadable
 from blobkit.errors import UnreadableStoreError
-from blobkit.render import printable
-from blobkit.scanners.docker_roots.cache import DATABASES, count_images, read_cache
+from blobkit.render import count, in_shell, printable
+from blobkit.scanners.docker_roots.cache import DATABASES, IMAGES, count_images, read_cache
 from blobkit.scanners.docker_roots.containers import read_containers
 from blobkit.scanners.docker_roots.images import read_images, read_names
 from blobkit.scanners.docker_roots.layers import read_layers
@@ -83,22 +83,34 @@ def read_state(source: Directory, root: Path) -> State:
     """Return the records of a data root; UnreadableStoreError if this user cannot read them, or there are none."""
     try:
         driver = driver_of(source)
-        for _ in range(TRIES):
-            before = _fingerprint(source, driver)
-            state = _read(source, driver)
-            if _fingerprint(source, driver) == before:
-                return state
+        state = _settled(source, driver) if driver else None
     except OSError as error:
-        paths = (root, root / "image", *(root / "image").glob("*/*"), root / "containers")
-        why = why_unreadable(*paths) if is_denied(error) else f"{error.filename or root}: {error.strerror}"
-        raise UnreadableStoreError(printable(why or str(error))) from error
-    return _busy(state)
+        where = root / (error.filename or "")
+        why = why_unreadable(where) if is_denied(error) else ""
+        raise UnreadableStoreError(printable(why or f"{where}: {error.strerror}")) from error
+    if state is None:
+        raise UnreadableStoreError(_no_images(source))
+    return state
 
 
-def _busy(state: State) -> State:
+def _settled(source: Directory, driver: str) -> State:
+    """Return the records between two equal fingerprints; after some tries, records that may not fit together."""
+    for _ in range(TRIES):
+        before = _fingerprint(source, driver)
+        state = _read(source, driver)
+        if _fingerprint(source, driver) == before:
+            return state
     why = f"dockerd changed its records during each of {TRIES} readings: scan again when it works less"
-    notices = [*state.notices, ("busy", "", "", why)]
-    return replace(state, notices=notices, busy=True)
+    return replace(state, notices=[*state.notices, ("busy", "", "", why)], busy=True)
+
+
+def _no_images(source: Directory) -> str:
+    """Return where the images are, if there is no directory of a storage driver."""
+    images, root = count_images(Reader(source)), printable(source.address)
+    where = (
+        f"docker keeps {count(images, 'image')} with containerd here: scan {in_shell(f'containerd:{root}/{IMAGES}')}"
+    )
+    return where if images else f"{root} has no images of docker: there is no directory image/DRIVER"
 
 
 def _read(source: Directory, driver: str) -> State:

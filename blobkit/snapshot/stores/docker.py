@@ -44,7 +44,11 @@ DOCKER = Kind(
         ),
     ),
     scanner="blobkit.scanners.docker_root",
-    found_by=("image/*/layerdb/", "image/*/imagedb/"),
+    found_by=(
+        "image/*/layerdb/",
+        "image/*/imagedb/",
+        "containerd/daemon/io.containerd.metadata.v1.bolt/meta.db",
+    ),
     places=(
         "/etc/docker/daemon.json#data-root",
         "/etc/docker/daemon.json#graph",
