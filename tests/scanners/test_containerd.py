@@ -13,6 +13,7 @@ from blobkit.testing.scanner import ScannerSuite
 from bolts import bolt
 from containerd_roots import CONTENT, META, Containerd, moment
 from layouts import codes, nowhere, sha
+from unprivileged import NOBODY, barred, common
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from blobkit.snapshot.snapshot import Snapshot
+
+
+__all__ = ["common"]  # a fixture
 
 
 @pytest.fixture
@@ -438,3 +442,48 @@ class TestContainerd(ScannerSuite):
         snapshotters = sorted(root.glob("io.containerd.snapshotter.v1.*/metadata.db"))
         documents = [path for path in sorted(root.joinpath(CONTENT).rglob("*")) if path.is_file()]
         return {"meta.db": [root / META], "metadata.db": snapshotters, "content": documents}
+
+
+def owned(store: Containerd) -> Containerd:
+    """A store that another user may read, as long as no mode says otherwise."""
+    store.write()
+    for path in (store.root, *store.root.rglob("*")):
+        if os.geteuid() == 0:
+            os.chown(path, NOBODY, NOBODY)
+    return store
+
+
+def test_a_database_that_this_user_may_not_read(common: Path) -> None:
+    store = Containerd(common / "root")
+    store.image("a:1", "one")
+    owned(store)
+    with barred(store.root / META), pytest.raises(UnreadableStoreError, match="cannot be read by user") as error:
+        blobkit.scan(f"containerd:{store.root}", progress=False)
+    assert "sudo" in str(error.value)
+
+
+def test_snapshots_that_this_user_may_not_look_at_are_estimates(common: Path) -> None:
+    store = Containerd(common / "root")
+    store.name("a:1", store.add("top", ref__snapshot__overlayfs="top"))
+    store.snapshot("top", 500)
+    owned(store)
+    for path in (store.tree(1), store.tree(1).parent):
+        with barred(path):
+            snapshot = blobkit.scan(f"containerd:{store.root}", progress=False)
+            preview = snapshot.simulate_deref("default/a:1")
+            text = str(snapshot.audit())
+        assert (preview.exact, preview.bytes, preview.certain_bytes) == (False, 503, 3)
+        assert "estimate" in text
+        assert "about" in str(preview)
+
+
+def test_content_that_this_user_may_not_look_at_is_not_missing(common: Path) -> None:
+    store = Containerd(common / "root")
+    store.image("a:1", "one")
+    owned(store)
+    with barred(store.root / CONTENT):
+        snapshot = blobkit.scan(f"containerd:{store.root}", progress=False)
+        found = findings(snapshot)
+    assert "missing" not in found.index
+    assert "unreadable" in found.index
+    assert garbage(snapshot) == set()
