@@ -487,3 +487,14 @@ def test_content_that_this_user_may_not_look_at_is_not_missing(common: Path) -> 
     assert "missing" not in found.index
     assert "unreadable" in found.index
     assert garbage(snapshot) == set()
+
+
+def test_an_import_takes_the_blobs_of_images_and_no_snapshots(store: Containerd, tmp_path: Path) -> None:
+    image = store.image("reg.example.org/a:1", "one", ref__snapshot__overlayfs="top")
+    store.container("box", store.snapshot("top", 500))
+    store.write()
+    with blobkit.LocalStore(tmp_path / "own") as own:
+        own.import_(f"containerd:{store.root}", progress=False)
+        assert own.tags() == {"default/reg.example.org/a:1": image}
+        assert set(own.list()) == {image, sha(b"one"), store.config("config of reg.example.org/a:1")}
+        assert own.snapshot().bytes == store.size(*own.list())
