@@ -74,6 +74,17 @@ def test_the_file_stays_while_any_namespace_claims_it(store: Containerd) -> None
     assert len(freed(snapshot, "default/a:1", "k8s.io/a:1")) == 3
     assert snapshot.tags_frame()["same_digest"].tolist() == [1, 1]
     assert snapshot.to_frame().loc[mine, "tags"] == ("default/a:1", "k8s.io/a:1")
+    assert snapshot.to_frame().loc[mine, "frees"] == snapshot.bytes
+
+
+def test_the_bytes_that_go_with_the_names_of_a_blob(store: Containerd) -> None:
+    image, other = store.image("a:1", "one", "both"), store.image("b:1", "both")
+    store.list_of("many:1", other)
+    snapshot = store.scan()
+    frees = snapshot.to_frame()["frees"]
+    assert frees[image] == snapshot.simulate_deref("default/a:1").bytes > 0
+    assert frees[other] == snapshot.simulate_deref("default/b:1").bytes == 0
+    assert frees[sha(b"one")] == 0
 
 
 def test_a_label_never_leads_into_another_namespace(store: Containerd) -> None:
