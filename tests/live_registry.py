@@ -156,6 +156,18 @@ def shell(script: str, where: Path, **settings: str) -> subprocess.CompletedProc
     return subprocess.run(["sh", path], cwd=where, env=environment, check=False, capture_output=True, text=True)
 
 
+def syntax(script: str, where: Path, severity: str = "style") -> None:
+    """Check that a script is one, and what a linter of scripts says."""
+    path = where / "checked.sh"
+    path.write_text(script)
+    subprocess.run(["sh", "-n", path], check=True)
+    if shutil.which("shellcheck"):
+        found = subprocess.run(
+            ["shellcheck", "-s", "sh", "-S", severity, path], check=False, capture_output=True, text=True
+        )
+        assert found.stdout == ""
+
+
 def answers(host: str, port: int) -> bool:
     with socket.socket() as one:
         return one.connect_ex((host, port)) == 0

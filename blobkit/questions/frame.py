@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from blobkit.analysis.dominators import frees, retained
+from blobkit.analysis.dominators import retained
 from blobkit.analysis.firsts import first_rows, saved
+from blobkit.analysis.named import frees_named
 from blobkit.analysis.reach import closure_sizes, depth, live
 from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categorical, categories, keys, links_of, tags, times, words
@@ -196,7 +197,7 @@ _COLUMNS: dict[str, Column] = {
     "links_in": lambda snapshot, nodes: snapshot.graph.links_in[nodes],
     "links_out": lambda snapshot, nodes: np.diff(snapshot.graph.indptr)[nodes],
     "retained": lambda snapshot, nodes: retained(snapshot.graph)[nodes],
-    "frees": lambda snapshot, nodes: frees(snapshot.graph)[nodes],
+    "frees": lambda snapshot, nodes: frees_named(snapshot)[nodes],
     "reachable": lambda snapshot, nodes: live(snapshot.graph)[nodes],
     "depth": lambda snapshot, nodes: depth(snapshot.graph)[nodes],
     "kind": lambda snapshot, nodes: categories(snapshot, "kind", nodes),

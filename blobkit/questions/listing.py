@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.analysis.dominators import frees, retained
+from blobkit.analysis.dominators import retained
+from blobkit.analysis.named import frees_named
 from blobkit.analysis.owners import owners_at_first
 from blobkit.analysis.reach import closure_sizes, live, unknown
 from blobkit.questions.inputs.patterns import expression
@@ -75,7 +76,7 @@ def blob_columns(  # noqa: PLR0913 (what to show is keyword-only)
     figures = {
         "size": graph.size[nodes],
         "retained": retained(graph)[nodes],
-        "frees": frees(graph)[nodes],
+        "frees": frees_named(snapshot)[nodes],
         "refcount": (graph.pins + graph.links_in)[nodes],
     }
     top = np.argsort(-figures[sort], kind="stable")[:limit]

@@ -9,7 +9,7 @@ from blobkit.questions.deletion import drops
 from blobkit.questions.impact import broken_tags
 from blobkit.render import choices, count, human_bytes, join_some
 from blobkit.scripts.blobkit import with_blobkit
-from blobkit.scripts.containerd import with_ctr
+from blobkit.scripts.containerd import reasons, with_ctr
 from blobkit.scripts.docker import with_docker
 from blobkit.scripts.huggingface import with_hf
 from blobkit.scripts.oci import by_hand, with_umoci
@@ -79,7 +79,7 @@ _TOOLS: dict[str, Writer] = {
     "rm": by_hand,
     "umoci": _umoci,
     **{tool: _api(tool) for tool in ("curl", "crane", "skopeo", "regctl")},
-    "ctr": lambda _, wanted: with_ctr(wanted),
+    "ctr": lambda preview, wanted: with_ctr(wanted, reasons(preview)),
     "hf": _hf,
     "ollama": lambda preview, wanted: with_ollama(preview.snapshot.address, wanted),
     "podman": with_podman,

@@ -13,6 +13,7 @@ from blobkit.testing.scanner import ScannerSuite
 from bolts import bolt
 from containerd_roots import CONTENT, META, Containerd, moment
 from layouts import codes, nowhere, sha
+from unprivileged import NOBODY, barred, common
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from blobkit.snapshot.snapshot import Snapshot
+
+
+__all__ = ["common"]  # a fixture
 
 
 @pytest.fixture
@@ -70,6 +74,17 @@ def test_the_file_stays_while_any_namespace_claims_it(store: Containerd) -> None
     assert len(freed(snapshot, "default/a:1", "k8s.io/a:1")) == 3
     assert snapshot.tags_frame()["same_digest"].tolist() == [1, 1]
     assert snapshot.to_frame().loc[mine, "tags"] == ("default/a:1", "k8s.io/a:1")
+    assert snapshot.to_frame().loc[mine, "frees"] == snapshot.bytes
+
+
+def test_the_bytes_that_go_with_the_names_of_a_blob(store: Containerd) -> None:
+    image, other = store.image("a:1", "one", "both"), store.image("b:1", "both")
+    store.list_of("many:1", other)
+    snapshot = store.scan()
+    frees = snapshot.to_frame()["frees"]
+    assert frees[image] == snapshot.simulate_deref("default/a:1").bytes > 0
+    assert frees[other] == snapshot.simulate_deref("default/b:1").bytes == 0
+    assert frees[sha(b"one")] == 0
 
 
 def test_a_label_never_leads_into_another_namespace(store: Containerd) -> None:
@@ -438,3 +453,59 @@ class TestContainerd(ScannerSuite):
         snapshotters = sorted(root.glob("io.containerd.snapshotter.v1.*/metadata.db"))
         documents = [path for path in sorted(root.joinpath(CONTENT).rglob("*")) if path.is_file()]
         return {"meta.db": [root / META], "metadata.db": snapshotters, "content": documents}
+
+
+def owned(store: Containerd) -> Containerd:
+    """A store that another user may read, as long as no mode says otherwise."""
+    store.write()
+    for path in (store.root, *store.root.rglob("*")):
+        if os.geteuid() == 0:
+            os.chown(path, NOBODY, NOBODY)
+    return store
+
+
+def test_a_database_that_this_user_may_not_read(common: Path) -> None:
+    store = Containerd(common / "root")
+    store.image("a:1", "one")
+    owned(store)
+    with barred(store.root / META), pytest.raises(UnreadableStoreError, match="cannot be read by user") as error:
+        blobkit.scan(f"containerd:{store.root}", progress=False)
+    assert "sudo" in str(error.value)
+
+
+def test_snapshots_that_this_user_may_not_look_at_are_estimates(common: Path) -> None:
+    store = Containerd(common / "root")
+    store.name("a:1", store.add("top", ref__snapshot__overlayfs="top"))
+    store.snapshot("top", 500)
+    owned(store)
+    for path in (store.tree(1), store.tree(1).parent):
+        with barred(path):
+            snapshot = blobkit.scan(f"containerd:{store.root}", progress=False)
+            preview = snapshot.simulate_deref("default/a:1")
+            text = str(snapshot.audit())
+        assert (preview.exact, preview.bytes, preview.certain_bytes) == (False, 503, 3)
+        assert "estimate" in text
+        assert "about" in str(preview)
+
+
+def test_content_that_this_user_may_not_look_at_is_not_missing(common: Path) -> None:
+    store = Containerd(common / "root")
+    store.image("a:1", "one")
+    owned(store)
+    with barred(store.root / CONTENT):
+        snapshot = blobkit.scan(f"containerd:{store.root}", progress=False)
+        found = findings(snapshot)
+    assert "missing" not in found.index
+    assert "unreadable" in found.index
+    assert garbage(snapshot) == set()
+
+
+def test_an_import_takes_the_blobs_of_images_and_no_snapshots(store: Containerd, tmp_path: Path) -> None:
+    image = store.image("reg.example.org/a:1", "one", ref__snapshot__overlayfs="top")
+    store.container("box", store.snapshot("top", 500))
+    store.write()
+    with blobkit.LocalStore(tmp_path / "own") as own:
+        own.import_(f"containerd:{store.root}", progress=False)
+        assert own.tags() == {"default/reg.example.org/a:1": image}
+        assert set(own.list()) == {image, sha(b"one"), store.config("config of reg.example.org/a:1")}
+        assert own.snapshot().bytes == store.size(*own.list())

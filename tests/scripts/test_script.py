@@ -6,22 +6,18 @@ import json
 import os
 import random
 import shutil
-import subprocess
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 import blobkit
-from blobkit.questions.deletion import Drop
-from blobkit.scripts.containerd import with_ctr
 from blobkit.snapshot.kinds import STORES
 from layouts import INDEX, GoStore, Layout, Registry, garbage, sha
-from live_registry import needs, shell
+from live_registry import needs, shell, syntax
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from live_registry import Served
@@ -66,18 +62,6 @@ def images_served(served: Served, pushed: Path) -> Served:
     """The registry with these images."""
     served.fill(pushed)
     return served
-
-
-def syntax(script: str, where: Path, severity: str = "style") -> None:
-    """Check that a script is one, and what a linter of scripts says."""
-    path = where / "checked.sh"
-    path.write_text(script)
-    subprocess.run(["sh", "-n", path], check=True)
-    if shutil.which("shellcheck"):
-        found = subprocess.run(
-            ["shellcheck", "-s", "sh", "-S", severity, path], check=False, capture_output=True, text=True
-        )
-        assert found.stdout == ""
 
 
 @pytest.mark.slow
@@ -447,63 +431,3 @@ def test_what_fits_what(tmp_path: Path) -> None:
     digest = go.add("content", 1)
     with pytest.raises(blobkit.UnknownToolError, match="import it into a blobkit store"):
         blobkit.simulate_deref(go.scan(), digest).script()
-
-
-@pytest.mark.slow
-def test_a_real_containerd_removes_images_and_collects(tmp_path: Path) -> None:
-    needs("containerd", "ctr")
-    if os.geteuid() != 0:
-        pytest.skip("containerd runs as root only")
-    layout = Layout(tmp_path / "l")
-    for name in ("reg.example.org/app:1", "reg.example.org/app:2"):
-        layout.image(name, "a base layer", name)
-    subprocess.run(["tar", "-C", layout.root, "-cf", tmp_path / "l.tar", "."], check=True)
-    first, second = (str(entry["digest"]) for entry in layout.entries)  # type: ignore[index]
-    names = ("ns1/reg.example.org/app:1", "ns1/reg.example.org/app:2")
-    drops = [Drop("", first, names=names[:1]), Drop("", first, names=names[1:])]
-    text = "\n".join(["#!/bin/sh", *with_ctr(drops)]) + "\n"
-    syntax(text, tmp_path)
-    with containerd(tmp_path) as socket:
-        kept = ["--no-unpack", "--all-platforms", "--base-name", "reg.example.org/app"]
-        command = ["ctr", "-a", socket, "-n", "ns1", "images", "import", *kept, tmp_path / "l.tar"]
-        subprocess.run(command, check=True, capture_output=True)
-        done = shell(text, tmp_path, CONTAINERD_ADDRESS=str(socket))
-    blobs = tmp_path / "root/io.containerd.content.v1.content/blobs/sha256"
-    left = {f"sha256:{path.name}" for path in blobs.iterdir()}
-    assert done.returncode == 0, done.stderr
-    assert f"skipped {names[1]}: it names {second} now, not {first}" in done.stderr
-    assert {first, sha(names[0].partition("/")[2].encode())}.isdisjoint(left)
-    assert {second, sha(b"a base layer"), sha(names[1].partition("/")[2].encode())} <= left
-
-
-@contextmanager
-def containerd(where: Path) -> Iterator[Path]:
-    """Run a containerd that knows images and content only, until the block ends."""
-    socket = where / "sock"
-    lines = [
-        "version = 2",
-        f'root = "{where}/root"',
-        f'state = "{where}/state"',
-        'disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]',
-        "[grpc]",
-        f'address = "{socket}"',
-    ]
-    (where / "containerd.toml").write_text("\n".join(lines))
-    with (where / "containerd.log").open("wb") as log:
-        process = subprocess.Popen(["containerd", "-c", where / "containerd.toml"], stdout=log, stderr=log)
-        try:
-            for _ in range(100):
-                if subprocess.run(["ctr", "-a", socket, "version"], check=False, capture_output=True).returncode == 0:
-                    break
-            yield socket
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def test_containerd(tmp_path: Path) -> None:
-    drop = Drop("", "sha256:" + "a" * 64, names=("k8s.io/reg.example.org/app:1", "default/$(touch pwned)"))
-    text = "\n".join(["#!/bin/sh", *with_ctr([drop])]) + "\n"
-    syntax(text, tmp_path, "warning")  # a name that looks like code is an info
-    assert "drop k8s.io reg.example.org/app:1 sha256:" in text
-    assert "drop default '$(touch pwned)' sha256:" in text

@@ -182,6 +182,15 @@ class Claims:
             self._link(node, tree)
         self._refer(node, references(container.labels, self.version))
 
+    def use(self, name: str, digest: str, created: int) -> None:
+        """Record that a container that containerd does not know uses an image."""
+        known = self.nodes.get(("container", name))
+        node = self._virtual("container", name, created) if known is None else known
+        if known is None:
+            self.facts.pin(node, None, "container", self.namespace.name, created)
+        if digest in self.claims:
+            self.facts.link(node, self.claims[digest], "uses")
+
     def _ingest(self, ingest: Ingest) -> None:
         """Record that a write that is not expired holds the content that it expects."""
         node = self.claims.get(ingest.expected)

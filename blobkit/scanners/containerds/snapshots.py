@@ -15,6 +15,7 @@ from blobkit.access import reason
 from blobkit.render import human_bytes
 from blobkit.scanners.bolt import BoltError
 from blobkit.scanners.containerds.database import read_directories
+from blobkit.scanners.containerds.ledger import TreeLedger
 from blobkit.scanners.containerds.places import SNAPSHOTTER
 from blobkit.snapshot.estimates import ESTIMATED
 from blobkit.sources.source import Is, LeavesError
@@ -22,7 +23,6 @@ from blobkit.sources.trees import Weight, weigh
 
 if TYPE_CHECKING:
     from blobkit.scanners.containerds.database import Directory
-    from blobkit.scanners.containerds.ledger import TreeLedger
     from blobkit.scanners.facts import Facts
     from blobkit.sources import directory
 
@@ -86,13 +86,13 @@ def _snapshotter(source: directory.Directory, path: str) -> Snapshotter:
     return found
 
 
-def record_tree(facts: Facts, ledger: TreeLedger, key: str, place: Place) -> int:
+def record_tree(facts: Facts, key: str, place: Place) -> int:
     """Record the node of a snapshot, and return it. Cost: one `lstat` for each file below its path."""
     found = weigh([place.path]) if place.path else Weight()
     size, disk, recorded = found.size, found.disk, max(place.known.size, 0) if place.known else 0
     is_there = not place.path or os.path.lexists(place.path)
-    if place.path:
-        ledger.tree(place.path, found)
+    if place.path and isinstance(facts.ledger, TreeLedger):
+        facts.ledger.tree(place.path, found)
     if found.unread:
         at, error = found.unread[0]
         size, disk = max(size, recorded), max(disk, recorded)

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.digest import Digest, matches
+from blobkit.digest import Digest, is_digest, matches
 from blobkit.errors import BlobNotFoundError, InvalidTagError
 from blobkit.model import LINK_KINDS, Link
 from blobkit.oci.documents import DOCUMENT_LIMIT, Reference
 from blobkit.oci.walk import Walk
 from blobkit.render import count, printable
+from blobkit.snapshot.graph import of_kinds
 from blobkit.snapshot.references import LINK_KINDS as ALL_LINK_KINDS
 from blobkit.snapshot.tables import STORED, codes, ids
 from blobkit.store.layout.names import check_name
@@ -89,6 +90,7 @@ class Plan:
         self.notices: list[str] = []
         self.dropped: set[tuple[int, int]] = set()
         self._key: list[str] = snapshot.nodes["key"].to_pylist()
+        self._is_blob = list(map(is_digest, self._key))
         self._type: list[str] = snapshot.nodes["media_type"].to_pylist()
         self._read = self._read_untyped(opened)
         self._pins: Counter[int] = Counter()
@@ -135,7 +137,7 @@ class Plan:
         links = tuple(
             Link(source, Digest(self._key[target]), kind if kind in LINK_KINDS else "link")
             for target, kind in self._links(node).items()
-            if self.stored[target] != "virtual" and (node, target) not in self.dropped
+            if self._is_blob[target] and self.stored[target] != "virtual" and (node, target) not in self.dropped
         )
         unseen = (Link(source, r.digest, r.kind) for r in self._named(node) if self.snapshot.find(r.digest) < 0)
         return Wanted(source, self._type[node], self._pins[node], tuple(self._names[node]), (*links, *unseen))
@@ -157,9 +159,13 @@ class Plan:
 
     @cached_property
     def _counted(self) -> tuple[list[int], list[int], list[int]]:
-        """The links that count: those of node i are `target[start[i]:start[i + 1]]`, with their kinds."""
-        table, counts = self.snapshot.links, self.snapshot.counted
+        """The links that count, and those of documents, which whoever reads an image needs.
+
+        Those of node i are `target[start[i]:start[i + 1]]`, with their kinds.
+        """
+        table = self.snapshot.links
         kind = codes(table["kind"])
+        counts = self.snapshot.counted | of_kinds(kind, BODY, ALL_LINK_KINDS)
         start = np.zeros(len(self._key) + 1, np.int64)
         np.cumsum(np.bincount(ids(table["source"])[counts], minlength=len(self._key)), out=start[1:])
         return start.tolist(), ids(table["target"])[counts].tolist(), kind[counts].tolist()
@@ -185,7 +191,7 @@ class Plan:
         for _, node, name, number, holds in rows:
             if holds:
                 targets = list(self._links(node)) if self.stored[node] == "virtual" else [node]
-                targets = [target for target in targets if self.stored[target] != "virtual"]
+                targets = [at for at in targets if self._is_blob[at] and self.stored[at] != "virtual"]
                 if name is not None and len(targets) == 1 and self._is_free(name, taken):
                     taken.add(name)
                     self._names[targets[0]].append(name)
@@ -215,14 +221,15 @@ class Plan:
         opaque = graph.opaque.copy()
         opaque[list(self._read)] = False
         hidden = np.flatnonzero(opaque & ((np.frombuffer(state, np.uint8) > 0) | (graph.pins > 0)))
-        unheld = [node for node, stored in enumerate(self.stored) if stored == "yes" and not state[node]]
+        here = [stored == "yes" and is_blob for stored, is_blob in zip(self.stored, self._is_blob, strict=True)]
+        unheld = [node for node, is_here in enumerate(here) if is_here and not state[node]]
         if len(hidden) and unheld:
             key = printable(self._key[hidden[0]])
             self.notices.append(f"what {key} links to is unknown: {count(len(unheld), 'blob')} that it may hold, too")
             self._descend(unheld, state, order)
         elif unheld:
             self.notices.append(f"{count(len(unheld), 'blob')} left out that nothing holds there (garbage)")
-        return [node for node in order if self.stored[node] == "yes"]
+        return [node for node in order if here[node]]
 
     def _descend(self, roots: list[int], state: bytearray, order: list[int]) -> None:
         """Append to `order` what these reach, children first; remember the links to a blob that is on the way."""
