@@ -46,10 +46,16 @@ def default_path(name: str) -> Path:
 
 
 def _is_one(path: Path, kind: str) -> bool:
+    """Return whether a store of this kind is here, or a directory that this user may not enter: the scan says so."""
     try:
-        return kind in kinds_at(path)
+        if not path.is_dir():
+            return False
+    except OSError:  # a directory above it may not be entered
+        return False
+    try:
+        return kind in kinds_at(path) or not os.access(path, os.X_OK, effective_ids=True)
     except OSError:
-        return path.is_dir()  # it is there: the scan says who may read it
+        return True
 
 
 def _places(places: tuple[str, ...]) -> Iterator[Path]:
