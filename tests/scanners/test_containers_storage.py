@@ -135,6 +135,18 @@ def test_copies_of_a_layer_for_other_users_go_with_the_image(root: PodmanRoot) -
     assert {layer("top"), layer("copy")} < set(scan(root.write()).simulate_deref("localhost/app:1").digests)
 
 
+def test_a_list_without_an_image_of_it_is_broken(root: PodmanRoot) -> None:
+    """A list holds no image, and has the platforms of its images."""
+    image = root.image("app", root.layer("app"), ["localhost/app:1"])
+    root.index("list", ["localhost/list:1"], image, identifier("elsewhere"))
+    snapshot = scan(root.write())
+    preview = snapshot.simulate_deref("localhost/app:1")
+    assert set(preview.digests) == {f"image/{image}", layer("app")}
+    assert preview.breaks == ("localhost/list:1",)
+    assert snapshot.tags_frame().loc["localhost/list:1", "platforms"] == ("linux/amd64",)
+    assert "missing" not in set(snapshot.audit().findings["code"])
+
+
 def test_garbage_above_a_layer_keeps_it(root: PodmanRoot) -> None:
     base = root.layer("base")
     root.layer("left", base)
@@ -398,3 +410,13 @@ def test_the_default_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert blobkit.scan("podman", progress=False).address == os.fspath(other.root)
     shutil.rmtree(other.root)
     assert blobkit.scan("podman", progress=False).address == os.fspath(own.root)
+
+
+@pytest.mark.slow
+def test_a_default_place_that_this_user_may_not_enter(common: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811 (a fixture)
+    root = small(common / "containers" / "storage")
+    monkeypatch.chdir(common)
+    monkeypatch.setenv("XDG_DATA_HOME", os.fspath(common))
+    with barred(root.root), pytest.raises(UnreadableStoreError, match="cannot be read by user") as caught:
+        blobkit.scan("podman", progress=False)
+    assert os.fspath(root.root) in str(caught.value)
