@@ -45,9 +45,11 @@ class Model:
         del self.layers[layer]
 
     def _remove(self, one: str) -> bool:
+        """Remove an image, and its parents without a name and another child, up to the first in use."""
+        first = one
         while True:
             if any(image == one for _, image in self.containers.values()):
-                return False
+                return one != first
             parent = self.parent(one)
             self._delete(one)
             if not parent or self.images[parent].names or any(self.parent(child) == parent for child in self.images):
