@@ -48,6 +48,7 @@ def default_path(name: str) -> Path:
 
 
 def _is_one(path: Path, kind: str) -> bool:
+    """Return whether a store of this kind is here, or a directory that this user may not enter: the scan says so."""
     with suppress(OSError):
         if kind in kinds_at(path):
             return True

@@ -73,13 +73,15 @@ class PodmanRoot:
         one = hashlib.sha256(data).hexdigest()
         manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": {"digest": f"sha256:{one}"}, "layers": []}
         self._store(one, {f"sha256:{one}": data, "manifest": json.dumps(manifest).encode()})
-        self.images.append({"id": one, "names": list(names), "layer": top, "created": CREATED})
+        digest = f"sha256:{identifier(f'manifest of {one}')}"
+        self.images.append({"id": one, "names": list(names), "layer": top, "created": CREATED, "digest": digest})
         return one
 
-    def index(self, name: str, names: Sequence[str]) -> str:
+    def index(self, name: str, names: Sequence[str], *images: str) -> str:
         """Add a list of images, and return its ID."""
         one = identifier(name)
-        body = {"schemaVersion": 2, "mediaType": INDEX, "manifests": []}
+        inside = [{"digest": f"sha256:{identifier(f'manifest of {image}')}"} for image in images]
+        body = {"schemaVersion": 2, "mediaType": INDEX, "manifests": inside}
         self._store(one, {"manifest": json.dumps(body).encode()})
         self.images.append({"id": one, "names": list(names), "created": CREATED})
         return one

@@ -61,6 +61,11 @@ class Podman:
             cwd=self.place,
         )
 
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start a command."""
+        nothing = subprocess.DEVNULL
+        return subprocess.Popen(words, stdout=nothing, stderr=nothing, env=self.environment, cwd=self.place)
+
     def does(self, *words: str) -> str:
         """Run a command that must succeed, and return what it printed."""
         done = self.run(*words)

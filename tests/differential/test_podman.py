@@ -221,3 +221,34 @@ def test_pruning_by_script(podman: Podman, snapshot: Snapshot) -> None:
     run = podman.trying("sh", "-s", stdin=script)
     status = view.to_frame(columns=["status"])["status"]
     assert set(run.removed) == set(status.index[status == "garbage"]) | set(preview.digests)
+
+
+BUSY = """
+for turn in 1 2 3 4; do
+    work=$(buildah from localhost/shop/base:1)
+    buildah copy -q "$work" context/$1 /$turn$1
+    buildah commit -q "$work" localhost/busy/image:$1$turn
+    buildah rm "$work"
+    podman rmi localhost/busy/image:$1$turn
+done
+"""
+
+
+def test_scans_while_podman_works(podman: Podman, snapshot: Snapshot) -> None:
+    """What is there all the time is always seen and never free; what comes and goes never stops a scan."""
+    if podman.driver != "overlay":
+        pytest.skip("one driver is enough")
+    before = snapshot.to_frame()
+    stays = before.index[before["status"] == "live"]
+    works = [podman.start("sh", "-c", BUSY, "-", name) for name in "bc"]
+    scans = 0
+    while any(work.poll() is None for work in works) or not scans:
+        now = blobkit.scan(f"podman:{podman.root}", progress=False)
+        frame = blobkit.to_frame(now, min_age="1h").loc[stays]
+        assert (frame["status"] == "live").all()
+        assert frame["size"].equals(before.loc[stays, "size"])
+        assert set(snapshot.tags_frame().index) <= set(now.tags_frame().index)
+        assert not blobkit.audit(now).findings["code"].isin(["garbage"]).any()
+        scans += 1
+    assert [work.wait() for work in works] == [0, 0]
+    podman.put_back()

@@ -18,7 +18,7 @@ from blobkit.questions.findings.from_notices import from_notices
 from blobkit.questions.frame import status_codes
 from blobkit.render import count
 from blobkit.snapshot.pins import revisions
-from blobkit.snapshot.roles import IS_ALONE, IS_REVISION, NAMES, NEEDS
+from blobkit.snapshot.roles import IS_ALONE, IS_LEFT, IS_REVISION, NAMES, NEEDS
 from blobkit.snapshot.tables import STORED, codes, ids, numbers
 
 if TYPE_CHECKING:
@@ -118,11 +118,12 @@ def _leaked(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
 
 
 def _anonymous(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
-    """Find blobs that only pins without a name hold, and their age."""
+    """Find blobs that only pins without a name hold, and their age; not what a tool leaves as garbage."""
     graph, pins = snapshot.graph, snapshot.pins
     named = np.zeros(len(graph.size), np.int64)
-    droppable = np.asarray(pins["name"].is_valid()) | IS_ALONE[codes(pins["kind"])]
-    holds = snapshot.holding & (numbers(pins["count"]) > 0) & droppable
+    kind = codes(pins["kind"])
+    known = np.asarray(pins["name"].is_valid()) | IS_ALONE[kind] | IS_LEFT[kind]
+    holds = snapshot.holding & (numbers(pins["count"]) > 0) & known
     named[ids(pins["node"])[holds]] = 1
     nodes = np.flatnonzero(live(graph) & ~live_without(graph, named) & graph.blob).astype(np.int32)
     modified = times(snapshot, "modified", nodes[graph.pins[nodes] > 0])

@@ -14,7 +14,8 @@ from collections import defaultdict
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
-from blobkit.oci.documents import DOCUMENT_LIMIT, INDEX_TYPES
+from blobkit.digest import is_digest
+from blobkit.oci.documents import DOCUMENT_LIMIT, INDEX_TYPES, OCI_INDEX
 from blobkit.oci.untrusted import DocumentError, Json, parse_json, parse_time, text_of
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Config(NamedTuple):
     """The claims of an image: media type of its manifest, platform, and marks of its history and diff IDs.
 
     `whole` is a mark of all lines of history, `without_last` of all but the last one, "" if there is none.
-    `below[i]` is a mark of the first i diff IDs.
+    `below[i]` is a mark of the first i diff IDs. `listed`: the digests of the manifests in a list.
     """
 
     media_type: str = ""
@@ -60,6 +61,7 @@ class Config(NamedTuple):
     whole: bytes = b""
     without_last: bytes = b""
     below: tuple[bytes, ...] = ()
+    listed: tuple[str, ...] = ()
 
     @property
     def is_list(self) -> bool:
@@ -87,7 +89,11 @@ def read_config(source: Directory, folder: str, image: str) -> Config:
         manifest = {}
     config, media_type = manifest.get("config"), text_of(manifest, "mediaType")
     if "manifests" in manifest and not isinstance(config, dict):
-        return Config(media_type or min(INDEX_TYPES))
+        inside = manifest.get("manifests")
+        digests = [
+            text_of(one, "digest") for one in (inside if isinstance(inside, list) else ()) if isinstance(one, dict)
+        ]
+        return Config(media_type or OCI_INDEX, listed=tuple(filter(is_digest, digests)))
     digest = text_of(config, "digest") if isinstance(config, dict) else ""
     body = _document(source, f"{folder}/{file_of(digest or f'sha256:{image}')}")
     rootfs, lines = body.get("rootfs"), body.get("history")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from blobkit.access import is_denied, why_unreadable
+from blobkit.digest import is_digest
 from blobkit.errors import UnreadableStoreError
 from blobkit.oci.untrusted import DocumentError, Json, parse_any, parse_time, text_of
 from blobkit.render import printable
@@ -28,7 +29,19 @@ DRIVERS = ("overlay", "btrfs", "zfs", "vfs")
 LIST_LIMIT = 128 << 20
 """Bytes of a list that is read."""
 FIELDS = frozenset(
-    {"id", "parent", "created", "diff-size", "flags", "names", "layer", "mapped-layers", "image", "metadata"}
+    {
+        "big-data-digests",
+        "created",
+        "diff-size",
+        "digest",
+        "flags",
+        "id",
+        "image",
+        "layer",
+        "mapped-layers",
+        "names",
+        "parent",
+    }
 )
 UNKNOWN = "?"
 """Stands for a reference that is no ID: what it means is unknown."""
@@ -48,13 +61,17 @@ class Layer(NamedTuple):
 
 
 class Image(NamedTuple):
-    """An image; `layers` are its top layer, and copies of that for other user numbers. `top` is "" if it has none."""
+    """An image; `layers` are its top layer, and copies of that for other user numbers. `top` is "" if it has none.
+
+    `digests`: those of its manifests.
+    """
 
     id: str
     names: tuple[str, ...]
     top: str
     layers: tuple[str, ...]
     created: int
+    digests: tuple[str, ...]
 
 
 class Container(NamedTuple):
@@ -167,7 +184,17 @@ def _layer(row: Json, one: str) -> Layer:
 def _image(row: Json, one: str) -> Image:
     mapped, top = row.get("mapped-layers"), _reference(row.get("layer"))
     layers = [top, *map(_reference, mapped if isinstance(mapped, list) else ())]
-    return Image(one, _names(row), top, tuple(dict.fromkeys(filter(None, layers))), _micros(row))
+    below = tuple(dict.fromkeys(filter(None, layers)))
+    return Image(one, _names(row), top, below, _micros(row), tuple(_digests(row)))
+
+
+def _digests(row: Json) -> Iterator[str]:
+    """Yield the digests of the manifests of an image."""
+    yield from [text_of(row, "digest")] if is_digest(row.get("digest")) else []
+    items = row.get("big-data-digests")
+    for key, digest in items.items() if isinstance(items, dict) else ():
+        if key.startswith("manifest") and is_digest(digest):
+            yield str(digest)
 
 
 def _container(row: Json, one: str) -> Container:

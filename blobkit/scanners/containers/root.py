@@ -127,7 +127,16 @@ class Root:
                 self.facts.pin(node, name, "tag", _repository(name))
         for name in sorted(name for name, number in named.items() if number > 1):
             self.facts.notice("duplicate-name", f"the name {name} is given to {named[name]} images", name)
+        self._add_lists()
         self._add_families()
+
+    def _add_lists(self) -> None:
+        """Record which images the lists name: nothing holds these, but a list without them is damaged."""
+        by_digest = {digest: one for one, image in self.records.images.items() for digest in image.digests}
+        for one, config in self.configs.items():
+            for digest in dict.fromkeys(config.listed):
+                if by_digest.get(digest, one) != one:
+                    self.facts.link(self._target("image", one), self._target("image", by_digest[digest]), "child")
 
     def _describe(self, node: int, one: str) -> None:
         """Record the media type and platform of an image, and remember its config."""
