@@ -78,11 +78,9 @@ LAYOUT = Place(
 )
 """The paths of an OCI image layout, and of a blobkit store."""
 
+_MEMBERS = rf"index\.json|oci-layout|manifest\.json|repositories|{_DATABASE}"
 LAYOUT_ARCHIVE = replace(
-    LAYOUT,
-    files=re.compile(
-        f"(?P<blob>blobs/{named('/')})|(?P<metadata>index\\.json|oci-layout|manifest\\.json|repositories)|(?P<upload>(?!))"
-    ),
+    LAYOUT, files=re.compile(f"(?P<blob>blobs/{named('/')})|(?P<metadata>{_MEMBERS})|(?P<upload>(?!))")
 )
 """The members of an OCI image layout in a tar; docker and BuildKit add two documents of their own."""
 

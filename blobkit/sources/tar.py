@@ -8,7 +8,6 @@ versions loop on hostile headers (CVE-2024-6232, CVE-2025-8194). It is the oracl
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from zlib import adler32
@@ -32,6 +31,7 @@ _EXTENDED = frozenset(b"xgXLK")
 _WANTED = frozenset((b"path", b"linkpath", b"size", b"mtime", b"GNU.sparse.name", b"GNU.sparse.realsize"))
 _SPARSE = (b"GNU.sparse.major", b"GNU.sparse.map", b"GNU.sparse.size", b"GNU.sparse.numblocks")
 _LENGTH = re.compile(rb"(\d{1,7}) ")
+_TIME = re.compile(rb"(\d{1,11})(?:\.(\d{0,64}))?")
 _MOST = 1 << 62
 
 Fields = dict[bytes, bytes]
@@ -230,9 +230,6 @@ def _number(field: bytes, *, base: int = 8, default: int | None = None) -> int:
 
 
 def _moment(field: bytes) -> int:
-    """Return a time in seconds as microseconds since 1970, -1 if it is not one."""
-    try:
-        seconds = float(field[:64])
-    except ValueError:
-        return -1
-    return int(seconds * 1e6) if math.isfinite(seconds) and 0 <= seconds < _MOST / 1e6 else -1
+    """Return a time in seconds, with or without a fraction, as microseconds since 1970; -1 if it is not one."""
+    found = _TIME.fullmatch(field)
+    return int(found[1]) * 1_000_000 + int((found[2] or b"").ljust(6, b"0")[:6]) if found else -1

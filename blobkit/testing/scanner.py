@@ -162,7 +162,7 @@ def _check(address: str, root: Path, *, all_answers: bool = False) -> None:
 def fingerprint(root: Path) -> dict[str, tuple[object, ...]]:
     """Return path, type, size, time and content (small files) of all below a path, to see whether a byte changed."""
     found: dict[str, tuple[object, ...]] = {}
-    for path in [root, *sorted(root.rglob("*"))]:
+    for path in [root, *sorted(root.rglob("*"))] if os.path.lexists(root) else []:
         info = path.lstat()
         content = b""
         if stat.S_ISREG(info.st_mode) and info.st_size <= 1 << 16:
