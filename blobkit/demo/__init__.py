@@ -5,6 +5,7 @@
     demo.layout()      an OCI image layout with images of half a year
     demo.registry()    a registry's storage directory
     demo.two_days()    a layout on Tuesday, and saved snapshots of Monday and Tuesday
+    demo.hub()         a cache of the Hugging Face hub (other content: models and data sets)
 
 These have the same images: shared base layers, versions, two platforms, two names for one image. With `unit=1` layers
 are a thousandth of the size. The notebooks look at a larger registry, of the size of real ones, as it was in June 2026:
@@ -17,6 +18,7 @@ ends. `demo.place()` is such a directory for a store of your own.
 """
 
 from blobkit.demo.days import ThreeDays, shop, three_days
+from blobkit.demo.hub import hub
 from blobkit.demo.images import COMPANION, TARGET, fill
 from blobkit.demo.places import place
 from blobkit.demo.stores import TwoDays, images, layout, registry, small, two_days
@@ -27,6 +29,7 @@ __all__ = [
     "ThreeDays",
     "TwoDays",
     "fill",
+    "hub",
     "images",
     "layout",
     "place",

@@ -49,7 +49,7 @@ def _share(cache: HubCache, names: list[str], random: Random) -> None:
     """Put a content into the shared store, with a list that is complete or not."""
     for data in random.sample(POOL[:7], 2):
         having = [name for name in names if _path(cache, name, data).is_file()]
-        listed = [name for name in having if random.random() < 0.85]
+        listed = [name for name in having if random.random() < 0.6]
         listed += random.sample(NAMES, 1) * (random.random() < 0.2)
         place = cache.share(data, *having, listed=listed)
         if random.random() < 0.15:
