@@ -23,6 +23,7 @@ from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categories, keys, objects
 from blobkit.render import abbreviate, choices, count, human_bytes, join_some, truncate
 from blobkit.snapshot.kinds import collector, collectors
+from blobkit.snapshot.notices import SAID
 from blobkit.snapshot.roles import IS_REVISION, STANDS_FOR
 from blobkit.snapshot.tables import codes, ids
 
@@ -262,10 +263,16 @@ class Comparison(Answer):
         if len(self.broken):
             names = [truncate(name, NAME_SHOWN) for name in self.broken["tag"].head(NAMES_TOLD)]
             lines.append(f"{count(len(self.broken), 'name')} would break: {join_some(names)}{self._more()}")
+        lines += self._said()
         spared = int(self._spared.sum())
         if spared:
             lines.append(f"it would keep {count(spared, 'blob')} that nothing needs ({human_bytes(self.kept_bytes)})")
         return [truncate(line, LINE_SHOWN) for line in lines]
+
+    def _said(self) -> list[str]:
+        """Return what the tool itself says would be freed, if that is known."""
+        columns = (self.snapshot.notices[name].to_pylist() for name in ("code", "key", "message"))
+        return [message for code, key, message in zip(*columns, strict=True) if (code, key) == (SAID, self.tool)]
 
     def _more(self) -> str:
         more = len(self.broken) - NAMES_TOLD

@@ -12,7 +12,7 @@ from blobkit.snapshot.lookups import rows_on_any
 from blobkit.snapshot.pins import count_named, pin_labels
 from blobkit.snapshot.roles import FOLLOWS, NAMES, USES
 from blobkit.snapshot.sets import unique
-from blobkit.snapshot.tables import codes, ids, numbers
+from blobkit.snapshot.tables import KINDS, codes, ids, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,8 +60,9 @@ def _held(snapshot: Snapshot, rows: Ints, number: Ints) -> NDArray[np.bool_]:
 
 
 def _uses(snapshot: Snapshot, held: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return the links from containers that stay to what they use."""
-    uses = USES[codes(snapshot.links["kind"])]
+    """Return the links from containers that stay to the images that they use."""
+    is_image = codes(snapshot.nodes["kind"]) == KINDS.index("image")
+    uses = USES[codes(snapshot.links["kind"])] & is_image[ids(snapshot.links["target"])]
     source, target = (ids(snapshot.links[end])[uses] for end in ("source", "target"))
     return source[held[source]], target[held[source]]
 

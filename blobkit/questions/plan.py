@@ -200,9 +200,7 @@ class Plan(Answer):
             needed = [f"{number:,} {why}" for why, number in counts.items()]
             lines.append(f"untagged and kept: {join_some(needed, REASONS_SHOWN) or 'none'}")
         if self.garbage_bytes:
-            lines.append(
-                f"{human_bytes(self.garbage_bytes)} are garbage already: they are freed without dropping a name"
-            )
+            lines.append(f"{human_bytes(self.garbage_bytes)} are garbage already: {self.snapshot.store.without_names}")
             if self.snapshot.store.revisions and self.snapshot.rule.by_name:
                 lines.append("untagged manifests are garbage too: blobkit untagged drops those that nothing needs")
         if self.preview.also_untagged:

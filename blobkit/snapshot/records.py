@@ -139,6 +139,12 @@ class Kind:
         return self.needed or self.policies[0].name
 
     @property
+    def without_names(self) -> str:
+        """What becomes of garbage if no name is dropped."""
+        freed = self.collected_by or not self.advice or self.policies[0].counting
+        return "they are freed without dropping a name" if freed else self.advice
+
+    @property
     def collectors(self) -> tuple[Collector, ...]:
         """The collectors for stores of this kind."""
         return tuple(policy.collector for policy in self.policies if policy.collector)

@@ -141,7 +141,7 @@ container that runs. ref and first-ref are branches and tags that name a revisio
 first. detached is a revision that none names. commit is the name of a revision by its hash, and holds nothing. unpruned
 is on what a tool's pruning does not look at. unread-tag is a tag with a manifest that its tool cannot read. left is on
 a layer with a record that nothing names, unrecorded on a directory without a record: podman leaves both when it removes
-images. lower is on a directory without a record that layers in use are mounted on."""
+images. lower is on what a layer that is never removed is built on, or a layer in use is mounted on."""
 
 LINK_KINDS = tuple(kind.name for kind in LINKS)
 PIN_KINDS = tuple(kind.name for kind in PINS)

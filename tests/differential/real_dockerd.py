@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -94,9 +95,10 @@ class Dockerd:
         subprocess.run(["cp", "-a", self.kept, self.root], check=True)
         self.start()
 
-    def name_by_hand(self, names: dict[str, str]) -> None:
-        """Write names into the records, as a pull by digest does."""
+    def change_by_hand(self, names: dict[str, str]) -> None:
+        """Write names into the records, as a pull by digest does, and leave a layer and a directory of nobody."""
         self.stop()
+        self._leave()
         path = self.root / "image" / self.driver / "repositories.json"
         body = json.loads(path.read_text())
         for name, image in names.items():
@@ -104,6 +106,21 @@ class Dockerd:
             body["Repositories"].setdefault(repository, {})[name] = image
         path.write_text(json.dumps(body))
         self.start()
+
+    def _leave(self) -> None:
+        """Leave a layer that nothing uses on one of an image, and a directory that no record names."""
+        database, trees = self.root / "image" / self.driver, self.root / TREES[self.driver]
+        below = next(one for one in _directories(database / "layerdb" / "sha256") if not (one / "parent").exists())
+        diff = "sha256:" + hashlib.sha256(b"left").hexdigest()
+        chain = hashlib.sha256(f"sha256:{below.name} {diff}".encode()).hexdigest()
+        layer = below.with_name(chain)
+        layer.mkdir()
+        words = {"cache-id": "f" * 64, "diff": diff, "parent": f"sha256:{below.name}", "size": "4"}
+        for name, word in words.items():
+            (layer / name).write_text(word)
+        for tree in ("e" * 64, "f" * 64):
+            (trees / tree).mkdir()
+            (trees / tree / "file").write_bytes(b"left")
 
 
 def things(root: Path, driver: str) -> dict[str, int]:

@@ -15,7 +15,7 @@ import pytest
 
 import blobkit
 from conftest import MEMORY
-from real_dockerd import TREES, DidNotStartError, Dockerd, things
+from real_dockerd import DidNotStartError, Dockerd, things
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,10 +98,7 @@ def fill(made: Dockerd) -> None:
         ("far/kit", images["acme/kit:1"]),
         ("acme/kit", images["acme/kit:1"]),
     ]
-    made.name_by_hand({f"{repository}@{DIGEST}": image for repository, image in digests})
-    left = made.root / TREES[made.driver] / ("e" * 64)
-    left.mkdir()
-    (left / "file").write_bytes(b"left")
+    made.change_by_hand({f"{repository}@{DIGEST}": image for repository, image in digests})
 
 
 @pytest.fixture

@@ -138,7 +138,7 @@ def test_the_last_name_of_an_image_in_use_stays(root: DockerRoot) -> None:
     assert preview.bytes == preview.collected.bytes == 0
     assert preview.also_untagged == (pulled,)
     assert "b:1 stays" in preview.title()
-    assert any("container box uses it" in notice for notice in preview.notices)
+    assert any("in use by container box" in notice for notice in preview.notices)
 
 
 def test_digests_count_as_one_name_with_the_tag_of_their_repository(root: DockerRoot) -> None:

@@ -107,6 +107,16 @@ def test_prune_as_a_collector(snapshot: Snapshot, oracle: dict[str, Any], tool: 
     assert comparison.kept_bytes == sum(size for key, size in oracle["nodes"].items() if key.startswith("dir/"))
 
 
+def test_what_docker_says_is_told_beside_what_it_does(snapshot: Snapshot, oracle: dict[str, Any]) -> None:
+    said = next(line.split()[4] for line in oracle["system_df"] if line.startswith("Images"))
+    assert said == "1.249MB"
+    assert "docker system df says that 1.2 MiB of images are reclaimable" in str(
+        blobkit.compare_gc(snapshot, "docker-prune-a")
+    )
+    messages = blobkit.audit(snapshot).findings.set_index("code")["names"]["said"]
+    assert any("1,249,369 bytes" in message for message in messages)
+
+
 def test_garbage_that_no_command_removes(snapshot: Snapshot, oracle: dict[str, Any]) -> None:
     left = set(oracle["nodes"]) - set(oracle["system_prune_all"]["freed"]["nodes"])
     frame = snapshot.to_frame(min_age=0)

@@ -104,6 +104,7 @@ FINDINGS = {
         "info",
         "other files of the engine, such as volumes, logs and databases: no image needs them, and none counts as free",
     ),
+    "said": ("info", "what a tool says itself; blobkit compare-gc shows what its collector really removes"),
     "metadata": ("info", "files that describe the store: link files, index.json, databases"),
 }
 """Severity and advice of every finding, the most severe first."""

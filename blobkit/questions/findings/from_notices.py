@@ -20,7 +20,7 @@ from blobkit.questions.findings.files import (
 )
 from blobkit.questions.findings.finding import FINDINGS, Finding, finding
 from blobkit.snapshot.kinds import STORES
-from blobkit.snapshot.notices import recompressed_in, upload_in
+from blobkit.snapshot.notices import SAID, recompressed_in, upload_in
 from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import STORED, codes, index_in
 
@@ -148,6 +148,11 @@ def _copies(snapshot: Snapshot, rows: Notices, _min_age: timedelta) -> Iterator[
     yield Finding("copies", unique(np.array([one for nodes in same.values() for one in nodes], np.int32)), saved)
 
 
+def _said(_: Snapshot, rows: Notices, _min_age: timedelta) -> Iterator[Finding]:
+    """Yield what tools say of themselves."""
+    yield Finding(SAID, np.empty(0, np.int32), 0, tuple(message for _, _, message, _ in rows))
+
+
 def _twins(snapshot: Snapshot, rows: Notices, _min_age: timedelta) -> Iterator[Finding]:
     """Yield the layers with equal content; their bytes are those of all but the smallest of each content."""
     found, saved = [np.empty(0, np.int32)], 0
@@ -170,6 +175,7 @@ SPECIAL: Mapping[str, Callable[[Snapshot, Notices, timedelta], Iterator[Finding]
     "missing": _missing,
     "orphan": orphans,
     "recompressed": _twins,
+    SAID: _said,
     "shared-inode": shared,
     "upload": _uploads,
 }

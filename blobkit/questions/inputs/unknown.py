@@ -122,8 +122,8 @@ def not_pinned(snapshot: Snapshot, digest: str, node: int) -> NotPinnedError:
         msg = f"{abbreviate(digest)} has no references under policy {snapshot.policy}: there is no pin to drop"
         return NotPinnedError(msg, digest=digest)
     if IS_ALONE[codes(snapshot.pins["kind"])[rows_on(snapshot, node)]].any():
-        tool = snapshot.rule.tool or "any tool"
-        msg = f"{abbreviate(digest)} is never removed by {tool}, whatever is dropped: remove its file"
+        tool, advice = snapshot.rule.tool or "any tool", "" if snapshot.store.key_form else ": remove its file"
+        msg = f"{abbreviate(digest)} is never removed by {tool}, whatever is dropped{advice}"
         return NotPinnedError(msg, digest=digest)
     found = Referrers.now(snapshot).names(node, NAMES_JUDGED)
     names = join_some([printable(abbreviate(name)) for name in found], 3)

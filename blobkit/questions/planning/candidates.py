@@ -24,7 +24,7 @@ from blobkit.render import printable
 from blobkit.snapshot.pins import first_of_name
 from blobkit.snapshot.roles import GOES_ALONG, IS_REVISION, IS_SECOND, NAMES
 from blobkit.snapshot.sets import among, union, unique
-from blobkit.snapshot.tables import codes, ids, numbers
+from blobkit.snapshot.tables import STORED, codes, ids, numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -227,11 +227,16 @@ def _pins(snapshot: Snapshot, rows: NDArray[np.int64]) -> pd.DataFrame:
     pins = snapshot.pins
     node = ids(pins["node"])[rows]
     own = pd.Series(pd.DatetimeIndex(pins["modified"].take(rows).to_pandas()))
+    digest, virtual = (
+        pd.Series(keys(snapshot, node), dtype="str"),
+        codes(snapshot.nodes["stored"])[node] == STORED.index("virtual"),
+    )
+    digest[virtual] = digest[virtual].str.replace("^(?s:.*)[@/]", "", regex=True)
     return pd.DataFrame(
         {
             "tag": pins["name"].take(rows).to_pandas().astype("str").array,
             "repo": pins["group"].take(rows).fill_null("").to_pandas().astype("str").array,
-            "digest": pd.Series(keys(snapshot, node), dtype="str").str.replace("^(?s:.*)[@/]", "", regex=True).array,
+            "digest": digest.array,
             "modified": own.fillna(pd.Series(times(snapshot, "modified", node))).array,
         }
     )

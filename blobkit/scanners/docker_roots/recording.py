@@ -6,9 +6,11 @@ import re
 from typing import TYPE_CHECKING
 
 from blobkit.progress import watched
-from blobkit.render import count
+from blobkit.render import count, human_bytes
 from blobkit.scanners.docker_roots.cache import IMAGES
+from blobkit.scanners.docker_roots.figures import reclaimable
 from blobkit.scanners.docker_roots.reading import Reader
+from blobkit.snapshot.notices import SAID
 from blobkit.snapshot.stores.docker import BUILD_CACHE, CONTAINERS
 
 if TYPE_CHECKING:
@@ -194,20 +196,28 @@ class Recorder:
         self.facts.notice("odd" if name in below else "unowned", what, key, self.scales.source.path(path))
 
     def _unused_layers(self) -> None:
-        """Record the layers that no image, container or record of the cache uses: no command removes them."""
+        """Record the layers that no image, container or record of the cache uses: no command removes them.
+
+        dockerd counts them, so the layers below them stay as well.
+        """
         layers, todo = self.state.layers, [*self._used]
         while todo:
             parent = layers[chain].parent if (chain := todo.pop()) in layers else None
             if parent and parent not in self._used:
                 self._used.add(parent)
                 todo.append(parent)
-        for chain, layer in layers.items():
-            if chain not in self._used and not layer.going:
-                self.facts.pin(self._node("layer", chain), None, "unswept")
+        unused = [chain for chain, layer in layers.items() if chain not in self._used and not layer.going]
+        for chain in unused:
+            self.facts.pin(self._node("layer", chain), None, "unswept")
+        for below in sorted({layers[chain].parent or "" for chain in unused} & self._used & set(layers)):
+            self.facts.pin(self._node("layer", below), None, "lower")
 
     def _odds(self) -> None:
         """Record what is unknown of the whole, and where else docker keeps images."""
         state = self.state
+        said = reclaimable(state)
+        what = f"docker system df says that {human_bytes(said)} of images are reclaimable ({said:,} bytes)"
+        self.facts.notice(SAID, what, "docker-prune-a")
         if state.busy:
             self.facts.mark_unknown("records that dockerd changed during the scan", ("container",))
         if state.elsewhere:

@@ -1,7 +1,7 @@
 """Record of docker's data root with the classic image store. Source: moby 26.1, `layer/`, `image/`, `reference/`.
 
-No command removes what the scanner pins as `unswept` (directories and layers that no record uses) or `lower` (the same,
-but layers in use are mounted on it).
+No command removes what the scanner pins as `unswept` (directories and layers that no record uses) or `lower` (a layer
+below one of those, and a directory without a record that a layer in use is mounted on).
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ DOCKER = Kind(
     prunes={BUILD_CACHE: "docker builder prune -a"},
     key_form=r"(?:layer|image|container|cache|dir)/.+",
     dropping=Dropping(
-        in_use="docker leaves the last name of an image in use: container {} uses it",
+        in_use="its image is in use by container {}, so docker leaves its last name",
         running="docker rm refuses a container that runs: stop it first",
     ),
     advice="no command of docker removes it, not even docker system prune -a",
