@@ -332,6 +332,17 @@ def test_an_image_without_config(tmp_path: Path) -> None:
     assert set(snapshot.tags_frame().index) >= {"localhost/shop/app:1", "localhost/shop/base:1"}
 
 
+def test_the_store_of_another_driver_is_no_leftover(tmp_path: Path) -> None:
+    root = small(tmp_path / "root")
+    PodmanRoot(tmp_path / "vfs", "vfs").layer("other")
+    for path in (tmp_path / "vfs").iterdir():
+        path.rename(root.root / path.name)
+    snapshot = scan(root)
+    assert "unread" in codes(snapshot)
+    assert "leftover" not in codes(snapshot)
+    assert snapshot.audit().bytes == sum(path.lstat().st_size for path in root.root.rglob("*") if path.is_file())
+
+
 def test_not_a_root(tmp_path: Path) -> None:
     with pytest.raises(UnreadableStoreError, match="podman info"):
         blobkit.scan(f"podman:{tmp_path}", progress=False)
