@@ -153,7 +153,8 @@ def sharing(address: str, by: str, policy: str | None, *, out: Output) -> None:
 def compare_gc(address: str, tool: str, *, out: Output) -> None:
     """Show what the garbage collector of a tool would delete.
 
-    Also shows the deleted blobs that tags still need. TOOL is umoci, registry or registry-m (garbage-collect -m).
+    Also shows the deleted blobs that tags still need. TOOL is umoci, registry, registry-m (garbage-collect -m),
+    docker-prune-a, podman-prune-a, hf, ...: an unknown one prints all.
     """
     answer = comparison_of(scanned(address, None), tool)
     out.answer(answer, answer.to_dict)

@@ -56,7 +56,9 @@ def scan(
     estimates. `verify` changes nothing: no content here is named by its hash.
     """
     source, facts = Directory(root), Facts()
-    driver = _driver(source)
+    driver, *others = _drivers(source)
+    for other in others:
+        facts.notice("unread", f"there are layers of the driver {other}, too: they are not read", "", f"{other}-layers")
     records, stamps = _read(source, driver, facts)
     scales = Scales(source, facts)
     here = Root(source, driver, facts, scales, records)
@@ -72,8 +74,8 @@ def scan(
     return facts.snapshot("containers-storage", os.fspath(root), policy).with_files((), disk)
 
 
-def _driver(source: Directory) -> str:
-    """Return the driver of a root; UnreadableStoreError if it has none."""
+def _drivers(source: Directory) -> list[str]:
+    """Return the drivers of a root, the one that is read first; UnreadableStoreError if it has none."""
     try:
         names = {entry.name for entry in source.list("") if entry.kind in (Is.DIRECTORY, Is.LINK)}
     except OSError as error:
@@ -85,7 +87,7 @@ def _driver(source: Directory) -> str:
         wanted = f"{printable(source.address)} has no directory overlay-layers, overlay-images, or of another driver"
         msg = f"{wanted}: give what `podman info --format '{{{{.Store.GraphRoot}}}}'` prints"
         raise UnreadableStoreError(msg)
-    return found[0]
+    return found
 
 
 def _read(source: Directory, driver: str, facts: Facts) -> tuple[Records, list[object]]:

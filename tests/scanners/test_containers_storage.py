@@ -11,6 +11,8 @@ import pytest
 
 import blobkit
 from blobkit.errors import SourceError, UnreadableStoreError
+from blobkit.scanners import containers_storage
+from commands import command
 from podman_roots import PodmanRoot, identifier, small
 from unprivileged import barred, common, unprivileged  # noqa: F401 (a fixture)
 
@@ -332,6 +334,17 @@ def test_an_image_without_config(tmp_path: Path) -> None:
     assert set(snapshot.tags_frame().index) >= {"localhost/shop/app:1", "localhost/shop/base:1"}
 
 
+def test_the_store_of_another_driver_is_no_leftover(tmp_path: Path) -> None:
+    root = small(tmp_path / "root")
+    PodmanRoot(tmp_path / "vfs", "vfs").layer("other")
+    for path in (tmp_path / "vfs").iterdir():
+        path.rename(root.root / path.name)
+    snapshot = scan(root)
+    assert "unread" in codes(snapshot)
+    assert "leftover" not in codes(snapshot)
+    assert snapshot.audit().bytes == sum(path.lstat().st_size for path in root.root.rglob("*") if path.is_file())
+
+
 def test_not_a_root(tmp_path: Path) -> None:
     with pytest.raises(UnreadableStoreError, match="podman info"):
         blobkit.scan(f"podman:{tmp_path}", progress=False)
@@ -420,3 +433,54 @@ def test_a_default_place_that_this_user_may_not_enter(common: Path, monkeypatch:
     with barred(root.root), pytest.raises(UnreadableStoreError, match="cannot be read by user") as caught:
         blobkit.scan("podman", progress=False)
     assert os.fspath(root.root) in str(caught.value)
+
+
+def test_lists_that_change_while_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = small(tmp_path / "root")
+    read, busy = containers_storage.read_records, [1]
+
+    def racing(*args: object) -> object:
+        found = read(*args)  # type: ignore[arg-type]
+        if busy:
+            busy.pop()
+            root.write()
+        return found
+
+    monkeypatch.setattr(containers_storage, "read_records", racing)
+    assert "changed" not in codes(scan(root)), "it was read again"
+    busy += [1] * containers_storage.TRIES
+    assert "changed" in codes(scan(root))
+
+
+COMMANDS = (
+    ("audit",),
+    ("tags",),
+    ("ls",),
+    ("usage", "--by", "repo"),
+    ("simulate", "localhost/shop/app:1", "--script", "podman"),
+    ("simulate", f"layer/{identifier('app')}"),
+    ("why", f"layer/{identifier('app')}"),
+    ("plan", "--free", "10"),
+    ("compare-gc", "podman-prune-a"),
+    ("report", "-o", "report.html"),
+)
+
+
+@pytest.mark.slow
+def test_commands(tmp_path: Path) -> None:
+    root = small(tmp_path / "storage")
+    configuration = tmp_path / "storage.conf"
+    configuration.write_text(f"[storage]\ngraphroot = {json.dumps(os.fspath(root.root))}\n")
+    said = {}
+    for name, *words in COMMANDS:
+        done = command(name, "podman", *words, cwd=tmp_path, CONTAINERS_STORAGE_CONF=os.fspath(configuration))
+        said[name, *words] = done.returncode, done.stdout + done.stderr
+    assert {code for code, _ in said.values()} == {0, 2}
+    assert os.fspath(root.root) in said["audit",][1]
+    assert "localhost/shop/app:1" in said["tags",][1]
+    assert "(containers)" in said["usage", "--by", "repo"][1]
+    assert "drop " in said["simulate", "localhost/shop/app:1", "--script", "podman"][1]
+    assert "only links hold it" in said["simulate", f"layer/{identifier('app')}"][1]
+    assert "localhost/shop/app:1" in said["why", f"layer/{identifier('app')}"][1]
+    assert "podman image prune -a would remove" in said["compare-gc", "podman-prune-a"][1]
+    assert (tmp_path / "report.html").stat().st_size > 10_000

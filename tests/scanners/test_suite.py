@@ -47,5 +47,6 @@ class TestContainersStorage(ScannerSuite):
         return small(tmp_path / "store").address
 
     def metadata(self, root: Path) -> dict[str, list[Path]]:
-        lists = {path.name: [path] for path in sorted(root.glob("overlay-*/*.json"))}
+        kinds = ("layers", "images", "containers")
+        lists = {kind: sorted(root.glob(f"overlay-{kind}/*.json")) for kind in kinds}
         return lists | {"big data": sorted(root.glob("overlay-images/*/*"))}

@@ -30,6 +30,8 @@ __all__ = ["Root"]
 _ID = re.compile(r"[0-9a-f]{64}")
 _FOLDERS = {"overlay": "overlay", "vfs": "vfs/dir", "btrfs": "btrfs/subvolumes", "zfs": "zfs/graph"}
 """The directory of the layers of each driver."""
+CONTAINERS, VOLUMES = "(containers)", "(volumes)"
+"""Groups of pins that are no repositories; no repository can have such a name."""
 _SHARING = frozenset({"btrfs", "zfs"})
 """Drivers whose layers share blocks, so that no file tells their bytes."""
 
@@ -176,7 +178,7 @@ class Root:
             node = self.scales.thing(f"container/{one}", "container", paths, created=record.created)
             self._refer(node, "layer", record.layer, "uses")
             self._refer(node, "image", record.image, "uses")
-            self.facts.pin(node, record.name, "container")
+            self.facts.pin(node, record.name, "container", CONTAINERS)
 
     def add_volumes(self) -> None:
         """Add the volumes; one with the name of a container is a target by its key alone."""
@@ -184,7 +186,7 @@ class Root:
         for entry in self._list("volumes"):
             if entry.kind == Is.DIRECTORY:
                 node = self.scales.thing(f"volume/{entry.name}", "volume", [f"volumes/{entry.name}"])
-                self.facts.pin(node, None if entry.name in names else entry.name, "volume")
+                self.facts.pin(node, None if entry.name in names else entry.name, "volume", VOLUMES)
 
     def finish(self) -> None:
         """Record what is kept elsewhere or cannot be known."""

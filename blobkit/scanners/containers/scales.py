@@ -25,6 +25,7 @@ _UNFINISHED = re.compile(r".*/(?:staging|tempdirs)/[^/]+|.*/\.tmp-[^/]+")
 """What podman writes before it becomes a part of the store, and what it has not removed yet."""
 _DESCRIBES = re.compile(
     r"[a-z]+-(?:layers|images|containers)/[^/]+\.(?:json|lock)|overlay/(?:l|compat[^/]*|\.has-mount-program)"
+    r"|(?:overlay|btrfs|zfs|vfs)(?:-[a-z]+)?"
     r"|libpod|mounts|networks|secrets|cache|artifacts|tmp|[a-z]+\.lock|defaultNetworkBackend|db\.sql[^/]*"
 )
 """What describes the store, or belongs to its tool beside images and containers."""

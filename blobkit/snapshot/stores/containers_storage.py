@@ -59,5 +59,4 @@ CONTAINERS_STORAGE = Kind(
     ),
     key_form=r"(?:layer|image|container|volume)/.+",
     advice="podman system check --repair removes layers that nothing names (podman 5.2 or newer)",
-    leftovers="if podman is not writing them, it does not need them",
 )
