@@ -325,6 +325,15 @@ def test_a_link_out_of_the_store_is_not_followed(tmp_path: Path) -> None:
     assert "missing" not in set(snapshot.audit().findings["code"])
 
 
+def test_lists_behind_a_link_out_of_the_store(tmp_path: Path) -> None:
+    root = small(tmp_path / "root")
+    shutil.move(root.root / "overlay-images", tmp_path / "elsewhere")
+    (root.root / "overlay-images").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UnreadableStoreError, match=r"leads out of .* by a symbolic link") as caught:
+        scan(root)
+    assert "mount --bind" in str(caught.value)
+
+
 def test_an_image_without_config(tmp_path: Path) -> None:
     root = small(tmp_path / "root")
     for path in (root.root / "overlay-images").glob("*/=*"):

@@ -16,6 +16,8 @@ from blobkit.digest import is_digest
 from blobkit.errors import UnreadableStoreError
 from blobkit.oci.untrusted import DocumentError, Json, parse_any, parse_time, text_of
 from blobkit.render import printable
+from blobkit.scanners.links import link_out_message
+from blobkit.sources.source import LeavesError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,6 +164,8 @@ def _list(source: Directory, path: str, found: Records) -> list[object]:
 
 def _unreadable(source: Directory, path: str, error: OSError) -> UnreadableStoreError:
     whole = source.path(path)
+    if isinstance(error, LeavesError):
+        return UnreadableStoreError(link_out_message(Path(whole), Path(source.address), "containers-storage"))
     why = why_unreadable(Path(whole)) if is_denied(error) else ""
     return UnreadableStoreError(printable(why)) if why else _refused(source, path, str(error.strerror))
 
