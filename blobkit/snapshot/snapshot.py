@@ -22,6 +22,7 @@ from blobkit.present.answer import Answer
 from blobkit.present.sections import ROWS_SHOWN, Section
 from blobkit.protocols import SUMMED, summary_of
 from blobkit.render import count, human_bytes, printable
+from blobkit.snapshot.estimates import estimated
 from blobkit.snapshot.graph import build_graph, counted_links, holding_pins
 from blobkit.snapshot.kinds import STORES, policy_of
 from blobkit.snapshot.tables import Notice, Tables, ids, make, numbers, with_notices
@@ -214,8 +215,14 @@ class Snapshot(Answer, Previews):
         }
 
     def caption(self) -> str:
-        """Return one line that names the store, the time and the policy; every answer shows it."""
-        return f"{self.kind}:{printable(self.address)} at {self.time:%Y-%m-%d %H:%M:%S} UTC, policy {self.policy}"
+        """Return one line that names the store, the time and the policy; every answer shows it.
+
+        If sizes are estimates, it tells how many.
+        """
+        guessed = int(np.count_nonzero(estimated(self)))
+        note = f"; {count(guessed, 'size')} estimated" if guessed else ""
+        when = f"{self.time:%Y-%m-%d %H:%M:%S} UTC"
+        return f"{self.kind}:{printable(self.address)} at {when}, policy {self.policy}{note}"
 
     def __str__(self) -> str:
         """Return two lines: the caption, and the number and bytes of blobs."""

@@ -42,6 +42,11 @@ def test_without_a_freed_estimate_a_preview_is_exact(guessed: Snapshot) -> None:
     assert (preview.bytes, preview.certain_bytes, preview.exact, preview.estimated) == (3, 3, True, ())
 
 
+def test_every_answer_says_so(guessed: Snapshot) -> None:
+    for answer in (guessed, guessed.simulate_deref("other"), blobkit.usage(guessed), guessed.audit()):
+        assert "policy dependent; 1 size estimated" in str(answer)
+
+
 def test_a_plan_counts_on_no_estimate(guessed: Snapshot) -> None:
     plan = guessed.plan(free=12)
     assert (plan.tags, plan.bytes) == (("first", "other"), 13)
