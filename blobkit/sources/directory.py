@@ -25,6 +25,8 @@ _PROC = "/proc/self/fd"
 _IS_LINUX = os.path.isdir(_PROC) and hasattr(os, "O_PATH")
 _WHERE = getattr(os, "O_PATH", os.O_RDONLY) | os.O_NONBLOCK
 """Flags to open a path without any effect on what is there."""
+_KNOWN = 8
+"""Directories whose links are resolved once."""
 
 
 class Directory:
@@ -33,6 +35,7 @@ class Directory:
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.address = os.path.abspath(root)
         self._real = os.path.realpath(self.address)
+        self._known: dict[str, str] = {}
 
     def path(self, path: str) -> str:
         """Return the absolute path of a path in this source; it may lead through symbolic links, also out of it."""
@@ -75,12 +78,22 @@ class Directory:
         """Return where a symbolic link leads: a path in this source. LeavesError if it leads out; OSError if none."""
         above, _, name = path.rpartition("/")
         check_path(path)
-        here = self._inside(above)
+        here = self._resolved(self.path(above))
+        self._below(here, path)
         target = os.path.join(here, os.readlink(os.path.join(here, name)))
         parent, last = os.path.split(target.rstrip("/") or "/")
         if last in (".", ".."):
             return self._below(os.path.realpath(target), path)
-        return self._below(os.path.join(os.path.realpath(parent), last), path)
+        return self._below(os.path.join(self._resolved(parent), last), path)
+
+    def _resolved(self, directory: str) -> str:
+        """Return a directory with its symbolic links resolved; links come in groups, so the last few are remembered."""
+        found = self._known.get(directory)
+        if found is None:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            found = self._known[directory] = os.path.realpath(directory)
+        return found
 
     def _inside(self, path: str) -> str:
         """Return the real path of a path, checked to be below the root; it need not exist."""

@@ -195,12 +195,22 @@ def test_parts_that_this_user_may_not_read(common: Path, part: str) -> None:
         assert "garbage" not in set(snapshot.to_frame()["status"])
 
 
-@pytest.mark.parametrize("part", ["manifests", "blobs"])
-def test_a_store_that_this_user_may_not_read_is_refused_in_one_line(common: Path, part: str) -> None:
+def test_a_store_that_this_user_may_not_read_is_refused_in_one_line(common: Path) -> None:
     models = OllamaModels(common / "models")
     models.model("llama3:8b", WEIGHTS)
-    with barred(models.root / part), pytest.raises(UnreadableStoreError, match="run blobkit as a user who may read it"):
-        scan(models)
+    whole, names = models.root, models.root / "manifests"
+    for part in (whole, names):
+        with barred(part), pytest.raises(UnreadableStoreError, match="run blobkit as a user who may read it"):
+            scan(models)
+
+
+def test_blobs_that_this_user_may_not_see_are_not_missing(common: Path) -> None:
+    models = OllamaModels(common / "models")
+    models.model("llama3:8b", WEIGHTS)
+    with barred(models.root / "blobs"):
+        snapshot = scan(models)
+        assert {"unreadable"} <= codes(snapshot).keys()
+        assert not {"missing", "tag-without-content"} & codes(snapshot).keys()
 
 
 def test_content_is_hashed_on_request(models: OllamaModels) -> None:

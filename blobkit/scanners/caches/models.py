@@ -54,7 +54,10 @@ class Models:
 
     def read_blobs(self) -> None:
         """Record a node for each file in blobs/."""
-        for entry in self.look.entries("blobs") or ():
+        entries = self.look.entries("blobs")
+        if entries is None:
+            self.facts.notice("unseen", "blobs/ cannot be read: no blob is known to be missing", "sha256:", "blobs")
+        for entry in entries or ():
             path = f"blobs/{entry.name}"
             if entry.kind is Is.FILE:
                 self._file(path, entry.name)

@@ -165,7 +165,8 @@ def _files_of(hub: Hub, found: Repository, path: str, entry: Entry) -> Iterator[
         if isinstance(error, LeavesError):
             yield path, hub.outside(path)
         return
-    if not hub.look.exists(target):
+    is_known = target in hub.nodes and target not in hub.aims
+    if not is_known and not hub.look.exists(target):
         found.faults.append(f"the link {to_utf8(path[len(found.folder) + 1 :])} is broken")
         yield target, hub.nodes.get(target, hub.absent(target))
     elif (node := hub.at(target)) is not None:
