@@ -15,7 +15,7 @@ from blobkit.analysis.removal import drop_pins, freed
 from blobkit.analysis.repositories import levels, members, nodes_of, repositories, spread
 from blobkit.questions.in_use import left_in_use
 from blobkit.snapshot.pins import count_named, first_of_name, pin_labels, rows_of_names
-from blobkit.snapshot.roles import IS_ALIAS, IS_REVISION, NAMES, RUNS
+from blobkit.snapshot.roles import FOLLOWS, IS_ALIAS, IS_REVISION, NAMES, RUNS
 from blobkit.snapshot.sets import among, minus, unique
 from blobkit.snapshot.tables import codes, ids, match_rows, numbers
 
@@ -55,6 +55,8 @@ class Drop:
 class Deletion:
     """The dropped pins (`rows` of the pin table, the `number` of each), and those that the default tool deletes.
 
+    `along`: the digests among them that the tool drops by itself, with the last tag of their repository.
+
     Places are the distinct pairs of repository and node of the rows. Cost: a few passes over the pins, and the
     manifests that repositories reach.
     """
@@ -62,12 +64,17 @@ class Deletion:
     snapshot: Snapshot
     rows: NDArray[np.int64]
     number: NDArray[np.int64]
+    along: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, snapshot: Snapshot, dropped: PinSelection) -> Deletion:
         """Return the deletion of these pins."""
         rows = np.fromiter(dropped.rows, np.int64, len(dropped.rows))
-        return cls(snapshot, rows, np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows)))
+        number = np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows))
+        follows = rows[FOLLOWS[codes(snapshot.pins["kind"])[rows]]] if snapshot.store.dropping.in_use else rows[:0]
+        names = snapshot.pins["name"].take(follows).to_pylist()
+        along = (row for row, name in zip(follows.tolist(), names, strict=True) if name in dropped.also_untagged)
+        return cls(snapshot, rows, number, frozenset(along))
 
     @cached_property
     def _places(self) -> tuple[Pairs, NDArray[np.int64]]:
@@ -115,7 +122,7 @@ class Deletion:
             return {}
         if not limits.running:
             stays = np.zeros_like(stays)
-        return left_in_use(self.snapshot, self.rows[~stays], self.number[~stays])
+        return left_in_use(self.snapshot, self.rows[~stays], self.number[~stays], self.along)
 
     @property
     def is_busy(self) -> Bools:

@@ -30,22 +30,24 @@ __all__ = ["left_in_use"]
 USERS_TOLD = 3
 
 
-def left_in_use(snapshot: Snapshot, rows: Ints, number: Ints) -> dict[int, str]:
+def left_in_use(snapshot: Snapshot, rows: Ints, number: Ints, along: frozenset[int]) -> dict[int, str]:
     """Return the rows among these dropped pins that stay because a container uses their image, with the containers.
 
-    A container that is dropped too uses nothing. Cost: the links, and the names of the dropped images in use.
+    A container that is dropped too uses nothing. `along`: rows that the tool only drops with others, as it would drop
+    digests with the last tag. Cost: the links, and the names of the dropped images in use.
     """
     source, target = _uses(snapshot, _held(snapshot, rows, number))
     node = ids(snapshot.pins["node"])
     asked = np.isin(target, node[rows])
     if not asked.any():
         return {}
-    users, going = defaultdict(list), set(rows.tolist())
+    users, going = defaultdict(list), set(rows.tolist()) - along
     for user, image in zip(source[asked].tolist(), target[asked].tolist(), strict=True):
         users[image].append(user)
     found: dict[int, str] = {}
     for image, by in users.items():
-        left = _refused(_names(snapshot, image), going, rows[node[rows] == image])
+        names = _names(snapshot, image)
+        left = _refused(names, going, along) if names else rows[node[rows] == image].tolist()
         found |= dict.fromkeys(left, _labels(snapshot, by))
     return found
 
@@ -77,13 +79,8 @@ def _names(snapshot: Snapshot, image: int) -> Names:
     return sorted(found, key=lambda one: not one[1])
 
 
-def _refused(names: Names, going: set[int], rows: Ints) -> Iterator[int]:
-    """Yield the rows that stay when the names of one image in use are dropped in order.
-
-    Without a name left, an image could only be removed by its ID, which is refused as well.
-    """
-    if not names:
-        yield from rows.tolist()
+def _refused(names: Names, going: set[int], along: frozenset[int]) -> Iterator[int]:
+    """Yield the rows that stay when the names of one image in use are dropped in order."""
     left = names
     for one in names:
         if one[0] in going and one in left:
@@ -93,6 +90,7 @@ def _refused(names: Names, going: set[int], rows: Ints) -> Iterator[int]:
             left = [other for other in left if other != one]
             if not any(not is_digest and group == one[2] for _, is_digest, group in left):
                 left = [other for other in left if one[1] or not (other[1] and other[2] == one[2])]
+    yield from (row for row, _, _ in left if row in along)
 
 
 def _is_single(names: Names) -> bool:

@@ -92,7 +92,7 @@ def _rows(preview: Preview) -> Iterator[tuple[tuple[int, int, str], tuple[str, s
     pins, level = snapshot.pins, dict(zip(preview.removal.nodes.tolist(), preview.removal.level.tolist(), strict=True))
     for row, why in zip(deletion.rows.tolist(), deletion.reason.tolist(), strict=True):
         kind, name, node = (pins[column][row].as_py() for column in ("kind", "name", "node"))
-        if kind in _ORDER:
+        if kind in _ORDER and row not in deletion.along:
             place = _ORDER.index(kind), level.get(node, len(level)) if kind == _CACHE else 0, name or ""
             yield place, (kind, name or "", snapshot.key(node), why)
 
