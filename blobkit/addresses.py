@@ -32,7 +32,9 @@ _HTTP = (
     "or copy an image here (skopeo copy --all docker://HOST/REPOSITORY:TAG oci:DIR:TAG) and give DIR"
 )
 _BUCKET = "copy the bucket to a directory, and give that"
-_ENGINE = "copy an image (skopeo copy --all {source} oci:DIR:TAG) and give DIR; or give docker:PATH of its data root"
+_COPY = "copy an image (skopeo copy --all {source} oci:DIR:TAG) and give DIR; or give "
+_ENGINE = _COPY + "docker:PATH, the data root of docker"
+_IMAGE = _COPY + "the storage directory of its registry, on its host"
 _LATER = {
     **dict.fromkeys(("http", "https"), _HTTP),
     **dict.fromkeys(("s3", "gs", "gcs", "az", "abfs", "abfss"), _BUCKET),
@@ -47,9 +49,9 @@ def parse(address: str) -> tuple[str, Path]:
     The name of a kind alone, such as `docker`, means the place where its tool keeps its store.
     """
     kind, colon, rest = address.partition(":")
-    if rest.startswith("//") and kind in ("docker", "registry"):
+    if rest.startswith("//") and kind == "docker":
         msg = f"{printable(address)} is not supported yet"
-        raise AddressError(msg, hint=_HTTP)
+        raise AddressError(msg, hint=_IMAGE.format(source=in_shell(address)))
     if colon and kind in (*KINDS_BY_NAME, SNAPSHOT):
         if not rest:
             msg = f"the path of the address {address!r} is empty"

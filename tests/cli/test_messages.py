@@ -44,9 +44,9 @@ nowhere does not exist: give the path of a store, or kind:path
 $ audit ''
 the address is empty: give the path of a store, or kind:path
 $ audit empty
-empty is not a store that blobkit knows; looked for blobkit (.blobkit/index.sqlite), oci (oci-layout, or index.json and blobs/), registry (docker/registry/v2/repositories), go-blobstore (blobs/<digest>/info.json), snapshot (snapshot.json)
+empty is not a store that blobkit knows; looked for blobkit (.blobkit/index.sqlite), oci (oci-layout, or index.json and blobs/), registry (docker/registry/v2/repositories), go-blobstore (blobs/<digest>/info.json), containerd (io.containerd.metadata.v1.bolt/meta.db), docker (image/overlay2/layerdb), containers-storage (overlay-layers/layers.json), huggingface (models--*/snapshots), ollama (manifests/ and blobs/), oci-archive (a tar with oci-layout, or with index.json and blobs/), docker-archive (a tar with manifest.json), snapshot (snapshot.json)
 $ audit file
-file is a file, and not a saved snapshot: give the directory of a store, or a file made by `blobkit scan -o`
+file is a file, and neither a saved snapshot nor an archive of images: give the directory of a store, or a file made by `blobkit scan -o`
 $ audit oci:file
 file is a file, not a directory: give the directory of the store
 $ audit oci:empty
@@ -54,9 +54,9 @@ ROOT/empty/index.json is missing: an OCI image layout has one, and without it th
 $ audit oci:
 the path of the address 'oci:' is empty: give kind:path
 $ audit oic:store
-oic:store does not exist, and the kind 'oic' is not known: did you mean oci:store? The kinds are blobkit, oci, registry, go-blobstore, snapshot
+oic:store does not exist, and the kind 'oic' is not known: did you mean oci:store? The kinds are blobkit, oci, registry, go-blobstore, containerd, docker, containers-storage, huggingface, ollama, oci-archive, docker-archive, snapshot
 $ audit nope:store
-nope:store does not exist, and the kind 'nope' is not known: use blobkit, oci, registry, go-blobstore, snapshot
+nope:store does not exist, and the kind 'nope' is not known: use blobkit, oci, registry, go-blobstore, containerd, docker, containers-storage, huggingface, ollama, oci-archive, docker-archive, snapshot
 $ audit https://registry.example/v2
 https://registry.example/v2 is not supported yet: on the host of the registry give its storage directory, such as /var/lib/registry; or copy an image here (skopeo copy --all docker://HOST/REPOSITORY:TAG oci:DIR:TAG) and give DIR
 $ audit registry+https://registry.example
@@ -64,15 +64,15 @@ registry+https://registry.example is not supported yet: on the host of the regis
 $ audit s3://bucket/registry
 s3://bucket/registry is not supported yet: copy the bucket to a directory, and give that
 $ audit docker://alpine:3
-docker://alpine:3 is not supported yet: copy an image (skopeo copy --all docker://alpine:3 oci:DIR:TAG) and give DIR
+docker://alpine:3 is not supported yet: copy an image (skopeo copy --all docker://alpine:3 oci:DIR:TAG) and give DIR; or give the storage directory of its registry, on its host
 $ audit docker-daemon:alpine:3
-docker-daemon:alpine:3 is not supported yet: copy an image (skopeo copy --all docker-daemon:alpine:3 oci:DIR:TAG) and give DIR
+docker-daemon:alpine:3 is not supported yet: copy an image (skopeo copy --all docker-daemon:alpine:3 oci:DIR:TAG) and give DIR; or give docker:PATH, the data root of docker
 $ audit oci-archive:image.tar
-oci-archive:image.tar is not supported yet: unpack it (mkdir DIR && tar -xf image.tar -C DIR) and give DIR; one of `docker save` with skopeo copy docker-archive:image.tar oci:DIR:TAG
+ROOT/image.tar is a tar archive without images: it has neither oci-layout, index.json nor manifest.json; give an archive that docker save, podman save, skopeo copy or buildah push wrote
 $ audit image.tar
-image.tar is an archive, which is not supported yet: unpack it (mkdir DIR && tar -xf image.tar -C DIR) and give DIR; one of `docker save` with skopeo copy docker-archive:image.tar oci:DIR:TAG
+image.tar is a tar archive without images: it has neither oci-layout, index.json nor manifest.json; give an archive that docker save, podman save, skopeo copy or buildah push wrote
 $ audit image.tar.gz
-image.tar.gz is an archive, which is not supported yet: unpack it (mkdir DIR && tar -xf image.tar.gz -C DIR) and give DIR; one of `docker save` with skopeo copy docker-archive:image.tar.gz oci:DIR:TAG
+image.tar.gz is a tar archive without images: it has neither oci-layout, index.json nor manifest.json; give an archive that docker save, podman save, skopeo copy or buildah push wrote
 $ audit around
 around is not a store itself: give the store in it, around/inner
 $ audit registry/docker
@@ -98,7 +98,7 @@ $ audit store --min-age soon
 $ audit store --fail-on errors
 'errors' is not a finding: did you mean error?
 $ audit store --fail-on rubbish
-'rubbish' is not a finding: use error, warning, info, unreadable, missing, tag-without-content, unlinked-layer, damaged, opaque, mismatched-counts, leaked, passed-over, would-abort, layout-changed, layout-damaged, outside, garbage, unknown, orphan, stale-upload, leftover, duplicate-name, junk, dangling, anonymous, unprotected, twins, suspect, fresh, upload, foreign, inline, algorithm, symlink, shared-inode, odd, metadata
+'rubbish' is not a finding: use error, warning, info, unreadable, missing, tag-without-content, unlinked-layer, damaged, opaque, mismatched-counts, estimated, leaked, passed-over, would-abort, layout-changed, layout-damaged, outside, garbage, unknown, orphan, stale-upload, leftover, unowned, duplicate-name, junk, dangling, anonymous, unprotected, left-out, unlisted, copies, unswept, twins, suspect, fresh, upload, foreign, inline, algorithm, symlink, shared-inode, also-kind, odd, other, said, metadata
 $ audit store --fail-over garbage
 'garbage' is not a threshold: write FINDING=SIZE, like garbage=1GiB (see blobkit audit --help)
 $ audit store --fail-over garbage=20G
@@ -114,7 +114,7 @@ cannot sort by 'sizes': did you mean size? Use severity, finding, digest, retain
 $ audit layout --script crane
 'crane' does not fit stores of the kind oci: use umoci, rm
 $ audit store --script blobkit
-a blobkit store has no garbage collector: blobkit fsck says why they are here
+a blobkit store has no garbage collector (policy counts): blobkit fsck says why they are here
 $ ls store --sort colour
 cannot sort by 'colour': use size, retained, frees, refcount (see blobkit ls --help)
 $ ls store --sort sise
@@ -122,7 +122,7 @@ cannot sort by 'sise': did you mean size? Use size, retained, frees, refcount (s
 $ ls store --status life
 'life' is not a status: did you mean live? Use live, garbage, unknown (see blobkit ls --help)
 $ ls store --kind layr
-'layr' is not a kind: did you mean layer? Use index, manifest, config, layer, artifact, blob, snapshot, unknown (see blobkit ls --help)
+'layr' is not a kind: did you mean layer? (see blobkit ls --help)
 $ ls store --limit few
 Invalid value for '--limit': 'few' is not a valid whole number. (see blobkit ls --help)
 $ ls store --where 're:('
@@ -194,7 +194,7 @@ $ simulate registry app:1 --script cran
 $ compare-gc store umoci
 umoci collects nothing in stores of the kind blobkit: no tool's collector is known for it; its directory is an OCI layout too: scan oci:PATH for umoci
 $ compare-gc layout umoco
-no collector is known by the name 'umoco': did you mean umoci? Use one of umoci, registry, registry-m
+no collector is known by the name 'umoco': did you mean umoci?
 $ compare-gc layout registry
 registry collects nothing in stores of the kind oci: use umoci
 $ diff store
