@@ -25,7 +25,9 @@ DIGITS = 64
 _NOTHING = bytes(BLOCK)
 _MODULUS = 65_521
 """The modulus of Adler-32, whose low half is one more than the sum of the bytes."""
-_REGULAR = frozenset(b"\x000")
+REGULAR, GLOBAL, SPARSE = map(ord, "0gS")
+_FILES = frozenset(b"\x0007")
+_ENDS = frozenset(b"\0 ")
 _WITHOUT_DATA = frozenset(b"123456")
 _EXTENDED = frozenset(b"xgXLK")
 _WANTED = frozenset((b"path", b"linkpath", b"size", b"mtime", b"GNU.sparse.name", b"GNU.sparse.realsize"))
@@ -42,14 +44,14 @@ class TarError(ValueError):
 
 
 class Stream(Protocol):
-    """Bytes to read; `seek` needs to go forward only."""
+    """Bytes to read from the beginning to the end."""
 
-    def read(self, size: int, /) -> bytes:
-        """Return this many bytes, fewer only at the end."""
+    def block(self, place: int, /) -> bytes:
+        """Return BLOCK bytes at a place that is not behind, fewer only at the end."""
         ...
 
-    def seek(self, place: int, /) -> object:
-        """Go on at this place, counted from the beginning."""
+    def read(self, size: int, /) -> bytes:
+        """Return this many of the next bytes, fewer only at the end."""
         ...
 
     def tell(self) -> int:
@@ -86,9 +88,9 @@ def members(file: Stream) -> Iterator[Member]:
     at, before = 0, b""
     lasting: Fields = {}
     own: Fields = {}
-    read, seek = file.read, file.seek
+    block = file.block
     while True:
-        header = read(BLOCK)
+        header = block(at)
         at += BLOCK
         if not _is_sound(header):
             if _is_end(header, before, at):
@@ -98,26 +100,25 @@ def members(file: Stream) -> Iterator[Member]:
         before = b""
         letter = header[156]
         if letter in _EXTENDED:
-            at = _read_extended(file, header, at, lasting if letter == ord("g") else own)
-            seek(at)
+            at = _read_extended(file, header, at, lasting if letter == GLOBAL else own)
             continue
-        if letter == ord("S"):
+        if letter == SPARSE:
             at = _past_sparse(file, header, at)
         member = _member(header, letter, at, {**lasting, **own} if lasting or own else own)
         yield member
         own = {}
-        at += -(-member.stored // BLOCK) * BLOCK
-        seek(at)
+        at += (member.stored + BLOCK - 1) // BLOCK * BLOCK
 
 
 def _is_sound(header: bytes) -> bool:
     """Return whether the check sum of a header is right; some old programs sum signed characters."""
+    field = header[148:156]
     try:
-        given = int(header[148:156].rstrip(b" \0") or b"0", 8)
+        given = int(field[:6], 8) if field[6:] == b"\0 " else int(field.rstrip(b" \0") or b"0", 8)
     except ValueError:
         return False
-    others = 256 - sum(header[148:156])
-    if (given - others + 1) % _MODULUS == int(adler32(header)) & 0xFFFF:
+    others = 256 - sum(field)
+    if (given - others + 1) % _MODULUS == adler32(header) & 0xFFFF:
         return len(header) == BLOCK and given > 0
     negative = sum(byte >> 7 for byte in (*header[:148], *header[156:]))
     return bool(given == sum(header) + others - 256 * negative)
@@ -137,18 +138,30 @@ def _is_end(header: bytes, before: bytes, at: int) -> bool:
 
 
 def _member(header: bytes, letter: int, at: int, fields: Fields) -> Member:
+    try:
+        if letter == REGULAR and header[345] == 0 and header[135] in _ENDS and header[147] in _ENDS:  # most members
+            size = int(header[124:135], 8)
+            name = header[:100].partition(b"\0")[0].decode()
+            member = Member(name, "0", at, size, int(header[136:147], 8) * 1_000_000, "", size)
+            return _with_fields(member, fields) if fields else member
+    except ValueError:
+        pass
+    return _other_member(header, letter, at, fields)
+
+
+def _other_member(header: bytes, letter: int, at: int, fields: Fields) -> Member:
+    """Return a member whose header is not of the most frequent form."""
     name, kind = _text(header[:100]), chr(letter)
     if header[257:263] == b"ustar\0" and header[345]:
         name = f"{_text(header[345:500])}/{name}"
     size = 0 if letter in _WITHOUT_DATA else _number(header[124:136])
     modified = _number(header[136:148], default=-1)
     modified = modified * 1_000_000 if -1 < modified < _MOST // 1_000_000 else -1
-    target = _text(header[157:257])
-    if letter in _REGULAR or letter == ord("7"):
+    if letter in _FILES:
         kind = "5" if name.endswith("/") and not letter else "0"  # as in the oldest format
         size = 0 if kind == "5" else size
     whole = _number(header[483:495]) if kind == "S" else size
-    member = Member(name, kind, at, size, modified, target, whole)
+    member = Member(name, kind, at, size, modified, _text(header[157:257]), whole)
     return _with_fields(member, fields) if fields else member
 
 
@@ -202,7 +215,7 @@ def _past_sparse(file: Stream, header: bytes, at: int) -> int:
     """Return where the data of an old sparse file of GNU begin, after the further blocks of its map."""
     more = header[482]
     while more:
-        block = file.read(BLOCK)
+        block = file.block(at)
         at += BLOCK
         more = block[504] if len(block) == BLOCK else 0
     return at
