@@ -27,7 +27,8 @@ _MODULUS = 65_521
 """The modulus of Adler-32, whose low half is one more than the sum of the bytes."""
 REGULAR, GLOBAL, SPARSE = map(ord, "0gS")
 _FILES = frozenset(b"\x0007")
-_ENDS = frozenset(b"\0 ")
+LOW = 0xFFFF
+_tuple = tuple.__new__
 _WITHOUT_DATA = frozenset(b"123456")
 _EXTENDED = frozenset(b"xgXLK")
 _WANTED = frozenset((b"path", b"linkpath", b"size", b"mtime", b"GNU.sparse.name", b"GNU.sparse.realsize"))
@@ -92,22 +93,38 @@ def members(file: Stream) -> Iterator[Member]:
     while True:
         header = block(at)
         at += BLOCK
-        if not _is_sound(header):
-            if _is_end(header, before, at):
-                return
-            before = header
-            continue
+        member = None if lasting or own else _usual(header, at)
+        if member is None:
+            if not _is_sound(header):
+                if _is_end(header, before, at):
+                    return
+                before = header
+                continue
+            letter = header[156]
+            if letter in _EXTENDED:
+                at = _read_extended(file, header, at, lasting if letter == GLOBAL else own)
+                continue
+            if letter == SPARSE:
+                at = _past_sparse(file, header, at)
+            member = _member(header, letter, at, {**lasting, **own})
+            own = {}
         before = b""
-        letter = header[156]
-        if letter in _EXTENDED:
-            at = _read_extended(file, header, at, lasting if letter == GLOBAL else own)
-            continue
-        if letter == SPARSE:
-            at = _past_sparse(file, header, at)
-        member = _member(header, letter, at, {**lasting, **own} if lasting or own else own)
         yield member
-        own = {}
         at += (member.stored + BLOCK - 1) // BLOCK * BLOCK
+
+
+def _usual(header: bytes, at: int) -> Member | None:
+    """Return the member of a header as most files have it; None for any other one. It only saves time."""
+    if len(header) < BLOCK or header[156] != REGULAR or header[345] or header[135] or header[147]:
+        return None
+    try:
+        sums, size, moment = int(header[148:154], 8), int(header[124:135], 8), int(header[136:147], 8)
+        name = header[:100].partition(b"\0")[0].decode()
+    except ValueError:
+        return None
+    if size < 0 or moment < 0 or (sums - 256 + (adler32(header[148:156]) & LOW)) % _MODULUS != adler32(header) & LOW:
+        return None
+    return _tuple(Member, (name, "0", at, size, moment * 1_000_000, "", size))
 
 
 def _is_sound(header: bytes) -> bool:
@@ -118,7 +135,7 @@ def _is_sound(header: bytes) -> bool:
     except ValueError:
         return False
     others = 256 - sum(field)
-    if (given - others + 1) % _MODULUS == adler32(header) & 0xFFFF:
+    if (given - others + 1) % _MODULUS == adler32(header) & LOW:
         return len(header) == BLOCK and given > 0
     negative = sum(byte >> 7 for byte in (*header[:148], *header[156:]))
     return bool(given == sum(header) + others - 256 * negative)
@@ -138,19 +155,6 @@ def _is_end(header: bytes, before: bytes, at: int) -> bool:
 
 
 def _member(header: bytes, letter: int, at: int, fields: Fields) -> Member:
-    try:
-        if letter == REGULAR and header[345] == 0 and header[135] in _ENDS and header[147] in _ENDS:  # most members
-            size = int(header[124:135], 8)
-            name = header[:100].partition(b"\0")[0].decode()
-            member = Member(name, "0", at, size, int(header[136:147], 8) * 1_000_000, "", size)
-            return _with_fields(member, fields) if fields else member
-    except ValueError:
-        pass
-    return _other_member(header, letter, at, fields)
-
-
-def _other_member(header: bytes, letter: int, at: int, fields: Fields) -> Member:
-    """Return a member whose header is not of the most frequent form."""
     name, kind = _text(header[:100]), chr(letter)
     if header[257:263] == b"ustar\0" and header[345]:
         name = f"{_text(header[345:500])}/{name}"
