@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from blobkit.sources.compression import Forward
-    from blobkit.sources.tar import Stream
 
 __all__ = ["Archive", "first_members", "is_tar"]
 
@@ -63,8 +62,7 @@ class Archive:
                 return Index(run, keeps=True)
             finally:
                 run.close()
-        file = io.BufferedReader(_Part(self._file, 0, self.size), BUFFER)
-        return Index(cast("Stream", file), length=self.size, passed=passed)
+        return Index(_Headers(self._file.fileno()), length=self.size, passed=passed)
 
     def has_changed(self) -> bool:
         """Return whether the file was changed since it was opened."""
@@ -220,6 +218,25 @@ class Archive:
         return decompressed(cast("BinaryIO", file), self.compression, passed)
 
 
+class _Headers:
+    """A file of which little is read here and there: one call of the system for each read, none to seek."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd, self._at = fd, 0
+
+    def block(self, place: int, /) -> bytes:
+        self._at = place + BLOCK
+        return os.pread(self._fd, BLOCK, place)
+
+    def read(self, size: int, /) -> bytes:
+        found = os.pread(self._fd, size, self._at)
+        self._at += len(found)
+        return found
+
+    def tell(self) -> int:
+        return self._at
+
+
 class _Part(io.RawIOBase):
     """Some bytes of a file, read in place."""
 
@@ -256,7 +273,7 @@ def first_members(path: str | os.PathLike[str]) -> Iterator[str]:
     """Yield the paths of the members of a tar archive, as far as it can be read; OSError if it cannot be opened."""
     with _opened(os.fspath(path)).file(BUFFER) as file:
         compression = compression_of(file.peek(8)[:8])  # type: ignore[attr-defined]
-        stream = cast("Stream", decompressed(file, compression) if compression else file)
+        stream = decompressed(file, compression) if compression else _Headers(file.fileno())
         with suppress(TarError, OSError):
             yield from filter(None, (plain_path(member.name) for member in members(stream)))
 

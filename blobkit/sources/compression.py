@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Forward", "Piece", "compression_of", "decompressed", "inflated"]
 
+BLOCK = 512
 PIECE = 1 << 20
 MOST = 1 << 62
 _MAGIC = {
@@ -55,6 +56,11 @@ class Forward:
             found = b"".join(parts)
         return found
 
+    def block(self, place: int, /) -> bytes:
+        """Return the 512 bytes at a place that is not behind, fewer only at the end."""
+        self.seek(place)
+        return self.read(BLOCK) if self.at == place else b""
+
     def seek(self, place: int, /) -> None:
         """Read on to this place, or to the end; it must not be behind."""
         while self.at < place and self._piece(min(place - self.at, PIECE)):
@@ -77,7 +83,7 @@ class Forward:
         except (OSError, zlib.error, lzma.LZMAError) as error:
             raise OSError(errno.EIO, f"the compressed data are damaged: {_first_line(error)}") from error
         self.at += len(found)
-        if self._passed and size > 1 << 9:
+        if self._passed and size > BLOCK:
             place = self._raw.tell()
             self._passed(place - self._reported)
             self._reported = place

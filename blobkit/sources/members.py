@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from array import array
 from typing import TYPE_CHECKING
 
@@ -24,10 +23,8 @@ SMALL = 64 << 10
 """Bytes: files up to this size are kept, whatever they contain."""
 NOTED = 1_000
 """Odd members that are noted one by one."""
-LINK, HARD_LINK, SPARSE = ord("2"), ord("1"), ord("S")
-_KINDS = {ord("0"): Is.FILE, SPARSE: Is.FILE, ord("5"): Is.DIRECTORY, LINK: Is.LINK}
-_ODD = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|\0")
-"""An empty part of a path, or one that is `.` or `..`."""
+FILE, LINK, SPARSE = map(ord, "02S")
+_KINDS = {FILE: Is.FILE, SPARSE: Is.FILE, ord("5"): Is.DIRECTORY, LINK: Is.LINK}
 
 
 class Index:
@@ -73,29 +70,40 @@ class Index:
 
     def _read(self, file: Stream, length: int, passed: Callable[[int], object] | None, *, keeps: bool) -> None:
         reported = 0
+        rows, types = self.rows, self.types
+        ats, storeds, sizes, times = self.at.append, self.stored.append, self.size.append, self.modified.append
         for member in members(file):
-            row = self._add(member)
-            rest = max(0, length - member.at) if length >= 0 else member.stored
-            if member.stored > rest:
-                self._clip(rest)
-                msg = f"it ends at byte {length:,}, inside {member.name[:200]!r}"
+            name, kind, at, stored, modified, _, size = member
+            if kind == "0" and name not in rows and not _may_be_odd(name):  # most members
+                rows[name] = len(types)
+                types.append(FILE)
+                ats(at)
+                storeds(stored)
+                sizes(size)
+                times(modified)
+            else:
+                self._add(member)
+            if -1 < length < at + stored:
+                self._clip(max(0, length - at))
+                msg = f"it ends at byte {length:,}, inside {name[:200]!r}"
                 raise TarError(msg)
-            if keeps and 0 < member.stored <= KEPT_EACH and member.type == "0":
-                self._keep(row, file, member.stored)
-            if passed and member.at - reported > SMALL:
-                passed(member.at - reported)
-                reported = member.at
+            if keeps and kind == "0" and 0 < stored <= KEPT_EACH:
+                self._keep(len(types) - 1, file, stored)
+            if passed and at - reported > SMALL:
+                passed(at - reported)
+                reported = at
 
     def _clip(self, rest: int) -> None:
         """Give the last member no more bytes than the archive has."""
         self.stored[-1], self.size[-1] = min(rest, self.stored[-1]), min(rest, self.size[-1])
 
-    def _add(self, member: Member) -> int:
-        """Add a member; return its row."""
-        name = member.name if not _ODD.search(member.name) else plain_path(member.name)
+    def _add(self, member: Member) -> None:
+        """Add a member."""
+        name = plain_path(member.name) if _may_be_odd(member.name) else member.name
         row = len(self.types)
         if member.type == "1":
-            return self._add_hard_link(name, member)
+            self._add_hard_link(name, member)
+            return
         self.types.append(ord(member.type) & 0xFF)
         self.at.append(member.at)
         self.stored.append(member.stored)
@@ -106,10 +114,9 @@ class Index:
         if name is None:
             if member.type != "5":
                 self._note(member.name, "a name that leads out of the archive, or names its root", row)
-            return row
+            return
         self._replace(name)
         self.rows[name] = row
-        return row
 
     def _replace(self, name: str) -> None:
         """Note that a path leads to a later member now, unless the earlier one has other names."""
@@ -121,17 +128,15 @@ class Index:
         else:
             self._note(name, "replaced by a later member of the same name", before)
 
-    def _add_hard_link(self, name: str | None, member: Member) -> int:
+    def _add_hard_link(self, name: str | None, member: Member) -> None:
         """Give another name to an earlier member."""
         row = self.rows.get(plain_path(member.target) or "", -1)
         if name is None or row < 0:
             self._note(member.name, f"a hard link to {member.target[:200]!r}, which is no earlier member", -1)
-            return row
-        if self.rows.get(name) != row:
+        elif self.rows.get(name) != row:
             self._replace(name)
             self.links[row] = self.links.get(row, 1) + 1
             self.rows[name] = row
-        return row
 
     def _keep(self, row: int, file: Stream, size: int) -> None:
         """Keep the content of a file that is small or looks like JSON, while there is room."""
@@ -148,6 +153,11 @@ class Index:
             self.others.append((name, why, size, self.modified[row] if row >= 0 else -1))
         else:
             self.extra += size
+
+
+def _may_be_odd(name: str) -> bool:
+    """Return whether a path may have a part that is empty, `.` or `..`."""
+    return "/." in name or "//" in name or name[:1] in "./" or name[-1:] == "/"
 
 
 def plain_path(name: str) -> str | None:

@@ -25,7 +25,10 @@ DIGITS = 64
 _NOTHING = bytes(BLOCK)
 _MODULUS = 65_521
 """The modulus of Adler-32, whose low half is one more than the sum of the bytes."""
-_REGULAR = frozenset(b"\x000")
+REGULAR, GLOBAL, SPARSE = map(ord, "0gS")
+_FILES = frozenset(b"\x0007")
+LOW = 0xFFFF
+_tuple = tuple.__new__
 _WITHOUT_DATA = frozenset(b"123456")
 _EXTENDED = frozenset(b"xgXLK")
 _WANTED = frozenset((b"path", b"linkpath", b"size", b"mtime", b"GNU.sparse.name", b"GNU.sparse.realsize"))
@@ -42,14 +45,14 @@ class TarError(ValueError):
 
 
 class Stream(Protocol):
-    """Bytes to read; `seek` needs to go forward only."""
+    """Bytes to read from the beginning to the end."""
 
-    def read(self, size: int, /) -> bytes:
-        """Return this many bytes, fewer only at the end."""
+    def block(self, place: int, /) -> bytes:
+        """Return BLOCK bytes at a place that is not behind, fewer only at the end."""
         ...
 
-    def seek(self, place: int, /) -> object:
-        """Go on at this place, counted from the beginning."""
+    def read(self, size: int, /) -> bytes:
+        """Return this many of the next bytes, fewer only at the end."""
         ...
 
     def tell(self) -> int:
@@ -86,38 +89,53 @@ def members(file: Stream) -> Iterator[Member]:
     at, before = 0, b""
     lasting: Fields = {}
     own: Fields = {}
-    read, seek = file.read, file.seek
+    block = file.block
     while True:
-        header = read(BLOCK)
+        header = block(at)
         at += BLOCK
-        if not _is_sound(header):
-            if _is_end(header, before, at):
-                return
-            before = header
-            continue
+        member = None if lasting or own else _usual(header, at)
+        if member is None:
+            if not _is_sound(header):
+                if _is_end(header, before, at):
+                    return
+                before = header
+                continue
+            letter = header[156]
+            if letter in _EXTENDED:
+                at = _read_extended(file, header, at, lasting if letter == GLOBAL else own)
+                continue
+            if letter == SPARSE:
+                at = _past_sparse(file, header, at)
+            member = _member(header, letter, at, {**lasting, **own})
+            own = {}
         before = b""
-        letter = header[156]
-        if letter in _EXTENDED:
-            at = _read_extended(file, header, at, lasting if letter == ord("g") else own)
-            seek(at)
-            continue
-        if letter == ord("S"):
-            at = _past_sparse(file, header, at)
-        member = _member(header, letter, at, {**lasting, **own} if lasting or own else own)
         yield member
-        own = {}
-        at += -(-member.stored // BLOCK) * BLOCK
-        seek(at)
+        at += (member.stored + BLOCK - 1) // BLOCK * BLOCK
+
+
+def _usual(header: bytes, at: int) -> Member | None:
+    """Return the member of a header as most files have it; None for any other one. It only saves time."""
+    if len(header) < BLOCK or header[156] != REGULAR or header[345] or header[135] or header[147]:
+        return None
+    try:
+        sums, size, moment = int(header[148:154], 8), int(header[124:135], 8), int(header[136:147], 8)
+        name = header[:100].partition(b"\0")[0].decode()
+    except ValueError:
+        return None
+    if size < 0 or moment < 0 or (sums - 256 + (adler32(header[148:156]) & LOW)) % _MODULUS != adler32(header) & LOW:
+        return None
+    return _tuple(Member, (name, "0", at, size, moment * 1_000_000, "", size))
 
 
 def _is_sound(header: bytes) -> bool:
     """Return whether the check sum of a header is right; some old programs sum signed characters."""
+    field = header[148:156]
     try:
-        given = int(header[148:156].rstrip(b" \0") or b"0", 8)
+        given = int(field[:6], 8) if field[6:] == b"\0 " else int(field.rstrip(b" \0") or b"0", 8)
     except ValueError:
         return False
-    others = 256 - sum(header[148:156])
-    if (given - others + 1) % _MODULUS == int(adler32(header)) & 0xFFFF:
+    others = 256 - sum(field)
+    if (given - others + 1) % _MODULUS == adler32(header) & LOW:
         return len(header) == BLOCK and given > 0
     negative = sum(byte >> 7 for byte in (*header[:148], *header[156:]))
     return bool(given == sum(header) + others - 256 * negative)
@@ -143,12 +161,11 @@ def _member(header: bytes, letter: int, at: int, fields: Fields) -> Member:
     size = 0 if letter in _WITHOUT_DATA else _number(header[124:136])
     modified = _number(header[136:148], default=-1)
     modified = modified * 1_000_000 if -1 < modified < _MOST // 1_000_000 else -1
-    target = _text(header[157:257])
-    if letter in _REGULAR or letter == ord("7"):
+    if letter in _FILES:
         kind = "5" if name.endswith("/") and not letter else "0"  # as in the oldest format
         size = 0 if kind == "5" else size
     whole = _number(header[483:495]) if kind == "S" else size
-    member = Member(name, kind, at, size, modified, target, whole)
+    member = Member(name, kind, at, size, modified, _text(header[157:257]), whole)
     return _with_fields(member, fields) if fields else member
 
 
@@ -202,7 +219,7 @@ def _past_sparse(file: Stream, header: bytes, at: int) -> int:
     """Return where the data of an old sparse file of GNU begin, after the further blocks of its map."""
     more = header[482]
     while more:
-        block = file.read(BLOCK)
+        block = file.block(at)
         at += BLOCK
         more = block[504] if len(block) == BLOCK else 0
     return at
