@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["HubCache", "OllamaModels", "commit_of"]
 
+MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+LIST = "application/vnd.ollama.manifest.list.v2+json"
 SMALL = 100
 """Bytes: larger files are named by sha256, as those in LFS; others as git names them."""
 
@@ -150,7 +152,7 @@ class OllamaModels:
         """Write the blobs of a manifest, and return it."""
         body = {
             "schemaVersion": 2,
-            "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+            "mediaType": MANIFEST,
             "config": self.blob(config) | {"mediaType": "application/vnd.docker.container.image.v1+json"},
             "layers": [self.blob(layer) for layer in layers],
         }
@@ -168,3 +170,12 @@ class OllamaModels:
         partial.write_bytes(b"p" * 100)
         os.truncate(partial, 50_000)
         partial.with_name(partial.name + "-0").write_text('{"N":0,"Offset":0,"Size":50000,"Completed":100}')
+
+    def fill_newer(self) -> None:
+        """Write a list of manifests, as newer versions do: all manifests are blobs, and the name is a link."""
+        part = self.blob(self.manifest(b"n" * 800, b"{{ .Prompt }}"))
+        listed = {"mediaType": LIST, "manifests": [part | {"mediaType": MANIFEST, "runner": "mlx"}]}
+        manifest = self.blob(json.dumps(listed).encode())
+        link = self.path("newer:1", "manifests-v2")
+        link.parent.mkdir(parents=True)
+        link.symlink_to(os.path.relpath(self.root / "blobs" / str(manifest["digest"]).replace(":", "-"), link.parent))

@@ -34,7 +34,13 @@ class TestOllama(ScannerSuite):
     def address(self, tmp_path: Path) -> str:
         models = OllamaModels(tmp_path / "models")
         models.fill()
+        models.fill_newer()
         return f"ollama:{models.root}"
 
     def metadata(self, root: Path) -> dict[str, list[Path]]:
-        return {"manifests": [path for path in root.glob("manifests/*/*/*/*") if path.is_file()]}
+        blobs = [path for path in root.glob("blobs/sha256-*") if path.read_bytes()[:8] in (b'{"schema', b'{"mediaT')]
+        return {
+            "manifests": [path for path in root.glob("manifests/*/*/*/*") if path.is_file()],
+            "lists": [path for path in blobs if b"runner" in path.read_bytes()],
+            "parts": [path for path in blobs if b"layers" in path.read_bytes()],
+        }

@@ -65,7 +65,7 @@ HUGGINGFACE = Kind(
             ("left-out", "huggingface_hub leaves its repository out"),
             ("odd-commit", "hf cache rm takes commits of 40 hex digits"),
             ("harmful-drop", "hf cache rm may remove a shared file that others use without being listed"),
-            ("same-commit", "hf cache rm takes a commit alone, and several repositories have this one"),
+            ("same-commit", "hf cache rm takes a commit, which several repositories have: remove a directory by hand"),
         ),
     ),
     advice="hf cache prune removes partial downloads, detached revisions and unused shared files, and no others",
