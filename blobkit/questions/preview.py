@@ -176,7 +176,7 @@ class Preview(Answer):
     def script(self, tool: str | None = None) -> str:
         """Return a POSIX shell script that drops the targets with `tool`, and collects; None: the default tool.
 
-        For registries: crane, skopeo, regctl, curl; for OCI layouts: umoci, rm (by hand); for blobkit stores: blobkit.
+        For registries: crane, skopeo, regctl, curl; for OCI layouts: umoci, rm (by hand); others have a tool of theirs.
         Each command first checks that the names still name the digest in the snapshot; if not, it is skipped.
         UnknownToolError lists the tools that fit.
         """
@@ -332,15 +332,13 @@ def simulate_deref(
 def preview_of(snapshot: Snapshot, dropped: PinSelection) -> Preview:
     """Return the blobs that dropping these pins together would free."""
     deletion = Deletion.of(snapshot, dropped)
-    rows, number = deletion.rows, deletion.number
-    holds = snapshot.holding[rows] & (number > 0)
-    gone = drop_pins(snapshot, rows, number)
-    stay = pin_labels(snapshot, rows[deletion.is_busy])
-    names = dropped.shown
+    holds = snapshot.holding[deletion.rows] & (deletion.number > 0)
+    gone = drop_pins(snapshot, deletion.rows, deletion.number)
+    stay = pin_labels(snapshot, deletion.rows[deletion.is_busy])
     return Preview(
         snapshot=snapshot,
-        targets=names,
-        also_untagged=tuple(sorted(dropped.also_untagged.difference(names, stay))),
+        targets=dropped.shown,
+        also_untagged=tuple(sorted(dropped.also_untagged.difference(dropped.shown, stay))),
         notices=(
             *dropped.notices,
             *not_holding(snapshot, holds),

@@ -51,6 +51,6 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
     facts = Facts()
     facts.notices += state.notices
     scales = Scales(source, facts, state)
-    Recorder(scales, state).record(progress=progress)
-    disk = scales.close()
+    Recorder(scales, state).record()
+    disk = scales.close(progress=progress)
     return facts.snapshot("docker", os.fspath(root), policy).with_files([], disk)

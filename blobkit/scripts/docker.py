@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from blobkit.render import printable
@@ -18,7 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["with_docker"]
 
 _DOCKER = """
-DOCKER=${DOCKER:-docker} # DOCKER_HOST chooses the engine whose data root this is
+DOCKER=${DOCKER:-docker} # DOCKER_HOST chooses the engine
+ROOT=${ROOT:-$(cd -- "$SEEN" 2>/dev/null && pwd -P || printf '%s\n' "$SEEN")}
+root=$("$DOCKER" info --format '{{.DockerRootDir}}')
+if [ "$root" != "$ROOT" ]; then
+    echo "stopped: this engine has its data in $root, not in $ROOT (type ROOT=$root sh ... if they are the same)" >&2
+    exit 1
+fi
+
 id_of() { # IMAGE|CONTAINER NAME: print the ID that a name has now
     "$DOCKER" "$1" inspect --format '{{.Id}}' -- "$2" 2>/dev/null || :
 }
@@ -68,7 +76,8 @@ _FUNCTIONS = {
 
 def with_docker(preview: Preview, wanted: Iterable[Drop]) -> list[str]:
     """Return the commands that drop names, containers and records of the build cache; docker collects by itself."""
-    lines = ["set -eu", *(SKIP + "\n" + _DOCKER).split("\n"), *(comment(describe(drop)) for drop in wanted)]
+    lines = ["set -eu", f"SEEN={shlex.quote(preview.snapshot.address)} # the data root of the snapshot"]
+    lines += [*(SKIP + "\n" + _DOCKER).split("\n"), *(comment(describe(drop)) for drop in wanted)]
     rows = sorted(_rows(preview))
     cached = sum(row[0] == _CACHE for _, row in rows)
     whole = cached > 1 and cached == _all_records(preview)

@@ -36,7 +36,7 @@ NAMES_SHOWN = 12
 def script(preview: Preview, tool: str | None = None, *, heading: Sequence[str] = ()) -> str:
     """Return a POSIX shell script that carries out the preview with `tool`; the lines of `heading` come first.
 
-    `tool` is crane, skopeo, regctl, curl, umoci, podman, rm or blobkit; None chooses the default for the kind of store.
+    `tool` is one of the tools of the kind of store (such as curl, umoci, rm, docker, podman); None: the default one.
     UnknownToolError, with the list of tools that fit, if it does not fit. Every command first checks that the names
     still name the digest in the snapshot, else it is skipped; the last command is the collector, if there is one. No
     manifest is deleted while a tag that stays names it. If the collector would remove needed blobs, the script removes

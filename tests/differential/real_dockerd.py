@@ -107,6 +107,10 @@ class Dockerd:
         path.write_text(json.dumps(body))
         self.start()
 
+    def layer(self, key: str) -> Path:
+        """Return the record of a layer."""
+        return self.root / "image" / self.driver / "layerdb" / "sha256" / key.removeprefix("layer/sha256:")
+
     def _leave(self) -> None:
         """Leave a layer that nothing uses on one of an image, and a directory that no record names."""
         database, trees = self.root / "image" / self.driver, self.root / TREES[self.driver]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -258,4 +259,39 @@ def test_a_command_is_skipped_if_a_name_has_moved(dockerd: Dockerd, snapshot: Sn
         assert dockerd.run("image", "inspect", "acme/own:1").returncode == 0
         assert dockerd.run("image", "inspect", "acme/kit2:1").returncode != 0
     finally:
+        dockerd.put_back()
+
+
+@ONE
+def test_scans_of_a_daemon_that_works(dockerd: Dockerd) -> None:
+    """Images come and go meanwhile: a layer of an image that stays is never free, and nothing fails."""
+    before = set(things(dockerd.root, dockerd.driver))
+    layers = {key: (dockerd.layer(key) / "cache-id").read_text() for key in before if key.startswith("layer/")}
+    left = {key for key, tree in layers.items() if tree == "f" * 64}
+    context = dockerd.place / "context"
+    done = threading.Event()
+
+    def work() -> None:
+        while not done.is_set():
+            for name, kit in (("app", "0"), ("kit", "1")):
+                (context / "c").write_bytes(os.urandom(4000))
+                words = ("-f", f"{context}/{name}.docker", "-t", f"busy/{name}:1", str(context))
+                dockerd.run("build", "-q", *words, kit=kit)
+            dockerd.run("rmi", "--force", "busy/app:1", "busy/kit:1")
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        for _ in range(15):
+            snapshot = blobkit.scan(f"docker:{dockerd.root}", progress=False)
+            frame = snapshot.to_frame(min_age=0)
+            free = {as_seen(key) for key in frame.index[frame["status"] == "garbage"]}
+            assert not {key for key in free & before if key.startswith(("image/", "container/"))}
+            assert {key for key in free if key.startswith("layer/")} <= left
+            audit = blobkit.audit(snapshot)
+            assert str(audit)
+            assert not {"missing", "damaged", "unreadable", "busy"} & set(audit.findings["code"])
+    finally:
+        done.set()
+        worker.join()
         dockerd.put_back()

@@ -72,6 +72,14 @@ def test_a_layer_is_its_record_and_its_directory(root: DockerRoot) -> None:
     assert not root.scan().simulate_deref("a:1").estimated
 
 
+def test_a_directory_that_two_layers_name_counts_once(root: DockerRoot) -> None:
+    root.image("a:1", top=root.layer("one"))
+    root.image("b:1", top=root.layer("two", tree=identifier("tree of one")))
+    snapshot = root.scan()
+    assert snapshot.disk is not None
+    assert snapshot.disk.bytes == bytes_of(root.root)
+
+
 def test_a_named_parent_goes_with_the_last_of_its_names_and_children(root: DockerRoot) -> None:
     base = root.layer("base")
     parent = root.image("base:1", top=base)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from blobkit.progress import watched
 from blobkit.render import count, human_bytes
 from blobkit.scanners.docker_roots.cache import IMAGES
 from blobkit.scanners.docker_roots.figures import reclaimable
@@ -38,10 +37,10 @@ class Recorder:
         self._owned: set[str] = set()
         self._used: set[str] = set()
 
-    def record(self, *, progress: bool) -> None:
+    def record(self) -> None:
         """Record everything: what owns the directories of layers first, those that nothing owns last."""
         state = self.state
-        for chain, layer in watched(state.layers.items(), "weighing", show=progress, unit=" layers"):
+        for chain, layer in state.layers.items():
             self._layer(chain, layer)
         for image_id, image in state.images.items():
             self._image(image_id, image)
@@ -53,7 +52,7 @@ class Recorder:
             self.facts.pin(self._node("image", image_id), None, "unnamed", None, self._time(image_id))
         unowned = sorted((state.trees or frozenset()) - self._owned)
         below = self._mounted_on(unowned)
-        for name in watched(unowned, "weighing", show=progress, unit=" directories"):
+        for name in unowned:
             self._unowned(name, below)
         self._unused_layers()
         self._odds()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blobkit.access import reason
@@ -11,7 +12,7 @@ from blobkit.snapshot.disk import Disk
 from blobkit.snapshot.estimates import ESTIMATED
 from blobkit.snapshot.notices import leftover, upload
 from blobkit.sources.source import Is
-from blobkit.sources.trees import Weight, weigh
+from blobkit.sources.trees import weigh_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from blobkit.scanners.docker_roots.state import State
     from blobkit.scanners.facts import Facts
     from blobkit.sources.directory import Directory
+    from blobkit.sources.trees import Weight
 
 __all__ = ["Scales"]
 
@@ -26,14 +28,24 @@ NAMES = 9
 """Names of metadata files that are recorded."""
 
 
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """A node to weigh: its paths, the bytes that its record claims for directories, why these cannot be weighed."""
+
+    key: str
+    node: int
+    paths: tuple[str, ...]
+    claimed: int
+    lost: str
+
+
 class Scales:
-    """Weighs the nodes of a data root into `facts`; `close` weighs the rest and returns the totals."""
+    """Takes down what each node of a data root consists of; `close` weighs all files at once, also those of no node."""
 
     def __init__(self, source: Directory, facts: Facts, state: State) -> None:
         self.source, self.facts, self.state = source, facts, state
-        self._weighed: set[str] = set()
-        self._inodes: set[tuple[int, int]] = set()
-        self._files = self._bytes = 0
+        self._things: list[Thing] = []
+        self._trees: set[str] = set()
 
     def node(  # noqa: PLR0913 (the columns of one row)
         self,
@@ -47,38 +59,19 @@ class Scales:
     ) -> int:
         """Record what is at these paths and in these directories of layers as a node, and return it.
 
+        A directory that several records name is part of the first node only.
         `claimed`: the bytes that the record claims for the directories, for an estimate if they cannot be weighed.
         """
         own, lost, trees = list(paths), "", tuple(trees)
         if self.state.trees is None:
             lost = self.state.why_not if trees else ""
         else:
-            own += [f"{self.state.place}/{name}" for name in trees if name in self.state.trees]
-        weight = self._weight(own)
-        size, disk = weight.size, weight.disk
-        if weight.unread:
-            path, error = weight.unread[0]
-            lost = lost or f"{count(len(weight.unread), 'directory')} cannot be read ({reason(error, path)})"
-        if lost:
-            size = size + max(claimed, 0) if self.state.trees is None else max(size, claimed)
-        elif weight.outside:
-            lost = "files of it have more names elsewhere (hard links)"
-        node = self.facts.thing(key, kind, size, disk, modified=self._modified(own), created=created)
-        if lost:
-            self.facts.notice(
-                ESTIMATED, f"the size of {key} is an estimate: {lost}", key, self.source.path(own[0] if own else "")
-            )
+            new = [name for name in trees if name in self.state.trees and name not in self._trees]
+            self._trees.update(new)
+            own += [f"{self.state.place}/{name}" for name in new]
+        node = self.facts.thing(key, kind, 0, 0, modified=self._modified(own), created=created)
+        self._things.append(Thing(key, node, tuple(own), claimed, lost))
         return node
-
-    def _weight(self, paths: list[str]) -> Weight:
-        """Return the weight of some paths, and add it to the totals."""
-        self._weighed.update(paths)
-        found = weigh(self.source.path(path) for path in paths)
-        again = [inode for inode in found.outside if inode in self._inodes]
-        self._inodes.update(found.outside)
-        self._files += found.files - len(again)
-        self._bytes += found.size - sum(found.outside[inode] for inode in again)
-        return found
 
     def _modified(self, paths: list[str]) -> int:
         """Return when the last of these was made or changed; files inside have times of their own."""
@@ -90,20 +83,39 @@ class Scales:
                 continue
         return max(times)
 
-    def close(self) -> Disk:
-        """Weigh all files that belong to no node, record a notice for each group, and return the totals."""
-        groups: dict[str, list[str]] = {}
+    def close(self, *, progress: bool) -> Disk:
+        """Weigh all files, record the sizes of nodes and a notice for each group of other files; return the totals."""
+        groups: dict[str, list[str]] = {"": []}
         for path in self._rest():
             groups.setdefault(self._group(path), []).append(path)
-        described = groups.pop("", [])
-        for name, paths in sorted(groups.items()):
-            self._record(name, paths)
-        metadata = self._weight(described)
-        names = tuple(described[:NAMES])
-        return Disk(self._files, self._bytes, metadata.files, metadata.size, names)
+        paths: dict[Thing | str, list[str]] = {thing: list(thing.paths) for thing in self._things}
+        whole = {key: map(self.source.path, some) for key, some in (paths | groups).items()}
+        weights = weigh_each(whole, progress=progress)
+        for thing in self._things:
+            self._fill(thing, weights[thing])
+        described = weights[""]
+        for name in sorted(groups.keys() - {""}):
+            self._record(name, weights[name])
+        files, size = _totals(weights.values())
+        return Disk(files, size, described.files, described.size, tuple(groups[""][:NAMES]))
 
-    def _record(self, name: str, paths: list[str]) -> None:
-        found = self._weight(paths)
+    def _fill(self, thing: Thing, weight: Weight) -> None:
+        """Record the size of a node; a notice, if it is an estimate."""
+        lost, size = thing.lost, weight.size
+        if weight.unread:
+            path, error = weight.unread[0]
+            lost = lost or f"{count(len(weight.unread), 'directory')} cannot be read ({reason(error, path)})"
+        if lost:
+            size = size + max(thing.claimed, 0) if self.state.trees is None else max(size, thing.claimed)
+        elif weight.outside:
+            lost = "files of it have more names elsewhere (hard links)"
+        self.facts.size[thing.node], self.facts.disk[thing.node] = size, weight.disk
+        if lost:
+            place = self.source.path(next(iter(thing.paths), ""))
+            self.facts.notice(ESTIMATED, f"the size of {thing.key} is an estimate: {lost}", thing.key, place)
+
+    def _record(self, name: str, found: Weight) -> None:
+        """Record a group of files that belong to no node."""
         lost = "".join(f" ({reason(error, path)})" for path, error in found.unread[:1])
         what = f"{name}, {count(found.files, 'file')}{lost},"
         if name == self._pulls and found.files:
@@ -127,7 +139,8 @@ class Scales:
 
     def _rest(self) -> Iterator[str]:
         """Yield the paths that belong to no node; a directory is entered only if something in it does."""
-        above = {path[:at] for path in (*self._weighed, *DATABASES) for at, char in enumerate(path) if char == "/"}
+        weighed = {path for thing in self._things for path in thing.paths}
+        above = {path[:at] for path in (*weighed, *DATABASES) for at, char in enumerate(path) if char == "/"}
         above.add(f"{self.state.database}/layerdb")
         above.add(self.state.database)
         todo = [""]
@@ -143,5 +156,17 @@ class Scales:
                 path = f"{here}/{entry.name}" if here else entry.name
                 if path in above and entry.kind is Is.DIRECTORY:
                     todo.append(path)
-                elif path not in self._weighed:
+                elif path not in weighed:
                     yield path
+
+
+def _totals(weights: Iterable[Weight]) -> tuple[int, int]:
+    """Return the number and the bytes of all files, each inode once."""
+    files = size = 0
+    seen: set[tuple[int, int]] = set()
+    for weight in weights:
+        again = [inode for inode in weight.outside if inode in seen]
+        seen.update(weight.outside)
+        files += weight.files - len(again)
+        size += weight.size - sum(weight.outside[inode] for inode in again)
+    return files, size

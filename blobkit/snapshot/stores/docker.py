@@ -19,6 +19,11 @@ NAMED = frozenset({"tag", "digest"})
 USERS = frozenset({"container", "running"})
 EVER = frozenset({"lower", "unswept"})
 VERSION = "26.1"
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_HOST = r"[A-Za-z0-9]+(?:[.-]+[A-Za-z0-9]+)*(?::[0-9]+)?"
+_IMAGE = rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*(?::[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?"
+_CONTAINER = "[A-Za-z0-9][A-Za-z0-9_.-]*"
+"""Names of images (distribution, `reference/regexp.go`); of containers, and of records of the build cache."""
 
 
 def _prune(name: str, holding: frozenset[str], collector: Collector) -> Policy:
@@ -62,6 +67,8 @@ DOCKER = Kind(
     prunes={BUILD_CACHE: "docker builder prune -a"},
     key_form=r"(?:layer|image|container|cache|dir)/.+",
     dropping=Dropping(
+        takes=rf"\A(?:{_IMAGE}|{_CONTAINER})\z",
+        refused="docker does not accept this name",
         in_use="its image is in use by container {}, so docker leaves its last name",
         running="docker rm refuses a container that runs: stop it first",
     ),
