@@ -144,7 +144,7 @@ class Claims:
         return self.nodes.get((kind, key))
 
     def _held(self, kind: str, key: str) -> int | None:
-        """Return the node that a reference holds; of images only those that have expired: a removal takes the others."""
+        """Return the node that a reference holds; of images only expired ones: a removal takes the others."""
         is_held = kind != "image" or key not in self.images or self._is_expired(self.images[key])
         return self._node(kind, key) if is_held else None
 
