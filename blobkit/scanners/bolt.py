@@ -50,8 +50,10 @@ _BUCKET = struct.Struct("=QQ")
 
 TRIES = 50
 """Reads of a database that changes all the time, before that is an error."""
-COPIED = 64 << 20
-"""Bytes: a file up to this size is copied at once, so that the copy is one state even if the daemon is busy."""
+COPIED, COPIED_IF_BUSY = 64 << 20, 1 << 30
+"""Bytes: a file up to this size is copied to memory at once; a larger one only after `STREAMED` reads of its pages, if
+it changed during each of them: the copy of a second is one state more likely than the read of a minute."""
+STREAMED = 3
 DEEPEST = 32
 """Buckets inside each other; containerd has eight at most."""
 LARGEST = 64 << 20
@@ -91,13 +93,14 @@ def read_bolt(source: Source, path: str, use: Callable[[Bucket], T]) -> T:
     """Return what `use` makes of the top bucket of one state of the database; it may be called again for a newer one.
 
     OSError if the file cannot be read, BoltError if it is damaged, BusyError if it changed during each of many reads.
-    Cost: one read of a file up to `COPIED` bytes; of a larger one the pages that `use` asks for, one at a time.
+    Cost: one read of a file up to `COPIED` bytes; of a larger one the pages that `use` asks for, one at a time; and
+    again for each state that is committed meanwhile.
     """
     with source.open(path) as opened:
         file = opened.raw if isinstance(opened, BufferedReader) else opened  # a buffer would hold old bytes
-        for _ in range(TRIES):
+        for turn in range(TRIES):
             before = _newest(file)
-            pages = _copy(file) if file.seek(0, SEEK_END) <= COPIED else file
+            pages = _copy(file, COPIED if turn < STREAMED else COPIED_IF_BUSY)
             if pages is not file and _newest(file) != before:
                 continue
             found, why = _try(use, pages, before)
@@ -163,8 +166,10 @@ def _read(file: _File, at: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _copy(file: _File) -> BytesIO:
-    return BytesIO(_read(file, 0, COPIED))
+def _copy(file: _File, limit: int) -> _File:
+    """Return a copy of a file of at most `limit` bytes; a larger file itself."""
+    size = file.seek(0, SEEK_END)
+    return BytesIO(_read(file, 0, size)) if size <= limit else file
 
 
 @dataclass(slots=True)

@@ -140,6 +140,21 @@ def test_a_database_that_never_rests_is_an_error(monkeypatch: pytest.MonkeyPatch
     assert memory.reads < 50 * 12
 
 
+def test_a_large_database_that_is_busy_is_copied_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "COPIED", 0)
+    reads = 0
+
+    def change(data: bytes) -> bytes:
+        nonlocal reads
+        reads += 1
+        return newer(data, MANY) if reads % 15 == 0 else data
+
+    assert tree(Memory(bolt(MANY), change)) == MANY
+    monkeypatch.setattr(reader, "COPIED_IF_BUSY", 0)
+    with pytest.raises(BusyError):
+        tree(Memory(bolt(MANY), change))
+
+
 def test_pages_that_a_writer_reuses_are_never_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of the pages are of the next state but one, as under a writer that is two states ahead."""
     monkeypatch.setattr(reader, "COPIED", 0)

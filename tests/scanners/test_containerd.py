@@ -66,6 +66,16 @@ def test_labels_hold_and_documents_do_not(store: Containerd) -> None:
     assert garbage(store.scan()) == {layer}
 
 
+def test_a_name_whose_layer_no_label_of_its_own_holds_would_break(store: Containerd) -> None:
+    store.image("a:1", "one", "both")
+    config = store.claim(store.config("other"))
+    bare = store.claim(store.manifest(sha(b"both"), config=config), ref__content__config=config)
+    store.name("b:1", bare)
+    snapshot = store.scan()
+    assert snapshot.simulate_deref("default/a:1").breaks == ("default/b:1",)
+    assert snapshot.simulate_deref("default/b:1").breaks == ()
+
+
 def test_the_file_stays_while_any_namespace_claims_it(store: Containerd) -> None:
     mine, theirs = store.image("a:1", "one"), store.image("a:1", "one", namespace="k8s.io")
     assert mine == theirs

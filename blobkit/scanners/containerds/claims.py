@@ -39,6 +39,7 @@ class Claims:
         self.facts, self.namespace, self.version, self.now = facts, namespace, version, now
         self.claims: dict[str, int] = {}
         self.flat: dict[str, int] = {}
+        self.trees: dict[str, int] = {}
         self.images = {image.name: image for image in namespace.images}
         self.nodes: dict[tuple[str, str], int] = {}
 
@@ -65,11 +66,38 @@ class Claims:
         for content in space.contents:
             if is_digest(content.digest):
                 self._claim(content.digest)
+        parted = self._is_parted()
         for one in space.snapshots:
-            key = snapshot_key(space.name, one.snapshotter, one.key)
-            self.nodes["snapshot", f"{one.snapshotter}/{one.key}"] = self.facts.ids[key]
+            tree = self.facts.ids[snapshot_key(space.name, one.snapshotter, one.key)]
+            place = f"{one.snapshotter}/{one.key}"
+            self.trees[place] = self.nodes["snapshot", place] = tree
+            if parted:
+                self.nodes["snapshot", place] = self._virtual("whole", place)
+                self.facts.link(self.nodes["snapshot", place], tree, "gc-snapshot")
         for container in space.containers:
             self.nodes["container", container.name] = self._virtual("container", container.name)
+        if self.version >= SECOND:
+            self._absent_nodes()
+
+    def _absent_nodes(self) -> None:
+        """Create nodes for what is not there, where back references name it: who names it too holds what has these."""
+        space = self.namespace
+        for objects in (space.contents, space.snapshots, space.images, space.containers):
+            for one in objects:
+                for kind, key, back in references(one.labels, self.version):
+                    if back and (kind, key) not in self.nodes and not (kind == "image" and key in self.images):
+                        self.nodes[kind, key] = self._virtual(f"absent-{kind}", key)
+
+    def _is_parted(self) -> bool:
+        """Return whether a snapshot and what it refers to may be held apart: a flat lease holds the former only.
+
+        Then all but flat leases lead to another node, which stands before the snapshot.
+        """
+        space = self.namespace
+        if not any(lease.snapshots and is_flat(lease.labels) for lease in space.leases):
+            return False
+        held = (one.back for content in space.contents for one in references(content.labels, self.version))
+        return any(held) or any(any(references(one.labels, self.version)) for one in space.snapshots)
 
     def _claim(self, digest: str) -> None:
         node = self.claims[digest] = self.facts.virtual_node(f"{self.namespace.name}/{digest}", -1)
@@ -82,11 +110,11 @@ class Claims:
             if content.digest in self.claims:
                 self._labelled(self.claims[content.digest], content.labels)
         for one in self.namespace.snapshots:
-            node = self.nodes["snapshot", f"{one.snapshotter}/{one.key}"]
-            self._labelled(node, one.labels)
-            parent = self.nodes.get(("snapshot", f"{one.snapshotter}/{one.parent}")) if one.parent else None
-            if parent is not None:
-                self.facts.link(node, parent, "parent-layer")
+            place, below = f"{one.snapshotter}/{one.key}", f"{one.snapshotter}/{one.parent}"
+            self._labelled(self.nodes["snapshot", place], one.labels)
+            if one.parent and below in self.trees:
+                self.facts.link(self.trees[place], self.trees[below], "parent-layer")
+                self.facts.link(self.nodes["snapshot", place], self.nodes["snapshot", below], "parent-layer")
 
     def _labelled(self, node: int, labels: Labels) -> None:
         """Record what the labels of content or a snapshot say."""
@@ -97,7 +125,7 @@ class Claims:
     def _refer(self, node: int, found: Iterable[Reference]) -> None:
         """Record links from a node to what it refers to, or from what refers to it."""
         for kind, key, back in found:
-            other = self._node(kind, key)
+            other = self._node(kind, key) if back else self._held(kind, key)
             if other is not None and back:
                 self._link(other, node)
             elif other is not None:
@@ -115,35 +143,46 @@ class Claims:
             return self._image_node(self.images[key])
         return self.nodes.get((kind, key))
 
+    def _held(self, kind: str, key: str) -> int | None:
+        """Return the node that a reference holds; of images only expired ones: a removal takes the others."""
+        is_held = kind != "image" or key not in self.images or self._is_expired(self.images[key])
+        return self._node(kind, key) if is_held else None
+
+    def _is_expired(self, image: Image) -> bool:
+        """Return whether the collector removes this name, and whatever only it holds (containerd 2)."""
+        return self.version >= SECOND and is_expired(image.labels, self.now)
+
     def _virtual(self, kind: str, name: str, modified: int = -1) -> int:
         return self.facts.virtual_node(f"{kind}/{self.namespace.name}/{name}", modified)
 
     def _image(self, image: Image) -> None:
         """Record the pin of a name; one that is expired holds nothing (containerd 2)."""
         name = f"{self.namespace.name}/{image.name}"
-        gone = self.version >= SECOND and is_expired(image.labels, self.now)
         named = ("image", image.name) in self.nodes or any(references(image.labels, self.version))
         node = self._image_node(image) if named else self._target(image)
-        self.facts.pin(node, name, "image", self.namespace.name, image.updated, count=int(not gone))
+        self.facts.pin(node, name, "image", self.namespace.name, image.updated, count=int(not self._is_expired(image)))
 
     def _target(self, image: Image) -> int:
         """Return the claim that an image names; if the namespace does not have it, the missing blob or nothing."""
-        if image.digest in self.claims:
-            return self.claims[image.digest]
-        if is_digest(image.digest) and not self.facts.is_stored(image.digest):
+        known = self.nodes.get(("content", image.digest))
+        if image.digest in self.claims and known is not None:
+            return known
+        if known is None and is_digest(image.digest) and not self.facts.is_stored(image.digest):
             return self.facts.node(image.digest)
         name = f"{self.namespace.name}/{image.name}"
         message = f"the image {name} names {image.digest or 'nothing'}, which its namespace does not have"
         self.facts.notice("damaged-tag", message, name)
-        return self._virtual("image", image.name, image.updated)
+        return self._virtual("image", image.name, image.updated) if known is None else known
 
     def _image_node(self, image: Image) -> int:
         """Return the node of a name that refers to more than its content, or is referred to."""
         node = self.nodes.get(("image", image.name))
         if node is None:
             node = self.nodes["image", image.name] = self._virtual("image", image.name, image.updated)
+            target = self.nodes.get(("content", image.digest))
+            if target is not None:
+                self._link(node, target)
             if image.digest in self.claims:
-                self._link(node, self.claims[image.digest])
                 self.facts.link(node, self.facts.node(image.digest), "content")
             self._refer(node, references(image.labels, self.version))
         return node
@@ -156,13 +195,15 @@ class Claims:
         flat = is_flat(lease.labels)
         expected = [ingest.expected for ingest in self.namespace.ingests if ingest.reference in lease.ingests]
         held = [self.images[name].digest for name in lease.images if name in self.images] if flat else []
-        for digest in (*lease.contents, *held):
+        for digest in (*lease.contents, *held) if flat else ():
             if digest in self.claims:
-                self._link(node, self._flat(digest) if flat else self.claims[digest])
-        found = [("content", digest) for digest in expected]
-        found += [("snapshot", "/".join(pair)) for pair in lease.snapshots]
-        found += [("image", name) for name in lease.images if not flat]
-        for other in (self._node(*one) for one in found):
+                self._link(node, self._flat(digest))
+        found = [self._held("content", digest) for digest in (*expected, *(() if flat else lease.contents))]
+        found += [
+            self.trees.get(pair) if flat else self._held("snapshot", pair) for pair in map("/".join, lease.snapshots)
+        ]
+        found += [self._held("image", name) for name in lease.images if not flat]
+        for other in found:
             if other is not None:
                 self._link(node, other)
 
