@@ -231,7 +231,7 @@ def _pins(snapshot: Snapshot, rows: NDArray[np.int64]) -> pd.DataFrame:
         pd.Series(keys(snapshot, node), dtype="str"),
         codes(snapshot.nodes["stored"])[node] == STORED.index("virtual"),
     )
-    digest[virtual] = digest[virtual].str.replace("^(?s:.*)[@/]", "", regex=True)
+    digest[virtual] = digest[virtual].str.replace(r"^(?s:.*)[@/](?=sha\d+:)", "", regex=True)
     return pd.DataFrame(
         {
             "tag": pins["name"].take(rows).to_pandas().astype("str").array,
