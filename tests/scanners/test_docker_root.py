@@ -217,6 +217,13 @@ def test_a_copy_that_buildkit_left_is_garbage_unless_layers_are_mounted_on_it(ro
     assert f"dir/{copy}" not in freed(snapshot, "one", "two")
 
 
+def test_a_list_of_directories_that_cannot_be_read_keeps_all_that_nobody_names(root: DockerRoot) -> None:
+    root.image("a:1", top=root.layer("x"))
+    name = root.tree("of nobody")
+    (root.trees / identifier("tree of x") / "lower").mkdir()
+    assert root.scan().to_frame(min_age=0)["status"][f"dir/{name}"] == "live"
+
+
 def test_what_no_command_removes_is_no_part_of_a_prune(tmp_path: Path) -> None:
     store = small(tmp_path / "root")
     store.layer("of nothing")
