@@ -167,6 +167,13 @@ def test_a_container_that_runs_is_not_removed(root: DockerRoot) -> None:
     assert "stop it first" in str(preview)
 
 
+def test_a_plan_drops_no_container(tmp_path: Path) -> None:
+    snapshot = small(tmp_path / "root").scan()
+    plan = blobkit.plan(snapshot, older_than=0)
+    assert "box" not in plan.tags
+    assert {"acme/tool:1", "ownfiles"} <= set(plan.tags)
+
+
 def test_a_container_of_an_image_that_was_removed_by_force(root: DockerRoot) -> None:
     layer = root.layer("x")
     root.container("box", digest("gone"), layer)
