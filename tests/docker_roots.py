@@ -68,6 +68,8 @@ class DockerRoot:
         (inside / "file").write_text(content)
         if self.driver == "overlay2":
             (self.trees / name / "link").write_text(name[:26].upper())
+            (self.trees / "l").mkdir(exist_ok=True)
+            (self.trees / "l" / name[:26].upper()).symlink_to(f"../{name}/diff")
             if lower:
                 (self.trees / name / "lower").write_text(":".join(f"l/{one[:26].upper()}" for one in lower.split()))
         return name

@@ -156,7 +156,7 @@ def inexact(preview: Preview) -> list[str]:
     if preview.estimated:
         size = human_bytes(preview.bytes - preview.certain_bytes if preview.is_read else preview.bytes)
         some = f"{count(len(preview.estimated), 'size')}, {size} together," if preview.is_read else "some sizes"
-        reasons.append(f"{some} are estimates, because this user may not look at the files")
+        reasons.append(f"{some} are estimates (blobkit audit says why)")
     return reasons
 
 

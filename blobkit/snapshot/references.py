@@ -38,7 +38,7 @@ class PinKind:
     count, and the pin cannot be dropped. `follows`: it is dropped with the last tag of its group on its node.
     `runs`: it is on something that runs. `is_second`: it is one more name of its node; under a policy in which it does
     not hold, it means the pins that do, and is dropped with them. `is_left`: it is on garbage that a tool leaves where
-    it is.
+    it is. `has_data`: it is on something with data of its own, such as a container: a plan never drops it.
     """
 
     name: str
@@ -52,6 +52,7 @@ class PinKind:
     runs: bool = False
     is_second: bool = False
     is_left: bool = False
+    has_data: bool = False
 
 
 LINKS = (
@@ -107,11 +108,11 @@ PINS = (
     PinKind("unswept", is_alone=True),
     PinKind("ref-name", is_alias=True),
     PinKind("image", names=True),
-    PinKind("container"),
+    PinKind("container", has_data=True),
     PinKind("gc.root"),
     PinKind("lease"),
     PinKind("unnamed"),
-    PinKind("volume"),
+    PinKind("volume", has_data=True),
     PinKind("cache"),
     PinKind("digest", names=True, follows=True),
     PinKind("ref", names=True, is_second=True),
@@ -121,7 +122,7 @@ PINS = (
     PinKind("unpruned"),
     PinKind("unread-tag", names=True),
     PinKind("tagged-digest", follows=True),
-    PinKind("running", runs=True),
+    PinKind("running", runs=True, has_data=True),
     PinKind("left", is_left=True),
     PinKind("unrecorded", is_left=True),
     PinKind("lower", is_alone=True),

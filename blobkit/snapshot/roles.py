@@ -11,6 +11,7 @@ __all__ = [
     "CONTAINS",
     "FOLLOWS",
     "GOES_ALONG",
+    "HAS_DATA",
     "IS_ALIAS",
     "IS_ALONE",
     "IS_LEFT",
@@ -40,6 +41,7 @@ GOES_ALONG = np.array([kind.goes_along for kind in PINS])
 IS_ALIAS = np.array([kind.is_alias for kind in PINS])
 IS_TWIN = np.array([kind.is_twin for kind in PINS])
 IS_ALONE = np.array([kind.is_alone for kind in PINS])
+HAS_DATA = np.array([kind.has_data for kind in PINS])
 IS_LEFT = np.array([kind.is_left for kind in PINS])
 RUNS = np.array([kind.runs for kind in PINS])
 FOLLOWS = np.array([kind.follows for kind in PINS])

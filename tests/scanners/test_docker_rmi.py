@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -177,6 +178,7 @@ def targets(snapshot: Snapshot) -> list[str]:
     return sorted({pin["name"] or keys[pin["node"]] for pin in pins})
 
 
+@pytest.mark.slow
 @settings(max_examples=60 * TORTURE)
 @given(engines())
 def test_previews_are_what_the_commands_do(

@@ -167,6 +167,13 @@ def test_a_container_that_runs_is_not_removed(root: DockerRoot) -> None:
     assert "stop it first" in str(preview)
 
 
+def test_a_plan_drops_no_container(tmp_path: Path) -> None:
+    snapshot = small(tmp_path / "root").scan()
+    plan = blobkit.plan(snapshot, older_than=0)
+    assert "box" not in plan.tags
+    assert {"acme/tool:1", "ownfiles"} <= set(plan.tags)
+
+
 def test_a_container_of_an_image_that_was_removed_by_force(root: DockerRoot) -> None:
     layer = root.layer("x")
     root.container("box", digest("gone"), layer)
@@ -215,6 +222,13 @@ def test_a_copy_that_buildkit_left_is_garbage_unless_layers_are_mounted_on_it(ro
     snapshot = root.scan()
     assert snapshot.to_frame(min_age=0)["status"][f"dir/{copy}"] == "live"
     assert f"dir/{copy}" not in freed(snapshot, "one", "two")
+
+
+def test_a_list_of_directories_that_cannot_be_read_keeps_all_that_nobody_names(root: DockerRoot) -> None:
+    root.image("a:1", top=root.layer("x"))
+    name = root.tree("of nobody")
+    (root.trees / identifier("tree of x") / "lower").mkdir()
+    assert root.scan().to_frame(min_age=0)["status"][f"dir/{name}"] == "live"
 
 
 def test_what_no_command_removes_is_no_part_of_a_prune(tmp_path: Path) -> None:

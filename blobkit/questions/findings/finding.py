@@ -36,7 +36,7 @@ FINDINGS = {
     "mismatched-counts": ("error", "fewer references are counted than exist: these blobs may be deleted while in use"),
     "estimated": (
         "warning",
-        "their sizes are estimates from the store's own records, because this user may not look at their files",
+        "their sizes are estimates: not all of their files can be looked at, or some have more names elsewhere",
     ),
     "leaked": ("warning", "cannot be freed: still counted by garbage or by a cycle"),
     "passed-over": ("warning", "repositories that the collector does not see: it deletes blobs that only these need"),

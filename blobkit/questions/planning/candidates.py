@@ -22,7 +22,7 @@ from blobkit.questions.inputs.targets import blob_of, flattened, resolve
 from blobkit.questions.planning.newest import UNRANKED, image_ranks
 from blobkit.render import printable
 from blobkit.snapshot.pins import first_of_name
-from blobkit.snapshot.roles import GOES_ALONG, IS_REVISION, IS_SECOND, NAMES
+from blobkit.snapshot.roles import GOES_ALONG, HAS_DATA, IS_REVISION, IS_SECOND, NAMES
 from blobkit.snapshot.sets import among, union, unique
 from blobkit.snapshot.tables import STORED, codes, ids, numbers
 
@@ -45,6 +45,7 @@ UNDATED = "its time of modification is unknown"
 class Names:
     """The names that hold under the policy, each once: `frame` (index `tag`, sorted) has repo, digest, modified, takes.
 
+    Containers and volumes are none of them: their data is nowhere else.
     `modified` is the time of the name, else of its blob; of several the newest, unknown if one of them is. `takes` are
     tags that are deleted with a revision. The pins of name i are on `roots[start[i]:start[i + 1]]`.
     """
@@ -56,7 +57,7 @@ class Names:
         """The rows of their pins, by name."""
         pins = self.snapshot.pins
         holds = self.snapshot.holding & (numbers(pins["count"]) > 0)
-        return np.flatnonzero(holds & np.asarray(pins["name"].is_valid()))
+        return np.flatnonzero(holds & np.asarray(pins["name"].is_valid()) & ~HAS_DATA[codes(pins["kind"])])
 
     @cached_property
     def _pins(self) -> pd.DataFrame:

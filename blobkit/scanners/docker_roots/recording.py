@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from blobkit.render import count, human_bytes
@@ -173,15 +172,25 @@ class Recorder:
         """Return which of these directories are below others that records name, as overlayfs mounts them.
 
         BuildKit mounts a new snapshot on the directory of another one, of which dockerd may then keep an older copy.
+        All of them may be, if a list of directories (`lower`, paths of links `l/SHORT`) cannot be read.
         """
         read, place = Reader(self.scales.source), self.state.place
-        short = {read.word(f"{place}/{name}/link", ""): name for name in unowned}
-        short.pop("", None)
-        found: set[str] = set()
-        for name in sorted(self._owned & (self.state.trees or frozenset())) if short else ():
-            lower = (read.content(f"{place}/{name}/lower", "", LOWER) or b"").decode("utf-8", "replace")
-            found.update(short[part] for part in re.split("[:/\\s]", lower) if part in short)
-        return frozenset(found)
+        links: set[str] = set()
+        for name in sorted(self._owned & (self.state.trees or frozenset())) if unowned else ():
+            lower = read.content(f"{place}/{name}/lower", "", LOWER)
+            if lower is None:
+                return frozenset(unowned)
+            links.update(part for part in lower.decode("utf-8", "replace").strip().split(":") if part)
+        return frozenset(filter(None, (self._tree_of(link) for link in links)))
+
+    def _tree_of(self, link: str) -> str:
+        """Return the name of the directory of a layer that a link in a list leads to, "" for none."""
+        place = self.state.place
+        try:
+            target = self.scales.source.link(f"{place}/{link}")
+        except OSError:
+            return ""
+        return target.removeprefix(f"{place}/").partition("/")[0] if target.startswith(f"{place}/") else ""
 
     def _unowned(self, name: str, below: frozenset[str]) -> None:
         """Record a directory that no record names, if it is still there."""
@@ -191,7 +200,7 @@ class Recorder:
         except OSError:
             return
         self.facts.pin(self.scales.node(key, "unknown", [path]), None, "lower" if name in below else "unswept")
-        what = f"no record names the directory {path}{', but layers in use are mounted on it' * (name in below)}"
+        what = f"no record names the directory {path}{', but layers in use may be mounted on it' * (name in below)}"
         self.facts.notice("odd" if name in below else "unowned", what, key, self.scales.source.path(path))
 
     def _unused_layers(self) -> None:

@@ -140,7 +140,7 @@ def _trees(reader: Reader, place: str) -> tuple[frozenset[str] | None, str]:
     except OSError as error:
         return None, f"{place} cannot be listed ({reason(error, reader.source.path(place))})"
     is_tree = (entry.name for entry in found if entry.kind is Is.DIRECTORY)
-    return frozenset(name for name in is_tree if not (place == "overlay2" and name == LINKS)), ""
+    return frozenset(name for name in is_tree if name != LINKS), ""
 
 
 def _fingerprint(source: Directory, driver: str) -> list[object]:
