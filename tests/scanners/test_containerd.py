@@ -141,6 +141,15 @@ def test_a_flat_lease_follows_no_labels_but_the_parents_of_snapshots(store: Cont
     assert garbage(store.scan()) == {low}
 
 
+@pytest.mark.parametrize("flat", [True, False])
+def test_only_a_whole_lease_follows_the_labels_of_a_snapshot(store: Containerd, *, flat: bool) -> None:
+    low = store.add("low")
+    tree = store.snapshot("top", 5, ref__content=low)
+    store.lease("one", tree, **({"flat": ""} if flat else {}))
+    store.lease("other", store.add("blob"), flat="")
+    assert garbage(store.scan()) == ({low} if flat else set())
+
+
 def test_a_blob_in_a_flat_and_in_a_whole_lease_is_followed(store: Containerd) -> None:
     low = store.add("low")
     high = store.add("high", ref__content=low)

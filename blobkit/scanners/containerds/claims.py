@@ -40,6 +40,7 @@ class Claims:
         self.claims: dict[str, int] = {}
         self.flat: dict[str, int] = {}
         self.trees: dict[str, int] = {}
+        self.own: dict[str, int] = {}
         self.images = {image.name: image for image in namespace.images}
         self.nodes: dict[tuple[str, str], int] = {}
 
@@ -77,16 +78,23 @@ class Claims:
         for container in space.containers:
             self.nodes["container", container.name] = self._virtual("container", container.name)
         if self.version >= SECOND:
-            self._absent_nodes()
+            self._named_behind()
+        for image in space.images:
+            named = self._is_expired(image) or ("image", image.name) in self.nodes
+            if named or any(references(image.labels, self.version)):
+                self.own[image.name] = self._virtual("image", image.name, image.updated)
 
-    def _absent_nodes(self) -> None:
-        """Create nodes for what is not there, where back references name it: who names it too holds what has these."""
+    def _named_behind(self) -> None:
+        """Create nodes for what back references name and is not there: whoever names it too holds what has these.
+
+        Names of images have such a node beside their own: it stays when the name is removed.
+        """
         space = self.namespace
         for objects in (space.contents, space.snapshots, space.images, space.containers):
             for one in objects:
                 for kind, key, back in references(one.labels, self.version):
-                    if back and (kind, key) not in self.nodes and not (kind == "image" and key in self.images):
-                        self.nodes[kind, key] = self._virtual(f"absent-{kind}", key)
+                    if back and (kind, key) not in self.nodes:
+                        self.nodes[kind, key] = self._virtual(f"named-{kind}", key)
 
     def _is_parted(self) -> bool:
         """Return whether a snapshot and what it refers to may be held apart: a flat lease holds the former only.
@@ -125,7 +133,7 @@ class Claims:
     def _refer(self, node: int, found: Iterable[Reference]) -> None:
         """Record links from a node to what it refers to, or from what refers to it."""
         for kind, key, back in found:
-            other = self._node(kind, key) if back else self._held(kind, key)
+            other = self.nodes.get((kind, key)) if back else self._held(kind, key)
             if other is not None and back:
                 self._link(other, node)
             elif other is not None:
@@ -137,16 +145,14 @@ class Claims:
         is_tree = self.facts.kind[target] == "snapshot"
         self.facts.link(source, target, "gc-snapshot" if is_tree else "label")
 
-    def _node(self, kind: str, key: str) -> int | None:
-        """Return the node of an object, None if there is no such object."""
-        if kind == "image" and key in self.images:
-            return self._image_node(self.images[key])
-        return self.nodes.get((kind, key))
-
     def _held(self, kind: str, key: str) -> int | None:
-        """Return the node that a reference holds; of images only expired ones: a removal takes the others."""
-        is_held = kind != "image" or key not in self.images or self._is_expired(self.images[key])
-        return self._node(kind, key) if is_held else None
+        """Return the node that a reference holds, None if there is nothing.
+
+        A name of an image that has not expired is no such node: it holds by itself, until it is removed.
+        """
+        if kind == "image" and key in self.images and self._is_expired(self.images[key]):
+            return self.own[key]
+        return self.nodes.get((kind, key))
 
     def _is_expired(self, image: Image) -> bool:
         """Return whether the collector removes this name, and whatever only it holds (containerd 2)."""
@@ -156,10 +162,21 @@ class Claims:
         return self.facts.virtual_node(f"{kind}/{self.namespace.name}/{name}", modified)
 
     def _image(self, image: Image) -> None:
-        """Record the pin of a name; one that is expired holds nothing (containerd 2)."""
+        """Record the pin of a name; one that is expired holds nothing (containerd 2).
+
+        A name that refers to more than its content, or is referred to, has a node of its own.
+        """
         name = f"{self.namespace.name}/{image.name}"
-        named = ("image", image.name) in self.nodes or any(references(image.labels, self.version))
-        node = self._image_node(image) if named else self._target(image)
+        node = self.own.get(image.name, -1)
+        if node < 0:
+            node = self._target(image)
+        else:
+            for one in (("content", image.digest), ("image", image.name)):
+                if one in self.nodes:
+                    self._link(node, self.nodes[one])
+            if image.digest in self.claims:
+                self.facts.link(node, self.facts.node(image.digest), "content")
+            self._refer(node, references(image.labels, self.version))
         self.facts.pin(node, name, "image", self.namespace.name, image.updated, count=int(not self._is_expired(image)))
 
     def _target(self, image: Image) -> int:
@@ -173,19 +190,6 @@ class Claims:
         message = f"the image {name} names {image.digest or 'nothing'}, which its namespace does not have"
         self.facts.notice("damaged-tag", message, name)
         return self._virtual("image", image.name, image.updated) if known is None else known
-
-    def _image_node(self, image: Image) -> int:
-        """Return the node of a name that refers to more than its content, or is referred to."""
-        node = self.nodes.get(("image", image.name))
-        if node is None:
-            node = self.nodes["image", image.name] = self._virtual("image", image.name, image.updated)
-            target = self.nodes.get(("content", image.digest))
-            if target is not None:
-                self._link(node, target)
-            if image.digest in self.claims:
-                self.facts.link(node, self.facts.node(image.digest), "content")
-            self._refer(node, references(image.labels, self.version))
-        return node
 
     def _lease(self, lease: Lease) -> None:
         """Record a lease and what it holds; an expired one holds nothing."""
@@ -230,6 +234,7 @@ class Claims:
         if known is None:
             self.facts.pin(node, None, "container", self.namespace.name, created)
         if digest in self.claims:
+            self.facts.kind[self.claims[digest]] = "image"  # whatever a container uses besides is no image
             self.facts.link(node, self.claims[digest], "uses")
 
     def _ingest(self, ingest: Ingest) -> None:

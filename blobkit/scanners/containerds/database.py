@@ -77,7 +77,7 @@ class Snapshot(NamedTuple):
 
 
 class Directory(NamedTuple):
-    """Where a snapshotter keeps a snapshot: the number of its directory; its disk use when it was made (-1 unknown)."""
+    """The place of a snapshot: the number of its directory; its disk use when it was made (-1 unknown)."""
 
     number: int
     size: int

@@ -22,7 +22,7 @@ SEPARATORS = ("", ".", "/")
 
 
 class Reference(NamedTuple):
-    """What a label refers to: a `kind` of object (content, image, container, snapshot) and its key.
+    """The target of a label: a `kind` of object (content, image, container, snapshot) and its key.
 
     `back`: the object with the label is held by that object, not the other way round. The key of a snapshot has its
     snapshotter before it, as in `overlayfs/sha256:ab`.

@@ -33,7 +33,7 @@ DATABASE, TREES = "metadata.db", "snapshots"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the files of a snapshot are: an absolute path, "" if that is not known; `known` by its snapshotter.
+    """The place of the files of a snapshot: an absolute path, "" if unknown; `known`: as its snapshotter tells it.
 
     `is_absent`: it is certain that there are none.
     """
