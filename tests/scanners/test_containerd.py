@@ -285,6 +285,13 @@ def test_an_ingest_is_told_and_is_no_row(store: Containerd) -> None:
     assert snapshot.disk.bytes == sum(path.stat().st_size for path in store.root.rglob("*") if path.is_file())
 
 
+def test_an_ingest_behind_a_link_out_of_the_root_is_not_looked_at(store: Containerd, tmp_path: Path) -> None:
+    path = store.ingest("pull", b"x" * 123)
+    path.parent.rename(tmp_path / "outside")
+    path.parent.symlink_to(tmp_path / "outside")
+    assert "upload" not in codes(store.scan())
+
+
 def test_an_ingest_in_time_holds_the_content_that_it_expects(store: Containerd) -> None:
     blob, other = store.add("blob"), store.add("other")
     store.at("default", "content", "ingests", "in-time").update(

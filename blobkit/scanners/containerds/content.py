@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest, is_digest
 from blobkit.render import printable
 from blobkit.scanners.containerds.places import BLOBS, INGEST
-from blobkit.scanners.facts import is_directory, listing, micros, within
+from blobkit.scanners.facts import is_directory, listing, within
 from blobkit.scanners.files import Files
 from blobkit.snapshot.notices import upload
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
 
     from blobkit.scanners.facts import Facts
@@ -87,9 +87,9 @@ def record_ingests(source: Directory, facts: Facts) -> None:
     for entry in found:
         path = f"{INGEST}/{entry.name}/data"
         try:
-            info = os.lstat(source.path(path))
+            info = source.stat(path)
             name = source.read(f"{INGEST}/{entry.name}/ref", _REFERENCE)
         except OSError:
             continue
         what = f"the unfinished write {printable(name.decode(errors='replace'))}"
-        facts.notice("upload", upload(what, info.st_size, micros(info)), "", source.path(path))
+        facts.notice("upload", upload(what, info.size, info.modified), "", source.path(path))
