@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -134,6 +135,16 @@ def test_a_helper_that_dies_is_done_without(tree: Path, monkeypatch: pytest.Monk
     assert figures(weigh([os.fspath(tree)])) == by_find(tree)
     assert [one.is_alive for one in begun] == [False, True]
     assert all(one._process.poll() is not None for one in begun)
+
+
+@pytest.mark.parametrize("program", ["yes", "sleep", "false", "no such program"])
+def test_an_interpreter_that_is_none(tree: Path, monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    """Programs that embed Python are what `sys.executable` names then: nothing waits for their answer."""
+    monkeypatch.setattr(trees, "ALONE", 1)
+    monkeypatch.setattr(trees, "BATCH", 8)
+    monkeypatch.setattr(walkers.os, "sched_getaffinity", lambda _: {0, 1, 2})
+    monkeypatch.setattr(walkers.sys, "executable", shutil.which(program) or program)
+    assert figures(weigh([os.fspath(tree)])) == by_find(tree)
 
 
 def test_an_interrupt_leaves_no_process(tmp_path: Path) -> None:
