@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blobkit.sources import trees, walkers
+from blobkit.sources import trees, walkers, walking
 from blobkit.sources.trees import Weight, weigh, weigh_each
 from unprivileged import barred, common
 
@@ -117,6 +117,19 @@ def test_another_file_system_is_not_entered() -> None:
             ["find", "/dev", "-xdev", "-type", "f", "-printf", "%s\\n"], capture_output=True, check=False
         ).stdout.split()
     )
+
+
+def test_what_is_mounted_below_is_not_entered(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a mount changes is the device that the directory below is on."""
+    real, inside = os.fstat, (tree / "3").stat().st_ino
+
+    def fstat(fd: int) -> os.stat_result:
+        info = real(fd)
+        return os.stat_result((*info[:2], info.st_dev + (info.st_ino == inside), *info[3:]))
+
+    monkeypatch.setattr(walking.os, "fstat", fstat)
+    assert weigh([os.fspath(tree)]).size == by_find(tree)[0] - by_find(tree / "3")[0]
+    assert weigh([os.fspath(tree / "3/0")]).size == by_find(tree / "3/0")[0]
 
 
 def test_a_helper_that_dies_is_done_without(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
