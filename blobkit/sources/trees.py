@@ -92,7 +92,7 @@ def _walk(todo: list[Place], found: Found, passed: Callable[[int], object]) -> N
         walkers = [open_ones.enter_context(walker) for walker in (started() if todo else ())]
         while todo or any(walker.is_busy for walker in walkers):
             before = found.seen
-            for walker in [one for one in walkers if not one.is_busy]:
+            for walker in [one for one in walkers if one.is_idle()]:
                 if len(todo) > 1:
                     half = -(-len(todo) // 2)
                     walker.ask(todo[:half], BATCH)  # the first ones are the highest directories, with the most below

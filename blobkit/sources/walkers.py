@@ -27,13 +27,23 @@ MOST = 3
 class Walker:
     """A process that walks; it ends with the `with` block, and when this process ends.
 
-    `is_alive` turns False if it died; the work that it had is returned by `taken` then, to be done by others.
+    It takes work when it `is_idle`: after its greeting, which never comes if the program was started by something that
+    is no Python. `is_alive` turns False if it died; `taken` returns the work that it had then, to be done by others.
     """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
+        self._from = cast("IO[bytes]", process.stdout)
         self._given: list[Place] = []
+        self._is_ready = False
         self.is_busy, self.is_alive = False, True
+
+    def is_idle(self) -> bool:
+        """Return whether it can be asked now."""
+        if not self._is_ready and self._answers():
+            greeting = os.read(self._from.fileno(), len(walking.GREETING))  # another program may not end its line
+            self._is_ready = self.is_alive = greeting == walking.GREETING
+        return self._is_ready and self.is_alive and not self.is_busy
 
     def ask(self, todo: list[Place], limit: int) -> None:
         """Give it paths to walk, until about `limit` files were seen."""
@@ -45,17 +55,20 @@ class Walker:
 
     def taken(self, found: Found, *, wait: bool) -> list[Place]:
         """Add what it found, if it is ready or after a `wait`; return the paths that it has left to do."""
-        answers = cast("IO[bytes]", self._process.stdout)
-        if not self.is_busy or not (wait or select.select([answers], [], [], 0)[0]):
+        if not self.is_busy or not (wait or self._answers()):
             return []
         self.is_busy = False
         try:
-            answer = json.loads(answers.readline())
+            answer = json.loads(self._from.readline())
         except ValueError:
             self.is_alive = False
             return self._given
         _merge(found, answer)
         return cast("list[Place]", answer["todo"])
+
+    def _answers(self) -> bool:
+        """Return whether it has written something."""
+        return bool(select.select([self._from], [], [], 0)[0])
 
     def __enter__(self) -> Self:
         """Return the walker itself."""
@@ -77,7 +90,7 @@ def started() -> list[Walker]:
         return []
     found: list[Walker] = []
     with suppress(OSError):
-        for _ in range(min(len(os.sched_getaffinity(0)) - 1, MOST)):
+        for _ in range(min(_processors() - 1, MOST)):
             process = subprocess.Popen(  # noqa: S603 (the program is a file of blobkit)
                 [sys.executable, "-I", "-S", program],
                 stdin=subprocess.PIPE,
@@ -86,6 +99,11 @@ def started() -> list[Walker]:
             )
             found.append(Walker(process))
     return found
+
+
+def _processors() -> int:
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _merge(found: Found, answer: dict[str, list[list[int]]]) -> None:

@@ -1,6 +1,7 @@
 """Walk trees of directories and add up their files: in this process, or as a program that does it for another one.
 
-As a program it reads one JSON object a line from standard input (`todo`, `limit`), and writes one with what it found.
+As a program it writes GREETING, then reads one JSON object a line from standard input (`todo`, `limit`), and writes one
+with what it found.
 It imports nothing of blobkit, so that it starts at once.
 """
 
@@ -15,6 +16,7 @@ __all__ = ["Found", "Place", "walk"]
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
+GREETING = b"ready\n"
 NONE = (0, 0, 0, -1)
 _TYPE, _REGULAR, _A_DIRECTORY = 0o170000, 0o100000, 0o040000
 
@@ -128,8 +130,10 @@ def _add_error(path: str, tree: int, error: OSError, found: Found) -> None:
 
 
 def _serve() -> None:
-    """Answer requests until standard input ends; an interrupt is for the process that asks."""
+    """Greet, then answer requests until standard input ends; an interrupt is for the process that asks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.stdout.buffer.write(GREETING)
+    sys.stdout.buffer.flush()
     for line in sys.stdin.buffer:
         request = json.loads(line)
         found, todo = Found(), request["todo"]
