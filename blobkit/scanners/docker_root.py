@@ -10,9 +10,10 @@ Cost: one listing of each directory, one `lstat` of each file of each layer, one
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from blobkit.errors import SourceError
+from blobkit.render import printable
 from blobkit.scanners.docker_roots.recording import Recorder
 from blobkit.scanners.docker_roots.state import read_state
 from blobkit.scanners.docker_roots.weighing import Scales
@@ -29,14 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["path_of", "scan"]
 
 
-def path_of(_root: Path) -> Callable[[Digest], str]:
-    """Return a function that raises SourceError: docker keeps directories, not blobs."""
-
-    def refuse(_digest: Digest) -> NoReturn:
-        msg = "docker keeps layers as directories, so there are no blobs to copy"
-        raise SourceError(msg, hint="export images first (docker save -o FILE NAME), and give docker-archive:FILE")
-
-    return refuse
+def path_of(root: Path) -> Callable[[Digest], str]:
+    """Raise SourceError: the layers are unpacked here, so no content has a digest."""
+    msg = f"docker:{printable(os.fspath(root))} holds unpacked layers, no blobs"
+    raise SourceError(msg, hint="write an image as a layout (skopeo copy docker-daemon:NAME oci:DIR:TAG), and give DIR")
 
 
 def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Snapshot:

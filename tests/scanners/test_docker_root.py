@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import blobkit
-from blobkit.errors import NotPinnedError, UnreadableStoreError
+from blobkit.errors import NotPinnedError, SourceError, UnreadableStoreError
 from blobkit.testing.scanner import ScannerSuite
 from bolts import bolt
 from docker_roots import DockerRoot, digest, identifier, small
@@ -399,3 +399,18 @@ def test_records_that_this_user_may_not_read_are_one_line_with_the_next_step(com
     with barred(store.root / part, 0o700), pytest.raises(UnreadableStoreError, match="sudo -u root") as error:
         blobkit.scan(store.root, progress=False) if not part else store.scan()
     assert "\n" not in str(error.value)
+
+
+def test_layers_that_are_being_pulled_are_uploads(root: DockerRoot) -> None:
+    path = root.database / "layerdb" / "tmp" / "write-set-123"
+    path.mkdir(parents=True)
+    (path / "tar-split.json.gz").write_bytes(b"half")
+    assert blobkit.audit(root.scan()).findings.set_index("code")["bytes"]["upload"] == 4
+
+
+def test_an_import_says_what_to_do_instead(root: DockerRoot) -> None:
+    with (
+        blobkit.LocalStore(root.root / "store") as store,
+        pytest.raises(SourceError, match="skopeo copy docker-daemon"),
+    ):
+        store.import_(f"docker:{root.root}")

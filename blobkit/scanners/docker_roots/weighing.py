@@ -141,8 +141,7 @@ class Scales:
         """Yield the paths that belong to no node; a directory is entered only if something in it does."""
         weighed = {path for thing in self._things for path in thing.paths}
         above = {path[:at] for path in (*weighed, *DATABASES) for at, char in enumerate(path) if char == "/"}
-        above.add(f"{self.state.database}/layerdb")
-        above.add(self.state.database)
+        above.update(("image", self.state.database, f"{self.state.database}/layerdb"))
         todo = [""]
         while todo:
             here = todo.pop()
