@@ -145,7 +145,8 @@ def source(address: Address) -> Iterator[Source]:
         path_of = getattr(_scanner(kind), "path_of", None)
         if path_of is None:
             msg = f"a {kind} store does not keep its content as blobs, so nothing can be imported from it"
-            raise SourceError(msg, hint="copy its images to an OCI layout (skopeo copy, docker save), and import that")
+            hint = "if it has images, copy them to an OCI layout (skopeo copy, docker save), and import that"
+            raise SourceError(msg, hint=hint)
         yield ForeignStore(root, lambda root: scan(f"{kind}:{root}", progress=False), path_of(root))
     else:
         msg = f"{printable(os.fspath(address))} is a saved snapshot, which has no content"

@@ -25,13 +25,12 @@ from blobkit.sources.directory import Directory
 from blobkit.sources.source import Is
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from blobkit.digest import Digest
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["path_of", "scan"]
+__all__ = ["scan"]
 
 _REPOSITORY = f"(?:{'|'.join(TYPES)})--[^/]*"
 HUB = Place(
@@ -55,11 +54,6 @@ _ETAG = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-fA-F]{40}")
 _SHA1 = 40
 _PIECE = 1 << 20
-
-
-def path_of(root: Path) -> Callable[[Digest], str]:
-    """Return a function from the key of a node to the path of its content."""
-    return lambda digest: os.path.join(root, digest)
 
 
 def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Snapshot:

@@ -73,6 +73,12 @@ def test_what_lies_beside_and_above_is_told(home: Path) -> None:
     assert "give the store in it, .ollama/models" in said(home, "audit", ".ollama", code=2)
 
 
+def test_there_are_no_blobs_to_import(home: Path) -> None:
+    text = said(home, "import", "huggingface", "store", code=2)
+    assert "nothing can be imported from it" in text
+    assert not (home / "store").exists()
+
+
 def test_why_takes_the_path_of_a_file(home: Path) -> None:
     path = next((home / ".cache/huggingface/hub/models--acme--tuned/blobs").glob("????????????????????????????????*"))
     key = str(path.relative_to(home / ".cache/huggingface/hub"))
