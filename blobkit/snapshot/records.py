@@ -140,7 +140,7 @@ class Kind:
 
     @property
     def without_names(self) -> str:
-        """What becomes of garbage if no name is dropped."""
+        """Fate of garbage if no name is dropped."""
         freed = self.collected_by or not self.advice or self.policies[0].counting
         return "they are freed without dropping a name" if freed else self.advice
 

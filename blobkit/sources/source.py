@@ -38,7 +38,7 @@ class Entry(NamedTuple):
 
 
 class Info(NamedTuple):
-    """What is known of a file: bytes, bytes on disk, time of last change (microseconds since 1970), device and inode.
+    """Status of a file: bytes, bytes on disk, time of last change (microseconds since 1970), device and inode.
 
     `links`: the number of its names. Bytes on disk and inode are 0 where the source has none.
     """
