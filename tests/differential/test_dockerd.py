@@ -295,3 +295,35 @@ def test_scans_of_a_daemon_that_works(dockerd: Dockerd) -> None:
         done.set()
         worker.join()
         dockerd.put_back()
+
+
+@ONE
+def test_a_container_that_runs(dockerd: Dockerd) -> None:
+    """Its mounted file system is not counted again, and no command takes it, nor the name of its image."""
+    try:
+        import_sleep(dockerd)
+        done = dockerd.run("run", "-d", "--network", "none", "--name", "runs", "acme/sleep:1", "/bin/sleep", "600")
+        if done.returncode:
+            pytest.skip(f"no container can run here: {done.stderr}")
+        snapshot = blobkit.scan(f"docker:{dockerd.root}", progress=False)
+        every = sizes(snapshot)
+        alone = blobkit.simulate_deref(snapshot, "acme/sleep:1", "runs")
+        assert 0 == alone.collected.bytes < alone.bytes < (dockerd.place / "sleep.tar").stat().st_size * 1.1
+        assert {name for name in alone.targets if f"{name}: " in "".join(alone.notices)} == {"acme/sleep:1", "runs"}
+        assert dockerd.run("rm", "runs").returncode != 0
+        assert dockerd.run("rmi", "acme/sleep:1").returncode != 0
+        dockerd.does("system", "prune", "--force", "--all")
+        left = set(every) - {as_seen(key) for key in blobkit.compare_gc(snapshot, "docker-system-prune").frame.index}
+        assert set(sizes(blobkit.scan(f"docker:{dockerd.root}", progress=False))) == left
+        dockerd.does("rm", "--force", "runs")
+    finally:
+        dockerd.put_back()
+
+
+def import_sleep(made: Dockerd) -> None:
+    """Make an image of this system's `sleep` and its libraries."""
+    said = made.shell(["ldd", "/bin/sleep"]).stdout.split()
+    with tarfile.open(made.place / "sleep.tar", "w") as tar:
+        for path in ("/bin/sleep", *(word for word in said if word.startswith("/"))):
+            tar.add(Path(path).resolve(), path)
+    made.does("import", f"{made.place}/sleep.tar", "acme/sleep:1")
