@@ -245,6 +245,12 @@ def test_prune_takes_what_its_policy_says(dockerd: Dockerd, snapshot: Snapshot, 
     try:
         took = gone(dockerd, *PRUNES[tool])
         assert {as_seen(key): int(size) for key, size in comparison.frame["size"].items()} == took
+        if tool == "docker-prune-a":
+            left = set(blobkit.scan(f"docker:{dockerd.root}", progress=False).tags_frame().index)
+            assert (
+                len(left & {"acme/app:1", "acme/app:latest"}) == len(left & {"acme/tool:1", "other/tool:stable"}) == 1
+            )
+            assert "takes all names but one of images in use: acme/app:1, acme/app:latest" in str(comparison)
     finally:
         dockerd.put_back()
 

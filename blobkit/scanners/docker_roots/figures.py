@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from blobkit.scanners.docker_roots.state import State
 
-__all__ = ["reclaimable"]
+__all__ = ["names_lost", "reclaimable"]
 
 
 def reclaimable(state: State) -> int:
@@ -30,6 +30,19 @@ def reclaimable(state: State) -> int:
     used = {container.image for container in state.containers.values()}
     own = {chain for image in shown if image in used for chain in below[image] if uses[chain] == 1}
     return sum(max(state.layers[chain].size, 0) for chain in layers - own)
+
+
+def names_lost(state: State) -> list[str]:
+    """Return the names of images in use that have several tags: `docker image prune -a` leaves one of each.
+
+    Source: moby, `daemon/images/image_prune.go`, and runs of 20.10.24.
+    """
+    used = {container.image for container in state.containers.values()}
+    tags: dict[str, list[str]] = {}
+    for name in state.names or ():
+        if name.image in used and not name.is_digest:
+            tags.setdefault(name.image, []).append(name.name)
+    return sorted(name for names in tags.values() if len(names) > 1 for name in names)
 
 
 def _shown(state: State) -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from blobkit.render import count, human_bytes
+from blobkit.render import count, human_bytes, join_some
 from blobkit.scanners.docker_roots.cache import IMAGES
-from blobkit.scanners.docker_roots.figures import reclaimable
+from blobkit.scanners.docker_roots.figures import names_lost, reclaimable
 from blobkit.scanners.docker_roots.reading import Reader
 from blobkit.snapshot.notices import SAID
 from blobkit.snapshot.stores.docker import BUILD_CACHE, CONTAINERS
@@ -220,12 +220,20 @@ class Recorder:
         for below in sorted({layers[chain].parent or "" for chain in unused} & self._used & set(layers)):
             self.facts.pin(self._node("layer", below), None, "lower")
 
+    def _said(self, reclaimable: int, lost: list[str]) -> None:
+        """Record what docker says, and the names that its pruning takes from images in use."""
+        what = (
+            f"docker system df says that {human_bytes(reclaimable)} of images are reclaimable ({reclaimable:,} bytes)"
+        )
+        self.facts.notice(SAID, what, "docker-prune-a")
+        if lost:
+            what = f"docker image prune -a takes all names but one of images in use: {join_some(lost)}"
+            self.facts.notice(SAID, what, "docker-prune-a")
+
     def _odds(self) -> None:
         """Record what is unknown of the whole, and where else docker keeps images."""
         state = self.state
-        said = reclaimable(state)
-        what = f"docker system df says that {human_bytes(said)} of images are reclaimable ({said:,} bytes)"
-        self.facts.notice(SAID, what, "docker-prune-a")
+        self._said(reclaimable(state), names_lost(state))
         if state.busy:
             self.facts.mark_unknown("records that dockerd changed during the scan", ("container",))
         if state.elsewhere:
