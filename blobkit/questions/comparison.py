@@ -272,7 +272,11 @@ class Comparison(Answer):
     def _said(self) -> list[str]:
         """Return what the tool itself says would be freed, if that is known."""
         columns = (self.snapshot.notices[name].to_pylist() for name in ("code", "key", "message"))
-        return [message for code, key, message in zip(*columns, strict=True) if (code, key) == (SAID, self.tool)]
+        return [
+            message
+            for code, key, message in zip(*columns, strict=True)
+            if (code, key) == (SAID, collector(self.tool).name)
+        ]
 
     def _more(self) -> str:
         more = len(self.broken) - NAMES_TOLD
@@ -296,13 +300,14 @@ def compare_gc(x: SupportsSnapshot | Address, tool: str) -> Comparison:
     """Return the blobs that the garbage collector of a tool removes, and the names that would break.
 
     `tool` is umoci (`umoci gc`), registry (`registry garbage-collect`), registry-m (the same with -m), hf (`hf cache
-    prune`), ollama (what its server removes when it starts), docker-prune, docker-prune-a, docker-builder-prune,
-    docker-system-prune, podman-prune, podman-prune-a, podman-check (`podman system check --repair`), podman-rmi (which
-    collects nothing) or containers-storage (`containers-storage gc`); the answer names the version of the rules. A blob
-    is needed if the store's default policy holds it (in a Hugging Face cache, if a ref reaches it). A scan hashes
-    documents and blobs up to 64 KiB only: a larger damaged one would stop umoci, and this is not reported.
-    UnknownToolError for any other tool, or if the tool does not work on stores of this kind. Cost: nodes + links;
-    `.frame` and `.broken`: the closures of the names that would break.
+    prune`), ollama (what its server removes when it starts), docker-prune, docker-prune-a (or docker-df, after the
+    command whose figure is shown beside it), docker-builder-prune, docker-system-prune, podman-prune, podman-prune-a,
+    podman-check (`podman system check --repair`), podman-rmi (which collects nothing) or containers-storage
+    (`containers-storage gc`); the answer names the version of the rules. A blob is needed if the store's default policy
+    holds it (in a Hugging Face cache, if a ref reaches it). A scan hashes documents and blobs up to 64 KiB only: a
+    larger damaged one would stop umoci, and this is not reported. UnknownToolError for any other tool, or if the tool
+    does not work on stores of this kind. Cost: nodes + links; `.frame` and `.broken`: the closures of the names that
+    would break.
 
     >>> manifest = demo.small().export("shop/web:1.0", "layout")
     >>> comparison = blobkit.compare_gc("layout", "umoci")

@@ -64,10 +64,12 @@ def policy_of(store: str, name: str) -> Policy:
 
 
 def collectors() -> tuple[str, ...]:
-    """Return the names of all collectors."""
-    return tuple(dict.fromkeys(one.name for kind in STORES.values() for one in kind.collectors))
+    """Return the names of all collectors, and of the commands that say how much these would free."""
+    every = [one for kind in STORES.values() for one in kind.collectors]
+    return tuple(dict.fromkeys([one.name for one in every] + [one.figure for one in every if one.figure]))
 
 
 def collector(name: str) -> Collector:
     """Return the collector of this name; KeyError if it is unknown."""
-    return {one.name: one for kind in STORES.values() for one in kind.collectors}[name]
+    every = [one for kind in STORES.values() for one in kind.collectors]
+    return ({one.figure: one for one in every if one.figure} | {one.name: one for one in every})[name]

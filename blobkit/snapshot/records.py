@@ -32,12 +32,16 @@ class StopRule:
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """The garbage collection of a tool: its short `name`, its `command`, the `version` of the tool, its stop rules."""
+    """The garbage collection of a tool: its short `name`, its `command`, the `version` of the tool, its stop rules.
+
+    `figure`: another name, that of a command which says how much it would free; "" for none.
+    """
 
     name: str
     command: str
     version: str
     stops: tuple[StopRule, ...] = ()
+    figure: str = ""
 
     @property
     def codes(self) -> frozenset[str]:
@@ -151,4 +155,5 @@ class Kind:
 
     def policy_for(self, collector: str) -> Policy | None:
         """Return the policy with the rules of this collector (by name), None if it does not work on this kind."""
-        return next((p for p in self.policies if p.collector and p.collector.name == collector), None)
+        known = ((policy, policy.collector) for policy in self.policies if policy.collector and collector)
+        return next((policy for policy, one in known if collector in (one.name, one.figure)), None)

@@ -111,7 +111,7 @@ def test_what_docker_says_is_told_beside_what_it_does(snapshot: Snapshot, oracle
     said = next(line.split()[4] for line in oracle["system_df"] if line.startswith("Images"))
     assert said == "1.249MB"
     assert "docker system df says that 1.2 MiB of images are reclaimable" in str(
-        blobkit.compare_gc(snapshot, "docker-prune-a")
+        blobkit.compare_gc(snapshot, "docker-df")
     )
     messages = blobkit.audit(snapshot).findings.set_index("code")["names"]["said"]
     assert any("1,249,369 bytes" in message for message in messages)

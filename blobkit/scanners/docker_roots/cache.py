@@ -97,8 +97,9 @@ def _snapshots(bucket: Bucket) -> dict[str, _Snapshot]:
 
 def _records(bucket: Bucket) -> dict[str, str]:
     """Return the name of the snapshot of each record that is not deleted."""
-    records, found = bucket.tree().get(b"_main"), {}
-    for name, fields in records.items() if isinstance(records, dict) else ():
+    main = next((value for name, value in bucket.items() if name == b"_main"), b"")
+    found = {}
+    for name, fields in main.tree().items() if not isinstance(main, bytes) else ():  # other buckets may be large
         if isinstance(fields, dict) and _value(fields.get(b"cache.deleted")) is not True:
             snapshot = _value(fields.get(b"cache.snapshot"))
             found[_text(name)] = to_utf8(snapshot) if isinstance(snapshot, str) and snapshot else _text(name)

@@ -36,7 +36,11 @@ DOCKER = Kind(
     (
         Policy("docker", "docker", NAMED | USERS | {"unnamed", "cache", "lower"}, LINKS),
         _prune("prune", USERS | {"tag", "cache"}, Collector("docker-prune", "docker image prune", VERSION)),
-        _prune("prune-a", USERS | {"cache"}, Collector("docker-prune-a", "docker image prune -a", VERSION)),
+        _prune(
+            "prune-a",
+            USERS | {"cache"},
+            Collector("docker-prune-a", "docker image prune -a", VERSION, figure="docker-df"),
+        ),
         _prune(
             "builder-prune",
             NAMED | USERS | {"unnamed"},
