@@ -159,8 +159,9 @@ def test_compressed_layers_have_the_digest_of_their_content(tmp_path: Path, sque
     snapshot = scanned(tmp_path / "x.tar", members, verify=True)
     assert (snapshot.to_frame().loc[sha(BASE), "size"], codes(snapshot)) == (len(small), [])
     with blobkit.LocalStore(tmp_path / "store", create=True) as store:
-        store.import_(tmp_path / "x.tar")
+        done = store.import_(tmp_path / "x.tar")
         assert store.get(sha(BASE)).read() == BASE
+    assert "skopeo cannot read x:1" in str(done)  # an image of docker has no manifest
 
 
 def test_verify_finds_a_layer_with_other_content(tmp_path: Path) -> None:
