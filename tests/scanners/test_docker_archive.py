@@ -232,6 +232,13 @@ def test_other_archives_and_files(tmp_path: Path) -> None:
         blobkit.scan(f"docker-archive:{layout}", progress=False)
 
 
+def test_an_archive_of_the_first_dockers(tmp_path: Path) -> None:
+    members: Members = [("0" * 64 + "/json", b"{}"), ("0" * 64 + "/layer.tar", BASE), ("repositories", b"{}")]
+    path = write(tmp_path / "x.tar", members)
+    with pytest.raises(UnreadableStoreError, match=r"docker before 1\.10 wrote it; load it into docker, and save"):
+        blobkit.scan(path, progress=False)
+
+
 def test_names_that_lead_out_are_never_followed(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"{}")
     one = picture(["x:1"], BASE)
