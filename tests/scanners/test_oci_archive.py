@@ -17,6 +17,7 @@ import blobkit
 from archives import Link, hybrid, layer, packed, picture, sha, write
 from blobkit.errors import UnreadableStoreError
 from blobkit.scanners import oci_archive
+from blobkit.sources.archive import Archive
 from blobkit.testing.damage import damaged
 from blobkit.testing.scanner import MUTATIONS, ScannerSuite, answered
 from layouts import OCI_POLICIES, Layout
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from archives import Members
     from blobkit.scanners.layouts.entries import Top
     from blobkit.snapshot.snapshot import Snapshot
-    from blobkit.sources.archive import Archive
 
     Dataset = Callable[[str], tuple[Path, dict[str, Any]]]
 
@@ -296,3 +296,19 @@ def test_damaged_documents(tmp_path: Path) -> None:
         ]
         path = write(tmp_path / "x.tar", changed)
         answered(f"oci-archive:{path}", all_answers=random.random() < 0.05)
+
+
+def test_a_level_of_documents_is_read_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many manifests below one index, none of which is kept: not each one takes a pass."""
+    layout = Layout(tmp_path / "store")
+    config = layout.config()
+    children = [layout.manifest(layout.blob(f"layer {number}"), config=config) for number in range(40)]
+    layout.add(layout.index(*children), "shop/web:1", "application/vnd.oci.image.index.v1+json")
+    path = packed(layout.root, tmp_path / "x.tar", mode="w:gz")
+    monkeypatch.setattr("blobkit.sources.members.KEPT", 0)
+    runs: list[object] = []
+    run = Archive._run
+    monkeypatch.setattr(Archive, "_run", lambda *args: runs.append(args) or run(*args))
+    snapshot = blobkit.scan(path, progress=False)
+    assert codes(snapshot) == []
+    assert len(runs) <= 6  # the index of the archive, index.json, the two levels and the config, small blobs
