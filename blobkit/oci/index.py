@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from blobkit.access import reason
 from blobkit.errors import UnreadableStoreError
 from blobkit.filehandle import FileHandle
-from blobkit.oci.documents import OCI_INDEX, OCI_MANIFEST, annotations_of, entry_of, is_document
+from blobkit.oci.documents import IMAGE_CONFIG_TYPES, OCI_INDEX, OCI_MANIFEST, annotations_of, entry_of, is_document
 from blobkit.oci.names import IMAGE_NAME, REF_NAME, Named, names_of
 from blobkit.oci.untrusted import DocumentError, Odd, objects, parse_json
 from blobkit.render import join_some, printable, to_utf8
@@ -196,14 +196,16 @@ def without_name(raw: T) -> T | Json:
 def hidden_images(names: Iterable[tuple[str, str]]) -> str:
     """Return which of these (name, media type) are images that skopeo cannot read in a layout; "" if there are none.
 
-    skopeo 1.9.3 looks for entries of the two OCI types only: "no descriptor found for reference".
+    skopeo 1.9.3 looks for entries of the two OCI types only: "no descriptor found for reference". A config is an image
+    of `docker save`, which has no manifest.
     """
-    types = {name: kind for name, kind in names if is_document(kind) and kind not in (OCI_MANIFEST, OCI_INDEX)}
+    images = {name: kind for name, kind in names if is_document(kind) or kind in IMAGE_CONFIG_TYPES}
+    types = {name: kind for name, kind in images.items() if kind not in (OCI_MANIFEST, OCI_INDEX)}
     if not types:
         return ""
-    images = [f"{name} ({kind})" for name, kind in sorted(types.items())]
+    shown = [f"{name} ({kind})" for name, kind in sorted(types.items())]
     return (
-        f"skopeo cannot read {join_some(images, 3)} in an OCI image layout, as it looks for OCI media types only: "
+        f"skopeo cannot read {join_some(shown, 3)} in an OCI image layout, as it looks for OCI media types only: "
         f"if skopeo should read it here, first convert the image with skopeo copy --format oci"
     )
 

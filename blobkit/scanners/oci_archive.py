@@ -101,6 +101,10 @@ def _folders(archive: Archive, facts: Facts) -> Iterator[str]:
     """Yield the names of the directories in blobs/."""
     try:
         entries = archive.list("blobs")
+    except LeavesError:
+        _not_followed(archive, facts, "blobs")
+        _behind_link(archive, facts, "blobs", "all blobs lie")
+        return
     except OSError:
         return
     for entry in entries:
@@ -108,7 +112,8 @@ def _folders(archive: Archive, facts: Facts) -> Iterator[str]:
         try:
             archive.list(path)
         except LeavesError:
-            _not_followed(archive, facts, path, entry.name)
+            _not_followed(archive, facts, path)
+            _behind_link(archive, facts, path, f"{path} lies")
         except OSError:
             _junk(archive, facts, f"{entry.name} in blobs/ is not a directory", path, "")
         else:
@@ -140,9 +145,16 @@ def _junk(archive: Archive, facts: Facts, message: str, path: str, key: str) -> 
     facts.notice("junk", message, key, f"{archive.address}/{path}")
 
 
-def _not_followed(archive: Archive, facts: Facts, path: str, key: str) -> None:
+def _not_followed(archive: Archive, facts: Facts, path: str, key: str = "") -> None:
     """Record a symbolic link out of the archive: the blobs behind it are unknown."""
     target = archive.index.targets.get(archive.index.rows.get(path, -1), "")
     facts.notice("symlink", not_followed(path, target), key, f"{archive.address}/{path}")
-    facts.behind_links.add(key)
+    facts.behind_links.update([key] if key else ())
     facts.unseen(f"{archive.address}/{path}")
+
+
+def _behind_link(archive: Archive, facts: Facts, path: str, what: str) -> None:
+    """Record that all blobs below a directory are unknown."""
+    facts.behind_links.add(path.removeprefix("blobs").removeprefix("/"))
+    message = f"{what} behind a symbolic link that leaves the archive"
+    facts.notice("behind-link", message, "", f"{archive.address}/{path}")

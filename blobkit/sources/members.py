@@ -31,9 +31,10 @@ class Index:
     """The members of an archive: columns with a row for each, and the row of each path in `rows`.
 
     `at` and `stored` are place and bytes of the data in the archive, as far as it has them; `size` is that of the
-    file. `targets` has the target of each symbolic link, `links` the number of names of files with hard links. `kept`
-    has the content of small files (`keeps`). `others`: bytes of members that no path leads to, with the reason.
-    `ends`: why the archive could not be read to its end, "" if it could.
+    file, `modified` -1 if unknown. `targets` has the target of each symbolic link, `links` the number of names of files
+    with hard links. `kept` has the content of small files (`keeps`). `others`: bytes of members that no path leads to,
+    with the reason; `extra`: those of more such members. `ends`: why the archive could not be read to its end, "" if it
+    could.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class Index:
                 ats(at)
                 storeds(stored)
                 sizes(size)
-                times(modified)
+                times(modified or -1)  # many programs write 0 into every member
             else:
                 self._add(member)
             if -1 < length < at + stored:
@@ -108,7 +109,7 @@ class Index:
         self.at.append(member.at)
         self.stored.append(member.stored)
         self.size.append(member.size)
-        self.modified.append(member.modified)
+        self.modified.append(member.modified or -1)
         if member.type == "2":
             self.targets[row] = member.target
         if name is None:

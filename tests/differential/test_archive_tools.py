@@ -13,6 +13,9 @@ import pytest
 
 import blobkit
 from archives import classic, layer, picture, sha, write
+from layouts import Layout
+from live_containerd import containerd, version
+from real_dockerd import DidNotStartError, Dockerd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,3 +156,76 @@ def test_archives_of_buildah(images: Path, tmp_path: Path, kind: str) -> None:
     if kind == "docker-archive":  # the other one gets a config of its own format
         identity = json.loads(buildah("images", "--json", "--no-trunc", WEB))[0]["id"]
         assert f"sha256:{identity.removeprefix('sha256:')}" in snapshot.to_frame().index
+
+
+@pytest.mark.slow
+def test_archives_of_containerd(tmp_path: Path) -> None:
+    """`ctr images export` writes an OCI layout that is a docker-archive too; its names are in index.json."""
+    layout = Layout(tmp_path / "store")
+    tops: list[str] = []
+    for name, layers in ((WEB, [BASE, ONE]), (API, [BASE, TWO])):
+        diff_ids = {"type": "layers", "diff_ids": list(map(sha, layers))}
+        tops.append(layout.image(name, *layers, config=layout.config(rootfs=diff_ids)))
+    layout.write({"schemaVersion": 2, "manifests": layout.entries})
+    with containerd() as daemon:
+        sys.stdout.write(f"{version()}\n")
+        daemon.load(layout, "--no-unpack")
+        path = tmp_path / "x.tar"
+        daemon.ctr("images", "export", path, WEB, API)
+        stored = daemon.blobs()
+    snapshot = blobkit.scan(path, progress=False, verify=True)
+    assert snapshot.kind == "oci-archive"
+    assert snapshot.notices["code"].to_pylist() == ["also-kind"]
+    assert snapshot.tags_frame()["digest"].to_dict() == dict(zip((WEB, API), tops, strict=True))
+    assert snapshot.to_frame()["size"].to_dict() == stored
+    assert set(snapshot.to_frame()["status"]) == {"live"}
+    other = blobkit.scan(f"docker-archive:{path}", progress=False, verify=True)
+    assert set(other.tags_frame().index) == {WEB, API}
+
+
+@pytest.mark.slow
+def test_archives_of_docker(images: Path, quick_path: Path, tmp_path: Path) -> None:
+    """`docker save` of names and of an ID, and `docker export`."""
+    if not shutil.which("dockerd") or not shutil.which("docker") or os.geteuid() != 0:
+        pytest.skip("dockerd is not installed (apt-get install docker.io), or cannot run")
+    docker = Dockerd(quick_path, "vfs")
+    try:
+        docker.start()
+    except DidNotStartError as error:
+        pytest.skip(f"dockerd cannot work here: {error}")
+    try:
+        sys.stdout.write(docker.does("version", "--format", "docker {{.Server.Version}}\n"))
+        docker.does("load", "-q", "-i", str(images))
+        lines = docker.does("images", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}").splitlines()
+        known = dict(line.split() for line in lines)
+        docker.does("save", "-o", str(tmp_path / "names.tar"), *known)
+        docker.does("save", "-o", str(tmp_path / "id.tar"), known[API])
+        docker.does("create", "--name", "box", API, "true")
+        docker.does("export", "-o", str(tmp_path / "box.tar"), "box")
+    finally:
+        docker.stop()
+    snapshot = blobkit.scan(tmp_path / "names.tar", progress=False, verify=True)
+    assert snapshot.tags_frame().index.tolist() == sorted(known)
+    assert known.items() <= dict(images_of(snapshot)).items()
+    frame = snapshot.to_frame()
+    assert set(frame["status"]) == {"live"}
+    assert snapshot.simulate_deref(API).bytes >= len(TWO)
+    assert frame.loc[sha(BASE), "size"] == len(BASE)
+    assert snapshot.audit().bytes == snapshot.disk.bytes
+    unnamed = blobkit.scan(tmp_path / "id.tar", progress=False, verify=True)
+    assert unnamed.tags_frame().empty
+    assert set(unnamed.to_frame()["status"]) == {"live"}
+    assert known[API] in unnamed.to_frame().index
+    with pytest.raises(blobkit.BlobkitError, match="tar of a file system, as `docker export` writes it"):
+        blobkit.scan(tmp_path / "box.tar", progress=False)
+
+
+def images_of(snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Each name with the ID of its image: the digest of the config, which docker 25 and later name by a manifest."""
+    frame = snapshot.to_frame()
+    return [
+        (name, digest)
+        for name in snapshot.tags_frame().index
+        for digest in snapshot.reach(name).index
+        if frame.loc[digest, "kind"] == "config"
+    ]

@@ -159,8 +159,9 @@ def test_compressed_layers_have_the_digest_of_their_content(tmp_path: Path, sque
     snapshot = scanned(tmp_path / "x.tar", members, verify=True)
     assert (snapshot.to_frame().loc[sha(BASE), "size"], codes(snapshot)) == (len(small), [])
     with blobkit.LocalStore(tmp_path / "store", create=True) as store:
-        store.import_(tmp_path / "x.tar")
+        done = store.import_(tmp_path / "x.tar")
         assert store.get(sha(BASE)).read() == BASE
+    assert "skopeo cannot read x:1" in str(done)  # an image of docker has no manifest
 
 
 def test_verify_finds_a_layer_with_other_content(tmp_path: Path) -> None:
@@ -229,6 +230,13 @@ def test_other_archives_and_files(tmp_path: Path) -> None:
     layout = write(tmp_path / "layout.tar", [one for one in hybrid(*PICTURES) if one[0] != "manifest.json"])
     with pytest.raises(UnreadableStoreError, match="give it as oci-archive:PATH"):
         blobkit.scan(f"docker-archive:{layout}", progress=False)
+
+
+def test_an_archive_of_the_first_dockers(tmp_path: Path) -> None:
+    members: Members = [("0" * 64 + "/json", b"{}"), ("0" * 64 + "/layer.tar", BASE), ("repositories", b"{}")]
+    path = write(tmp_path / "x.tar", members)
+    with pytest.raises(UnreadableStoreError, match=r"docker before 1\.10 wrote it; load it into docker, and save"):
+        blobkit.scan(path, progress=False)
 
 
 def test_names_that_lead_out_are_never_followed(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ import pytest
 import blobkit
 from archives import Link, hybrid, layer, packed, picture, sha, write
 from blobkit.errors import UnreadableStoreError
+from blobkit.scanners import oci_archive
+from blobkit.sources.archive import Archive
 from blobkit.testing.damage import damaged
 from blobkit.testing.scanner import MUTATIONS, ScannerSuite, answered
 from layouts import OCI_POLICIES, Layout
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from archives import Members
+    from blobkit.scanners.layouts.entries import Top
     from blobkit.snapshot.snapshot import Snapshot
 
     Dataset = Callable[[str], tuple[Path, dict[str, Any]]]
@@ -202,6 +205,36 @@ def test_links_in_the_place_of_blobs(tmp_path: Path) -> None:
     assert archive.disk.bytes == directory.disk.bytes
 
 
+@pytest.mark.parametrize("place", ["blobs", "blobs/sha256"])
+@pytest.mark.parametrize("where", ["inside", "outside"])
+def test_a_link_in_the_place_of_a_directory(tmp_path: Path, place: str, where: str) -> None:
+    layout, out = small(tmp_path / "store"), where == "outside"
+    (layout.root / place).rename(tmp_path / "aside")
+    (layout.root / place).symlink_to("/" if out else "../moved" if place != "blobs" else "moved")
+    if not out:
+        (tmp_path / "aside").rename(layout.root / "moved")
+    path = packed(layout.root, tmp_path / "x.tar")
+    archive, directory = blobkit.scan(f"oci-archive:{path}", progress=False), blobkit.scan(layout.root, progress=False)
+    check_equal(archive.to_frame(absent=True), directory.to_frame(absent=True))
+    assert codes(archive) == [code for code in codes(directory) if code not in OF_A_DIRECTORY]
+    assert archive.disk.bytes == directory.disk.bytes
+    assert not out or "missing" not in set(archive.audit().findings["code"])
+
+
+def test_a_file_that_changes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = packed(small(tmp_path / "store").root, tmp_path / "x.tar")
+    read = oci_archive._read_index
+
+    def changed(archive: Archive) -> Top:
+        with path.open("ab") as file:
+            file.write(bytes(512))
+        return read(archive)
+
+    monkeypatch.setattr(oci_archive, "_read_index", changed)
+    snapshot = blobkit.scan(path, progress=False)
+    assert [one for one in snapshot.notices["message"].to_pylist() if "was changed while it was read" in one]
+
+
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
     members = [one for one in hybrid(*PICTURES) if one[0] != "index.json"]
     path = write(tmp_path / "x.tar", members)
@@ -263,3 +296,19 @@ def test_damaged_documents(tmp_path: Path) -> None:
         ]
         path = write(tmp_path / "x.tar", changed)
         answered(f"oci-archive:{path}", all_answers=random.random() < 0.05)
+
+
+def test_a_level_of_documents_is_read_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many manifests below one index, none of which is kept: not each one takes a pass."""
+    layout = Layout(tmp_path / "store")
+    config = layout.config()
+    children = [layout.manifest(layout.blob(f"layer {number}"), config=config) for number in range(40)]
+    layout.add(layout.index(*children), "shop/web:1", "application/vnd.oci.image.index.v1+json")
+    path = packed(layout.root, tmp_path / "x.tar", mode="w:gz")
+    monkeypatch.setattr("blobkit.sources.members.KEPT", 0)
+    runs: list[object] = []
+    run = Archive._run
+    monkeypatch.setattr(Archive, "_run", lambda *args: runs.append(args) or run(*args))
+    snapshot = blobkit.scan(path, progress=False)
+    assert codes(snapshot) == []
+    assert len(runs) <= 6  # the index of the archive, index.json, the two levels and the config, small blobs

@@ -42,6 +42,12 @@ class Members(KeptFiles):
         self.places[digest] = path
         self.facts.blob(digest, info.size, info.modified)
 
+    def bring(self, digests: Iterable[Digest]) -> None:
+        """Read these documents in one pass, if the archive is compressed and does not keep them."""
+        if self.archive.compression:
+            for digest in self.ordered([digest for digest in digests if digest not in self.kept]):
+                self.whole(digest)
+
     def read(self, digest: Digest, limit: int) -> bytes:
         """Return up to `limit` bytes of a stored blob; OSError if it cannot be read."""
         return self.archive.read(self.places[digest], limit)

@@ -14,7 +14,7 @@ from blobkit.render import printable
 from blobkit.sources.archive import Archive, first_members, is_tar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
     from pathlib import Path
 
 __all__ = ["kind_in", "opened", "refuse"]
@@ -70,12 +70,15 @@ def opened(path: Path, *, progress: bool) -> Archive:
     return archive
 
 
-def refuse(archive: Archive, wanted: str, others: Iterable[tuple[str, str]] = ()) -> UnreadableStoreError:
+def refuse(archive: Archive, wanted: str, others: Sequence[tuple[str, str]] = ()) -> UnreadableStoreError:
     """Return the error that an archive has no `wanted`; `others`: members that make it another kind of archive."""
     if archive.index.ends:
         msg = f"{archive.address} has no {wanted}, and cannot be read to its end: {archive.index.ends}"
         return UnreadableStoreError(printable(msg), hint="copy it here again")
     rows = archive.index.rows
+    if "repositories" in rows and not {member for member, _ in others} & rows.keys():
+        msg = f"{archive.address} has no {wanted}: docker before 1.10 wrote it"
+        return UnreadableStoreError(printable(msg), hint="load it into docker, and save it again")
     for member, kind in others:
         if member in rows:
             msg = f"{archive.address} has no {wanted}, but {member}"
