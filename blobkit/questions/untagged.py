@@ -163,7 +163,7 @@ def revisions_view(snapshot: Snapshot) -> Snapshot:
     """Return a snapshot under the policy that holds each manifest; UnknownPolicyError if there is no such policy."""
     policy = snapshot.store.revisions
     if not policy:
-        msg = f"{snapshot.kind} stores have no untagged manifests: blobs without a name are garbage there"
+        msg = f"{snapshot.kind} stores have no untagged manifests: only registries keep manifests that no tag names"
         raise UnknownPolicyError(msg, hint=Hint("see blobkit.audit", "see blobkit audit"))
     return snapshot.with_policy(policy)
 

@@ -138,7 +138,7 @@ cannot sort by 'closured': did you mean closure? Use group, blobs, closure, excl
 $ sharing store --by repository
 cannot group by 'repository': use tag, repo, kind, media_type, platform, month
 $ untagged layout
-oci stores have no untagged manifests: blobs without a name are garbage there; see blobkit audit
+oci stores have no untagged manifests: only registries keep manifests that no tag names; see blobkit audit
 $ untagged registry --group ap
 no repository 'ap' here; did you mean app?
 $ untagged registry --script umoci
@@ -224,7 +224,7 @@ nothing here is named 'shop/wbe:1.0', and no digest starts with it; did you mean
 $ plan store --keep-last 1 --group shop
 groups is for untagged manifests only: give --untagged too, or --keep instead
 $ plan store --untagged
-blobkit stores have no untagged manifests: blobs without a name are garbage there; see blobkit audit
+blobkit stores have no untagged manifests: only registries keep manifests that no tag names; see blobkit audit
 $ plan registry --untagged --free 1
 untagged manifests have their own rules: do not give --free with --untagged
 $ plan registry --untagged --policy gc
