@@ -23,7 +23,7 @@ __all__ = ["closures", "first_rows", "saved", "uses"]
 
 
 @memoized
-def first_rows(snapshot: Snapshot) -> NDArray[np.int64]:
+def first_rows(snapshot: Snapshot) -> NDArray[np.int32]:
     """Return for each node a pin of the name with the smallest closure among those that reach it; ties by name.
 
     Only names that hold under the policy count; -1 if none reaches the node. Names are handled in the order of their
@@ -34,7 +34,7 @@ def first_rows(snapshot: Snapshot) -> NDArray[np.int64]:
     name, start, node = _held(snapshot)
     order = np.lexsort((name, closures(snapshot))).astype(np.int32)
     taken = kernels.taken(graph.indptr, graph.indices, order, start, node)
-    found: NDArray[np.int64] = np.append(name, -1)[taken]
+    found: NDArray[np.int32] = np.append(name, -1).astype(np.int32)[taken]
     return found
 
 

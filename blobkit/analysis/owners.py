@@ -18,10 +18,10 @@ import numpy as np
 
 from blobkit.analysis import owner_kernels as kernels
 from blobkit.analysis.dominators import leaked
-from blobkit.analysis.reach import incoming, live, take_ranges
+from blobkit.analysis.reach import incoming, live, number_of_links
 from blobkit.analysis.tree import NO_PLACE, tree
 from blobkit.cache import memoized
-from blobkit.snapshot.sets import unique
+from blobkit.snapshot.sets import add_amounts, unique
 from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
@@ -71,25 +71,27 @@ def find_owners(snapshot: Snapshot, keeps: Bools) -> Owners:
     node = node[free]
     kernels.pinned(node, places.place_of[rows[free]], places.parent, owner)
     _spread(graph, unique(node), (len(owner), len(owner) + len(graph.indices)), places.parent, owner)
-    return Owners(owner, *totals_of(graph, owner, np.arange(len(owner)), len(places.parent)), fixed)
+    every = np.arange(len(owner), dtype=np.int32)
+    return Owners(owner, *totals_of(graph, owner, every, len(places.parent)), fixed)
 
 
 def update_owners(snapshot: Snapshot, before: Owners, keeps: Bools, changed: Ints) -> Owners:
     """Return the owners while these pins hold, from those before some pins with a name (rows) changed.
 
-    Cost: the nodes below the changed pins, their links, and the links to them up to the top; at most as anew.
+    Cost: a pass over the pins, then the nodes below the changed pins, their links, and the links to them up to the top;
+    at most as anew.
     """
-    graph, places = snapshot.graph, tree(snapshot)
-    nodes = _below(graph, ids(snapshot.pins["node"])[changed], before.fixed.copy())
-    work = len(nodes) + int((graph.indptr[nodes + 1] - graph.indptr[nodes]).sum())
+    graph, places, pinned = snapshot.graph, tree(snapshot), ids(snapshot.pins["node"])
+    seen = before.fixed.copy()
+    nodes = _below(graph, pinned[changed], seen)
+    work = len(nodes) + number_of_links(graph, nodes)
     if 2 * work > len(graph.size) + len(graph.indices):
         return find_owners(snapshot, keeps)
     owner, totals = before.owner.copy(), (before.bytes.copy(), before.blobs.copy())
     _add(graph, owner, nodes, totals, -1)
     owner[nodes] = NO_PLACE
-    rows = take_ranges(*snapshot.pins_of, nodes)
-    rows = rows[keeps[rows]]
-    kernels.pinned.of(len(rows))(ids(snapshot.pins["node"])[rows], places.place_of[rows], places.parent, owner)
+    rows = np.flatnonzero(keeps & (seen & ~before.fixed)[pinned])
+    kernels.pinned.of(len(rows))(pinned[rows], places.place_of[rows], places.parent, owner)
     kernels.pulled.of(work)(nodes, *incoming(graph), places.parent, owner)
     _spread(graph, nodes[owner[nodes] != NO_PLACE], (len(nodes), work), places.parent, owner)
     _add(graph, owner, nodes, totals, 1)
@@ -120,7 +122,7 @@ def _below(graph: ReferenceGraph, roots: Ids, seen: Bools) -> Ids:
     """Return the nodes that the roots reach on nodes that are not seen yet, and mark them."""
     run = kernels.below.form(len(graph.size) + len(graph.indices))
     nodes = run(graph.indptr, graph.indices, roots, seen)
-    kernels.below.spent += len(nodes) + int((graph.indptr[nodes + 1] - graph.indptr[nodes]).sum())
+    kernels.below.spent += len(nodes) + number_of_links(graph, nodes)
     return nodes
 
 
@@ -135,6 +137,5 @@ def _spread(graph: ReferenceGraph, start: Ids, cost: tuple[int, int], parent: Id
 
 def _add(graph: ReferenceGraph, owner: Ids, nodes: NDArray[np.integer], totals: tuple[Ints, Ints], sign: int) -> None:
     """Add the bytes and the number of these nodes to the totals of their owners."""
-    nodes = nodes[owner[nodes] != NO_PLACE]
-    np.add.at(totals[0], owner[nodes], sign * graph.size[nodes])
-    np.add.at(totals[1], owner[nodes], sign * graph.blob[nodes].astype(np.int64))
+    add_amounts(totals[0], owner, graph.size, nodes, sign)
+    add_amounts(totals[1], owner, graph.blob, nodes, sign)

@@ -9,7 +9,7 @@ import numpy as np
 from blobkit.analysis import group_kernels, kernels
 from blobkit.analysis.referrer_kernels import links_to
 from blobkit.cache import memoized
-from blobkit.snapshot.sets import ranges
+from blobkit.snapshot.sets import pieces, ranges
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +28,7 @@ __all__ = [
     "links_from",
     "live",
     "live_without",
+    "number_of_links",
     "sources",
     "take_ranges",
     "unknown",
@@ -72,6 +73,12 @@ def live_without(graph: ReferenceGraph, pins: NDArray[np.int64]) -> NDArray[np.b
 def sources(graph: ReferenceGraph) -> NDArray[np.int32]:
     """Return the node that each link comes from, in the order of `graph.indices`."""
     return np.repeat(np.arange(len(graph.size), dtype=np.int32), np.diff(graph.indptr))
+
+
+def number_of_links(graph: ReferenceGraph, nodes: NDArray[np.int32]) -> int:
+    """Return how many links these nodes have, together."""
+    some = (nodes[piece] for piece in pieces(len(nodes)))
+    return sum(int((graph.indptr[part + 1] - graph.indptr[part]).sum()) for part in some)
 
 
 def links_from(graph: ReferenceGraph, inside: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from blobkit.analysis import kernels
 from blobkit.analysis.dominators import is_cyclic
-from blobkit.analysis.reach import links_from, live, live_without
+from blobkit.analysis.reach import links_from, live, live_without, number_of_links
 from blobkit.cache import memoized
 from blobkit.snapshot.tables import ids
 
@@ -60,12 +60,8 @@ def removal(graph: ReferenceGraph, nodes: NDArray[np.int32], drops: NDArray[np.i
         run = kernels.remove.form(len(graph.size) + len(graph.indices))
         with scratch.lock:
             gone, level = run(graph.indptr, graph.indices, graph.blob, scratch.left, nodes, once)
-        kernels.remove.spent += int((graph.indptr[gone + 1] - graph.indptr[gone]).sum()) + len(gone)
-    packed = level.astype(np.int64)
-    packed <<= _ID_BITS
-    packed |= gone
-    packed.sort()
-    return Removal(packed.astype(np.int32), (packed >> _ID_BITS).astype(np.int32))  # the lower half, the upper one
+        kernels.remove.spent += number_of_links(graph, gone) + len(gone)
+    return _by_level(gone, level)
 
 
 def drop_pins(snapshot: Snapshot, rows: NDArray[np.integer], number: NDArray[np.integer]) -> Removal:
@@ -83,6 +79,17 @@ def drop_pins(snapshot: Snapshot, rows: NDArray[np.integer], number: NDArray[np.
 def freed(graph: ReferenceGraph, nodes: NDArray[np.int32]) -> tuple[int, int]:
     """Return how many of these nodes are blobs, and their bytes."""
     return int(np.count_nonzero(graph.blob[nodes])), int(graph.size[nodes].sum())
+
+
+def _by_level(gone: NDArray[np.int32], level: NDArray[np.int32]) -> Removal:
+    """Return these nodes sorted by level, then by node, in place as far as possible: they may be all nodes."""
+    packed = level.astype(np.int64)
+    packed <<= _ID_BITS
+    packed |= gone
+    packed.sort()
+    nodes = packed.astype(np.int32)  # the lower half
+    packed >>= _ID_BITS
+    return Removal(nodes, packed.astype(np.int32))
 
 
 @memoized

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.analysis.kernels import reverse
-from blobkit.analysis.reach import take_ranges
 from blobkit.cache import memoized
 from blobkit.snapshot.columns import combine
+from blobkit.snapshot.lookups import Rows
 from blobkit.snapshot.pins import revisions
 from blobkit.snapshot.roles import CONTAINS, IS_REVISION, REFERS
-from blobkit.snapshot.sets import among, union, unique
+from blobkit.snapshot.sets import among, rows_where, union, unique
 from blobkit.snapshot.tables import DOCUMENTS, KINDS, codes, ids
 
 if TYPE_CHECKING:
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from blobkit.snapshot.snapshot import Snapshot
 
     Pairs = NDArray[np.int64]
-    Rows = tuple[NDArray[np.int64], NDArray[np.int32]]
-    """Links in compressed sparse row form."""
 
 __all__ = ["Repositories", "levels", "members", "nodes_of", "pack", "referrers", "repositories", "spread", "step"]
 
@@ -90,19 +87,19 @@ def nodes_of(pairs: Pairs) -> NDArray[np.int32]:
 @memoized
 def members(snapshot: Snapshot) -> Rows:
     """Return the manifests that each document contains, whether or not the policy counts it. Cost: links."""
-    links = snapshot.links
     is_document = _DOCUMENTS[codes(snapshot.nodes["kind"])]
     is_document[revisions(snapshot).target] = True
-    inside = CONTAINS[codes(links["kind"])] & is_document[ids(links["target"])]
-    return _starts(snapshot, ids(links["source"])[inside]), ids(links["target"])[inside]
+    kind, source, target = _columns(snapshot)
+    inside = rows_where(len(kind), lambda piece: CONTAINS[kind[piece]] & is_document[target[piece]])
+    return Rows.by(source[inside], target[inside])
 
 
 @memoized
 def referrers(snapshot: Snapshot) -> Rows:
     """Return the OCI referrers of each blob: documents with it as their subject. Cost: links."""
-    about = REFERS[codes(snapshot.links["kind"])]
-    source, target = (ids(snapshot.links[end])[about] for end in ("source", "target"))
-    return reverse(_starts(snapshot, source), target)
+    kind, source, target = _columns(snapshot)
+    about = rows_where(len(kind), lambda piece: REFERS[kind[piece]])
+    return Rows.by(target[about], source[about])
 
 
 def spread(seeds: Pairs, *ways: Rows, within: Pairs | None = None) -> tuple[Pairs, NDArray[np.int64]]:
@@ -148,13 +145,11 @@ def levels(pairs: Pairs, way: Rows) -> NDArray[np.int64]:
 
 def step(front: Pairs, origin: NDArray[np.int64], way: Rows) -> tuple[Pairs, NDArray[np.int64]]:
     """Return the pairs after one step, each as often as it is reached, with the origin of its predecessor."""
-    start, targets = way
-    nodes = nodes_of(front)
-    number = start[nodes + 1] - start[nodes]
-    return pack(np.repeat(front >> _BITS, number), take_ranges(start, targets, nodes)), np.repeat(origin, number)
+    nodes, whose = way.of(nodes_of(front))
+    return pack(front[whose] >> _BITS, nodes), origin[whose]
 
 
-def _starts(snapshot: Snapshot, source: NDArray[np.int32]) -> NDArray[np.int64]:
-    start = np.zeros(snapshot.nodes.num_rows + 1, np.int64)
-    np.cumsum(np.bincount(source, minlength=snapshot.nodes.num_rows), out=start[1:])
-    return start
+def _columns(snapshot: Snapshot) -> tuple[NDArray[np.int8], NDArray[np.int32], NDArray[np.int32]]:
+    """Return the links as arrays: kind, source, target."""
+    links = snapshot.links
+    return codes(links["kind"]), ids(links["source"]), ids(links["target"])

@@ -14,6 +14,7 @@ import numpy as np
 
 from blobkit.analysis.tree import RANKS
 from blobkit.render import count
+from blobkit.snapshot.sets import add_amounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -91,8 +92,7 @@ class Places:
     @cached_property
     def own(self) -> Ints:
         """The bytes that each place keeps, and no child of it alone."""
-        held = np.flatnonzero(self.label >= 0)
-        return self._by_place(held)
+        return self.freed(np.arange(len(self.label), dtype=np.int32))
 
     @cached_property
     def whole(self) -> Ints:
@@ -108,7 +108,9 @@ class Places:
 
     def freed(self, nodes: NDArray[np.int32]) -> Ints:
         """Return the bytes of these nodes by the place that alone keeps them."""
-        return self._by_place(nodes[self.label[nodes] >= 0])
+        found = np.zeros(len(self.up), np.int64)
+        add_amounts(found, self.label, self.size, nodes)
+        return found
 
     def children(self, place: int) -> NDArray[np.int32]:
         """Return the places directly below one, those that keep most first; a single namespace is passed over."""
@@ -128,7 +130,7 @@ class Places:
         rank = RANKS[ranks[ranks != RANKS.index(NAMELESS)].max(initial=0)]
         return f"kept by several {count(2, rank).partition(' ')[2]}"
 
-    def nodes(self, place: int) -> NDArray[np.int64]:
+    def nodes(self, place: int) -> NDArray[np.int32]:
         """Return the nodes that this place keeps, and no child of it alone, the biggest first."""
         order, start = self._by_label
         return order[start[place] : start[place + 1]]
@@ -152,11 +154,6 @@ class Places:
         found: NDArray[np.int32] = below[(self.rank[below] != RANKS.index(NAMELESS)) | (self.whole[below] > 0)]
         return found
 
-    def _by_place(self, nodes: NDArray[np.integer]) -> Ints:
-        found = np.zeros(len(self.up), np.int64)
-        np.add.at(found, self.label[nodes], self.size[nodes])
-        return found
-
     @cached_property
     def _levels(self) -> list[NDArray[np.intp]]:
         """The places by their distance from the store, the farthest first, without the store."""
@@ -173,8 +170,9 @@ class Places:
         return order, np.searchsorted(self.up[order], np.arange(len(self.up) + 1))
 
     @cached_property
-    def _by_label(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        order = np.lexsort((-self.size, self.label))
+    def _by_label(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        held = np.flatnonzero(self.label >= 0).astype(np.int32)
+        order = held[np.lexsort((-self.size[held], self.label[held]))]
         return order, np.searchsorted(self.label[order], np.arange(len(self.up) + 1))
 
 

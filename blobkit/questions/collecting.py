@@ -214,12 +214,12 @@ def _held(preview: Preview, nodes: Nodes) -> tuple[NDArray[np.object_], NDArray[
 
 def _reasons(found: Collection, rows: NDArray[np.int32]) -> NDArray[np.int64]:
     """Return the reason why each of these pins stays, as indexes into REASONS."""
-    snapshot, deletion = found.snapshot, found.deletion
+    snapshot, deletion = found.deletion.snapshot, found.deletion  # these facts are the same under every policy
     known = repositories(snapshot)
     blob, pairs = known.blob[rows], known.pairs(rows)
     about = referrers(snapshot)
     is_referrer = np.zeros(snapshot.nodes.num_rows, np.bool_)
-    is_referrer[about[1]] = True
+    is_referrer[about.row] = True
     code = np.full(len(rows), IN_USE)
     code[IS_REVISION[codes(snapshot.pins["kind"])[rows]]] = UNTAGGED
     code[is_referrer[blob]] = REFERRER

@@ -250,7 +250,7 @@ class Deletion:
         """
         rows, number = self.rows[self.done], self.number[self.done]
         if snapshot.rule.by_revision:
-            more = repositories(snapshot).rows_of(self.manifests)
+            more = repositories(self.snapshot).rows_of(self.manifests)
             more = minus(more[more >= 0], rows)
             rows, number = np.append(rows, more), np.append(number, np.ones(len(more), np.int64))
         return rows, number

@@ -18,11 +18,12 @@ from blobkit.analysis.reach import closure_sizes
 from blobkit.analysis.repositories import repositories
 from blobkit.analysis.tree import tree
 from blobkit.questions.planning.newest import UNRANKED, image_ranks
-from blobkit.snapshot.columns import combine
+from blobkit.snapshot.columns import arrow, combine
 from blobkit.snapshot.sets import ranges, unique
 from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from blobkit.analysis.tree import Tree
@@ -80,9 +81,9 @@ class RowColumns:
     @cached_property
     def modified(self) -> Ints:
         """The last change of each name: its own time, else that of its blob; of several the newest."""
-        times = _microseconds(self.snapshot.pins["modified"])[self._pins]
+        times = _microseconds(self.snapshot.pins["modified"], self._pins)
         node = ids(self.snapshot.pins["node"])[self._pins]
-        times = np.where(times == NEVER, _microseconds(self.snapshot.nodes["modified"])[node], times)
+        times = np.where(times == NEVER, _microseconds(self.snapshot.nodes["modified"], node), times)
         found = np.full(self.tree.names, NEVER)
         np.maximum.at(found, self._of_pin, times)
         found[self._of_pin[times == NEVER]] = NEVER
@@ -98,9 +99,10 @@ class RowColumns:
     @cached_property
     def same(self) -> Ints:
         """The number of other names that hold the image of each name."""
-        pairs = unique(self._image.astype(np.int64)[self._of_pin] << 32 | self._of_pin)
-        number = np.bincount(pairs >> 32, minlength=self.snapshot.nodes.num_rows)
-        return np.maximum(number[self._image] - 1, 0)
+        image, place = np.unique(self._image, return_inverse=True)
+        pairs = unique(place[self._of_pin] << 32 | self._of_pin)
+        number = np.bincount(pairs >> 32, minlength=len(image))
+        return np.maximum(number[place] - 1, 0)
 
     @cached_property
     def image_rank(self) -> Ints:
@@ -179,9 +181,9 @@ class RowColumns:
         return repositories(self.snapshot).blob[first]
 
 
-def _microseconds(column: object) -> Ints:
-    """Return a column of times as numbers."""
-    times = np.asarray(combine(column)).astype("datetime64[us]")
+def _microseconds(column: pa.ChunkedArray, rows: NDArray[np.integer]) -> Ints:
+    """Return these rows of a column of times as numbers."""
+    times = np.asarray(combine(column).take(arrow(rows))).astype("datetime64[us]")
     found: Ints = times.view(np.int64).copy()
     found[np.isnat(times)] = NEVER
     return found

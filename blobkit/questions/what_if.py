@@ -123,7 +123,7 @@ class WhatIf(Answer):
         (
             "can_redo",
             "can_undo",
-            "first_names",
+            "first_name",
             "now",
             "owner_name",
             "start",
@@ -267,11 +267,10 @@ class WhatIf(Answer):
         """The owners while nothing is ticked."""
         return owners_at_first(self.snapshot)
 
-    @cached_property
-    def first_names(self) -> Ids:
-        """The name with the smallest closure that reaches each node, as a place; NO_PLACE if none does."""
-        rows = first_rows(self.snapshot)
-        return np.where(rows < 0, NO_PLACE, self.tree.place_of[rows]).astype(np.int32)
+    def first_name(self, node: int) -> int:
+        """Return the name with the smallest closure that reaches a node, as a place; NO_PLACE if none does."""
+        row = int(first_rows(self.snapshot)[node])
+        return NO_PLACE if row < 0 else int(self.tree.place_of[row])
 
     def owner_name(self, place: int) -> str:
         """Return the name of a place; special places are in brackets."""

@@ -11,6 +11,7 @@ import numpy as np
 from blobkit.snapshot.columns import combine
 from blobkit.snapshot.references import LINK_KINDS, PIN_KINDS, PINS
 from blobkit.snapshot.roles import BY_DIGEST, OPENS
+from blobkit.snapshot.sets import pieces, rows_where
 from blobkit.snapshot.tables import STORED, codes, flags, ids, numbers
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ def build_graph(tables: Tables, policy: Policy) -> ReferenceGraph:
     np.add.at(pins, ids(tables.pins["node"])[holding], numbers(tables.pins["count"])[holding])
     opened = np.zeros(n, np.bool_)
     if not policy.complete:
-        opened[target[counts & OPENS[codes(tables.links["kind"])]]] = True
+        kind = codes(tables.links["kind"])
+        for piece in pieces(len(kind)):
+            opened[target[piece][counts[piece] & OPENS[kind[piece]]]] = True
     indptr, indices = _rows(source, target, counts, n)
     arrays = {
         "indptr": indptr,
@@ -102,8 +105,10 @@ def holding_pins(tables: Tables, policy: Policy) -> NDArray[np.bool_]:
 def of_kinds(kind: NDArray[np.int8], names: Iterable[str], vocabulary: tuple[str, ...]) -> NDArray[np.bool_]:
     """Return whether each code is one of these names; one pass for each name is faster than a pass with look-ups."""
     found = np.zeros(len(kind), np.bool_)
-    for name in names:
-        found |= kind == vocabulary.index(name)
+    wanted = [vocabulary.index(name) for name in names]
+    for piece in pieces(len(kind)):
+        for code in wanted:
+            found[piece] |= kind[piece] == code
     return found
 
 
@@ -113,16 +118,21 @@ def _rows(
     """Return the links that count, each pair once, as compressed sparse rows."""
     if not counts.all():
         source, target = source[counts], target[counts]
-    again = (source[1:] == source[:-1]) & (target[1:] == target[:-1])
-    if again.any():
-        once = np.concatenate(([True], ~again))
+    if any((_same(source, piece) & _same(target, piece)).any() for piece in pieces(len(source) - 1)):
+        once = np.concatenate(([True], ~(_same(source) & _same(target))))
         source, target = source[once], target[once]
     return _starts(source, n), target
 
 
+def _same(values: NDArray[np.int32], piece: slice = slice(None)) -> NDArray[np.bool_]:
+    """Return whether values after the first equal the one before, those of a piece."""
+    same: NDArray[np.bool_] = values[1:][piece] == values[:-1][piece]
+    return same
+
+
 def _starts(source: NDArray[np.int32], n: int) -> NDArray[np.int64]:
     """Return where the links of each of n nodes begin, from sorted sources; `bincount` takes four times as long."""
-    begin = np.flatnonzero(source[1:] != source[:-1]) + 1
+    begin = rows_where(max(0, len(source) - 1), lambda piece: ~_same(source, piece)) + 1
     begin = np.concatenate(([0], begin, [len(source)])) if len(source) else np.zeros(1, np.int64)
     first = np.zeros(n + 1, np.int64)
     first[source[begin[:-1]] + 1] = np.diff(begin)

@@ -11,6 +11,7 @@ import numpy as np
 from blobkit.cache import memoized
 from blobkit.snapshot.columns import combine
 from blobkit.snapshot.roles import NAMES, STANDS_FOR
+from blobkit.snapshot.sets import rows_where
 from blobkit.snapshot.tables import codes, ids, same_as_before
 
 if TYPE_CHECKING:
@@ -154,8 +155,9 @@ class Revisions:
 def revisions(snapshot: Snapshot) -> Revisions:
     """Return the links from virtual nodes to their blobs. Cost: a pass over the links."""
     links = snapshot.links
-    is_one = STANDS_FOR[codes(links["kind"])]
-    source, target = ids(links["source"])[is_one], ids(links["target"])[is_one]
+    kind = codes(links["kind"])
+    rows = rows_where(len(kind), lambda piece: STANDS_FOR[kind[piece]])
+    source, target = ids(links["source"])[rows], ids(links["target"])[rows]
     order = np.argsort(target, kind="stable")
     return Revisions(source, target, target[order], source[order])
 

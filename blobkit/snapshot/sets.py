@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from numpy.typing import NDArray
 
     Number = TypeVar("Number", bound=np.integer)
 
-__all__ = ["among", "both", "minus", "ranges", "union", "unique"]
+__all__ = ["add_amounts", "among", "both", "minus", "pieces", "ranges", "rows_where", "union", "unique"]
+
+_PIECE = 1 << 16
+"""Numbers that are handled at once where a step needs room for more than its result: they fit into a cache."""
 
 
 def unique(values: NDArray[Number]) -> NDArray[Number]:
@@ -37,13 +42,13 @@ def union(one: NDArray[Number], two: NDArray[Number]) -> NDArray[Number]:
 def minus(one: NDArray[Number], two: NDArray[np.integer]) -> NDArray[Number]:
     """Return the numbers that are in the first and not in the second, sorted."""
     found = unique(one)
-    return found[~among(found, unique(two))]
+    return found[~among(found, unique(two))] if len(found) else found
 
 
 def both(one: NDArray[Number], two: NDArray[np.integer]) -> NDArray[Number]:
     """Return the numbers that are in both, sorted."""
     found = unique(one)
-    return found[among(found, unique(two))]
+    return found[among(found, unique(two))] if len(found) else found
 
 
 def among(values: NDArray[np.integer], found: NDArray[np.integer]) -> NDArray[np.bool_]:
@@ -60,3 +65,31 @@ def ranges(first: NDArray[np.integer], last: NDArray[np.integer]) -> NDArray[np.
     number = last - first
     shift: NDArray[np.int64] = np.repeat(first - (np.cumsum(number) - number), number)
     return np.arange(len(shift)) + shift
+
+
+def pieces(number: int) -> Iterator[slice]:
+    """Yield slices that together cover so many rows."""
+    for start in range(0, number, _PIECE):
+        yield slice(start, min(start + _PIECE, number))
+
+
+def rows_where(number: int, test: Callable[[slice], NDArray[np.bool_]]) -> NDArray[np.int64]:
+    """Return the rows, of so many, that a test of a slice of rows finds. Memory: the rows found, and a piece."""
+    found = [np.empty(0, np.int64)]
+    for piece in pieces(number):
+        found.append(np.flatnonzero(test(piece)) + piece.start)
+    return np.concatenate(found)
+
+
+def add_amounts(
+    totals: NDArray[np.int64],
+    place: NDArray[np.integer],
+    amount: NDArray[np.integer] | NDArray[np.bool_],
+    some: NDArray[np.integer],
+    sign: int = 1,
+) -> None:
+    """Add `amount[i]`, for each i of `some`, to the total of `place[i]`, if that is not negative. Memory: a piece."""
+    for piece in pieces(len(some)):
+        rows = some[piece]
+        rows = rows[place[rows] >= 0]
+        np.add.at(totals, place[rows], sign * amount[rows].astype(np.int64))

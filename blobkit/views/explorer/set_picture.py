@@ -65,16 +65,15 @@ class SetPictures:
         `gone`: the nodes that go; `crumbs` lead to the place.
         """
         sets = self._of(owner)
-        size = self._what_if.snapshot.graph.size
-        freed = np.zeros(len(size), np.int64)
-        freed[gone] = size[gone]
+        goes = np.zeros(len(self._what_if.snapshot.graph.size), np.bool_)
+        goes[gone] = True
         top = f"kept by {self._words.owner(owner)}"
         path = [*crumbs, (top, (-2 - owner, -1, 0))]
         if zoom.of_set < 0:
-            return _row(self._of_sets(owner, sets, freed, top), zoom.skip, path)
+            return _row(self._of_sets(owner, sets, goes, top), zoom.skip, path)
         name = self._name(sets, zoom.of_set)
         return _row(
-            self._of_set(owner, sets, freed, zoom.of_set), zoom.skip, [*path, (name, (-2 - owner, zoom.of_set, 0))]
+            self._of_set(owner, sets, goes, zoom.of_set), zoom.skip, [*path, (name, (-2 - owner, zoom.of_set, 0))]
         )
 
     def _of(self, owner: int) -> SharedSets:
@@ -83,21 +82,22 @@ class SetPictures:
             self._sets = {owner: shared_sets(self._what_if.snapshot, owner)}
         return self._sets[owner]
 
-    def _of_sets(self, owner: int, sets: SharedSets, freed: Ints, top: str) -> _Parts:
-        sums = np.add.reduceat(freed[sets.nodes], sets.start[:-1]) if len(sets.bytes) else sets.bytes
+    def _of_sets(self, owner: int, sets: SharedSets, goes: NDArray[np.bool_], top: str) -> _Parts:
+        freed = self._what_if.snapshot.graph.size[sets.nodes] * goes[sets.nodes]
+        sums = np.add.reduceat(freed, sets.start[:-1]) if len(sets.bytes) else sets.bytes
         here = -2 - owner
         return _Parts(
             top, sets.bytes, sums, lambda i: (NO_PLACE, self._name(sets, i), (here, i, 0)), SEVERAL, (here, -1)
         )
 
-    def _of_set(self, owner: int, sets: SharedSets, freed: Ints, which: int) -> _Parts:
+    def _of_set(self, owner: int, sets: SharedSets, goes: NDArray[np.bool_], which: int) -> _Parts:
         nodes, first = sets.nodes_of(which), len(self._what_if.tree.parent)
         size = self._what_if.snapshot.graph.size[nodes]
 
         def shape(i: int) -> tuple[int, str, Target | None]:
             return first + int(nodes[i]), self._words.blob(int(nodes[i])), None
 
-        return _Parts(self._name(sets, which), size, freed[nodes], shape, BLOB, (-2 - owner, which))
+        return _Parts(self._name(sets, which), size, size * goes[nodes], shape, BLOB, (-2 - owner, which))
 
     def _name(self, sets: SharedSets, which: int) -> str:
         members = sets.members_of(which)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blobkit.analysis.firsts import first_rows
 from blobkit.analysis.tree import NO_PLACE
 from blobkit.questions.naming import IN_USE, NO_NAMESPACE, NO_REPOSITORY, UNNAMED
 from blobkit.render import abbreviate, printable, truncate
@@ -37,7 +38,7 @@ class Words:
 
     def warm(self) -> None:
         """Find the smallest image that has each blob."""
-        self._what_if.first_names  # noqa: B018 (it is kept)
+        first_rows(self._snapshot)  # it is kept
         self.knows_images = True
 
     def name(self, place: int) -> str:
@@ -89,7 +90,7 @@ class Words:
 
     def image(self, node: int) -> str:
         """Return the name of the smallest image that has a blob, "" if it is not known (yet)."""
-        first = int(self._what_if.first_names[node]) if self.knows_images else NO_PLACE
+        first = self._what_if.first_name(node) if self.knows_images else NO_PLACE
         return self.name(first) if first != NO_PLACE else ""
 
     def kind(self, node: int) -> str:
