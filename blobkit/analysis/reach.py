@@ -9,7 +9,7 @@ import numpy as np
 from blobkit.analysis import group_kernels, kernels
 from blobkit.analysis.referrer_kernels import links_to
 from blobkit.cache import memoized
-from blobkit.snapshot.sets import pieces, ranges
+from blobkit.snapshot.sets import pieces, ranges, where
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -111,4 +111,4 @@ def closure_sizes(graph: ReferenceGraph, nodes: NDArray[np.int32]) -> NDArray[np
 
 
 def _roots(pins: NDArray[np.int64]) -> NDArray[np.int32]:
-    return np.flatnonzero(pins).astype(np.int32)
+    return where(pins > 0)

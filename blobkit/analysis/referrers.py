@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.analysis.kernels import depths
-from blobkit.analysis.reach import incoming, live, take_ranges
+from blobkit.analysis.owner_kernels import below
+from blobkit.analysis.reach import incoming, live
 from blobkit.analysis.referrer_kernels import first_sources, links_within, nearest
 from blobkit.snapshot.pins import first_of_name, pin_labels
-from blobkit.snapshot.sets import unique
+from blobkit.snapshot.sets import ranges, unique
 from blobkit.snapshot.tables import ids, numbers
 
 if TYPE_CHECKING:
@@ -74,11 +74,12 @@ class Referrers:
         return cls(snapshot, live(snapshot.graph), snapshot.holding)
 
     @classmethod
-    def after(cls, snapshot: Snapshot, dropped: dict[int, int], gone: NDArray[np.int32]) -> Referrers:
+    def after(
+        cls, snapshot: Snapshot, row: NDArray[np.int64], number: NDArray[np.int64], gone: NDArray[np.int32]
+    ) -> Referrers:
         """Return the references after these pins (rows, with their numbers) are dropped and these nodes are gone."""
         alive, rows = live(snapshot.graph).copy(), snapshot.holding.copy()
         alive[gone] = False
-        row, number = (np.fromiter(some, np.int64, len(dropped)) for some in (dropped, dropped.values()))
         rows[row[number >= numbers(snapshot.pins["count"])[row]]] = False
         return cls(snapshot, alive, rows)
 
@@ -88,8 +89,9 @@ class Referrers:
         Cost: the nodes above these and their links, for each of the few names returned. At most `ROOM` pairs are in
         memory; if more are needed, fewer names are returned.
         """
-        above = incoming(self.snapshot.graph)
-        inside = self.alive & (depths(*above, nodes) >= 0)
+        above, inside = incoming(self.snapshot.graph), ~self.alive
+        below(*above, nodes, inside)  # nothing alive is above what is not: it would keep it alive
+        inside &= self.alive
         first, targets = links_within(*above, inside)
         while True:
             pinned, rows = self._pinned(inside, most)
@@ -122,7 +124,7 @@ class Referrers:
         every = ids(self.snapshot.pins["node"])
         rows = np.flatnonzero(self.rows & inside[every])
         node, label = every[rows], first_of_name(self.snapshot)[rows]
-        crowded = np.bincount(node, minlength=len(inside))[node] > 1
+        crowded = _repeated(node, len(inside))
         if crowded.any():
             few, some = _fewer(node[crowded], label[crowded], most)
             node, label = np.append(node[~crowded], few), np.append(label[~crowded], some)
@@ -135,10 +137,18 @@ class Referrers:
         asked[nodes] = True
         at, label = at[asked[at]], label[asked[at]]
         order = np.argsort(at, kind="stable")
-        start = np.zeros(len(self.alive) + 1, np.int64)
-        np.cumsum(np.bincount(at, minlength=len(self.alive)), out=start[1:])
-        number = start[nodes + 1] - start[nodes]
-        return Names(np.append(0, np.cumsum(number)), label[take_ranges(start, order, nodes)], self.snapshot)
+        at = at[order]
+        first, last = (np.searchsorted(at, nodes, side=side) for side in ("left", "right"))
+        return Names(np.append(0, np.cumsum(last - first)), label[order[ranges(first, last)]], self.snapshot)
+
+
+def _repeated(values: NDArray[np.int32], end: int) -> NDArray[np.bool_]:
+    """Return which of these numbers below `end` are there more than once."""
+    last, repeated = np.empty(end, np.int32), np.zeros(end, np.bool_)
+    last[values] = np.arange(len(values))
+    repeated[values[last[values] != np.arange(len(values))]] = True
+    found: NDArray[np.bool_] = repeated[values]
+    return found
 
 
 def _fewer(node: NDArray[np.int32], label: NDArray[np.int64], most: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from blobkit.analysis.tree import RANKS
 from blobkit.render import count
-from blobkit.snapshot.sets import add_amounts
+from blobkit.snapshot.sets import add_amounts, where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -171,7 +171,7 @@ class Places:
 
     @cached_property
     def _by_label(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        held = np.flatnonzero(self.label >= 0).astype(np.int32)
+        held = where(self.label >= 0)
         order = held[np.lexsort((-self.size[held], self.label[held]))]
         return order, np.searchsorted(self.label[order], np.arange(len(self.up) + 1))
 

@@ -19,7 +19,7 @@ from blobkit.questions.columns import keys
 from blobkit.render import abbreviate, count, join_some, truncate
 from blobkit.snapshot.pins import count_named
 from blobkit.snapshot.roles import IS_LEFT, IS_REVISION
-from blobkit.snapshot.sets import among, minus, unique
+from blobkit.snapshot.sets import among, minus, unique, where
 from blobkit.snapshot.tables import codes
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Collection:
         snapshot = self.deletion.snapshot
         rows, number = self.deletion.under(snapshot)
         gone = drop_pins(snapshot, rows, number).nodes
-        after = Referrers.after(snapshot, dict(zip(rows.tolist(), number.tolist(), strict=True)), gone)
+        after = Referrers.after(snapshot, rows, number, gone)
         return (
             f"{self.command} would delete {count(len(self.harmed), 'blob')} needed by {who_needs(after, self.harmed)}"
         )
@@ -152,7 +152,9 @@ def would_take(snapshot: Snapshot, collector: Snapshot, freed: Nodes, taken: Nod
     needed, left = live(snapshot.graph).copy(), live(collector.graph).copy()
     needed[freed] = False
     left[taken] = False
-    return np.flatnonzero(snapshot.graph.blob & needed & ~left).astype(np.int32)
+    needed &= snapshot.graph.blob
+    needed &= ~left
+    return where(needed)
 
 
 def needed_by_names(snapshot: Snapshot) -> Nodes:
@@ -203,7 +205,7 @@ def _held(preview: Preview, nodes: Nodes) -> tuple[NDArray[np.object_], NDArray[
         nobody = f"no program drops anything from a {preview.snapshot.kind} store in place"
         return held, np.full(len(nodes), why if preview.snapshot.store.tools else nobody, object)
     rows, number = found.deletion.under(found.snapshot)
-    after = Referrers.after(found.snapshot, dict(zip(rows.tolist(), number.tolist(), strict=True)), found.removal.nodes)
+    after = Referrers.after(found.snapshot, rows, number, found.removal.nodes)
     names = after.reaching(nodes, HOLDERS_TOLD)
     held[:] = names.tuples(nearest_first=True)
     has = np.diff(names.start) > 0

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.analysis.repositories import Pairs
-    from blobkit.questions.inputs.targets import PinSelection
+    from blobkit.questions.inputs.selection import PinSelection
     from blobkit.snapshot.snapshot import Snapshot
 
     Bools = NDArray[np.bool_]
@@ -69,12 +69,11 @@ class Deletion:
     @classmethod
     def of(cls, snapshot: Snapshot, dropped: PinSelection) -> Deletion:
         """Return the deletion of these pins."""
-        rows = np.fromiter(dropped.rows, np.int64, len(dropped.rows))
-        number = np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows))
+        rows = dropped.row
         follows = rows[FOLLOWS[codes(snapshot.pins["kind"])[rows]]] if snapshot.store.dropping.in_use else rows[:0]
         names = snapshot.pins["name"].take(follows).to_pylist()
         along = (row for row, name in zip(follows.tolist(), names, strict=True) if name in dropped.also_untagged)
-        return cls(snapshot, rows, number, frozenset(along))
+        return cls(snapshot, rows, dropped.number, frozenset(along))
 
     @cached_property
     def _places(self) -> tuple[Pairs, NDArray[np.int64]]:

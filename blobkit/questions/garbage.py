@@ -12,7 +12,7 @@ from blobkit.analysis.referrers import Referrers
 from blobkit.errors import UnknownToolError
 from blobkit.protocols import write_script
 from blobkit.questions.collecting import collector_view, needed_by_names, who_needs
-from blobkit.questions.inputs.targets import PinSelection
+from blobkit.questions.inputs.selection import PinSelection
 from blobkit.questions.preview import preview_of
 from blobkit.render import count, human_bytes
 

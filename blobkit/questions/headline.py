@@ -13,7 +13,8 @@ from blobkit.cache import memoized
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.sections import LINE_SHOWN, Section, frame_table
 from blobkit.questions.collecting import collected_nodes
-from blobkit.questions.inputs.targets import PinSelection, untagged
+from blobkit.questions.inputs.selection import PinSelection
+from blobkit.questions.inputs.targets import untagged
 from blobkit.render import abbreviate, count, human_bytes, join_some, truncate
 from blobkit.snapshot.estimates import estimated
 from blobkit.snapshot.pins import pin_labels, rows_of_group, rows_of_names
@@ -126,7 +127,7 @@ def _kept(preview: Preview, rows: int) -> Section:
 
 def with_names(snapshot: Snapshot, dropped: PinSelection, names: Sequence[str]) -> PinSelection:
     """Return the selection with these names and all their pins added."""
-    rows, count_of = dict(dropped.rows), numbers(snapshot.pins["count"])
+    rows, count_of = dropped.rows, numbers(snapshot.pins["count"])
     for name in names:
         rows |= {row: int(count_of[row]) for row in rows_of_names(snapshot)[name]}
     return untagged(snapshot, PinSelection((*dropped.names, *names), dropped.groups, rows))
@@ -238,9 +239,10 @@ def _with_commands(preview: Preview) -> list[str]:
     snapshot, lines = preview.snapshot, []
     for group, command in snapshot.store.prunes.items() if preview.targets else ():
         rows = rows_of_group(snapshot, group)
-        rest = {row: 1 for row in rows.tolist() if row not in preview.dropped.rows}
+        dropped = preview.dropped.rows
+        rest = {row: 1 for row in rows.tolist() if row not in dropped}
         alone = preview.dropping(snapshot, PinSelection(rows=rest)).bytes
-        both = preview.dropping(snapshot, PinSelection(preview.targets, rows=preview.dropped.rows | rest)).bytes
+        both = preview.dropping(snapshot, PinSelection(preview.targets, rows=dropped | rest)).bytes
         if both > preview.bytes + alone:
             more, only = human_bytes(both - preview.bytes), human_bytes(alone)
             lines.append(f"together with {command} {hedge(preview)}{more} more ({only} if it is run alone)")

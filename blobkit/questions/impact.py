@@ -17,14 +17,14 @@ from blobkit.snapshot.lookups import rows_on_any, texts_of
 from blobkit.snapshot.pins import count_named
 from blobkit.snapshot.references import LINKS, PINS
 from blobkit.snapshot.roles import CONTAINS, NAMES, STANDS_FOR
-from blobkit.snapshot.sets import unique
+from blobkit.snapshot.sets import unique, where
 from blobkit.snapshot.tables import codes, ids, numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.analysis.owners import Owners
-    from blobkit.questions.inputs.targets import PinSelection
+    from blobkit.questions.inputs.selection import PinSelection
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["also_drop", "broken_tags", "other_names", "staying"]
@@ -49,7 +49,7 @@ def broken_tags(snapshot: Snapshot, dropped: PinSelection, gone: NDArray[np.int3
     hit |= _unlinked(snapshot, gone, above)
     hit &= NAMES[kind]
     names = set(snapshot.pins["name"].take(np.flatnonzero(hit)).drop_null().to_pylist())
-    dropped_names = set(snapshot.pins["name"].take(list(dropped.rows)).to_pylist())
+    dropped_names = set(snapshot.pins["name"].take(dropped.row).to_pylist())
     return tuple(sorted(names - dropped_names))
 
 
@@ -57,7 +57,7 @@ def other_names(snapshot: Snapshot, nodes: NDArray[np.int32], dropped: PinSelect
     """Return the names of these nodes that are not dropped, sorted."""
     names, rows = snapshot.pins["name"], rows_on_any(snapshot, nodes)
     rows = rows[(rows < count_named(snapshot)) & NAMES[codes(snapshot.pins["kind"])[rows]]]
-    return tuple(sorted(set(names.take(rows).to_pylist()) - set(names.take(list(dropped.rows)).to_pylist())))
+    return tuple(sorted(set(names.take(rows).to_pylist()) - set(names.take(dropped.row).to_pylist())))
 
 
 def staying(
@@ -65,10 +65,10 @@ def staying(
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return the distance of every node from the dropped pins, and the blobs there that stay, biggest first."""
     graph = snapshot.graph
-    distance = closure(graph, unique(ids(snapshot.pins["node"])[list(dropped.rows)]))
+    distance = closure(graph, unique(ids(snapshot.pins["node"])[dropped.row]))
     stays = (distance >= 0) & graph.blob
     stays[gone] = False
-    nodes = np.flatnonzero(stays).astype(np.int32)
+    nodes = where(stays)
     return distance, nodes[np.lexsort((nodes, -graph.size[nodes]))]
 
 
@@ -94,8 +94,7 @@ _ALSO_DROP |= dict.fromkeys(("tag", "digest", "name"), "str")
 
 def _owners_without(snapshot: Snapshot, dropped: PinSelection) -> Owners:
     """Return the owners after these pins are dropped; a pin of which some are left still holds."""
-    rows = np.fromiter(dropped.rows, np.int64, len(dropped.rows))
-    number = np.fromiter(dropped.rows.values(), np.int64, len(dropped.rows))
+    rows, number = dropped.row, dropped.number
     rows = rows[snapshot.holding[rows] & (number >= numbers(snapshot.pins["count"])[rows])]
     keeps = snapshot.holding.copy()
     keeps[rows] = False

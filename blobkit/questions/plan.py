@@ -20,7 +20,8 @@ from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_tabl
 from blobkit.progress import staged
 from blobkit.protocols import as_snapshot, draw_answer, write_script
 from blobkit.questions.headline import as_promised, headline, inexact, waits
-from blobkit.questions.inputs.targets import PinSelection, flattened, resolve
+from blobkit.questions.inputs.selection import PinSelection
+from blobkit.questions.inputs.targets import flattened, resolve
 from blobkit.questions.planning.candidates import Rules, costs, rules
 from blobkit.questions.planning.covering import cover_of, infeasible
 from blobkit.questions.planning.goals import garbage_bytes, needed_bytes

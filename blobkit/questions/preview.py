@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from blobkit.model import Level
     from blobkit.present.sections import Section
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.inputs.targets import PinSelection, Targets
+    from blobkit.questions.inputs.selection import PinSelection
+    from blobkit.questions.inputs.targets import Targets
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Preview", "preview_of", "simulate_deref"]
@@ -65,11 +66,15 @@ class Preview(Answer):
     )
 
     snapshot: Snapshot
-    targets: tuple[str, ...]
     also_untagged: tuple[str, ...]
     notices: tuple[str, ...]
     dropped: PinSelection
     removal: Removal
+
+    @cached_property
+    def targets(self) -> tuple[str, ...]:
+        """The names, digests and groups (`group/*`) to drop."""
+        return self.dropped.shown
 
     @cached_property
     def digests(self) -> tuple[str, ...]:
@@ -209,11 +214,11 @@ class Preview(Answer):
     @cached_property
     def _named(self) -> NDArray[np.int32]:
         """The nodes that the targets name."""
-        return unique(repositories(self.snapshot).blob[list(self.dropped.rows)])
+        return unique(repositories(self.snapshot).blob[self.dropped.row])
 
     @cached_property
     def _after(self) -> Referrers:
-        return Referrers.after(self.snapshot, self.dropped.rows, self.removal.nodes)
+        return Referrers.after(self.snapshot, self.dropped.row, self.dropped.number, self.removal.nodes)
 
     @cached_property
     def _stays(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -228,7 +233,8 @@ class Preview(Answer):
     @cached_property
     def nodes(self) -> NDArray[np.int32]:
         """The nodes of the blobs that would be freed, in the order of `digests`."""
-        return self.removal.nodes[self.snapshot.graph.blob[self.removal.nodes]]
+        is_blob = self.snapshot.graph.blob[self.removal.nodes]
+        return self.removal.nodes if is_blob.all() else self.removal.nodes[is_blob]
 
     @cached_property
     def sure(self) -> NDArray[np.int32]:
@@ -334,11 +340,12 @@ def preview_of(snapshot: Snapshot, dropped: PinSelection) -> Preview:
     deletion = Deletion.of(snapshot, dropped)
     holds = snapshot.holding[deletion.rows] & (deletion.number > 0)
     gone = drop_pins(snapshot, deletion.rows, deletion.number)
-    stay = pin_labels(snapshot, deletion.rows[deletion.is_busy])
+    also = dropped.also_untagged
+    if also:
+        also = also.difference(dropped.shown, pin_labels(snapshot, deletion.rows[deletion.is_busy]))
     return Preview(
         snapshot=snapshot,
-        targets=dropped.shown,
-        also_untagged=tuple(sorted(dropped.also_untagged.difference(dropped.shown, stay))),
+        also_untagged=tuple(sorted(also)),
         notices=(
             *dropped.notices,
             *not_holding(snapshot, holds),

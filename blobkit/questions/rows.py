@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Bools = NDArray[np.bool_]
+    Ids = NDArray[np.int32]
     Ints = NDArray[np.int64]
 
 __all__ = ["BLOB", "MORE", "NAME", "REPOSITORY", "SORTS", "Listing", "Rows", "Ticks", "View", "Window"]
@@ -97,7 +98,7 @@ class Rows:
     """The rows of the views of one snapshot."""
 
     columns: RowColumns
-    _orders: dict[tuple[bool, str, bool], tuple[int, Ints]] = field(default_factory=dict)
+    _orders: dict[tuple[bool, str, bool], tuple[int, Ids]] = field(default_factory=dict)
     _listed: tuple[object, Listing] | None = None
 
     @property
@@ -149,7 +150,7 @@ class Rows:
         shown, columns = self.shown(view, ticks), self.columns
         order = self._order(view, ticks, of_names=True)
         if view.flat:
-            label = order[shown[order]]
+            label = order[shown[order]].astype(np.int64)
             return self._with_blobs(Listing(label, np.zeros(len(label), np.int8), shown), view)
         repository = columns.tree.repository
         some = np.bincount(repository[shown], minlength=len(columns.tree.repositories))
@@ -166,7 +167,7 @@ class Rows:
         opened[[label - tree.names for label in view.open if tree.names <= label < tree.first_namespace]] = True
         return opened
 
-    def _nested(self, heads: Ints, number: Ints, inside: Ints, shown: Bools) -> Listing:
+    def _nested(self, heads: Ids, number: Ints, inside: Ids, shown: Bools) -> Listing:
         """Return repositories with the names of those that are open (`inside`, by repository) below them."""
         ends = np.cumsum(1 + number[heads])
         label = np.empty(int(ends[-1]) if len(ends) else 0, np.int64)
@@ -196,13 +197,14 @@ class Rows:
             listing = replace(listing, label=label, level=np.insert(listing.level, place, np.full(len(below), level)))
         return listing
 
-    def _order(self, view: View, ticks: Ticks, *, of_names: bool) -> Ints:
+    def _order(self, view: View, ticks: Ticks, *, of_names: bool) -> Ids:
         """Return all names, or all repositories, in the order of a view."""
         turn = ticks.turn if view.sort == "next" else 0
         key = of_names, view.sort, view.up
         if self._orders.get(key, (-1,))[0] != turn:
             values = self._values(view.sort, ticks, of_names=of_names)
-            self._orders[key] = turn, np.argsort(values if view.up else -values, kind="stable")
+            order = np.argsort(values if view.up else -values, kind="stable")
+            self._orders[key] = turn, order.astype(np.int32)
         return self._orders[key][1]
 
     def _values(self, sort: str, ticks: Ticks, *, of_names: bool) -> Ints:

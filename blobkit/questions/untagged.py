@@ -16,7 +16,8 @@ from blobkit.errors import Hint, PlanError, UnknownPolicyError
 from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categories, keys, times
 from blobkit.questions.inputs.ages import parse_age
-from blobkit.questions.inputs.targets import PinSelection, flattened, resolve
+from blobkit.questions.inputs.selection import PinSelection
+from blobkit.questions.inputs.targets import flattened, resolve
 from blobkit.snapshot.pins import pin_labels, tag_rows
 from blobkit.snapshot.sets import among, unique
 from blobkit.snapshot.tables import flags, ids

@@ -22,6 +22,7 @@ from blobkit.questions.inputs.ticking import names_of, pins_dropped
 from blobkit.questions.naming import NO_NAMESPACE, NO_REPOSITORY
 from blobkit.questions.preview import Preview, preview_of
 from blobkit.render import count, human_bytes, truncate
+from blobkit.snapshot.sets import where
 from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from blobkit.analysis.owners import Owners
     from blobkit.analysis.tree import Tree
     from blobkit.protocols import Address, SupportsSnapshot
-    from blobkit.questions.inputs.targets import PinSelection, Targets
+    from blobkit.questions.inputs.selection import PinSelection
+    from blobkit.questions.inputs.targets import Targets
     from blobkit.snapshot.snapshot import Snapshot
 
     Bools = NDArray[np.bool_]
@@ -98,7 +100,7 @@ class Ticked:
     def gone(self) -> Ids:
         """The nodes that are kept while nothing is ticked, and that go."""
         before, after = owners_at_first(self.snapshot).owner, self.owners.owner
-        return np.flatnonzero((before != NO_PLACE) & (after == NO_PLACE)).astype(np.int32)
+        return where((before != NO_PLACE) & (after == NO_PLACE))
 
 
 class WhatIf(Answer):

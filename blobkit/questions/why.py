@@ -21,7 +21,8 @@ from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, columns_ta
 from blobkit.present.units import Unit
 from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categorical, keys
-from blobkit.questions.inputs.targets import PinName, PinSelection, blob_of, untagged
+from blobkit.questions.inputs.selection import PinSelection
+from blobkit.questions.inputs.targets import PinName, blob_of, untagged
 from blobkit.questions.preview import Preview, preview_of
 from blobkit.render import abbreviate, count, human_bytes, truncate
 from blobkit.snapshot.references import PIN_KINDS

@@ -72,7 +72,9 @@ def numbers_of(snapshot: Snapshot, texts: object) -> Ints:
     except UnicodeEncodeError:
         names = names.cast(pa.large_binary())
         asked = pa.array([text.encode("utf-8", "surrogatepass") for text in texts], names.type)  # type: ignore[attr-defined]
-    return np.asarray(pc.index_in(asked, value_set=names).fill_null(-1)).astype(np.int64)
+    found = np.asarray(pc.index_in(asked, value_set=names).fill_null(-1)).astype(np.int64)
+    pa.default_memory_pool().release_unused()  # the table of all names is big, and the pool would keep its room
+    return found
 
 
 def texts_of(snapshot: Snapshot, numbers: Ints) -> list[str]:

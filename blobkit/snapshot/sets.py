@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Number = TypeVar("Number", bound=np.integer)
 
-__all__ = ["add_amounts", "among", "both", "minus", "pieces", "ranges", "rows_where", "union", "unique"]
+__all__ = ["add_amounts", "among", "both", "minus", "pieces", "ranges", "rows_where", "union", "unique", "where"]
 
 _PIECE = 1 << 16
 """Numbers that are handled at once where a step needs room for more than its result: they fit into a cache."""
@@ -75,10 +75,18 @@ def pieces(number: int) -> Iterator[slice]:
 
 def rows_where(number: int, test: Callable[[slice], NDArray[np.bool_]]) -> NDArray[np.int64]:
     """Return the rows, of so many, that a test of a slice of rows finds. Memory: the rows found, and a piece."""
-    found = [np.empty(0, np.int64)]
-    for piece in pieces(number):
-        found.append(np.flatnonzero(test(piece)) + piece.start)
-    return np.concatenate(found)
+    found = (np.flatnonzero(test(piece)) + piece.start for piece in pieces(number))
+    return np.concatenate([np.empty(0, np.int64), *found])
+
+
+def where(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Return the nodes of a mask, sorted: `flatnonzero` with narrow numbers, and without room for wide ones."""
+    found, tail = np.empty(np.count_nonzero(mask), np.int32), 0
+    for piece in pieces(len(mask)):
+        part = np.flatnonzero(mask[piece])
+        np.add(part, piece.start, out=found[tail : tail + len(part)], casting="unsafe")
+        tail += len(part)
+    return found
 
 
 def add_amounts(

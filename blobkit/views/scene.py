@@ -92,12 +92,12 @@ def scene(x: SupportsSnapshot | Address | Preview, target: Targets | None, polic
 
 def _preview(preview: Preview) -> Scene:
     snapshot, gone = preview.snapshot, preview.removal.nodes
-    dropped = unique(ids(snapshot.pins["node"])[list(preview.dropped.rows)])
+    dropped = unique(ids(snapshot.pins["node"])[preview.dropped.row])
     inside = closure(snapshot.graph, dropped) >= 0
     freed = np.zeros(len(inside), np.bool_)
     freed[gone] = True
     state = np.where(freed, STATES.index("freed"), STATES.index("kept"))
-    after = Referrers.after(snapshot, preview.dropped.rows, gone)
+    after = Referrers.after(snapshot, preview.dropped.row, preview.dropped.number, gone)
     stay = snapshot.graph.blob & inside & ~freed
     both = stay | (freed & snapshot.graph.blob)
     title = dropping(preview, int(snapshot.graph.size[both].sum()), int(np.count_nonzero(both)))

@@ -7,7 +7,6 @@ error that lists the nearest ones.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from blobkit.errors import AmbiguousTargetError, BlobNotFoundError, Hint, NotPin
 from blobkit.questions.inputs.keys import behind, by_prefix, is_key
 from blobkit.questions.inputs.many import PinName, flattened, in_turn, named_in_turn
 from blobkit.questions.inputs.patterns import is_pattern, rows_like
+from blobkit.questions.inputs.selection import PinSelection
 from blobkit.questions.inputs.unknown import nearest, not_pinned, refuse, refuse_group, refuse_pattern
 from blobkit.render import abbreviate, count, join_some, printable
 from blobkit.snapshot.columns import combine
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PinName",
-    "PinSelection",
     "Targets",
     "blob_of",
     "flattened",
@@ -56,34 +55,6 @@ __all__ = [
     "selected",
     "untagged",
 ]
-
-
-@dataclass(slots=True)
-class PinSelection:
-    """The pins selected by targets (`names`) and `groups`: rows of the pin table, with the number to drop.
-
-    `also_untagged`: names that are deleted too; `notices`: the chosen meaning of ambiguous targets; `noun`: the word to
-    count the names by, if they are not listed.
-    """
-
-    names: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    rows: dict[int, int] = field(default_factory=dict)
-    also_untagged: set[str] = field(default_factory=set)
-    notices: list[str] = field(default_factory=list)
-    noun: str = ""
-
-    @property
-    def shown(self) -> tuple[str, ...]:
-        """The names, and the groups as patterns."""
-        return tuple(dict.fromkeys((*self.names, *(f"{group}/*" for group in self.groups))))
-
-    def add(self, rows: Iterable[int], number: Iterable[int]) -> None:
-        """Add rows, with a count to drop for each; of two counts for a row, the larger one."""
-        counts = dict(zip(rows, number, strict=True))
-        for row in counts.keys() & self.rows.keys() if self.rows else ():
-            counts[row] = max(counts[row], self.rows[row])
-        self.rows = self.rows | counts if self.rows else counts
 
 
 def resolve(snapshot: Snapshot, targets: Targets, *, groups: Targets = (), all_pins: bool = False) -> PinSelection:
@@ -113,8 +84,11 @@ def _selected(
     snapshot: Snapshot, runs: Iterable[Run], groups: tuple[str, ...] = (), *, all_pins: bool = False
 ) -> PinSelection:
     every = list(runs)
-    texts = tuple(chain.from_iterable(run.all_texts(snapshot) for run in every))
-    dropped = PinSelection(tuple(dict.fromkeys(texts)), groups)
+
+    def names() -> tuple[str, ...]:
+        return tuple(dict.fromkeys(chain.from_iterable(run.all_texts(snapshot) for run in every)))
+
+    dropped = PinSelection(names, groups)
     resolver = _Resolver(snapshot, dropped)
     for run in every:
         resolver.targets(run, all_pins=all_pins)
@@ -284,7 +258,7 @@ class _Resolver:
 
         Also the pins that second names mean, and the second names of what is dropped.
         """
-        rows = np.fromiter(self.dropped.rows, np.int64, len(self.dropped.rows))
+        rows = self.dropped.row
         along = dropped_with_revisions(self.snapshot, rows[IS_REVISION[self.kind[rows]]])
         along = np.concatenate((along, dropped_with_last_tag(self.snapshot, rows)))
         along = union(along, dropped_with_second_names(self.snapshot, rows))
@@ -300,8 +274,8 @@ class _Resolver:
         if all_pins and on_it:
             self._drop(on_it)
         elif anonymous:
-            one = [*anonymous[:1], *twins(self.snapshot, anonymous[:1])[0][:1].tolist()]
-            self.dropped.add(one, [1] * len(one))
+            one = np.array([*anonymous[:1], *twins(self.snapshot, anonymous[:1])[0][:1].tolist()], np.int64)
+            self.dropped.add(one, np.ones(len(one), np.int64))
         else:
             self._named_digest(digest, node, on_it)
 
@@ -331,4 +305,4 @@ class _Resolver:
 
     def _drop(self, rows: Rows) -> None:
         rows = np.concatenate((np.asarray(rows, np.int64), twins(self.snapshot, rows)[0]))
-        self.dropped.add(rows.tolist(), self.count[rows].tolist())
+        self.dropped.add(rows, self.count[rows])

@@ -21,7 +21,8 @@ from blobkit.snapshot.tables import codes, ids
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from blobkit.questions.inputs.targets import PinSelection, Targets
+    from blobkit.questions.inputs.selection import PinSelection
+    from blobkit.questions.inputs.targets import Targets
     from blobkit.snapshot.snapshot import Snapshot
 
     Ints = NDArray[np.int64]
@@ -45,7 +46,7 @@ def names_of(snapshot: Snapshot, targets: tuple[Targets, ...], groups: Targets) 
 
 def _names_of_pins(snapshot: Snapshot, found: PinSelection) -> Ints:
     """Return the names of these pins, checked to be whole."""
-    rows = np.fromiter(found.rows, np.int64, len(found.rows))
+    rows = found.row
     rows = rows[~IS_ALIAS[codes(snapshot.pins["kind"])[rows]]]
     places = tree(snapshot).place_of[rows]
     _check_named(snapshot, rows[places == tree(snapshot).nameless])
