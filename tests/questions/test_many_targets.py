@@ -216,3 +216,21 @@ def test_flags_in_any_column_are_a_mask_and_missing_ones_select_nothing(missing:
         with pytest.raises(ChoiceError, match="flags, but tags_frame"):
             blobkit.simulate_deref(snapshot, wrong)
     assert {type(target) for target in blobkit.simulate_deref(snapshot, np.array(names[:2], "U")).targets} == {str}
+
+
+def test_a_tag_without_a_name_goes_along_with_its_manifest_unnamed() -> None:
+    digest, virtual = KEYS[0], f"r@{KEYS[0]}"
+    snapshot = build(
+        "registry",
+        "x",
+        nodes={"key": [virtual, digest], "size": [0, 1], "stored": ["virtual", "yes"]},
+        links={"source": [0], "target": [1], "kind": ["revision"]},
+        pins={
+            "node": [0, 1, 1],
+            "name": [virtual, "r:1", None],
+            "kind": ["revision", "tag", "tag"],
+            "group": ["r"] * 3,
+        },
+    )
+    assert resolve(snapshot, virtual).also_untagged == {"r:1"}
+    assert blobkit.simulate_deref(snapshot, virtual).also_untagged == ("r:1",)

@@ -263,7 +263,7 @@ class _Resolver:
         along = np.concatenate((along, dropped_with_last_tag(self.snapshot, rows)))
         along = union(along, dropped_with_second_names(self.snapshot, rows))
         new = along[~np.isin(along, rows)]
-        self.dropped.also_untagged.update(self.snapshot.pins["name"].take(new).to_pylist())
+        self.dropped.also_untagged.update(self.snapshot.pins["name"].take(new).drop_null().to_pylist())
         self._drop(along)
 
     def _digest(self, digest: str, *, all_pins: bool) -> None:
