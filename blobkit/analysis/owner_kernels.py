@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Ids = NDArray[np.int32]
     Ints = NDArray[np.int64]
 
-__all__ = ["below", "pinned", "pulled", "spread"]
+__all__ = ["below", "pinned", "placed", "pulled", "spread"]
 
 
 @Kernel
@@ -57,6 +57,23 @@ def pinned(nodes: Ids, places: Ids, parent: Ids, owner: Ids) -> None:
             else:
                 b = parent[b]
         owner[nodes[i]] = a
+
+
+@Kernel
+def placed(owner: Ids, places: int) -> tuple[Ints, Ids]:
+    """Return the nodes of each place, in order: `nodes[start[i]:start[i + 1]]`; nodes of no place are left out."""
+    start = np.zeros(places + 2, np.int64)
+    for place in owner:
+        if place >= 0:
+            start[place + 2] += 1
+    for i in range(places):
+        start[i + 2] += start[i + 1]
+    nodes = np.empty(start[places + 1], np.int32)
+    for node in range(len(owner)):
+        if owner[node] >= 0:
+            nodes[start[owner[node] + 1]] = node
+            start[owner[node] + 1] += 1
+    return start[: places + 1], nodes
 
 
 @Kernel

@@ -61,7 +61,10 @@ def removal(graph: ReferenceGraph, nodes: NDArray[np.int32], drops: NDArray[np.i
         with scratch.lock:
             gone, level = run(graph.indptr, graph.indices, graph.blob, scratch.left, nodes, once)
         kernels.remove.spent += number_of_links(graph, gone) + len(gone)
-    return _by_level(gone, level)
+    packed = level.astype(np.int64) << _ID_BITS
+    packed |= gone
+    del gone, level  # they may be as long as the nodes
+    return _by_level(packed)
 
 
 def drop_pins(snapshot: Snapshot, rows: NDArray[np.integer], number: NDArray[np.integer]) -> Removal:
@@ -81,11 +84,8 @@ def freed(graph: ReferenceGraph, nodes: NDArray[np.int32]) -> tuple[int, int]:
     return int(np.count_nonzero(graph.blob[nodes])), int(graph.size[nodes].sum())
 
 
-def _by_level(gone: NDArray[np.int32], level: NDArray[np.int32]) -> Removal:
-    """Return these nodes sorted by level, then by node, in place as far as possible: they may be all nodes."""
-    packed = level.astype(np.int64)
-    packed <<= _ID_BITS
-    packed |= gone
+def _by_level(packed: NDArray[np.int64]) -> Removal:
+    """Return these nodes sorted by level, then by node; `packed`, which has both, is overwritten."""
     packed.sort()
     nodes = packed.astype(np.int32)  # the lower half
     packed >>= _ID_BITS

@@ -42,7 +42,7 @@ class Repositories:
     """
 
     names: list[str]
-    of: NDArray[np.int64]
+    of: NDArray[np.int32]
     blob: NDArray[np.int32]
     pair: Pairs
     row: NDArray[np.int64]
@@ -63,7 +63,7 @@ class Repositories:
 def repositories(snapshot: Snapshot) -> Repositories:
     """Return the repositories of a snapshot. Cost: a pass over pins and links."""
     coded = combine(snapshot.pins["group"]).dictionary_encode()
-    of = np.asarray(coded.indices.fill_null(-1)).astype(np.int64)
+    of = np.asarray(coded.indices.fill_null(-1))
     node = ids(snapshot.pins["node"])
     links = revisions(snapshot)
     stands_for = np.arange(snapshot.nodes.num_rows, dtype=np.int32)

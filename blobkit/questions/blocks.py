@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blobkit.analysis.owner_kernels import placed
 from blobkit.analysis.tree import RANKS
 from blobkit.render import count
 from blobkit.snapshot.sets import add_amounts, where
@@ -132,8 +133,17 @@ class Places:
 
     def nodes(self, place: int) -> NDArray[np.int32]:
         """Return the nodes that this place keeps, and no child of it alone, the biggest first."""
-        order, start = self._by_label
-        return order[start[place] : start[place + 1]]
+        start, every = self._by_label
+        nodes = every[start[place] : start[place + 1]]
+        if place not in self._in_order:
+            nodes[:] = nodes[np.argsort(-self.size[nodes], kind="stable")]
+            self._in_order.add(place)
+        return nodes
+
+    def number(self, place: int) -> int:
+        """Return how many nodes this place keeps, and no child of it alone."""
+        start, _ = self._by_label
+        return int(start[place + 1] - start[place])
 
     def _passed_over(self, place: int) -> list[int]:
         """Return the places below one that are passed over, from top to bottom; one without children is not."""
@@ -155,13 +165,13 @@ class Places:
         return found
 
     @cached_property
-    def _levels(self) -> list[NDArray[np.intp]]:
+    def _levels(self) -> list[NDArray[np.int32]]:
         """The places by their distance from the store, the farthest first, without the store."""
-        depth, at = np.zeros(len(self.up), np.int64), np.arange(len(self.up), dtype=np.int32)
+        depth, at = np.zeros(len(self.up), np.int32), np.arange(len(self.up), dtype=np.int32)
         while (at != self.store).any():
             depth += at != self.store
             at = self.up[at]
-        return [np.flatnonzero(depth == level) for level in range(int(depth.max()), 0, -1)]
+        return [where(depth == level) for level in range(int(depth.max()), 0, -1)]
 
     @cached_property
     def _below(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -170,10 +180,14 @@ class Places:
         return order, np.searchsorted(self.up[order], np.arange(len(self.up) + 1))
 
     @cached_property
-    def _by_label(self) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        held = where(self.label >= 0)
-        order = held[np.lexsort((-self.size[held], self.label[held]))]
-        return order, np.searchsorted(self.label[order], np.arange(len(self.up) + 1))
+    def _by_label(self) -> tuple[Ints, NDArray[np.int32]]:
+        """The nodes by the place that keeps them; those of a place are sorted when they are first asked for."""
+        return placed(self.label, len(self.up))
+
+    @cached_property
+    def _in_order(self) -> set[int]:
+        """The places with sorted nodes."""
+        return set()
 
 
 def blocks(  # noqa: PLR0913 (where to look, and how finely)
@@ -258,13 +272,13 @@ class _Layout:
             return self._held(level, x, one)
         rank = RANKS[places.rank[one]]
         kids = places.children(one)
-        number = len(kids) or len(places.nodes(one))
+        number = len(kids) or places.number(one)
         figures = int(places.whole[one]), int(self.whole[one])
         return Block(level, x, *figures, NAMELESS if rank == NAMELESS else PLACE, one, places.name(one), number)
 
     def _held(self, level: int, x: int, place: int) -> Block:
         """Return the block of what several children of a place keep."""
-        name, number = self.places.together(place), len(self.places.nodes(place))
+        name, number = self.places.together(place), self.places.number(place)
         return Block(level, x, int(self.places.own[place]), int(self.own[place]), SEVERAL, place, name, number)
 
     def _several(self, block: Block) -> list[Block]:

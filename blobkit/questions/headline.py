@@ -78,7 +78,8 @@ def as_promised(preview: Preview) -> bool:
         return True
     if not preview.is_read or preview.collection.stops:
         return False
-    return np.array_equal(unique(collected_nodes(preview)), unique(preview.nodes))
+    done = collected_nodes(preview)
+    return len(done) == len(preview.nodes) and np.array_equal(unique(done), unique(preview.nodes))
 
 
 def notes(preview: Preview) -> list[str]:

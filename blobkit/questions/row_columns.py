@@ -19,7 +19,7 @@ from blobkit.analysis.repositories import repositories
 from blobkit.analysis.tree import tree
 from blobkit.questions.planning.newest import UNRANKED, image_ranks
 from blobkit.snapshot.columns import arrow, combine
-from blobkit.snapshot.sets import ranges, unique
+from blobkit.snapshot.sets import ranges, unique, where
 from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from blobkit.snapshot.snapshot import Snapshot
 
     Bools = NDArray[np.bool_]
+    Ids = NDArray[np.int32]
     Ints = NDArray[np.int64]
 
 __all__ = ["DAY", "NEVER", "RowColumns", "with_parts"]
@@ -97,12 +98,12 @@ class RowColumns:
         return found
 
     @cached_property
-    def same(self) -> Ints:
+    def same(self) -> Ids:
         """The number of other names that hold the image of each name."""
         image, place = np.unique(self._image, return_inverse=True)
         pairs = unique(place[self._of_pin] << 32 | self._of_pin)
         number = np.bincount(pairs >> 32, minlength=len(image))
-        return np.maximum(number[place] - 1, 0)
+        return np.maximum(number[place] - 1, 0).astype(np.int32)
 
     @cached_property
     def image_rank(self) -> Ints:
@@ -140,12 +141,12 @@ class RowColumns:
         """Return the bytes that one repository reaches. Cost: what it reaches."""
         return self._bytes(self.nodes(self.names_of(repository)))
 
-    def names_of(self, repository: int) -> Ints:
+    def names_of(self, repository: int) -> Ids:
         """Return the names of a repository."""
         order, start = self._by_repository
         return order[start[repository] : start[repository + 1]]
 
-    def nodes(self, names: Ints) -> NDArray[np.int32]:
+    def nodes(self, names: NDArray[np.integer]) -> NDArray[np.int32]:
         """Return the nodes that the pins of these names are on."""
         at = ranges(self._start[names], self._start[names + 1])
         return ids(self.snapshot.pins["node"])[self._pins[at]]
@@ -155,26 +156,28 @@ class RowColumns:
         return int(graph.size[reached(graph, roots)].sum())
 
     @cached_property
-    def _by_repository(self) -> tuple[Ints, Ints]:
-        order = np.argsort(self.tree.repository, kind="stable")
+    def _by_repository(self) -> tuple[Ids, Ints]:
+        order = np.argsort(self.tree.repository, kind="stable").astype(np.int32)
         return order, np.searchsorted(self.tree.repository[order], np.arange(len(self.tree.repositories) + 1))
 
     @cached_property
-    def _pins(self) -> Ints:
+    def _pins(self) -> Ids:
         """The pins that hold and have a name, by name."""
-        return np.flatnonzero(self.snapshot.holding & (self.tree.place_of < self.tree.names))
+        return where(self.snapshot.holding & (self.tree.place_of < self.tree.names))
 
     @cached_property
-    def _of_pin(self) -> NDArray[np.int32]:
+    def _of_pin(self) -> Ids:
         return self.tree.place_of[self._pins]
 
     @cached_property
-    def _start(self) -> Ints:
+    def _start(self) -> Ids:
         """The places where the pins of each name begin."""
-        return np.searchsorted(self._of_pin, np.arange(self.tree.names + 1))
+        start = np.zeros(self.tree.names + 1, np.int32)
+        np.cumsum(np.bincount(self._of_pin, minlength=self.tree.names), out=start[1:])
+        return start
 
     @cached_property
-    def _image(self) -> NDArray[np.int32]:
+    def _image(self) -> Ids:
         """The blob that the first pin of each name stands for."""
         first = self.tree.row.copy()
         first[self._of_pin[::-1]] = self._pins[::-1]

@@ -85,16 +85,12 @@ class Ticked:
         return preview_of(self.snapshot, self.pins) if self.names.any() else None
 
     @cached_property
-    def stays(self) -> Ids:
-        """The nodes that the ticked names reach and that others keep."""
+    def kept(self) -> tuple[Ints, Ints, Ints]:
+        """The places that keep what stays of what the ticked names reach, with the bytes and blobs of each."""
         nodes = reached(self.snapshot.graph, ids(self.snapshot.pins["node"])[self.dropped])
-        found: Ids = nodes[self.owners.owner[nodes] != NO_PLACE]
-        return found
-
-    @cached_property
-    def kept(self) -> tuple[Ints, Ints]:
-        """The bytes and the number of blobs that each place keeps of what stays."""
-        return totals_of(self.snapshot.graph, self.owners.owner, self.stays, len(tree(self.snapshot).parent))
+        size, blobs = totals_of(self.snapshot.graph, self.owners.owner, nodes, len(tree(self.snapshot).parent))
+        places = np.flatnonzero(blobs)
+        return places, size[places], blobs[places]
 
     @cached_property
     def gone(self) -> Ids:
@@ -190,12 +186,11 @@ class WhatIf(Answer):
         namespace (several of its repositories do), pins without a name, or the whole store; `place`: which of these;
         `bytes`, `blobs`: int64.
         """
-        size, blobs = self.now.kept
-        places = np.flatnonzero(blobs)
-        places = places[np.lexsort((places, -size[places]))]
+        order = np.lexsort((self.now.kept[0], -self.now.kept[1]))
+        places, size, blobs = (column[order] for column in self.now.kept)
         owner = [self.owner_name(place) for place in places.tolist()]
         frame = pd.DataFrame({"owner": owner, "place": self._levels(places)}, dtype="str")
-        return frame.assign(bytes=size[places], blobs=blobs[places])
+        return frame.assign(bytes=size, blobs=blobs)
 
     @property
     def last_keepers(self) -> pd.DataFrame:

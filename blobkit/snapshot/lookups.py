@@ -58,7 +58,9 @@ class Rows:
     def of(self, keys: NDArray[np.integer]) -> tuple[Ints, Ints]:
         """Return the rows of all these keys in their order, and for each row the position of its key in `keys`."""
         first, last = (np.searchsorted(self.key, keys, side=side) for side in ("left", "right"))
-        return self.row[ranges(first, last)], np.repeat(np.arange(len(keys)), last - first)
+        some = np.flatnonzero(last > first)
+        first, last = first[some], last[some]
+        return self.row[ranges(first, last)], np.repeat(some, last - first)
 
 
 def numbers_of(snapshot: Snapshot, texts: object) -> Ints:
@@ -199,10 +201,10 @@ def _dropped_with(snapshot: Snapshot) -> Rows:
 
 
 @memoized
-def _groups(snapshot: Snapshot) -> Ints:
+def _groups(snapshot: Snapshot) -> NDArray[np.int32]:
     """Return a number for the repository of each pin, 0 if it has none."""
     coded = combine(snapshot.pins["group"]).dictionary_encode()
-    return np.asarray(coded.indices.fill_null(-1)).astype(np.int64) + 1
+    return np.asarray(coded.indices.fill_null(-1)).astype(np.int32) + np.int32(1)
 
 
 @memoized

@@ -175,8 +175,8 @@ def _kept(what_if: WhatIf) -> tuple[int, list[tuple[int, int]]]:
     """Return the bytes that ticked names reach and that stay, and the places that keep most of them."""
     if not what_if.now.owners.bytes.any():
         return 0, []
-    size, _ = what_if.now.kept
-    return int(size.sum()), [(place, int(size[place])) for place in ranked(size, 2 * KEEPERS)]
+    places, size, _ = what_if.now.kept
+    return int(size.sum()), [(int(places[i]), int(size[i])) for i in ranked(size, 2 * KEEPERS)]
 
 
 def _keepers(words: Words, keepers: Sequence[tuple[int, int]]) -> str:
