@@ -66,7 +66,7 @@ class Rows:
 def numbers_of(snapshot: Snapshot, texts: object) -> Ints:
     """Return the number of each text among the names of pins, -1 if it is none; `texts`: a list, or a column of text.
 
-    Cost: a look-up for each text, and hashing all names.
+    Cost: a look-up for each name, and hashing the texts.
     """
     names = _different_names(snapshot)
     try:
@@ -74,9 +74,12 @@ def numbers_of(snapshot: Snapshot, texts: object) -> Ints:
     except UnicodeEncodeError:
         names = names.cast(pa.large_binary())
         asked = pa.array([text.encode("utf-8", "surrogatepass") for text in texts], names.type)  # type: ignore[attr-defined]
-    found = np.asarray(pc.index_in(asked, value_set=names).fill_null(-1)).astype(np.int64)
-    pa.default_memory_pool().release_unused()  # the table of all names is big, and the pool would keep its room
-    return found
+    coded = asked.dictionary_encode()
+    at = np.asarray(pc.index_in(names, value_set=coded.dictionary).fill_null(-1))
+    found = np.full(len(coded.dictionary) + 1, -1)
+    found[at[at >= 0]] = np.flatnonzero(at >= 0)
+    pa.default_memory_pool().release_unused()  # for very many texts the table is big, and the pool would keep its room
+    return found[np.asarray(coded.indices.fill_null(-1))]
 
 
 def texts_of(snapshot: Snapshot, numbers: Ints) -> list[str]:
