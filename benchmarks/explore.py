@@ -1,12 +1,13 @@
 """What-if on a big registry: ticks, figures of all names, and many targets at once. Prints a table of CPU seconds.
 
-    python benchmarks/explore.py [--quick] [--turns 5] [--snapshot FILE] [--browser]
+    python benchmarks/explore.py [--quick] [--turns 5] [--snapshot FILE] [--browser | --memory]
 
 1M blobs, 7.3M links and 208,337 tags (`synthetic.image_store`; `--quick`: a twentieth), in one process. `--snapshot`: a
 saved snapshot, which is written if it is absent. Each figure is the median of some turns, after one that is not counted
 unless it says "first": compiled code is on disk then. The ticked names are drawn anew in each turn. CPU seconds count,
 because a busy machine does not change them much; memory is what the process has more than with the snapshot alone.
 `--browser`: instead, the explorer of this store, and of one with 10,000 blobs, in a browser (`explore_browser.py`).
+`--memory`: instead, the memory of the explorer of this store, step by step (`explore_memory.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from __future__ import annotations
 import argparse
 import re
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from functools import partial
 from pathlib import Path
@@ -51,6 +55,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--snapshot", type=Path)
     parser.add_argument("--browser", action="store_true")
+    parser.add_argument("--memory", action="store_true")
     given = parser.parse_args()
     snapshot = stored(given.snapshot, quick=given.quick)
     if given.browser:
@@ -58,6 +63,9 @@ def main() -> None:
 
         browser_figures(image_store(3_300, 100, 3_300), given.turns)
         browser_figures(snapshot, given.turns)
+        return
+    if given.memory:
+        by_step(snapshot)
         return
     warmed(snapshot)
     scale = 1 / 20 if given.quick else 1
@@ -68,6 +76,15 @@ def main() -> None:
     rows.append(["memory beyond the snapshot", f"{grown:,.0f} MB", against(grown, MEMORY * scale, above=False)])
     size = f"{snapshot.blobs:,} blobs, {len(snapshot.graph.indices):,} links, {snapshot.pins.num_rows:,} tags"
     table(size, ["what", "CPU", "against the goal"], rows)
+
+
+def by_step(snapshot: Snapshot) -> None:
+    """Measure the memory of the explorer in a process of its own."""
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "snapshot.blobkit"
+        snapshot.save(path)
+        program = Path(__file__).with_name("explore_memory.py")
+        subprocess.run([sys.executable, program, path], check=True)
 
 
 def said(what: str, taken: float, scale: float) -> str:

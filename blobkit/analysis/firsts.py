@@ -12,6 +12,7 @@ from blobkit.analysis.reach import live
 from blobkit.cache import memoized
 from blobkit.snapshot.pins import count_named, first_of_name
 from blobkit.snapshot.roles import CONTAINS
+from blobkit.snapshot.sets import where
 from blobkit.snapshot.tables import KINDS, codes, ids
 
 if TYPE_CHECKING:
@@ -31,10 +32,10 @@ def first_rows(snapshot: Snapshot) -> NDArray[np.int32]:
     closures of different nodes.
     """
     graph = snapshot.graph
+    order = np.argsort(closures(snapshot), kind="stable").astype(np.int32)
     name, start, node = _held(snapshot)
-    order = np.lexsort((name, closures(snapshot))).astype(np.int32)
     taken = kernels.taken(graph.indptr, graph.indices, order, start, node)
-    found: NDArray[np.int32] = np.append(name, -1).astype(np.int32)[taken]
+    found: NDArray[np.int32] = np.append(name, np.int32(-1))[taken]
     return found
 
 
@@ -73,8 +74,8 @@ def closures(snapshot: Snapshot) -> NDArray[np.int64]:
     return found
 
 
-def _held(snapshot: Snapshot) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
+def _held(snapshot: Snapshot) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
     """Return the first pin of each name that holds, and the nodes of the i-th: `node[start[i]:start[i + 1]]`."""
-    rows = np.flatnonzero(snapshot.holding[: count_named(snapshot)])
+    rows = where(snapshot.holding[: count_named(snapshot)])
     name, start = np.unique(first_of_name(snapshot)[rows], return_index=True)
-    return name, np.append(start, len(rows)), ids(snapshot.pins["node"])[rows]
+    return name.astype(np.int32), np.append(start, len(rows)), ids(snapshot.pins["node"])[rows]

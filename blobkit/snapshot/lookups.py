@@ -79,7 +79,8 @@ def numbers_of(snapshot: Snapshot, texts: object) -> Ints:
     found = np.full(len(coded.dictionary) + 1, -1)
     found[at[at >= 0]] = np.flatnonzero(at >= 0)
     pa.default_memory_pool().release_unused()  # for very many texts the table is big, and the pool would keep its room
-    return found[np.asarray(coded.indices.fill_null(-1))]
+    numbers: Ints = found[np.asarray(coded.indices.fill_null(-1))]
+    return numbers
 
 
 def texts_of(snapshot: Snapshot, numbers: Ints) -> list[str]:

@@ -100,14 +100,18 @@ class Session:
             self._warming.start()
 
     def _warm(self) -> None:
-        first = np.flatnonzero(self.columns.tree.holds)[:1]
-        preview = Ticked.nothing(self.what_if.snapshot).toggled(first).preview
-        if preview is not None:
-            as_promised(preview)
+        self._preview_one()
         self._is_warm = True
         self.words.warm()
         self.columns.closure  # noqa: B018 (it is kept)
         self.columns.repository_closure  # noqa: B018 (the same)
+
+    def _preview_one(self) -> None:
+        """Work out the real effect of one name, to find what all effects need; nothing of it is kept."""
+        first = np.flatnonzero(self.columns.tree.holds)[:1]
+        preview = Ticked.nothing(self.what_if.snapshot).toggled(first).preview
+        if preview is not None:
+            as_promised(preview)
 
     def _check(self, request: Request) -> None:
         """Check the labels of all acts against the store, before anything is done."""
