@@ -98,6 +98,6 @@ def add_amounts(
 ) -> None:
     """Add `amount[i]`, for each i of `some`, to the total of `place[i]`, if that is not negative. Memory: a piece."""
     for piece in pieces(len(some)):
-        rows = some[piece]
-        rows = rows[place[rows] >= 0]
-        np.add.at(totals, place[rows], sign * amount[rows].astype(np.int64))
+        at = place[some[piece]]
+        inside = at >= 0
+        np.add.at(totals, at[inside], sign * amount[some[piece][inside]].astype(np.int64))
