@@ -19,7 +19,18 @@ if TYPE_CHECKING:
 
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["categorical", "categories", "keys", "levels_frame", "links_of", "objects", "tags", "times", "words"]
+__all__ = [
+    "categorical",
+    "categories",
+    "keys",
+    "level_sums",
+    "levels_frame",
+    "links_of",
+    "objects",
+    "tags",
+    "times",
+    "words",
+]
 
 
 def keys(snapshot: Snapshot, nodes: NDArray[np.int32]) -> TextArray[None]:
@@ -70,6 +81,13 @@ def levels_frame(snapshot: Snapshot, nodes: NDArray[np.int32], level: NDArray[np
         "tags": tags(snapshot, nodes),
     }
     return pd.DataFrame(columns, index=pd.Index(keys(snapshot, nodes), name="digest"))
+
+
+def level_sums(level: NDArray[np.int32], size: NDArray[np.int64]) -> tuple[tuple[int, int], ...]:
+    """Return how many of these blobs each level has, and their bytes."""
+    sizes = np.zeros(int(level.max(initial=-1)) + 1, np.int64)
+    np.add.at(sizes, level, size)
+    return tuple(zip(np.bincount(level).tolist(), sizes.tolist(), strict=True))
 
 
 def objects(items: Sequence[object]) -> NDArray[np.object_]:

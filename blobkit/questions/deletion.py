@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Bools = NDArray[np.bool_]
 
-__all__ = ["Deletion", "Drop", "drops"]
+__all__ = ["Deletion", "Drop", "also_untagged", "drops"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +253,14 @@ class Deletion:
             more = minus(more[more >= 0], rows)
             rows, number = np.append(rows, more), np.append(number, np.ones(len(more), np.int64))
         return rows, number
+
+
+def also_untagged(deletion: Deletion, dropped: PinSelection) -> tuple[str, ...]:
+    """Return the names that are dropped along, sorted, without those that are targets, or that stay in use."""
+    if not dropped.also_untagged:
+        return ()
+    stay = pin_labels(deletion.snapshot, deletion.rows[deletion.is_busy])
+    return tuple(sorted(dropped.also_untagged.difference(dropped.shown, stay)))
 
 
 def drops(deletion: Deletion) -> list[Drop]:

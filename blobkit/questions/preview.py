@@ -20,15 +20,14 @@ from blobkit.present.plain import records
 from blobkit.present.sections import ROWS_SHOWN
 from blobkit.protocols import as_snapshot, draw_answer, write_script
 from blobkit.questions.collecting import Collected, Collection, collected, collection_of, waiting
-from blobkit.questions.columns import keys, levels_frame, objects
-from blobkit.questions.deletion import Deletion
+from blobkit.questions.columns import keys, level_sums, levels_frame, objects
+from blobkit.questions.deletion import Deletion, also_untagged
 from blobkit.questions.headline import details_of, headline, left_in_use, not_holding, notes, sections_of
 from blobkit.questions.impact import also_drop, broken_tags, other_names, staying
 from blobkit.questions.inputs.targets import resolve
 from blobkit.questions.untagged import MIN_AGE, Untagged, dropped_untagged, only_groups, revisions_view
 from blobkit.render import abbreviate, count, join_some, truncate
 from blobkit.snapshot.estimates import certain_sizes, estimated
-from blobkit.snapshot.pins import pin_labels
 from blobkit.snapshot.sets import minus, unique
 
 if TYPE_CHECKING:
@@ -89,9 +88,7 @@ class Preview(Answer):
     @cached_property
     def levels(self) -> tuple[Level, ...]:
         """(blobs, bytes) by level: a blob has level 0, or 1 + the highest level of the freed blobs that link to it."""
-        sizes = np.zeros(int(self._level.max(initial=-1)) + 1, np.int64)
-        np.add.at(sizes, self._level, self.snapshot.graph.size[self.nodes])
-        return tuple(zip(np.bincount(self._level).tolist(), sizes.tolist(), strict=True))
+        return level_sums(self._level, self.snapshot.graph.size[self.nodes])
 
     @property
     def exact(self) -> bool:
@@ -233,8 +230,7 @@ class Preview(Answer):
     @cached_property
     def nodes(self) -> NDArray[np.int32]:
         """The nodes of the blobs that would be freed, in the order of `digests`."""
-        is_blob = self.snapshot.graph.blob[self.removal.nodes]
-        return self.removal.nodes if is_blob.all() else self.removal.nodes[is_blob]
+        return self.removal.nodes[self.snapshot.graph.blob[self.removal.nodes]]
 
     @cached_property
     def sure(self) -> NDArray[np.int32]:
@@ -340,12 +336,9 @@ def preview_of(snapshot: Snapshot, dropped: PinSelection) -> Preview:
     deletion = Deletion.of(snapshot, dropped)
     holds = snapshot.holding[deletion.rows] & (deletion.number > 0)
     gone = drop_pins(snapshot, deletion.rows, deletion.number)
-    also = dropped.also_untagged
-    if also:
-        also = also.difference(dropped.shown, pin_labels(snapshot, deletion.rows[deletion.is_busy]))
     return Preview(
         snapshot=snapshot,
-        also_untagged=tuple(sorted(also)),
+        also_untagged=also_untagged(deletion, dropped),
         notices=(
             *dropped.notices,
             *not_holding(snapshot, holds),
