@@ -17,7 +17,7 @@ from blobkit.snapshot.lookups import rows_on_any, texts_of
 from blobkit.snapshot.pins import count_named
 from blobkit.snapshot.references import LINKS, PINS
 from blobkit.snapshot.roles import CONTAINS, NAMES, STANDS_FOR
-from blobkit.snapshot.sets import unique, where
+from blobkit.snapshot.sets import pieces, unique, where
 from blobkit.snapshot.tables import codes, ids, numbers
 
 if TYPE_CHECKING:
@@ -35,12 +35,11 @@ NAMES_TOLD = 20
 def broken_tags(snapshot: Snapshot, dropped: PinSelection, gone: NDArray[np.int32]) -> tuple[str, ...]:
     """Return the tags that stay but could no longer be pulled, sorted: a part of their image, or its link, is freed.
 
-    Empty if references are counted, or if the policy holds all that names contain. Cost: links.
+    Empty if references are counted, or if the policy holds all that names contain here. Cost: links.
     """
     rule = snapshot.rule
     names = {kind.name for kind in PINS if kind.names}
-    body = {kind.name for kind in LINKS if kind.contains}
-    held = body <= rule.links and not rule.sources and bool(rule.pins & names)
+    held = _body(snapshot) <= rule.links and not rule.sources and bool(rule.pins & names)
     if rule.counting or held or not len(gone):
         return ()
     kind, node = codes(snapshot.pins["kind"]), ids(snapshot.pins["node"])
@@ -108,6 +107,15 @@ def _biggest(snapshot: Snapshot, before: Owners, after: Owners, names: NDArray[n
     nodes = np.flatnonzero(after.owner != before.owner)
     nodes = nodes[np.lexsort((nodes, -snapshot.graph.size[nodes], after.owner[nodes]))]
     return snapshot.keys(nodes[np.searchsorted(after.owner[nodes], names)])
+
+
+@memoized
+def _body(snapshot: Snapshot) -> frozenset[str]:
+    """Return the kinds of links here with which something contains its parts. Cost: a pass over the links."""
+    kind, here = codes(snapshot.links["kind"]), np.zeros(len(LINKS), np.bool_)
+    for piece in pieces(len(kind)):
+        here[kind[piece]] = True
+    return frozenset(LINKS[code].name for code in np.flatnonzero(here & CONTAINS).tolist())
 
 
 @memoized

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 
 import blobkit
+from blobkit.questions import impact
 from graphs import Graph, droppings, key, node_of, snapshot_of
 from layouts import INDEX, Layout, Registry, sha
 
@@ -147,3 +148,19 @@ def test_nothing_breaks_where_names_hold_what_they_contain(tmp_path: Path) -> No
     layout.add(layout.index(layout.image("x", "content")), "multi", INDEX)
     for policy in ("dependent", "strong", "ignore"):
         assert blobkit.simulate_deref(layout.scan(policy), "x").breaks == ()
+
+
+def test_no_name_is_looked_for_where_names_hold_what_they_contain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other kinds of stores have other parts of an image; a registry needs none of them."""
+
+    def refuse(_: object) -> None:
+        pytest.fail("the holders of all parts were looked for")
+
+    monkeypatch.setattr(impact, "_body_holders", refuse)
+    registry = Registry(tmp_path)
+    registry.push("app", "1", "content")
+    preview = blobkit.simulate_deref(registry.scan(), "app:1")
+    assert preview.digests
+    assert preview.breaks == ()
