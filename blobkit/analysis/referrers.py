@@ -151,7 +151,7 @@ def _repeated(values: NDArray[np.int32], end: int) -> NDArray[np.bool_]:
     return found
 
 
-def _fewer(node: NDArray[np.int32], label: NDArray[np.int64], most: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def _fewer(node: NDArray[np.int32], label: NDArray[np.int32], most: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Return each pair once, and at most the first `most` pairs of a node."""
     pairs = unique(node.astype(np.int64) << 32 | label)
     on = pairs >> 32

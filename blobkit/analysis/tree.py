@@ -43,7 +43,7 @@ class Tree:
     """
 
     parent: Ids
-    row: Ints
+    row: Ids
     place_of: Ids
     holds: Bools
     repositories: tuple[str, ...]
@@ -112,7 +112,7 @@ def tree(snapshot: Snapshot) -> Tree:
     return Tree(parent, row, place_of, holds, tuple(repositories), tuple(namespaces))
 
 
-def _repositories(snapshot: Snapshot, row: Ints) -> tuple[Ints, list[str]]:
+def _repositories(snapshot: Snapshot, row: Ids) -> tuple[Ints, list[str]]:
     """Return for each of these pins its repository, as a position, and all repositories, sorted."""
     coded = combine(snapshot.pins["group"]).take(arrow(row)).fill_null("").dictionary_encode()
     found = coded.dictionary.to_pylist()

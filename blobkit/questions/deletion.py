@@ -156,7 +156,7 @@ class Deletion:
         return partly
 
     @property
-    def _called(self) -> NDArray[np.int64]:
+    def _called(self) -> NDArray[np.int32]:
         """The name that the tool uses for each pin (its alias, if it has one), as the first pin with that name."""
         snapshot, kind = self.snapshot, codes(self.snapshot.pins["kind"])
         called = first_of_name(snapshot).copy()

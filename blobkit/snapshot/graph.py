@@ -11,7 +11,7 @@ import numpy as np
 from blobkit.snapshot.columns import combine
 from blobkit.snapshot.references import LINK_KINDS, PIN_KINDS, PINS
 from blobkit.snapshot.roles import BY_DIGEST, OPENS
-from blobkit.snapshot.sets import pieces, rows_where
+from blobkit.snapshot.sets import pieces, rows_where, union
 from blobkit.snapshot.tables import STORED, codes, flags, ids, numbers
 
 if TYPE_CHECKING:
@@ -57,11 +57,11 @@ def build_graph(tables: Tables, policy: Policy) -> ReferenceGraph:
     pins = np.zeros(n, np.int64)
     holding = holding_pins(tables, policy)
     np.add.at(pins, ids(tables.pins["node"])[holding], numbers(tables.pins["count"])[holding])
-    opened = np.zeros(n, np.bool_)
-    if not policy.complete:
-        kind = codes(tables.links["kind"])
-        for piece in pieces(len(kind)):
-            opened[target[piece][counts[piece] & OPENS[kind[piece]]]] = True
+    opaque = flags(tables.nodes["opaque"])
+    followed = pins > 0
+    if not policy.complete and opaque.any():
+        rows = rows_where(len(target), lambda piece: counts[piece] & opaque[target[piece]])
+        followed[target[rows[OPENS[codes(tables.links["kind"])[rows]]]]] = True
     indptr, indices = _rows(source, target, counts, n)
     arrays = {
         "indptr": indptr,
@@ -69,7 +69,7 @@ def build_graph(tables: Tables, policy: Policy) -> ReferenceGraph:
         "pins": pins,
         "size": numbers(tables.nodes["size"]),
         "blob": codes(tables.nodes["stored"]) == STORED.index("yes"),
-        "opaque": flags(tables.nodes["opaque"]) & ((pins > 0) | opened) & _is_source(tables, policy),
+        "opaque": opaque & followed & _is_source(tables, policy),
     }
     for array in arrays.values():
         array.flags.writeable = False
@@ -115,25 +115,26 @@ def of_kinds(kind: NDArray[np.int8], names: Iterable[str], vocabulary: tuple[str
 def _rows(
     source: NDArray[np.int32], target: NDArray[np.int32], counts: NDArray[np.bool_], n: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Return the links that count, each pair once, as compressed sparse rows."""
-    if not counts.all():
-        source, target = source[counts], target[counts]
-    if any((_same(source, piece) & _same(target, piece)).any() for piece in pieces(len(source) - 1)):
-        once = np.concatenate(([True], ~(_same(source) & _same(target))))
-        source, target = source[once], target[once]
-    return _starts(source, n), target
-
-
-def _same(values: NDArray[np.int32], piece: slice = slice(None)) -> NDArray[np.bool_]:
-    """Return whether values after the first equal the one before, those of a piece."""
-    same: NDArray[np.bool_] = values[1:][piece] == values[:-1][piece]
-    return same
-
-
-def _starts(source: NDArray[np.int32], n: int) -> NDArray[np.int64]:
-    """Return where the links of each of n nodes begin, from sorted sources; `bincount` takes four times as long."""
-    begin = rows_where(max(0, len(source) - 1), lambda piece: ~_same(source, piece)) + 1
-    begin = np.concatenate(([0], begin, [len(source)])) if len(source) else np.zeros(1, np.int64)
+    """Return the links that count, each pair once, as compressed sparse rows. Memory: the result, and a piece."""
+    _leave_out_repeated(source, target, counts)
     first = np.zeros(n + 1, np.int64)
-    first[source[begin[:-1]] + 1] = np.diff(begin)
-    return np.cumsum(first, out=first)
+    for piece in pieces(len(source)):
+        some = source[piece][counts[piece]]
+        begin = np.append(np.zeros(min(1, len(some)), np.int64), np.flatnonzero(some[1:] != some[:-1]) + 1)
+        np.add.at(first, some[begin] + 1, np.diff(begin, append=len(some)))
+    return np.cumsum(first, out=first), target if counts.all() else target[counts]
+
+
+def _leave_out_repeated(source: NDArray[np.int32], target: NDArray[np.int32], counts: NDArray[np.bool_]) -> None:
+    """Let only the first of several links with the same ends count; `counts` is changed."""
+
+    def is_again(piece: slice) -> NDArray[np.bool_]:
+        after = slice(piece.start + 1, piece.stop + 1)
+        same: NDArray[np.bool_] = (source[piece] == source[after]) & (target[piece] == target[after])
+        return same
+
+    again = rows_where(max(0, len(source) - 1), is_again) + 1
+    rows = union(again - 1, again)
+    rows = rows[counts[rows]]
+    same = (np.diff(source[rows]) == 0) & (np.diff(target[rows]) == 0)
+    counts[rows[1:][same]] = False

@@ -191,6 +191,8 @@ def rows_on_any(snapshot: Snapshot, nodes: NDArray[np.integer]) -> Ints:
 def _twins(snapshot: Snapshot) -> Rows:
     """Return the twins, sorted by name and by the blob of their virtual node, then by virtual node."""
     rows = np.flatnonzero(IS_TWIN[codes(snapshot.pins["kind"])])
+    if not len(rows):
+        return Rows(rows, rows)
     links, node = revisions(snapshot), ids(snapshot.pins["node"])
     rows = rows[np.argsort(node[rows], kind="stable")]
     blob, whose = Rows.by(links.source, links.target).of(node[rows])
@@ -212,7 +214,7 @@ def _groups(snapshot: Snapshot) -> NDArray[np.int32]:
 
 
 @memoized
-def _name(snapshot: Snapshot) -> Ints:
+def _name(snapshot: Snapshot) -> NDArray[np.int32]:
     """Return a number for the name of each pin, 0 if it has none."""
     number = first_of_name(snapshot) + 1
     number[count_named(snapshot) :] = 0

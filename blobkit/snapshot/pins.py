@@ -11,7 +11,7 @@ import numpy as np
 from blobkit.cache import memoized
 from blobkit.snapshot.columns import combine
 from blobkit.snapshot.roles import NAMES, STANDS_FOR
-from blobkit.snapshot.sets import rows_where
+from blobkit.snapshot.sets import rows_where, where
 from blobkit.snapshot.tables import codes, ids, same_as_before
 
 if TYPE_CHECKING:
@@ -105,10 +105,10 @@ def rows_of_names(snapshot: Snapshot) -> dict[str, range]:
 
 
 @memoized
-def first_of_name(snapshot: Snapshot) -> NDArray[np.int64]:
+def first_of_name(snapshot: Snapshot) -> NDArray[np.int32]:
     """Return for each pin the first pin of the same name; for an anonymous pin, the first one on its node."""
     names, end = snapshot.pins["name"], count_named(snapshot)
-    first = np.arange(len(names))
+    first = np.arange(len(names), dtype=np.int32)
     first[:end][same_as_before(names.slice(0, end))] = 0
     np.maximum.accumulate(first[:end], out=first[:end])
     _, at, back = np.unique(ids(snapshot.pins["node"])[end:], return_index=True, return_inverse=True)
@@ -117,10 +117,10 @@ def first_of_name(snapshot: Snapshot) -> NDArray[np.int64]:
 
 
 @memoized
-def name_starts(snapshot: Snapshot) -> NDArray[np.int64]:
+def name_starts(snapshot: Snapshot) -> NDArray[np.int32]:
     """Return the first pin of each different name, in order: a number for each name is its position here."""
     first = first_of_name(snapshot)[: count_named(snapshot)]
-    return np.flatnonzero(first == np.arange(len(first)))
+    return where(first == np.arange(len(first)))
 
 
 @memoized
