@@ -65,7 +65,7 @@ def take_ranges(start: NDArray[np.int64], values: NDArray[Number], nodes: NDArra
     return found
 
 
-def live_without(graph: ReferenceGraph, pins: NDArray[np.int64]) -> NDArray[np.bool_]:
+def live_without(graph: ReferenceGraph, pins: NDArray[np.integer]) -> NDArray[np.bool_]:
     """Return which nodes are reached when only these pins hold."""
     return kernels.depths(graph.indptr, graph.indices, _roots(pins)) >= 0
 
@@ -110,5 +110,5 @@ def closure_sizes(graph: ReferenceGraph, nodes: NDArray[np.int32]) -> NDArray[np
     return group_kernels.summed(graph.indptr, graph.indices, alone, different, graph.size, most)[0][back]
 
 
-def _roots(pins: NDArray[np.int64]) -> NDArray[np.int32]:
+def _roots(pins: NDArray[np.integer]) -> NDArray[np.int32]:
     return where(pins > 0)

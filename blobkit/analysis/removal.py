@@ -46,7 +46,7 @@ class _Scratch:
     lock: Lock = field(default_factory=Lock)
 
 
-def removal(graph: ReferenceGraph, nodes: NDArray[np.int32], drops: NDArray[np.int64]) -> Removal:
+def removal(graph: ReferenceGraph, nodes: NDArray[np.int32], drops: NDArray[np.integer]) -> Removal:
     """Return the nodes freed when `drops[i]` of the pins on `nodes[i]` (each node once) are dropped together.
 
     Cost: the freed nodes and their links; nodes + links on a mark-and-sweep store whose reached links form cycles.

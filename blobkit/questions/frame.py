@@ -193,7 +193,7 @@ def _stored(snapshot: Snapshot, nodes: NDArray[np.int32]) -> pd.Categorical[str]
 _COLUMNS: dict[str, Column] = {
     "size": lambda snapshot, nodes: snapshot.graph.size[nodes],
     "refcount": lambda snapshot, nodes: (snapshot.graph.pins + snapshot.graph.links_in)[nodes],
-    "pins": lambda snapshot, nodes: snapshot.graph.pins[nodes],
+    "pins": lambda snapshot, nodes: snapshot.graph.pins[nodes].astype(np.int64),
     "links_in": lambda snapshot, nodes: snapshot.graph.links_in[nodes],
     "links_out": lambda snapshot, nodes: np.diff(snapshot.graph.indptr)[nodes],
     "retained": lambda snapshot, nodes: retained(snapshot.graph)[nodes],

@@ -11,7 +11,7 @@ import numpy as np
 from blobkit.snapshot.columns import combine
 from blobkit.snapshot.references import LINK_KINDS, PIN_KINDS, PINS
 from blobkit.snapshot.roles import BY_DIGEST, OPENS
-from blobkit.snapshot.sets import pieces, rows_where, union
+from blobkit.snapshot.sets import narrow, pieces, rows_where, union
 from blobkit.snapshot.tables import STORED, codes, flags, ids, numbers
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ class ReferenceGraph:
     """The pins that hold and the links that count under one policy, as arrays over all n nodes (by key).
 
     The links of node i go to `indices[indptr[i]:indptr[i + 1]]` (sorted, each target once). For each node, `pins` is
-    the number of pins that hold it, `size` its bytes stored, `blob` whether it is a stored blob, and `opaque` whether
+    the number of pins that hold it (int32; int64 if one does not fit), `size` its bytes stored, `blob` whether it is a stored blob, and `opaque` whether
     its links are unknown though the policy would follow them. `counting`: the store counts references; else it marks
     and sweeps. All arrays are read-only: results of analyses are memoized beside the graph.
     """
 
     indptr: NDArray[np.int64]
     indices: NDArray[np.int32]
-    pins: NDArray[np.int64]
+    pins: NDArray[np.integer]
     size: NDArray[np.int64]
     blob: NDArray[np.bool_]
     opaque: NDArray[np.bool_]
@@ -66,7 +66,7 @@ def build_graph(tables: Tables, policy: Policy) -> ReferenceGraph:
     arrays = {
         "indptr": indptr,
         "indices": indices,
-        "pins": pins,
+        "pins": narrow(pins),
         "size": numbers(tables.nodes["size"]),
         "blob": codes(tables.nodes["stored"]) == STORED.index("yes"),
         "opaque": opaque & followed & _is_source(tables, policy),

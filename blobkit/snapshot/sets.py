@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Number = TypeVar("Number", bound=np.integer)
 
-__all__ = ["add_amounts", "among", "both", "minus", "pieces", "ranges", "rows_where", "union", "unique", "where"]
+__all__ = ["add_amounts", "among", "both", "minus", "narrow", "pieces", "ranges", "rows_where", "union", "unique", "where"]
 
 _PIECE = 1 << 16
 """Numbers that are handled at once where a step needs room for more than its result: they fit into a cache."""
@@ -58,6 +58,11 @@ def among(values: NDArray[np.integer], found: NDArray[np.integer]) -> NDArray[np
     at = np.minimum(np.searchsorted(found, values), len(found) - 1)
     same: NDArray[np.bool_] = found[at] == values
     return same
+
+
+def narrow(values: NDArray[np.int64]) -> NDArray[np.integer]:
+    """Return the same numbers, in half of the room if they fit."""
+    return values.astype(np.int32) if not len(values) or values.max() < 1 << 31 else values
 
 
 def ranges(first: NDArray[np.integer], last: NDArray[np.integer]) -> NDArray[np.int64]:

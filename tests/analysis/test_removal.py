@@ -159,7 +159,7 @@ def test_the_generator_reaches_the_hard_cases() -> None:
 def test_compiled_and_plain_remove_agree(graph: Graph) -> None:
     found = counted(graph, counting=True)
     nodes = array(graph.pinned())
-    drops = found.pins[nodes]
+    drops = found.pins[nodes].astype("int64")
     answers = []
     for run in (kernels.remove.plain, kernels.remove.compiled):
         left = (found.links_in + found.pins).astype("int32")
