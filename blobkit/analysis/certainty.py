@@ -11,6 +11,7 @@ from blobkit.analysis.kernels import depths
 from blobkit.analysis.reach import closure, live, sources, unknown
 from blobkit.snapshot.estimates import certain_sizes
 from blobkit.snapshot.roles import BY_DIGEST
+from blobkit.snapshot.sets import starts
 from blobkit.snapshot.tables import STORED, codes, ids
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ def certainly_freed(snapshot: Snapshot, nodes: NDArray[np.int32], opaque: NDArra
     contained = BY_DIGEST[codes(links["kind"])]
     source, target = ids(links["source"])[contained], ids(links["target"])[contained]
     order = np.argsort(target, kind="stable")
-    start = np.zeros(snapshot.nodes.num_rows + 1, np.int64)
-    np.cumsum(np.bincount(target, minlength=snapshot.nodes.num_rows), out=start[1:])
+    start = starts(target, snapshot.nodes.num_rows)
     linkable = np.zeros(snapshot.nodes.num_rows, np.bool_)
     for one in opaque:
         linkable |= depths(start, source[order], np.array([one], np.int32)) < 0
@@ -83,12 +83,10 @@ def _widened(graph: ReferenceGraph, source: NDArray[np.int32], target: NDArray[n
     """Return the graph with these links instead, and with `more` added nodes that have no pins."""
     n = len(graph.size) + more
     order = np.argsort(source, kind="stable")
-    first = np.zeros(n + 1, np.int64)
-    np.cumsum(np.bincount(source, minlength=n), out=first[1:])
     nothing = np.zeros(more, np.int64)
     return replace(
         graph,
-        indptr=first,
+        indptr=starts(source, n),
         indices=target[order],
         pins=np.concatenate((graph.pins, nothing)),
         size=np.concatenate((graph.size, nothing)),

@@ -274,7 +274,7 @@ def cover(graph: ReferenceGraph, alone: Bools, start: Ints, roots: Ids, cost: Fl
 def _within(graph: ReferenceGraph, alone: Bools) -> ReferenceGraph:
     """Return the graph with the links to these nodes only; the nodes include all that reach one of them."""
     kept = alone[graph.indices]
-    first = _starts(kept)[graph.indptr]
+    first = _starts(kept)[graph.indptr].astype(np.int32)
     blob = graph.blob & alone & (graph.size > 0)
     return replace(graph, indptr=first, indices=graph.indices[kept], blob=blob)
 

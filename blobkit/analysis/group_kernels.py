@@ -39,7 +39,7 @@ FULL = (1 << BITS) - 1
 
 
 @steep
-def searched(first: Ints, targets: Ids, start: Ints, roots: Ids, most: int) -> tuple[Ints, Ids, bool]:
+def searched(first: Ids, targets: Ids, start: Ints, roots: Ids, most: int) -> tuple[Ints, Ids, bool]:
     """Return the nodes that each group reaches, each once, group after group, and where each group begins.
 
     It gives up (False) before it lists more than `most` nodes. Cost: the listed nodes and their links.
@@ -75,7 +75,7 @@ def searched(first: Ints, targets: Ids, start: Ints, roots: Ids, most: int) -> t
 
 
 @steep
-def summed(first: Ints, targets: Ids, start: Ints, roots: Ids, weight: Ints, most: int) -> tuple[Ints, bool]:
+def summed(first: Ids, targets: Ids, start: Ints, roots: Ids, weight: Ints, most: int) -> tuple[Ints, bool]:
     """Return the total weight of the nodes that each group reaches, without a list of these nodes.
 
     It gives up (False) before it meets more than `most` nodes. Cost: these nodes and their links.
@@ -136,7 +136,7 @@ def placed(place: Ids, start: Ints, begin: Ints, found: Ids) -> Ids:
 
 
 @Kernel
-def taken(first: Ints, targets: Ids, order: Ids, start: Ints, roots: Ids) -> Ids:
+def taken(first: Ids, targets: Ids, order: Ids, start: Ints, roots: Ids) -> Ids:
     """Return the first group, in this order, that reaches each node; -1 if none does. Cost: nodes + links."""
     n = len(first) - 1
     owner = np.full(n, -1, np.int32)
@@ -161,7 +161,7 @@ def taken(first: Ints, targets: Ids, order: Ids, start: Ints, roots: Ids) -> Ids
 
 
 @Kernel
-def components(first: Ints, targets: Ids) -> tuple[Ids, Ids]:
+def components(first: Ids, targets: Ids) -> tuple[Ids, Ids]:
     """Return the strongly connected component of each node, and all nodes ordered by component.
 
     Links between components lead from a lower to a higher one. Tarjan (1972), without recursion: nodes + links.
@@ -213,7 +213,7 @@ def components(first: Ints, targets: Ids) -> tuple[Ids, Ids]:
 
 
 @Kernel
-def bits_spread(first: Ints, targets: Ids, component: Ids, order: Ids, start: Ints, roots: Ids) -> Ints:
+def bits_spread(first: Ids, targets: Ids, component: Ids, order: Ids, start: Ints, roots: Ids) -> Ints:
     """Return for each component the groups (at most BITS * WORDS) that reach it: bit g % BITS of word g // BITS.
 
     Cost: nodes + links, a cache line each.

@@ -35,7 +35,7 @@ GONE = -(1 << 30)
 
 
 @Kernel
-def depths(first: Ints, targets: Ids, roots: Ids) -> Ids:
+def depths(first: Ids, targets: Ids, roots: Ids) -> Ids:
     """Return for each node the fewest links from any root, -1 if no root reaches it. Cost: nodes + links."""
     n = len(first) - 1
     depth = np.full(n, -1, np.int32)
@@ -59,10 +59,10 @@ def depths(first: Ints, targets: Ids, roots: Ids) -> Ids:
 
 
 @Kernel
-def reverse(first: Ints, targets: Ids) -> tuple[Ints, Ids]:
+def reverse(first: Ids, targets: Ids) -> tuple[Ids, Ids]:
     """Return the links in CSR form by target: the sources of each node, in order. Cost: nodes + links."""
     n = len(first) - 1
-    start = np.zeros(n + 2, np.int64)
+    start = np.zeros(n + 2, np.int32)
     for at in range(len(targets)):
         start[targets[at] + 2] += 1
     for node in range(n):
@@ -77,7 +77,7 @@ def reverse(first: Ints, targets: Ids) -> tuple[Ints, Ids]:
 
 
 @Kernel
-def remove(first: Ints, targets: Ids, blob: Bools, left: Ids, nodes: Ids, drops: Ints) -> tuple[Ids, Ids]:
+def remove(first: Ids, targets: Ids, blob: Bools, left: Ids, nodes: Ids, drops: Ints) -> tuple[Ids, Ids]:
     """Return the nodes that are freed, with the level of each, when `drops[i]` references on `nodes[i]` are dropped.
 
     The least fixpoint over counts. `left` has the references of each node; it is restored before it returns. A level
@@ -124,7 +124,7 @@ def remove(first: Ints, targets: Ids, blob: Bools, left: Ids, nodes: Ids, drops:
 
 
 @Kernel
-def levels_within(first: Ints, targets: Ids, blob: Bools, inside: Bools, degree: Ids) -> Ids:
+def levels_within(first: Ids, targets: Ids, blob: Bools, inside: Bools, degree: Ids) -> Ids:
     """Return the level of each node of a set, as `remove` counts it, also if links form cycles; -1 outside.
 
     `degree`: the links to each node from inside, overwritten here. If only nodes on cycles are left, the one with the
@@ -161,7 +161,7 @@ def levels_within(first: Ints, targets: Ids, blob: Bools, inside: Bools, degree:
 
 
 @Kernel
-def stuck(first: Ints, targets: Ids, inside: Bools, degree: Ids) -> Bools:
+def stuck(first: Ids, targets: Ids, inside: Bools, degree: Ids) -> Bools:
     """Return the nodes of a set that are on cycles or below them: no topological order has them.
 
     `degree`: the links to each node from inside, overwritten here. Cost: nodes + links.
@@ -187,7 +187,7 @@ def stuck(first: Ints, targets: Ids, inside: Bools, degree: Ids) -> Bools:
 
 
 @Kernel
-def dominators(first: Ints, targets: Ids, root: Bools, inside: Bools, degree: Ids) -> tuple[Ids, Ids]:
+def dominators(first: Ids, targets: Ids, root: Bools, inside: Bools, degree: Ids) -> tuple[Ids, Ids]:
     """Return the immediate dominator of each node in `inside`, and these nodes in topological order.
 
     A super-root (node n) links to every `root`; -1 for nodes outside; `degree`: the links to each node from inside,
@@ -240,7 +240,7 @@ def dominators(first: Ints, targets: Ids, root: Bools, inside: Bools, degree: Id
 
 
 @Kernel
-def postorder(first: Ints, targets: Ids, root: Bools) -> Ids:
+def postorder(first: Ids, targets: Ids, root: Bools) -> Ids:
     """Return the nodes that the roots reach, in the postorder of a depth-first search. Cost: nodes + links."""
     n = len(first) - 1
     order = np.empty(n, np.int32)
@@ -271,7 +271,7 @@ def postorder(first: Ints, targets: Ids, root: Bools) -> Ids:
 
 
 @steep
-def dominators_cyclic(start: Ints, sources: Ids, root: Bools, order: Ids) -> Ids:
+def dominators_cyclic(start: Ids, sources: Ids, root: Bools, order: Ids) -> Ids:
     """Return the immediate dominators of the nodes in `order` (a reverse postorder), also if links form cycles.
 
     Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm" (2001): passes until nothing changes, over the

@@ -22,7 +22,7 @@ __all__ = ["below", "pinned", "placed", "pulled", "spread"]
 
 
 @Kernel
-def below(first: Ints, targets: Ids, roots: Ids, seen: Bools) -> Ids:
+def below(first: Ids, targets: Ids, roots: Ids, seen: Bools) -> Ids:
     """Return the nodes that the roots reach on paths of nodes that are not `seen` yet; mark them as seen.
 
     Cost: these nodes and their links.
@@ -77,7 +77,7 @@ def placed(owner: Ids, places: int) -> tuple[Ints, Ids]:
 
 
 @Kernel
-def pulled(nodes: Ids, start: Ints, sources: Ids, parent: Ids, owner: Ids) -> None:
+def pulled(nodes: Ids, start: Ids, sources: Ids, parent: Ids, owner: Ids) -> None:
     """Let `owner` of each node meet the owners of the nodes that link to it, up to the top.
 
     Links by target: `sources[start[i]:start[i + 1]]` link to node i. Cost: at most these links; two of them for most
@@ -103,7 +103,7 @@ def pulled(nodes: Ids, start: Ints, sources: Ids, parent: Ids, owner: Ids) -> No
 
 
 @Kernel
-def spread(first: Ints, targets: Ids, queue: Ids, number: int, waiting: Bools, parent: Ids, owner: Ids) -> None:
+def spread(first: Ids, targets: Ids, queue: Ids, number: int, waiting: Bools, parent: Ids, owner: Ids) -> None:
     """Let `owner` of all nodes below meet the owners of the nodes that link to them, until nothing changes.
 
     `queue` begins with `number` nodes to start from, and has room for all that they reach; `waiting` tells which nodes

@@ -54,12 +54,12 @@ def unknown(graph: ReferenceGraph) -> NDArray[np.int32]:
 
 
 @memoized
-def incoming(graph: ReferenceGraph) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+def incoming(graph: ReferenceGraph) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return the links by target: `sources[start[i]:start[i + 1]]` link to node i."""
     return kernels.reverse(graph.indptr, graph.indices)
 
 
-def take_ranges(start: NDArray[np.int64], values: NDArray[Number], nodes: NDArray[np.int32]) -> NDArray[Number]:
+def take_ranges(start: NDArray[np.integer], values: NDArray[Number], nodes: NDArray[np.int32]) -> NDArray[Number]:
     """Return `values[start[i]:start[i + 1]]` of all these nodes, concatenated."""
     found: NDArray[Number] = values[ranges(start[nodes], start[nodes + 1])]
     return found
@@ -94,7 +94,7 @@ def closure(graph: ReferenceGraph, nodes: NDArray[np.int32]) -> NDArray[np.int32
 def closure_around(graph: ReferenceGraph, nodes: NDArray[np.int32], blocked: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the nodes that `nodes` reach on paths without blocked nodes. Cost: nodes + links."""
     passes = ~blocked[sources(graph)] & ~blocked[graph.indices]
-    first = np.concatenate(([0], np.cumsum(passes)))[graph.indptr]
+    first = np.concatenate(([0], np.cumsum(passes)))[graph.indptr].astype(np.int32)
     return kernels.depths(first, graph.indices[passes], nodes) >= 0
 
 

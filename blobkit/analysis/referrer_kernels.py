@@ -15,7 +15,7 @@ __all__ = ["first_sources", "links_to", "links_within", "losses", "nearest"]
 
 
 @Kernel
-def links_to(first: Ints, targets: Ids, inside: Bools) -> Ids:
+def links_to(first: Ids, targets: Ids, inside: Bools) -> Ids:
     """Return how many links each node has from nodes of a set. Cost: nodes + links, with no copies (unlike numpy)."""
     number = np.zeros(len(first) - 1, np.int32)
     for node in range(len(first) - 1):
@@ -26,13 +26,13 @@ def links_to(first: Ints, targets: Ids, inside: Bools) -> Ids:
 
 
 @Kernel
-def links_within(start: Ints, sources: Ids, inside: Bools) -> tuple[Ints, Ids]:
+def links_within(start: Ids, sources: Ids, inside: Bools) -> tuple[Ids, Ids]:
     """Return the links among the nodes of a set in CSR form, from all links by target. Cost: nodes + links into them.
 
     Most blobs that link to a widely shared blob also link to many other blobs; those links are not read.
     """
     n = len(start) - 1
-    first = np.zeros(n + 2, np.int64)
+    first = np.zeros(n + 2, np.int32)
     for node in range(n):
         if inside[node]:
             for k in range(start[node], start[node + 1]):
@@ -50,7 +50,7 @@ def links_within(start: Ints, sources: Ids, inside: Bools) -> tuple[Ints, Ids]:
 
 
 @steep
-def nearest(first: Ints, targets: Ids, node: Ids, label: Ids, most: int, room: int) -> tuple[Ids, Ids, bool]:
+def nearest(first: Ids, targets: Ids, node: Ids, label: Ids, most: int, room: int) -> tuple[Ids, Ids, bool]:
     """Return (node, label) for the `most` nearest labels above each node: nearest first, then by label.
 
     Labels begin where `node` and `label` say (by label, at most `most` a node) and go down links, cycles too: a
@@ -102,7 +102,7 @@ def nearest(first: Ints, targets: Ids, node: Ids, label: Ids, most: int, room: i
 
 
 @Kernel
-def first_sources(start: Ints, sources: Ids, alive: Bools, nodes: Ids, most: int) -> tuple[Ints, Ids]:
+def first_sources(start: Ids, sources: Ids, alive: Bools, nodes: Ids, most: int) -> tuple[Ints, Ids]:
     """Return for each of `nodes` the first `most` alive nodes that link to it, in CSR form.
 
     Cost: the links to these nodes, up to the last one that is returned.
@@ -130,7 +130,7 @@ def first_sources(start: Ints, sources: Ids, alive: Bools, nodes: Ids, most: int
 
 @steep
 def losses(
-    first: Ints, targets: Ids, size: Ints, lost: Bools, start: Ints, roots: Ids, group: Ids, begin: Ints, owner: Ids
+    first: Ids, targets: Ids, size: Ints, lost: Bools, start: Ints, roots: Ids, group: Ids, begin: Ints, owner: Ids
 ) -> tuple[Ints, Ints, Ints, Ints]:
     """Return blobs and bytes that each name loses, how many of its own, and how many names reach each node.
 

@@ -17,7 +17,7 @@ from blobkit.snapshot.lookups import rows_on_any, texts_of
 from blobkit.snapshot.pins import count_named
 from blobkit.snapshot.references import LINKS, PINS
 from blobkit.snapshot.roles import CONTAINS, NAMES, STANDS_FOR
-from blobkit.snapshot.sets import pieces, unique, where
+from blobkit.snapshot.sets import pieces, starts, unique, where
 from blobkit.snapshot.tables import codes, ids, numbers
 
 if TYPE_CHECKING:
@@ -119,17 +119,16 @@ def _body(snapshot: Snapshot) -> frozenset[str]:
 
 
 @memoized
-def _body_holders(snapshot: Snapshot) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+def _body_holders(snapshot: Snapshot) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return the manifests that contain each node, in CSR form, whether or not the policy counts the links."""
     links = snapshot.links
     body = CONTAINS[codes(links["kind"])]
-    first = np.zeros(snapshot.nodes.num_rows + 1, np.int64)
-    np.cumsum(np.bincount(ids(links["source"])[body], minlength=len(first) - 1), out=first[1:])
+    first = starts(ids(links["source"])[body], snapshot.nodes.num_rows)
     return reverse(first, ids(links["target"])[body])
 
 
 def _unlinked(
-    snapshot: Snapshot, gone: NDArray[np.int32], above: tuple[NDArray[np.int64], NDArray[np.int32]]
+    snapshot: Snapshot, gone: NDArray[np.int32], above: tuple[NDArray[np.int32], NDArray[np.int32]]
 ) -> NDArray[np.bool_]:
     """Return which pins need a manifest that their own repository no longer links to, even if it stays stored."""
     links, graph = snapshot.links, snapshot.graph

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blobkit.errors import SnapshotFormatError
 from blobkit.snapshot.columns import combine
 from blobkit.snapshot.references import LINK_KINDS, PIN_KINDS, PINS
 from blobkit.snapshot.roles import BY_DIGEST, OPENS
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from blobkit.snapshot.records import Policy
     from blobkit.snapshot.tables import Tables
 
+LINK_LIMIT = 1 << 31
+"""The positions of links are int32: a graph of 10 million blobs has some 70 million links."""
+
 __all__ = ["ReferenceGraph", "build_graph", "counted_links", "holding_pins", "of_kinds"]
 
 
@@ -30,12 +34,12 @@ class ReferenceGraph:
     """The pins that hold and the links that count under one policy, as arrays over all n nodes (by key).
 
     The links of node i go to `indices[indptr[i]:indptr[i + 1]]` (sorted, each target once). For each node, `pins` is
-    the number of pins that hold it (int32; int64 if one does not fit), `size` its bytes stored, `blob` whether it is a stored blob, and `opaque` whether
-    its links are unknown though the policy would follow them. `counting`: the store counts references; else it marks
-    and sweeps. All arrays are read-only: results of analyses are memoized beside the graph.
+    the number of pins that hold it (int32; int64 if one does not fit), `size` its bytes stored, `blob` whether it is a
+    stored blob, and `opaque` whether its links are unknown though the policy would follow them. `counting`: the store
+    counts references; else it marks and sweeps. All arrays are read-only: results of analyses are memoized beside it.
     """
 
-    indptr: NDArray[np.int64]
+    indptr: NDArray[np.int32]
     indices: NDArray[np.int32]
     pins: NDArray[np.integer]
     size: NDArray[np.int64]
@@ -53,6 +57,7 @@ def build_graph(tables: Tables, policy: Policy) -> ReferenceGraph:
     """Return the graph of the references that count under a policy. Cost: one pass over links and pins."""
     n = tables.nodes.num_rows
     counts = counted_links(tables, policy)
+    _check_number(int(np.count_nonzero(counts)))
     source, target = ids(tables.links["source"]), ids(tables.links["target"])
     pins = np.zeros(n, np.int64)
     holding = holding_pins(tables, policy)
@@ -74,6 +79,12 @@ def build_graph(tables: Tables, policy: Policy) -> ReferenceGraph:
     for array in arrays.values():
         array.flags.writeable = False
     return ReferenceGraph(**arrays, counting=policy.counting)
+
+
+def _check_number(links: int) -> None:
+    if links >= LINK_LIMIT:
+        msg = f"{links:,} links are more than can be followed ({LINK_LIMIT:,})"
+        raise SnapshotFormatError(msg)
 
 
 def counted_links(tables: Tables, policy: Policy) -> NDArray[np.bool_]:
@@ -114,10 +125,10 @@ def of_kinds(kind: NDArray[np.int8], names: Iterable[str], vocabulary: tuple[str
 
 def _rows(
     source: NDArray[np.int32], target: NDArray[np.int32], counts: NDArray[np.bool_], n: int
-) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return the links that count, each pair once, as compressed sparse rows. Memory: the result, and a piece."""
     _leave_out_repeated(source, target, counts)
-    first = np.zeros(n + 1, np.int64)
+    first = np.zeros(n + 1, np.int32)
     for piece in pieces(len(source)):
         some = source[piece][counts[piece]]
         begin = np.append(np.zeros(min(1, len(some)), np.int64), np.flatnonzero(some[1:] != some[:-1]) + 1)

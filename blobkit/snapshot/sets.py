@@ -17,7 +17,20 @@ if TYPE_CHECKING:
 
     Number = TypeVar("Number", bound=np.integer)
 
-__all__ = ["add_amounts", "among", "both", "minus", "narrow", "pieces", "ranges", "rows_where", "union", "unique", "where"]
+__all__ = [
+    "add_amounts",
+    "among",
+    "both",
+    "minus",
+    "narrow",
+    "pieces",
+    "ranges",
+    "rows_where",
+    "starts",
+    "union",
+    "unique",
+    "where",
+]
 
 _PIECE = 1 << 16
 """Numbers that are handled at once where a step needs room for more than its result: they fit into a cache."""
@@ -70,6 +83,13 @@ def ranges(first: NDArray[np.integer], last: NDArray[np.integer]) -> NDArray[np.
     number = last - first
     shift: NDArray[np.int64] = np.repeat(first - (np.cumsum(number) - number), number)
     return np.arange(len(shift)) + shift
+
+
+def starts(values: NDArray[np.integer], end: int) -> NDArray[np.int32]:
+    """Return where the rows of each number below `end` begin, in rows sorted by these numbers; last, where all end."""
+    found = np.zeros(end + 1, np.int32)
+    np.cumsum(np.bincount(values, minlength=end), out=found[1:])
+    return found
 
 
 def pieces(number: int) -> Iterator[slice]:

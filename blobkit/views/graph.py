@@ -201,14 +201,14 @@ class _Arrays:
         self._kinds = kinds(snapshot)
         self._attributes = Attributes(snapshot)
 
-    def _among(self, start: NDArray[np.int64], ends: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    def _among(self, start: NDArray[np.int32], ends: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return links in CSR form with the numbers of the included nodes; the others have no links."""
         if self._rank is None:
             return start, ends
         return np.append(start[self.nodes], start[-1]), self._rank[ends]
 
     @cached_property
-    def sources(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    def sources(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """The links by target."""
         return self._among(*incoming(self.snapshot.graph))
 
