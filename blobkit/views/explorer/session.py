@@ -20,6 +20,7 @@ from blobkit.questions.what_if import Ticked, WhatIf
 from blobkit.render import count, human_bytes, printable
 from blobkit.views.explorer.ages import ages
 from blobkit.views.explorer.code import call, commands
+from blobkit.views.explorer.freeing import give_back
 from blobkit.views.explorer.packing import packed
 from blobkit.views.explorer.picture import Picture
 from blobkit.views.explorer.protocol import RequestError
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 WARMED = 20_000
-"""Names above which figures for sorting are found in the background."""
+"""Names above which figures for sorting are found in the background, and memory is given back."""
 PLAN_SECONDS = 5.0
 
 
@@ -99,12 +100,18 @@ class Session:
             self._warming = Thread(target=self._warm, daemon=True)
             self._warming.start()
 
+    def rest(self) -> None:
+        """Give memory back after an answer, in large stores."""
+        if self.columns.tree.names > WARMED:
+            give_back()
+
     def _warm(self) -> None:
         self._preview_one()
         self._is_warm = True
         self.words.warm()
         self.columns.closure  # noqa: B018 (it is kept)
         self.columns.repository_closure  # noqa: B018 (the same)
+        self.rest()
 
     def _preview_one(self) -> None:
         """Work out the real effect of one name, to find what all effects need; nothing of it is kept."""

@@ -117,6 +117,7 @@ class Explorer(AnyWidget, ValueWidget):  # type: ignore[misc]
         self.send(reply, buffers)
         self._session.warm()
         self._tell(before, request.ask)
+        self._session.rest()
 
     def _tell(self, before: Ticked, by: str) -> None:
         """Tell observers and other pages, if the ticks changed."""
