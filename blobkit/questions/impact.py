@@ -13,11 +13,12 @@ from blobkit.analysis.reach import closure, take_ranges
 from blobkit.analysis.tree import tree
 from blobkit.cache import memoized
 from blobkit.questions.columns import keys
+from blobkit.snapshot.graph import link_rows, of_kinds
 from blobkit.snapshot.lookups import rows_on_any, texts_of
 from blobkit.snapshot.pins import count_named
-from blobkit.snapshot.references import LINKS, PINS
+from blobkit.snapshot.references import LINK_KINDS, LINKS, PINS
 from blobkit.snapshot.roles import CONTAINS, NAMES, STANDS_FOR
-from blobkit.snapshot.sets import pieces, starts, unique, where
+from blobkit.snapshot.sets import pieces, rows_where, unique, where
 from blobkit.snapshot.tables import codes, ids, numbers
 
 if TYPE_CHECKING:
@@ -122,9 +123,8 @@ def _body(snapshot: Snapshot) -> frozenset[str]:
 def _body_holders(snapshot: Snapshot) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return the manifests that contain each node, in CSR form, whether or not the policy counts the links."""
     links = snapshot.links
-    body = CONTAINS[codes(links["kind"])]
-    first = starts(ids(links["source"])[body], snapshot.nodes.num_rows)
-    return reverse(first, ids(links["target"])[body])
+    body = of_kinds(codes(links["kind"]), _body(snapshot), LINK_KINDS)
+    return reverse(*link_rows(ids(links["source"]), ids(links["target"]), body, snapshot.nodes.num_rows))
 
 
 def _unlinked(
@@ -135,10 +135,11 @@ def _unlinked(
     hit = np.zeros(snapshot.pins.num_rows, np.bool_)
     virtual_node = np.zeros(len(graph.size), np.bool_)
     virtual_node[gone[~graph.blob[gone]]] = True
-    ours = STANDS_FOR[codes(links["kind"])] & virtual_node[ids(links["source"])]
+    kind, source, target = codes(links["kind"]), ids(links["source"]), ids(links["target"])
+    ours = rows_where(len(kind), lambda piece: STANDS_FOR[kind[piece]] & virtual_node[source[piece]])
     groups = snapshot.pins["group"]
     seen = np.full(len(graph.size), -1, np.int32)
-    for turn, (group, lost) in enumerate(_by_group(snapshot, *(ids(links[end])[ours] for end in ("source", "target")))):
+    for turn, (group, lost) in enumerate(_by_group(snapshot, source[ours], target[ours])):
         front = unique(lost)
         while len(front):
             seen[front] = turn

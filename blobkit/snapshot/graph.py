@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LINK_LIMIT = 1 << 31
 """The positions of links are int32: a graph of 10 million blobs has some 70 million links."""
 
-__all__ = ["ReferenceGraph", "build_graph", "counted_links", "holding_pins", "of_kinds"]
+__all__ = ["ReferenceGraph", "build_graph", "counted_links", "holding_pins", "link_rows", "of_kinds"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ def build_graph(tables: Tables, policy: Policy) -> ReferenceGraph:
     if not policy.complete and opaque.any():
         rows = rows_where(len(target), lambda piece: counts[piece] & opaque[target[piece]])
         followed[target[rows[OPENS[codes(tables.links["kind"])[rows]]]]] = True
-    indptr, indices = _rows(source, target, counts, n)
+    indptr, indices = link_rows(source, target, counts, n)
     arrays = {
         "indptr": indptr,
         "indices": indices,
@@ -123,10 +123,13 @@ def of_kinds(kind: NDArray[np.int8], names: Iterable[str], vocabulary: tuple[str
     return found
 
 
-def _rows(
+def link_rows(
     source: NDArray[np.int32], target: NDArray[np.int32], counts: NDArray[np.bool_], n: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return the links that count, each pair once, as compressed sparse rows. Memory: the result, and a piece."""
+    """Return the links that count, each pair once, as compressed sparse rows; `counts` is changed.
+
+    Memory: the result, and a piece.
+    """
     _leave_out_repeated(source, target, counts)
     first = np.zeros(n + 1, np.int32)
     for piece in pieces(len(source)):
