@@ -195,7 +195,7 @@ _COLUMNS: dict[str, Column] = {
     "refcount": lambda snapshot, nodes: (snapshot.graph.pins + snapshot.graph.links_in)[nodes],
     "pins": lambda snapshot, nodes: snapshot.graph.pins[nodes].astype(np.int64),
     "links_in": lambda snapshot, nodes: snapshot.graph.links_in[nodes],
-    "links_out": lambda snapshot, nodes: np.diff(snapshot.graph.indptr)[nodes],
+    "links_out": lambda snapshot, nodes: np.diff(snapshot.graph.indptr)[nodes].astype(np.int64),
     "retained": lambda snapshot, nodes: retained(snapshot.graph)[nodes],
     "frees": lambda snapshot, nodes: frees_named(snapshot)[nodes],
     "reachable": lambda snapshot, nodes: live(snapshot.graph)[nodes],
