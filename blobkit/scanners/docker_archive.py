@@ -84,6 +84,7 @@ class _Reading:
         self.files, self.facts, self.archive = files, files.facts, files.archive
         self.images: dict[Digest, None] = {}
         self.rows: dict[int, Digest] = {}
+        self.configs: dict[int, Digest] = {}
         self.names: dict[str, Digest] = {}
         self.unnamed: dict[Digest, None] = {}
 
@@ -130,11 +131,14 @@ class _Reading:
         """Record the config of an image and its layers; return its digest, None if it cannot be read."""
         try:
             row, info = self._member(image.config)
+            if row in self.configs:
+                return self.configs[row]
             data = self.archive.read(image.config, DOCUMENT_LIMIT + 1)
         except OSError as error:
             self.facts.unreadable(f"the config of {what} cannot be read", error, image.config)
             return None
         digest = of(data) if len(data) <= DOCUMENT_LIMIT else self._hashed(image.config)
+        self.configs[row] = digest
         if digest in self.images:
             return digest
         self.images[digest] = None

@@ -34,6 +34,10 @@ PIECE = 1 << 18
 """Bytes of a compressed file that are read at once."""
 PASSES = 8
 """Passes through a compressed archive that reading of files may take."""
+PARTS = 4_096
+"""Parts of paths that are followed to resolve one path."""
+PLACES = 1_000
+"""Directories whose resolved paths are remembered."""
 LEAVES = "a symbolic link leads out of the archive"
 
 
@@ -53,6 +57,7 @@ class Archive:
         self._passes = 0
         self._idle: Forward | None = None
         self._names: Sequence[str] = []
+        self._places: dict[str, str] = {}
         self.index = self._indexed(passed)
 
     def _indexed(self, passed: Callable[[int], object] | None) -> Index:
@@ -164,21 +169,29 @@ class Archive:
 
     def resolved(self, path: str) -> str:
         """Return the path without symbolic links; LeavesError if one leads out."""
-        check_path(path)
-        return self._walked(path, path, "") if self.index.targets else path
+        where = self._unfollowed(path)
+        return self._walked(where, path, "") if self.index.rows.get(where, -1) in self.index.targets else where
 
     def _unfollowed(self, path: str) -> str:
         """Return the path without symbolic links above its last part."""
         check_path(path)
+        if not self.index.targets:
+            return path
         above, _, name = path.rpartition("/")
-        return self._walked(above, path, name) if self.index.targets else path
+        if above not in self._places:
+            if len(self._places) > PLACES:
+                self._places.clear()
+            self._places[above] = self._walked(above, path, "")
+        return "/".join(filter(None, (self._places[above], name)))
 
     def _walked(self, start: str, path: str, last: str) -> str:
         """Follow the links in `start` part by part; return where it leads, with `last` below it."""
         todo = start.split("/")[::-1]
         done: list[str] = []
         hops = 0
-        while todo:
+        for _ in range(PARTS):
+            if not todo:
+                return "/".join((*done, last) if last else done)
             part = todo.pop()
             if part == ".." and not done:
                 raise LeavesError(errno.EXDEV, LEAVES, path)
@@ -195,7 +208,7 @@ class Archive:
                     raise LeavesError(errno.EXDEV, LEAVES, path)
                 else:
                     todo += target.split("/")[::-1]
-        return "/".join((*done, last) if last else done)
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
 
     def _part(self, row: int, path: str) -> BinaryIO:
         if self.index.is_sparse(row):

@@ -21,6 +21,10 @@ KEPT_EACH = 4 << 20
 """Bytes: a longer file is not kept."""
 SMALL = 64 << 10
 """Bytes: files up to this size are kept, whatever they contain."""
+LONGEST = 4_096
+"""Bytes of a path, as on Linux; a longer name leads nowhere."""
+MEMBER, MEMORY = 200, 2 << 30
+"""Bytes of memory that a member takes beside its name, and all of them may take."""
 NOTED = 1_000
 """Odd members that are noted one by one."""
 FILE, LINK, SPARSE = map(ord, "02S")
@@ -70,12 +74,13 @@ class Index:
         return self.types[row] == SPARSE
 
     def _read(self, file: Stream, length: int, passed: Callable[[int], object] | None, *, keeps: bool) -> None:
-        reported = 0
+        reported, room = 0, MEMORY
         rows, types = self.rows, self.types
         ats, storeds, sizes, times = self.at.append, self.stored.append, self.size.append, self.modified.append
         for member in members(file):
             name, kind, at, stored, modified, _, size = member
-            if kind == "0" and name not in rows and not _may_be_odd(name):  # most members
+            room -= MEMBER + len(name)
+            if kind == "0" and name not in rows and len(name) <= LONGEST and not _may_be_odd(name):  # most members
                 rows[name] = len(types)
                 types.append(FILE)
                 ats(at)
@@ -87,6 +92,9 @@ class Index:
             if -1 < length < at + stored:
                 self._clip(max(0, length - at))
                 msg = f"it ends at byte {length:,}, inside {name[:200]!r}"
+                raise TarError(msg)
+            if room < 0:
+                msg = f"the names of its members take more than {MEMORY >> 30} GiB, the others are not read"
                 raise TarError(msg)
             if keeps and kind == "0" and 0 < stored <= KEPT_EACH:
                 self._keep(len(types) - 1, file, stored)
@@ -100,7 +108,7 @@ class Index:
 
     def _add(self, member: Member) -> None:
         """Add a member."""
-        name = plain_path(member.name) if _may_be_odd(member.name) else member.name
+        name = plain_path(member.name) if _may_be_odd(member.name) or len(member.name) > LONGEST else member.name
         row = len(self.types)
         if member.type == "1":
             self._add_hard_link(name, member)
@@ -111,10 +119,10 @@ class Index:
         self.size.append(member.size)
         self.modified.append(member.modified or -1)
         if member.type == "2":
-            self.targets[row] = member.target
+            self.targets[row] = member.target[:LONGEST]
         if name is None:
             if member.type != "5":
-                self._note(member.name, "a name that leads out of the archive, or names its root", row)
+                self._note(member.name, "a name that leads out of the archive or nowhere", row)
             return
         self._replace(name)
         self.rows[name] = row
@@ -151,7 +159,7 @@ class Index:
     def _note(self, name: str, why: str, row: int) -> None:
         size = self.size[row] if row >= 0 and self.kind(row) is not Is.LINK else 0
         if len(self.others) < NOTED:
-            self.others.append((name, why, size, self.modified[row] if row >= 0 else -1))
+            self.others.append((name[:LONGEST], why, size, self.modified[row] if row >= 0 else -1))
         else:
             self.extra += size
 
@@ -162,8 +170,8 @@ def _may_be_odd(name: str) -> bool:
 
 
 def plain_path(name: str) -> str | None:
-    """Return the path of a member without empty parts and `.`; None if it leads out, or is the root itself."""
-    if name.startswith("/") or "\0" in name:
+    """Return the path of a member without empty parts and `.`; None if it leads out or nowhere, or is the root."""
+    if name.startswith("/") or "\0" in name or len(name) > LONGEST:
         return None
     parts = [part for part in name.split("/") if part not in ("", ".")]
     return None if ".." in parts or not parts else "/".join(parts)

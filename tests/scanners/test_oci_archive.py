@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ import blobkit
 from archives import Link, hybrid, layer, packed, picture, sha, write
 from blobkit.errors import UnreadableStoreError
 from blobkit.scanners import oci_archive
+from blobkit.scanners.archives import names
 from blobkit.sources.archive import Archive
 from blobkit.testing.damage import damaged
 from blobkit.testing.scanner import MUTATIONS, ScannerSuite, answered
@@ -312,3 +314,26 @@ def test_a_level_of_documents_is_read_in_one_pass(tmp_path: Path, monkeypatch: p
     snapshot = blobkit.scan(path, progress=False)
     assert codes(snapshot) == []
     assert len(runs) <= 6  # the index of the archive, index.json, the two levels and the config, small blobs
+
+
+@pytest.mark.slow
+def test_names_and_entries_that_multiply(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of entries of one large index, and thousands of names of one large config: each is read once."""
+    layout = Layout(tmp_path / "store")
+    child = layout.manifest(layout.blob("layer"), config=layout.json({"pad": "x" * (3 << 20)}))
+    index = layout.index(*[child] * 10_000)
+    entry = layout.to(index, "application/vnd.oci.image.index.v1+json")
+    layout.write({"schemaVersion": 2, "manifests": [entry] * 5_000})
+    config = json.loads(layout.path(child).read_bytes())["config"]["digest"].replace(":", "/")
+    items = [{"Config": f"blobs/{config}", "RepoTags": [f"x:{number}"], "Layers": []} for number in range(5_000)]
+    (layout.root / "manifest.json").write_text(json.dumps(items))
+    path = packed(layout.root, tmp_path / "x.tar")
+    read, parse = Archive.read, names.read_document
+    asked: list[str] = []
+    parsed: list[int] = []
+    monkeypatch.setattr(Archive, "read", lambda self, path, limit: asked.append(path) or read(self, path, limit))
+    monkeypatch.setattr(names, "read_document", lambda data, kind: parsed.append(len(data)) or parse(data, kind))
+    for kind in ("oci-archive", "docker-archive"):
+        blobkit.scan(f"{kind}:{path}", progress=False)
+    assert max(Counter(asked).values()) < 10
+    assert len(parsed) < 20_000  # the index once, and each of its children

@@ -54,10 +54,9 @@ def test_the_same_members_as_tarfile(tmp_path_factory: pytest.TempPathFactory, m
         wanted = {member.name: member for member in tar}  # the last one wins
         assert len(archive.index) == len(tar.getmembers())
         for name, member in wanted.items():
-            info = archive.stat(name)
-            assert (info.kind is Is.FILE, info.kind is Is.DIRECTORY) == (member.isreg(), member.isdir())
-            assert (info.size, info.modified) == (member.size, int(member.mtime * 1_000_000) or -1)
-            row = archive.index.rows[name]
+            index, row = archive.index, archive.index.rows[name]
+            assert (index.kind(row) is Is.FILE, index.kind(row) is Is.DIRECTORY) == (member.isreg(), member.isdir())
+            assert (index.size[row], index.modified[row]) == (member.size, int(member.mtime * 1_000_000) or -1)
             assert archive.index.targets.get(row, "") == (member.linkname if member.issym() else "")
             if member.isreg() and not archive.index.targets:
                 assert archive.read(name, 9_999) == tar.extractfile(member).read()  # type: ignore[union-attr]
@@ -191,6 +190,27 @@ def test_names_that_lead_out(tmp_path: Path) -> None:
     archive = archived(tmp_path, *(header(name, b"00000000001") + b"x".ljust(512, b"\0") for name in names), END)
     assert archive.list("") == []
     assert sum(size for _, _, size, _ in archive.index.others) == len(names)
+
+
+def test_long_names_and_links_that_multiply(tmp_path: Path) -> None:
+    """A name of a megabyte is no path; links that lead through each other again and again are given up."""
+    long = b"a/" * (1 << 18)
+    blocks = [header(b"l", b"%011o" % len(long), b"L"), long, header(), header(b"l", b"%011o" % len(long), b"K"), long]
+    blocks += [header(b"link-0", kind=b"2")]
+    blocks += [header(b"link-%d" % n, kind=b"2", target=b"/".join([b"link-%d" % (n - 1)] * 9)) for n in range(1, 40)]
+    archive = archived(tmp_path, *blocks, header(b"file"), END)
+    assert [len(name) for name, *_ in archive.index.others] == [4096]
+    for number in (0, 5, 39):
+        with pytest.raises(OSError, match=r"symbolic links|No such file"):
+            archive.read(f"link-{number}/file", 1)
+    assert archive.read("file", 1) == b""
+
+
+def test_an_index_that_takes_too_much_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blobkit.sources.members.MEMORY", 1_000)
+    archive = archived(tmp_path, *(header(b"%d" % number) for number in range(9)), END)
+    assert len(archive.index) == 5
+    assert "the others are not read" in archive.index.ends
 
 
 def test_what_comes_after_the_end_is_not_read(tmp_path: Path) -> None:

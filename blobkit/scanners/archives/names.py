@@ -6,8 +6,10 @@ that some versions do not write into index.json.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from blobkit.oci.documents import annotations_of, entry_of, is_document, is_index, read_document
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from blobkit.digest import Digest
+    from blobkit.oci.documents import Reference
     from blobkit.oci.untrusted import Json
     from blobkit.scanners.archives.content import Members
     from blobkit.scanners.layouts.entries import Top
@@ -52,17 +55,23 @@ def with_names(top: Top, files: Members) -> Top:
 def _named(entries: tuple[Json, ...], wanted: dict[str, str], files: Members) -> Iterator[Json]:
     """Yield the entries; one whose name is not that of manifest.json is yielded once for each name there."""
     known = {familiar(name) for name in map(_name, entries)}
-    left = {name: config for name, config in wanted.items() if familiar(name) not in known}
+    left: defaultdict[str, list[str]] = defaultdict(list)
+    for name, config in wanted.items():
+        if familiar(name) not in known:
+            left[config].append(name)
+    configs = cache(lambda target: _configs(target, files))
     for entry in entries:
-        configs = _configs(entry, files) if left else set[str]()
-        mine = [name for name, config in left.items() if config in configs and _is_bare(entry, name)]
+        target = entry_of(entry, []) if left else None
+        names = [name for config in configs(target) for name in left.get(config, ())] if target else []
+        mine = [name for name in names if _is_bare(entry, name)]
         yield from ({**entry, "annotations": {**annotations_of(entry), IMAGE_NAME: name}} for name in mine)
         if not mine:
             yield entry
         for name in mine:
-            del left[name]
-    if left:
-        which = f"{join_some(sorted(left), 3)} in manifest.json: no entry of index.json has that image"
+            left[wanted[name]].remove(name)
+    others = sorted(name for names in left.values() for name in names)
+    if others:
+        which = f"{join_some(others, 3)} in manifest.json: no entry of index.json has that image"
         files.facts.notice("odd", which, "", MANIFEST)
 
 
@@ -80,20 +89,19 @@ def _digest(path: str) -> str:
     return path.removeprefix("blobs/").replace("/", ":")
 
 
-def _configs(entry: Json, files: Members) -> set[str]:
+def _configs(target: Reference, files: Members) -> tuple[str, ...]:
     """Return the digests of the configs of an entry's image, or of its images."""
-    target = entry_of(entry, [])
-    found: set[str] = set()
-    todo = [target] if target else []
+    found: dict[str, None] = {}
+    todo = [target]
     while todo:
         reference = todo.pop()
         data = files.whole(reference.digest) if is_document(reference.media_type) else None
         with suppress(DocumentError):
             document = read_document(data or b"", reference.media_type)
-            found |= {one.digest for one in document.references if one.kind == "config"}
+            found.update((one.digest, None) for one in document.references if one.kind == "config")
             if is_index(reference.media_type):
                 todo += [one for one in document.references if not is_index(one.media_type)]
-    return found
+    return tuple(found)
 
 
 def link_legacy(files: Members, images: Iterable[Digest], digests: Iterable[Digest], *, every: bool = False) -> None:
