@@ -16,7 +16,7 @@ from blobkit.questions.columns import keys
 from blobkit.snapshot.graph import link_rows, of_kinds
 from blobkit.snapshot.lookups import rows_on_any, texts_of
 from blobkit.snapshot.pins import count_named
-from blobkit.snapshot.references import LINK_KINDS, LINKS, PINS
+from blobkit.snapshot.references import LINK_KINDS, LINKS
 from blobkit.snapshot.roles import CONTAINS, NAMES, STANDS_FOR
 from blobkit.snapshot.sets import pieces, rows_where, unique, where
 from blobkit.snapshot.tables import codes, ids, numbers
@@ -36,14 +36,12 @@ NAMES_TOLD = 20
 def broken_tags(snapshot: Snapshot, dropped: PinSelection, gone: NDArray[np.int32]) -> tuple[str, ...]:
     """Return the tags that stay but could no longer be pulled, sorted: a part of their image, or its link, is freed.
 
-    Empty if references are counted, or if the policy holds all that names contain here. Cost: links.
+    Empty if references are counted, or if the policy holds all names here and all that they contain. Cost: links.
     """
-    rule = snapshot.rule
-    names = {kind.name for kind in PINS if kind.names}
-    held = _body(snapshot) <= rule.links and not rule.sources and bool(rule.pins & names)
+    rule, kind, node = snapshot.rule, codes(snapshot.pins["kind"]), ids(snapshot.pins["node"])
+    held = not rule.sources and bool(snapshot.holding[NAMES[kind]].all()) and _body(snapshot) <= rule.links
     if rule.counting or held or not len(gone):
         return ()
-    kind, node = codes(snapshot.pins["kind"]), ids(snapshot.pins["node"])
     above = _body_holders(snapshot)
     hit = depths(*above, gone[snapshot.graph.blob[gone]])[node] >= 0
     hit |= _unlinked(snapshot, gone, above)
