@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import os
 import re
+from array import array
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from blobkit.access import is_denied, reason
 from blobkit.log import log
 from blobkit.render import to_utf8
+from blobkit.scanners.columns import Digests, Words, numbers, repeated
 from blobkit.scanners.links import enclosing_store
 from blobkit.snapshot.notices import not_followed
+from blobkit.snapshot.references import LINK_KINDS
 from blobkit.snapshot.snapshot import build
+from blobkit.snapshot.tables import KINDS, STORED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,6 +36,8 @@ __all__ = ["Facts", "escape_controls", "is_directory", "listing", "micros", "rea
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
+ROWS = 256
+"""The least number of rows that are added to columns at once."""
 PIN_COLUMNS = ("node", "name", "kind", "group", "modified", "count")
 
 
@@ -78,35 +86,42 @@ class Facts:
     def __init__(self, ledger: Ledger | None = None) -> None:
         self.ledger = ledger
         self.ids: dict[str, int] = {}
-        self.size: list[int] = []
-        self.disk: dict[int, int] = {}
-        self.kind: list[str] = []
-        self.media_type: list[str] = []
-        self.platform: list[str] = []
-        self.created: list[int] = []
-        self.modified: list[int] = []
-        self.stored: list[str] = []
-        self.opaque: list[bool] = []
-        self.links: tuple[list[int], list[int], list[str]] = ([], [], [])
+        self.size, self.disk, self.created, self.modified = array("q"), array("q"), array("q"), array("q")
+        self.kind, self.stored = Words(KINDS, fixed=True), Words(STORED, fixed=True)
+        self.media_type, self.platform = Words(("",)), Words(("",))
+        self.opaque = bytearray()
+        self.links = array("i"), array("i"), Words(LINK_KINDS, fixed=True)
         self.pins: list[tuple[int, str | None, str, str | None, int, int]] = []
         self.notices: list[tuple[str, str, str, str]] = []
         self.behind_links: set[str] = set()
-        self.checked: set[str] = set()
+        self.checked = Digests(self.ids)
+        self._has_disk = False
+        self._grow()
 
     def node(self, key: str) -> int:
         """Return the node with this key; create it as missing if it is new."""
         node = self.ids.get(key)
         if node is None:
-            node = self.ids[key] = len(self.size)
-            self.size.append(0)
-            self.kind.append("unknown")
-            self.media_type.append("")
-            self.platform.append("")
-            self.created.append(-1)
-            self.modified.append(-1)
-            self.stored.append("missing")
-            self.opaque.append(False)
+            node = self.ids[key] = len(self.ids)
+            if node >= len(self.opaque):
+                self._grow()
         return node
+
+    def _grow(self) -> None:
+        """Add rows to all columns of nodes; columns are longer than there are nodes."""
+        more = max(ROWS, len(self.opaque) // 8)
+        for column in (self.size, self.disk):
+            column.frombytes(bytes(8 * more))
+        for column in (self.created, self.modified):
+            column.extend(repeated("q", -1, more))
+        for words, text in (
+            (self.kind, "unknown"),
+            (self.stored, "missing"),
+            (self.media_type, ""),
+            (self.platform, ""),
+        ):
+            words.append(text, more)
+        self.opaque += bytes(more)
 
     def blob(self, digest: Digest, size: int, modified: int) -> None:
         """Record a stored blob."""
@@ -121,6 +136,7 @@ class Facts:
         `disk`: bytes that it takes on disk. Snapshots with such nodes have the column `disk`.
         """
         node = self.node(escape_controls(key))
+        self._has_disk = True
         self.size[node], self.disk[node], self.kind[node] = size, disk, kind
         self.modified[node], self.created[node], self.stored[node] = modified, created, stored
         return node
@@ -197,7 +213,8 @@ class Facts:
     def snapshot(self, kind: str, address: str, policy: str | None) -> Snapshot:
         """Return a Snapshot of all facts recorded."""
         disk = self.ledger.close(self) if self.ledger else None
-        read_by_kind = Counter(self.kind[self.ids[digest]] for digest in self.checked if digest in self.ids)
+        rows = len(self.ids)
+        read_by_kind = Counter(self.kind[node] for node in self.checked.nodes().tolist())
         log.info("blobs read and hashed: %s", ", ".join(f"{n} {kind}" for kind, n in read_by_kind.items()) or "none")
         pins = list(zip(*self.pins, strict=True)) or [()] * len(PIN_COLUMNS)
         source, target, link_kind = self.links
@@ -206,17 +223,21 @@ class Facts:
             to_utf8(address),
             nodes={
                 "key": list(self.ids),
-                "size": self.size,
-                "kind": self.kind,
-                "media_type": self.media_type,
-                "platform": self.platform,
-                "created": self.created,
-                "modified": self.modified,
-                "stored": self.stored,
-                "opaque": self.opaque,
-                **({"disk": [self.disk.get(node, 0) for node in range(len(self.size))]} if self.disk else {}),
+                "size": numbers(self.size, rows),
+                "kind": self.kind.column(rows),
+                "media_type": self.media_type.column(rows),
+                "platform": self.platform.column(rows),
+                "created": numbers(self.created, rows),
+                "modified": numbers(self.modified, rows),
+                "stored": self.stored.column(rows),
+                "opaque": numbers(array("b", self.opaque), rows).astype(np.bool_),
+                **({"disk": numbers(self.disk, rows)} if self._has_disk else {}),
             },
-            links={"source": source, "target": target, "kind": link_kind},
+            links={
+                "source": numbers(source, len(source)),
+                "target": numbers(target, len(target)),
+                "kind": link_kind.column(len(source)),
+            },
             pins=dict(zip(PIN_COLUMNS, map(list, pins), strict=True)),
             notices=self.notices,
             policy=policy,

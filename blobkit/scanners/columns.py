@@ -1,0 +1,108 @@
+"""Columns of facts in few bytes a row: numbers as machine words, texts as numbers of a vocabulary.
+
+Columns grow many rows at a time, so a new node costs one dictionary entry and no call for each column.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+__all__ = ["Digests", "Words", "numbers", "repeated"]
+
+
+class Words:
+    """A column of few different texts; each is stored once, and a row is its number.
+
+    A row of a fixed vocabulary (at most 128 texts) takes one byte, and another text is a KeyError. Otherwise a row takes
+    four bytes, and the vocabulary grows.
+    """
+
+    __slots__ = ("codes", "number", "texts")
+
+    def __init__(self, vocabulary: Iterable[str], *, fixed: bool = False) -> None:
+        self.texts = list(vocabulary)
+        self.number = {text: number for number, text in enumerate(self.texts)}
+        self.codes = array("b" if fixed else "i")
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, row: int) -> str:
+        return self.texts[self.codes[row]]
+
+    def __setitem__(self, row: int, text: str) -> None:
+        self.codes[row] = self.code(text)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self.texts.__getitem__, self.codes)
+
+    def append(self, text: str, rows: int = 1) -> None:
+        """Add equal rows."""
+        self.codes.extend(repeated(self.codes.typecode, self.code(text), rows))
+
+    def code(self, text: str) -> int:
+        """Return the number of a text."""
+        found = self.number.get(text)
+        if found is not None:
+            return found
+        if self.codes.itemsize == 1:
+            raise KeyError(text)
+        self.number[text] = len(self.texts)
+        self.texts.append(text)
+        return len(self.texts) - 1
+
+    def column(self, rows: int) -> NDArray[np.int8] | tuple[NDArray[np.int32], list[str]]:
+        """Return the first rows as the tables of a snapshot take them; a fixed vocabulary is known there."""
+        if self.codes.itemsize == 1:
+            return numbers(self.codes, rows).astype(np.int8, copy=False)
+        return numbers(self.codes, rows).astype(np.int32, copy=False), self.texts
+
+
+class Digests:
+    """A set of digests; a digest of a node takes one byte."""
+
+    __slots__ = ("_flags", "_ids", "_others")
+
+    def __init__(self, ids: dict[str, int]) -> None:
+        self._ids, self._flags, self._others = ids, bytearray(), set[str]()
+
+    def add(self, digest: str) -> None:
+        """Add a digest."""
+        node = self._ids.get(digest)
+        if node is None:
+            self._others.add(digest)
+        else:
+            self.add_node(node)
+
+    def add_node(self, node: int) -> None:
+        """Add the digest of a node."""
+        if node >= len(self._flags):
+            self._flags += bytes(node + 1024)
+        self._flags[node] = 1
+
+    def __contains__(self, digest: str) -> bool:
+        node = self._ids.get(digest)
+        return (node is not None and node < len(self._flags) and self._flags[node] == 1) or digest in self._others
+
+    def nodes(self) -> NDArray[np.int64]:
+        """Return the nodes of the digests that have one, in order."""
+        late = [self._ids[digest] for digest in self._others if digest in self._ids]
+        return np.union1d(np.flatnonzero(np.frombuffer(bytes(self._flags), np.uint8)), np.array(late, np.int64))
+
+
+def repeated(code: str, value: int, rows: int) -> array[int]:
+    """Return a column with the same number in all rows."""
+    return array(code, [value]) * rows
+
+
+def numbers(column: array[int], rows: int) -> NDArray[np.integer]:
+    """Return the first rows of a column of numbers as a numpy array; a copy, so the column can still grow."""
+    return np.frombuffer(column, np.dtype(column.typecode))[:rows].copy()
