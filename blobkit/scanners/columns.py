@@ -21,8 +21,8 @@ __all__ = ["Digests", "Words", "numbers", "repeated"]
 class Words:
     """A column of few different texts; each is stored once, and a row is its number.
 
-    A row of a fixed vocabulary (at most 128 texts) takes one byte, and another text is a KeyError. Otherwise a row takes
-    four bytes, and the vocabulary grows.
+    A row of a fixed vocabulary (at most 128 texts) takes one byte, and another text is a KeyError. Otherwise a row
+    takes four bytes, and the vocabulary grows.
     """
 
     __slots__ = ("codes", "number", "texts")
@@ -33,15 +33,19 @@ class Words:
         self.codes = array("b" if fixed else "i")
 
     def __len__(self) -> int:
+        """Return the number of rows."""
         return len(self.codes)
 
     def __getitem__(self, row: int) -> str:
+        """Return the text of a row."""
         return self.texts[self.codes[row]]
 
     def __setitem__(self, row: int, text: str) -> None:
+        """Change the text of a row."""
         self.codes[row] = self.code(text)
 
     def __iter__(self) -> Iterator[str]:
+        """Yield the text of each row."""
         return map(self.texts.__getitem__, self.codes)
 
     def append(self, text: str, rows: int = 1) -> None:
@@ -89,6 +93,7 @@ class Digests:
         self._flags[node] = 1
 
     def __contains__(self, digest: str) -> bool:
+        """Return whether a digest is in the set."""
         node = self._ids.get(digest)
         return (node is not None and node < len(self._flags) and self._flags[node] == 1) or digest in self._others
 

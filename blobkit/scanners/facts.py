@@ -10,6 +10,7 @@ import os
 import re
 from array import array
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,14 @@ from blobkit.render import to_utf8
 from blobkit.scanners.columns import Digests, Words, numbers, repeated
 from blobkit.scanners.links import enclosing_store
 from blobkit.snapshot.notices import not_followed
-from blobkit.snapshot.references import LINK_KINDS
+from blobkit.snapshot.references import LINK_KINDS, PIN_KINDS
 from blobkit.snapshot.snapshot import build
 from blobkit.snapshot.tables import KINDS, STORED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from numpy.typing import ArrayLike, NDArray
 
     from blobkit.digest import Digest
     from blobkit.scanners.leftovers import Ledger
@@ -38,7 +41,6 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 ROWS = 256
 """The least number of rows that are added to columns at once."""
-PIN_COLUMNS = ("node", "name", "kind", "group", "modified", "count")
 
 
 def micros(info: os.stat_result) -> int:
@@ -80,6 +82,30 @@ def is_directory(entry: os.DirEntry[str]) -> bool:
         return is_denied(error)
 
 
+@dataclass(slots=True)
+class Pins:
+    """The columns of the pins."""
+
+    node: array[int] = field(default_factory=lambda: array("i"))
+    name: list[str | None] = field(default_factory=list)
+    kind: Words = field(default_factory=lambda: Words(PIN_KINDS, fixed=True))
+    group: list[str | None] = field(default_factory=list)
+    modified: array[int] = field(default_factory=lambda: array("q"))
+    count: list[int] = field(default_factory=list)
+
+    def columns(self) -> dict[str, ArrayLike | tuple[NDArray[np.int32], list[str]]]:
+        """Return the columns as the tables of a snapshot take them."""
+        rows = len(self.node)
+        return {
+            "node": numbers(self.node, rows),
+            "name": self.name,
+            "kind": self.kind.column(rows),
+            "group": self.group,
+            "modified": numbers(self.modified, rows),
+            "count": self.count,
+        }
+
+
 class Facts:
     """The facts of one store during a scan; `snapshot` makes a Snapshot of them. `ledger` counts the files."""
 
@@ -91,7 +117,7 @@ class Facts:
         self.media_type, self.platform = Words(("",)), Words(("",))
         self.opaque = bytearray()
         self.links = array("i"), array("i"), Words(LINK_KINDS, fixed=True)
-        self.pins: list[tuple[int, str | None, str, str | None, int, int]] = []
+        self.pins = Pins()
         self.notices: list[tuple[str, str, str, str]] = []
         self.behind_links: set[str] = set()
         self.checked = Digests(self.ids)
@@ -128,6 +154,19 @@ class Facts:
         node = self.node(digest)
         self.size[node], self.modified[node], self.stored[node] = size, modified, "yes"
 
+    def blobs(self, digests: list[Digest], sizes: list[int], modified: list[int]) -> None:
+        """Record many stored blobs, each once."""
+        first, last = len(self.ids), len(self.ids) + len(digests)
+        if not self.ids.keys().isdisjoint(digests):
+            for row in zip(digests, sizes, modified, strict=True):
+                self.blob(*row)
+            return
+        self.ids.update(zip(digests, range(first, last), strict=True))
+        while last > len(self.opaque):
+            self._grow()
+        self.size[first:last], self.modified[first:last] = array("q", sizes), array("q", modified)
+        self.stored.codes[first:last] = repeated("b", self.stored.code("yes"), last - first)
+
     def thing(  # noqa: PLR0913 (the columns of one row)
         self, key: str, kind: str, size: int, disk: int, *, modified: int = -1, created: int = -1, stored: str = "yes"
     ) -> int:
@@ -162,6 +201,12 @@ class Facts:
         self.links[1].append(target)
         self.links[2].append(kind)
 
+    def link_many(self, source: int, targets: array[int], kind: str) -> None:
+        """Record links of one kind from a node to others."""
+        self.links[0].extend(repeated("i", source, len(targets)))
+        self.links[1].extend(targets)
+        self.links[2].append(kind, len(targets))
+
     def pin(  # noqa: PLR0913 (the columns of one row)
         self,
         node: int,
@@ -173,7 +218,13 @@ class Facts:
         count: int = 1,
     ) -> None:
         """Record a pin, or `count` equal ones."""
-        self.pins.append((node, name, kind, group, modified, count))
+        pins = self.pins
+        pins.node.append(node)
+        pins.name.append(name)
+        pins.kind.append(kind)
+        pins.group.append(group)
+        pins.modified.append(modified)
+        pins.count.append(count)
 
     def mark_unknown(self, what: str, kinds: Iterable[str]) -> None:
         """Record an unreadable part as an opaque virtual node with pins of these kinds: it may reference any blob."""
@@ -216,7 +267,6 @@ class Facts:
         rows = len(self.ids)
         read_by_kind = Counter(self.kind[node] for node in self.checked.nodes().tolist())
         log.info("blobs read and hashed: %s", ", ".join(f"{n} {kind}" for kind, n in read_by_kind.items()) or "none")
-        pins = list(zip(*self.pins, strict=True)) or [()] * len(PIN_COLUMNS)
         source, target, link_kind = self.links
         return build(
             kind,
@@ -238,7 +288,7 @@ class Facts:
                 "target": numbers(target, len(target)),
                 "kind": link_kind.column(len(source)),
             },
-            pins=dict(zip(PIN_COLUMNS, map(list, pins), strict=True)),
+            pins=self.pins.columns(),
             notices=self.notices,
             policy=policy,
             disk=disk,
