@@ -103,24 +103,30 @@ class Walk:
         """
         level = list(start)
         while level:
-            steps = self._steps(level)
+            steps = self.steps(level)
             yield steps
-            level = [named for step in steps if step.document for named in self._named(step.document)]
+            level = [named for step in steps if step.document for named in self.named(step.document)]
 
     def mark_read(self, digest: Digest, document: Document) -> list[Reference]:
         """Mark a document as read by the caller, and return the descriptors in it."""
         self._mark((digest, document.media_type), document)
-        return self._named(document)
+        return self.named(document)
 
     def has_read(self, digest: Digest, media_type: str = "") -> bool:
         """Return whether the walk has read this document as this type; "" is the document's own type."""
         return self._seen.get((digest, media_type), UNSEEN) is None
 
-    def _named(self, document: Document) -> list[Reference]:
+    def has_seen(self, digest: Digest, media_type: str) -> bool:
+        """Return whether the walk has tried to read this document as this type."""
+        return (digest, media_type) in self._seen
+
+    def named(self, document: Document) -> list[Reference]:
+        """Return the descriptors in a document that the walk goes on with."""
         subject = [document.subject] if self.subjects and document.subject is not None else []
         return [*document.references, *subject]
 
-    def _steps(self, level: Sequence[Reference]) -> list[Step]:
+    def steps(self, level: Sequence[Reference]) -> list[Step]:
+        """Return a step for each descriptor of a level, or of a part of one; `named` has those of the next level."""
         fresh: dict[Key, Document] = {}
         wanted: dict[Digest, list[str]] = {}
         for reference in level:

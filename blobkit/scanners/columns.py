@@ -92,6 +92,12 @@ class Digests:
             self._flags += bytes(node + 1024)
         self._flags[node] = 1
 
+    def add_nodes(self, nodes: NDArray[np.integer]) -> None:
+        """Add the digests of many nodes."""
+        if len(nodes):
+            self.add_node(int(nodes.max()))
+            np.frombuffer(self._flags, np.uint8)[nodes] = 1
+
     def __contains__(self, digest: str) -> bool:
         """Return whether a digest is in the set."""
         node = self._ids.get(digest)

@@ -2,60 +2,108 @@
 
 The media type in the *descriptor* decides whether a blob's links are followed, never its content (OCI image-spec,
 `descriptor.md`). Blobs that no descriptor names are parsed anyway, because a referrer may be listed nowhere.
+
+Each document is read once. Manifests of the usual form (`blobkit.oci.plain`) are recorded in columns; all others go
+through `blobkit.oci.walk`.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import TYPE_CHECKING
+from array import array
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
 
-from blobkit.oci.documents import (
-    IMAGE_CONFIG_TYPES,
-    Config,
-    Document,
-    Reference,
-    kind_of,
-    read_config,
-)
+from blobkit.digest import Digest
+from blobkit.oci.documents import IMAGE_CONFIG_TYPES, Document, Reference, kind_of
+from blobkit.oci.plain import PlainManifest, micros, plain_manifest
 from blobkit.oci.walk import UNPARSEABLE, Walk
-from blobkit.snapshot.notices import recompressed
+from blobkit.scanners.columns import Digests
+from blobkit.scanners.configs import Configs
+from blobkit.scanners.pending import Pending, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from datetime import datetime
+    from collections.abc import Callable, Iterable, Iterator
 
-    from blobkit.digest import Digest
     from blobkit.oci.walk import Step
     from blobkit.scanners.facts import Facts
     from blobkit.scanners.files import Files
 
+    Item = Reference | Span
+
 __all__ = ["Documents"]
+
+LEAVES = frozenset({"config", "layer"})
+"""The positions of descriptors that are kept in columns."""
+PIECE = 512
+"""Descriptors that are followed at once: so many documents are in memory together."""
+
+
+class _Known(NamedTuple):
+    """A plain manifest that was recorded: its media type, and the rows of its links."""
+
+    media_type: str
+    first: int
+    end: int
 
 
 class Documents:
     """Follows descriptors into documents and records these; each is read once for each media type it is given.
 
     `subjects` maps each referrer to its subject. Descriptors in the positions of `always` are followed with any media
-    type (a registry link has none).
+    type (a registry link has none). `unusual` is called with the content of each document that is not plain, None if it
+    cannot be read.
     """
 
-    def __init__(self, facts: Facts, files: Files, *, always: Iterable[str] = ()) -> None:
-        self.facts, self.files, self.always = facts, files, frozenset(always)
+    def __init__(
+        self,
+        facts: Facts,
+        files: Files,
+        *,
+        always: Iterable[str] = (),
+        unusual: Callable[[Digest, bytes | None], object] = lambda *_: None,
+    ) -> None:
+        self.facts, self.files, self.always, self.unusual = facts, files, frozenset(always), unusual
         self.subjects: dict[Digest, Digest] = {}
-        self.named: set[Digest] = set()
-        self._walk = Walk(self._contents, self._read_as, subjects=True)
+        self.named = Digests(facts.ids)
+        self._contents: dict[Digest, bytes | None] = {}
+        self._plain: dict[int, _Known] = {}
+        self._pending = Pending(facts)
+        self._walk = Walk(self._given, self._read_as, subjects=True)
         self._noticed: set[tuple[Digest, str]] = set()
-        self._configs: dict[Digest, Config] = {}
-        self._same: dict[Digest, set[Digest]] = defaultdict(set)
+        self._configs = Configs(facts, files)
 
     def follow(self, references: Iterable[Reference], *, quiet: bool = False) -> None:
-        """Record the blobs that these descriptors name, and all that those reach.
+        """Record the blobs that these descriptors name, and all that those reach, level by level.
 
         `quiet`: the descriptors come from garbage, so absent blobs get no notice, and no blob becomes opaque.
         """
-        for level in self._walk.levels(references):
-            for step in level:
+        level: Iterable[Item] = references
+        while level:
+            pending, self._pending = self._pending, Pending(self.facts)
+            after: list[Item] = []
+            items = iter(level)
+            while piece := list(islice(items, PIECE)):
+                self._follow(piece, pending, after, quiet=quiet)
+            level = after
+
+    def _follow(self, piece: list[Item], pending: Pending, after: list[Item], *, quiet: bool) -> None:
+        """Record some descriptors of a level; append the descriptors in their documents to `after`."""
+        plain = self._read([item for item in piece if isinstance(item, Reference)])
+        is_plain = [isinstance(item, Reference) and self._is_plain(item, plain) for item in piece]
+        others = (item for item, is_one in zip(piece, is_plain, strict=True) if not is_one)
+        steps = iter(self._walk.steps([item for item in others if isinstance(item, Reference)]))
+        for item, is_one in zip(piece, is_plain, strict=True):
+            if isinstance(item, Span):
+                self._record_span(pending, item, quiet=quiet)
+            elif is_one:
+                self._record_named(item, quiet=quiet)
+                if item.digest in plain:
+                    self._record_plain(item.digest, plain.pop(item.digest), after)
+            else:
+                step = next(steps)
                 self._record(step, quiet=quiet)
+                self._queue(self._walk.named(step.document) if step.document else (), after)
+        self._contents.clear()
 
     def parse_unnamed(self, digests: Iterable[Digest], *, referrers: bool = True) -> None:
         """Parse stored blobs that no descriptor names: `referrers` count as named, other documents as garbage."""
@@ -64,34 +112,94 @@ class Documents:
         for garbage in (False, True):
             named: list[Reference] = []
             for digest, document in found.items():
-                if garbage != (referrers and document.subject is not None) and not self._walk.has_read(digest):
+                if garbage != (referrers and document.subject is not None) and not self._has_tried(digest, ""):
                     named += self._walk.mark_read(digest, document)
                     self._record_document(digest, document)
             self.follow(named, quiet=garbage)
 
     def finish(self) -> None:
-        """Record layers with the same content, compressed differently (one diffID, several digests)."""
-        for diff_id, layers in sorted(self._same.items()):
-            stored = sorted(layer for layer in layers if self.facts.is_stored(layer))
-            if len(stored) > 1:
-                self.facts.notice("recompressed", recompressed(diff_id, stored), diff_id)
+        """Record layers with the same content, compressed differently."""
+        self._configs.record_twins()
+
+    def contained(self, digest: Digest) -> array[int] | None:
+        """Return the config and the layers in a manifest of the usual form, as nodes; None for other documents."""
+        found = self._plain.get(self.facts.ids.get(digest, -1))
+        return None if found is None else self.facts.links[1][found.first : found.end]
+
+    def _read(self, references: list[Reference]) -> dict[Digest, PlainManifest]:
+        """Read the documents of descriptors that were not read yet; return those that are plain manifests."""
+        types = [(one.digest, one_type) for one in references if (one_type := self._read_as(one)) is not None]
+        fresh = (digest for digest, media_type in types if not self._has_tried(digest, media_type))
+        self._contents = dict.fromkeys(filter(self.facts.is_stored, fresh))
+        self.files.bring(self._contents)
+        found = {}
+        for digest in self._contents:
+            content = self._contents[digest] = self.files.whole(digest)
+            if content is not None and (manifest := plain_manifest(content)):
+                found[digest] = manifest
+        wanted = {
+            digest for digest, one_type in types if digest in found and one_type in ("", found[digest].media_type)
+        }
+        for digest, content in self._contents.items():
+            if digest not in wanted:
+                self.unusual(digest, content)
+        return {digest: found[digest] for digest in wanted}
+
+    def _has_tried(self, digest: Digest, media_type: str) -> bool:
+        """Return whether a document was read as this type, or could not be."""
+        known = self._plain.get(self.facts.ids.get(digest, -1))
+        return (known is not None and media_type in ("", known.media_type)) or self._walk.has_seen(digest, media_type)
+
+    def _is_plain(self, reference: Reference, fresh: dict[Digest, PlainManifest]) -> bool:
+        """Return whether a descriptor leads to a plain manifest: one that was recorded, or one of these."""
+        media_type = self._read_as(reference)
+        known = fresh.get(reference.digest) or self._plain.get(self.facts.ids.get(reference.digest, -1))
+        return media_type is not None and known is not None and media_type in ("", known.media_type)
+
+    def _queue(self, references: Iterable[Reference], after: list[Item]) -> None:
+        """Append descriptors to those of the next level; those of usual blobs in columns."""
+        for one in references:
+            if one.kind in LEAVES and not (one.followed or one.foreign or one.platform or one.inline is not None):
+                _extend(after, self._pending.add(array("i", [self.facts.node(one.digest)]), [one]))
+            else:
+                after.append(one)
 
     def _read_as(self, reference: Reference) -> str | None:
-        return reference.media_type if self._is_followed(reference) else None
-
-    def _is_followed(self, reference: Reference) -> bool:
-        return reference.followed or reference.kind in self.always
+        return reference.media_type if reference.followed or reference.kind in self.always else None
 
     def _is_dangling_subject(self, reference: Reference) -> bool:
         return reference.kind == "subject" and not self.facts.is_stored(reference.digest)
 
-    def _contents(self, digests: Iterable[Digest]) -> Iterator[tuple[Digest, bytes | str]]:
-        """Yield the bytes of the stored documents of one level; an unreadable one gets a notice."""
-        stored = [digest for digest in digests if self.facts.is_stored(digest)]
-        self.files.bring(stored)
-        for digest in stored:
-            content = self.files.whole(digest)
-            yield digest, "it cannot be read" if content is None else content
+    def _given(self, digests: Iterable[Digest]) -> Iterator[tuple[Digest, bytes | str]]:
+        """Yield the content of documents that were read, or why it could not be."""
+        for digest in digests:
+            if digest in self._contents:
+                content = self._contents[digest]
+                yield digest, "it cannot be read" if content is None else content
+
+    def _record_plain(self, digest: Digest, manifest: PlainManifest, after: list[Item]) -> None:
+        """Record the links and claims of a plain manifest."""
+        facts = self.facts
+        node = facts.node(digest)
+        nodes = array("i", map(facts.node, manifest.digests))
+        facts.kind[node], facts.media_type[node], facts.created[node] = (
+            "manifest",
+            manifest.media_type,
+            manifest.created,
+        )
+        first = len(facts.links[0])
+        facts.link_many(node, nodes[:1], "config")
+        facts.link_many(node, nodes[1:], "layer")
+        self._plain[node] = _Known(manifest.media_type, first, first + len(nodes))
+        _extend(after, self._pending.add_plain(nodes, manifest))
+        self._configs.claim(node, nodes[0], Digest(manifest.digests[0]), None, (first + 1, first + len(nodes)))
+
+    def _record_span(self, pending: Pending, span: Span, *, quiet: bool) -> None:
+        """Record the descriptors of blobs without links; a closer look is needed at few of them."""
+        odd = pending.record(span, self.named)
+        keys = list(self.facts.ids) if odd else []
+        for node, kind, media_type, size in odd:
+            self._compare(Reference(Digest(keys[node]), kind, media_type, size), node, quiet=quiet)
 
     def _record(self, step: Step, *, quiet: bool) -> None:
         """Record a descriptor and the document behind it."""
@@ -115,7 +223,12 @@ class Documents:
         kind = kind_of(reference.media_type, reference.kind)
         node = facts.describe(digest, kind, reference.media_type, reference.platform)
         self.named.add(digest)
-        if not facts.is_stored(digest):
+        self._compare(reference, node, quiet=quiet)
+
+    def _compare(self, reference: Reference, node: int, *, quiet: bool) -> None:
+        """Record how a descriptor contradicts the store: there is no such blob, or one of another size."""
+        facts, digest = self.facts, reference.digest
+        if facts.stored[node] != "yes":
             self._record_absent(reference, node, quiet=quiet)
         elif reference.size not in (-1, facts.size[node]) and not quiet:
             message = f"{digest} has {facts.size[node]:,} bytes where a descriptor says {reference.size:,}"
@@ -125,7 +238,7 @@ class Documents:
         """Record why a named blob is not stored: it need not be stored (inline, foreign, subject), or it is missing."""
         if reference.inline is not None:
             code, state, why = "inline", "inline", "is not stored: its descriptor contains it"
-        elif reference.foreign and not self._is_followed(reference):
+        elif reference.foreign and self._read_as(reference) is None:
             code, state, why = "foreign", "foreign", "is a foreign layer, stored elsewhere by design"
         elif reference.kind == "subject":
             code, state, why = "dangling-subject", "missing", "is the subject of a referrer, and not stored (legal)"
@@ -151,9 +264,11 @@ class Documents:
         facts = self.facts
         node = facts.describe(digest, document.kind, document.media_type)
         facts.kind[node], facts.media_type[node] = document.kind, document.media_type
-        facts.created[node] = _micros(document.created)
+        facts.created[node] = micros(document.created)
+        first = len(facts.links[0])
         for reference in document.references:
             facts.link(node, facts.node(reference.digest), reference.kind)
+        self._record_configs(node, document, first)
         for odd in document.odd:
             facts.notice("odd", f"{digest}: {odd}", digest)
         if document.odd and document.kind == "index":
@@ -163,34 +278,20 @@ class Documents:
             subject = facts.node(document.subject.digest)
             facts.link(node, subject, "subject")
             facts.link(subject, node, "referrer")
-        self._record_config(node, document)
 
-    def _record_config(self, node: int, document: Document) -> None:
+    def _record_configs(self, node: int, document: Document, first: int) -> None:
         """Record the claims of an image's config: platform, time of creation, and the diffID of each layer."""
-        layers = [r.digest for r in document.references if r.kind == "layer"]
-        for reference in document.references:
-            if reference.kind == "config" and reference.media_type in IMAGE_CONFIG_TYPES:
-                config = self._config(reference)
-                self._record_claims(node, config)
-                self._record_claims(self.facts.node(reference.digest), config)
-                if len(config.diff_ids) == len(layers):
-                    for diff_id, layer in zip(config.diff_ids, layers, strict=True):
-                        self._same[diff_id].add(layer)
-
-    def _config(self, reference: Reference) -> Config:
-        """Return the claims of a config; each config is read once."""
-        config = self._configs.get(reference.digest)
-        if config is None:
-            data = reference.inline if reference.inline is not None else self.files.whole(reference.digest)
-            config = self._configs[reference.digest] = read_config(data or b"")
-        return config
-
-    def _record_claims(self, node: int, config: Config) -> None:
-        facts = self.facts
-        facts.platform[node] = config.platform or facts.platform[node]
-        if facts.created[node] < 0:
-            facts.created[node] = _micros(config.created)
+        end = first + len(document.references)
+        layers = sum(one.kind == "layer" for one in document.references)
+        for one in document.references:
+            if one.kind == "config" and one.media_type in IMAGE_CONFIG_TYPES:
+                self._configs.claim(node, self.facts.node(one.digest), one.digest, one.inline, (end - layers, end))
 
 
-def _micros(moment: datetime | None) -> int:
-    return -1 if moment is None else int(moment.timestamp() * 1_000_000)
+def _extend(items: list[Item], span: Span) -> None:
+    """Append a span, or add it to the one before."""
+    last = items[-1] if items else None
+    if isinstance(last, Span) and last.end == span.first:
+        items[-1] = Span(last.first, span.end)
+    else:
+        items.append(span)

@@ -12,7 +12,7 @@ from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,11 +29,10 @@ from blobkit.snapshot.tables import KINDS, STORED
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from numpy.typing import ArrayLike, NDArray
-
     from blobkit.digest import Digest
     from blobkit.scanners.leftovers import Ledger
     from blobkit.snapshot.snapshot import Snapshot
+    from blobkit.snapshot.tables import Columns
 
 __all__ = ["Facts", "escape_controls", "is_directory", "listing", "micros", "reason", "within"]
 
@@ -93,10 +92,10 @@ class Pins:
     modified: array[int] = field(default_factory=lambda: array("q"))
     count: list[int] = field(default_factory=list)
 
-    def columns(self) -> dict[str, ArrayLike | tuple[NDArray[np.int32], list[str]]]:
+    def columns(self) -> Columns:
         """Return the columns as the tables of a snapshot take them."""
         rows = len(self.node)
-        return {
+        found: dict[str, Any] = {
             "node": numbers(self.node, rows),
             "name": self.name,
             "kind": self.kind.column(rows),
@@ -104,6 +103,7 @@ class Pins:
             "modified": numbers(self.modified, rows),
             "count": self.count,
         }
+        return found
 
 
 class Facts:

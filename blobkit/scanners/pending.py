@@ -1,0 +1,89 @@
+"""Descriptors of blobs without links, in columns: recorded many at once, after the documents that contain them."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from blobkit.scanners.columns import repeated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from blobkit.oci.documents import Reference
+    from blobkit.oci.plain import PlainManifest
+    from blobkit.scanners.columns import Digests
+    from blobkit.scanners.facts import Facts
+
+__all__ = ["Pending", "Span"]
+
+
+class Span(NamedTuple):
+    """Rows of `Pending`."""
+
+    first: int
+    end: int
+
+
+class Named(NamedTuple):
+    """A descriptor that needs a closer look: its node, its position, its media type, the size that it claims."""
+
+    node: int
+    kind: str
+    media_type: str
+    size: int
+
+
+class Pending:
+    """The descriptors of plain manifests, until they are recorded."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self._node, self._size, self._kind, self._type = array("i"), array("q"), array("b"), array("i")
+
+    def add(self, nodes: array[int], descriptors: list[Reference]) -> Span:
+        """Add descriptors of these nodes, in the position of a config or a layer."""
+        kinds, types = (one.kind for one in descriptors), (one.media_type for one in descriptors)
+        return self._add(nodes, [one.size for one in descriptors], map(self.facts.kind.code, kinds), types)
+
+    def add_plain(self, nodes: array[int], manifest: PlainManifest) -> Span:
+        """Add the config and the layers of a manifest."""
+        code = self.facts.kind.code
+        kinds = array("b", [code("config")]) + repeated("b", code("layer"), len(nodes) - 1)
+        return self._add(nodes, manifest.sizes, kinds, manifest.types)
+
+    def _add(self, nodes: array[int], sizes: list[int], kinds: Iterable[int], types: Iterable[str]) -> Span:
+        first = len(self._node)
+        self._node.extend(nodes)
+        self._size.extend(sizes)
+        self._kind.extend(kinds)
+        self._type.extend(map(self.facts.media_type.code, types))
+        return Span(first, len(self._node))
+
+    def record(self, span: Span, named: Digests) -> list[Named]:
+        """Record what descriptors claim about stored blobs; return those of absent blobs, and with another size."""
+        kind, stored = self.facts.kind, self.facts.stored
+        node = np.frombuffer(self._node, np.int32)[slice(*span)]
+        known = np.frombuffer(kind.codes, np.int8)
+        new = np.flatnonzero(known[node] == kind.code("unknown"))
+        rows = new[np.unique(node[new], return_index=True)[1]]
+        _assign(kind.codes, node[rows], np.frombuffer(self._kind, np.int8)[slice(*span)][rows])
+        _assign(self.facts.media_type.codes, node[rows], np.frombuffer(self._type, np.int32)[slice(*span)][rows])
+        named.add_nodes(node)
+        is_stored = np.frombuffer(stored.codes, np.int8)[node] == stored.code("yes")
+        size = np.frombuffer(self._size, np.int64)[slice(*span)]
+        has_size = (size == -1) | (size == np.frombuffer(self.facts.size, np.int64)[node])
+        return list(self._closer(span.first + np.flatnonzero(~(is_stored & has_size))))
+
+    def _closer(self, rows: NDArray[np.int64]) -> Iterator[Named]:
+        kinds, types = self.facts.kind.texts, self.facts.media_type.texts
+        for row in rows.tolist():
+            yield Named(self._node[row], kinds[self._kind[row]], types[self._type[row]], self._size[row])
+
+
+def _assign(column: array[int], rows: NDArray[np.int32], values: NDArray[np.integer]) -> None:
+    np.frombuffer(column, values.dtype)[rows] = values
