@@ -114,9 +114,10 @@ def _describe(facts: Facts, files: Blobs, state: State, *, progress: bool) -> No
     documents.parse_unnamed(watched(list(files.stored()), "looking", show=progress), referrers=False)
     documents.finish()
     source, target, kind = facts.links
-    kept = [
-        at
-        for at, one in enumerate(kind)
-        if one not in IN_BODIES or (facts.stored[source[at]] == facts.stored[target[at]] == "yes")
-    ]
-    facts.links = ([source[at] for at in kept], [target[at] for at in kept], [kind[at] for at in kept])
+    facts.keep_links(
+        [
+            at
+            for at, one in enumerate(kind)
+            if one not in IN_BODIES or (facts.stored[source[at]] == facts.stored[target[at]] == "yes")
+        ]
+    )

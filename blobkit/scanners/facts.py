@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blobkit.access import is_denied, reason
+from blobkit.errors import SnapshotFormatError
 from blobkit.log import log
-from blobkit.render import to_utf8
+from blobkit.render import to_utf8, truncate
 from blobkit.scanners.columns import Digests, Words, numbers, repeated
 from blobkit.scanners.links import enclosing_store
 from blobkit.snapshot.notices import not_followed
@@ -38,6 +39,7 @@ __all__ = ["Facts", "escape_controls", "is_directory", "listing", "micros", "rea
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
+SHOWN = 200
 ROWS = 256
 """The least number of rows that are added to columns at once."""
 
@@ -121,7 +123,7 @@ class Facts:
         self.notices: list[tuple[str, str, str, str]] = []
         self.behind_links: set[str] = set()
         self.checked = Digests(self.ids)
-        self._has_disk = False
+        self._has_things = False
         self._grow()
 
     def node(self, key: str) -> int:
@@ -175,8 +177,12 @@ class Facts:
         `disk`: bytes that it takes on disk. Snapshots with such nodes have the column `disk`.
         """
         node = self.node(escape_controls(key))
-        self._has_disk = True
-        self.size[node], self.disk[node], self.kind[node] = size, disk, kind
+        self._has_things = True
+        try:
+            self.size[node], self.disk[node], self.kind[node] = size, disk, kind
+        except OverflowError:
+            msg = f"the node {truncate(key, SHOWN)} has an impossible size ({size:,} bytes)"
+            raise SnapshotFormatError(msg) from None
         self.modified[node], self.created[node], self.stored[node] = modified, created, stored
         return node
 
@@ -206,6 +212,12 @@ class Facts:
         self.links[0].extend(repeated("i", source, len(targets)))
         self.links[1].extend(targets)
         self.links[2].append(kind, len(targets))
+
+    def keep_links(self, rows: list[int]) -> None:
+        """Keep only the links in these rows, in this order."""
+        source, target, kind = self.links
+        self.links = array("i", [source[row] for row in rows]), array("i", [target[row] for row in rows]), kind
+        kind.codes = array(kind.codes.typecode, [kind.codes[row] for row in rows])
 
     def pin(  # noqa: PLR0913 (the columns of one row)
         self,
@@ -281,7 +293,7 @@ class Facts:
                 "modified": numbers(self.modified, rows),
                 "stored": self.stored.column(rows),
                 "opaque": numbers(array("b", self.opaque), rows).astype(np.bool_),
-                **({"disk": numbers(self.disk, rows)} if self._has_disk else {}),
+                **({"disk": numbers(self.disk, rows)} if self._has_things or any(self.disk) else {}),
             },
             links={
                 "source": numbers(source, len(source)),
