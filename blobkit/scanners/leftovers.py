@@ -18,7 +18,7 @@ from blobkit.snapshot.disk import Disk
 from blobkit.snapshot.notices import leftover, shared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from blobkit.scanners.facts import Facts
     from blobkit.scanners.places import Place
@@ -102,6 +102,14 @@ class Ledger:
             inode.digests.append(digest)
         else:
             self._files, self._bytes = self._files + 1, self._bytes + info.st_size
+
+    def blobs(self, sizes: Sequence[int]) -> None:
+        """Count the files of many blobs, each a regular file with one name."""
+        self._files, self._bytes = self._files + len(sizes), self._bytes + sum(sizes)
+
+    def links(self, first: str, sizes: Sequence[int]) -> None:
+        """Count link files, each a regular file with one name; `first` is the path of one of them."""
+        self._add("metadata", first, sum(sizes), -1, files=len(sizes))
 
     def close(self, facts: Facts) -> Disk:
         """Walk the directories that are left, record the notices, and return the totals."""
@@ -259,14 +267,14 @@ class Ledger:
         else:
             self._add(role, path, info.st_size, info.st_mtime_ns // 1000)
 
-    def _add(self, role: str, path: str, size: int, modified: int) -> None:
-        """Add the bytes of one file to the totals."""
-        self._files, self._bytes = self._files + 1, self._bytes + size
+    def _add(self, role: str, path: str, size: int, modified: int, *, files: int = 1) -> None:
+        """Add the bytes of one file, or of several at similar paths, to the totals."""
+        self._files, self._bytes = self._files + files, self._bytes + size
         if role == "metadata":
             name = os.path.basename(path)
             name = name if name in self._described or len(self._described) < NAMED else "otherwise"
             number, first = self._described.get(name, (0, path[len(self._base) :]))
-            self._described[name] = number + 1, first
+            self._described[name] = number + files, first
             self._metadata += size
         elif role == "leftover":
             group = self._group(path)

@@ -23,6 +23,7 @@ from blobkit.scanners.places import registry as registry_place
 from blobkit.scanners.registries.blobs import Blobs
 from blobkit.scanners.registries.collector import Collector, Manifests
 from blobkit.scanners.registries.look import Look
+from blobkit.scanners.registries.prefixes import Prefix
 from blobkit.scanners.registries.repositories import repositories
 from blobkit.scanners.registries.served import record_unserved
 from blobkit.scanners.registries.tree import Tree
@@ -80,8 +81,11 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
     files = Manifests(facts, os.fspath(storage), path_of(root))
     look = Look(Tree(os.fspath(root), ledger.listed), facts, os.fspath(storage))
     blobs = Blobs(look.with_rules("gc", ()))
-    for digest, place in watched(blobs.places(os.fspath(storage / "blobs")), "listing", show=progress):
-        _store(facts, digest, place)
+    for one in watched(blobs.places(os.fspath(storage / "blobs")), "listing", show=progress, unit=" directories"):
+        if isinstance(one, Prefix):
+            _store_all(facts, one)
+        else:
+            _store(facts, *one)
     found = repositories(os.fspath(storage / "repositories"), look)
     known = list(watched(found, "repositories", show=progress, unit=" repositories"))
     _read_documents(facts, files, known, progress=progress)
@@ -92,6 +96,17 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
         _pin(facts, repository, collector.ingested.get(repository.name, {}) if repository.seen else {})
     files.verify(iter(watched(list(files.stored() if verify else files.small()), "verifying", show=progress)))
     return facts.snapshot("registry", os.fspath(root), policy)
+
+
+def _store_all(facts: Facts, prefix: Prefix) -> None:
+    """Record the stored blobs of a prefix."""
+    facts.blobs(prefix.digests, prefix.sizes, prefix.modified)
+    if facts.ledger:
+        several = {digest for digest, _, _ in prefix.several}
+        sizes = zip(prefix.digests, prefix.sizes, strict=True)
+        facts.ledger.blobs([size for digest, size in sizes if digest not in several] if several else prefix.sizes)
+        for digest, path, info in prefix.several:
+            facts.ledger.blob(digest, path, info, linked=False)
 
 
 def _store(facts: Facts, digest: Digest, place: Place) -> None:

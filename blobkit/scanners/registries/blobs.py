@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.digest import ALGORITHMS, Digest, is_digest
 from blobkit.scanners.registries.look import NEVER
+from blobkit.scanners.registries.prefixes import Prefix, read_prefix
 from blobkit.scanners.registries.tree import Is
 
 if TYPE_CHECKING:
@@ -35,15 +36,17 @@ class Blobs:
     look: Look
     elsewhere: dict[Digest, str] = field(default_factory=dict)
 
-    def places(self, top: str) -> Iterator[tuple[Digest, Place]]:
-        """Yield the data file of each blob, and record all other files."""
+    def places(self, top: str) -> Iterator[Prefix | tuple[Digest, Place]]:
+        """Yield the data files of blobs, many at once if they are of the usual form, and record all other files."""
         look, place = self.look, self.look.tree.place(top)
         if place.kind is Is.NOTHING:
             look.stop("no-blobs", f"the directory {look.relative(top)} is absent")
         todo: list[tuple[Place, tuple[str, ...], bool]] = [(place, (), True)]
         while todo:
             directory, names, is_regular = todo.pop()
-            for entry in look.entries(directory):
+            prefix = self._prefix(directory, names, is_regular=is_regular)
+            yield from [prefix] if prefix else ()
+            for entry in look.places(directory, prefix.others) if prefix else look.entries(directory):
                 fits = is_regular and _fits((*names, entry.name))
                 if entry.kind is Is.DIRECTORY:
                     todo.append((entry, (*names, entry.name), fits))
@@ -57,6 +60,16 @@ class Blobs:
                     yield from self._data(entry, names, is_blob=fits)
             if is_regular and len(names) == DEEP:
                 self._has_data(directory, names)
+
+    def _prefix(self, directory: Place, names: tuple[str, ...], *, is_regular: bool) -> Prefix | None:
+        """Return the blobs in the directory of a prefix; None if it is no such directory, or no blob is usual."""
+        if not is_regular or len(names) != DEEP - 1 or directory.kind is not Is.DIRECTORY or directory.is_link:
+            return None
+        try:
+            found = read_prefix(directory.path, *names)
+        except OSError:
+            return None
+        return found if found.digests else None
 
     def _data(self, entry: Place, names: tuple[str, ...], *, is_blob: bool) -> Iterator[tuple[Digest, Place]]:
         """Yield a blob; for any other data, record the digest that its path implies, or that it implies none."""

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from blobkit.access import is_denied, reason
-from blobkit.digest import Digest, is_digest
+from blobkit.digest import ALGORITHMS, Digest, is_digest
 from blobkit.render import to_utf8
 from blobkit.scanners.facts import micros
 from blobkit.scanners.files import read
 from blobkit.scanners.registries.look import KIND, NEVER, UNTAGGED
+from blobkit.scanners.registries.prefixes import LINK_BYTES, read_links
 from blobkit.scanners.registries.tree import Is
 
 if TYPE_CHECKING:
@@ -23,16 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = ["AwayError", "LinkFile", "Repository", "content", "read_manifests", "unfit"]
 
-LINK_BYTES = 256
-"""Bytes: a link file contains one digest, and no digest is longer."""
 _FIT = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @dataclass(slots=True)
 class LinkFile:
-    """A link file: its path, the digest in it, its time, and the digest in its path (`named`, "" for none)."""
+    """A link file: the digest in it, its time, and the digest in its path (`named`, "" for none)."""
 
-    path: str
     digest: Digest
     modified: int
     named: str = ""
@@ -99,6 +97,8 @@ def _revisions(repository: Repository, top: Place, look: Look) -> None:
     todo: list[tuple[Place, tuple[str, ...]]] = [(top, ())]
     while todo:
         place, names = todo.pop()
+        if len(names) == 1 and _usual_revisions(repository, place, look):
+            continue
         if place.kind is Is.DIRECTORY:
             todo += [(one, (*names, one.name)) for one in reversed(look.entries(place))]
         elif place.kind is not Is.FILE or not names:
@@ -107,6 +107,20 @@ def _revisions(repository: Repository, top: Place, look: Look) -> None:
             _revision(repository, place, names, look)
         else:
             look.with_rules(NEVER, KIND if len(names) == 1 else ()).mark_unknown(place.path)
+
+
+def _usual_revisions(repository: Repository, place: Place, look: Look) -> bool:
+    """Read the revisions of one algorithm at once; False if there are other things than links with digests."""
+    if place.kind is not Is.DIRECTORY or place.is_link or place.name not in ALGORITHMS:
+        return False
+    found = read_links(place.path, place.name)
+    if not found:
+        return False
+    look.tree.listed(place.path, [])
+    if look.facts.ledger:
+        look.facts.ledger.links(f"{place.path}/{found[0].named.partition(':')[2]}/link", [one.size for one in found])
+    repository.links += [LinkFile(one.digest, one.modified, one.named) for one in found]
+    return True
 
 
 def _revision(repository: Repository, place: Place, names: tuple[str, ...], look: Look) -> None:
@@ -155,7 +169,7 @@ def _read(path: str, noun: str, name: str, look: Look) -> LinkFile | None:
         look.failed(path, error)
     else:
         if is_digest(text):
-            return LinkFile(path, Digest(text), modified)
+            return LinkFile(Digest(text), modified)
         why = f"contains {text[:80]!r}, not a digest" if text else "is empty"
         look.facts.notice(f"damaged-{noun}", f"the {noun} {name} {why}", name, path)
         look.stop("link", f"the {noun} {name} {why}")

@@ -81,9 +81,17 @@ class Tree:
         with os.scandir(directory.path) as entries:
             inside = list(entries)
         self.listed(directory.path, inside)
-        found = [(entry.name, entry.is_symlink(), entry.is_dir(follow_symlinks=False)) for entry in inside]
-        if found:
+        if inside:
             os.stat(f"{directory.path}/.")
+        return self._places(directory, inside)
+
+    def places(self, directory: Place, entries: list[os.DirEntry[str]]) -> list[Place]:
+        """Return the sorted places of these entries of a directory, which need a closer look; the others are known."""
+        self.listed(directory.path, entries)
+        return self._places(directory, entries)
+
+    def _places(self, directory: Place, entries: list[os.DirEntry[str]]) -> list[Place]:
+        found = [(entry.name, entry.is_symlink(), entry.is_dir(follow_symlinks=False)) for entry in entries]
         return [self._entry(directory, *one) for one in sorted(found)]
 
     def holds(self, path: str) -> bool:
