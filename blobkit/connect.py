@@ -36,7 +36,7 @@ __all__ = ["facts", "scan", "source", "surveyed"]
 class Scanner(Protocol):
     """The functions of a scanner's module that are used here."""
 
-    def scan(self, root: Path, *, policy: str | None, progress: bool, verify: bool) -> Snapshot:
+    def scan(self, root: Path, *, policy: str | None, progress: bool, verify: bool, **more: bool) -> Snapshot:
         """Return the snapshot of the store in a directory."""
         ...
 
@@ -49,12 +49,13 @@ class Scanner(Protocol):
         ...
 
 
-def scan(
+def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     address: Address,
     *,
     policy: str | None = None,
     progress: bool = True,
     verify: bool = False,
+    every_file: bool = False,
     storage_options: Mapping[str, object] | None = None,
 ) -> Snapshot:
     """Return a snapshot of the store at `address`, read-only: the scan writes, locks and changes nothing there.
@@ -63,7 +64,9 @@ def scan(
     containerd, docker, podman, huggingface, ollama, docker-archive, ...); or `docker`, `podman`, `containerd`,
     `huggingface` or `ollama` alone: the place where that tool keeps its store. `policy` chooses the policy in force
     (see `Snapshot.policies`). `verify` reads and hashes every blob; small ones are always verified. `progress` shows a
-    bar for steps that take more than a second. AddressError if the path does not exist or is not a store,
+    bar for steps that take more than a second. `every_file` looks at each file of a registry, as an audit of an address
+    does: the links of layers and the history of tags, too, which are more than a half of the files (all files of other
+    kinds are looked at anyway). AddressError if the path does not exist or is not a store,
     UnreadableStoreError if the store cannot be read. Cost: one `stat` of each file, one read of each manifest.
     `storage_options` are for remote stores, which are not supported yet.
 
@@ -76,7 +79,7 @@ def scan(
         given = join_some(sorted(storage_options))
         msg = f"storage_options are given ({given}), but {os.fspath(address)} is a local path"
         raise AddressError(msg)
-    return _snapshot_of(address, policy, progress=progress, verify=verify, files=True)
+    return _snapshot_of(address, policy, progress=progress, verify=verify, files=True, every_file=every_file)
 
 
 def facts(address: Address, *, policy: str | None = None, progress: bool = True) -> Snapshot:
@@ -87,12 +90,15 @@ def facts(address: Address, *, policy: str | None = None, progress: bool = True)
     return _snapshot_of(address, policy, progress=progress, verify=False, files=False)
 
 
-def _snapshot_of(address: Address, policy: str | None, *, progress: bool, verify: bool, files: bool) -> Snapshot:
+def _snapshot_of(  # noqa: PLR0913 (the same)
+    address: Address, policy: str | None, *, progress: bool, verify: bool, files: bool, every_file: bool = False
+) -> Snapshot:
     """Return the snapshot of the store at this address."""
     kind, path, others = _located(address)
     log.info("reading %s (%s)", path, kind)
     if kind in SCANNERS:
-        found = _scanner(kind).scan(_root(kind, path), policy=policy, progress=progress, verify=verify)
+        more = {"every_file": every_file} if kind == "registry" else {}
+        found = _scanner(kind).scan(_root(kind, path), policy=policy, progress=progress, verify=verify, **more)
     elif kind == OWN:
         found = _scan_own(path, policy, verify=verify, files=files)
     else:
@@ -183,7 +189,7 @@ def _root(kind: str, path: Path) -> Path:
 def surveyed(x: SupportsSnapshot | Address) -> Snapshot:
     """Return the snapshot of a store, a snapshot or an address; for a store on disk, with all its files counted."""
     if isinstance(x, str | os.PathLike):
-        return scan(x)
+        return scan(x, every_file=True)
     return _with_files(x) if isinstance(x, LocalStore | ReadOnlyStore) else as_snapshot(x)
 
 

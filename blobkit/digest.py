@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NewType, cast
 from blobkit.errors import HashNotSupportedError, InvalidDigestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from hashlib import _Hash
     from typing import BinaryIO
 
@@ -20,6 +20,8 @@ __all__ = [
     "Algorithm",
     "Digest",
     "algorithm",
+    "are_digests",
+    "are_sha256",
     "blob_path",
     "hash_for_label",
     "is_digest",
@@ -61,6 +63,8 @@ _PREFIXES = {a.code: f"{a.label}:" for a in ALGORITHMS.values()}
 FORM = "|".join(f"{a.label}:[0-9a-f]{{{2 * a.size}}}" for a in ALGORITHMS.values())
 """A regular expression for exactly one digest, for those who look through whole columns."""
 _PATTERN = re.compile(FORM)
+_SHA256, _LENGTH = re.compile("(?:sha256:[0-9a-f]{64})+"), 71
+"""Several sha256 digests one after the other, and the length of one."""
 
 
 def hash_for_label(label: str) -> Algorithm | None:
@@ -84,6 +88,24 @@ def algorithm(label: str) -> Algorithm:
 def is_digest(text: object) -> bool:
     """Return whether `text` is a digest of a supported algorithm, in lower case and of full length."""
     return isinstance(text, str) and _PATTERN.fullmatch(text) is not None
+
+
+def are_sha256(texts: Sequence[object]) -> bool:
+    """Return whether all texts are sha256 digests, and there is at least one; cheaper than a look at each.
+
+    >>> are_sha256(["sha256:" + "0" * 64, "sha256:" + "1" * 64]), are_sha256(["sha512:" + "0" * 128])
+    (True, False)
+    """
+    try:
+        joined = "".join(cast("Sequence[str]", texts))
+    except TypeError:
+        return False
+    return set(map(len, cast("Sequence[str]", texts))) == {_LENGTH} and _SHA256.fullmatch(joined) is not None
+
+
+def are_digests(texts: Sequence[object]) -> bool:
+    """Return whether all texts are digests of supported algorithms."""
+    return are_sha256(texts) or all(map(is_digest, texts))
 
 
 def parse(text: object) -> Digest:

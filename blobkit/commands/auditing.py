@@ -73,7 +73,9 @@ def audit(  # noqa: PLR0913 (one parameter an option)
     thresholds = _thresholds(fail_over, fail_on)
     limits(thresholds)
     top = top if out.rows.limit is None else out.rows.limit
-    answer = audit_of(scan(address, policy=policy, progress=watched(), verify=verify), min_age=min_age, top=top)
+    answer = audit_of(
+        scan(address, policy=policy, progress=watched(), verify=verify, every_file=True), min_age=min_age, top=top
+    )
     if tool is not None:
         print_script(answer.script(tool))
         return 0

@@ -12,7 +12,7 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from blobkit.digest import Digest, is_digest, matches
+from blobkit.digest import Digest, are_digests, is_digest, matches
 from blobkit.oci.untrusted import DocumentError, Json, Odd, objects, parse_json, parse_time, text_of
 
 if TYPE_CHECKING:
@@ -183,14 +183,17 @@ def annotations_of(body: Json) -> Json:
 
 
 def read_config(data: bytes) -> Config:
-    """Return the claims of an image config; empty claims if the bytes are not a config."""
+    """Return the claims of an image config; empty claims if the bytes are not a config.
+
+    The case of their names matters, unlike that of names in a manifest.
+    """
     try:
-        body = parse_json(data)
+        body = parse_json(data, frozenset())
     except DocumentError:
         return Config("", None, ())
     rootfs = body.get("rootfs")
     diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
-    layers = diff_ids if isinstance(diff_ids, list) and all(map(is_digest, diff_ids)) else ()
+    layers = diff_ids if isinstance(diff_ids, list) and are_digests(diff_ids) else ()
     return Config(_platform(body), parse_time(body.get("created")), tuple(layers))
 
 

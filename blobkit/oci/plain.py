@@ -9,17 +9,17 @@ repeated names, gives the same. For anything else `plain_manifest` returns None.
 from __future__ import annotations
 
 import json
-import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from blobkit.digest import are_sha256
 from blobkit.oci.documents import IMAGE_CONFIG_TYPES, OCI_MANIFEST, is_document
 from blobkit.oci.untrusted import parse_time
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["DOCKER_MANIFEST", "LONGEST", "PlainManifest", "are_sha256", "is_foreign", "micros", "plain_manifest"]
+__all__ = ["DOCKER_MANIFEST", "LONGEST", "PlainManifest", "is_foreign", "micros", "plain_manifest"]
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 LONGEST = 64 << 10
@@ -27,9 +27,6 @@ LONGEST = 64 << 10
 CREATED = "org.opencontainers.image.created"
 _FIELDS = frozenset({"schemaVersion", "mediaType", "config", "layers", "annotations"})
 _VERSION = 2
-_LENGTH = 71
-"""Characters of a sha256 digest."""
-_SHA256 = re.compile("(?:sha256:[0-9a-f]{64})+")
 _MOST = (1 << 63) - 1
 
 
@@ -78,15 +75,6 @@ def plain_manifest(data: bytes) -> PlainManifest | None:
     if colons is None or data.count(b":") != colons + sum(map(_colons_in, types)):
         return None  # a name may be repeated
     return PlainManifest(media_type, _created(body.get("annotations")), digests, sizes, types)
-
-
-def are_sha256(texts: list[str]) -> bool:
-    """Return whether all of these are sha256 digests, and there is at least one."""
-    try:
-        joined = "".join(texts)
-    except TypeError:
-        return False
-    return set(map(len, texts)) == {_LENGTH} and _SHA256.fullmatch(joined) is not None
 
 
 @lru_cache(maxsize=4096)

@@ -114,12 +114,11 @@ def parse_any(data: bytes, fields: frozenset[str]) -> object:
     counts; the keys of annotations stay as they are. Rejected are a byte order mark, UTF-16, NaN, bytes after the
     end, too deep nesting, and more elements than the length justifies.
     """
-    others = _other_case(fields)
-    hook = _Pairs if others.search(data) else None
+    hook = _Pairs if fields and _other_case(fields).search(data) else None
     check_elements(data, _PAIRS if hook else _CONTAINER)
     try:
         text = data.decode("utf-8", "replace")
-        value = json.loads(text, object_pairs_hook=hook, parse_int=read_integer, parse_constant=refuse_constant)
+        value = (_PLAIN if hook is None else _PAIRED).decode(text) if text[:1] != _MARK else json.loads(text)
         value = _canonical_case(value, {_fold_case(field): field for field in fields}) if hook else value
     except RecursionError:
         msg = "JSON nested too deeply"
@@ -146,6 +145,10 @@ class _Pairs(list[tuple[str, object]]):
     """The members of an object in their order, with repeated names."""
 
 
+_MARK = "\ufeff"
+"""A byte order mark: `json.loads` rejects it by name."""
+
+
 def refuse_constant(constant: str) -> NoReturn:
     """Raise ValueError: Python reads NaN and Infinity, but they are not JSON."""
     msg = f"{constant} is not JSON"
@@ -155,6 +158,10 @@ def refuse_constant(constant: str) -> NoReturn:
 def read_integer(digits: str) -> int | float:
     """Return an integer; as a float if it has too many digits for 64 bits, because that is cheap at any length."""
     return int(digits) if len(digits) <= LONGEST_INTEGER else float(digits)
+
+
+_PLAIN = json.JSONDecoder(parse_int=read_integer, parse_constant=refuse_constant)
+_PAIRED = json.JSONDecoder(object_pairs_hook=_Pairs, parse_int=read_integer, parse_constant=refuse_constant)
 
 
 @cache

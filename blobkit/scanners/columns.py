@@ -92,10 +92,10 @@ class Digests:
             self._flags += bytes(node + 1024)
         self._flags[node] = 1
 
-    def add_nodes(self, nodes: NDArray[np.integer]) -> None:
+    def add_nodes(self, nodes: NDArray[np.int32] | array[int]) -> None:
         """Add the digests of many nodes."""
         if len(nodes):
-            self.add_node(int(nodes.max()))
+            self.add_node(max(nodes) if isinstance(nodes, array) else int(nodes.max()))
             np.frombuffer(self._flags, np.uint8)[nodes] = 1
 
     def __contains__(self, digest: str) -> bool:

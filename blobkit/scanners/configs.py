@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blobkit.digest import are_sha256
 from blobkit.oci.documents import read_config
-from blobkit.oci.plain import are_sha256, micros
+from blobkit.oci.plain import micros
 from blobkit.snapshot.notices import recompressed
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Configs:
         self._created.append(micros(config.created))
         self._first.append(len(self._hashes) // HASH)
         self._count.append(len(config.diff_ids))
-        if are_sha256(list(config.diff_ids)):
+        if are_sha256(config.diff_ids):
             self._hashes += bytes.fromhex("".join([one[7:] for one in config.diff_ids]))
         elif config.diff_ids:
             self._others[row] = config.diff_ids

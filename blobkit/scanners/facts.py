@@ -11,12 +11,14 @@ import re
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blobkit.access import is_denied, reason
+from blobkit.digest import Digest
 from blobkit.errors import SnapshotFormatError
 from blobkit.log import log
 from blobkit.render import to_utf8, truncate
@@ -30,7 +32,6 @@ from blobkit.snapshot.tables import KINDS, STORED
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from blobkit.digest import Digest
     from blobkit.scanners.leftovers import Ledger
     from blobkit.snapshot.snapshot import Snapshot
     from blobkit.snapshot.tables import Columns
@@ -201,6 +202,14 @@ class Facts:
         node = self.ids.get(digest)
         return node is not None and self.stored[node] == "yes"
 
+    def stored_digests(self, most: int | None = None) -> list[Digest]:
+        """Return the stored blobs, of at most so many bytes, in sorted order."""
+        rows = len(self.ids)
+        chosen = numbers(self.stored.codes, rows) == self.stored.code("yes")
+        if most is not None:
+            chosen &= numbers(self.size, rows) <= most
+        return sorted(map(Digest, compress(self.ids, chosen.tolist())))
+
     def link(self, source: int, target: int, kind: str) -> None:
         """Record a link."""
         self.links[0].append(source)
@@ -275,7 +284,7 @@ class Facts:
 
     def snapshot(self, kind: str, address: str, policy: str | None) -> Snapshot:
         """Return a Snapshot of all facts recorded."""
-        disk = self.ledger.close(self) if self.ledger else None
+        disk = self.ledger.finish(self) if self.ledger else None
         rows = len(self.ids)
         read_by_kind = Counter(self.kind[node] for node in self.checked.nodes().tolist())
         log.info("blobs read and hashed: %s", ", ".join(f"{n} {kind}" for kind, n in read_by_kind.items()) or "none")

@@ -148,19 +148,26 @@ class Files:
             if digest in self.checked:
                 continue
             try:
-                with self.open(digest) as file:
-                    self._check(digest, hash_of(file, split(digest)[0]))
+                self._check(digest, self._hash(digest))
             except OSError as error:
                 self.facts.unreadable(f"{digest} cannot be read", error, self.path(digest), digest)
 
+    def _hash(self, digest: Digest) -> Digest:
+        """Return the digest of the content of a blob; OSError if it cannot be read."""
+        label = split(digest)[0]
+        size = self.facts.size[self.facts.ids[digest]]
+        if size <= SMALL:
+            return of(self.read(digest, size + 1), label)
+        with self.open(digest) as file:
+            return hash_of(file, label)
+
     def small(self) -> Iterator[Digest]:
         """Yield the stored blobs that are always verified: those of at most `SMALL` bytes."""
-        return (d for d in self.stored() if self.facts.size[self.facts.ids[d]] <= SMALL)
+        return iter(self.facts.stored_digests(SMALL))
 
     def stored(self) -> Iterator[Digest]:
         """Yield the stored blobs in sorted order."""
-        found = (key for key, node in self.facts.ids.items() if self.facts.stored[node] == "yes")
-        return iter(sorted(found))  # type: ignore[arg-type]
+        return iter(self.facts.stored_digests())
 
     def _check(self, digest: Digest, found: str) -> None:
         self.checked.add(digest)

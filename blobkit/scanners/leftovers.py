@@ -47,6 +47,8 @@ class Ledger:
     blobs, so the ledger counts their files too. `members` yields the files of an archive, which is not walked.
     """
 
+    totals = True
+
     def __init__(self, root: str, place: Place, *, blobs: bool = False, members: Members | None = None) -> None:
         self._blobs, self._members = blobs, members
         self.root, self.place = root.rstrip("/") or "/", place
@@ -110,6 +112,14 @@ class Ledger:
     def links(self, first: str, sizes: Sequence[int]) -> None:
         """Count link files, each a regular file with one name; `first` is the path of one of them."""
         self._add("metadata", first, sum(sizes), -1, files=len(sizes))
+
+    def finish(self, facts: Facts) -> Disk | None:
+        """Do as `close` if `totals` are wanted; else record only what is known about blobs, and return None."""
+        if self.totals:
+            return self.close(facts)
+        self._record_shared(facts)
+        self._record_unseen(facts)
+        return None
 
     def close(self, facts: Facts) -> Disk:
         """Walk the directories that are left, record the notices, and return the totals."""

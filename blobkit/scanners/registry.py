@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,17 +16,18 @@ from blobkit.digest import Digest, is_digest, split
 from blobkit.errors import UnreadableStoreError
 from blobkit.oci.documents import Reference
 from blobkit.progress import watched
-from blobkit.scanners.documents import Documents
 from blobkit.scanners.facts import Facts, escape_controls, micros, within
+from blobkit.scanners.files import Files
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.links import link_out_message
 from blobkit.scanners.places import registry as registry_place
 from blobkit.scanners.registries.blobs import Blobs
-from blobkit.scanners.registries.collector import Collector, Manifests
+from blobkit.scanners.registries.collector import Collector
+from blobkit.scanners.registries.contents import Manifests
 from blobkit.scanners.registries.look import Look
 from blobkit.scanners.registries.prefixes import Prefix
 from blobkit.scanners.registries.repositories import repositories
-from blobkit.scanners.registries.served import record_unserved
+from blobkit.scanners.registries.served import record_passed_over, record_unserved
 from blobkit.scanners.registries.tree import Tree
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["is_registry", "path_of", "scan", "storage_of"]
 
+NOTHING = array("i")
 BELOW = Path("docker", "registry", "v2")
 
 
@@ -64,10 +67,13 @@ def path_of(root: Path) -> Callable[[Digest], str]:
     return path
 
 
-def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Snapshot:
+def scan(
+    root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False, every_file: bool = False
+) -> Snapshot:
     """Return the snapshot of the registry storage at `root`; UnreadableStoreError if it is not a registry.
 
-    The scan writes nothing, and follows no symbolic link out of `root`. `verify` hashes every blob.
+    The scan writes nothing, and follows no symbolic link out of `root`. `verify` hashes every blob. `every_file` counts
+    all files, and looks at the links of all layers: more than a half of the files, which no collector reads.
     """
     storage = storage_of(root)
     if storage is None:
@@ -76,26 +82,41 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
     for part in (storage / "blobs", storage / "repositories"):
         if not within(os.fspath(part), os.fspath(root)):
             raise UnreadableStoreError(link_out_message(part, root, "registry"))
-    ledger = Ledger(os.fspath(root), registry_place("" if storage == root else os.fspath(BELOW)))
+    place = registry_place("" if storage == root else os.fspath(BELOW))
+    ledger = Ledger(os.fspath(root), place)
+    ledger.totals = every_file
     facts = Facts(ledger)
-    files = Manifests(facts, os.fspath(storage), path_of(root))
+    files = Files(facts, os.fspath(storage), path_of(root))
     look = Look(Tree(os.fspath(root), ledger.listed), facts, os.fspath(storage))
     blobs = Blobs(look.with_rules("gc", ()))
     for one in watched(blobs.places(os.fspath(storage / "blobs")), "listing", show=progress, unit=" directories"):
-        if isinstance(one, Prefix):
-            _store_all(facts, one)
-        else:
-            _store(facts, *one)
-    found = repositories(os.fspath(storage / "repositories"), look)
+        _store(facts, one)
+    found = repositories(os.fspath(storage / "repositories"), look, layers=every_file)
     known = list(watched(found, "repositories", show=progress, unit=" repositories"))
-    _read_documents(facts, files, known, progress=progress)
-    collector = Collector(look, files)
-    collector.run(known, blobs.elsewhere)
-    record_unserved(facts, known)
-    for repository in known:
-        _pin(facts, repository, collector.ingested.get(repository.name, {}) if repository.seen else {})
+    _record(look, files, known, blobs.elsewhere, progress=progress)
+    if every_file:
+        record_unserved(facts, known)
     files.verify(iter(watched(list(files.stored() if verify else files.small()), "verifying", show=progress)))
     return facts.snapshot("registry", os.fspath(root), policy)
+
+
+def _record(look: Look, files: Files, known: list[Repository], elsewhere: dict[Digest, str], *, progress: bool) -> None:
+    """Record what the repositories hold, and what the collector marks of it."""
+    manifests = Manifests(look.facts, files)
+    _read_documents(manifests, files, known, progress=progress)
+    collector = Collector(look, manifests)
+    collector.run(known, elsewhere)
+    record_passed_over(look.facts, known)
+    for repository in known:
+        _pin(look.facts, repository, collector.ingested.get(repository.name, {}) if repository.seen else {})
+
+
+def _store(facts: Facts, found: Prefix | tuple[Digest, Place]) -> None:
+    """Record stored blobs."""
+    if isinstance(found, Prefix):
+        _store_all(facts, found)
+    else:
+        _store_one(facts, *found)
 
 
 def _store_all(facts: Facts, prefix: Prefix) -> None:
@@ -109,7 +130,7 @@ def _store_all(facts: Facts, prefix: Prefix) -> None:
             facts.ledger.blob(digest, path, info, linked=False)
 
 
-def _store(facts: Facts, digest: Digest, place: Place) -> None:
+def _store_one(facts: Facts, digest: Digest, place: Place) -> None:
     """Record a stored blob."""
     try:
         info = os.stat(place.path)
@@ -127,12 +148,14 @@ def _store(facts: Facts, digest: Digest, place: Place) -> None:
         facts.ledger.blob(digest, place.path, info, linked=place.is_link)
 
 
-def _read_documents(facts: Facts, files: Manifests, known: list[Repository], *, progress: bool) -> None:
+def _read_documents(manifests: Manifests, files: Files, known: list[Repository], *, progress: bool) -> None:
     """Follow the manifests that tags and revisions name. A layer that is stored under another digest is not missing."""
-    files.wanted = {link.digest for repository in known for link in repository.links}
-    documents = Documents(facts, files, always=("revision", "tag"))
-    documents.follow(Reference(tag.digest, "tag") for repository in known for _, tag in repository.tags)
-    documents.follow(Reference(link.digest, "revision") for repository in known for link in repository.links)
+    facts, documents = manifests.facts, manifests.documents
+    manifests.wanted = {link.digest for repository in known for link in repository.links}
+    tags = (Reference(tag.digest, "tag") for repository in known for _, tag in repository.tags)
+    revisions = (Reference(link.digest, "revision") for repository in known for link in repository.links)
+    documents.follow(watched(tags, "tags", show=progress, unit=" tags"))
+    documents.follow(watched(revisions, "manifests", show=progress, unit=" manifests"))
     documents.parse_unnamed(watched(list(files.stored()), "looking", show=progress), referrers=False)
     documents.finish()
     named = {one: to for repository in known for one, to in repository.stored_as.items() if not facts.is_stored(one)}
@@ -143,16 +166,14 @@ def _read_documents(facts: Facts, files: Manifests, known: list[Repository], *, 
         facts.notices = [one for one in facts.notices if not (one[0] == "missing" and one[1] in named)]
 
 
-def _pin(facts: Facts, repository: Repository, ingested: dict[Digest, list[str]]) -> None:
-    """Record the tags of a repository, and its revision links as virtual nodes; `ingested`: digests that each marks."""
+def _pin(facts: Facts, repository: Repository, ingested: dict[Digest, array[int]]) -> None:
+    """Record the tags of a repository, and its revision links as virtual nodes; `ingested`: nodes that each marks."""
     revisions = {link.digest: link.modified for link in repository.links}
     for digest, modified in revisions.items():
         key = f"{repository.name}@{digest}"
         virtual_node, target = facts.virtual_node(key, modified), facts.node(digest)
         facts.link(virtual_node, target, "revision")
-        for one in ingested.get(digest, ()):
-            if is_digest(one):
-                facts.link(virtual_node, facts.node(one), "mark")
+        facts.link_many(virtual_node, ingested.get(digest, NOTHING), "mark")
         kind = "revision" if digest in ingested else "unseen-revision"
         facts.pin(virtual_node, key, kind, repository.name, modified)
         if facts.opaque[target]:

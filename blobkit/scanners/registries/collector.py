@@ -10,23 +10,24 @@ from __future__ import annotations
 
 import os
 import stat
+from array import array
+from functools import cache
 from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest, is_digest
-from blobkit.oci.documents import DOCUMENT_LIMIT
-from blobkit.scanners.files import Files
+from blobkit.scanners.columns import Digests
 from blobkit.scanners.registries.links import AwayError, content
 from blobkit.scanners.registries.look import ALWAYS, NEVER, UNTAGGED
-from blobkit.scanners.registries.manifests import UnreadError, marked
+from blobkit.scanners.registries.manifests import UnreadError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Iterator
 
-    from blobkit.scanners.facts import Facts
+    from blobkit.scanners.registries.contents import Manifests
     from blobkit.scanners.registries.links import LinkFile, Repository
     from blobkit.scanners.registries.look import Look
 
-__all__ = ["Collector", "Manifests"]
+__all__ = ["Collector"]
 
 LOOKED_FOR = 10_000
 """The most entries in the tag history of a repository that are checked one by one."""
@@ -34,54 +35,19 @@ UNSURE = frozenset({"gc-behind-link", "gc-manifest-many"})
 """Rules about files that the collector reads and blobkit does not."""
 
 
-class Manifests(Files):
-    """The blob files of a registry; of manifests with revision links it also keeps the marked digests."""
-
-    def __init__(self, facts: Facts, root: str, path: Callable[[Digest], str]) -> None:
-        super().__init__(facts, root, path)
-        self.wanted: set[Digest] = set()
-        self._marks: dict[Digest, list[str] | UnreadError] = {}
-
-    def whole(self, digest: Digest) -> bytes | None:
-        """Return the content of a stored blob, as `Files.whole` does."""
-        data = super().whole(digest)
-        if digest in self.wanted and digest not in self._marks:
-            self._marks[digest] = self._read(digest, data)
-        return data
-
-    def marks(self, digest: Digest) -> list[str]:
-        """Return the digests that the collector marks for a stored manifest; UnreadError if it stops."""
-        self.wanted.add(digest)
-        if digest not in self._marks:
-            self.whole(digest)
-        found = self._marks[digest]
-        if isinstance(found, UnreadError):
-            raise found
-        return found
-
-    def _read(self, digest: Digest, data: bytes | None) -> list[str] | UnreadError:
-        if data is None:
-            too_large = self.facts.size[self.facts.ids[digest]] > DOCUMENT_LIMIT
-            return UnreadError(*(("size", "is larger than 4 MiB") if too_large else ("unread", "cannot be read")))
-        try:
-            return marked(data)
-        except UnreadError as error:
-            return error
-
-
 class Collector:
     """Goes through the repositories as the collector does, and records where it stops.
 
-    `ingested`: for each repository, the manifests that it reaches, with the digests that each lists; `marked`: the
+    `ingested`: for each repository, the manifests that it reaches, with the nodes that each lists; `marked`: the
     digests that it marks; `tagged`: the digests that it marks with -m.
     """
 
-    def __init__(self, look: Look, files: Manifests) -> None:
-        self.look, self.files, self.facts = look, files, look.facts
-        self.ingested: dict[str, dict[Digest, list[str]]] = {}
-        self.marked: set[str] = set()
-        self.tagged: set[str] = set()
+    def __init__(self, look: Look, manifests: Manifests) -> None:
+        self.look, self.manifests, self.facts = look, manifests, look.facts
+        self.ingested: dict[str, dict[Digest, array[int]]] = {}
+        self.marked, self.tagged = Digests(self.facts.ids), Digests(self.facts.ids)
         self._gone: set[tuple[str, str]] = set()
+        self._real = cache(os.path.realpath)
 
     def run(self, repositories: Iterable[Repository], elsewhere: dict[Digest, str]) -> None:
         """Mark and record; `elsewhere`: blobs at paths where a registry does not look for them."""
@@ -102,12 +68,12 @@ class Collector:
             if source is None or not self._is_stored(source):
                 continue
             is_tagged = link.digest in named
-            digests = self._marks(f"{repository.name}@{link.digest}", source, is_tagged=is_tagged)
-            found[link.digest] = digests
-            self.marked |= {link.digest, *digests}
-            if is_tagged:
-                self.tagged |= {link.digest, *digests}
-            else:
+            nodes = self._marks(f"{repository.name}@{link.digest}", source, is_tagged=is_tagged)
+            found[link.digest] = nodes
+            for marked in (self.marked, self.tagged)[: 1 + is_tagged]:
+                marked.add(link.digest)
+                marked.add_nodes(nodes)
+            if not is_tagged:
                 untagged.append(link)
         if found:
             self._record_tag_stops(repository)
@@ -153,7 +119,7 @@ class Collector:
         """Return whether the collector finds a blob."""
         if self.facts.is_stored(digest):
             return True
-        path = self.files.path(digest)
+        path = self.manifests.path(digest)
         try:
             return not stat.S_ISDIR(os.stat(path).st_mode)
         except FileNotFoundError:
@@ -162,11 +128,11 @@ class Collector:
             self.look.failed(path, error)
             return False
 
-    def _marks(self, key: str, source: Digest, *, is_tagged: bool) -> list[str]:
-        """Return the digests marked for the manifest of a virtual node; none, with a notice, if it cannot be read."""
+    def _marks(self, key: str, source: Digest, *, is_tagged: bool) -> array[int]:
+        """Return the nodes marked for the manifest of a virtual node; none, with a notice, if it cannot be read."""
         try:
             if self.facts.is_stored(source):
-                return self.files.marks(source)
+                return self.manifests.marks(source)
             code, message = "gc-behind-link", f"{key} lies behind a symbolic link that is not followed"
         except UnreadError as error:
             code, message = f"gc-manifest-{error.code}", f"the manifest {key} {error.reason}"
@@ -174,7 +140,7 @@ class Collector:
         if code in UNSURE:
             kinds = ("revision", "tagged-revision") if is_tagged else ("revision",)
             self.look.with_rules(NEVER, kinds).mark_unknown(f"what {key} lists")
-        return []
+        return array("i")
 
     def _check_history(self, repository: Repository, untagged: list[LinkFile]) -> None:
         """Look for untagged manifests in the history of tags, as -m does before it deletes their links.
@@ -182,20 +148,22 @@ class Collector:
         If there are very many, look for one manifest of each algorithm only.
         """
         names = [link.digest.replace(":", "/") for link in untagged]
+        look = self.look.with_rules(UNTAGGED, ())
         if len(names) * len(repository.tag_paths) > LOOKED_FOR:
             names = list({name.partition("/")[0]: name for name in names}.values())
-        for path in (f"{tag}/index/{name}" for tag in repository.tag_paths for name in names):
-            try:
-                os.stat(path)
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                self.look.with_rules(UNTAGGED, ()).failed(path, error)
+        for tag in repository.tag_paths if names else ():
+            for path in _listed(f"{tag}/index", names):
+                try:
+                    os.stat(path)
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    look.failed(path, error)
 
     def _delete(self, repository: Repository, link: LinkFile) -> None:
         """Delete the link of an untagged manifest, as -m does: it stops if the link is gone or never existed."""
         path = f"{repository.place.path}/_manifests/revisions/{link.digest.replace(':', '/')}"
-        where = (os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+        where = (self._real(os.path.dirname(path)), os.path.basename(path))
         if where in self._gone or not os.path.exists(path):
             message = f"{self.look.relative(path)} is gone before it is to be removed, after other untagged ones"
             self.look.with_rules(UNTAGGED).stop("gone", message)
@@ -204,5 +172,30 @@ class Collector:
     def _sweep(self, digest: Digest, path: str) -> None:
         """Check a blob at a wrong path: if it is unmarked, the collector looks for it at its right path."""
         look = self.look.with_rules(ALWAYS if digest not in self.marked else UNTAGGED, ())
-        if digest not in self.tagged and not os.path.exists(os.path.dirname(self.files.path(digest))):
+        if digest not in self.tagged and not os.path.exists(os.path.dirname(self.manifests.path(digest))):
             look.stop("elsewhere", f"{look.relative(path)} is an unmarked blob at a wrong path")
+
+
+def _listed(path: str, names: list[str]) -> Iterator[str]:
+    """Yield the paths of those of these digests (`sha256/<hex>`) that a look at may fail: in the history of one tag.
+
+    Of each algorithm that is one, and all that are there. All of them, if its directory cannot be listed.
+    """
+    inside: dict[str, set[str] | None] = {}
+    for name in names:
+        label, _, hexa = name.partition("/")
+        if label not in inside:
+            inside[label] = _names(f"{path}/{label}")
+            yield f"{path}/{name}"
+        elif inside[label] is None or hexa in (inside[label] or ()):
+            yield f"{path}/{name}"
+
+
+def _names(path: str) -> set[str] | None:
+    """Return the names in a directory, none if it is absent; None if it cannot be listed."""
+    try:
+        return set(os.listdir(path))
+    except FileNotFoundError:
+        return set()
+    except OSError:
+        return None

@@ -33,8 +33,11 @@ _NAME = re.compile(rf"(?:{_DOMAIN}(?:\.{_DOMAIN})*(?::[0-9]+)?/)?{_PART}(?:/{_PA
 _PARTS = ("_manifests", "_layers", "_uploads")
 
 
-def repositories(top: str, look: Look) -> Iterator[Repository]:
-    """Yield every repository: each directory, at any depth, with `_manifests`, `_layers` or `_uploads`."""
+def repositories(top: str, look: Look, *, layers: bool) -> Iterator[Repository]:
+    """Yield every repository: each directory, at any depth, with `_manifests`, `_layers` or `_uploads`.
+
+    `layers`: list all layer links; otherwise only those that say under which digest a layer is stored.
+    """
     todo = [(look.tree.place(top), "", True)]
     while todo:
         place, name, seen = todo.pop()
@@ -42,10 +45,10 @@ def repositories(top: str, look: Look) -> Iterator[Repository]:
         inner = [(one, f"{name}/{one.name}".lstrip("/"), found) for one, found in _inner(entries, look)]
         todo += reversed(inner)
         parts = {one.name: one for one, _ in entries if one.name in _PARTS}
-        layers = next((found for one, found in entries if one.name == "_layers"), False)
-        if layers or any(part.is_directory for part in parts.values()):
-            repository = Repository(to_utf8(name), place, layers)
-            _read(repository, name, parts, look)
+        is_seen = next((found for one, found in entries if one.name == "_layers"), False)
+        if is_seen or any(part.is_directory for part in parts.values()):
+            repository = Repository(to_utf8(name), place, is_seen)
+            _read(repository, name, parts, look, layers=layers)
             yield repository
 
 
@@ -68,13 +71,13 @@ def _inner(entries: list[tuple[Place, bool]], look: Look) -> Iterator[tuple[Plac
             (look.with_rules(NEVER, ()) if hidden else look.for_repository(seen=found)).blocked(entry)
 
 
-def _read(repository: Repository, name: str, parts: dict[str, Place], look: Look) -> None:
+def _read(repository: Repository, name: str, parts: dict[str, Place], look: Look, *, layers: bool) -> None:
     if repository.seen:
         _check_name(repository, name, look)
     if "_manifests" in parts:
         read_manifests(repository, parts["_manifests"], look)
     if "_layers" in parts:
-        _layers(repository, parts["_layers"], look.with_rules(NEVER, ()))
+        _layers(repository, parts["_layers"], look.with_rules(NEVER, ()), whole=layers)
     if "_uploads" in parts:
         _uploads(repository, parts["_uploads"], look.with_rules(NEVER, ()))
 
@@ -86,19 +89,19 @@ def _check_name(repository: Repository, name: str, look: Look) -> None:
         look.stop("path", f"the program rejects a path with the name of the repository {repository.name}")
 
 
-def _layers(repository: Repository, place: Place, look: Look) -> None:
-    """Record the layer links of a repository; dangling ones get a notice."""
+def _layers(repository: Repository, place: Place, look: Look, *, whole: bool) -> None:
+    """Record the layer links of a repository; dangling ones get a notice. If not `whole`, not those of sha256."""
     repository.layers = set()
     repository.shows_layers = place.is_directory and os.access(place.path, os.R_OK | os.X_OK)
     for label in look.entries(place):
-        for layer in look.entries(label) if label.is_directory else ():
+        for layer in look.entries(label) if label.is_directory and (whole or label.name != "sha256") else ():
             digest = f"{label.name}:{layer.name}"
             if is_digest(digest):
                 repository.layers.add(digest)
                 stored_as = _stored_as(Digest(digest), layer, look)
                 if stored_as != digest:
                     repository.stored_as[Digest(digest)] = stored_as
-                if not look.facts.is_stored(stored_as):
+                if whole and not look.facts.is_stored(stored_as):
                     message = f"the repository {repository.name} links the layer {digest}, which is not stored"
                     look.facts.notice("dangling-layer-link", message, repository.name, layer.path)
 

@@ -12,13 +12,21 @@ if TYPE_CHECKING:
     from blobkit.scanners.facts import Facts
     from blobkit.scanners.registries.links import Repository
 
-__all__ = ["record_unserved"]
+__all__ = ["record_passed_over", "record_unserved"]
 
 CONTAINS = frozenset({"config", "layer", "child"})
 
 
+def record_passed_over(facts: Facts, repositories: list[Repository]) -> None:
+    """Record repositories that the collector skips."""
+    for repository in repositories:
+        if repository.links and not repository.seen:
+            message = f"garbage-collect does not see the repository {repository.name}, and removes blobs only it holds"
+            facts.notice("passed-over", message, repository.name)
+
+
 def record_unserved(facts: Facts, repositories: list[Repository]) -> None:
-    """Record blobs that cannot be pulled because a layer link is missing, and repositories that the collector skips."""
+    """Record blobs that cannot be pulled because a layer link is missing; all layer links must have been listed."""
     parts = _parts(facts)
     keys = list(facts.ids)
     for repository in repositories:
@@ -27,9 +35,6 @@ def record_unserved(facts: Facts, repositories: list[Repository]) -> None:
             if facts.stored[facts.ids[digest]] in ("yes", "virtual") and not _is_linked(repository, digest, kind, path):
                 message = f"the repository {repository.name} has no link of {digest}: a pull of {name} answers 404"
                 facts.notice("unlinked-layer", message, digest, path)
-        if repository.links and not repository.seen:
-            message = f"garbage-collect does not see the repository {repository.name}, and removes blobs only it holds"
-            facts.notice("passed-over", message, repository.name)
 
 
 def _parts(facts: Facts) -> Mapping[int, list[tuple[int, str]]]:
