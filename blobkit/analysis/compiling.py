@@ -73,7 +73,14 @@ class Kernel(Generic[P, R]):
     def form(self, most: int) -> Callable[P, R]:
         """Return the form to run for at most this much work; the caller then adds the real work to `spent`."""
         spent = 0 if self._compiled else self.spent  # a small call in between needs no compiled code
-        return self.plain if (spent + most) * self.weight < self.price else self.compiled
+        return self.plain if self._is_small(spent + most) else self.compiled
+
+    def _is_small(self, work: int) -> bool:
+        return work * self.weight < self.price
+
+    def waits_for_numba(self, work: int) -> bool:
+        """Return whether this much work would start numba."""
+        return "numba" not in sys.modules and not self._is_small(self.spent + work)
 
     @property
     def price(self) -> int:
