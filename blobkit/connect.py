@@ -33,10 +33,14 @@ if TYPE_CHECKING:
 __all__ = ["facts", "scan", "source", "surveyed"]
 
 
+CACHED = frozenset({"registry"})
+"""The kinds of stores whose scanners take `every_file` and `cache`."""
+
+
 class Scanner(Protocol):
     """The functions of a scanner's module that are used here."""
 
-    def scan(self, root: Path, *, policy: str | None, progress: bool, verify: bool, **more: bool) -> Snapshot:
+    def scan(self, root: Path, *, policy: str | None, progress: bool, verify: bool, **more: object) -> Snapshot:
         """Return the snapshot of the store in a directory."""
         ...
 
@@ -56,6 +60,7 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     progress: bool = True,
     verify: bool = False,
     every_file: bool = False,
+    cache: bool | str | os.PathLike[str] = False,
     storage_options: Mapping[str, object] | None = None,
 ) -> Snapshot:
     """Return a snapshot of the store at `address`, read-only: the scan writes, locks and changes nothing there.
@@ -66,9 +71,11 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     (see `Snapshot.policies`). `verify` reads and hashes every blob; small ones are always verified. `progress` shows a
     bar for steps that take more than a second. `every_file` looks at each file of a registry, as an audit of an address
     does: the links of layers and the history of tags, too, which are more than a half of the files (all files of other
-    kinds are looked at anyway). AddressError if the path does not exist or is not a store,
-    UnreadableStoreError if the store cannot be read. Cost: one `stat` of each file, one read of each manifest.
-    `storage_options` are for remote stores, which are not supported yet.
+    kinds are looked at anyway). With `cache`, a scan of a registry keeps what it read in `~/.cache/blobkit`
+    (`$XDG_CACHE_HOME`; a path names another directory), and the next one reads only what is new: a blob whose size,
+    time and inode are as at its last check is not read again, and its directory not listed. AddressError if the path
+    does not exist or is not a store, UnreadableStoreError if the store cannot be read. Cost: one `stat` of each file,
+    one read of each manifest. `storage_options` are for remote stores, which are not supported yet.
 
     >>> image = demo.small().export("shop/web:1.0", "layout")
     >>> snapshot = blobkit.scan("layout")
@@ -79,7 +86,8 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
         given = join_some(sorted(storage_options))
         msg = f"storage_options are given ({given}), but {os.fspath(address)} is a local path"
         raise AddressError(msg)
-    return _snapshot_of(address, policy, progress=progress, verify=verify, files=True, every_file=every_file)
+    more = {"every_file": every_file, "cache": cache}
+    return _snapshot_of(address, policy, progress=progress, verify=verify, files=True, **more)
 
 
 def facts(address: Address, *, policy: str | None = None, progress: bool = True) -> Snapshot:
@@ -90,14 +98,14 @@ def facts(address: Address, *, policy: str | None = None, progress: bool = True)
     return _snapshot_of(address, policy, progress=progress, verify=False, files=False)
 
 
-def _snapshot_of(  # noqa: PLR0913 (the same)
-    address: Address, policy: str | None, *, progress: bool, verify: bool, files: bool, every_file: bool = False
+def _snapshot_of(
+    address: Address, policy: str | None, *, progress: bool, verify: bool, files: bool, **more: object
 ) -> Snapshot:
     """Return the snapshot of the store at this address."""
     kind, path, others = _located(address)
     log.info("reading %s (%s)", path, kind)
     if kind in SCANNERS:
-        more = {"every_file": every_file} if kind == "registry" else {}
+        more = more if kind in CACHED else {}
         found = _scanner(kind).scan(_root(kind, path), policy=policy, progress=progress, verify=verify, **more)
     elif kind == OWN:
         found = _scan_own(path, policy, verify=verify, files=files)

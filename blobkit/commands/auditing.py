@@ -10,6 +10,7 @@ from blobkit.commands import completing
 from blobkit.commands.shown import (
     NUMBER,
     address_argument,
+    cache_option,
     output_options,
     policy_option,
     print_script,
@@ -49,6 +50,7 @@ NAMED = 3
     "--fail-on", multiple=True, metavar="FINDING", help="Exit with 3 if there is any: missing, error, warning."
 )
 @script_option("Print the commands that run the garbage collector of a tool.")
+@cache_option
 @policy_option
 @output_options("severity", "finding", "digest", "retained", "tag", "bytes", "size", "exclusive", "closure")
 def audit(  # noqa: PLR0913 (one parameter an option)
@@ -60,6 +62,7 @@ def audit(  # noqa: PLR0913 (one parameter an option)
     *,
     policy: str | None,
     verify: bool,
+    cache: bool,
     tool: str | None,
     out: Output,
 ) -> int:
@@ -73,9 +76,8 @@ def audit(  # noqa: PLR0913 (one parameter an option)
     thresholds = _thresholds(fail_over, fail_on)
     limits(thresholds)
     top = top if out.rows.limit is None else out.rows.limit
-    answer = audit_of(
-        scan(address, policy=policy, progress=watched(), verify=verify, every_file=True), min_age=min_age, top=top
-    )
+    snapshot = scan(address, policy=policy, progress=watched(), verify=verify, every_file=True, cache=cache)
+    answer = audit_of(snapshot, min_age=min_age, top=top)
     if tool is not None:
         print_script(answer.script(tool))
         return 0

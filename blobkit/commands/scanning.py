@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from blobkit.commands.shown import policy_option, watched
+from blobkit.commands.shown import cache_option, policy_option, watched
 from blobkit.connect import scan as scan_address
 from blobkit.render import count, human_bytes, printable
 from blobkit.snapshot.frameless import hide_pandas
@@ -16,11 +16,17 @@ __all__ = ["scan"]
 @click.argument("address")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The file to write (.blobkit).")
 @click.option("--verify", is_flag=True, help="Read and hash every blob (for a blobkit store, give oci:PATH).")
+@click.option("--every-file", is_flag=True, help="Look at every file of a registry, also at its layer links.")
+@cache_option
 @policy_option
-def scan(address: str, output: str, policy: str | None, *, verify: bool) -> None:
+def scan(  # noqa: PLR0913 (one parameter an option)
+    address: str, output: str, policy: str | None, *, verify: bool, every_file: bool, cache: bool
+) -> None:
     """Save a snapshot of a store in a file, for use as an address."""
     hide_pandas()
-    snapshot = scan_address(address, policy=policy, progress=watched(), verify=verify)
+    snapshot = scan_address(
+        address, policy=policy, progress=watched(), verify=verify, every_file=every_file, cache=cache
+    )
     snapshot.save(output)
     stored = f"{count(snapshot.blobs, 'blob')}, {human_bytes(snapshot.bytes)}"
     click.echo(f"{printable(output)}: {stored}, {count(snapshot.notices.num_rows, 'notice')}", err=True)

@@ -35,6 +35,7 @@ __all__ = [
     "NUMBER",
     "Output",
     "address_argument",
+    "cache_option",
     "dumps",
     "group_option",
     "json_option",
@@ -61,6 +62,9 @@ policy_option = click.option(
     "an OCI layout; tags, revisions, gc or gc-m for a registry.",
 )
 
+cache_option = click.option(
+    "--cache", is_flag=True, help="Keep what is read of a registry in ~/.cache/blobkit, and read only what is new."
+)
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for machines: bytes as numbers, full digests."
 )

@@ -15,6 +15,7 @@ from blobkit.digest import are_sha256
 from blobkit.oci.documents import read_config
 from blobkit.oci.plain import micros
 from blobkit.snapshot.notices import recompressed
+from blobkit.snapshot.sets import ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from blobkit.digest import Digest
     from blobkit.scanners.facts import Facts
     from blobkit.scanners.files import Files
+    from blobkit.scanners.recall import Recall
 
 __all__ = ["Configs"]
 
@@ -34,14 +36,41 @@ HASH = 32
 class Configs:
     """The claims of the configs that were read, and which layers each image has for its diffIDs."""
 
-    def __init__(self, facts: Facts, files: Files) -> None:
-        self.facts, self.files = facts, files
+    def __init__(self, facts: Facts, files: Files, recall: Recall | None = None) -> None:
+        self.facts, self.files, self.recall = facts, files, recall
         self._row: dict[int, int] = {}
         self._platform, self._created = array("i"), array("q")
         self._hashes = bytearray()
         self._first, self._count = array("q"), array("i")
         self._images: tuple[array[int], array[int]] = array("i"), array("q")
         self._others: dict[int, tuple[Digest, ...]] = {}
+        if recall is not None:
+            self._recall(recall)
+
+    def _recall(self, recall: Recall) -> None:
+        """Take the claims of the configs that did not change since an earlier scan."""
+        known, nodes = recall.known.arrays, recall.configs()
+        platforms = np.array([self.facts.platform.code(text) for text in recall.known.texts["platforms"]], np.int32)
+        self._platform.frombytes(platforms[known["config_platform"]].tobytes())
+        self._created.frombytes(known["config_created"].tobytes())
+        self._first.frombytes(known["config_first"][:-1].tobytes())
+        self._count.frombytes(np.diff(known["config_first"]).astype(np.int32).tobytes())
+        self._hashes += known["diff"].tobytes()
+        self._row = {node: row for row, node in enumerate(nodes.tolist()) if node >= 0}
+
+    def columns(self, row: NDArray[np.int32], is_sure: NDArray[np.bool_]) -> dict[str, NDArray[np.integer]]:
+        """Return the claims of the sure ones, for the next scan; `row`: of each node."""
+        chosen = [(n, own) for n, own in self._row.items() if is_sure[n] and row[n] >= 0 and own not in self._others]
+        node, own = np.array(chosen, np.int64).reshape(-1, 2).T
+        count = np.frombuffer(self._count, np.int32)[own]
+        first = np.frombuffer(self._first, np.int64)[own]
+        return {
+            "config_key": row[node],
+            "config_platform": np.frombuffer(self._platform, np.int32)[own],
+            "config_created": np.frombuffer(self._created, np.int64)[own],
+            "config_first": np.append(0, np.cumsum(count)),
+            "diff": np.frombuffer(self._hashes, np.uint8).reshape(-1, HASH)[ranges(first, first + count)].reshape(-1),
+        }
 
     def claim(self, manifest: int, config: int, digest: Digest, inline: bytes | None, layers: tuple[int, int]) -> None:
         """Record the claims of a manifest's config about both; `layers`: the rows of links to its layers."""
@@ -64,7 +93,8 @@ class Configs:
 
     def _read(self, digest: Digest, inline: bytes | None) -> int:
         """Read a config; return its row."""
-        config = read_config((inline if inline is not None else self.files.whole(digest)) or b"")
+        data = (inline if inline is not None else self.files.whole(digest)) or b""
+        config = read_config(data)
         row = len(self._created)
         self._platform.append(self.facts.platform.code(config.platform))
         self._created.append(micros(config.created))
@@ -74,6 +104,10 @@ class Configs:
             self._hashes += bytes.fromhex("".join([one[7:] for one in config.diff_ids]))
         elif config.diff_ids:
             self._others[row] = config.diff_ids
+            self._first[row] = 0
+        if self.recall is not None:
+            self.recall.is_new |= row not in self._others
+            self.recall.keep(digest, data if row in self._others else None)
         return row
 
     def record_twins(self) -> None:
@@ -93,8 +127,9 @@ class Configs:
         plain = np.flatnonzero(~np.isin(config, np.fromiter(self._others, np.int32)))
         config, first = config[plain], first[plain]
         count = np.frombuffer(self._count, np.int32)[config]
-        diff = _ranges(np.frombuffer(self._first, np.int64)[config], count)
-        layer = np.frombuffer(self.facts.links[1], np.int32)[_ranges(first, count)]
+        start = np.frombuffer(self._first, np.int64)[config]
+        diff = ranges(start, start + count)
+        layer = np.frombuffer(self.facts.links[1], np.int32)[ranges(first, first + count)]
         start = np.frombuffer(bytes(self._hashes), np.int64).reshape(-1, HASH // 8)[:, 0][diff]
         order = np.argsort(start, kind="stable")
         start, layer = start[order], layer[order]
@@ -108,9 +143,3 @@ class Configs:
         for row, first in zip(*self._images, strict=True):
             diff_ids = self._others.get(row, ())
             yield from zip(diff_ids, self.facts.links[1][first : first + len(diff_ids)], strict=True)
-
-
-def _ranges(first: NDArray[np.int64], count: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return the numbers of all ranges with these first numbers and lengths, one after the other."""
-    before = np.cumsum(count) - count
-    return np.repeat(first - before, count) + np.arange(int(count.sum()))

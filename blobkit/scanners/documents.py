@@ -10,8 +10,11 @@ through `blobkit.oci.walk`.
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from blobkit.digest import Digest
 from blobkit.oci.documents import IMAGE_CONFIG_TYPES, Document, Reference, kind_of
@@ -19,14 +22,18 @@ from blobkit.oci.plain import PlainManifest, micros, plain_manifest
 from blobkit.oci.walk import UNPARSEABLE, Walk
 from blobkit.scanners.columns import Digests
 from blobkit.scanners.configs import Configs
-from blobkit.scanners.pending import Pending, Span
+from blobkit.scanners.pending import Parts, Pending, Span
+from blobkit.snapshot.sets import ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from numpy.typing import NDArray
 
     from blobkit.oci.walk import Step
     from blobkit.scanners.facts import Facts
     from blobkit.scanners.files import Files
+    from blobkit.scanners.recall import Recall, Recalled
 
     Item = Reference | Span
 
@@ -39,11 +46,13 @@ PIECE = 512
 
 
 class _Known(NamedTuple):
-    """A plain manifest that was recorded: its media type, and the rows of its links."""
+    """A plain manifest that was recorded: its type and time, the rows of its links, and its first row of `Pending`."""
 
     media_type: str
+    created: int
     first: int
     end: int
+    pending: int
 
 
 class Documents:
@@ -61,8 +70,10 @@ class Documents:
         *,
         always: Iterable[str] = (),
         unusual: Callable[[Digest, bytes | None], object] = lambda *_: None,
+        recall: Recall | None = None,
     ) -> None:
         self.facts, self.files, self.always, self.unusual = facts, files, frozenset(always), unusual
+        self.recall = recall
         self.subjects: dict[Digest, Digest] = {}
         self.named = Digests(facts.ids)
         self._contents: dict[Digest, bytes | None] = {}
@@ -70,7 +81,7 @@ class Documents:
         self._pending = Pending(facts)
         self._walk = Walk(self._given, self._read_as, subjects=True)
         self._noticed: set[tuple[Digest, str]] = set()
-        self._configs = Configs(facts, files)
+        self._configs = Configs(facts, files, recall)
 
     def follow(self, references: Iterable[Reference], *, quiet: bool = False) -> None:
         """Record the blobs that these descriptors name, and all that those reach, level by level.
@@ -79,14 +90,13 @@ class Documents:
         """
         level: Iterable[Item] = references
         while level:
-            pending, self._pending = self._pending, Pending(self.facts)
             after: list[Item] = []
             items = iter(level)
             while piece := list(islice(items, PIECE)):
-                self._follow(piece, pending, after, quiet=quiet)
+                self._follow(piece, after, quiet=quiet)
             level = after
 
-    def _follow(self, piece: list[Item], pending: Pending, after: list[Item], *, quiet: bool) -> None:
+    def _follow(self, piece: list[Item], after: list[Item], *, quiet: bool) -> None:
         """Record some descriptors of a level; append the descriptors in their documents to `after`."""
         plain = self._read([item for item in piece if isinstance(item, Reference)])
         is_plain = [isinstance(item, Reference) and self._is_plain(item, plain) for item in piece]
@@ -94,7 +104,7 @@ class Documents:
         steps = iter(self._walk.steps([item for item in others if isinstance(item, Reference)]))
         for item, is_one in zip(piece, is_plain, strict=True):
             if isinstance(item, Span):
-                self._record_span(pending, item, quiet=quiet)
+                self._record_span(item, quiet=quiet)
             elif is_one:
                 self._record_named(item, quiet=quiet)
                 if item.digest in plain:
@@ -126,31 +136,38 @@ class Documents:
         found = self._plain.get(self.facts.ids.get(digest, -1))
         return None if found is None else self.facts.links[1][found.first : found.end]
 
-    def _read(self, references: list[Reference]) -> dict[Digest, PlainManifest]:
+    def _read(self, references: list[Reference]) -> dict[Digest, PlainManifest | Recalled]:
         """Read the documents of descriptors that were not read yet; return those that are plain manifests."""
         types = [(one.digest, one_type) for one in references if (one_type := self._read_as(one)) is not None]
-        fresh = (digest for digest, media_type in types if not self._has_tried(digest, media_type))
-        self._contents = dict.fromkeys(filter(self.facts.is_stored, fresh))
+        fresh: dict[Digest, set[str]] = defaultdict(set)
+        for digest, media_type in types:
+            if not self._has_tried(digest, media_type) and self.facts.is_stored(digest):
+                fresh[digest].add(media_type)
+        found = self._recalled(fresh)
+        self._contents = dict.fromkeys(digest for digest in fresh if digest not in found)
         self.files.bring(self._contents)
-        found = {}
         for digest in self._contents:
             content = self._contents[digest] = self.files.whole(digest)
-            if content is not None and (manifest := plain_manifest(content)):
+            manifest = plain_manifest(content) if content is not None else None
+            if manifest and not fresh[digest].isdisjoint(("", manifest.media_type)):
                 found[digest] = manifest
-        wanted = {
-            digest for digest, one_type in types if digest in found and one_type in ("", found[digest].media_type)
-        }
-        for digest, content in self._contents.items():
-            if digest not in wanted:
+            else:
                 self.unusual(digest, content)
-        return {digest: found[digest] for digest in wanted}
+        return found
+
+    def _recalled(self, fresh: Mapping[Digest, set[str]]) -> dict[Digest, PlainManifest | Recalled]:
+        """Return the plain manifests of an earlier scan; only as its own type a manifest is plain."""
+        if self.recall is None:
+            return {}
+        known = ((digest, self.recall.document(digest)) for digest in fresh)
+        return {digest: one for digest, one in known if one is not None and fresh[digest] <= {"", one.media_type}}
 
     def _has_tried(self, digest: Digest, media_type: str) -> bool:
         """Return whether a document was read as this type, or could not be."""
         known = self._plain.get(self.facts.ids.get(digest, -1))
         return (known is not None and media_type in ("", known.media_type)) or self._walk.has_seen(digest, media_type)
 
-    def _is_plain(self, reference: Reference, fresh: dict[Digest, PlainManifest]) -> bool:
+    def _is_plain(self, reference: Reference, fresh: dict[Digest, PlainManifest | Recalled]) -> bool:
         """Return whether a descriptor leads to a plain manifest: one that was recorded, or one of these."""
         media_type = self._read_as(reference)
         known = fresh.get(reference.digest) or self._plain.get(self.facts.ids.get(reference.digest, -1))
@@ -177,26 +194,50 @@ class Documents:
                 content = self._contents[digest]
                 yield digest, "it cannot be read" if content is None else content
 
-    def _record_plain(self, digest: Digest, manifest: PlainManifest, after: list[Item]) -> None:
+    def _record_plain(self, digest: Digest, manifest: PlainManifest | Recalled, after: list[Item]) -> None:
         """Record the links and claims of a plain manifest."""
-        facts = self.facts
-        node = facts.node(digest)
-        nodes = array("i", map(facts.node, manifest.digests))
-        facts.kind[node], facts.media_type[node], facts.created[node] = (
-            "manifest",
-            manifest.media_type,
-            manifest.created,
-        )
-        first = len(facts.links[0])
-        facts.link_many(node, nodes[:1], "config")
-        facts.link_many(node, nodes[1:], "layer")
-        self._plain[node] = _Known(manifest.media_type, first, first + len(nodes))
-        _extend(after, self._pending.add_plain(nodes, manifest))
-        self._configs.claim(node, nodes[0], Digest(manifest.digests[0]), None, (first + 1, first + len(nodes)))
+        facts, node = self.facts, self.facts.node(digest)
+        parts = self._parts(manifest)
+        facts.kind[node], facts.media_type[node] = "manifest", manifest.media_type
+        facts.created[node] = manifest.created
+        first, end = len(facts.links[0]), len(facts.links[0]) + len(parts.nodes)
+        facts.link_many(node, parts.nodes[:1], "config")
+        facts.link_many(node, parts.nodes[1:], "layer")
+        span = self._pending.add_plain(parts.nodes, parts.sizes, parts.types)
+        self._plain[node] = _Known(manifest.media_type, manifest.created, first, end, span.first)
+        _extend(after, span)
+        self._configs.claim(node, parts.nodes[0], parts.config, None, (first + 1, end))
 
-    def _record_span(self, pending: Pending, span: Span, *, quiet: bool) -> None:
+    def _parts(self, manifest: PlainManifest | Recalled) -> Parts:
+        """Return what the descriptors of a manifest say."""
+        if isinstance(manifest, PlainManifest):
+            if self.recall is not None:
+                self.recall.is_new = True
+            nodes = array("i", map(self.facts.node, manifest.digests))
+            return Parts(nodes, manifest.sizes, manifest.types, Digest(manifest.digests[0]))
+        return manifest.recall.parts(manifest)
+
+    def columns(self, row: NDArray[np.int32], is_sure: NDArray[np.bool_]) -> dict[str, NDArray[np.integer]]:
+        """Return the plain manifests and the configs that are sure, for the next scan; `row`: of each node."""
+        chosen = [(node, known) for node, known in self._plain.items() if is_sure[node] and row[node] >= 0]
+        code = self.facts.media_type.code
+        first = np.array([known.pending for _, known in chosen], np.int64)
+        count = np.array([known.end - known.first for _, known in chosen], np.int32)
+        nodes, sizes, types = self._pending.columns(ranges(first, first + count))
+        return {
+            "doc_key": row[np.array([node for node, _ in chosen], np.int64)],
+            "doc_type": np.array([code(known.media_type) for _, known in chosen], np.int32),
+            "doc_created": np.array([known.created for _, known in chosen], np.int64),
+            "doc_first": np.append(0, np.cumsum(count)),
+            "ref_key": row[nodes],
+            "ref_size": sizes,
+            "ref_type": types,
+            **self._configs.columns(row, is_sure),
+        }
+
+    def _record_span(self, span: Span, *, quiet: bool) -> None:
         """Record the descriptors of blobs without links; a closer look is needed at few of them."""
-        odd = pending.record(span, self.named)
+        odd = self._pending.record(span, self.named)
         keys = list(self.facts.ids) if odd else []
         for node, kind, media_type, size in odd:
             self._compare(Reference(Digest(keys[node]), kind, media_type, size), node, quiet=quiet)

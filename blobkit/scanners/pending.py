@@ -10,16 +10,16 @@ import numpy as np
 from blobkit.scanners.columns import repeated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from blobkit.digest import Digest
     from blobkit.oci.documents import Reference
-    from blobkit.oci.plain import PlainManifest
     from blobkit.scanners.columns import Digests
     from blobkit.scanners.facts import Facts
 
-__all__ = ["Pending", "Span"]
+__all__ = ["Parts", "Pending", "Span"]
 
 
 class Span(NamedTuple):
@@ -27,6 +27,15 @@ class Span(NamedTuple):
 
     first: int
     end: int
+
+
+class Parts(NamedTuple):
+    """The descriptors of a plain manifest: node, size and media type of each, and the digest of the config."""
+
+    nodes: array[int]
+    sizes: Sequence[int]
+    types: Sequence[str]
+    config: Digest
 
 
 class Named(NamedTuple):
@@ -39,7 +48,7 @@ class Named(NamedTuple):
 
 
 class Pending:
-    """The descriptors of plain manifests, until they are recorded."""
+    """The descriptors of plain manifests; they are recorded a level later."""
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
@@ -47,22 +56,27 @@ class Pending:
 
     def add(self, nodes: array[int], descriptors: list[Reference]) -> Span:
         """Add descriptors of these nodes, in the position of a config or a layer."""
-        kinds, types = (one.kind for one in descriptors), (one.media_type for one in descriptors)
-        return self._add(nodes, [one.size for one in descriptors], map(self.facts.kind.code, kinds), types)
+        kinds = array("b", [self.facts.kind.code(one.kind) for one in descriptors])
+        return self._add(nodes, [one.size for one in descriptors], kinds, [one.media_type for one in descriptors])
 
-    def add_plain(self, nodes: array[int], manifest: PlainManifest) -> Span:
+    def add_plain(self, nodes: array[int], sizes: Iterable[int], types: Iterable[str]) -> Span:
         """Add the config and the layers of a manifest."""
         code = self.facts.kind.code
         kinds = array("b", [code("config")]) + repeated("b", code("layer"), len(nodes) - 1)
-        return self._add(nodes, manifest.sizes, kinds, manifest.types)
+        return self._add(nodes, sizes, kinds, types)
 
-    def _add(self, nodes: array[int], sizes: list[int], kinds: Iterable[int], types: Iterable[str]) -> Span:
+    def _add(self, nodes: array[int], sizes: Iterable[int], kinds: array[int], types: Iterable[str]) -> Span:
         first = len(self._node)
         self._node.extend(nodes)
         self._size.extend(sizes)
         self._kind.extend(kinds)
         self._type.extend(map(self.facts.media_type.code, types))
         return Span(first, len(self._node))
+
+    def columns(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
+        """Return the node, size and number of the media type of the descriptors in these rows."""
+        node, code = (np.frombuffer(column, np.int32)[rows] for column in (self._node, self._type))
+        return node, np.frombuffer(self._size, np.int64)[rows], code
 
     def record(self, span: Span, named: Digests) -> list[Named]:
         """Record what descriptors claim about stored blobs; return those of absent blobs, and with another size."""

@@ -16,11 +16,13 @@ from blobkit.digest import Digest, is_digest, split
 from blobkit.errors import UnreadableStoreError
 from blobkit.oci.documents import Reference
 from blobkit.progress import watched
+from blobkit.scanners.cachefile import file_for
 from blobkit.scanners.facts import Facts, escape_controls, micros, within
 from blobkit.scanners.files import Files
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.links import link_out_message
 from blobkit.scanners.places import registry as registry_place
+from blobkit.scanners.recall import Recall, RecalledFiles
 from blobkit.scanners.registries.blobs import Blobs
 from blobkit.scanners.registries.collector import Collector
 from blobkit.scanners.registries.contents import Manifests
@@ -29,6 +31,7 @@ from blobkit.scanners.registries.prefixes import Prefix
 from blobkit.scanners.registries.repositories import repositories
 from blobkit.scanners.registries.served import record_passed_over, record_unserved
 from blobkit.scanners.registries.tree import Tree
+from blobkit.scanners.remember import remember
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,13 +70,20 @@ def path_of(root: Path) -> Callable[[Digest], str]:
     return path
 
 
-def scan(
-    root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False, every_file: bool = False
+def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
+    root: Path,
+    *,
+    policy: str | None = None,
+    progress: bool = True,
+    verify: bool = False,
+    every_file: bool = False,
+    cache: bool | str | os.PathLike[str] = False,
 ) -> Snapshot:
     """Return the snapshot of the registry storage at `root`; UnreadableStoreError if it is not a registry.
 
     The scan writes nothing, and follows no symbolic link out of `root`. `verify` hashes every blob. `every_file` counts
-    all files, and looks at the links of all layers: more than a half of the files, which no collector reads.
+    all files, and looks at the links of all layers: more than a half of the files, which no collector reads. `cache`:
+    use what an earlier scan found, and keep what this one finds (True, or a directory for it).
     """
     storage = storage_of(root)
     if storage is None:
@@ -82,46 +92,59 @@ def scan(
     for part in (storage / "blobs", storage / "repositories"):
         if not within(os.fspath(part), os.fspath(root)):
             raise UnreadableStoreError(link_out_message(part, root, "registry"))
-    place = registry_place("" if storage == root else os.fspath(BELOW))
-    ledger = Ledger(os.fspath(root), place)
+    ledger = Ledger(os.fspath(root), registry_place("" if storage == root else os.fspath(BELOW)))
     ledger.totals = every_file
     facts = Facts(ledger)
-    files = Files(facts, os.fspath(storage), path_of(root))
+    recall = Recall(facts, file_for(cache, "registry", root)) if cache else None
     look = Look(Tree(os.fspath(root), ledger.listed), facts, os.fspath(storage))
-    blobs = Blobs(look.with_rules("gc", ()))
-    for one in watched(blobs.places(os.fspath(storage / "blobs")), "listing", show=progress, unit=" directories"):
-        _store(facts, one)
-    found = repositories(os.fspath(storage / "repositories"), look, layers=every_file)
-    known = list(watched(found, "repositories", show=progress, unit=" repositories"))
-    _record(look, files, known, blobs.elsewhere, progress=progress)
-    if every_file:
-        record_unserved(facts, known)
-    files.verify(iter(watched(list(files.stored() if verify else files.small()), "verifying", show=progress)))
+    _scan(look, path_of(root), recall, progress=progress, verify=verify)
     return facts.snapshot("registry", os.fspath(root), policy)
 
 
-def _record(look: Look, files: Files, known: list[Repository], elsewhere: dict[Digest, str], *, progress: bool) -> None:
-    """Record what the repositories hold, and what the collector marks of it."""
-    manifests = Manifests(look.facts, files)
+def _scan(look: Look, path: Callable[[Digest], str], recall: Recall | None, *, progress: bool, verify: bool) -> None:
+    """Record all facts."""
+    facts, every_file = look.facts, bool(look.facts.ledger and look.facts.ledger.totals)
+    files = Files(facts, look.root, path) if recall is None else RecalledFiles(facts, look.root, path, recall)
+    elsewhere = _list_blobs(look, recall, progress=progress, every_file=every_file)
+    found = repositories(f"{look.root}/repositories", look, layers=every_file)
+    known = list(watched(found, "repositories", show=progress, unit=" repositories"))
+    manifests = Manifests(facts, files, recall)
     _read_documents(manifests, files, known, progress=progress)
     collector = Collector(look, manifests)
     collector.run(known, elsewhere)
-    record_passed_over(look.facts, known)
+    record_passed_over(facts, known)
     for repository in known:
-        _pin(look.facts, repository, collector.ingested.get(repository.name, {}) if repository.seen else {})
+        _pin(facts, repository, collector.ingested.get(repository.name, {}) if repository.seen else {})
+    if every_file:
+        record_unserved(facts, known)
+    unread = list(files.stored() if verify else files.small())
+    if recall is not None and not verify:
+        unread = [digest for digest in unread if digest not in recall.unchanged]
+    files.verify(iter(watched(unread, "verifying", show=progress)))
+    if recall is not None:
+        remember(recall, manifests.documents)
 
 
-def _store(facts: Facts, found: Prefix | tuple[Digest, Place]) -> None:
-    """Record stored blobs."""
-    if isinstance(found, Prefix):
-        _store_all(facts, found)
-    else:
-        _store_one(facts, *found)
+def _list_blobs(look: Look, recall: Recall | None, *, progress: bool, every_file: bool) -> dict[Digest, str]:
+    """Record the stored blobs; return those at paths where a registry does not look for them."""
+    blobs = Blobs(look.with_rules("gc", ()))
+    if not every_file:
+        blobs.usual = (lambda *_: frozenset()) if recall is None else recall.usual
+    for one in watched(blobs.places(f"{look.root}/blobs"), "listing", show=progress, unit=" directories"):
+        if isinstance(one, Prefix):
+            _store_all(look.facts, one)
+            if recall is not None:
+                recall.stamps.add(one)
+        else:
+            _store_one(look.facts, *one)
+    if recall is not None:
+        recall.compare()
+    return blobs.elsewhere
 
 
 def _store_all(facts: Facts, prefix: Prefix) -> None:
     """Record the stored blobs of a prefix."""
-    facts.blobs(prefix.digests, prefix.sizes, prefix.modified)
+    facts.blobs(prefix.digests, prefix.sizes, [ns // 1000 for ns in prefix.modified])
     if facts.ledger:
         several = {digest for digest, _, _ in prefix.several}
         sizes = zip(prefix.digests, prefix.sizes, strict=True)

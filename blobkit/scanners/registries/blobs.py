@@ -17,7 +17,7 @@ from blobkit.scanners.registries.prefixes import Prefix, read_prefix
 from blobkit.scanners.registries.tree import Is
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from blobkit.scanners.registries.look import Look
     from blobkit.scanners.registries.tree import Place
@@ -31,9 +31,13 @@ DEEP = 3
 
 @dataclass
 class Blobs:
-    """Lists the files below blobs/; `elsewhere` maps digests to data at a wrong path, as the collector reads paths."""
+    """Lists the files below blobs/; `elsewhere` maps digests to data at a wrong path, as the collector reads paths.
+
+    `usual` returns the names below an algorithm and prefix whose directories need no look; None to list all of them.
+    """
 
     look: Look
+    usual: Callable[[str, str], frozenset[str] | None] = lambda *_: None
     elsewhere: dict[Digest, str] = field(default_factory=dict)
 
     def places(self, top: str) -> Iterator[Prefix | tuple[Digest, Place]]:
@@ -66,7 +70,8 @@ class Blobs:
         if not is_regular or len(names) != DEEP - 1 or directory.kind is not Is.DIRECTORY or directory.is_link:
             return None
         try:
-            found = read_prefix(directory.path, *names)
+            label, prefix = names
+            found = read_prefix(directory.path, label, prefix, self.usual(label, prefix))
         except OSError:
             return None
         return found if found.digests else None

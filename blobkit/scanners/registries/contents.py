@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from blobkit.digest import Digest
     from blobkit.scanners.facts import Facts
     from blobkit.scanners.files import Files
+    from blobkit.scanners.recall import Recall
 
 __all__ = ["Manifests"]
 
@@ -25,9 +26,9 @@ class Manifests:
     parsed a second time, by the rules of the collector.
     """
 
-    def __init__(self, facts: Facts, files: Files) -> None:
-        self.facts, self.path = facts, files.path
-        self.documents = Documents(facts, files, always=("revision", "tag"), unusual=self._keep)
+    def __init__(self, facts: Facts, files: Files, recall: Recall | None = None) -> None:
+        self.facts, self.path, self.recall = facts, files.path, recall
+        self.documents = Documents(facts, files, always=("revision", "tag"), unusual=self._keep, recall=recall)
         self.wanted: set[Digest] = set()
         self._files = files
         self._marks: dict[Digest, str | UnreadError] = {}
@@ -46,6 +47,8 @@ class Manifests:
         return array("i", map(self.facts.node, found.split()))
 
     def _keep(self, digest: Digest, data: bytes | None) -> None:
+        if self.recall is not None:
+            self.recall.keep(digest, data)
         if digest in self.wanted and digest not in self._marks:
             self._marks[digest] = self._read(digest, data)
 

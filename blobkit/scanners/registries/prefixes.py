@@ -21,6 +21,8 @@ __all__ = ["LINK_BYTES", "LinkText", "Prefix", "read_links", "read_prefix"]
 
 LINK_BYTES = 256
 """Bytes: a link file contains one digest, and no digest is longer."""
+LEAF = 2
+"""The number of links of a directory without directories in it, on most file systems; others list it to know."""
 DATA, LINK = ["data"], ["link"]
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
 
@@ -29,33 +31,47 @@ _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
 class Prefix:
     """The blobs in one directory that are regular files with nothing beside them, and all `others` of its entries.
 
-    `several`: blobs whose file has several names, with the status of the file.
+    `modified` is in ns. `several`: blobs whose file has several names, with the status of the file.
     """
 
     digests: list[Digest] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     modified: list[int] = field(default_factory=list)
+    inodes: list[int] = field(default_factory=list)
     several: list[tuple[Digest, str, os.stat_result]] = field(default_factory=list)
     others: list[os.DirEntry[str]] = field(default_factory=list)
 
 
-def read_prefix(path: str, label: str, prefix: str) -> Prefix:
-    """Return the blobs in the directory of a prefix; OSError if it cannot be listed. Cost: a listing for each blob."""
+def read_prefix(path: str, label: str, prefix: str, usual: frozenset[str] | None = None) -> Prefix:
+    """Return the blobs in the directory of a prefix; OSError if it cannot be listed.
+
+    Cost: a `stat` of each blob, and a listing of its directory. With `usual`, only a directory with others in it is
+    listed, as far as its number of links tells; not even this is looked at for the blobs in `usual`.
+    """
     found = Prefix()
-    for entry in _sorted(path):
-        digest = f"{label}:{entry.name}"
-        info = None
-        if is_digest(digest) and entry.name.startswith(prefix) and entry.is_dir(follow_symlinks=False):
-            info = _only_file(f"{path}/{entry.name}", DATA)
-        if info is None:
-            found.others.append(entry)
-            continue
-        if info.st_nlink > 1:
-            found.several.append((Digest(digest), f"{path}/{entry.name}/data", info))
-        found.digests.append(Digest(digest))
-        found.sizes.append(info.st_size)
-        found.modified.append(micros(info))
+    held = Held()
+    try:
+        open_into(held, path, os.O_RDONLY | os.O_DIRECTORY)
+        for entry in _sorted(path):
+            digest = f"{label}:{entry.name}"
+            has_form = entry.is_dir(follow_symlinks=False) and entry.name.startswith(prefix) and is_digest(digest)
+            info = _alone(entry, usual, held[0]) if has_form else None
+            if info is None:
+                found.others.append(entry)
+            else:
+                _add(found, Digest(digest), entry, info)
+    finally:
+        close(held)
     return found
+
+
+def _add(found: Prefix, digest: Digest, entry: os.DirEntry[str], info: os.stat_result) -> None:
+    if info.st_nlink > 1:
+        found.several.append((digest, f"{entry.path}/data", info))
+    found.digests.append(digest)
+    found.sizes.append(info.st_size)
+    found.modified.append(info.st_mtime_ns)
+    found.inodes.append(info.st_ino)
 
 
 def _sorted(path: str) -> list[os.DirEntry[str]]:
@@ -63,13 +79,23 @@ def _sorted(path: str) -> list[os.DirEntry[str]]:
         return sorted(entries, key=lambda entry: entry.name)
 
 
-def _only_file(path: str, names: list[str]) -> os.stat_result | None:
-    """Return the status of the only entry of a directory; None if it has another name, others, or is not regular."""
+def _file(name: str, directory: int) -> os.stat_result | None:
+    """Return the status of a regular file; None if it is something else, or cannot be looked at."""
     try:
-        info = os.lstat(f"{path}/{names[0]}") if os.listdir(path) == names else None
+        info = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except OSError:
         return None
-    return info if info is not None and stat.S_ISREG(info.st_mode) else None
+    return info if stat.S_ISREG(info.st_mode) else None
+
+
+def _alone(entry: os.DirEntry[str], usual: frozenset[str] | None, above: int) -> os.stat_result | None:
+    """Return the status of a blob's data; None if its directory has anything else in it."""
+    try:
+        if usual is None or not (entry.name in usual or os.stat(entry.name, dir_fd=above).st_nlink == LEAF):
+            return _file(f"{entry.name}/data", above) if os.listdir(entry.path) == DATA else None
+    except OSError:
+        return None
+    return _file(f"{entry.name}/data", above)
 
 
 @dataclass(slots=True)
