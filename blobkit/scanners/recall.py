@@ -96,14 +96,15 @@ class Stamps:
 
 
 class Recall:
-    """What an earlier scan found, in `known`, and what of it is still true after `compare`.
+    """What an earlier scan found, in `known`, and what of it is still true after `compare`; nothing unless `trusted`.
 
     `unchanged`: blobs whose hash was checked, and that did not change. `kept`: documents of unusual form that this scan
     read. `is_new`: this scan found something that is not in `known`.
     """
 
-    def __init__(self, facts: Facts, path: Path) -> None:
-        self.facts, self.path, self.begun = facts, path, time.time_ns()
+    def __init__(self, facts: Facts, path: Path, *, trusted: bool = True) -> None:
+        self.facts, self.path, self.trusted = facts, path, trusted
+        self.begun = time.time_ns()
         self.known = _checked(cachefile.read(path))
         self.stamps = Stamps()
         self.unchanged, self.no_document = Digests(facts.ids), Digests(facts.ids)
@@ -137,7 +138,7 @@ class Recall:
             same[same] &= known[name][row[same]] == now[same]
         self.is_new = not same.all() or len(row) != np.count_nonzero(known["inode"])
         true = np.zeros(len(row_of), np.bool_)
-        true[row[same]] = True
+        true[row[same]] = self.trusted
         verified = true & (known["flags"] & VERIFIED != 0)
         self.unchanged.add_nodes(self._nodes[verified])
         self.no_document.add_nodes(self._nodes[true & (known["flags"] & NO_DOCUMENT != 0)])

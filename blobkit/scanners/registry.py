@@ -95,7 +95,7 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     ledger = Ledger(os.fspath(root), registry_place("" if storage == root else os.fspath(BELOW)))
     ledger.totals = every_file
     facts = Facts(ledger)
-    recall = Recall(facts, file_for(cache, "registry", root)) if cache else None
+    recall = Recall(facts, file_for(cache, "registry", root), trusted=not verify) if cache else None
     look = Look(Tree(os.fspath(root), ledger.listed), facts, os.fspath(storage))
     _scan(look, path_of(root), recall, progress=progress, verify=verify)
     return facts.snapshot("registry", os.fspath(root), policy)
@@ -118,7 +118,7 @@ def _scan(look: Look, path: Callable[[Digest], str], recall: Recall | None, *, p
     if every_file:
         record_unserved(facts, known)
     unread = list(files.stored() if verify else files.small())
-    if recall is not None and not verify:
+    if recall is not None:
         unread = [digest for digest in unread if digest not in recall.unchanged]
     files.verify(iter(watched(unread, "verifying", show=progress)))
     if recall is not None:
