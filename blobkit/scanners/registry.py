@@ -21,6 +21,7 @@ from blobkit.scanners.facts import Facts, escape_controls, micros, within
 from blobkit.scanners.files import Files
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.links import link_out_message
+from blobkit.scanners.pausing import paused_collector
 from blobkit.scanners.places import registry as registry_place
 from blobkit.scanners.recall import Recall, RecalledFiles
 from blobkit.scanners.registries.blobs import Blobs
@@ -97,7 +98,8 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     facts = Facts(ledger)
     recall = Recall(facts, file_for(cache, "registry", root), trusted=not verify) if cache else None
     look = Look(Tree(os.fspath(root), ledger.listed), facts, os.fspath(storage))
-    _scan(look, path_of(root), recall, progress=progress, verify=verify)
+    with paused_collector():
+        _scan(look, path_of(root), recall, progress=progress, verify=verify)
     return facts.snapshot("registry", os.fspath(root), policy)
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Collector"]
 
+IS_ROOT = os.geteuid() == 0
+"""Whether this user may enter all directories, so that one that can be listed can be entered."""
 LOOKED_FOR = 10_000
 """The most entries in the tag history of a repository that are checked one by one."""
 UNSURE = frozenset({"gc-behind-link", "gc-manifest-many"})
@@ -179,15 +181,17 @@ class Collector:
 def _listed(path: str, names: list[str]) -> Iterator[str]:
     """Yield the paths of those of these digests (`sha256/<hex>`) that a look at may fail: in the history of one tag.
 
-    Of each algorithm that is one, and all that are there. All of them, if its directory cannot be listed.
+    These are all that are there; if this user may not enter every directory, also one of each algorithm, and all of
+    them if its directory cannot be listed.
     """
     inside: dict[str, set[str] | None] = {}
     for name in names:
         label, _, hexa = name.partition("/")
-        if label not in inside:
+        is_first = label not in inside
+        if is_first:
             inside[label] = _names(f"{path}/{label}")
-            yield f"{path}/{name}"
-        elif inside[label] is None or hexa in (inside[label] or ()):
+        there = inside[label]
+        if there is None or hexa in there or (is_first and not IS_ROOT):
             yield f"{path}/{name}"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest, is_digest
@@ -23,6 +24,7 @@ LINK_BYTES = 256
 """Bytes: a link file contains one digest, and no digest is longer."""
 LEAF = 2
 """The number of links of a directory without directories in it, on most file systems; others list it to know."""
+NAME = attrgetter("name")
 DATA, LINK = ["data"], ["link"]
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
 
@@ -52,23 +54,35 @@ def read_prefix(path: str, label: str, prefix: str, usual: frozenset[str] | None
     held = Held()
     try:
         open_into(held, path, os.O_RDONLY | os.O_DIRECTORY)
-        for entry in _sorted(path):
-            digest = f"{label}:{entry.name}"
-            has_form = entry.is_dir(follow_symlinks=False) and entry.name.startswith(prefix) and is_digest(digest)
-            info = _alone(entry, usual, held[0]) if has_form else None
-            if info is None:
-                found.others.append(entry)
-            else:
-                _add(found, Digest(digest), entry, info)
+        with os.scandir(path) as entries:
+            for entry in sorted(entries, key=NAME):
+                _read_blob(entry, f"{label}:{entry.name}", prefix, usual, held[0], found)
     finally:
         close(held)
     return found
 
 
-def _add(found: Prefix, digest: Digest, entry: os.DirEntry[str], info: os.stat_result) -> None:
+def _read_blob(  # noqa: PLR0913, PLR0917 (called once for each blob: keywords would take longer than the rest)
+    entry: os.DirEntry[str], digest: str, prefix: str, usual: frozenset[str] | None, above: int, found: Prefix
+) -> None:
+    """Add a blob to `found` if its directory has only data in it; else add the entry to the others."""
+    name = entry.name
+    try:
+        if not entry.is_dir(follow_symlinks=False) or not name.startswith(prefix) or not is_digest(digest):
+            info = None
+        elif usual is not None and (name in usual or os.stat(name, dir_fd=above).st_nlink == LEAF):
+            info = os.stat(f"{name}/data", dir_fd=above, follow_symlinks=False)
+        else:
+            alone = os.listdir(entry.path) == DATA
+            info = os.stat(f"{name}/data", dir_fd=above, follow_symlinks=False) if alone else None
+    except OSError:
+        info = None
+    if info is None or not stat.S_ISREG(info.st_mode):
+        found.others.append(entry)
+        return
     if info.st_nlink > 1:
-        found.several.append((digest, f"{entry.path}/data", info))
-    found.digests.append(digest)
+        found.several.append((Digest(digest), f"{entry.path}/data", info))
+    found.digests.append(Digest(digest))
     found.sizes.append(info.st_size)
     found.modified.append(info.st_mtime_ns)
     found.inodes.append(info.st_ino)
@@ -76,26 +90,7 @@ def _add(found: Prefix, digest: Digest, entry: os.DirEntry[str], info: os.stat_r
 
 def _sorted(path: str) -> list[os.DirEntry[str]]:
     with os.scandir(path) as entries:
-        return sorted(entries, key=lambda entry: entry.name)
-
-
-def _file(name: str, directory: int) -> os.stat_result | None:
-    """Return the status of a regular file; None if it is something else, or cannot be looked at."""
-    try:
-        info = os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except OSError:
-        return None
-    return info if stat.S_ISREG(info.st_mode) else None
-
-
-def _alone(entry: os.DirEntry[str], usual: frozenset[str] | None, above: int) -> os.stat_result | None:
-    """Return the status of a blob's data; None if its directory has anything else in it."""
-    try:
-        if usual is None or not (entry.name in usual or os.stat(entry.name, dir_fd=above).st_nlink == LEAF):
-            return _file(f"{entry.name}/data", above) if os.listdir(entry.path) == DATA else None
-    except OSError:
-        return None
-    return _file(f"{entry.name}/data", above)
+        return sorted(entries, key=NAME)
 
 
 @dataclass(slots=True)
