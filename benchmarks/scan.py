@@ -29,6 +29,17 @@ from synthetic_registry import registry
 ROOT = Path(__file__).resolve().parent.parent
 LS = [sys.executable, "-m", "blobkit", "ls", "--policy", "gc", "--status", "garbage"]
 
+GARBAGE = """
+import sys
+from blobkit.snapshot.frameless import hide_pandas
+hide_pandas()
+from blobkit.analysis.reach import live
+from blobkit.connect import scan
+snapshot = scan(sys.argv[1], policy="gc", progress=False)
+dead = snapshot.graph.blob & ~live(snapshot.graph)
+print(snapshot.blobs, int(snapshot.graph.size[dead].sum()))
+print("\\n".join(snapshot.keys(dead.nonzero()[0])))
+"""
 SCAN = "import sys, blobkit; print(blobkit.scan(sys.argv[1], cache=sys.argv[2] or False, progress=False).blobs)"
 COLLECTOR = "garbage-collect --dry-run"
 GOALS = {"time of the collector": 0.6, "KiB a blob": 1.0, "second scan of the first": 0.3}
@@ -97,11 +108,12 @@ def compare(root: Path, scratch: Path, rounds: int) -> None:
     empty, cache = scratch / "empty", scratch / "cache"
     registry(empty, 1, 3)
     lines = {
-        "imports alone (ls of an empty registry)": [*LS, str(empty)],
+        "blobkit.scan, sum of garbage bytes, its digests": [sys.executable, "-c", GARBAGE, str(root)],
+        "the same of an empty registry": [sys.executable, "-c", GARBAGE, str(empty)],
         "blobkit ls --policy gc --status garbage": [*LS, str(root)],
         "scan, first with a cache": [sys.executable, "-c", SCAN, str(root), str(cache)],
         "scan, second with a cache": [sys.executable, "-c", SCAN, str(root), str(cache)],
-        "python imports of scan": [sys.executable, "-c", SCAN, str(empty), ""],
+        "scan of an empty registry": [sys.executable, "-c", SCAN, str(empty), ""],
     }
     if shutil.which("docker-registry"):
         lines = {COLLECTOR: collector(root, scratch), **lines}
@@ -127,16 +139,16 @@ def show(runs: dict[str, list[Run]]) -> None:
         for name in runs
     ]
     table("", ["process", "CPU s", "wall s", "peak MiB", "of the collector's CPU"], rows)
-    imports, ls, first, second, loaded = list(runs)[-5:]
-    blobs = int(runs[first][-1].output)
-    garbage = dict(re.findall(r"(sha\d+:[0-9a-f]+)\s.*?(\d+)", runs[ls][-1].output))
+    ours, imports, _, first, second, loaded = list(runs)[-6:]
+    total, *garbage = runs[ours][-1].output.splitlines()
+    blobs = int(total.split()[0])
     if COLLECTOR in runs:
-        ratios = [ours.cpu / theirs.cpu for ours, theirs in zip(runs[ls], runs[COLLECTOR], strict=True)]
+        ratios = [mine.cpu / theirs.cpu for mine, theirs in zip(runs[ours], runs[COLLECTOR], strict=True)]
         named = set(re.findall(r"eligible for deletion: (\S+)", runs[COLLECTOR][-1].output))
         verdict("time of the collector", statistics.median(ratios))
-        same = "the same" if named == garbage.keys() else f"OTHERS ({len(named):,})"
-        print(f"{blobs:,} blobs, {len(garbage):,} garbage blobs; the collector names {same}")
-    verdict("KiB a blob", (peak[ls] - peak[imports]) / 1024 / blobs)
+        same = "the same" if named == set(garbage) else f"OTHERS ({len(named):,})"
+        print(f"{blobs:,} blobs, garbage {len(garbage):,} blobs, {total.split()[1]} bytes; the collector names {same}")
+    verdict("KiB a blob", (peak[ours] - peak[imports]) / 1024 / blobs)
     verdict("second scan of the first", (cpu[second] - cpu[loaded]) / (cpu[first] - cpu[loaded]))
     print(f"with imports: {cpu[second] / cpu[first]:.2f}")
 
@@ -147,12 +159,12 @@ def verdict(name: str, value: float) -> None:
 
 def linear(at: Path, scratch: Path, sizes: list[int]) -> None:
     registry(scratch / "empty", 1, 3)
-    imports = run([*LS, str(scratch / "empty")])
+    imports = run([sys.executable, "-c", GARBAGE, str(scratch / "empty")])
     rows = []
     for manifests in sizes:
         root = made(at, manifests)
-        run([*LS, str(root)])
-        found = run([*LS, str(root)])
+        run([sys.executable, "-c", GARBAGE, str(root)])
+        found = run([sys.executable, "-c", GARBAGE, str(root)])
         each = (found.cpu - imports.cpu) / manifests * 1e6, (found.peak - imports.peak) / 1024 / manifests
         rows.append(
             [f"{manifests:,}", f"{found.cpu:.1f}", f"{found.peak / 2**20:.0f}", *(f"{one:.1f}" for one in each)]
