@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from array import array
+from itertools import compress, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ from blobkit.scanners.files import Files
 from blobkit.scanners.pending import Parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -111,27 +112,27 @@ class Recall:
         self.kept: dict[Digest, bytes] = {}
         self.is_new = False
         whole = self.known.arrays["hash"].tobytes().hex()
-        self._names = [whole[at : at + 2 * HASH] for at in range(0, len(whole), 2 * HASH)]
+        self.keys = [Digest(f"sha256:{whole[at : at + 2 * HASH]}") for at in range(0, len(whole), 2 * HASH)]
         self._nodes = np.empty(0, np.int32)
         self._documents: dict[str, int] = {}
         self._raw: dict[str, int] = {}
         self._room = CONTENTS
 
-    def usual(self, label: str, prefix: str) -> frozenset[str]:
-        """Return the names of the blobs below a prefix that were alone in their directory, as regular files."""
+    def usual(self, label: str, prefix: str) -> Mapping[str, Digest]:
+        """Return the blobs below a prefix that were alone in their directory, as regular files, by name, sorted."""
         if label != "sha256":
-            return frozenset()
+            return {}
         first = self.known.arrays["hash"][::HASH]
         rows = slice(*np.searchsorted(first, [int(prefix, 16), int(prefix, 16) + 1]).tolist())
-        has_stamp = self.known.arrays["inode"][rows] != 0
-        return frozenset(name for name, one in zip(self._names[rows], has_stamp.tolist(), strict=True) if one)
+        stamped = compress(self.keys[rows], (self.known.arrays["inode"][rows] != 0).tolist())
+        return {digest[7:]: digest for digest in stamped}
 
     def compare(self) -> None:
         """Find what of the earlier scan is still true; all blobs must have been listed."""
         known, stamps, ids = self.known.arrays, self.stamps, self.facts.ids
-        row_of = {f"sha256:{name}": row for row, name in enumerate(self._names)}
-        self._nodes = np.fromiter((ids.get(digest, -1) for digest in row_of), np.int32, len(row_of))
-        row = np.fromiter((row_of.get(digest, -1) for digest in stamps.digests), np.int64, len(stamps.digests))
+        row_of = dict(zip(self.keys, range(len(self.keys)), strict=True))
+        self._nodes = np.fromiter(map(ids.get, self.keys, repeat(-1)), np.int32, len(self.keys))
+        row = np.fromiter(map(row_of.get, stamps.digests, repeat(-1)), np.int64, len(stamps.digests))
         same = row >= 0
         for name in ("size", "modified", "inode"):
             now = np.frombuffer(getattr(stamps, name), COLUMNS[name])
@@ -148,7 +149,8 @@ class Recall:
     def _places(self, name: str, verified: NDArray[np.bool_]) -> dict[str, int]:
         """Return the place of each digest in a column of keys, of unchanged blobs only."""
         keys = self.known.arrays[name]
-        return {f"sha256:{self._names[keys[place]]}": place for place in np.flatnonzero(verified[keys]).tolist()}
+        places = np.flatnonzero(verified[keys])
+        return {self.keys[key]: place for key, place in zip(keys[places].tolist(), places.tolist(), strict=True)}
 
     def document(self, digest: Digest) -> Recalled | None:
         """Return a plain manifest that did not change."""
@@ -166,14 +168,11 @@ class Recall:
         keys, sizes, codes = (self.known.arrays[name][rows] for name in ("ref_key", "ref_size", "ref_type"))
         nodes: NDArray[np.int32] = self._nodes[keys]
         if nodes.min(initial=0) < 0:
-            nodes = np.array([self.facts.node(self._digest(key)) for key in keys.tolist()], np.int32)
+            nodes = np.array([self.facts.node(self.keys[key]) for key in keys.tolist()], np.int32)
             self._nodes[keys] = nodes
         types = self.known.texts["types"]
-        config = self._digest(int(keys[0]))
-        return Parts(array("i", nodes.tobytes()), sizes.tolist(), [types[code] for code in codes.tolist()], config)
-
-    def _digest(self, row: int) -> Digest:
-        return Digest(f"sha256:{self._names[row]}")
+        named = [types[code] for code in codes.tolist()]
+        return Parts(array("i", nodes.tobytes()), sizes.tolist(), named, self.keys[keys[0]])
 
     def configs(self) -> NDArray[np.int32]:
         """Return the node of each config in the columns `config_...`, -1 if it may have changed."""

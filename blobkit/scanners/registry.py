@@ -131,7 +131,7 @@ def _list_blobs(look: Look, recall: Recall | None, *, progress: bool, every_file
     """Record the stored blobs; return those at paths where a registry does not look for them."""
     blobs = Blobs(look.with_rules("gc", ()))
     if not every_file:
-        blobs.usual = (lambda *_: frozenset()) if recall is None else recall.usual
+        blobs.usual = (lambda *_: {}) if recall is None else recall.usual
     for one in watched(blobs.places(f"{look.root}/blobs"), "listing", show=progress, unit=" directories"):
         if isinstance(one, Prefix):
             _store_all(look.facts, one)

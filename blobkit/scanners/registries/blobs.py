@@ -17,7 +17,7 @@ from blobkit.scanners.registries.prefixes import Prefix, read_prefix
 from blobkit.scanners.registries.tree import Is
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from blobkit.scanners.registries.look import Look
     from blobkit.scanners.registries.tree import Place
@@ -33,11 +33,11 @@ DEEP = 3
 class Blobs:
     """Lists the files below blobs/; `elsewhere` maps digests to data at a wrong path, as the collector reads paths.
 
-    `usual` returns the names below an algorithm and prefix whose directories need no look; None to list all of them.
+    `usual` returns the blobs below an algorithm and prefix whose directories need no look; None to list all of them.
     """
 
     look: Look
-    usual: Callable[[str, str], frozenset[str] | None] = lambda *_: None
+    usual: Callable[[str, str], Mapping[str, Digest] | None] = lambda *_: None
     elsewhere: dict[Digest, str] = field(default_factory=dict)
 
     def places(self, top: str) -> Iterator[Prefix | tuple[Digest, Place]]:

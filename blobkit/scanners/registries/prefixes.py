@@ -16,7 +16,7 @@ from blobkit.filehandle import Held, close, open_into
 from blobkit.scanners.facts import micros
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["LINK_BYTES", "LinkText", "Prefix", "read_links", "read_prefix"]
 
@@ -44,26 +44,28 @@ class Prefix:
     others: list[os.DirEntry[str]] = field(default_factory=list)
 
 
-def read_prefix(path: str, label: str, prefix: str, usual: frozenset[str] | None = None) -> Prefix:
+def read_prefix(path: str, label: str, prefix: str, usual: Mapping[str, Digest] | None = None) -> Prefix:
     """Return the blobs in the directory of a prefix; OSError if it cannot be listed.
 
     Cost: a `stat` of each blob, and a listing of its directory. With `usual`, only a directory with others in it is
-    listed, as far as its number of links tells; not even this is looked at for the blobs in `usual`.
+    listed, as far as its number of links tells; not even this is looked at for the blobs in `usual`, by name.
     """
     found = Prefix()
     held = Held()
     try:
         open_into(held, path, os.O_RDONLY | os.O_DIRECTORY)
-        with os.scandir(path) as entries:
-            for entry in sorted(entries, key=NAME):
-                _read_blob(entry, f"{label}:{entry.name}", prefix, usual, held[0], found)
+        entries = _sorted(path)
+        if usual and _has_all(entries, usual) and (infos := _all_files(usual, held[0])):
+            return _usual(usual, infos, path)
+        for entry in entries:
+            _read_blob(entry, f"{label}:{entry.name}", prefix, usual, held[0], found)
     finally:
         close(held)
     return found
 
 
 def _read_blob(  # noqa: PLR0913, PLR0917 (called once for each blob: keywords would take longer than the rest)
-    entry: os.DirEntry[str], digest: str, prefix: str, usual: frozenset[str] | None, above: int, found: Prefix
+    entry: os.DirEntry[str], digest: str, prefix: str, usual: Mapping[str, Digest] | None, above: int, found: Prefix
 ) -> None:
     """Add a blob to `found` if its directory has only data in it; else add the entry to the others."""
     name = entry.name
@@ -86,6 +88,34 @@ def _read_blob(  # noqa: PLR0913, PLR0917 (called once for each blob: keywords w
     found.sizes.append(info.st_size)
     found.modified.append(info.st_mtime_ns)
     found.inodes.append(info.st_ino)
+
+
+def _has_all(entries: list[os.DirEntry[str]], usual: Mapping[str, Digest]) -> bool:
+    """Return whether these entries are the directories with these names, and no others."""
+    return len(entries) == len(usual) and all(
+        entry.name in usual and entry.is_dir(follow_symlinks=False) for entry in entries
+    )
+
+
+def _all_files(usual: Mapping[str, Digest], above: int) -> list[os.stat_result]:
+    """Return the status of the data of these blobs; an empty list if one is no regular file any more."""
+    try:
+        infos = [os.stat(f"{name}/data", dir_fd=above, follow_symlinks=False) for name in usual]
+    except OSError:
+        return []
+    return infos if all(stat.S_ISREG(info.st_mode) for info in infos) else []
+
+
+def _usual(usual: Mapping[str, Digest], infos: list[os.stat_result], path: str) -> Prefix:
+    """Return the blobs of a prefix from their status."""
+    found = Prefix(list(usual.values()))
+    found.sizes = [info.st_size for info in infos]
+    found.modified = [info.st_mtime_ns for info in infos]
+    found.inodes = [info.st_ino for info in infos]
+    for (name, digest), info in zip(usual.items(), infos, strict=True):
+        if info.st_nlink > 1:
+            found.several.append((digest, f"{path}/{name}/data", info))
+    return found
 
 
 def _sorted(path: str) -> list[os.DirEntry[str]]:
