@@ -103,10 +103,17 @@ class Digests:
         node = self._ids.get(digest)
         return (node is not None and node < len(self._flags) and self._flags[node] == 1) or digest in self._others
 
+    def flags(self, rows: int) -> NDArray[np.bool_]:
+        """Return whether each of the first nodes is in the set."""
+        found = np.zeros(rows, np.bool_)
+        found[self.nodes()] = True
+        return found
+
     def nodes(self) -> NDArray[np.int64]:
         """Return the nodes of the digests that have one, in order."""
+        early = np.flatnonzero(np.frombuffer(bytes(self._flags), np.uint8))
         late = [self._ids[digest] for digest in self._others if digest in self._ids]
-        return np.union1d(np.flatnonzero(np.frombuffer(bytes(self._flags), np.uint8)), np.array(late, np.int64))
+        return np.union1d(early, np.array(late, np.int64)) if late else early
 
 
 def repeated(code: str, value: int, rows: int) -> array[int]:

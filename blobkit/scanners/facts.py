@@ -202,12 +202,14 @@ class Facts:
         node = self.ids.get(digest)
         return node is not None and self.stored[node] == "yes"
 
-    def stored_digests(self, most: int | None = None) -> list[Digest]:
-        """Return the stored blobs, of at most so many bytes, in sorted order."""
+    def stored_digests(self, most: int | None = None, *without: Digests) -> list[Digest]:
+        """Return the stored blobs, of at most so many bytes and not in these sets, in sorted order."""
         rows = len(self.ids)
         chosen = numbers(self.stored.codes, rows) == self.stored.code("yes")
         if most is not None:
             chosen &= numbers(self.size, rows) <= most
+        for digests in without:
+            chosen &= ~digests.flags(rows)
         return sorted(map(Digest, compress(self.ids, chosen.tolist())))
 
     def link(self, source: int, target: int, kind: str) -> None:

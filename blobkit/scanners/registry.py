@@ -18,7 +18,7 @@ from blobkit.oci.documents import Reference
 from blobkit.progress import watched
 from blobkit.scanners.cachefile import file_for
 from blobkit.scanners.facts import Facts, escape_controls, micros, within
-from blobkit.scanners.files import Files
+from blobkit.scanners.files import SMALL, Files
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.links import link_out_message
 from blobkit.scanners.pausing import paused_collector
@@ -111,7 +111,7 @@ def _scan(look: Look, path: Callable[[Digest], str], recall: Recall | None, *, p
     found = repositories(f"{look.root}/repositories", look, layers=every_file)
     known = list(watched(found, "repositories", show=progress, unit=" repositories"))
     manifests = Manifests(facts, files, recall)
-    _read_documents(manifests, files, known, progress=progress)
+    _read_documents(manifests, known, progress=progress)
     collector = Collector(look, manifests)
     collector.run(known, elsewhere)
     record_passed_over(facts, known)
@@ -119,9 +119,8 @@ def _scan(look: Look, path: Callable[[Digest], str], recall: Recall | None, *, p
         _pin(facts, repository, collector.ingested.get(repository.name, {}) if repository.seen else {})
     if every_file:
         record_unserved(facts, known)
-    unread = list(files.stored() if verify else files.small())
-    if recall is not None:
-        unread = [digest for digest in unread if digest not in recall.unchanged]
+    sure = (facts.checked,) if recall is None else (facts.checked, recall.unchanged)
+    unread = facts.stored_digests(None if verify else SMALL, *sure)
     files.verify(iter(watched(unread, "verifying", show=progress)))
     if recall is not None:
         remember(recall, manifests.documents)
@@ -173,7 +172,7 @@ def _store_one(facts: Facts, digest: Digest, place: Place) -> None:
         facts.ledger.blob(digest, place.path, info, linked=place.is_link)
 
 
-def _read_documents(manifests: Manifests, files: Files, known: list[Repository], *, progress: bool) -> None:
+def _read_documents(manifests: Manifests, known: list[Repository], *, progress: bool) -> None:
     """Follow the manifests that tags and revisions name. A layer that is stored under another digest is not missing."""
     facts, documents = manifests.facts, manifests.documents
     manifests.wanted = {link.digest for repository in known for link in repository.links}
@@ -181,7 +180,8 @@ def _read_documents(manifests: Manifests, files: Files, known: list[Repository],
     revisions = (Reference(link.digest, "revision") for repository in known for link in repository.links)
     documents.follow(watched(tags, "tags", show=progress, unit=" tags"))
     documents.follow(watched(revisions, "manifests", show=progress, unit=" manifests"))
-    documents.parse_unnamed(watched(list(files.stored()), "looking", show=progress), referrers=False)
+    unnamed = facts.stored_digests(None, documents.named)
+    documents.parse_unnamed(watched(unnamed, "looking", show=progress), referrers=False)
     documents.finish()
     named = {one: to for repository in known for one, to in repository.stored_as.items() if not facts.is_stored(one)}
     for digest, stored_as in named.items():
