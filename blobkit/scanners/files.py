@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from blobkit.scanners.facts import Facts
 
-__all__ = ["PEEK", "SMALL", "Files", "hash_of", "read"]
+__all__ = ["PEEK", "SMALL", "Files", "PlainFiles", "hash_of", "read"]
 
 SMALL = 64 << 10
 """Bytes: blobs up to this size are always verified; larger ones on request only."""
@@ -154,12 +154,8 @@ class Files:
 
     def _hash(self, digest: Digest) -> Digest:
         """Return the digest of the content of a blob; OSError if it cannot be read."""
-        label = split(digest)[0]
-        size = self.facts.size[self.facts.ids[digest]]
-        if size <= SMALL:
-            return of(self.read(digest, size + 1), label)
         with self.open(digest) as file:
-            return hash_of(file, label)
+            return hash_of(file, split(digest)[0])
 
     def small(self) -> Iterator[Digest]:
         """Yield the stored blobs that are always verified: those of at most `SMALL` bytes."""
@@ -173,3 +169,12 @@ class Files:
         self.checked.add(digest)
         if found != digest:
             self.facts.notice("digest-mismatch", f"{digest} has content that does not match its digest", digest)
+
+
+class PlainFiles(Files):
+    """Blob files that hold the content as it is: small ones are read at once, which takes less time than a stream."""
+
+    def _hash(self, digest: Digest) -> Digest:
+        """Return the digest of the content of a blob; OSError if it cannot be read."""
+        size = self.facts.size[self.facts.ids[digest]]
+        return of(self.read(digest, size + 1), split(digest)[0]) if size <= SMALL else super()._hash(digest)

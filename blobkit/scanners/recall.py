@@ -19,7 +19,7 @@ from blobkit.log import log
 from blobkit.scanners import cachefile
 from blobkit.scanners.cachefile import Columns
 from blobkit.scanners.columns import Digests
-from blobkit.scanners.files import Files
+from blobkit.scanners.files import PlainFiles
 from blobkit.scanners.pending import Parts
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ class Recall:
         self.kept[digest] = content
 
 
-class RecalledFiles(Files):
+class RecalledFiles(PlainFiles):
     """Blob files that are not opened if an earlier scan kept what matters of them."""
 
     def __init__(self, facts: Facts, root: str, path: Callable[[Digest], str], recall: Recall) -> None:

@@ -18,7 +18,7 @@ from blobkit.oci.documents import Reference
 from blobkit.progress import watched
 from blobkit.scanners.cachefile import file_for
 from blobkit.scanners.facts import Facts, escape_controls, micros, within
-from blobkit.scanners.files import SMALL, Files
+from blobkit.scanners.files import SMALL, PlainFiles
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.links import link_out_message
 from blobkit.scanners.pausing import paused_collector
@@ -106,7 +106,7 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
 def _scan(look: Look, path: Callable[[Digest], str], recall: Recall | None, *, progress: bool, verify: bool) -> None:
     """Record all facts."""
     facts, every_file = look.facts, bool(look.facts.ledger and look.facts.ledger.totals)
-    files = Files(facts, look.root, path) if recall is None else RecalledFiles(facts, look.root, path, recall)
+    files = PlainFiles(facts, look.root, path) if recall is None else RecalledFiles(facts, look.root, path, recall)
     elsewhere = _list_blobs(look, recall, progress=progress, every_file=every_file)
     found = repositories(f"{look.root}/repositories", look, layers=every_file)
     known = list(watched(found, "repositories", show=progress, unit=" repositories"))
