@@ -35,12 +35,15 @@ from blobkit.snapshot.frameless import hide_pandas
 hide_pandas()
 from blobkit.analysis.reach import live
 from blobkit.connect import scan
-snapshot = scan(sys.argv[1], policy="gc", progress=False)
+snapshot = scan(sys.argv[1], policy="gc", progress=False, every_file=False)
 dead = snapshot.graph.blob & ~live(snapshot.graph)
 print(snapshot.blobs, int(snapshot.graph.size[dead].sum()))
 print("\\n".join(snapshot.keys(dead.nonzero()[0])))
 """
-SCAN = "import sys, blobkit; print(blobkit.scan(sys.argv[1], cache=sys.argv[2] or False, progress=False).blobs)"
+SCAN = """
+import sys, blobkit
+print(blobkit.scan(sys.argv[1], cache=sys.argv[2] or False, progress=False, every_file=False).blobs)
+"""
 COLLECTOR = "garbage-collect --dry-run"
 GOALS = {"time of the collector": 0.6, "KiB a blob": 1.0, "second scan of the first": 0.3}
 

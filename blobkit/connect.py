@@ -59,7 +59,7 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     policy: str | None = None,
     progress: bool = True,
     verify: bool = False,
-    every_file: bool = False,
+    every_file: bool = True,
     cache: bool | str | os.PathLike[str] = False,
     storage_options: Mapping[str, object] | None = None,
 ) -> Snapshot:
@@ -69,13 +69,14 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     containerd, docker, podman, huggingface, ollama, docker-archive, ...); or `docker`, `podman`, `containerd`,
     `huggingface` or `ollama` alone: the place where that tool keeps its store. `policy` chooses the policy in force
     (see `Snapshot.policies`). `verify` reads and hashes every blob; small ones are always verified. `progress` shows a
-    bar for steps that take more than a second. `every_file` looks at each file of a registry, as an audit of an address
-    does: the links of layers and the history of tags, too, which are more than a half of the files (all files of other
-    kinds are looked at anyway). With `cache`, a scan of a registry keeps what it read in `~/.cache/blobkit`
-    (`$XDG_CACHE_HOME`; a path names another directory), and the next one reads only what is new: a blob whose size,
-    time and inode are as at its last check is not read again, and its directory not listed. AddressError if the path
-    does not exist or is not a store, UnreadableStoreError if the store cannot be read. Cost: one `stat` of each file,
-    one read of each manifest. `storage_options` are for remote stores, which are not supported yet.
+    bar for steps that take more than a second. Without `every_file`, a scan of a registry reads only what its collector
+    reads: not the links of layers, which are more than a half of the files. All answers are the same but an audit,
+    which needs every file (all files of other kinds are looked at anyway). With `cache`, a scan of a registry keeps
+    what it read in `~/.cache/blobkit` (`$XDG_CACHE_HOME`; a path names another directory), and the next one reads only
+    what is new: a blob whose size, time and inode are as at its last check is not read again, and its directory not
+    listed. AddressError if the path does not exist or is not a store, UnreadableStoreError if the store cannot be read.
+    Cost: one `stat` of each file, one read of each manifest. `storage_options` are for remote stores, which are not
+    supported yet.
 
     >>> image = demo.small().export("shop/web:1.0", "layout")
     >>> snapshot = blobkit.scan("layout")
@@ -197,7 +198,7 @@ def _root(kind: str, path: Path) -> Path:
 def surveyed(x: SupportsSnapshot | Address) -> Snapshot:
     """Return the snapshot of a store, a snapshot or an address; for a store on disk, with all its files counted."""
     if isinstance(x, str | os.PathLike):
-        return scan(x, every_file=True)
+        return scan(x)
     return _with_files(x) if isinstance(x, LocalStore | ReadOnlyStore) else as_snapshot(x)
 
 

@@ -76,7 +76,7 @@ def audit(  # noqa: PLR0913 (one parameter an option)
     thresholds = _thresholds(fail_over, fail_on)
     limits(thresholds)
     top = top if out.rows.limit is None else out.rows.limit
-    snapshot = scan(address, policy=policy, progress=watched(), verify=verify, every_file=True, cache=cache)
+    snapshot = scan(address, policy=policy, progress=watched(), verify=verify, cache=cache)
     answer = audit_of(snapshot, min_age=min_age, top=top)
     if tool is not None:
         print_script(answer.script(tool))

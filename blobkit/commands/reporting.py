@@ -39,7 +39,7 @@ def report(address: str, output: str, before: str | None, min_age: str, policy: 
     parse_age(min_age)
     check_place(Path(output))
     older = None if before is None else scanned(before, None)
-    snapshot = scan(address, policy=policy, progress=watched(), every_file=True)
+    snapshot = scan(address, policy=policy, progress=watched())
     given = [address, *([] if before is None else [before])]
     made = report_of(snapshot, output, given, before=older, min_age=min_age, progress=watched())
     click.echo(f"{printable(output)}: {human_bytes(len(made.html.encode()))}, {made.title()}", err=True)

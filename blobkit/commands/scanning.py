@@ -16,16 +16,16 @@ __all__ = ["scan"]
 @click.argument("address")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The file to write (.blobkit).")
 @click.option("--verify", is_flag=True, help="Read and hash every blob (for a blobkit store, give oci:PATH).")
-@click.option("--every-file", is_flag=True, help="Look at every file of a registry, also at its layer links.")
+@click.option("--quick", is_flag=True, help="Of a registry read only what its collector reads (not for an audit).")
 @cache_option
 @policy_option
 def scan(  # noqa: PLR0913 (one parameter an option)
-    address: str, output: str, policy: str | None, *, verify: bool, every_file: bool, cache: bool
+    address: str, output: str, policy: str | None, *, verify: bool, quick: bool, cache: bool
 ) -> None:
     """Save a snapshot of a store in a file, for use as an address."""
     hide_pandas()
     snapshot = scan_address(
-        address, policy=policy, progress=watched(), verify=verify, every_file=every_file, cache=cache
+        address, policy=policy, progress=watched(), verify=verify, every_file=not quick, cache=cache
     )
     snapshot.save(output)
     stored = f"{count(snapshot.blobs, 'blob')}, {human_bytes(snapshot.bytes)}"

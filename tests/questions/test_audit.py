@@ -446,7 +446,7 @@ def test_each_pitfall_is_found(dataset: Callable[[str], tuple[Path, dict[str, An
 def test_the_broken_registry_is_found(dataset: Callable[[str], tuple[Path, dict[str, Any]]]) -> None:
     root, oracle = dataset("dev-pitfalls")
     want = oracle["cases"]["registry-broken"]
-    audit = blobkit.audit(blobkit.scan(root / "registry-broken", progress=False, every_file=True), min_age=0)
+    audit = blobkit.audit(blobkit.scan(root / "registry-broken", progress=False), min_age=0)
     some = found(audit.snapshot, min_age=0)
     assert some["missing"] == {want["missing_layer"]}
     assert some["tag-without-content"] == {want["empty_link"], want["tag_to_unlinked_revision"]}

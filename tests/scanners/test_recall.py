@@ -56,8 +56,9 @@ def facts(snapshot: Snapshot) -> list[object]:
     return [getattr(snapshot, table).to_pylist() for table in ("nodes", "links", "pins", "notices")]
 
 
-def scan(registry: Registry, cache: Path | None = None, **more: bool) -> Snapshot:
-    return blobkit.scan(f"registry:{registry.root}", progress=False, cache=cache or False, **more)
+def scan(registry: Registry, cache: Path | None = None, *, every_file: bool = False, verify: bool = False) -> Snapshot:
+    address = f"registry:{registry.root}"
+    return blobkit.scan(address, progress=False, cache=cache or False, every_file=every_file, verify=verify)
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_each_document_is_read_and_parsed_once(
     for module, name in ((documents, "plain_manifest"), (contents, "marked")):
         real = getattr(module, name)
         monkeypatch.setattr(module, name, lambda data, real=real: parses.append(sha(data)) or real(data))
-    snapshot = blobkit.scan(f"registry:{registry.root}", progress=False)
+    snapshot = scan(registry)
     assert sorted(parses) == sorted(set(images))
     assert len(opened) == len(set(opened)) == snapshot.blobs
 
