@@ -96,7 +96,7 @@ def facts(address: Address, *, policy: str | None = None, progress: bool = True)
 
     Only an audit needs more.
     """
-    return _snapshot_of(address, policy, progress=progress, verify=False, files=False)
+    return _snapshot_of(address, policy, progress=progress, verify=False, files=False, every_file=False)
 
 
 def _snapshot_of(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import blobkit
+from blobkit import connect
 from blobkit.errors import AddressError, UnknownPolicyError, UnreadableStoreError
 from layouts import Layout, Registry
 
@@ -138,3 +139,13 @@ def test_a_path_that_is_two_kinds_is_read_as_the_richer_one_and_says_so(layout: 
     assert f"ollama:{layout.root}" in str(snapshot.notices["message"].to_pylist())
     assert "also-kind" in str(snapshot.audit())
     assert "also-kind" not in blobkit.scan(f"oci:{layout.root}").notices["code"].to_pylist()
+
+
+def test_only_an_audit_looks_at_every_file_of_a_registry(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    registry.push("team/app", "1", "layer")
+    address = f"registry:{tmp_path}"
+    assert connect.facts(address).disk is None
+    assert connect.scan(address, every_file=False, progress=False).disk is None
+    found = {connect.scan(address, progress=False).disk, connect.surveyed(address).disk}
+    assert [disk.files for disk in found] == [sum(path.is_file() for path in tmp_path.rglob("*"))]

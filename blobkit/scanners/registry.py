@@ -77,7 +77,7 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     policy: str | None = None,
     progress: bool = True,
     verify: bool = False,
-    every_file: bool = False,
+    every_file: bool = True,
     cache: bool | str | os.PathLike[str] = False,
 ) -> Snapshot:
     """Return the snapshot of the registry storage at `root`; UnreadableStoreError if it is not a registry.
