@@ -70,6 +70,7 @@ class SourceSuite:
         assert source.list("b") == [("c", Is.DIRECTORY), ("z", Is.FILE)]
         assert source.list("empty") == []
 
+    @pytest.mark.slow
     def test_a_large_directory(self, root: Path) -> None:
         names = [f"{number:04}" for number in range(400)]
         for name in names:

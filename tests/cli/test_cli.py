@@ -302,6 +302,7 @@ def test_names_from_strangers_do_not_reach_the_terminal_raw(tmp_path: Path) -> N
     assert "a\\x1b[31m\\u202etxt\\nline" in told
 
 
+@pytest.mark.slow
 def test_import_makes_a_store_and_a_repeat_adds_nothing(store: str, tmp_path: Path) -> None:
     mine = str(tmp_path / "mine")
     assert said("import", store, mine).startswith("imported 33 blobs, 12.8 MiB (")

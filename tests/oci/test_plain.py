@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -84,6 +85,7 @@ def test_anything_else_is_left_to_the_general_reader() -> None:
     assert not check(b'{"a": "\xff"}')
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=300, deadline=None)
 def test_readers_agree_on_changed_manifests(data: st.DataObject) -> None:

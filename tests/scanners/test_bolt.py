@@ -77,6 +77,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.dictionaries(st.binary(max_size=9), VALUES, max_size=12), st.sampled_from([1024, 4096]))
 def test_any_tree_is_read(written: Written, page_size: int) -> None:
@@ -140,6 +141,7 @@ def test_a_database_that_never_rests_is_an_error(monkeypatch: pytest.MonkeyPatch
     assert memory.reads < 50 * 12
 
 
+@pytest.mark.slow
 def test_a_large_database_that_is_busy_is_copied_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "COPIED", 0)
     reads = 0

@@ -117,6 +117,7 @@ def test_every_way_to_pack_a_layout(tmp_path: Path, packing: str) -> None:
     check_same(blobkit.scan(layout.root, progress=False, verify=True), archive)
 
 
+@pytest.mark.slow
 def test_the_pitfalls(dataset: Dataset, tmp_path: Path) -> None:
     """Each broken layout says the same when it is packed."""
     root, _ = dataset("dev-pitfalls")
@@ -127,6 +128,7 @@ def test_the_pitfalls(dataset: Dataset, tmp_path: Path) -> None:
         check_same(directory, blobkit.scan(packed(case, tmp_path / f"{case.name}.tar"), progress=False))
 
 
+@pytest.mark.slow
 def test_a_real_layout(dataset: Dataset, tmp_path: Path) -> None:
     root, _ = dataset("dev-oci-layout")
     check_same(

@@ -184,6 +184,7 @@ def spoiled(data: bytes) -> Iterator[bytes]:
         yield data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :]
 
 
+@pytest.mark.slow
 def test_a_damaged_cache_is_not_used(registry: Registry, tmp_path: Path, opened: list[str]) -> None:
     plain = facts(scan(registry, tmp_path))
     path = only(tmp_path)
@@ -196,6 +197,7 @@ def test_a_damaged_cache_is_not_used(registry: Registry, tmp_path: Path, opened:
     assert path.read_bytes() == whole  # made anew each time
 
 
+@pytest.mark.slow
 def test_a_cache_that_contradicts_itself_is_not_used(registry: Registry, tmp_path: Path) -> None:
     plain = facts(scan(registry, tmp_path))
     path = only(tmp_path)

@@ -50,6 +50,7 @@ def models(tmp_path: Path) -> OllamaModels:
     return found
 
 
+@pytest.mark.slow
 def test_ollama_removes_what_the_preview_says(models: OllamaModels, tmp_path: Path) -> None:
     tools = made(tmp_path / "bin" / "ollama", FAKE_OLLAMA)
     before = blobkit.scan(models.root, progress=False)

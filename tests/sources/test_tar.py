@@ -40,6 +40,7 @@ def infos(draw: st.DrawFn) -> tarfile.TarInfo:
     return info
 
 
+@pytest.mark.slow
 @given(st.lists(infos(), max_size=6), st.sampled_from(FORMATS))
 def test_the_same_members_as_tarfile(tmp_path_factory: pytest.TempPathFactory, members: list, tar_format: int) -> None:
     path = tmp_path_factory.getbasetemp() / "any.tar"
@@ -140,6 +141,7 @@ def test_extended_headers_are_bounded(tmp_path: Path) -> None:
     assert "extended header of 8,589,934,591 bytes" in archive.index.ends
 
 
+@pytest.mark.slow
 def test_hundred_thousand_long_names_in_a_row(tmp_path: Path) -> None:
     """Each long name belongs to the next member: a reader that calls itself for each one would overflow."""
     name = header(b"l", b"00000000004", b"L") + b"long".ljust(512, b"\0")

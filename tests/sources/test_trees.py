@@ -160,6 +160,7 @@ def test_an_interpreter_that_is_none(tree: Path, monkeypatch: pytest.MonkeyPatch
     assert figures(weigh([os.fspath(tree)])) == by_find(tree)
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_no_process(tmp_path: Path) -> None:
     """The helpers end with the process that asked, also if it is killed."""
     script = (

@@ -56,6 +56,7 @@ def test_the_findings(page: Page, registry: Snapshot) -> None:
     assert len(rows) >= 2
 
 
+@pytest.mark.slow
 def test_the_tags_and_the_repositories(page: Page, registry: Snapshot) -> None:
     tags = registry.tags_frame().sort_values(["exclusive", "closure"], ascending=False).head(15)
     expected = [(name, str(row["closure"]), str(row["exclusive"])) for name, row in tags.iterrows()]
