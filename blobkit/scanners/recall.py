@@ -97,7 +97,7 @@ class Stamps:
 
 
 class Recall:
-    """What an earlier scan found, in `known`, and what of it is still true after `compare`; nothing unless `trusted`.
+    """Facts of an earlier scan, in `known`, and what of them is still true after `compare`; nothing unless `trusted`.
 
     `unchanged`: blobs whose hash was checked, and that did not change. `kept`: documents of unusual form that this scan
     read. `is_new`: this scan found something that is not in `known`.
