@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Key = TypeVar("Key")
 
-__all__ = ["Weight", "weigh", "weigh_each"]
+__all__ = ["Totals", "Weight", "weigh", "weigh_each"]
 
 ALONE = 30_000
 """Files that are walked before other processes help."""
@@ -45,6 +45,23 @@ class Weight:
     modified: int = -1
     unread: list[tuple[str, OSError]] = field(default_factory=list)
     outside: dict[tuple[int, int], int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Totals:
+    """The files of several weights together, each inode once: their number, and their `size` in bytes."""
+
+    files: int = 0
+    size: int = 0
+    _known: set[tuple[int, int]] = field(default_factory=set)
+
+    def add(self, weight: Weight) -> tuple[int, int]:
+        """Add a weight; return the number and the bytes of its files that were not counted before."""
+        again = weight.outside.keys() & self._known
+        self._known |= weight.outside.keys()
+        files, size = weight.files - len(again), weight.size - sum(weight.outside[inode] for inode in again)
+        self.files, self.size = self.files + files, self.size + size
+        return files, size
 
 
 def weigh(paths: Iterable[str], *, progress: bool = False) -> Weight:

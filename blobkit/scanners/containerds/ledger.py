@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blobkit.scanners.leftovers import Ledger
+from blobkit.sources.trees import Totals
 
 if TYPE_CHECKING:
     import os
@@ -20,16 +21,14 @@ class TreeLedger(Ledger):
 
     def __init__(self, root: str, place: Place) -> None:
         super().__init__(root, place)
-        self._in_trees: set[tuple[int, int]] = set()
+        self._trees = Totals()
 
     def tree(self, path: str, weight: Weight) -> None:
         """Count the files at and below a path."""
         self._pending.discard(path)
         self._listed.add(path)
-        again = weight.outside.keys() & self._in_trees
-        self._in_trees |= weight.outside.keys()
-        self._files += weight.files - len(again)
-        self._bytes += weight.size - sum(weight.outside[inode] for inode in again)
+        files, size = self._trees.add(weight)
+        self._files, self._bytes = self._files + files, self._bytes + size
 
     def _name(self, path: str, info: os.stat_result) -> None:
         if path not in self._listed:  # a snapshot may be a file

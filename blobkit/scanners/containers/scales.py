@@ -11,7 +11,7 @@ from blobkit.render import human_bytes, to_utf8
 from blobkit.snapshot.disk import NAMES, Disk
 from blobkit.snapshot.estimates import ESTIMATED
 from blobkit.snapshot.notices import leftover, upload
-from blobkit.sources.trees import Weight, weigh
+from blobkit.sources.trees import Totals, Weight, weigh
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,20 +37,15 @@ class Scales:
 
     source: Directory
     facts: Facts
-    files: int = 0
-    bytes: int = 0
+    totals: Totals = field(default_factory=Totals)
     taken: set[str] = field(default_factory=set)
-    shared: set[tuple[int, int]] = field(default_factory=set)
 
     def weigh(self, paths: Iterable[str]) -> Weight:
         """Return the weight of the trees at these relative paths."""
         every = list(paths)
         found = weigh(map(self.source.path, every))
         self.taken.update(every)
-        again = found.outside.keys() & self.shared
-        self.shared |= found.outside.keys()
-        self.files += found.files - len(again)
-        self.bytes += found.size - sum(found.outside[inode] for inode in again)
+        self.totals.add(found)
         return found
 
     def thing(self, key: str, kind: str, paths: Iterable[str], *, least: int = -1, created: int = -1) -> int:
@@ -97,7 +92,7 @@ class Scales:
                 names += [to_utf8(path)] * (found.files > 0)
             elif found.files or found.unread:
                 self._tell(path, found)
-        return Disk(self.files, self.bytes, described.files, described.size, tuple(names[:NAMES]))
+        return Disk(self.totals.files, self.totals.size, described.files, described.size, tuple(names[:NAMES]))
 
     def _beside(self, parts: set[str]) -> Iterator[str]:
         """Yield the highest paths that are not weighed yet."""

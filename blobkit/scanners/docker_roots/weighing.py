@@ -12,7 +12,7 @@ from blobkit.snapshot.disk import Disk
 from blobkit.snapshot.estimates import ESTIMATED
 from blobkit.snapshot.notices import leftover, upload
 from blobkit.sources.source import Is
-from blobkit.sources.trees import weigh_each
+from blobkit.sources.trees import Totals, weigh_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -96,8 +96,10 @@ class Scales:
         described = weights[""]
         for name in sorted(groups.keys() - {""}):
             self._record(name, weights[name])
-        files, size = _totals(weights.values())
-        return Disk(files, size, described.files, described.size, tuple(groups[""][:NAMES]))
+        totals = Totals()
+        for weight in weights.values():
+            totals.add(weight)
+        return Disk(totals.files, totals.size, described.files, described.size, tuple(groups[""][:NAMES]))
 
     def _fill(self, thing: Thing, weight: Weight) -> None:
         """Record the size of a node; a notice, if it is an estimate."""
@@ -157,15 +159,3 @@ class Scales:
                     todo.append(path)
                 elif path not in weighed:
                     yield path
-
-
-def _totals(weights: Iterable[Weight]) -> tuple[int, int]:
-    """Return the number and the bytes of all files, each inode once."""
-    files = size = 0
-    seen: set[tuple[int, int]] = set()
-    for weight in weights:
-        again = [inode for inode in weight.outside if inode in seen]
-        seen.update(weight.outside)
-        files += weight.files - len(again)
-        size += weight.size - sum(weight.outside[inode] for inode in again)
-    return files, size
