@@ -10,8 +10,10 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
+from bytes_on_disk import bytes_of
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 SECONDS = 60
@@ -138,27 +140,16 @@ def things(root: Path, driver: str) -> dict[str, int]:
     for layer in _directories(layers):
         name = (layer / "cache-id").read_text()
         own.add(name)
-        found[f"layer/sha256:{layer.name}"] = _bytes([layer, trees / name])
+        found[f"layer/sha256:{layer.name}"] = bytes_of([layer, trees / name])
     for image in (database / "imagedb/content/sha256").iterdir():
-        found[f"image/sha256:{image.name}"] = _bytes([image, database / "imagedb/metadata/sha256" / image.name])
+        found[f"image/sha256:{image.name}"] = bytes_of([image, database / "imagedb/metadata/sha256" / image.name])
     for mount in _directories(mounts):
         names = [(mount / part).read_text() for part in ("mount-id", "init-id")]
         own.update(names)
         parts = [mount, root / "containers" / mount.name, *(trees / name for name in names)]
-        found[f"container/{mount.name}"] = _bytes(parts)
-    return found | {f"tree/{one.name}": _bytes([one]) for one in _directories(trees) if one.name not in own}
+        found[f"container/{mount.name}"] = bytes_of(parts)
+    return found | {f"tree/{one.name}": bytes_of([one]) for one in _directories(trees) if one.name not in own}
 
 
 def _directories(path: Path) -> Iterator[Path]:
     return (one for one in path.iterdir() if one.is_dir())
-
-
-def _bytes(paths: Iterable[Path]) -> int:
-    every = {file for path in paths for file in ([path] if path.is_file() else path.rglob("*"))}
-    inodes = {
-        (info.st_dev, info.st_ino): info.st_size
-        for file in every
-        if file.is_file() and not file.is_symlink()
-        for info in [file.lstat()]
-    }
-    return sum(inodes.values())

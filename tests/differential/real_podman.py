@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bytes_on_disk import bytes_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -109,22 +111,11 @@ def things(root: Path, driver: str) -> dict[str, int]:
     found = {}
     for one in _directories(data):
         if one.name not in {"l", "staging", "tempdirs"}:
-            found[f"layer/{one.name}"] = _bytes([one, *beside.glob(f"{one.name}*")])
+            found[f"layer/{one.name}"] = bytes_of([one, *beside.glob(f"{one.name}*")])
     for kind, place in (("image", f"{driver}-images"), ("container", f"{driver}-containers"), ("volume", "volumes")):
-        found |= {f"{kind}/{one.name}": _bytes([one]) for one in _directories(root / place)}
+        found |= {f"{kind}/{one.name}": bytes_of([one]) for one in _directories(root / place)}
     return found
 
 
 def _directories(path: Path) -> Iterable[Path]:
     return (one for one in path.iterdir() if one.is_dir()) if path.is_dir() else ()
-
-
-def _bytes(paths: Iterable[Path]) -> int:
-    every = {file for path in paths for file in ([path] if path.is_file() else path.rglob("*"))}
-    inodes = {
-        (info.st_dev, info.st_ino): info.st_size
-        for file in every
-        if file.is_file() and not file.is_symlink()
-        for info in [file.lstat()]
-    }
-    return sum(inodes.values())
