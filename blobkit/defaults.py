@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tomllib
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +75,8 @@ def _expanded(place: str) -> str:
 
 def _configured(path: Path, key: str) -> str:
     """Return the text of a key in a configuration file, "" if there is none."""
+    import tomllib  # noqa: PLC0415 (most commands name a path, and start 6 ms earlier)
+
     try:
         with path.open("rb") as file:
             text = file.read(_CONFIGURED).decode()

@@ -36,11 +36,8 @@ def kinds_of_file(path: Path) -> list[str]:
     with path.open("rb") as file:
         if file.read(4) == b"PK\x03\x04":
             return [SNAPSHOT]
-    scanners = dict.fromkeys(kind.scanner for kind in STORES.values() if kind.is_file)
-    found: set[str] = set()
-    for scanner in scanners:
-        sniff: Callable[[Path], str] = import_module(scanner).sniff
-        found.add(sniff(path))
+    sniffs: set[Callable[[Path], str]] = {import_module(kind.scanner).sniff for kind in STORES.values() if kind.is_file}
+    found = {sniff(path) for sniff in sniffs}
     return [kind for kind in STORES if kind in found]
 
 

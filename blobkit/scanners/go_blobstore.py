@@ -13,7 +13,6 @@ import os
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from blobkit.access import is_denied, reason
@@ -36,15 +35,13 @@ if TYPE_CHECKING:
 
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["is_store", "path_of", "scan"]
+__all__ = ["path_of", "scan"]
 
 T = TypeVar("T")
 
 FIELDS = frozenset({"digest", "mediaType", "size", "refCount", "linksTo"})
 MOST = 1 << 30
 """Highest valid refCount: a count of more than a billion has wrapped around, or is forged."""
-LOOKED_AT = 100
-"""Entries of blobs/ that are checked to recognise a store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +53,6 @@ class Info:
     media_type: str
     size: int
     odd: tuple[str, ...]
-
-
-def is_store(root: Path) -> bool:
-    """Return whether a directory looks like a store of the Go package: one of its first blobs has an info.json."""
-    try:
-        with os.scandir(root / "blobs") as entries:
-            return any(
-                is_digest(entry.name) and os.path.lexists(f"{entry.path}/info.json")
-                for entry in islice(entries, LOOKED_AT)
-            )
-    except OSError:
-        return False
 
 
 def path_of(root: Path) -> Callable[[Digest], str]:

@@ -27,12 +27,7 @@ if TYPE_CHECKING:
     from blobkit.scanners.layouts.entries import Top
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["is_layout", "path_of", "scan"]
-
-
-def is_layout(root: Path) -> bool:
-    """Return whether a directory looks like an OCI image layout: it has index.json or oci-layout, and blobs."""
-    return (root / "oci-layout").is_file() or ((root / "index.json").is_file() and (root / "blobs").is_dir())
+__all__ = ["path_of", "scan"]
 
 
 def path_of(root: Path) -> Callable[[Digest], str]:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from blobkit.scanners.registries.tree import Place
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["is_registry", "path_of", "scan", "storage_of"]
+__all__ = ["path_of", "scan", "storage_of"]
 
 NOTHING = array("i")
 BELOW = Path("docker", "registry", "v2")
@@ -53,11 +53,6 @@ def storage_of(root: Path) -> Path | None:
         if (candidate / "repositories").is_dir():
             return candidate
     return None
-
-
-def is_registry(root: Path) -> bool:
-    """Return whether a directory looks like a registry's storage."""
-    return storage_of(root) is not None
 
 
 def path_of(root: Path) -> Callable[[Digest], str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.render import to_utf8
 from blobkit.scanners.facts import escape_controls
-from blobkit.sources.source import Is, LeavesError
+from blobkit.sources.source import HOPS, Is, LeavesError
 
 if TYPE_CHECKING:
     from blobkit.scanners.facts import Facts
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Look"]
 
-HOPS = 40
-"""Links in a row that are followed; the system follows as many."""
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 
