@@ -14,6 +14,7 @@ import numpy as np
 from blobkit.analysis.removal import drop_pins, freed
 from blobkit.analysis.repositories import levels, members, nodes_of, repositories, spread
 from blobkit.questions.in_use import left_in_use
+from blobkit.snapshot.lookups import noticed
 from blobkit.snapshot.pins import count_named, first_of_name, pin_labels, rows_of_names
 from blobkit.snapshot.roles import FOLLOWS, IS_ALIAS, IS_REVISION, NAMES, RUNS
 from blobkit.snapshot.sets import among, minus, unique
@@ -137,11 +138,9 @@ class Deletion:
 
     def _is_noticed(self, code: str) -> Bools:
         """Return for each row whether its node or its repository has a notice with this code."""
-        snapshot, notices = self.snapshot, self.snapshot.notices
-        keys = notices["key"].to_pandas()[(notices["code"].to_pandas() == code).to_numpy(bool)]
-        nodes = np.array([snapshot.find(str(key)) for key in keys], np.int64)
-        pins = snapshot.pins.take(self.rows)
-        found: Bools = pins["group"].to_pandas().isin(keys).to_numpy(bool)
+        keys, nodes = noticed(self.snapshot, code)
+        pins = self.snapshot.pins.take(self.rows)
+        found: Bools = pins["group"].to_pandas().isin(keys.to_pylist()).to_numpy(bool)
         return np.logical_or(found, np.isin(ids(pins["node"]), nodes[nodes >= 0]))
 
     def _is_partly(self) -> Bools:

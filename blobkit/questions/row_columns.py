@@ -19,7 +19,7 @@ from blobkit.analysis.repositories import repositories
 from blobkit.analysis.tree import tree
 from blobkit.questions.planning.newest import UNRANKED, image_ranks
 from blobkit.snapshot.columns import arrow, combine
-from blobkit.snapshot.sets import ranges, unique, where
+from blobkit.snapshot.sets import ranges, starts, unique, where
 from blobkit.snapshot.tables import ids
 
 if TYPE_CHECKING:
@@ -172,9 +172,7 @@ class RowColumns:
     @cached_property
     def _start(self) -> Ids:
         """The places where the pins of each name begin."""
-        start = np.zeros(self.tree.names + 1, np.int32)
-        np.cumsum(np.bincount(self._of_pin, minlength=self.tree.names), out=start[1:])
-        return start
+        return starts(self._of_pin, self.tree.names)
 
     @cached_property
     def _image(self) -> Ids:

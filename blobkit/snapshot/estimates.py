@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.cache import memoized
-from blobkit.snapshot.tables import index_in
+from blobkit.snapshot.lookups import noticed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,12 +27,10 @@ ESTIMATED = "estimated"
 
 @memoized
 def estimated(snapshot: Snapshot) -> NDArray[np.bool_]:
-    """Return which nodes have an estimated size. Cost: a pass over the notices, a look-up for each estimate."""
+    """Return which nodes have an estimated size. Cost: that of `noticed`."""
     found = np.zeros(snapshot.nodes.num_rows, np.bool_)
-    rows = np.flatnonzero(snapshot.notices["code"].to_numpy() == ESTIMATED)
-    if len(rows):
-        nodes = index_in(snapshot.notices["key"].take(rows), snapshot.nodes["key"])
-        found[nodes[nodes >= 0]] = True
+    _, nodes = noticed(snapshot, ESTIMATED)
+    found[nodes[nodes >= 0]] = True
     return found
 
 

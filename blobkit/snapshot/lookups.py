@@ -14,7 +14,7 @@ from blobkit.snapshot.columns import arrow, combine
 from blobkit.snapshot.pins import count_named, first_of_name, name_starts, revisions
 from blobkit.snapshot.roles import FOLLOWS, GOES_ALONG, IS_ALIAS, IS_SECOND, IS_TWIN, NAMES
 from blobkit.snapshot.sets import ranges, unique
-from blobkit.snapshot.tables import codes, ids, match_rows
+from blobkit.snapshot.tables import codes, ids, index_in, match_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +32,7 @@ __all__ = [
     "dropped_with_second_names",
     "is_unambiguous",
     "matching_names",
+    "noticed",
     "numbers_of",
     "rows_of",
     "rows_on_any",
@@ -179,6 +180,15 @@ def dropped_with_second_names(snapshot: Snapshot, rows: Ints) -> Ints:
     gone = np.concatenate((rows[holding[rows]], meant[holding[meant]]))
     along = rows_on_any(snapshot, unique(node[gone]))
     return unique(np.concatenate((gone, along[idle[along] & NAMES[kind[along]]])))
+
+
+def noticed(snapshot: Snapshot, code: str) -> tuple[pa.ChunkedArray, NDArray[np.int32]]:
+    """Return the keys of the notices with this code, and the node of each (-1: none).
+
+    Cost: a pass over the notices; if there are some, hashing all keys of nodes.
+    """
+    keys = snapshot.notices["key"].filter(pc.equal(snapshot.notices["code"], code))
+    return keys, index_in(keys, snapshot.nodes["key"]) if len(keys) else np.empty(0, np.int32)
 
 
 def rows_on_any(snapshot: Snapshot, nodes: NDArray[np.integer]) -> Ints:

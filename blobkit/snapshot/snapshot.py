@@ -113,7 +113,7 @@ class Snapshot(Answer, Previews):
 
     def with_files(self, notices: Sequence[Notice], disk: Disk) -> Snapshot:
         """Return the same facts with the totals of all files, and with the notices from counting them."""
-        return replace(self, tables=with_notices(self.tables, notices), disk=disk)
+        return replace(self.with_notices(notices), disk=disk)
 
     def with_notices(self, notices: Sequence[Notice]) -> Snapshot:
         """Return the same facts with more notices."""

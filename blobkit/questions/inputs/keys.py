@@ -10,8 +10,7 @@ import numpy as np
 
 from blobkit.digest import ALGORITHMS, is_digest
 from blobkit.snapshot.pins import count_named, revisions, rows_on
-from blobkit.snapshot.roles import STANDS_FOR
-from blobkit.snapshot.tables import STORED, codes, flags, ids, match_rows
+from blobkit.snapshot.tables import STORED, codes, flags, match_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,13 +57,8 @@ def is_virtual(snapshot: Snapshot, node: int) -> bool:
 def behind(snapshot: Snapshot, nodes: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return these nodes, and in the place of each virtual one the nodes that it stands for, if there are any."""
     virtual = codes(snapshot.nodes["stored"])[nodes] == STORED.index("virtual")
-    source, links = ids(snapshot.links["source"]), snapshot.links
-    found = [nodes[~virtual]]
-    for node in nodes[virtual].tolist():
-        rows = np.arange(*np.searchsorted(source, [node, node + 1]))
-        own = STANDS_FOR[codes(links["kind"])[rows]]
-        found.append(ids(links["target"])[rows[own]])
-    return np.concatenate(found)
+    found = [blob for node in nodes[virtual].tolist() for blob in revisions(snapshot).blobs(node)]
+    return np.concatenate((nodes[~virtual], np.array(found, np.int32)))
 
 
 def by_prefix(snapshot: Snapshot, text: str, least: int = PREFIX_HEX) -> list[str]:

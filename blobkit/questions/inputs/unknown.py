@@ -7,8 +7,6 @@ import re
 import shlex
 from typing import TYPE_CHECKING, NoReturn
 
-import numpy as np
-
 from blobkit.analysis.reach import live
 from blobkit.analysis.referrers import Referrers
 from blobkit.digest import ALGORITHMS, is_digest, parse
@@ -17,7 +15,7 @@ from blobkit.questions.inputs.keys import PREFIX_HEX, START, by_prefix, is_key
 from blobkit.questions.inputs.patterns import is_pattern, rows_like
 from blobkit.render import abbreviate, count, join_some, printable, truncate
 from blobkit.snapshot.columns import combine
-from blobkit.snapshot.pins import count_named, rows_on
+from blobkit.snapshot.pins import count_named, rows_of_group, rows_on
 from blobkit.snapshot.roles import IS_ALONE
 from blobkit.snapshot.tables import codes, ids
 
@@ -102,8 +100,7 @@ def is_repository(snapshot: Snapshot, text: str) -> bool:
 
 def _of_repository(snapshot: Snapshot, text: str, *, one: bool) -> UnknownTargetError:
     """Return the error for a repository given as a name, with the input to type instead."""
-    mine = np.flatnonzero(np.asarray(snapshot.pins["group"].fill_null("")) == text)
-    few = _few(snapshot.pins["name"].take(mine).drop_null().to_pylist())
+    few = _few(snapshot.pins["name"].take(rows_of_group(snapshot, text)).drop_null().to_pylist())
     if one:
         msg = f"{text!r} is a repository, but this needs a single blob: give one of its names: {few}"
         return UnknownTargetError(msg)
