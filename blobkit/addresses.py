@@ -1,6 +1,7 @@
 """Parse addresses into kind and path, and suggest what to use instead of an address that is not a store.
 
-An address is a path, `kind:path`, or the name of a kind alone (`docker`): the place where its tool keeps its store.
+An address is a path, `kind:path`, or the name of a kind alone (`docker`): the place where its tool keeps its store;
+or a store on another machine, `kind+transport://place/prefix` (`blobkit.remotes`).
 """
 
 from __future__ import annotations
@@ -9,15 +10,20 @@ import os
 import re
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from blobkit.access import is_denied, reason
 from blobkit.defaults import KINDS_BY_NAME, default_path
 from blobkit.errors import AddressError, UnreadableStoreError
 from blobkit.recognising import SNAPSHOT, kinds_at, kinds_of_file
+from blobkit.remotes import has_scheme, read_remote
 from blobkit.render import alike, in_shell, join_some, printable
 from blobkit.snapshot.kinds import STORES
 
-__all__ = ["KINDS", "OWN", "SCANNERS", "all_kinds", "kind_of", "parse", "recognise"]
+if TYPE_CHECKING:
+    from blobkit.remotes import Remote
+
+__all__ = ["KINDS", "OWN", "SCANNERS", "all_kinds", "kind_of", "parse", "recognise", "remote"]
 
 OWN = "blobkit"
 SCANNERS = {kind.name: kind.scanner for kind in STORES.values() if kind.scanner}
@@ -27,20 +33,19 @@ LOOKED_FOR = ", ".join([*(f"{kind.name} ({kind.signs})" for kind in STORES.value
 UP, ENTRIES, SHOWN = 3, 1000, 3
 """Limits of the search for a near store: directories above the path, entries in it; and stores to show."""
 
-_HTTP = (
-    "on the host of the registry give its storage directory, such as /var/lib/registry; "
-    "or copy an image here (skopeo copy --all docker://HOST/REPOSITORY:TAG oci:DIR:TAG) and give DIR"
-)
-_BUCKET = "copy the bucket to a directory, and give that"
-_COPY = "copy an image (skopeo copy --all {source} oci:DIR:TAG) and give DIR; or give "
-_ENGINE = _COPY + "docker:PATH, the data root of docker"
-_IMAGE = _COPY + "the storage directory of its registry, on its host"
-_LATER = {
-    **dict.fromkeys(("http", "https"), _HTTP),
-    **dict.fromkeys(("s3", "gs", "gcs", "az", "abfs", "abfss"), _BUCKET),
-    "docker-daemon": _ENGINE,
-}
-"""Hints for addresses that are not supported yet, by scheme."""
+_DAEMON = "copy an image (skopeo copy --all {} oci:DIR:TAG) and give DIR; or give docker:PATH, the data root of docker"
+REACHED = {kind.name: tuple(kind.remote) for kind in STORES.values() if kind.remote}
+"""The ways to reach a store on another machine, by its kind."""
+
+
+def remote(address: str) -> Remote | None:
+    """Return the place on another machine that an address names; None for a path. AddressError if it is no such place.
+
+    A path that exists is a path, whatever its name is.
+    """
+    if not has_scheme(address) or Path(address).exists():
+        return None
+    return read_remote(address, REACHED)
 
 
 def parse(address: str) -> tuple[str, Path]:
@@ -49,9 +54,6 @@ def parse(address: str) -> tuple[str, Path]:
     The name of a kind alone, such as `docker`, means the place where its tool keeps its store.
     """
     kind, colon, rest = address.partition(":")
-    if rest.startswith("//") and kind == "docker":
-        msg = f"{printable(address)} is not supported yet"
-        raise AddressError(msg, hint=_IMAGE.format(source=in_shell(address)))
     if colon and kind in (*KINDS_BY_NAME, SNAPSHOT):
         if not rest:
             msg = f"the path of the address {address!r} is empty"
@@ -62,10 +64,9 @@ def parse(address: str) -> tuple[str, Path]:
     if not re.match(r"[a-z][a-z0-9+-]+:", address) or Path(address).exists():
         return "", Path(address)
     shown = printable(address)
-    scheme = kind.rpartition("+")[2]
-    if scheme in _LATER:
-        msg = f"{shown} is not supported yet"
-        raise AddressError(msg, hint=_LATER[scheme].format(source=in_shell(address)))
+    if kind == "docker-daemon":
+        msg = f"{shown} is not supported"
+        raise AddressError(msg, hint=_DAEMON.format(in_shell(address)))
     near = alike(kind, [*KINDS_BY_NAME, SNAPSHOT])
     guess = f"did you mean {near}:{printable(rest)}? The kinds are" if near else "use"
     msg = f"{shown} does not exist, and the kind {printable(kind)!r} is not known"

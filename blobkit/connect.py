@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 from blobkit.access import why_unreadable
-from blobkit.addresses import OWN, SCANNERS, all_kinds, parse
+from blobkit.addresses import OWN, SCANNERS, all_kinds, parse, remote
 from blobkit.errors import AddressError, SourceError, UnreadableStoreError
 from blobkit.log import log
 from blobkit.protocols import as_snapshot
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.protocols import Address, Source, SupportsSnapshot
+    from blobkit.remotes import Remote
     from blobkit.snapshot.tables import Notice
 
 __all__ = ["facts", "scan", "source", "surveyed"]
@@ -60,43 +61,71 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     progress: bool = True,
     verify: bool = False,
     every_file: bool = True,
-    cache: bool | str | os.PathLike[str] = False,
+    cache: bool | str | os.PathLike[str] | None = None,
     storage_options: Mapping[str, object] | None = None,
 ) -> Snapshot:
     """Return a snapshot of the store at `address`, read-only: the scan writes, locks and changes nothing there.
 
-    `address` is a path, whose kind is recognised; `kind:path`, with one of `blobkit.addresses.KINDS` (oci, registry,
-    containerd, docker, podman, huggingface, ollama, docker-archive, ...); or `docker`, `podman`, `containerd`,
-    `huggingface` or `ollama` alone: the place where that tool keeps its store. `policy` chooses the policy in force
-    (see `Snapshot.policies`). `verify` reads and hashes every blob; small ones are always verified. `progress` shows a
-    bar for steps that take more than a second. Without `every_file`, a scan of a registry reads only what its collector
-    reads: not the links of layers, which are more than a half of the files. All answers are the same but an audit,
-    which needs every file (all files of other kinds are looked at anyway). With `cache`, a scan of a registry keeps
-    what it read in `~/.cache/blobkit` (`$XDG_CACHE_HOME`; a path names another directory), and the next one reads only
-    what is new: a blob whose size, time and inode are as at its last check is not read again, and its directory not
-    listed. AddressError if the path does not exist or is not a store, UnreadableStoreError if the store cannot be read.
-    Cost: one `stat` of each file, one read of each manifest. `storage_options` are for remote stores, which are not
-    supported yet.
+    `address` is a path, whose kind is recognised; `kind:path`, with one of `blobkit.addresses.KINDS` (oci,
+    registry, containerd, docker, podman, huggingface, ollama, docker-archive, ...); `docker`, `podman`,
+    `containerd`, `huggingface` or `ollama` alone: the place where that tool keeps its store; or a store on another
+    machine, `registry+https://HOST[/PREFIX]`, `registry+s3://BUCKET/PREFIX`, `oci+s3://...` (gs, az, too). `policy`
+    chooses the policy in force (see `Snapshot.policies`). `verify` reads and hashes every blob; small ones are
+    always verified. `progress` shows a bar for steps that take more than a second. Without `every_file`, a scan of
+    a registry reads only what its collector reads: not the links of layers, which are more than a half of the
+    files. All answers are the same but an audit, which needs every file (all files of other kinds are looked at
+    anyway). With `cache`, a scan of a registry keeps what it read in `~/.cache/blobkit` (`$XDG_CACHE_HOME`; a path
+    names another directory), and the next one reads only what is new: a blob whose size, time and inode are as at
+    its last check is not read again, and its directory not listed. AddressError if the path does not exist or is
+    not a store, UnreadableStoreError if the store cannot be read. Cost: one `stat` of each file, one read of each
+    manifest. `storage_options` are for stores on other machines: `blobkit.scanners.registry_http` and
+    `registry_bucket` tell which; a scan over HTTP keeps manifests in the cache unless `cache` is False.
 
     >>> image = demo.small().export("shop/web:1.0", "layout")
     >>> snapshot = blobkit.scan("layout")
     >>> snapshot.kind, snapshot.policies
     ('oci', ('dependent', 'strong', 'ignore'))
     """
-    if storage_options:
-        given = join_some(sorted(storage_options))
-        msg = f"storage_options are given ({given}), but {os.fspath(address)} is a local path"
-        raise AddressError(msg)
-    more = {"every_file": every_file, "cache": cache}
+    if there := _remote(address, storage_options):
+        asked = {"every_file": every_file, "cache": cache, "options": storage_options or {}}
+        return _scan_remote(there, policy, progress=progress, verify=verify, **asked)
+    more = {"every_file": every_file, "cache": cache or False}
     return _snapshot_of(address, policy, progress=progress, verify=verify, files=True, **more)
 
 
-def facts(address: Address, *, policy: str | None = None, progress: bool = True) -> Snapshot:
+def facts(
+    address: Address,
+    *,
+    policy: str | None = None,
+    progress: bool = True,
+    storage_options: Mapping[str, object] | None = None,
+) -> Snapshot:
     """Return a snapshot as `scan` does, but for a blobkit store from its index only, without a `stat` of each file.
 
     Only an audit needs more.
     """
+    if there := _remote(address, storage_options):
+        asked = {"every_file": False, "cache": None, "options": storage_options or {}}
+        return _scan_remote(there, policy, progress=progress, verify=False, **asked)
     return _snapshot_of(address, policy, progress=progress, verify=False, files=False, every_file=False)
+
+
+def _remote(address: Address, options: Mapping[str, object] | None) -> Remote | None:
+    """Return the place on another machine that an address names; None for a path, which takes no options."""
+    there = remote(os.fspath(address))
+    if there is None and options:
+        msg = f"storage_options are given ({join_some(sorted(options))}), but {os.fspath(address)} is a local path"
+        raise AddressError(msg)
+    return there
+
+
+def _scan_remote(there: Remote, policy: str | None, **asked: object) -> Snapshot:
+    """Return the snapshot of a store on another machine."""
+    log.info("reading %s", there.address)
+    module = import_module(STORES[there.kind].remote[there.transport])
+    found: Snapshot = module.scan(there, policy=policy, **asked)
+    _log_rows(found)
+    return found
 
 
 def _snapshot_of(
@@ -113,9 +142,13 @@ def _snapshot_of(
     else:
         found = _load_snapshot(path, policy)
     found = found.with_notices([_also(other, path) for other in others])
+    _log_rows(found)
+    return found
+
+
+def _log_rows(found: Snapshot) -> None:
     rows = (found.blobs, found.links.num_rows, found.pins.num_rows, found.notices.num_rows)
     log.info("%s: %d blobs, %d links, %d pins, %d notices; policy %s", found.address, *rows, found.policy)
-    return found
 
 
 def _located(address: Address) -> tuple[str, Path, list[str]]:
@@ -144,8 +177,12 @@ def _also(kind: str, path: Path) -> Notice:
 def source(address: Address) -> Iterator[Source]:
     """Open the store at `address` as a source for an import, read-only; the `with` block closes it.
 
-    SourceError for a saved snapshot, because it has no content; AddressError as in `scan`.
+    SourceError for a saved snapshot, because it has no content, and for a store on another machine; AddressError as in
+    `scan`.
     """
+    if there := remote(os.fspath(address)):
+        msg = f"{there.address} is on another machine: only what it holds is read, not its content"
+        raise SourceError(msg, hint="copy images here (skopeo copy --all docker://... oci:DIR:TAG), and import DIR")
     kind, path, _ = _located(address)
     if kind == OWN:
         with open_read_only(_directory(path)) as store:

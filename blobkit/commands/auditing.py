@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from blobkit.commands import completing
+from blobkit.commands.addressed import address_argument, storage_options
 from blobkit.commands.shown import (
     NUMBER,
-    address_argument,
     cache_option,
     output_options,
     policy_option,
@@ -62,7 +62,7 @@ def audit(  # noqa: PLR0913 (one parameter an option)
     *,
     policy: str | None,
     verify: bool,
-    cache: bool,
+    cache: bool | None,
     tool: str | None,
     out: Output,
 ) -> int:
@@ -76,7 +76,8 @@ def audit(  # noqa: PLR0913 (one parameter an option)
     thresholds = _thresholds(fail_over, fail_on)
     limits(thresholds)
     top = top if out.rows.limit is None else out.rows.limit
-    snapshot = scan(address, policy=policy, progress=watched(), verify=verify, cache=cache)
+    more = storage_options()
+    snapshot = scan(address, policy=policy, progress=watched(), verify=verify, cache=cache, storage_options=more)
     answer = audit_of(snapshot, min_age=min_age, top=top)
     if tool is not None:
         print_script(answer.script(tool))

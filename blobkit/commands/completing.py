@@ -68,7 +68,7 @@ def repositories(ctx: click.Context, _param: click.Parameter, incomplete: str) -
     """Offer the repositories of the store."""
     read = _reader()
     with _in_time():
-        groups = read(_address(ctx), progress=False).pins["group"].to_pylist()
+        groups = read(_local(ctx), progress=False).pins["group"].to_pylist()
         return _starting(sorted({group for group in groups if group}), incomplete)
     return []
 
@@ -77,7 +77,7 @@ def blobs(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[
     """Offer the tags of the store, or its digests and other keys if the start of one is typed."""
     read = _reader()
     with _in_time():
-        snapshot = read(_address(ctx), progress=False)
+        snapshot = read(_local(ctx), progress=False)
         known = [] if incomplete.partition(":")[0] in ALGORITHMS else snapshot.pins["name"].to_pylist()
         found = _starting((name for name in known if name), incomplete)
         return found or _starting(_keys(snapshot, incomplete), incomplete)
@@ -144,10 +144,12 @@ def _reader() -> Callable[..., Snapshot]:
 
 def _kinds(ctx: click.Context) -> list[Kind]:
     """Return the kind of the given store, or all kinds."""
-    from blobkit.addresses import parse, recognise  # noqa: PLC0415
+    from blobkit.addresses import parse, recognise, remote  # noqa: PLC0415
     from blobkit.snapshot.kinds import STORES  # noqa: PLC0415
 
     if address := _address(ctx):
+        if there := remote(address):
+            return [STORES[there.kind]]
         kind, path = parse(address)
         name = kind or recognise(path)
         if name in STORES:
@@ -159,6 +161,16 @@ def _address(ctx: click.Context) -> str:
     given = ctx.params.get("address") or ctx.params.get("store") or next(iter(ctx.args), "")
     address = str(given)
     return os.path.expanduser(address)  # noqa: PTH111 (the shell has not expanded it)
+
+
+def _local(ctx: click.Context) -> str:
+    """Return the given address; OSError for a store on another machine, which a TAB does not ask."""
+    from blobkit.addresses import remote  # noqa: PLC0415
+
+    address = _address(ctx)
+    if remote(address):
+        raise OSError(address)
+    return address
 
 
 @contextmanager

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from blobkit.commands import completing
+from blobkit.commands.addressed import address_argument
 from blobkit.commands.arranging import Rows
-from blobkit.commands.shown import address_argument, output_options, policy_option, scanned
+from blobkit.commands.shown import output_options, policy_option, scanned
 from blobkit.questions.listing import BLOB_NUMBERS, STATUS, blob_columns, nodes_named, tag_columns
 from blobkit.render import choices
 from blobkit.snapshot.frameless import hide_pandas

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from blobkit.commands import completing
+from blobkit.commands.addressed import address_argument
 from blobkit.commands.shown import (
     NUMBER,
-    address_argument,
     group_option,
     output_options,
     policy_option,

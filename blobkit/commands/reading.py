@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from blobkit.commands import completing
+from blobkit.commands.addressed import address_argument
 from blobkit.commands.shown import (
-    address_argument,
     group_option,
     output_options,
     policy_option,

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from blobkit.commands import completing
-from blobkit.commands.shown import address_argument, policy_option, scanned, watched
+from blobkit.commands.addressed import address_argument, storage_options
+from blobkit.commands.shown import policy_option, scanned, watched
 from blobkit.connect import scan
 from blobkit.questions.inputs.ages import parse_age
 from blobkit.render import human_bytes, printable
@@ -39,7 +40,7 @@ def report(address: str, output: str, before: str | None, min_age: str, policy: 
     parse_age(min_age)
     check_place(Path(output))
     older = None if before is None else scanned(before, None)
-    snapshot = scan(address, policy=policy, progress=watched())
+    snapshot = scan(address, policy=policy, progress=watched(), storage_options=storage_options())
     given = [address, *([] if before is None else [before])]
     made = report_of(snapshot, output, given, before=older, min_age=min_age, progress=watched())
     click.echo(f"{printable(output)}: {human_bytes(len(made.html.encode()))}, {made.title()}", err=True)

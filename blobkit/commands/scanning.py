@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from blobkit.commands.addressed import address_argument, storage_options
 from blobkit.commands.shown import cache_option, policy_option, watched
 from blobkit.connect import scan as scan_address
 from blobkit.render import count, human_bytes, printable
@@ -13,19 +14,25 @@ __all__ = ["scan"]
 
 
 @click.command()
-@click.argument("address")
+@address_argument
 @click.option("-o", "--output", required=True, metavar="FILE", help="The file to write (.blobkit).")
 @click.option("--verify", is_flag=True, help="Read and hash every blob (for a blobkit store, give oci:PATH).")
 @click.option("--quick", is_flag=True, help="Of a registry read only what its collector reads (not for an audit).")
 @cache_option
 @policy_option
 def scan(  # noqa: PLR0913 (one parameter an option)
-    address: str, output: str, policy: str | None, *, verify: bool, quick: bool, cache: bool
+    address: str, output: str, policy: str | None, *, verify: bool, quick: bool, cache: bool | None
 ) -> None:
     """Save a snapshot of a store in a file, for use as an address."""
     hide_pandas()
     snapshot = scan_address(
-        address, policy=policy, progress=watched(), verify=verify, every_file=not quick, cache=cache
+        address,
+        policy=policy,
+        progress=watched(),
+        verify=verify,
+        every_file=not quick,
+        cache=cache,
+        storage_options=storage_options(),
     )
     snapshot.save(output)
     stored = f"{count(snapshot.blobs, 'blob')}, {human_bytes(snapshot.bytes)}"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from blobkit.commands import completing
+from blobkit.commands.addressed import storage_options
 from blobkit.commands.arranging import Arranged, Rows
 from blobkit.connect import facts
 from blobkit.present.plain import plain, plain_section
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = [
     "NUMBER",
     "Output",
-    "address_argument",
     "cache_option",
     "dumps",
     "group_option",
@@ -53,7 +53,6 @@ COLUMNS = 80
 NUMBER = click.IntRange(min=0)
 NUMBER.name = "whole number"  # the name in messages
 
-address_argument = click.argument("address", shell_complete=completing.paths)
 policy_option = click.option(
     "--policy",
     metavar="NAME",
@@ -63,7 +62,9 @@ policy_option = click.option(
 )
 
 cache_option = click.option(
-    "--cache", is_flag=True, help="Keep what is read of a registry in ~/.cache/blobkit, and read only what is new."
+    "--cache/--no-cache",
+    default=None,
+    help="Keep what is read of a registry in ~/.cache/blobkit, and read only what is new (the default over HTTP).",
 )
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for machines: bytes as numbers, full digests."
@@ -189,7 +190,7 @@ _SHAPES = (
 
 def scanned(address: str, policy: str | None) -> Snapshot:
     """Return the snapshot at an address."""
-    return facts(address, policy=policy, progress=watched())
+    return facts(address, policy=policy, progress=watched(), storage_options=storage_options())
 
 
 def watched() -> bool:

@@ -104,7 +104,8 @@ class Kind:
     tool. `by_hand`: the tool whose scripts remove files one by one, "" for none; it replaces a collector that would
     remove needed blobs.
 
-    `scanner`: the module that scans it, "" for blobkit's own stores. `found_by`: each text is a way to recognise it,
+    `scanner`: the module that scans it, "" for blobkit's own stores. `remote`: the modules that scan it on another
+    machine, by the transport in its address (`registry+https://...`). `found_by`: each text is a way to recognise it,
     relative paths with blanks between that must all exist (`*` stands for a part of a name, a last `/` asks for a
     directory). `is_file`: it is one file, an archive. `aliases`: more names for it in addresses. `places`: where its
     tool keeps it by default, with `$VARIABLE` for a part that the environment gives and `~` for the home directory.
@@ -118,6 +119,7 @@ class Kind:
     signs: str
     policies: tuple[Policy, ...]
     scanner: str = ""
+    remote: Mapping[str, str] = field(default_factory=dict)
     found_by: tuple[str, ...] = ()
     is_file: bool = False
     aliases: tuple[str, ...] = ()

@@ -57,16 +57,30 @@ $ audit oic:store
 oic:store does not exist, and the kind 'oic' is not known: did you mean oci:store? The kinds are blobkit, oci, registry, go-blobstore, containerd, docker, containers-storage, huggingface, ollama, oci-archive, docker-archive, snapshot
 $ audit nope:store
 nope:store does not exist, and the kind 'nope' is not known: use blobkit, oci, registry, go-blobstore, containerd, docker, containers-storage, huggingface, ollama, oci-archive, docker-archive, snapshot
-$ audit https://registry.example/v2
-https://registry.example/v2 is not supported yet: on the host of the registry give its storage directory, such as /var/lib/registry; or copy an image here (skopeo copy --all docker://HOST/REPOSITORY:TAG oci:DIR:TAG) and give DIR
-$ audit registry+https://registry.example
-registry+https://registry.example is not supported yet: on the host of the registry give its storage directory, such as /var/lib/registry; or copy an image here (skopeo copy --all docker://HOST/REPOSITORY:TAG oci:DIR:TAG) and give DIR
+$ audit https://registry.example/team
+https://registry.example/team is not an address: it does not say which kind of store; give registry+https://registry.example/team
+$ audit registry+https://user:secret@registry.example
+an address registry+https://... contains a user or a password: leave that out: credentials are those of docker login, or of the environment
+$ audit registy+https://registry.example
+registy+https://registry.example is not an address: no registy store is reached by https; give registry+https://registry.example
+$ audit registry+ftp://registry.example
+registry+ftp://registry.example is not an address: did you mean registry+http://registry.example? Known are oci+s3://, oci+gs://, oci+az://, registry+https://, registry+http://, registry+s3://, registry+gs://, registry+az://
 $ audit s3://bucket/registry
-s3://bucket/registry is not supported yet: copy the bucket to a directory, and give that
+s3://bucket/registry is not an address: it does not say which kind of store; give oci+s3://bucket/registry or registry+s3://bucket/registry
+$ audit oci+https://registry.example
+oci+https://registry.example is not an address: no oci store is reached by https; give registry+https://registry.example
+$ audit registry+s3:///registry
+registry+s3:///registry names no bucket: give registry+s3://BUCKET[/PREFIX]
+$ audit registry+https://registry.example?tag=1
+registry+https://registry.example?tag=1 has ?tag=, which means nothing here: leave that out
 $ audit docker://alpine:3
-docker://alpine:3 is not supported yet: copy an image (skopeo copy --all docker://alpine:3 oci:DIR:TAG) and give DIR; or give the storage directory of its registry, on its host
+docker://alpine:3 names one image: give its repository, docker://docker.io/library/alpine
+$ audit https://registry.example/team -O at_once
+-O 'at_once' is not NAME=VALUE (see blobkit audit --help)
+$ audit https://registry.example/team --repositories absent
+absent: No such file or directory
 $ audit docker-daemon:alpine:3
-docker-daemon:alpine:3 is not supported yet: copy an image (skopeo copy --all docker-daemon:alpine:3 oci:DIR:TAG) and give DIR; or give docker:PATH, the data root of docker
+docker-daemon:alpine:3 is not supported: copy an image (skopeo copy --all docker-daemon:alpine:3 oci:DIR:TAG) and give DIR; or give docker:PATH, the data root of docker
 $ audit oci-archive:image.tar
 ROOT/image.tar is a tar archive without images: it has neither oci-layout, index.json nor manifest.json; give an archive that docker save, podman save, skopeo copy or buildah push wrote
 $ audit image.tar

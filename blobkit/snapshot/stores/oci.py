@@ -52,6 +52,7 @@ OCI = Kind(
         Policy("oci", "ignore", ENTRIES, IN_MANIFESTS),
     ),
     scanner="blobkit.scanners.oci_layout",
+    remote=dict.fromkeys(("s3", "gs", "az"), "blobkit.scanners.oci_bucket"),
     found_by=("oci-layout", "index.json blobs/"),
     tools=("umoci", "rm"),
     collected_by={"dependent": "umoci", "strong": "umoci", "ignore": "umoci"},

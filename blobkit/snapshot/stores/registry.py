@@ -65,6 +65,10 @@ REGISTRIES = Kind(
         Policy("registry", "gc-m", frozenset({"tagged-revision"}), MARKED, collector=REGISTRY_M, complete=True),
     ),
     scanner="blobkit.scanners.registry",
+    remote={
+        **dict.fromkeys(("https", "http"), "blobkit.scanners.registry_http"),
+        **dict.fromkeys(("s3", "gs", "az"), "blobkit.scanners.registry_bucket"),
+    },
     found_by=("docker/registry/v2/repositories/", "repositories/"),
     tools=("curl", "crane", "skopeo", "regctl"),
     collected_by={"tags": "registry", "revisions": "registry", "gc": "registry", "gc-m": "registry-m"},

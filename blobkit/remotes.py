@@ -1,0 +1,128 @@
+"""Addresses of stores on other machines: `KIND+TRANSPORT://PLACE[/PREFIX]`, and `docker://HOST/REPOSITORY`.
+
+No network is used here. An address holds no secret: one with a user or a password is refused, and not shown.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from blobkit.errors import AddressError
+from blobkit.render import alike, in_shell, printable
+
+__all__ = ["BUCKETS", "WEB", "Remote", "has_scheme", "read_remote"]
+
+WEB = ("https", "http")
+BUCKETS = ("s3", "gs", "az")
+HUB = "docker.io"
+"""The host of Docker Hub in names of images, which leave it out."""
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://")
+_OTHER_NAMES = {"gcs": "gs", "abfs": "az", "abfss": "az", "azure": "az"}
+_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_ASKED = frozenset({"inventory"})
+"""What may follow the `?` of an address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """Where a store lies: its kind, how it is reached, host (with port) or bucket, and the path below it.
+
+    `prefix` has no slash at its ends, "" means everything. `asked`: what follows the `?`, by name.
+
+    >>> from blobkit.remotes import read_remote
+    >>> read_remote("registry+https://registry.example:5000/team", {"registry": ("https",)})
+    Remote(kind='registry', transport='https', place='registry.example:5000', prefix='team', asked=())
+    """
+
+    kind: str
+    transport: str
+    place: str
+    prefix: str = ""
+    asked: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def address(self) -> str:
+        """The address, as a snapshot keeps it."""
+        return f"{self.kind}+{self.transport}://{self.place}{f'/{self.prefix}' if self.prefix else ''}"
+
+    @property
+    def base(self) -> str:
+        """The URL of a host, without a path."""
+        return f"{self.transport}://{self.place}"
+
+
+def has_scheme(address: str) -> bool:
+    """Return whether an address has the form of a URL, `scheme://...`."""
+    return _SCHEME.match(address) is not None
+
+
+def read_remote(address: str, reached: dict[str, tuple[str, ...]]) -> Remote:
+    """Return the place that a URL names; `reached`: the transports of each kind of store.
+
+    AddressError, with the form that is right, if the URL has another form, or contains a user or a password.
+    """
+    scheme = address.partition("://")[0]
+    if "@" in re.split(r"[/?#]", address.partition("://")[2], maxsplit=1)[0]:
+        msg = f"an address {scheme}://... contains a user or a password"
+        raise AddressError(msg, hint="leave that out: credentials are those of docker login, or of the environment")
+    kind, _, transport = scheme.rpartition("+")
+    if scheme == "docker":
+        return _image(address)
+    transport = _OTHER_NAMES.get(transport, transport)
+    if transport not in reached.get(kind, ()):
+        raise _unknown(address, kind, transport, reached)
+    parts = urlsplit(address)
+    if transport in WEB and _HOST.fullmatch(parts.netloc) is None:
+        msg = f"{printable(address)} names no host"
+        raise AddressError(msg, hint=f"give {kind}+{transport}://HOST[:PORT][/PREFIX]")
+    if not parts.netloc:
+        msg = f"{printable(address)} names no bucket"
+        raise AddressError(msg, hint=f"give {kind}+{transport}://BUCKET[/PREFIX]")
+    asked = tuple(parse_qsl(parts.query, keep_blank_values=True))
+    _check_rest(address, transport, {name for name, _ in asked}, parts.fragment)
+    prefix = unquote(parts.path) if transport in WEB else parts.path
+    return Remote(kind, transport, parts.netloc, prefix.strip("/"), asked)
+
+
+def _image(address: str) -> Remote:
+    """Return the registry and repository of a name of an image, as skopeo writes it."""
+    name = address.removeprefix("docker://").strip("/")
+    host, slash, path = name.partition("/")
+    if slash and ("." in host or ":" in host or host == "localhost"):
+        repository = path if host != HUB or "/" in path else f"library/{path}"
+    else:
+        host, repository = HUB, name if slash else f"library/{name}"
+    if "@" in repository or ":" in repository:
+        bare = re.split(r"[:@]", repository, maxsplit=1)[0]
+        msg = f"{printable(address)} names one image"
+        raise AddressError(msg, hint=f"give its repository, {in_shell(f'docker://{host}/{bare}')}")
+    if not repository.rpartition("/")[2] or _HOST.fullmatch(host) is None:
+        msg = f"{printable(address)} names no repository"
+        raise AddressError(msg, hint="give docker://HOST/REPOSITORY, or registry+https://HOST for all of them")
+    return Remote("registry", "https", host, repository)
+
+
+def _check_rest(address: str, transport: str, asked: set[str], fragment: str) -> None:
+    """Raise AddressError if something follows the path that means nothing."""
+    odd = sorted(asked - (_ASKED if transport in BUCKETS else frozenset()))
+    if odd or fragment:
+        msg = (
+            f"{printable(address)} has {printable(f'?{odd[0]}=' if odd else f'#{fragment}')}, which means nothing here"
+        )
+        raise AddressError(msg, hint="leave that out")
+
+
+def _unknown(address: str, kind: str, transport: str, reached: dict[str, tuple[str, ...]]) -> AddressError:
+    """Return the error about a scheme that leads to no store, with the nearest that does."""
+    shown, rest = printable(address), address.partition("://")[2]
+    right = [f"{name}+{one}" for name, known in reached.items() for one in known]
+    fitting = [one for one in right if one.endswith(f"+{transport}")]
+    if fitting:
+        why = f"no {printable(kind)} store is reached by {transport}" if kind else "it does not say which kind of store"
+        hints = " or ".join(in_shell(f"{one}://{rest}") for one in fitting)
+        return AddressError(f"{shown} is not an address: {why}", hint=f"give {hints}")
+    near = alike(f"{kind}+{transport}" if kind else transport, right)
+    guess = f"did you mean {printable(f'{near}://{rest}')}? Known are " if near else "use one of "
+    return AddressError(f"{shown} is not an address", hint=f"{guess}{', '.join(f'{one}://' for one in right)}")
