@@ -20,6 +20,10 @@
     |-- ExportError (ValueError)                a place that nothing can be exported to
     |-- SourceError (ValueError)                what cannot be imported: unsound, itself, or without content
     |-- UnreadableStoreError (OSError)          a store of a known kind that cannot be read
+    |   |-- CredentialsError                    a registry that refuses the credentials, or wants some
+    |   |-- RateLimitedError                    a registry that answers no more requests for a while
+    |   `-- NotListableError                    a registry that does not list its repositories
+    |-- MissingExtraError (ImportError)         a package that comes with an extra only
     |-- UnknownPolicyError (ValueError)         this kind of store has no such policy
     |-- GroupingError (ValueError)              what nothing can be grouped by
     |   `-- ChoiceError                         what chooses no names: no mask over tags_frame, no pattern
@@ -71,6 +75,7 @@ from blobkit.errors.base import NO_STORE as NO_STORE
 from blobkit.errors.base import BlobkitError
 from blobkit.errors.base import Hint as Hint
 from blobkit.errors.base import moved as moved
+from blobkit.errors.remote import CredentialsError, MissingExtraError, NotListableError, RateLimitedError
 from blobkit.errors.storing import (
     BatchError,
     BlobNotFoundError,
@@ -106,6 +111,7 @@ __all__ = [
     "BlobkitError",
     "ChoiceError",
     "ContentMissingError",
+    "CredentialsError",
     "DiffError",
     "ExportError",
     "GroupingError",
@@ -118,11 +124,14 @@ __all__ = [
     "LayoutTypeWarning",
     "LinkCycleError",
     "MediaTypeConflictError",
+    "MissingExtraError",
     "NotAStoreError",
     "NotAdoptedError",
+    "NotListableError",
     "NotPinnedError",
     "PatternError",
     "PlanError",
+    "RateLimitedError",
     "ReadOnlyStoreError",
     "SizeError",
     "SnapshotFormatError",

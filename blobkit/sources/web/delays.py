@@ -1,0 +1,60 @@
+"""Tell how long to wait before another try: as the server says, else longer each time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from blobkit.sources.web.timing import Timing
+
+__all__ = ["DAY", "backoff", "moment", "said"]
+
+DAY = 86_400.0
+LONGEST = 30.0
+"""Seconds of the longest wait where the server says nothing."""
+EPOCH = 1e9
+"""A reset that is larger is a time since 1970, a smaller one a number of seconds."""
+
+
+def said(headers: Mapping[str, str], now: float) -> float | None:
+    """Return the seconds that a refusal asks to wait, up to a day; None if it says nothing that can be read.
+
+    `Retry-After` has seconds or a date (RFC 9110, 10.2.3), `X-RateLimit-Reset` seconds or a time since 1970.
+    """
+    for name in ("Retry-After", "X-RateLimit-Reset"):
+        value = headers.get(name, "")
+        seconds = _number(value, now) if value[:1].isdigit() else _date(value, now)
+        if seconds is not None:
+            return min(max(seconds, 0.0), DAY)
+    return None
+
+
+def backoff(attempt: int, first: float, timing: Timing) -> float:
+    """Return the seconds to wait after the try with this number (from 1): twice as long each time, spread by half.
+
+    Spread, because requests that failed together would come back together.
+    """
+    return min(LONGEST, first * 2.0 ** (attempt - 1)) * (0.5 + timing.chance())
+
+
+def moment(seconds: float, now: float) -> datetime:
+    """Return the time so many seconds from now, to a whole second."""
+    return datetime.fromtimestamp(int(now + seconds + 0.999), UTC)
+
+
+def _number(value: str, now: float) -> float | None:
+    digits = value.strip()
+    if not (digits.isascii() and digits.replace(".", "", 1).isdigit() and len(digits) < 20):
+        return None
+    return float(digits) - (now if float(digits) > EPOCH else 0)
+
+
+def _date(value: str, now: float) -> float | None:
+    try:
+        return parsedate_to_datetime(value[:64]).timestamp() - now
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,62 @@
+"""Find the proxy for a URL, as the environment says: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY."""
+
+from __future__ import annotations
+
+import base64
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from blobkit.errors import UnreadableStoreError
+from blobkit.render import printable
+from blobkit.sources.web.hidden import Hidden
+
+__all__ = ["DIRECT", "Proxies", "Proxy"]
+
+SCHEMES = ("http", "https")
+
+
+class Proxy(NamedTuple):
+    """The URL of a proxy without its user and password, and the headers for it; None, None where there is no proxy."""
+
+    url: str | None = None
+    headers: dict[str, str] | None = None
+
+
+DIRECT = Proxy()
+
+
+class Proxies:
+    """The proxies of the environment; each host is looked up once."""
+
+    def __init__(self) -> None:
+        self._by_scheme = {scheme: Hidden(url) for scheme, url in getproxies().items()}
+        self._known: dict[tuple[str, str], Proxy] = {}
+
+    def of(self, url: str) -> Proxy:
+        """Return the proxy for a URL. UnreadableStoreError if it is one of a kind that cannot be used."""
+        if not self._by_scheme:
+            return DIRECT
+        parts = urlsplit(url)
+        place = (parts.scheme, parts.netloc)
+        if place not in self._known:
+            self._known[place] = self._found(*place)
+        return self._known[place]
+
+    def _found(self, scheme: str, netloc: str) -> Proxy:
+        said = self._by_scheme.get(scheme) or self._by_scheme.get("all")
+        return DIRECT if not said or proxy_bypass(netloc) else _proxy(said)
+
+
+def _proxy(said: str) -> Proxy:
+    parts = urlsplit(Hidden(said if "://" in said else f"http://{said}"))
+    if parts.scheme not in SCHEMES:
+        msg = f"a proxy of the kind {printable(parts.scheme)} is not supported"
+        raise UnreadableStoreError(msg, hint="name the registry in NO_PROXY, or give HTTPS_PROXY a proxy of HTTP")
+    userinfo, _, place = parts.netloc.rpartition("@")
+    headers = {"Proxy-Authorization": _basic(Hidden(userinfo))} if userinfo else None
+    return Proxy(f"{parts.scheme}://{place}", headers)
+
+
+def _basic(userinfo: str) -> Hidden:
+    return Hidden("Basic " + base64.b64encode(unquote(userinfo).encode()).decode())

@@ -1,0 +1,181 @@
+"""Send requests to one registry: through the gate, with tries after errors, and behind redirects."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from blobkit.errors import UnreadableStoreError
+from blobkit.render import printable
+from blobkit.sources.web.delays import backoff, moment, said
+from blobkit.sources.web.gate import Gate
+from blobkit.sources.web.hidden import Hidden
+from blobkit.sources.web.refusals import gone, limited, place_of
+from blobkit.sources.web.transport import PATIENCE, Answer, BrokenError, UnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from blobkit.sources.web.timing import Timing
+    from blobkit.sources.web.transport import Transport
+
+__all__ = ["LIMIT", "Request", "Sender"]
+
+LIMIT = 4 << 20
+"""Bytes of a body that are read, where nothing else is asked for."""
+LONGEST = 300.0
+"""Seconds: a registry that asks to wait longer is not waited for."""
+UNKNOWN = 900.0
+"""Seconds until another run is worth it, if the registry does not say it."""
+FIRST, FIRST_LIMITED = 0.5, 2.0
+"""Seconds of the first wait after an error, and after 429."""
+HOPS = 5
+IN_A_ROW = 8
+"""Requests that failed in all their tries, with no good answer in between, after which the registry is gone."""
+TOO_MANY = 429
+RETRIED = frozenset({0, 408, 425, 429, 500, 502, 503, 504})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+NO_ANSWERS = REDIRECTS | {401, 403}
+"""Statuses that say nothing about the registry, where another server answers."""
+FOLLOWED = frozenset({"GET", "HEAD"})
+PORTS = {"http": 80, "https": 443}
+
+
+class Request(NamedTuple):
+    """One request: `purpose` is what it is counted as."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    purpose: str
+    limit: int = LIMIT
+    patience: float = PATIENCE
+    data: Mapping[str, str] | None = None
+
+    def __repr__(self) -> str:
+        """Return method and purpose: URLs may have secrets."""
+        return f"Request({self.method}, {self.purpose})"
+
+
+class Sender:
+    """Requests to the registry at `base`. After an error that ends all, no request is made any more.
+
+    `counts` has the number of requests by purpose, and of tries by the status before them ("retried 429").
+    """
+
+    def __init__(self, base: str, transport: Transport, *, at_once: int, tries: int, timing: Timing) -> None:
+        self.host = printable(urlsplit(base).netloc)
+        self.counts: Counter[str] = Counter()
+        self._base, self._transport, self._tries, self._timing = base, transport, tries, timing
+        self._gate = Gate(at_once, timing)
+        self._end: Callable[[], UnreadableStoreError] | None = None
+        self._is_known, self._lost = False, 0
+        self._why = ""
+
+    async def send(self, request: Request) -> Answer:
+        """Return the answer, the last one after as many tries as there may be.
+
+        Raises RateLimitedError after 429 in all tries, or if the registry asks to wait long; UnreadableStoreError if it
+        cannot be reached, or answers no request any more.
+        """
+        attempt = 1
+        while True:
+            answer, wait = await self._once(request, attempt)
+            if wait is None:
+                return answer
+            self.counts[f"retried {answer.status}"] += 1
+            if wait:
+                await self._timing.sleep(wait)
+            attempt += 1
+
+    async def _once(self, request: Request, attempt: int) -> tuple[Answer, float | None]:
+        """Return the answer, and the seconds to wait before another try; None if it is the last one."""
+        era = await self._gate.enter()
+        try:
+            if self._end is not None:
+                raise self._end()
+            answer = await self._answer(request)
+            if answer.status not in RETRIED:
+                self._is_known, self._lost = True, 0
+                self._gate.grow()
+                return answer, None
+            return answer, self._wait(answer, attempt, era)
+        finally:
+            self._gate.leave()
+
+    def _wait(self, answer: Answer, attempt: int, era: int) -> float | None:
+        """Return the seconds to wait; a pause of all requests is a wait at the gate."""
+        now, is_last = self._timing.now(), attempt >= self._tries
+        wait = said(answer.headers, now)
+        if answer.status == TOO_MANY:
+            if is_last or (wait or 0) > LONGEST:
+                resume_at = moment(UNKNOWN if wait is None else wait, now)
+                self._end = lambda: limited(self.host, resume_at)
+                raise self._end()
+            self._gate.shrink(era)
+            self._gate.pause(backoff(attempt, FIRST_LIMITED, self._timing) if wait is None else wait)
+            return 0.0
+        if is_last:
+            self._lose(answer)
+            return None
+        return backoff(attempt, FIRST, self._timing) if wait is None else min(wait, LONGEST)
+
+    def _lose(self, answer: Answer) -> None:
+        """Count a request that failed in all tries. UnreadableStoreError if the registry seems to be gone."""
+        self._lost += 1
+        why = f"{answer.status}" if answer.status else self._why
+        if self._lost >= IN_A_ROW or not (self._is_known or answer.status):
+            self._end = lambda: gone(self.host, why)
+            raise self._end()
+
+    async def _answer(self, request: Request) -> Answer:
+        """Return an answer, or one of status 0. UnreadableStoreError if another try cannot help."""
+        self.counts[request.purpose] += 1
+        try:
+            return await self._followed(request)
+        except UnreachableError as error:
+            self._why = str(error)
+            if not self._is_known:
+                raise UnreadableStoreError(self._why) from None
+        except BrokenError as error:
+            self._why = str(error)
+        return Answer(0, {}, b"")
+
+    async def _followed(self, request: Request) -> Answer:
+        """Return the answer behind redirects. Only the server that a request was for sees its Authorization."""
+        is_away = False
+        for _ in range(HOPS):
+            method, url, headers, _, limit, patience, data = request
+            answer = await self._transport.request(method, url, headers, limit=limit, data=data, patience=patience)
+            if answer.status not in REDIRECTS or method not in FOLLOWED:
+                break
+            request, is_away = self._redirected(request, answer), True
+        if is_away and answer.status in NO_ANSWERS:
+            msg = f"{place_of(url)}, where {self.host} redirects to, answers {answer.status}"
+            raise BrokenError(msg)
+        return answer
+
+    def _redirected(self, request: Request, answer: Answer) -> Request:
+        """Return the request for the place that a redirect names. UnreadableStoreError if it is one without TLS."""
+        old, new = origin(request.url), origin(url := Hidden(urljoin(request.url, answer.headers.get("Location", ""))))
+        if old == new:
+            return request._replace(url=url)
+        if new[0] != "https" and old[0] == "https":
+            msg = f"{self.host} redirects to {place_of(url)}, without TLS: that is not followed"
+            raise UnreadableStoreError(msg)
+        if new[:2] == ("https", origin(self._base)[1]):
+            msg = f"{self.host} redirects to TLS"
+            raise UnreadableStoreError(msg, hint=f"give registry+{place_of(url)}")
+        kept = {name: value for name, value in request.headers.items() if name != "Authorization"}
+        return request._replace(url=url, headers=kept)
+
+
+def origin(url: str) -> tuple[str, str, int]:
+    """Return scheme, host and port of a URL; ("", "", 0) if it is none of HTTP."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or PORTS[parts.scheme]
+    except (KeyError, ValueError):
+        return "", "", 0
+    return parts.scheme, parts.hostname or "", port

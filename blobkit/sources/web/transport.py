@@ -1,0 +1,223 @@
+"""Send one HTTP request and return the answer. The only file that imports aiohttp.
+
+What is sent and received is bounded in size and time. Redirects are not followed here, cookies are not kept, `.netrc`
+is not read. No error has text or frames of the library, which may show the secrets of a request, a proxy or a redirect.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import ssl
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+from blobkit.errors import MissingExtraError, UnreadableStoreError
+from blobkit.render import printable
+from blobkit.sources.web.proxies import Proxies
+from blobkit.sources.web.trust import Trust, untrusted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import aiohttp
+
+__all__ = ["PATIENCE", "Answer", "BrokenError", "Transport", "UnreachableError", "aiohttp_transport"]
+
+PATIENCE = 60.0
+"""Seconds to wait for the next bytes of an answer."""
+CONNECTING = 20.0
+"""Seconds to wait for a connection."""
+LONGEST = 900.0
+"""Seconds that one request may take in all."""
+FIELD = 64 << 10
+"""Bytes of the longest header that is read."""
+REPEATED = ("Link", "WWW-Authenticate")
+PLAIN = "for a registry without TLS give registry+http://{}"
+EXTRA = "pip install 'blobkit[remote]'"
+
+
+class Answer(NamedTuple):
+    """The answer of a server: its status, its headers (their names match in any case), and the bytes of the body.
+
+    The status is 0 where no answer came whole, however often it was asked for.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def __repr__(self) -> str:
+        """Return status and length: headers and bodies may have secrets."""
+        return f"Answer({self.status}, {len(self.body)} bytes)"
+
+
+class BrokenError(OSError):
+    """No whole answer came: the connection broke, or the time was over. Another try may help."""
+
+
+class UnreachableError(BrokenError):
+    """There was no connection: no such host, nobody listens, no way there."""
+
+
+class Transport(Protocol):
+    """A way to send requests."""
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        limit: int,
+        data: Mapping[str, str] | None = None,
+        patience: float = PATIENCE,
+    ) -> Answer:
+        """Return the answer, with up to `limit` bytes of its body; `data` is sent as a form.
+
+        A redirect is an answer like others. Raises BrokenError if another try may help, UnreadableStoreError if not.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...
+
+
+def aiohttp_transport(at_once: int) -> Transport:
+    """Return a transport that keeps up to `at_once` connections. MissingExtraError without aiohttp.
+
+    Certificates: see `blobkit.sources.web.trust`; proxies: as the environment says.
+    """
+    try:
+        return _Aiohttp(at_once)
+    except ImportError:
+        msg = "aiohttp, which reads registries over HTTP, is not installed"
+    raise MissingExtraError(msg, hint=EXTRA)
+
+
+class _Aiohttp:
+    """A session of aiohttp, opened by the first request: it belongs to the running loop."""
+
+    def __init__(self, at_once: int) -> None:
+        import aiohttp  # noqa: PLC0415 (an extra has it, and it takes a fifth of a second)
+        from yarl import URL  # noqa: PLC0415 (it comes with aiohttp)
+
+        self._errors = (OSError, ValueError, aiohttp.ClientError)
+        self._url = URL
+        self._at_once = at_once
+        self._trust, self._proxies = Trust(), Proxies()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        limit: int,
+        data: Mapping[str, str] | None = None,
+        patience: float = PATIENCE,
+    ) -> Answer:
+        try:
+            session, proxy = self._session or self._opened(), self._proxies.of(url)
+            async with session.request(
+                method,
+                self._url(url, encoded=True),
+                headers=headers,
+                data=data,
+                allow_redirects=False,
+                timeout=_timeout(patience),
+                ssl=self._trust.context(url),
+                proxy=proxy.url,
+                proxy_headers=proxy.headers,
+            ) as answer:
+                return Answer(answer.status, _headers(answer), await _body(answer, limit))
+        except UnreadableStoreError:
+            raise
+        except self._errors as error:
+            failure = _failure(error, url)
+        raise failure
+
+    async def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        import aiohttp  # noqa: PLC0415 (see above)
+
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._at_once, ttl_dns_cache=300),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            max_line_size=FIELD,
+            max_field_size=FIELD,
+        )
+        return self._session
+
+
+@cache
+def _timeout(patience: float) -> aiohttp.ClientTimeout:
+    import aiohttp  # noqa: PLC0415 (see above)
+
+    return aiohttp.ClientTimeout(total=LONGEST, sock_connect=CONNECTING, sock_read=patience)
+
+
+def _headers(answer: aiohttp.ClientResponse) -> Mapping[str, str]:
+    """Return the headers; those that may be repeated are joined, as HTTP lets one do."""
+    found = answer.headers
+    repeated = [name for name in REPEATED if name in found and len(found.getall(name)) > 1]
+    if not repeated:
+        return found
+    joined = found.copy()
+    for name in repeated:
+        joined[name] = ", ".join(found.getall(name))
+    return joined
+
+
+async def _body(answer: aiohttp.ClientResponse, limit: int) -> bytes:
+    """Return up to `limit` bytes of the body. A longer one is not read to its end: the connection is closed."""
+    if (answer.content_length or limit + 1) <= limit:
+        return await answer.read()
+    parts, room = [], limit
+    async for part in answer.content.iter_any():
+        parts.append(part[:room])
+        room -= len(parts[-1])
+        if not room:
+            answer.close()
+            break
+    return b"".join(parts)
+
+
+def _failure(error: Exception, url: str) -> OSError:
+    """Return the error of a request in words of our own."""
+    import aiohttp  # noqa: PLC0415 (see above)
+
+    host = printable(urlsplit(url).netloc)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return untrusted(host, error.verify_message)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return untrusted(host, getattr(error.certificate_error, "verify_message", ""))
+    if isinstance(error, ssl.SSLError | aiohttp.ClientConnectorSSLError):
+        return UnreadableStoreError(f"{host} does not speak TLS as it should", hint=PLAIN.format(host))
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return UnreachableError(f"the proxy does not lead to {host}: it answers {error.status}")
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return UnreachableError(f"the proxy for {host} cannot be reached: {_why(error)}")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return UnreachableError(f"{host} cannot be reached: {_why(error)}")
+    if isinstance(error, TimeoutError):
+        return BrokenError(f"{host} does not answer in time")
+    return BrokenError(f"{host} broke off its answer")
+
+
+def _why(error: aiohttp.ClientConnectorError) -> str:
+    """Return the reason in the words of the system."""
+    import aiohttp  # noqa: PLC0415 (see above)
+
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "there is no such host"
+    number = error.os_error.errno
+    return os.strerror(number) if number in errno.errorcode else "no connection"

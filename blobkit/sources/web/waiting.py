@@ -1,0 +1,72 @@
+"""Run a coroutine to its end from code that is not asynchronous, also inside of a running loop (as in Jupyter)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+__all__ = ["run"]
+
+T = TypeVar("T")
+
+
+def run(make: Callable[[], Coroutine[object, object, T]]) -> T:
+    """Return the result of the coroutine that `make` returns, or raise its error. Its loop runs in a thread of its own.
+
+    An interrupt (Ctrl-C) cancels the coroutine, waits until it has cleaned up, and is raised then. Another interrupt
+    meanwhile does not wait.
+    """
+    running = _Running(make)
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=lambda: context.run(running.work), name="blobkit-web", daemon=True)
+    thread.start()
+    try:
+        thread.join()
+    except BaseException:
+        running.cancel()
+        thread.join()
+        raise
+    return running.outcome()
+
+
+class _Running(Generic[T]):
+    """A coroutine in its thread, and its end."""
+
+    def __init__(self, make: Callable[[], Coroutine[object, object, T]]) -> None:
+        self._make = make
+        self._task: asyncio.Task[T] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_cancelled = False
+        self._results: list[T] = []
+        self._error: BaseException | None = None
+
+    def work(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except BaseException as error:  # noqa: BLE001 (it is raised where the result is asked for)
+            self._error = error
+
+    async def _main(self) -> None:
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.ensure_future(self._make())
+        if self._is_cancelled:
+            self._task.cancel()
+        self._results.append(await self._task)
+
+    def cancel(self) -> None:
+        """End the coroutine; also one that is just about to begin."""
+        self._is_cancelled = True
+        loop, task = self._loop, self._task
+        if loop is not None and task is not None:
+            with suppress(RuntimeError):  # it ended meanwhile
+                loop.call_soon_threadsafe(task.cancel)
+
+    def outcome(self) -> T:
+        if self._error is not None:
+            raise self._error
+        return self._results[0]
