@@ -28,8 +28,8 @@ class Challenge(NamedTuple):
 def challenges(header: str) -> list[Challenge]:
     """Return the ways to log in, in the order of the header; commas inside of quotes are text.
 
-    >>> challenges('Bearer realm="https://auth.example/token",scope="repository:shop/web:pull,push", Basic realm="x"')[1]
-    Challenge(scheme='basic', realm='x', service='', scope='', error='')
+    >>> challenges('Bearer realm="https://auth.example/token",scope="repository:shop/web:pull,push"')[0].scope
+    'repository:shop/web:pull,push'
     """
     found: list[Challenge] = []
     for part in _PART.finditer(header[:LONGEST]):

@@ -44,7 +44,7 @@ class Client:
     429" and so on ("retried 0": the connection broke).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (settings, by name)
         self,
         base: str,
         transport: Transport,
@@ -60,7 +60,7 @@ class Client:
         self._login = Login(self.base, self._credentials, self._ask_for_token, timing)
         self.host, self.counts = self._sender.host, self._sender.counts
 
-    async def get(
+    async def get(  # noqa: PLR0913 (all but the path by name)
         self,
         path: str,
         *,

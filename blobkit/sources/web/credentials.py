@@ -1,52 +1,166 @@
-"""Find the credentials that docker and podman keep for a registry: in files, and in programs that those files name."""
+"""Find the credentials that docker and podman keep for a registry.
+
+Files, the first that has some wins: `$REGISTRY_AUTH_FILE`, `$DOCKER_CONFIG/config.json` (else
+`~/.docker/config.json`), `$XDG_RUNTIME_DIR/containers/auth.json` (else `/run/containers/UID/auth.json`),
+`${XDG_CONFIG_HOME:-~/.config}/containers/auth.json`. In a file: `credHelpers`, `credsStore`, `auths`
+(docker-config(5), containers-auth.json(5)).
+"""
 
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
-from blobkit.sources.web.hidden import Hidden
+from blobkit.oci.untrusted import DocumentError, parse_json
+from blobkit.render import printable
+from blobkit.sources.web.credential import Credential, from_entry
+from blobkit.sources.web.helpers import ask_helper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterator, Mapping
 
-__all__ = ["ANONYMOUS", "Credential", "Credentials", "find", "kept", "looked_at"]
+    from blobkit.oci.untrusted import Json
+
+__all__ = ["ANONYMOUS", "HUB", "Credential", "Credentials", "Given", "Kept", "find", "looked_at"]
+
+HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")
+"""Hosts of Docker Hub; the last is its registry."""
+HUB_KEY = "https://index.docker.io/v1/"
+LONGEST = 16 << 20
+"""Bytes of a file that are read."""
+
+
+class Credentials(Protocol):
+    """A way to find the credentials for one registry."""
+
+    def find(self, repository: str) -> Credential | None:
+        """Return the credentials for a repository, for the registry itself if it is "". None if there are none."""
+        ...
+
+    @property
+    def looked_at(self) -> tuple[str, ...]:
+        """The places that were looked at, for messages."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class Credential:
-    """A user with a password; without a user a token: `identity` is exchanged for others, `registry` is sent as it is."""
+class Given:
+    """The same credentials for all repositories."""
 
-    secret: Hidden = field(repr=False)
-    user: Hidden = field(repr=False, default=Hidden(""))
-    kind: str = "password"
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """The credentials for one registry: `find` returns those for a repository of it ("": for the registry itself).
-
-    `looked_at` names the files that they were looked for in.
-    """
-
-    find: Callable[[str], Credential | None] = field(repr=False)
+    credential: Credential | None = field(default=None, repr=False)
     looked_at: tuple[str, ...] = ()
 
+    def find(self, repository: str) -> Credential | None:  # noqa: ARG002 (the same for all)
+        """Return the credentials."""
+        return self.credential
 
-ANONYMOUS = Credentials(lambda _: None)
 
-
-def kept(host: str, *, environ: Mapping[str, str] = os.environ) -> Credentials:
-    """Return the credentials for a registry as docker and podman keep them; its files are read once."""
-    return Credentials(lambda repository: find(host, repository, environ=environ), looked_at(environ=environ))
+ANONYMOUS = Given()
 
 
 def find(host: str, repository: str = "", *, environ: Mapping[str, str] = os.environ) -> Credential | None:
     """Return the credentials for a repository of a registry; None if there are none."""
-    return None
+    return Kept(host, environ).find(repository)
 
 
 def looked_at(*, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """Return the files that credentials are looked for in, whether they are there or not."""
-    return ()
+    return tuple(printable(os.fspath(path)) for path in _files(environ))
+
+
+class Kept:
+    """The credentials for one registry as docker and podman keep them. Files are read once, helpers asked once."""
+
+    def __init__(self, host: str, environ: Mapping[str, str] = os.environ) -> None:
+        self._hosts, self._environ = HUB if host in HUB else (host,), environ
+        self._read: list[_File] | None = None
+        self._asked: dict[tuple[str, str], Credential | str] = {}
+        self._lock = threading.Lock()
+
+    def find(self, repository: str) -> Credential | None:
+        """Return the credentials for a repository; podman keeps some for a path, then the longest path counts."""
+        with self._lock:
+            if self._read is None:
+                self._read = [_File(path) for path in _files(self._environ)]
+            keys = [*self._keys(repository)]
+            found = (self._helped(file, keys) or file.plain(keys, self._hosts) for file in self._read)
+            return next((credential for credential in found if credential), None)
+
+    @property
+    def looked_at(self) -> tuple[str, ...]:
+        """The files, each with the reason if it could not be read, and the helpers that had nothing."""
+        with self._lock:
+            files = tuple(file.shown for file in self._read or ())
+            return (files or looked_at(environ=self._environ)) + tuple(
+                dict.fromkeys(said for said in self._asked.values() if isinstance(said, str))
+            )
+
+    def _keys(self, repository: str) -> Iterator[str]:
+        """Yield the keys for a repository, the longest first: host/team/app, host/team, host."""
+        parts = repository.split("/") if repository else []
+        for length in range(len(parts), -1, -1):
+            yield from ("/".join((host, *parts[:length])) for host in self._hosts)
+        if self._hosts == HUB:
+            yield HUB_KEY
+
+    def _helped(self, file: _File, keys: list[str]) -> Credential | None:
+        for name, key in file.helpers(keys, HUB_KEY if self._hosts == HUB else self._hosts[0]):
+            if (name, key) not in self._asked:
+                self._asked[name, key] = ask_helper(name, key, self._environ)
+            found = self._asked[name, key]
+            if isinstance(found, Credential):
+                return found
+        return None
+
+
+class _File:
+    """One file of credentials; its content is in no repr."""
+
+    def __init__(self, path: Path) -> None:
+        self.shown = printable(os.fspath(path))
+        self._content: Json = {}
+        try:
+            with path.open("rb") as file:
+                self._content = parse_json(file.read(LONGEST), frozenset())
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            self.shown += f" ({error.strerror})"
+        except DocumentError:
+            self.shown += " (not JSON)"
+
+    def helpers(self, keys: list[str], host: str) -> Iterator[tuple[str, str]]:
+        """Yield the names of helpers to ask, each with the key to ask for."""
+        helpers = _object(self._content, "credHelpers")
+        named = [(helpers.get(key), key) for key in keys] + [(self._content.get("credsStore"), host)]
+        yield from ((name, key) for name, key in named if isinstance(name, str) and name)
+
+    def plain(self, keys: list[str], hosts: tuple[str, ...]) -> Credential | None:
+        """Return the credentials in the file itself; a key may be the URL of a host, as docker wrote it once."""
+        auths = _object(self._content, "auths")
+        urls = [key for key in auths if "://" in key and _host(key) in hosts]
+        found = (from_entry(_object(auths, key)) for key in (*keys, *urls) if key in auths)
+        return next((credential for credential in found if credential), None)
+
+
+def _files(environ: Mapping[str, str]) -> list[Path]:
+    home = Path(environ.get("HOME") or Path.home())
+    docker = Path(environ.get("DOCKER_CONFIG") or home / ".docker")
+    runtime = Path(environ.get("XDG_RUNTIME_DIR") or f"/run/containers/{os.getuid()}")
+    config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+    podman = runtime / "containers" if environ.get("XDG_RUNTIME_DIR") else runtime
+    own = environ.get("REGISTRY_AUTH_FILE")
+    files = [docker / "config.json", podman / "auth.json", config / "containers/auth.json"]
+    return [Path(own), *files] if own else files
+
+
+def _object(inside: Mapping[str, object], name: str) -> Json:
+    value = inside.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _host(url: str) -> str:
+    return url.partition("://")[2].partition("/")[0]

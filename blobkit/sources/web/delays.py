@@ -16,6 +16,8 @@ __all__ = ["DAY", "backoff", "moment", "said"]
 DAY = 86_400.0
 LONGEST = 30.0
 """Seconds of the longest wait where the server says nothing."""
+DIGITS = 20
+"""Characters of the longest number that is read."""
 EPOCH = 1e9
 """A reset that is larger is a time since 1970, a smaller one a number of seconds."""
 
@@ -48,7 +50,7 @@ def moment(seconds: float, now: float) -> datetime:
 
 def _number(value: str, now: float) -> float | None:
     digits = value.strip()
-    if not (digits.isascii() and digits.replace(".", "", 1).isdigit() and len(digits) < 20):
+    if not (digits.isascii() and digits.replace(".", "", 1).isdigit() and len(digits) <= DIGITS):
         return None
     return float(digits) - (now if float(digits) > EPOCH else 0)
 

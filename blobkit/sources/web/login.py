@@ -15,14 +15,16 @@ from urllib.parse import urlsplit
 from blobkit.errors import CredentialsError, UnreadableStoreError
 from blobkit.render import join_some, printable
 from blobkit.sources.web.challenges import Challenge, challenges
+from blobkit.sources.web.credential import IDENTITY, REGISTRY
 from blobkit.sources.web.hidden import Hidden
 from blobkit.sources.web.refusals import CATALOG, denied, login_failed, not_listable, place_of
-from blobkit.sources.web.tokens import IDENTITY, REGISTRY, basic, read_token, token_request
+from blobkit.sources.web.tokens import basic, read_token, token_request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-    from blobkit.sources.web.credentials import Credential, Credentials
+    from blobkit.sources.web.credential import Credential
+    from blobkit.sources.web.credentials import Credentials
     from blobkit.sources.web.timing import Timing
     from blobkit.sources.web.transport import Answer
 

@@ -54,7 +54,7 @@ def _proxy(said: str) -> Proxy:
         msg = f"a proxy of the kind {printable(parts.scheme)} is not supported"
         raise UnreadableStoreError(msg, hint="name the registry in NO_PROXY, or give HTTPS_PROXY a proxy of HTTP")
     userinfo, _, place = parts.netloc.rpartition("@")
-    headers = {"Proxy-Authorization": _basic(Hidden(userinfo))} if userinfo else None
+    headers: dict[str, str] | None = {"Proxy-Authorization": _basic(Hidden(userinfo))} if userinfo else None
     return Proxy(f"{parts.scheme}://{place}", headers)
 
 

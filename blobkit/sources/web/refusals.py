@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 
     from blobkit.sources.web.transport import Answer
 
-__all__ = ["CATALOG", "RefusedError", "code_of", "denied", "gone", "limited", "login_failed", "not_listable", "place_of"]
+__all__ = [
+    "CATALOG",
+    "RefusedError",
+    "code_of",
+    "denied",
+    "gone",
+    "limited",
+    "login_failed",
+    "not_listable",
+    "place_of",
+]
 
 CATALOG = "registry:catalog:*"
 """The scope of the list of all repositories."""

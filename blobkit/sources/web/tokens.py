@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
 from blobkit.oci.untrusted import DocumentError, parse_json
+from blobkit.sources.web.credential import IDENTITY
 from blobkit.sources.web.hidden import Hidden
 
 if TYPE_CHECKING:
     from blobkit.sources.web.challenges import Challenge
-    from blobkit.sources.web.credentials import Credential
+    from blobkit.sources.web.credential import Credential
     from blobkit.sources.web.transport import Answer
 
-__all__ = ["IDENTITY", "PASSWORD", "REGISTRY", "Request", "Token", "basic", "read_token", "token_request"]
+__all__ = ["Request", "Token", "basic", "read_token", "token_request"]
 
-PASSWORD, IDENTITY, REGISTRY = "password", "identity", "registry"  # noqa: S105 (kinds of credentials)
+
 LIFETIME, LONGEST = 60.0, 3600.0
 """Seconds that a token lasts if its server does not say it, and that one is used for at most."""
 CLIENT = "blobkit"
@@ -76,5 +77,6 @@ def _bearer(value: object) -> Hidden | None:
 
 
 def _seconds(value: object) -> float:
-    known = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-    return min(float(value), LONGEST) if known else LIFETIME  # type: ignore[arg-type] (known says that it is a number)
+    if isinstance(value, int | float) and value > 0:
+        return min(float(value), LONGEST)
+    return LIFETIME

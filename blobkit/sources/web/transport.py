@@ -64,7 +64,7 @@ class UnreachableError(BrokenError):
 class Transport(Protocol):
     """A way to send requests."""
 
-    async def request(
+    async def request(  # noqa: PLR0913 (the parts of a request)
         self,
         method: str,
         url: str,
@@ -110,7 +110,7 @@ class _Aiohttp:
         self._trust, self._proxies = Trust(), Proxies()
         self._session: aiohttp.ClientSession | None = None
 
-    async def request(
+    async def request(  # noqa: PLR0913 (the parts of a request)
         self,
         method: str,
         url: str,
@@ -191,7 +191,7 @@ async def _body(answer: aiohttp.ClientResponse, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def _failure(error: Exception, url: str) -> OSError:
+def _failure(error: Exception, url: str) -> OSError:  # noqa: PLR0911 (one for each cause)
     """Return the error of a request in words of our own."""
     import aiohttp  # noqa: PLC0415 (see above)
 
@@ -220,4 +220,4 @@ def _why(error: aiohttp.ClientConnectorError) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "there is no such host"
     number = error.os_error.errno
-    return os.strerror(number) if number in errno.errorcode else "no connection"
+    return os.strerror(number) if number is not None and number in errno.errorcode else "no connection"

@@ -36,7 +36,9 @@ HINT = "name the certificate of its CA: SSL_CERT_FILE=ca.crt, or put it into /et
 
 def untrusted(host: str, why: str) -> UnreadableStoreError:
     """Return the error for a certificate that nobody trusts."""
-    return UnreadableStoreError(f"the certificate of {host} is not trusted ({why or 'unknown'})", hint=HINT.format(host))
+    return UnreadableStoreError(
+        f"the certificate of {host} is not trusted ({why or 'unknown'})", hint=HINT.format(host)
+    )
 
 
 class Trust:
