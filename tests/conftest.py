@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from effort import TORTURE
+from remote_servers.fixtures import filled_registry as filled_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
