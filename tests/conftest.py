@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from effort import TORTURE
-from remote_servers.fixtures import filled_registry as filled_registry
+from remote_servers.fixtures import filled_registry  # noqa: F401 (a fixture)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

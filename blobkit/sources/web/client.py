@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 
 from blobkit.errors import AddressError
 from blobkit.oci.untrusted import DocumentError, parse_json
-from blobkit.sources.web.credentials import ANONYMOUS
+from blobkit.sources.web.credentials import ANONYMOUS, HUB
 from blobkit.sources.web.links import next_page
 from blobkit.sources.web.login import Login
 from blobkit.sources.web.refusals import CATALOG, RefusedError, code_of, denied, not_listable
@@ -40,8 +40,8 @@ SAFE = "/:?&=@%+,;~!$'()*-._[]"
 class Client:
     """A registry at `base`, such as `https://registry.example:5000`.
 
-    `counts` has the number of requests by purpose, those for tokens as "token", and what was tried again as "retried
-    429" and so on ("retried 0": the connection broke).
+    `counts` has the number of requests by purpose, those for tokens as "token", and tries after the first by the
+    status before them: "retried 429", "retried broken".
     """
 
     def __init__(  # noqa: PLR0913 (settings, by name)
@@ -151,4 +151,4 @@ def checked(base: str) -> str:
     if "@" in parts.netloc:
         msg = "the URL of a registry has no user and no password"
         raise AddressError(msg, hint=f"docker login {parts.hostname}")
-    return base.rstrip("/")
+    return f"https://{HUB[-1]}" if parts.hostname in HUB else base.rstrip("/")

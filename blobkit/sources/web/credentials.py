@@ -92,11 +92,9 @@ class Kept:
     @property
     def looked_at(self) -> tuple[str, ...]:
         """The files, each with the reason if it could not be read, and the helpers that had nothing."""
-        with self._lock:
-            files = tuple(file.shown for file in self._read or ())
-            return (files or looked_at(environ=self._environ)) + tuple(
-                dict.fromkeys(said for said in self._asked.values() if isinstance(said, str))
-            )
+        files = tuple(file.shown for file in self._read or ())
+        said = tuple(dict.fromkeys(said for said in [*self._asked.values()] if isinstance(said, str)))
+        return (files or looked_at(environ=self._environ)) + said
 
     def _keys(self, repository: str) -> Iterator[str]:
         """Yield the keys for a repository, the longest first: host/team/app, host/team, host."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from blobkit.sources.web.timing import Timing
 
-__all__ = ["DAY", "backoff", "moment", "said"]
+__all__ = ["DAY", "backoff", "limited_for", "moment", "retry_after"]
 
 DAY = 86_400.0
 LONGEST = 30.0
@@ -22,17 +22,23 @@ EPOCH = 1e9
 """A reset that is larger is a time since 1970, a smaller one a number of seconds."""
 
 
-def said(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds that a refusal asks to wait, up to a day; None if it says nothing that can be read.
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Return the seconds that `Retry-After` asks to wait, up to a day; None if there is none that can be read.
 
-    `Retry-After` has seconds or a date (RFC 9110, 10.2.3), `X-RateLimit-Reset` seconds or a time since 1970.
+    It has seconds or a date (RFC 9110, 10.2.3). `now` counts from 1970.
     """
-    for name in ("Retry-After", "X-RateLimit-Reset"):
-        value = headers.get(name, "")
-        seconds = _number(value, now) if value[:1].isdigit() else _date(value, now)
-        if seconds is not None:
-            return min(max(seconds, 0.0), DAY)
-    return None
+    value = headers.get("Retry-After", "")
+    return _bounded(_number(value) if value[:1].isdigit() else _date(value, now))
+
+
+def limited_for(headers: Mapping[str, str], now: float) -> float | None:
+    """Return the seconds that a 429 asks to wait, as `retry_after`; else those to `X-RateLimit-Reset`.
+
+    That has seconds too, or a time since 1970.
+    """
+    wait = retry_after(headers, now)
+    reset = _number(headers.get("X-RateLimit-Reset", "")) if wait is None else None
+    return wait if reset is None else _bounded(reset - now if reset > EPOCH else reset)
 
 
 def backoff(attempt: int, first: float, timing: Timing) -> float:
@@ -48,11 +54,14 @@ def moment(seconds: float, now: float) -> datetime:
     return datetime.fromtimestamp(int(now + seconds + 0.999), UTC)
 
 
-def _number(value: str, now: float) -> float | None:
+def _bounded(seconds: float | None) -> float | None:
+    return None if seconds is None else min(max(seconds, 0.0), DAY)
+
+
+def _number(value: str) -> float | None:
     digits = value.strip()
-    if not (digits.isascii() and digits.replace(".", "", 1).isdigit() and len(digits) <= DIGITS):
-        return None
-    return float(digits) - (now if float(digits) > EPOCH else 0)
+    is_number = digits.isascii() and digits.replace(".", "", 1).isdigit() and len(digits) <= DIGITS
+    return float(digits) if is_number else None
 
 
 def _date(value: str, now: float) -> float | None:

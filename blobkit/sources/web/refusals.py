@@ -14,6 +14,7 @@ from blobkit.errors import (
 )
 from blobkit.oci.untrusted import DocumentError, parse_json
 from blobkit.render import join_some, printable, truncate
+from blobkit.sources.web.credentials import HUB
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -103,4 +104,4 @@ def _where(looked_at: tuple[str, ...]) -> str:
 
 
 def _login(host: str) -> str:
-    return f"docker login {host}"
+    return f"docker login {'' if host in HUB else host}".rstrip()

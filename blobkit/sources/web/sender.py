@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from blobkit.errors import UnreadableStoreError
+from blobkit.log import log
 from blobkit.render import printable
-from blobkit.sources.web.delays import backoff, moment, said
+from blobkit.sources.web.delays import backoff, limited_for, moment, retry_after
 from blobkit.sources.web.gate import Gate
 from blobkit.sources.web.hidden import Hidden
 from blobkit.sources.web.refusals import gone, limited, place_of
@@ -33,7 +34,7 @@ FIRST, FIRST_LIMITED = 0.5, 2.0
 HOPS = 5
 IN_A_ROW = 8
 """Requests that failed in all their tries, with no good answer in between, after which the registry is gone."""
-TOO_MANY = 429
+BAD_REQUEST, TOO_MANY = 400, 429
 RETRIED = frozenset({0, 408, 425, 429, 500, 502, 503, 504})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 NO_ANSWERS = REDIRECTS | {401, 403}
@@ -70,7 +71,7 @@ class Sender:
         self._base, self._transport, self._tries, self._timing = base, transport, tries, timing
         self._gate = Gate(at_once, timing)
         self._end: Callable[[], UnreadableStoreError] | None = None
-        self._is_known, self._lost = False, 0
+        self._is_known, self._lost, self._limited = False, 0, 0
         self._why = ""
 
     async def send(self, request: Request) -> Answer:
@@ -84,7 +85,7 @@ class Sender:
             answer, wait = await self._once(request, attempt)
             if wait is None:
                 return answer
-            self.counts[f"retried {answer.status}"] += 1
+            self.counts[f"retried {answer.status or 'broken'}"] += 1
             if wait:
                 await self._timing.sleep(wait)
             attempt += 1
@@ -97,34 +98,52 @@ class Sender:
                 raise self._end()
             answer = await self._answer(request)
             if answer.status not in RETRIED:
-                self._is_known, self._lost = True, 0
-                self._gate.grow()
+                self._praise(answer)
                 return answer, None
-            return answer, self._wait(answer, attempt, era)
+            if answer.status == TOO_MANY:
+                return answer, self._limit(answer, attempt, era)
+            return answer, self._wait(answer, attempt)
         finally:
             self._gate.leave()
 
-    def _wait(self, answer: Answer, attempt: int, era: int) -> float | None:
-        """Return the seconds to wait; a pause of all requests is a wait at the gate."""
-        now, is_last = self._timing.now(), attempt >= self._tries
-        wait = said(answer.headers, now)
-        if answer.status == TOO_MANY:
-            if is_last or (wait or 0) > LONGEST:
-                resume_at = moment(UNKNOWN if wait is None else wait, now)
-                self._end = lambda: limited(self.host, resume_at)
-                raise self._end()
-            self._gate.shrink(era)
-            self._gate.pause(backoff(attempt, FIRST_LIMITED, self._timing) if wait is None else wait)
-            return 0.0
-        if is_last:
+    def _praise(self, answer: Answer) -> None:
+        """Learn from an answer that the registry is there, and may be asked more."""
+        if not self._is_known and answer.status == BAD_REQUEST and b"HTTPS" in answer.body:
+            msg = f"{self.host} speaks TLS only"
+            raise UnreadableStoreError(msg, hint=f"give registry+https://{self.host}")
+        self._is_known, self._lost, self._limited = True, 0, 0
+        self._gate.grow()
+
+    def _limit(self, answer: Answer, attempt: int, era: int) -> float:
+        """Let all requests pause at the gate, and fewer through it. RateLimitedError once that has not helped.
+
+        A request is tried on as long as others are answered.
+        """
+        self._limited += 1
+        now = self._timing.now()
+        wait = limited_for(answer.headers, now)
+        if min(attempt, self._limited) >= self._tries or (wait or 0) > LONGEST:
+            resume_at = moment(UNKNOWN if wait is None else wait, now)
+            self._end = lambda: limited(self.host, resume_at)
+            raise self._end()
+        wait = backoff(attempt, FIRST_LIMITED, self._timing) if wait is None else wait
+        log.info("%s answers 429: all requests wait %.0f s", self.host, wait)
+        self._gate.shrink(era)
+        self._gate.pause(wait)
+        return 0.0
+
+    def _wait(self, answer: Answer, attempt: int) -> float | None:
+        """Return the seconds to wait before another try after an error; None if that was the last one."""
+        if attempt >= self._tries:
             self._lose(answer)
             return None
+        wait = retry_after(answer.headers, self._timing.now())
         return backoff(attempt, FIRST, self._timing) if wait is None else min(wait, LONGEST)
 
     def _lose(self, answer: Answer) -> None:
         """Count a request that failed in all tries. UnreadableStoreError if the registry seems to be gone."""
         self._lost += 1
-        why = f"{answer.status}" if answer.status else self._why
+        why = str(answer.status or self._why)
         if self._lost >= IN_A_ROW or not (self._is_known or answer.status):
             self._end = lambda: gone(self.host, why)
             raise self._end()
@@ -144,27 +163,28 @@ class Sender:
 
     async def _followed(self, request: Request) -> Answer:
         """Return the answer behind redirects. Only the server that a request was for sees its Authorization."""
-        is_away = False
+        method, asked, _, _, limit, patience, data = request
         for _ in range(HOPS):
-            method, url, headers, _, limit, patience, data = request
+            url, headers = request.url, request.headers
             answer = await self._transport.request(method, url, headers, limit=limit, data=data, patience=patience)
             if answer.status not in REDIRECTS or method not in FOLLOWED:
                 break
-            request, is_away = self._redirected(request, answer), True
-        if is_away and answer.status in NO_ANSWERS:
+            request = self._redirected(request, answer)
+        if url is not asked and answer.status in NO_ANSWERS and origin(url) != origin(asked):
             msg = f"{place_of(url)}, where {self.host} redirects to, answers {answer.status}"
             raise BrokenError(msg)
         return answer
 
     def _redirected(self, request: Request, answer: Answer) -> Request:
         """Return the request for the place that a redirect names. UnreadableStoreError if it is one without TLS."""
-        old, new = origin(request.url), origin(url := Hidden(urljoin(request.url, answer.headers.get("Location", ""))))
+        url = Hidden(urljoin(request.url, answer.headers.get("Location", "")))
+        old, new = origin(request.url), origin(url)
         if old == new:
             return request._replace(url=url)
-        if new[0] != "https" and old[0] == "https":
+        if new[0] != "https" and old[0] != new[0]:
             msg = f"{self.host} redirects to {place_of(url)}, without TLS: that is not followed"
             raise UnreadableStoreError(msg)
-        if new[:2] == ("https", origin(self._base)[1]):
+        if (old[0], *new[:2]) == ("http", "https", old[1]) and urlsplit(url).path == urlsplit(request.url).path:
             msg = f"{self.host} redirects to TLS"
             raise UnreadableStoreError(msg, hint=f"give registry+{place_of(url)}")
         kept = {name: value for name, value in request.headers.items() if name != "Authorization"}

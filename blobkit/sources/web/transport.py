@@ -151,6 +151,7 @@ class _Aiohttp:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._at_once, ttl_dns_cache=300),
             cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"Accept-Encoding": "identity", "User-Agent": "blobkit"},
             auto_decompress=False,
             max_line_size=FIELD,
             max_field_size=FIELD,
@@ -197,9 +198,7 @@ def _failure(error: Exception, url: str) -> OSError:  # noqa: PLR0911 (one for e
 
     host = printable(urlsplit(url).netloc)
     if isinstance(error, ssl.SSLCertVerificationError):
-        return untrusted(host, error.verify_message)
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return untrusted(host, getattr(error.certificate_error, "verify_message", ""))
+        return untrusted(host, getattr(getattr(error, "certificate_error", error), "verify_message", ""))
     if isinstance(error, ssl.SSLError | aiohttp.ClientConnectorSSLError):
         return UnreadableStoreError(f"{host} does not speak TLS as it should", hint=PLAIN.format(host))
     if isinstance(error, aiohttp.ClientHttpProxyError):
@@ -208,6 +207,8 @@ def _failure(error: Exception, url: str) -> OSError:  # noqa: PLR0911 (one for e
         return UnreachableError(f"the proxy for {host} cannot be reached: {_why(error)}")
     if isinstance(error, aiohttp.ClientConnectorError):
         return UnreachableError(f"{host} cannot be reached: {_why(error)}")
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return UnreachableError(f"{host} cannot be reached: no connection in {CONNECTING:.0f} s")
     if isinstance(error, TimeoutError):
         return BrokenError(f"{host} does not answer in time")
     return BrokenError(f"{host} broke off its answer")
