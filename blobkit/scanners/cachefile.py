@@ -11,7 +11,6 @@ import json
 import os
 import stat
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +18,11 @@ import numpy as np
 from blobkit.filehandle import FileHandle
 from blobkit.log import log
 from blobkit.replacing import replacing
+from blobkit.sources.private import cache_directory, check_private, refuse
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     Arrays = dict[str, NDArray[np.integer]]
@@ -31,7 +33,6 @@ MAGIC = b"blobkit scan cache, version 1\n"
 SUM = 32
 MOST = 1 << 32
 """Bytes of the largest file that is read."""
-OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(slots=True)
@@ -45,25 +46,18 @@ class Columns:
 def file_for(cache: bool | str | os.PathLike[str], kind: str, root: Path) -> Path:  # noqa: FBT001 (or a path)
     """Return the cache file of a store; `cache` is True, or names another directory than `~/.cache/blobkit`."""
     name = hashlib.sha256(os.fsencode(f"{kind}:{os.path.realpath(root)}")).hexdigest()
-    return _directory(cache) / f"{name}.scan"
-
-
-def _directory(cache: bool | str | os.PathLike[str]) -> Path:  # noqa: FBT001 (the same)
-    if not isinstance(cache, bool):
-        return Path(cache).absolute()
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(given) if os.path.isabs(given) else Path("~/.cache").expanduser()) / "blobkit"
+    return cache_directory(cache) / f"{name}.scan"
 
 
 def read(path: Path) -> Columns | None:
     """Return the columns in a file; None if there is none, or none that can be trusted."""
     try:
-        _check_private(os.stat(path.parent))
+        check_private(os.stat(path.parent))
         with FileHandle(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK) as handle:
             info = os.fstat(handle.fileno())
-            _check_private(info)
+            check_private(info)
             if not stat.S_ISREG(info.st_mode) or info.st_size > MOST:
-                _refuse("is no file of a usual size")
+                refuse("is no file of a usual size")
             with handle.file() as file:
                 return _parsed(file.read())
     except FileNotFoundError:
@@ -77,7 +71,7 @@ def write(path: Path, columns: Columns) -> None:
     """Write columns into a file, atomically; only this user can read it. A warning in the log if that fails."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _check_private(path.parent.stat())
+        check_private(path.parent.stat())
         with replacing(path) as whole:
             whole.touch(mode=0o600)
             with whole.open("wb") as file:
@@ -85,16 +79,6 @@ def write(path: Path, columns: Columns) -> None:
                     file.write(piece)
     except (OSError, ValueError) as error:
         log.warning("the cache %s is not written: %s", path, error)
-
-
-def _check_private(info: os.stat_result) -> None:
-    """Raise ValueError if others may write here."""
-    if info.st_uid != os.geteuid() or info.st_mode & OTHERS:
-        _refuse("others may write it, or it belongs to another user")
-
-
-def _refuse(why: str) -> None:
-    raise ValueError(why)
 
 
 def _pieces(columns: Columns) -> list[bytes]:
@@ -111,7 +95,7 @@ def _pieces(columns: Columns) -> list[bytes]:
 def _parsed(data: bytes) -> Columns:
     start = len(MAGIC) + SUM
     if not data.startswith(MAGIC) or hashlib.sha256(memoryview(data)[start:]).digest() != data[len(MAGIC) : start]:
-        _refuse("damaged, or of another version")
+        refuse("damaged, or of another version")
     end = start + 8 + int.from_bytes(data[start : start + 8], "little")
     head = json.loads(data[start + 8 : end])
     found = Columns(texts=head["texts"])

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import os
 import stat
-from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blobkit.digest import Digest, is_digest, split
+from blobkit.digest import Digest, split
 from blobkit.errors import UnreadableStoreError
 from blobkit.oci.documents import Reference
 from blobkit.progress import watched
 from blobkit.scanners.cachefile import file_for
-from blobkit.scanners.facts import Facts, escape_controls, micros, within
+from blobkit.scanners.facts import Facts, micros, within
 from blobkit.scanners.files import SMALL, PlainFiles
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.links import link_out_message
@@ -28,6 +27,7 @@ from blobkit.scanners.registries.blobs import Blobs
 from blobkit.scanners.registries.collector import Collector
 from blobkit.scanners.registries.contents import Manifests
 from blobkit.scanners.registries.look import Look
+from blobkit.scanners.registries.pins import pin_repository
 from blobkit.scanners.registries.prefixes import Prefix
 from blobkit.scanners.registries.repositories import repositories
 from blobkit.scanners.registries.served import record_passed_over, record_unserved
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = ["path_of", "scan", "storage_of"]
 
-NOTHING = array("i")
 BELOW = Path("docker", "registry", "v2")
 
 
@@ -111,7 +110,7 @@ def _scan(look: Look, path: Callable[[Digest], str], recall: Recall | None, *, p
     collector.run(known, elsewhere)
     record_passed_over(facts, known)
     for repository in known:
-        _pin(facts, repository, collector.ingested.get(repository.name, {}) if repository.seen else {})
+        pin_repository(facts, repository, collector.ingested.get(repository.name, {}) if repository.seen else {})
     if every_file:
         record_unserved(facts, known)
     sure = (facts.checked,) if recall is None else (facts.checked, recall.unchanged)
@@ -184,30 +183,3 @@ def _read_documents(manifests: Manifests, known: list[Repository], *, progress: 
         facts.link(node, facts.describe(stored_as, facts.kind[node], facts.media_type[node]), "stored-as")
     if named:
         facts.notices = [one for one in facts.notices if not (one[0] == "missing" and one[1] in named)]
-
-
-def _pin(facts: Facts, repository: Repository, ingested: dict[Digest, array[int]]) -> None:
-    """Record the tags of a repository, and its revision links as virtual nodes; `ingested`: nodes that each marks."""
-    revisions = {link.digest: link.modified for link in repository.links}
-    for digest, modified in revisions.items():
-        key = f"{repository.name}@{digest}"
-        virtual_node, target = facts.virtual_node(key, modified), facts.node(digest)
-        facts.link(virtual_node, target, "revision")
-        facts.link_many(virtual_node, ingested.get(digest, NOTHING), "mark")
-        kind = "revision" if digest in ingested else "unseen-revision"
-        facts.pin(virtual_node, key, kind, repository.name, modified)
-        if facts.opaque[target]:
-            facts.notice("opaque-revision", f"the manifest of {key} cannot be read", key)
-    for link in repository.links:
-        if link.named != link.digest and is_digest(link.named):
-            facts.link(facts.node(link.named), facts.node(link.digest), "stored-as")
-    named = {*revisions, *(link.named for link in repository.links)}
-    for name, tag in repository.tags:
-        facts.pin(facts.node(tag.digest), name, "tag", repository.name, tag.modified)
-        if tag.digest in revisions:
-            kind = "tagged-revision" if tag.digest in ingested else "unseen-tagged-revision"
-            virtual_node = facts.node(escape_controls(f"{repository.name}@{tag.digest}"))
-            facts.pin(virtual_node, name, kind, repository.name, tag.modified)
-        elif tag.digest not in named:
-            message = f"the tag {name} names {tag.digest}, which has no revision link: it cannot be pulled"
-            facts.notice("tag-without-revision", message, name)

@@ -1,4 +1,7 @@
-"""Record of registries as directories. Source: distribution 2.8.2, `registry/storage/garbagecollect.go`."""
+"""Record of registries. Source: distribution 2.8.2, `registry/storage/garbagecollect.go`.
+
+The policy `dependent` is for registries with the referrers API of OCI 1.1: there, signatures and SBOMs have no tag.
+"""
 
 from __future__ import annotations
 
@@ -63,6 +66,7 @@ REGISTRIES = Kind(
         Policy("registry", "revisions", _REVISIONS, IN_MANIFESTS | {"revision"}),
         Policy("registry", "gc", frozenset({"revision"}), MARKED, collector=REGISTRY, complete=True),
         Policy("registry", "gc-m", frozenset({"tagged-revision"}), MARKED, collector=REGISTRY_M, complete=True),
+        Policy("registry", "dependent", frozenset({"tag"}), IN_MANIFESTS | {"referrer"}),
     ),
     scanner="blobkit.scanners.registry",
     remote={
@@ -71,7 +75,7 @@ REGISTRIES = Kind(
     },
     found_by=("docker/registry/v2/repositories/", "repositories/"),
     tools=("curl", "crane", "skopeo", "regctl"),
-    collected_by={"tags": "registry", "revisions": "registry", "gc": "registry", "gc-m": "registry-m"},
+    collected_by={**dict.fromkeys(("tags", "dependent", "revisions", "gc"), "registry"), "gc-m": "registry-m"},
     revisions="revisions",
     dropping=Dropping(
         takes=rf"\A{_REPOSITORY}(?::[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}}|@.*)\z",

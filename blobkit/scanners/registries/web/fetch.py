@@ -1,0 +1,232 @@
+"""Fetch what a registry shows: repositories, tags, manifests level by level, configs; all repositories at once.
+
+Only the lists, the tags and the referrers are asked for again in a later scan: all else has a digest, and is in the
+cache from then on, also if this scan is interrupted.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from blobkit.errors import CredentialsError, Hint, NotListableError, UnreadableStoreError
+from blobkit.log import log
+from blobkit.oci.documents import DOCUMENT_LIMIT
+from blobkit.progress import counted, show_line
+from blobkit.render import count, printable
+from blobkit.scanners.registries.web.asking import Failure
+from blobkit.scanners.registries.web.blobs import Blobs
+from blobkit.scanners.registries.web.levels import PIECE, Levels, Named
+from blobkit.scanners.registries.web.names import REPOSITORY, Names, names_in
+from blobkit.scanners.registries.web.pool import each
+from blobkit.scanners.registries.web.visible import Shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blobkit.digest import Digest
+    from blobkit.scanners.registries.web.asking import Registry
+    from blobkit.scanners.registries.web.options import Options
+    from blobkit.scanners.registries.web.visible import Visible
+    from blobkit.sources.kept import Kept
+
+__all__ = ["Fetch"]
+
+HOLDING = ("tag", "tagged-revision", "revision")
+"""Kinds of pins that the names in a part that is not seen may have."""
+PROBED = 5
+"""Repositories that are asked whether there is a referrers API, until one answers."""
+
+
+class Fetch:
+    """One fetch of what is visible; `run` is called once."""
+
+    def __init__(self, registry: Registry, kept: Kept, visible: Visible, options: Options, *, show: bool) -> None:
+        self.registry, self.kept, self.visible, self.options, self.show = registry, kept, visible, options, show
+        self.levels = Levels(registry, kept, visible, options.at_once)
+        self.blobs = Blobs(registry, kept, visible, options.at_once)
+        self._left = ""
+
+    async def run(self, prefix: str, *, verify: bool) -> None:
+        """Fetch the repositories below a prefix ("": all), or those of the options; `verify`: ask for each blob."""
+        names = await self._repositories(prefix)
+        self.visible.repositories = [Shown(name) for name in names]
+        self.visible.has_referrers = await self._has_referrers(names)
+        tags = await self._tags()
+        await self._heads(tags)
+        await self._manifests()
+        if self.visible.wants_configs:
+            await self._configs()
+        if verify:
+            await self.blobs.check(show=self.show)
+
+    async def _repositories(self, prefix: str) -> list[str]:
+        if self.options.repositories is not None:
+            names = list(self.options.repositories)
+            self.visible.is_part = True
+            self._say(f"{count(len(names), 'repository')}: one request for each, and one for each tag")
+            return names
+        self.visible.is_part = bool(prefix)
+        try:
+            found = await names_in(self.registry.catalog(), "repositories", REPOSITORY)
+        except NotListableError:
+            if prefix and REPOSITORY.fullmatch(prefix):
+                log.info("this registry does not list its repositories: %s is taken as the name of one", prefix)
+                return [prefix]
+            raise
+        self._cut(found, "repositories", "")
+        names = [one for one in found.names if not prefix or one == prefix or one.startswith(f"{prefix}/")]
+        if prefix and not names:
+            msg = f"the registry lists no repository {printable(prefix)} or {printable(prefix)}/*"
+            hint = Hint('name it if it is hidden: storage_options={"repositories": [...]}', "name it: --repositories FILE")
+            raise UnreadableStoreError(msg, hint=hint)
+        return names
+
+    def _cut(self, found: Names, what: str, of: str) -> None:
+        """Record which names of a list are not used: what they hold is unknown."""
+        name = f"{what} of {of}" if of else what
+        if found.odd:
+            message = f"{found.odd:,} of the {name} have names that no registry accepts, such as {found.first_odd}"
+            self.visible.notice("odd-name", message, of)
+        if found.is_cut:
+            self.visible.notice("endless-list", f"the list of {name} has no end: only {len(found.names):,} are read", of)
+        if found.odd or found.is_cut:
+            self.visible.unknown[f"other {name}"] = HOLDING
+
+    async def _has_referrers(self, names: list[str]) -> bool:
+        for name in names[:PROBED]:
+            try:
+                return await self.registry.lists_referrers(name)
+            except CredentialsError as error:
+                if error.is_login:
+                    raise
+        return False
+
+    async def _tags(self) -> list[tuple[int, str]]:
+        """Return the tags of all repositories, with the numbers of these."""
+        shown = self.visible.repositories
+        tags: dict[int, list[str]] = {}
+        with counted(len(shown), "repositories", show=self.show, unit=" repositories") as step:
+
+            async def ask(number: int) -> None:
+                found = await self.registry.tags(shown[number].name)
+                if isinstance(found, Failure):
+                    self._without_tags(shown[number].name, found)
+                else:
+                    tags[number] = found.names
+                    self._cut(found, "tags", shown[number].name)
+                step(1)
+
+            await each(range(len(shown)), ask, self.options.at_once)
+        return [(number, tag) for number in range(len(shown)) for tag in tags.get(number, ())]
+
+    def _without_tags(self, name: str, failure: Failure) -> None:
+        """Record a repository whose tags cannot be listed; in the catalog may be one that has none."""
+        if not failure.is_gone:
+            self.visible.notice("unreadable", f"the tags of {name} cannot be listed ({failure.why})", name)
+            self.visible.unknown[f"the tags of {name}"] = HOLDING
+        elif self.options.repositories is not None:
+            self.visible.notice("no-repository", f"the registry has no repository {name} with tags", name)
+
+    async def _heads(self, tags: list[tuple[int, str]]) -> None:
+        """Ask which digest each tag names."""
+        where = count(len(self.visible.repositories), "repository")
+        self._say(f"{count(len(tags), 'tag')} in {where}: one request for each tag")
+        gone: dict[int, list[str]] = {}
+        with counted(len(tags), "tags", show=self.show, unit=" tags") as step:
+
+            async def ask(one: tuple[int, str]) -> None:
+                number, tag = one
+                shown = self.visible.repositories[number]
+                found = await self.registry.tag(shown.name, tag)
+                self._left = found.left or self._left
+                if found.digest is not None:
+                    shown.tags[tag] = found.digest
+                    if found.content is not None:
+                        self.kept.put(found.digest, found.content)
+                elif found.failure is not None and found.failure.is_gone:
+                    gone.setdefault(number, []).append(tag)
+                elif found.failure is not None:
+                    self._unread_tag(f"{shown.name}:{tag}", found.failure)
+                step(1)
+
+            await each(tags, ask, self.options.at_once)
+        for number, names in gone.items():
+            await self._gone(self.visible.repositories[number].name, names)
+
+    def _unread_tag(self, name: str, failure: Failure) -> None:
+        self.visible.notice("unreadable", f"the tag {name} cannot be read: {failure.why}", name)
+        self.visible.unknown[f"the tag {name}"] = HOLDING
+
+    async def _gone(self, name: str, gone: list[str]) -> None:
+        """Record tags that were listed and are not found: deleted meanwhile, or broken if they are listed still."""
+        again = await self.registry.tags(name)
+        listed = set(again.names) if isinstance(again, Names) else set()
+        for tag in gone:
+            if tag in listed:
+                message = f"the tag {name}:{tag} is listed, and answers 404: it cannot be pulled"
+                self.visible.notice("tag-without-revision", message, f"{name}:{tag}")
+            else:
+                message = f"the tag {name}:{tag} was deleted while the registry was read"
+                self.visible.notice("tag-gone", message, f"{name}:{tag}")
+
+    async def _manifests(self) -> None:
+        """Bring the manifests that tags name, and all below them."""
+        roots = [
+            Named(number, digest)
+            for number, shown in enumerate(self.visible.repositories)
+            for digest in dict.fromkeys((*shown.tags.values(), *shown.untagged))
+        ]
+        is_first = True
+
+        def lacking(number: int) -> None:
+            nonlocal is_first
+            if is_first:
+                self._estimate(number)
+            is_first = False
+
+        with counted(None, "manifests", show=self.show, unit=" manifests") as step:
+            await self.levels.bring(roots, lacking, step)
+
+    def _estimate(self, number: int) -> None:
+        """Say how many manifests of tags are not in the cache, and how many requests the registry still allows."""
+        allowed = f"; the registry allows {printable(self._left)} more for now" if self._left else ""
+        more = ", and more for the platforms and configs in them" if number else ""
+        self._say(f"{count(number, 'manifest')} to fetch{more}{allowed}")
+
+    async def _configs(self) -> None:
+        """Bring the configs of images that the cache lacks."""
+        wanted = self.visible.configs
+        for digest in [one for one in wanted if self._size(one) > DOCUMENT_LIMIT]:
+            del wanted[digest]
+        lacking = list(self._lacking(iter(wanted)))
+        gone: dict[Digest, set[int]] = {}
+        with counted(len(lacking), "configs", show=self.show, unit=" configs") as step:
+
+            async def ask(digest: Digest) -> None:
+                found = await self.registry.blob(self.visible.repositories[wanted[digest]].name, digest)
+                if not isinstance(found, Failure):
+                    self.kept.put(digest, found)
+                elif found.is_gone:
+                    gone[digest] = {wanted[digest]}
+                else:
+                    self.visible.notice(found.state.value, f"the config {digest} cannot be read: {found.why}", digest)
+                step(1)
+
+            await each(lacking, ask, self.options.at_once)
+        await self.blobs.look_elsewhere(gone)
+
+    def _size(self, digest: Digest) -> int:
+        return self.visible.facts.size[self.visible.facts.ids[digest]]
+
+    def _lacking(self, digests: Iterator[Digest]) -> Iterator[Digest]:
+        """Yield those that the cache lacks."""
+        while piece := list(islice(digests, PIECE)):
+            known = {digest for digest, _ in self.kept.read(piece)}
+            yield from (one for one in piece if one not in known)
+
+    def _say(self, line: str) -> None:
+        """Say what comes next, beside the bar and in the log."""
+        log.info("%s", line)
+        if self.show:
+            show_line(line)
