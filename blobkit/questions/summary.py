@@ -13,6 +13,7 @@ from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_tabl
 from blobkit.protocols import as_snapshot
 from blobkit.questions.frame import STATUS, tags_frame, to_frame
 from blobkit.render import count, human_bytes, truncate
+from blobkit.snapshot.notices import NOT_VISIBLE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +89,9 @@ class Summary(Answer):
             for status, blobs, size in self.totals.itertuples()
             if blobs or status in STATUS[:2]
         ]
-        stored = f"{count(self.snapshot.blobs, 'blob')}, {human_bytes(self.snapshot.bytes)}: {', '.join(parts)}"
+        known = f"{count(self.snapshot.blobs, 'blob')}, {human_bytes(self.snapshot.bytes)}"
+        is_part = not NOT_VISIBLE.isdisjoint(self.snapshot.notices["code"].unique().to_pylist())
+        stored = f"{f'visible (stored: at least): {known}' if is_part else known}: {', '.join(parts)}"
         return [self.snapshot.caption(), stored]
 
     def to_dict(self) -> dict[str, object]:

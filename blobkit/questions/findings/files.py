@@ -15,7 +15,7 @@ from blobkit.cache import memoized
 from blobkit.questions.columns import keys
 from blobkit.questions.findings.finding import Finding, finding
 from blobkit.render import count, join_some
-from blobkit.snapshot.notices import denied_in, not_followed_in, shared_in, upload_in
+from blobkit.snapshot.notices import NOT_VISIBLE, denied_in, not_followed_in, shared_in, upload_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -169,7 +169,7 @@ def unseen_places(snapshot: Snapshot) -> frozenset[str]:
 
 def _is_unseen(code: str, key: str, message: str) -> bool:
     """Return whether a notice is about unreadable blobs with digests that start with its key."""
-    if code == "unseen":
+    if code == "unseen" or code in NOT_VISIBLE:
         return True
     return bool(key) and code in DENIED | {"symlink"} and bool(denied_in(message) or not_followed_in(message))
 

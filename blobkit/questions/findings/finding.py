@@ -100,6 +100,10 @@ FINDINGS = {
     ),
     "also-kind": ("info", "the path is a store of another kind, too: this address reads it as that"),
     "odd": ("info", "unusual, but harmless"),
+    "not-visible": (
+        "info",
+        "the registry does not list them: what is stored is at least what is shown; scan its storage to see all",
+    ),
     "other": (
         "info",
         "other files of the engine, such as volumes, logs and databases: no image needs them, and none counts as free",

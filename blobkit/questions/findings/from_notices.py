@@ -20,7 +20,7 @@ from blobkit.questions.findings.files import (
 )
 from blobkit.questions.findings.finding import FINDINGS, Finding, finding
 from blobkit.snapshot.kinds import STORES
-from blobkit.snapshot.notices import SAID, recompressed_in, upload_in
+from blobkit.snapshot.notices import NOT_VISIBLE, SAID, recompressed_in, upload_in
 from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import STORED, codes, index_in
 
@@ -54,6 +54,7 @@ CODES = {
     "opaque-revision": "opaque",
     "unread-manifest": "opaque",
     "hard-link": "shared-inode",
+    **dict.fromkeys(NOT_VISIBLE, "not-visible"),
 }
 """The finding of a notice with another code; unknown codes become `odd`."""
 

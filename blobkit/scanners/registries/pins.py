@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from blobkit.digest import is_digest
 from blobkit.scanners.facts import escape_controls
@@ -13,14 +13,22 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.scanners.facts import Facts
-    from blobkit.scanners.registries.links import Repository
+    from blobkit.scanners.registries.links import LinkFile
 
 __all__ = ["pin_repository"]
 
 NOTHING = array("i")
 
 
-def pin_repository(facts: Facts, repository: Repository, ingested: Mapping[Digest, array[int]]) -> None:
+class Linked(Protocol):
+    """A repository: its links of manifests, and its tags by full name."""
+
+    name: str
+    links: list[LinkFile]
+    tags: list[tuple[str, LinkFile]]
+
+
+def pin_repository(facts: Facts, repository: Linked, ingested: Mapping[Digest, array[int]]) -> None:
     """Record the tags of a repository, and its revision links as virtual nodes; `ingested`: nodes that each marks."""
     revisions = {link.digest: link.modified for link in repository.links}
     for digest, modified in revisions.items():

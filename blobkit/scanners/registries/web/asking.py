@@ -22,16 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ACCEPT", "Failure", "Got", "Registry", "State"]
 
-ACCEPT = ", ".join(
-    (
-        "application/vnd.oci.image.index.v1+json",
-        "application/vnd.oci.image.manifest.v1+json",
-        "application/vnd.docker.distribution.manifest.list.v2+json",
-        "application/vnd.docker.distribution.manifest.v2+json",
-        "application/vnd.oci.artifact.manifest.v1+json",
-        "application/vnd.docker.distribution.manifest.v1+prettyjws;q=0.1",
-        "application/vnd.docker.distribution.manifest.v1+json;q=0.1",
-    )
+ACCEPT = (
+    "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
+    "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json, "
+    "application/vnd.oci.artifact.manifest.v1+json, "
+    "application/vnd.docker.distribution.manifest.v1+prettyjws;q=0.1, "
+    "application/vnd.docker.distribution.manifest.v1+json;q=0.1"
 )
 """If one of these is left out, some registries answer that the tag is unknown, others with another manifest."""
 OK, NOT_FOUND, NOT_ALLOWED = 200, 404, frozenset({405, 501})
@@ -83,7 +79,9 @@ class Registry:
     async def tags(self, name: str) -> Names | Failure:
         """Return the tags of a repository."""
         try:
-            return await names_in(self._client.pages(f"/v2/{name}/tags/list?n=1000", **_for(name, "tags")), "tags", TAG)
+            return await names_in(
+                self._client.pages(f"/v2/{name}/tags/list?n=1000", purpose="tags", scope=_scope(name)), "tags", TAG
+            )
         except (CredentialsError, RefusedError) as error:
             return _refused(error)
 
@@ -111,7 +109,7 @@ class Registry:
         """Return a small blob of a repository, whose hash is right."""
         path = f"/v2/{name}/blobs/{digest}"
         try:
-            answer = await self._client.get(path, limit=LIMIT, **_for(name, "config"))
+            answer = await self._client.get(path, limit=LIMIT, purpose="config", scope=_scope(name))
         except CredentialsError as error:
             return _refused(error)
         return _checked(answer, digest)
@@ -120,7 +118,7 @@ class Registry:
         """Return the bytes of a blob; -1 if the registry has it, and does not say how many."""
         path = f"/v2/{name}/blobs/{digest}"
         try:
-            answer = await self._client.get(path, method="HEAD", **_for(name, "blob"))
+            answer = await self._client.get(path, method="HEAD", purpose="blob", scope=_scope(name))
         except CredentialsError as error:
             return _refused(error)
         if answer.status != OK:
@@ -131,20 +129,22 @@ class Registry:
     async def lists_referrers(self, name: str) -> bool:
         """Return whether there is a referrers API (OCI 1.1); CredentialsError if this repository is not readable."""
         path = f"/v2/{name}/referrers/{NOTHING}"
-        answer = await self._client.get(path, accept=ACCEPT, **_for(name, "probe"))
+        answer = await self._client.get(path, accept=ACCEPT, purpose="probe", scope=_scope(name))
         return answer.status == OK and b'"manifests"' in answer.body
 
     def referrers(self, name: str, digest: Digest) -> AsyncIterator[Json]:
-        """Return the pages of the list of a manifest's referrers; RefusedError, CredentialsError while they are read."""
-        return self._client.pages(f"/v2/{name}/referrers/{digest}", **_for(name, "referrers"))
+        """Return the pages of the list of a manifest's referrers; the errors of refusals while they are read."""
+        return self._client.pages(f"/v2/{name}/referrers/{digest}", purpose="referrers", scope=_scope(name))
 
     async def _manifest(self, name: str, reference: str, method: str, purpose: str) -> Answer:
         path = f"/v2/{name}/manifests/{reference}"
-        return await self._client.get(path, method=method, accept=ACCEPT, limit=LIMIT, **_for(name, purpose))
+        return await self._client.get(
+            path, method=method, accept=ACCEPT, limit=LIMIT, purpose=purpose, scope=_scope(name)
+        )
 
 
-def _for(name: str, purpose: str) -> dict[str, str]:
-    return {"purpose": purpose, "scope": f"repository:{name}:pull"}
+def _scope(name: str) -> str:
+    return f"repository:{name}:pull"
 
 
 def _digest(answer: Answer) -> str:

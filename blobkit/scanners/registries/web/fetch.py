@@ -78,7 +78,9 @@ class Fetch:
         names = [one for one in found.names if not prefix or one == prefix or one.startswith(f"{prefix}/")]
         if prefix and not names:
             msg = f"the registry lists no repository {printable(prefix)} or {printable(prefix)}/*"
-            hint = Hint('name it if it is hidden: storage_options={"repositories": [...]}', "name it: --repositories FILE")
+            hint = Hint(
+                'name it if it is hidden: storage_options={"repositories": [...]}', "name it: --repositories FILE"
+            )
             raise UnreadableStoreError(msg, hint=hint)
         return names
 
@@ -89,7 +91,9 @@ class Fetch:
             message = f"{found.odd:,} of the {name} have names that no registry accepts, such as {found.first_odd}"
             self.visible.notice("odd-name", message, of)
         if found.is_cut:
-            self.visible.notice("endless-list", f"the list of {name} has no end: only {len(found.names):,} are read", of)
+            self.visible.notice(
+                "endless-list", f"the list of {name} has no end: only {len(found.names):,} are read", of
+            )
         if found.odd or found.is_cut:
             self.visible.unknown[f"other {name}"] = HOLDING
 

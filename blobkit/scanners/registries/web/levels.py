@@ -153,5 +153,7 @@ class Levels:
         return list(found)
 
     def _unlisted(self, name: str, digest: Digest, why: str) -> None:
-        self.visible.notice("unreadable", f"the referrers of {name}@{digest} cannot be listed ({why})", f"{name}@{digest}")
+        self.visible.notice(
+            "unreadable", f"the referrers of {name}@{digest} cannot be listed ({why})", f"{name}@{digest}"
+        )
         self.visible.unlisted.append(digest)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from array import array
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blobkit.oci.documents import Reference
 from blobkit.scanners.registries.contents import Manifests
-from blobkit.scanners.registries.links import LinkFile, Repository
+from blobkit.scanners.registries.links import LinkFile
 from blobkit.scanners.registries.manifests import UnreadError
 from blobkit.scanners.registries.pins import pin_repository
 from blobkit.scanners.registries.web.files import FetchedFiles
 from blobkit.snapshot.estimates import ESTIMATED
-from blobkit.snapshot.notices import not_visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +26,20 @@ __all__ = ["record"]
 
 BY_REVISION, BY_TAG = ("revision",), ("tag", "tagged-revision", "revision")
 """The kinds of pins of manifests that are not seen: without a tag, and in a repository that is not looked at."""
-UNTAGGED, ELSEWHERE, DEPENDENT = "manifests without a tag", "other repositories", "referrers without a tag"
-"""What is not seen, as nodes that may link to any blob."""
+UNTAGGED, ELSEWHERE = "manifests without a tag", "other repositories"
+REFERRERS, UPLOADS = "referrers without a tag", "unfinished uploads"
+"""What is not seen."""
+UNREAD, UNSURE = "unread", frozenset({"unread", "many"})
+"""Why a manifest is not read here; the collector may read it."""
+
+
+@dataclass(slots=True)
+class Served:
+    """A repository as the registry shows it: links of manifests, and tags by full name."""
+
+    name: str
+    links: list[LinkFile]
+    tags: list[tuple[str, LinkFile]]
 
 
 def record(visible: Visible, kept: Kept) -> None:
@@ -63,12 +75,11 @@ def _failures(visible: Visible) -> None:
             visible.notice(failure.state.value, f"the manifest {digest} cannot be read: {failure.why}", digest)
 
 
-def _repository(shown: Shown) -> Repository:
+def _repository(shown: Shown) -> Served:
     """Return a repository as its directory would show it: each manifest has a link there, without a time."""
-    found = Repository(shown.name, None, seen=True)
-    found.links = [LinkFile(one, shown.untagged.get(one, -1), one) for one in shown.manifests]
-    found.tags = [(f"{shown.name}:{tag}", LinkFile(one, -1)) for tag, one in sorted(shown.tags.items())]
-    return found
+    links = [LinkFile(one, shown.untagged.get(one, -1), one) for one in shown.manifests]
+    tags = [(f"{shown.name}:{tag}", LinkFile(one, -1)) for tag, one in sorted(shown.tags.items())]
+    return Served(shown.name, links, tags)
 
 
 def _marks(facts: Facts, manifests: Manifests, shown: Shown) -> dict[Digest, array[int]]:
@@ -80,29 +91,36 @@ def _marks(facts: Facts, manifests: Manifests, shown: Shown) -> dict[Digest, arr
             found[digest] = manifests.marks(digest)
         except UnreadError as error:
             found[digest] = array("i")
-            key = f"{shown.name}@{digest}"
-            if manifests.is_read(digest):
+            key, is_tagged = f"{shown.name}@{digest}", digest in named
+            if error.code != UNREAD:
                 facts.notice(f"gc-manifest-{error.code}", f"the manifest {key} {error.reason}", key)
-            else:  # the collector may read what this user may not
-                facts.mark_unknown(f"what {key} lists", ("revision", *(("tagged-revision",) * (digest in named))))
+            if error.code in UNSURE:
+                facts.mark_unknown(f"what {key} lists", BY_TAG[1:] if is_tagged else BY_REVISION)
     return found
 
 
 def _unknown(visible: Visible) -> None:
     """Record what a registry does not show."""
-    facts = visible.facts
+    facts, tagged = visible.facts, [one for shown in visible.repositories for one in shown.tags.values()]
     for what, kinds in visible.unknown.items():
         facts.mark_unknown(what, kinds)
-    facts.notice(*_said("uploads", "unfinished uploads are not listed by a registry: what is stored is at least this"))
+    facts.notice("uploads-unseen", "unfinished uploads: a registry does not list them", UPLOADS, UPLOADS)
     if visible.is_part:
-        message = "only some repositories are read: the others may hold the same blobs, so at most these bytes are freed"
-        _hide(facts, ELSEWHERE, BY_TAG, message)
+        message = f"{ELSEWHERE} may hold the same blobs: at most the bytes that are told are freed"
+        _hide(facts, "repositories-unseen", ELSEWHERE, message, BY_TAG)
     if visible.hides_untagged:
-        message = "manifests without a tag are not listed by a registry: blobs that only they hold are not seen"
-        _hide(facts, UNTAGGED, BY_REVISION, message)
-    if visible.hides_untagged and not visible.has_referrers:
-        _hide(facts, DEPENDENT, (), "the registry lists no referrers: those without a tag are not seen")
-        _refer(facts, [one for shown in visible.repositories for one in shown.tags.values()])
-    elif visible.unlisted:
-        facts.mark_unknown(DEPENDENT, ())
-        _refer(facts, visible.unlisted)
+        message = f"{UNTAGGED} are not listed by this registry: blobs that only they hold are not seen"
+        _hide(facts, "untagged-unseen", UNTAGGED, message, BY_REVISION)
+    unlisted = tagged if visible.hides_untagged and not visible.has_referrers else visible.unlisted
+    if unlisted:
+        message = f"{REFERRERS} are not listed by this registry: blobs that only they hold are not seen"
+        node = _hide(facts, "referrers-unseen", REFERRERS, message, ())
+        for digest in dict.fromkeys(unlisted):
+            facts.link(facts.node(digest), node, "referrer")
+
+
+def _hide(facts: Facts, code: str, what: str, message: str, kinds: tuple[str, ...]) -> int:
+    """Record a part that is not seen, and return its node: it may link to any blob, and is no fault."""
+    facts.mark_unknown(what, kinds)
+    facts.notice(code, message, what, what)
+    return facts.ids[what]
