@@ -154,6 +154,7 @@ class Questions(Frames):
         keep: Targets = (),
         older_than: Age | None = None,
         keep_last: int | None = None,
+        age_by: str = "modified",
         cost: pd.Series | None = None,
         policy: str | None = None,
         time_limit: float = 30.0,
@@ -166,7 +167,7 @@ class Questions(Frames):
         More in `help(blobkit.plan)`.
         """
         goal = {"free": free, "until": until, "cost": cost, "time_limit": time_limit}
-        spared = {"keep": keep, "older_than": older_than, "keep_last": keep_last}
+        spared = {"keep": keep, "older_than": older_than, "keep_last": keep_last, "age_by": age_by}
         what = {"untagged": untagged, "groups": groups, "policy": policy, "progress": progress}
         answer: Plan = _function("plan")(self, **goal, **spared, **what)
         return answer

@@ -44,6 +44,13 @@ LENGTH.name = "number of seconds"  # the name in messages
 @click.option("--older-than", metavar="AGE", help="Drop only tags older than this: 30d, 2w, 12h.")
 @click.option("--keep-last", type=NUMBER, metavar="N", help="Keep the newest N images of each repository.")
 @click.option(
+    "--age-by",
+    type=click.Choice(["modified", "created"]),
+    default="modified",
+    show_default=True,
+    help="The time that ages are judged by: created is what images claim.",
+)
+@click.option(
     "--time-limit",
     type=LENGTH,
     default=SECONDS,
@@ -64,6 +71,7 @@ def plan(  # noqa: PLR0913 (one parameter an option)
     keep: tuple[str, ...],
     older_than: str | None,
     keep_last: int | None,
+    age_by: str,
     time_limit: float,
     untagged: bool,
     groups: tuple[str, ...],
@@ -83,6 +91,7 @@ def plan(  # noqa: PLR0913 (one parameter an option)
         keep=keep,
         older_than=older_than,
         keep_last=keep_last,
+        age_by=age_by,
         time_limit=time_limit,
         untagged=untagged,
         groups=groups,

@@ -52,6 +52,10 @@ __all__ = ["Plan", "plan"]
 SECONDS = 30.0
 LAST = 0.3
 """The time of the last step, relative to that of the step before the search: measured, .2 at a million blobs."""
+_UNDATED = {
+    "modified": "no name has a time of modification, so none is old: judge by the time that images claim (created)",
+    "created": "no image claims a time of creation, so none is old",
+}
 REASONS_SHOWN = 3
 NOTICES_SHOWN = 3
 
@@ -130,6 +134,8 @@ class Plan(Answer):
     def notices(self) -> tuple[str, ...]:
         """The notices that a reader must know."""
         found = list(self.preview.notices) if self.tags else []
+        if self._rules.is_undated:
+            found.insert(0, _UNDATED[self._rules.age_by])
         found[:0] = [f"only certain bytes are counted: {why}" for why in inexact(self.preview)]
         if self.tags and self.preview.breaks:
             found.insert(0, f"these tags stay, but could no longer be pulled: {join_some(self.preview.breaks)}")
@@ -238,6 +244,7 @@ def plan(  # noqa: PLR0913 (the options are keyword-only)
     keep: Targets = (),
     older_than: Age | None = None,
     keep_last: int | None = None,
+    age_by: str = "modified",
     cost: pd.Series | None = None,
     policy: str | None = None,
     time_limit: float = SECONDS,
@@ -254,9 +261,11 @@ def plan(  # noqa: PLR0913 (the options are keyword-only)
     Names that hold under the policy may be dropped; anonymous pins never are. These are spared: names in `keep` (names,
     patterns, `repo@digest`; a digest keeps the names on it, or, if there are none, all names that reach it); names that
     are not older than `older_than` ("30d", a timedelta) by `modified` at the snapshot's time; the newest `keep_last` of
-    each repository. Both rules spare names with an unknown time. If revisions hold, the manifests in a spared index are
-    spared too. `keep_last` counts images, however many names they have; a name is spared if another name keeps its
-    image. `cost`: a Series by name, of numbers from 0 up; else each name costs 1. Only certain bytes are counted.
+    each repository. Both rules spare names with an unknown time. `age_by="created"` judges by the time that images
+    claim instead, for an index by the newest of its images: registries over HTTP tell no other time. If revisions hold,
+    the manifests in a spared index are spared too. `keep_last` counts images, however many names they have; a name is
+    spared if another name keeps its image. `cost`: a Series by name, of numbers from 0 up; else each name costs 1. Only
+    certain bytes are counted.
     `untagged`: instead of names, drop the manifests that no tag names and nothing needs (see `untagged_frame`), in all
     repositories or in `groups`; only `keep` and `groups` may be given with it.
 
@@ -274,6 +283,7 @@ def plan(  # noqa: PLR0913 (the options are keyword-only)
     snapshot = as_snapshot(x)
     if untagged:
         goals = {"free": free, "until": until, "older_than": older_than, "keep_last": keep_last, "cost": cost}
+        goals |= {} if age_by == "modified" else {"age_by": age_by}
         only_groups(snapshot, policy, goals)
         return _of_untagged(snapshot, keep, groups)
     if tuple(flattened(groups)):
@@ -284,7 +294,7 @@ def plan(  # noqa: PLR0913 (the options are keyword-only)
     needed = needed_bytes(snapshot, free, until, ruled=older_than is not None or keep_last is not None)
     with staged("plan", show=progress) as say:
         say("names")
-        return _chosen(rules(snapshot, keep, older_than, keep_last), needed, cost, deadline, say)
+        return _chosen(rules(snapshot, keep, older_than, keep_last, age_by), needed, cost, deadline, say)
 
 
 def _chosen(

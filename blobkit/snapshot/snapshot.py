@@ -21,6 +21,7 @@ from blobkit.methods import Previews
 from blobkit.present.answer import Answer
 from blobkit.present.sections import ROWS_SHOWN, Section
 from blobkit.protocols import SUMMED, summary_of
+from blobkit.remotes import has_scheme
 from blobkit.render import count, human_bytes, printable
 from blobkit.snapshot.estimates import estimated
 from blobkit.snapshot.graph import build_graph, counted_links, holding_pins
@@ -214,6 +215,11 @@ class Snapshot(Answer, Previews):
             "notices": self.notices.num_rows,
         }
 
+    @property
+    def place(self) -> str:
+        """The address as it is typed: with the kind before a path; a URL has it already."""
+        return self.address if has_scheme(self.address) else f"{self.kind}:{self.address}"
+
     def caption(self) -> str:
         """Return one line that names the store, the time and the policy; every answer shows it.
 
@@ -222,7 +228,7 @@ class Snapshot(Answer, Previews):
         guessed = int(np.count_nonzero(estimated(self)))
         note = f"; {count(guessed, 'size')} estimated" if guessed else ""
         when = f"{self.time:%Y-%m-%d %H:%M:%S} UTC"
-        return f"{self.kind}:{printable(self.address)} at {when}, policy {self.policy}{note}"
+        return f"{printable(self.place)} at {when}, policy {self.policy}{note}"
 
     def __str__(self) -> str:
         """Return two lines: the caption, and the number and bytes of blobs."""

@@ -67,7 +67,7 @@ def _pulled_by_digest(snapshot: Snapshot, garbage: NDArray[np.int32]) -> str:
     if not number:
         return ""
     text = f"{count(number, 'manifest')} of these can still be pulled by digest"
-    address = shlex.quote(f"{snapshot.kind}:{snapshot.address}")
+    address = shlex.quote(snapshot.place)
     return f"{text}: blobkit untagged {address} lists them" if snapshot.store.revisions else text
 
 

@@ -186,7 +186,7 @@ def _below(snapshot: Snapshot, path: str) -> str:
 
 def _permitted(snapshot: Snapshot, barred: list[Denial]) -> str:
     """Return the command to type so that all of the store can be read."""
-    command = shlex.join(["blobkit", "audit", f"{snapshot.kind}:{snapshot.address}"])
+    command = shlex.join(["blobkit", "audit", snapshot.place])
     owners = sorted({one.owner for one in barred})
     mine = [one.path for one in barred if one.owner == one.user]
     if mine:

@@ -20,7 +20,7 @@ from blobkit.questions.inputs.ages import parse_age
 from blobkit.questions.inputs.keys import is_key
 from blobkit.questions.inputs.targets import blob_of, flattened, resolve
 from blobkit.questions.planning.newest import UNRANKED, image_ranks
-from blobkit.render import printable
+from blobkit.render import choices, printable
 from blobkit.snapshot.pins import first_of_name
 from blobkit.snapshot.roles import GOES_ALONG, HAS_DATA, IS_REVISION, IS_SECOND, NAMES
 from blobkit.snapshot.sets import among, union, unique
@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Names", "Rules", "costs", "rules"]
 
-UNDATED = "its time of modification is unknown"
+UNDATED = {"modified": "its time of modification is unknown", "created": "its image claims no time of creation"}
+"""Why a name has no age, by the time that ages are judged by."""
+UNKNOWN = np.iinfo(np.int64).min
+"""NaT as a number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +90,18 @@ class Names:
         return frame
 
     @cached_property
+    def created(self) -> pd.Series:
+        """The time of creation that the image of each name claims; of an index without one, the newest in it."""
+        blob = repositories(self.snapshot).blob[self.rows]
+        claimed = _micros(times(self.snapshot, "created", blob))
+        inside, whose = members(self.snapshot).of(blob)
+        newest = np.full(len(blob), UNKNOWN)
+        np.maximum.at(newest, whose, _micros(times(self.snapshot, "created", inside.astype(np.int32))))
+        claimed = np.where(claimed == UNKNOWN, newest, claimed)
+        latest = np.maximum.reduceat(claimed, self.start[:-1]) if len(claimed) else claimed
+        return pd.Series(pd.DatetimeIndex(latest.view("datetime64[us]")).tz_localize("UTC"))
+
+    @cached_property
     def _taken(self) -> pd.DataFrame:
         """The tags deleted with each name: columns tag (a revision, a first name), taken (the tag), repo, modified."""
         kind = codes(self.snapshot.pins["kind"])
@@ -126,14 +141,29 @@ class Names:
 
 @dataclass(slots=True)
 class Rules:
-    """Reasons that spare names, each with the names that it spares; the first reason of a name is the one shown."""
+    """Reasons that spare names, each with the names that it spares; the first reason of a name is the one shown.
+
+    `age_by`: the time that ages are judged by, `modified` or `created`.
+    """
 
     names: Names
+    age_by: str = "modified"
     spared: dict[str, Places] = field(default_factory=dict)
 
     def spare(self, reason: str, which: Places) -> None:
         """Spare these names too."""
         self.spared[reason] = union(self.spared.get(reason, which), which)
+
+    @property
+    def times(self) -> pd.Series:
+        """The time that the age of each name is judged by; NaT: unknown, never old."""
+        return self.names.frame["modified"] if self.age_by == "modified" else self.names.created
+
+    @property
+    def is_undated(self) -> bool:
+        """Whether no name has a time, and some are spared because of that."""
+        which = self.spared.get(UNDATED[self.age_by])
+        return which is not None and 0 < len(which) == len(self.names.frame)
 
     @property
     def number(self) -> NDArray[np.int64]:
@@ -178,12 +208,17 @@ class Rules:
         return found
 
 
-def rules(snapshot: Snapshot, keep: Targets, older_than: Age | None, keep_last: int | None) -> Rules:
-    """Return the names of a snapshot, and the reasons that spare them.
+def rules(
+    snapshot: Snapshot, keep: Targets, older_than: Age | None, keep_last: int | None, age_by: str = "modified"
+) -> Rules:
+    """Return the names of a snapshot, and the reasons that spare them; `age_by`: `modified` or `created`.
 
     If `keep` finds nothing, the errors are those of `simulate_deref`; AgeError, PlanError.
     """
-    found = Rules(Names(snapshot))
+    if age_by not in UNDATED:
+        msg = f"age_by is {printable(repr(age_by))}"
+        raise PlanError(msg, hint=choices(str(age_by), tuple(UNDATED), use="give one of"))
+    found = Rules(Names(snapshot), age_by)
     for text in flattened(keep):
         found.spare(f"keep {printable(text)}", _kept_by(found.names, text))
     if older_than is not None:
@@ -211,6 +246,11 @@ def costs(names: Names, candidates: NDArray[np.bool_], cost: pd.Series | None) -
     given = by_tag.reindex(index).to_numpy(float)
     _check_costs(index[candidates], given[candidates])
     return np.where(candidates, given, 0.0)
+
+
+def _micros(moments: pd.DatetimeIndex) -> NDArray[np.int64]:
+    """Return times as microseconds since 1970, UNKNOWN for NaT."""
+    return moments.tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
 
 
 def _check_costs(tags: pd.Index, given: NDArray[np.float64]) -> None:
@@ -275,21 +315,21 @@ def _rows_of(snapshot: Snapshot, text: str) -> list[int]:
 
 
 def _spare_young(found: Rules, older_than: Age) -> None:
-    modified = found.names.frame["modified"]
+    times = found.times
     latest = pd.Timestamp(found.names.snapshot.time) - pd.Timedelta(parse_age(older_than))
-    found.spare(UNDATED, np.flatnonzero(modified.isna()))
-    found.spare(f"not older than {older_than}", np.flatnonzero(modified > latest))
+    found.spare(UNDATED[found.age_by], np.flatnonzero(times.isna()))
+    found.spare(f"not older than {older_than}", np.flatnonzero(times > latest))
 
 
 def _spare_last(found: Rules, keep_last: int) -> None:
     if isinstance(keep_last, bool) or not isinstance(keep_last, Integral) or keep_last < 0:
         msg = f"keep_last is {keep_last!r}: give how many of each repository to keep, 0 or more"
         raise PlanError(msg)
-    frame = found.names.frame
-    found.spare(UNDATED, np.flatnonzero(frame["modified"].isna()))
+    frame, times = found.names.frame, found.times
+    found.spare(UNDATED[found.age_by], np.flatnonzero(times.isna()))
     repository, image = (pd.factorize(frame[column])[0] for column in ("repo", "digest"))
-    dated = frame["modified"].notna().to_numpy(bool)
-    rank = image_ranks(repository, image, frame["modified"].to_numpy("datetime64[us]").view(np.int64), dated)
+    dated = times.notna().to_numpy(bool)
+    rank = image_ranks(repository, image, times.to_numpy("datetime64[us]").view(np.int64), dated)
     is_last = (rank != UNRANKED) & (rank < keep_last)
     found.spare(f"among the last {keep_last} of its repository", np.flatnonzero(is_last))
 

@@ -60,7 +60,7 @@ def import_from(source: Source, into: Into, *, strict: bool, progress: bool) -> 
     SourceError, before anything is written, where the source is the store itself or, if `strict`, is not sound.
     """
     snapshot = source.snapshot()
-    identity = getattr(source, "identity", "") or f"{snapshot.kind}:{snapshot.address}"
+    identity = getattr(source, "identity", "") or snapshot.place
     if identity == into.identity:
         msg = f"{printable(snapshot.address)} cannot be imported into itself: give another store"
         raise SourceError(msg)

@@ -15,6 +15,7 @@ from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, Table
 from blobkit.progress import staged
 from blobkit.protocols import as_snapshot, as_surveyed
 from blobkit.questions.inputs.ages import parse_age
+from blobkit.remotes import has_scheme
 from blobkit.render import count, human_bytes, printable, truncate
 from blobkit.replacing import check_place, replacing
 from blobkit.views.report.asked import NO_ADDRESS, Asked, attempted
@@ -78,7 +79,7 @@ class Report(Answer):
     def title(self) -> str:
         """Return the answer in one line."""
         stored = f"{human_bytes(self.snapshot.bytes)} in {count(self.snapshot.blobs, 'blob')}"
-        return truncate(f"{stored}: report on {self.snapshot.kind}:{self.snapshot.address}", LINE_SHOWN)
+        return truncate(f"{stored}: report on {self.snapshot.place}", LINE_SHOWN)
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:
         """Return the sections of all chapters."""
@@ -164,8 +165,8 @@ def _same_kind(snapshot: Snapshot, before: Snapshot) -> Snapshot:
 def _to_type(snapshot: Snapshot, given: Sequence[str]) -> str:
     """Return what to type for the store: an address that means the same in any directory, else the word ADDRESS."""
     if not given:
-        is_path = snapshot.address.startswith("/") and len(snapshot.address) < LONGEST
-        return f"{snapshot.kind}:{snapshot.address}" if is_path else NO_ADDRESS
+        is_sure = snapshot.address.startswith("/") or has_scheme(snapshot.address)
+        return snapshot.place if is_sure and len(snapshot.address) < LONGEST else NO_ADDRESS
     address = given[0]
     kind, colon, rest = address.partition(":")
     if Path(address).exists():
