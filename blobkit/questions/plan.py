@@ -52,10 +52,6 @@ __all__ = ["Plan", "plan"]
 SECONDS = 30.0
 LAST = 0.3
 """The time of the last step, relative to that of the step before the search: measured, .2 at a million blobs."""
-_UNDATED = {
-    "modified": "no name has a time of modification, so none is old: judge by the time that images claim (created)",
-    "created": "no image claims a time of creation, so none is old",
-}
 REASONS_SHOWN = 3
 NOTICES_SHOWN = 3
 
@@ -134,8 +130,7 @@ class Plan(Answer):
     def notices(self) -> tuple[str, ...]:
         """The notices that a reader must know."""
         found = list(self.preview.notices) if self.tags else []
-        if self._rules.is_undated:
-            found.insert(0, _UNDATED[self._rules.age_by])
+        found[:0] = [self._rules.undated] if self._rules.undated else []
         found[:0] = [f"only certain bytes are counted: {why}" for why in inexact(self.preview)]
         if self.tags and self.preview.breaks:
             found.insert(0, f"these tags stay, but could no longer be pulled: {join_some(self.preview.breaks)}")

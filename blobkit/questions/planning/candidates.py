@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,11 +15,10 @@ from blobkit.analysis.repositories import members, repositories, spread
 from blobkit.digest import is_digest
 from blobkit.errors import NotPinnedError, PlanError
 from blobkit.questions.columns import keys, times
-from blobkit.questions.inputs.ages import parse_age
 from blobkit.questions.inputs.keys import is_key
 from blobkit.questions.inputs.targets import blob_of, flattened, resolve
-from blobkit.questions.planning.newest import UNRANKED, image_ranks
-from blobkit.render import choices, printable
+from blobkit.questions.planning.ages import ADVICE, UNDATED, checked, spare_last, spare_young
+from blobkit.render import printable
 from blobkit.snapshot.pins import first_of_name
 from blobkit.snapshot.roles import GOES_ALONG, HAS_DATA, IS_REVISION, IS_SECOND, NAMES
 from blobkit.snapshot.sets import among, union, unique
@@ -37,11 +35,6 @@ if TYPE_CHECKING:
     """Positions in the frame of names."""
 
 __all__ = ["Names", "Rules", "costs", "rules"]
-
-UNDATED = {"modified": "its time of modification is unknown", "created": "its image claims no time of creation"}
-"""Why a name has no age, by the time that ages are judged by."""
-UNKNOWN = np.iinfo(np.int64).min
-"""NaT as a number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,18 +81,6 @@ class Names:
         frame["modified"] = groups["modified"].max().mask(groups["unknown"].any())
         frame["takes"] = _tuples(taken, frame.index)
         return frame
-
-    @cached_property
-    def created(self) -> pd.Series:
-        """The time of creation that the image of each name claims; of an index without one, the newest in it."""
-        blob = repositories(self.snapshot).blob[self.rows]
-        claimed = _micros(times(self.snapshot, "created", blob))
-        inside, whose = members(self.snapshot).of(blob)
-        newest = np.full(len(blob), UNKNOWN)
-        np.maximum.at(newest, whose, _micros(times(self.snapshot, "created", inside.astype(np.int32))))
-        claimed = np.where(claimed == UNKNOWN, newest, claimed)
-        latest = np.maximum.reduceat(claimed, self.start[:-1]) if len(claimed) else claimed
-        return pd.Series(pd.DatetimeIndex(latest.view("datetime64[us]")).tz_localize("UTC"))
 
     @cached_property
     def _taken(self) -> pd.DataFrame:
@@ -155,15 +136,10 @@ class Rules:
         self.spared[reason] = union(self.spared.get(reason, which), which)
 
     @property
-    def times(self) -> pd.Series:
-        """The time that the age of each name is judged by; NaT: unknown, never old."""
-        return self.names.frame["modified"] if self.age_by == "modified" else self.names.created
-
-    @property
-    def is_undated(self) -> bool:
-        """Whether no name has a time, and some are spared because of that."""
-        which = self.spared.get(UNDATED[self.age_by])
-        return which is not None and 0 < len(which) == len(self.names.frame)
+    def undated(self) -> str:
+        """What to know if all names are spared because their times are unknown, "" if not."""
+        which = self.spared.get(UNDATED[self.age_by], ())
+        return ADVICE[self.age_by] if 0 < len(which) == len(self.names.frame) else ""
 
     @property
     def number(self) -> NDArray[np.int64]:
@@ -215,16 +191,13 @@ def rules(
 
     If `keep` finds nothing, the errors are those of `simulate_deref`; AgeError, PlanError.
     """
-    if age_by not in UNDATED:
-        msg = f"age_by is {printable(repr(age_by))}"
-        raise PlanError(msg, hint=choices(str(age_by), tuple(UNDATED), use="give one of"))
-    found = Rules(Names(snapshot), age_by)
+    found = Rules(Names(snapshot), checked(age_by))
     for text in flattened(keep):
         found.spare(f"keep {printable(text)}", _kept_by(found.names, text))
     if older_than is not None:
-        _spare_young(found, older_than)
+        spare_young(found, older_than)
     if keep_last is not None:
-        _spare_last(found, keep_last)
+        spare_last(found, keep_last)
     _spare_parts(found)
     return found
 
@@ -246,11 +219,6 @@ def costs(names: Names, candidates: NDArray[np.bool_], cost: pd.Series | None) -
     given = by_tag.reindex(index).to_numpy(float)
     _check_costs(index[candidates], given[candidates])
     return np.where(candidates, given, 0.0)
-
-
-def _micros(moments: pd.DatetimeIndex) -> NDArray[np.int64]:
-    """Return times as microseconds since 1970, UNKNOWN for NaT."""
-    return moments.tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
 
 
 def _check_costs(tags: pd.Index, given: NDArray[np.float64]) -> None:
@@ -312,26 +280,6 @@ def _rows_of(snapshot: Snapshot, text: str) -> list[int]:
         return list(resolve(snapshot, text).rows)
     except NotPinnedError:
         return []
-
-
-def _spare_young(found: Rules, older_than: Age) -> None:
-    times = found.times
-    latest = pd.Timestamp(found.names.snapshot.time) - pd.Timedelta(parse_age(older_than))
-    found.spare(UNDATED[found.age_by], np.flatnonzero(times.isna()))
-    found.spare(f"not older than {older_than}", np.flatnonzero(times > latest))
-
-
-def _spare_last(found: Rules, keep_last: int) -> None:
-    if isinstance(keep_last, bool) or not isinstance(keep_last, Integral) or keep_last < 0:
-        msg = f"keep_last is {keep_last!r}: give how many of each repository to keep, 0 or more"
-        raise PlanError(msg)
-    frame, times = found.names.frame, found.times
-    found.spare(UNDATED[found.age_by], np.flatnonzero(times.isna()))
-    repository, image = (pd.factorize(frame[column])[0] for column in ("repo", "digest"))
-    dated = times.notna().to_numpy(bool)
-    rank = image_ranks(repository, image, times.to_numpy("datetime64[us]").view(np.int64), dated)
-    is_last = (rank != UNRANKED) & (rank < keep_last)
-    found.spare(f"among the last {keep_last} of its repository", np.flatnonzero(is_last))
 
 
 def _spare_parts(found: Rules) -> None:

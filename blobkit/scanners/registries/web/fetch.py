@@ -193,7 +193,7 @@ class Fetch:
             await self.levels.bring(roots, lacking, step)
 
     def _estimate(self, number: int) -> None:
-        """Say how many manifests of tags are not in the cache, and how many requests the registry still allows."""
+        """Tell how many manifests of tags are not in the cache, and how many requests the registry still allows."""
         allowed = f"; the registry allows {printable(self._left)} more for now" if self._left else ""
         more = ", and more for the platforms and configs in them" if number else ""
         self._say(f"{count(number, 'manifest')} to fetch{more}{allowed}")
@@ -230,7 +230,7 @@ class Fetch:
             yield from (one for one in piece if one not in known)
 
     def _say(self, line: str) -> None:
-        """Say what comes next, beside the bar and in the log."""
+        """Tell what comes next, beside the bar and in the log."""
         log.info("%s", line)
         if self.show:
             show_line(line)
