@@ -89,7 +89,7 @@ def test_options_and_their_words(store: str, tmp_path: Path) -> None:
     assert offered("blobkit", "ls", store, "--kind", "l") == ["layer"]
     assert offered("blobkit", "ls", store, "--status", "g") == ["garbage"]
     assert offered("blobkit", "audit", store, "--policy", "") == ["counts"]
-    assert offered("blobkit", "audit", registry, "--policy", "") == ["tags", "revisions", "gc", "gc-m"]
+    assert offered("blobkit", "audit", registry, "--policy", "") == ["tags", "revisions", "gc", "gc-m", "dependent"]
     assert offered("blobkit", "simulate", registry, "app:1", "--script", "c", where="zsh") == ["curl", "crane"]
     assert offered("blobkit", "compare-gc", registry, "") == ["registry", "registry-m"]
     assert offered("blobkit", "untagged", registry, "--group", "") == ["app"]

@@ -68,6 +68,8 @@ class Plan:
         """What collectors of a registry mark: all that is below, or one level below the revision links they keep."""
         if policy == "tags":
             return self.marked(set(tags.values()), {"body"})
+        if policy == "dependent":
+            return self.marked(set(tags.values()), {"body", "referrer"})
         if policy == "revisions":
             return self.marked({digest for _, digest in revisions}, {"body"})
         named = {(repo, digest) for (repo, _), digest in tags.items()}

@@ -234,7 +234,7 @@ def test_a_registry_is_saved_with_all_its_policies(tmp_path: Path) -> None:
     snapshot = registry.scan("gc-m")
     snapshot.save(tmp_path / "x")
     loaded = Snapshot.load(tmp_path / "x")
-    assert loaded.policies == ("tags", "revisions", "gc", "gc-m")
+    assert loaded.policies == ("tags", "revisions", "gc", "gc-m", "dependent")
     assert same_facts(snapshot, loaded)
     for policy in loaded.policies:
         assert garbage(loaded, policy) == garbage(snapshot, policy)

@@ -137,7 +137,7 @@ class Rules:
 
     @property
     def undated(self) -> str:
-        """What to know if all names are spared because their times are unknown, "" if not."""
+        """Advice if all names are spared because their times are unknown, "" if not."""
         which = self.spared.get(UNDATED[self.age_by], ())
         return ADVICE[self.age_by] if 0 < len(which) == len(self.names.frame) else ""
 

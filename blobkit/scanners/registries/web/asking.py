@@ -37,7 +37,7 @@ LIMIT = DOCUMENT_LIMIT + 1
 
 
 class State(Enum):
-    """Why there is no content: the registry says that it is gone, or it cannot be read."""
+    """The reasons why there is no content: the registry says that it is gone, or it cannot be read."""
 
     GONE = "missing"
     UNREAD = "unreadable"
@@ -46,7 +46,7 @@ class State(Enum):
 
 
 class Failure(NamedTuple):
-    """Why there is no content, in one word and in words."""
+    """The reason why there is no content, in one word and in words."""
 
     state: State
     why: str

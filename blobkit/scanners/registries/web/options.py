@@ -23,7 +23,7 @@ YES, NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a scan asks for.
+    """The choices of a scan.
 
     `repositories`: their names, None for those in the catalog; `configs`: read the configs of images, for their
     platforms, times and diffIDs; `at_once`: the most requests at once; `api`: whether, and which, vendor's own list of

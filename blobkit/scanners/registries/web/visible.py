@@ -31,7 +31,7 @@ _PLAIN = {one: ("", one) for one in (OCI_MANIFEST, DOCKER_MANIFEST)}
 
 
 class Child(NamedTuple):
-    """What a descriptor says of a manifest."""
+    """The claims of a descriptor about a manifest."""
 
     digest: Digest
     media_type: str
@@ -40,7 +40,7 @@ class Child(NamedTuple):
 
 @dataclass(slots=True)
 class Shown:
-    """What a registry shows of one repository: its tags by name, its manifests, those of them that are referrers.
+    """The visible part of one repository: its tags by name, its manifests, those of them that are referrers.
 
     `untagged`: what a vendor's own list has beyond the tags, with its times (microseconds since 1970, -1: unknown).
     """
