@@ -22,7 +22,7 @@ UNSEEN = {"untagged-unseen", "uploads-unseen", "referrers-unseen"}
 """Notices of every scan over HTTP of a registry without a referrers API."""
 
 
-def over_http(url: str, prefix: str = "", cache: Path | bool = False, **more: object) -> Snapshot:
+def over_http(url: str, prefix: str = "", *, cache: Path | bool = False, **more: object) -> Snapshot:
     """Return the scan of a registry at a URL; other arguments than those of `scan` are storage options."""
     own = {name: more.pop(name) for name in ("policy", "verify") if name in more}
     address = f"registry+{url}{prefix and f'/{prefix}'}"
@@ -46,7 +46,9 @@ def _same(one: object, other: object) -> bool:
     return one == other or (one is other) or (str(one) == str(other) == "NaT")
 
 
-def check_previews(own: Snapshot, seen: Snapshot, *, most: int = 25, policies: tuple[str, ...] = ("tags", "gc-m")) -> None:
+def check_previews(
+    own: Snapshot, seen: Snapshot, *, most: int = 25, policies: tuple[str, ...] = ("tags", "gc-m")
+) -> None:
     """Check that dropping tags frees the same, and that under policies about revisions nothing is called exact."""
     names = list(blobkit.tags_frame(seen).index)
     chosen = [names[i] for i in np.linspace(0, len(names) - 1, min(most, len(names))).astype(int)]

@@ -94,7 +94,7 @@ class Client:
             raise self._refused(scope, answer.status, used)
         return answer
 
-    async def pages(self, path: str, *, purpose: str, scope: str = "") -> AsyncIterator[Json]:
+    async def pages(self, path: str, *, purpose: str, scope: str = "", accept: str = "") -> AsyncIterator[Json]:
         """Yield the JSON object of each page of a list; only the header Link says that there are more.
 
         Raises RefusedError (its `status`, its `code` such as NAME_UNKNOWN) where a page is no answer, besides the
@@ -103,7 +103,8 @@ class Client:
         seen: set[str] = set()
         while path and path not in seen and len(seen) < PAGES:
             seen.add(path)
-            answer = await self.get(path, purpose=purpose, scope=scope, limit=PAGE + 1, patience=PATIENT)
+            wanted = {"purpose": purpose, "scope": scope, "accept": accept}
+            answer = await self.get(path, **wanted, limit=PAGE + 1, patience=PATIENT)
             yield self._page(answer, scope)
             path = self._own(next_page(answer.headers.get("Link", ""), self._url(path)))
 

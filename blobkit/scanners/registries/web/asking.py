@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from blobkit.digest import Digest, is_digest, matches, of
 from blobkit.errors import CredentialsError
-from blobkit.oci.documents import DOCUMENT_LIMIT
+from blobkit.oci.documents import DOCUMENT_LIMIT, OCI_INDEX
 from blobkit.oci.untrusted import parse_json
 from blobkit.scanners.registries.web.names import TAG, Names, names_in
 from blobkit.sources.web.refusals import RefusedError
@@ -134,7 +134,8 @@ class Registry:
 
     def referrers(self, name: str, digest: Digest) -> AsyncIterator[Json]:
         """Return the pages of the list of a manifest's referrers; the errors of refusals while they are read."""
-        return self._client.pages(f"/v2/{name}/referrers/{digest}", purpose="referrers", scope=_scope(name))
+        path = f"/v2/{name}/referrers/{digest}"
+        return self._client.pages(path, purpose="referrers", scope=_scope(name), accept=OCI_INDEX)
 
     async def _manifest(self, name: str, reference: str, method: str, purpose: str) -> Answer:
         path = f"/v2/{name}/manifests/{reference}"
