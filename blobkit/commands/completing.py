@@ -145,11 +145,11 @@ def _reader() -> Callable[..., Snapshot]:
 def _kinds(ctx: click.Context) -> list[Kind]:
     """Return the kind of the given store, or all kinds."""
     from blobkit.addresses import parse, recognise, remote  # noqa: PLC0415
-    from blobkit.snapshot.kinds import STORES  # noqa: PLC0415
+    from blobkit.snapshot.kinds import STORES, store_of  # noqa: PLC0415
 
     if address := _address(ctx):
         if there := remote(address):
-            return [STORES[there.kind]]
+            return [store_of(there.kind, there.address)]
         kind, path = parse(address)
         name = kind or recognise(path)
         if name in STORES:

@@ -39,6 +39,7 @@ __all__ = [
     "collected_nodes",
     "collection_of",
     "collector_view",
+    "freed_later",
     "needed_by_names",
     "waiting",
     "who_needs",
@@ -64,7 +65,8 @@ class Collected:
     """The blobs that the script of `tool` (the default, "" if none fits) and the collector after it free.
 
     `bytes` and `digests` (sorted) do not include blobs that the collector would free anyway. `stops` is the reason why
-    nothing is collected, "" if there is none.
+    nothing is collected, "" if there is none. A registry over HTTP frees bytes by itself, nobody knows when: then there
+    is no blob and no tool here.
 
     >>> preview = blobkit.simulate_deref(demo.registry(unit=1), "shop/web:1.1")
     >>> preview.collected.bytes, preview.bytes, len(preview.waiting)  # an untagged manifest holds one layer
@@ -134,6 +136,11 @@ def collection_of(preview: Preview) -> Collection:
     return Collection(snapshot, deletion, gone, would_abort(snapshot, gone.nodes), harmed)
 
 
+def freed_later(snapshot: Snapshot) -> str:
+    """Return who frees the bytes of what a script deletes, at a time of its own; "" if the script frees them."""
+    return snapshot.store.freed_later(snapshot.policy)
+
+
 @memoized
 def collector_view(snapshot: Snapshot) -> Snapshot:
     """Return a snapshot under the rules of the collector that scripts end with; itself if none has its own."""
@@ -168,7 +175,7 @@ def needed_by_names(snapshot: Snapshot) -> Nodes:
 def collected(preview: Preview) -> Collected:
     """Return the blobs that the script of the default tool and the collector after it free."""
     tools, snapshot = preview.snapshot.store.tools, preview.snapshot
-    if not tools:
+    if not tools or freed_later(snapshot):
         return Collected(0, (), "", "")
     nodes = collected_nodes(preview)
     digests = tuple(sorted(keys(snapshot, nodes).tolist()))
@@ -177,7 +184,7 @@ def collected(preview: Preview) -> Collected:
 
 @memoized
 def collected_nodes(preview: Preview) -> Nodes:
-    """Return the nodes of these blobs, if a tool is known."""
+    """Return the nodes of these blobs, if a tool is known; also those that a registry frees at a time of its own."""
     found = preview.collection
     nodes = preview.sure if found.by_hand else found.removal.nodes
     return nodes[preview.snapshot.graph.blob[nodes]] if not found.stops else nodes[:0]

@@ -12,7 +12,7 @@ from blobkit.analysis.reach import live
 from blobkit.cache import memoized
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.sections import LINE_SHOWN, Section, frame_table
-from blobkit.questions.collecting import collected_nodes
+from blobkit.questions.collecting import collected_nodes, freed_later
 from blobkit.questions.inputs.selection import PinSelection
 from blobkit.questions.inputs.targets import untagged
 from blobkit.render import abbreviate, count, human_bytes, join_some, truncate
@@ -41,6 +41,7 @@ __all__ = [
     "notes",
     "sections_of",
     "waits",
+    "when",
     "with_names",
 ]
 
@@ -57,18 +58,25 @@ def headline(preview: Preview, who: str, *, rest: bool = True) -> str:
     """
     promised, alone = _promised(preview), _alone(preview)
     if as_promised(preview):
-        return f"{who} frees {promised}{alone}"
+        return f"{who} frees {promised}{when(preview)}{alone}"
     if preview.collection.stops:
         policy = f"{promised} would be freed under policy {preview.snapshot.policy}"
         why = truncate(_LONG.sub(r"\1", preview.collection.stops), WHY_SHOWN)
         return f"{who} frees nothing: {why}; {policy}{alone}"
-    by = "the script, by hand," if preview.collection.by_hand else preview.collection.command or "the script"
+    tool = preview.collection.command or freed_later(preview.snapshot)
+    by = "the script, by hand," if preview.collection.by_hand else tool or "the script"
     done = collected_nodes(preview)
     about = "about " if estimated(preview.snapshot)[done].any() else ""
     does = f"{who}: {by} frees {about}{_what(len(done), int(preview.snapshot.graph.size[done].sum()))}"
     if len(minus(done, preview.nodes)):
         return f"{does}, not {promised} as policy {preview.snapshot.policy} says{alone}"
     return f"{does}, of {promised}{_rest(preview) if rest else ''}{alone}"
+
+
+def when(preview: Preview) -> str:
+    """Return the words after bytes that a registry frees at a time of its own, "" for others."""
+    later = freed_later(preview.snapshot)
+    return f" when {later} collects" if later and preview else ""
 
 
 @memoized
@@ -204,7 +212,8 @@ def _rest(preview: Preview) -> str:
 def waits(preview: Preview) -> list[str]:
     """Return the reasons why blobs wait, with their bytes."""
     frame = preview.waiting
-    if frame.empty or preview.collected.stops or not preview.collected.tool:
+    tool = preview.collected.tool or freed_later(preview.snapshot)
+    if frame.empty or preview.collected.stops or not tool:
         return []
     sums = frame.groupby("reason", sort=False)["size"].agg(["size", "sum"])
     return [f"waits: {_what(int(blobs), int(size))}: {reason}" for reason, blobs, size in sums.itertuples()]

@@ -19,7 +19,7 @@ from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.progress import staged
 from blobkit.protocols import as_snapshot, draw_answer, write_script
-from blobkit.questions.headline import as_promised, headline, inexact, waits
+from blobkit.questions.headline import as_promised, headline, inexact, waits, when
 from blobkit.questions.inputs.selection import PinSelection
 from blobkit.questions.inputs.targets import flattened, resolve
 from blobkit.questions.planning.candidates import Rules, costs, rules
@@ -184,7 +184,7 @@ class Plan(Answer):
         asked = rules if self.needed is None else f"{human_bytes(self.needed)} needed"
         who = f"Dropping {count(len(self), noun or 'name')}"
         if as_promised(self.preview):
-            return f"{who} frees {human_bytes(self.bytes)} ({asked})"
+            return f"{who} frees {human_bytes(self.bytes)}{when(self.preview)} ({asked})"
         return f"{headline(self.preview, who)} ({asked})"
 
     def _proof(self) -> list[str]:

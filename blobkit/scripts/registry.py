@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from blobkit.digest import is_digest
@@ -12,18 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from blobkit.questions.deletion import Drop
+    from blobkit.snapshot.records import Server
 
-__all__ = ["with_api"]
+__all__ = ["ACCEPT", "CHECKS", "CHILD_AND_TAG", "dropped", "with_api"]
 
-_REGISTRY = """
-REGISTRY=${REGISTRY:?set it to the host and port of the registry}
-CONFIG=${CONFIG:-/etc/docker/registry/config.yml} # of the registry, for its collector
+_ANY = "REGISTRY=${REGISTRY:?set it to the host and port of the registry}"
+_LOCAL = "localhost | localhost:* | 127.0.0.1 | 127.0.0.1:*"
+_CONFIG = "CONFIG=${CONFIG:-/etc/docker/registry/config.yml} # of the registry, for its collector"
+_FLAGS = """\
 FLAGS=${FLAGS:-} # more options for every call of the tool
 case $REGISTRY in
-localhost | localhost:* | 127.0.0.1 | 127.0.0.1:*) FLAGS="%s $FLAGS" ;;
+%s) FLAGS="%s $FLAGS" ;;
 esac"""
 
-_API = """
+CHECKS = """
 at() { # REPOSITORY TAG-OR-DIGEST: print the reference
     case $2 in
     *:*) printf '%s@%s\\n' "$1" "$2" ;;
@@ -43,8 +46,10 @@ unchanged() { # REPOSITORY DIGEST NAME...: check that each name (a tag or the di
             return 1
         fi
     done
-}
+}"""
+"""Shell functions that check what the names of a manifest name by now; they call `digest_of` of the tool."""
 
+_DROP = """
 drop() { # REPOSITORY DIGEST TAG...: delete the manifest and these tags
     if [ $# -gt 2 ]; then
         unchanged "$@" || return 0
@@ -52,8 +57,9 @@ drop() { # REPOSITORY DIGEST TAG...: delete the manifest and these tags
         unchanged "$@" "$2" || return 0
     fi
     delete "$1" "$2" || { echo "stopped: cannot delete $1@$2 (does the registry allow it?)" >&2; exit 1; }
-}
+}"""
 
+CHILD_AND_TAG = """
 drop_child() { # REPOSITORY DIGEST: delete a child whose parents were all deleted before
     case $changed in
     *" $1 "*) skip "$(at "$1" "$2")" "a manifest that contains it may still exist" ;;
@@ -65,8 +71,9 @@ drop_tag() { # REPOSITORY DIGEST TAG: delete the tag alone, because the manifest
     unchanged "$@" || return 0
     untag "$1" "$3" || skip "$1:$3" "this registry cannot delete a tag and leave its manifest"
 }"""
+"""Shell functions that drop a child, and a tag alone; they call `drop`, and `untag` of the tool."""
 
-_ACCEPT = ", ".join(
+ACCEPT = ", ".join(
     f"application/vnd.{name}+json"
     for name in (
         "oci.image.index.v1",
@@ -83,10 +90,10 @@ _TOOLS = {
         f"""
 case $REGISTRY in
 *://*) URL=$REGISTRY ;;
-localhost | localhost:* | 127.0.0.1 | 127.0.0.1:*) URL=http://$REGISTRY ;;
+{_LOCAL}) URL=http://$REGISTRY ;;
 *) URL=https://$REGISTRY ;;
 esac
-ACCEPT='{_ACCEPT}'
+ACCEPT='{ACCEPT}'
 
 # shellcheck disable=SC2086
 digest_of() {{ # REPOSITORY TAG-OR-DIGEST
@@ -148,31 +155,59 @@ _COLLECT = """
 echo "$skipped skipped" >&2
 command -v registry > /dev/null || registry() { docker-registry "$@"; } # its name on Debian"""
 
+_LATER = """
+# The garbage collection of the registry frees the bytes. Which program runs there is not known: in distribution
+# (docker-registry) it is registry garbage-collect, run on the host of its storage while nobody pushes; in Harbor its
+# job, or the schedule of that; zot collects by itself.
+echo "$skipped skipped" >&2"""
+
 _LEAVE = """
 # The collector is not run: it would remove needed blobs. The deleted manifests take space until it can run.
 echo "$skipped skipped" >&2"""
 
 
-def with_api(tool: str, wanted: Iterable[Drop], collector: str, why_not: str = "") -> list[str]:
+def with_api(
+    tool: str, wanted: Iterable[Drop], collector: str, why_not: str = "", server: Server | None = None
+) -> list[str]:
     """Return the commands that delete manifests and tags through a registry's API, and run the registry's collector.
 
-    `why_not`: why the collector is not run, "" if it is.
+    `why_not`: why the collector is not run, "" if it is. `server`: the registry of the snapshot, None if its storage
+    was read; without a collector the registry has to collect by itself.
     """
-    local, commands = _TOOLS[tool]
-    lines = ["set -eu", *(_REGISTRY % local).split("\n")[1:], *(SKIP + "\n" + _API + "\n" + commands).split("\n")]
+    lines = ["set -eu", *_registry(tool, server, collector), *SKIP.split("\n"), *_functions(tool, server)]
     for drop in wanted:
-        lines += ["", comment(describe(drop)), *_dropped(drop)]
+        lines += ["", comment(describe(drop)), *dropped(drop)]
     if why_not:
         return [*lines, *_LEAVE.split("\n"), call("echo", f"not collected: {printable(why_not)}") + " >&2"]
+    if not collector:
+        return [*lines, *_LATER.split("\n")]
     return [*lines, *_COLLECT.split("\n"), f'{collector} "$CONFIG"']
 
 
-def _dropped(drop: Drop) -> list[str]:
-    """Return the calls for one manifest."""
+def _registry(tool: str, server: Server | None, collector: str) -> list[str]:
+    """Return the settings: the registry, its configuration if a collector runs, and the flags of the tool."""
+    default = f"REGISTRY=${{REGISTRY:-{shlex.quote(server.host)}}}" if server else _ANY
+    flags = _FLAGS % (_plain(server), _TOOLS[tool][0])
+    return [default, *([_CONFIG] if collector else []), *flags.split("\n")]
+
+
+def _functions(tool: str, server: Server | None) -> list[str]:
+    """Return the shell functions that check and delete."""
+    commands = _TOOLS[tool][1].replace(_LOCAL, _plain(server))
+    return f"{CHECKS}\n{_DROP}\n{CHILD_AND_TAG}\n{commands}".split("\n")
+
+
+def _plain(server: Server | None) -> str:
+    """Return a pattern for hosts that are asked by HTTP without TLS."""
+    return f"{_LOCAL} | {shlex.quote(server.host)}" if server and server.plain else _LOCAL
+
+
+def dropped(drop: Drop, instead: str = "remove it in the registry's storage directory") -> list[str]:
+    """Return the calls for one manifest; `instead`: advice where it cannot be deleted."""
     tags = [name.removeprefix(f"{drop.group}:") for name in drop.names]
     if drop.skip or not drop.group:
         why = drop.skip or "it is not in a repository"
-        return [skip_call(drop, f"{why}: remove it in the registry's storage directory")]
+        return [skip_call(drop, f"{why}: {instead}" if instead else why)]
     if not is_digest(drop.digest):
         return [skip_call(drop, "that is not a digest")]
     if drop.child:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blobkit.errors import UnknownToolError
+from blobkit.questions.collecting import freed_later
 from blobkit.questions.deletion import drops
+from blobkit.questions.headline import waits
 from blobkit.questions.impact import broken_tags
 from blobkit.render import choices, count, human_bytes, join_some
 from blobkit.scripts.blobkit import with_blobkit
 from blobkit.scripts.containerd import reasons, with_ctr
 from blobkit.scripts.docker import with_docker
+from blobkit.scripts.hosted import with_vendor
 from blobkit.scripts.huggingface import with_hf
 from blobkit.scripts.oci import by_hand, with_umoci
 from blobkit.scripts.ollama import with_ollama
@@ -46,8 +49,16 @@ def script(preview: Preview, tool: str | None = None, *, heading: Sequence[str] 
     lines = [*heading, *_heading(preview)]
     if tool not in _AS_PROMISED:
         lines += _otherwise(preview)
-    written = _TOOLS[_by_hand_of(preview) or tool](preview, drops(preview.deletion))
+    written = _writer(preview, tool)(preview, drops(preview.deletion))
     return "\n".join(["#!/bin/sh", *map(comment, lines), *written]) + "\n"
+
+
+def _writer(preview: Preview, tool: str) -> Writer:
+    """Return the function that writes the commands: that of the store's vendor, or of the tool."""
+    server = preview.snapshot.store.server
+    if server and server.vendor:
+        return lambda _, wanted: with_vendor(server, wanted)
+    return _TOOLS[_by_hand_of(preview) or tool]
 
 
 def _by_hand_of(preview: Preview) -> str:
@@ -63,8 +74,8 @@ def _api(tool: str) -> Writer:
     """Return the writer for a tool that deletes through a registry's API."""
 
     def write(preview: Preview, wanted: list[Drop]) -> list[str]:
-        found = preview.collection
-        return with_api(tool, wanted, found.command, found.stops if len(found.harmed) else "")
+        found, server = preview.collection, preview.snapshot.store.server
+        return with_api(tool, wanted, found.command, found.stops if len(found.harmed) else "", server)
 
     return write
 
@@ -103,7 +114,7 @@ def _fitting(snapshot: Snapshot, tool: str | None) -> str:
 
 def _heading(preview: Preview) -> list[str]:
     """Return the lines that describe the preview."""
-    done = preview.collected.bytes
+    done = preview.bytes if freed_later(preview.snapshot) else preview.collected.bytes
     size = f"{preview.bytes} bytes" if done == preview.bytes else f"{done} bytes of {preview.bytes} bytes"
     lines = [preview.snapshot.caption(), f"{preview.title()} ({size})"]
     if not preview.exact:
@@ -118,6 +129,8 @@ def _heading(preview: Preview) -> list[str]:
 def _otherwise(preview: Preview) -> list[str]:
     """Return comments on how the collector differs from the preview, or why it is not run."""
     found, done, policy = preview.collection, preview.collected, preview.snapshot.policy
+    if later := freed_later(preview.snapshot):
+        return [f"NOTE: {later} frees the bytes of what is deleted at a time of its own", *waits(preview)]
     if found.by_hand:
         return [f"NOTE: files are removed by hand, as policy {policy} says: {found.why_not}"]
     if done.stops:

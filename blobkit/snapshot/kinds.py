@@ -10,6 +10,7 @@ file.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from blobkit.errors import SnapshotFormatError, UnknownPolicyError
@@ -20,15 +21,16 @@ from blobkit.snapshot.stores.containerd import CONTAINERD
 from blobkit.snapshot.stores.containers_storage import CONTAINERS_STORAGE
 from blobkit.snapshot.stores.docker import DOCKER
 from blobkit.snapshot.stores.go_blobstore import GO_BLOBSTORE
+from blobkit.snapshot.stores.hosted import HOSTED, hosted
 from blobkit.snapshot.stores.huggingface import HUGGINGFACE
 from blobkit.snapshot.stores.oci import OCI
 from blobkit.snapshot.stores.ollama import OLLAMA
 from blobkit.snapshot.stores.registry import REGISTRIES
 
 if TYPE_CHECKING:
-    from blobkit.snapshot.records import Collector, Policy
+    from blobkit.snapshot.records import Collector, Kind, Policy
 
-__all__ = ["STORES", "collector", "collectors", "policy_of"]
+__all__ = ["RECORDS", "STORES", "collector", "collectors", "policy_of", "store_of"]
 
 _KINDS = (
     BLOBKIT,
@@ -45,17 +47,28 @@ _KINDS = (
 )
 STORES = {kind.name: kind for kind in _KINDS}
 """Every kind of store, by name. Where a path is a store of several kinds, the first one is taken."""
+RECORDS = (*_KINDS, *HOSTED)
+"""All records: those of the kinds, and those of vendors' registries, which stand for the kind there."""
 
 
-def policy_of(store: str, name: str) -> Policy:
-    """Return the policy of this name ("": the default) for a kind of store.
+@lru_cache(maxsize=64)
+def store_of(kind: str, address: str) -> Kind:
+    """Return the record of the store at an address: that of its kind, or for a registry over HTTP that of its vendor.
+
+    SnapshotFormatError if the kind is unknown.
+    """
+    if kind not in STORES:
+        msg = f"no policy is known for stores of the kind {kind!r}: it needs a newer blobkit"
+        raise SnapshotFormatError(msg)
+    return hosted(STORES[kind], address)
+
+
+def policy_of(store: str, name: str, address: str = "") -> Policy:
+    """Return the policy of this name ("": the default) for a kind of store, or for the store at this address.
 
     SnapshotFormatError if the kind is unknown, UnknownPolicyError if it does not have the policy.
     """
-    if store not in STORES:
-        msg = f"no policy is known for stores of the kind {store!r}: it needs a newer blobkit"
-        raise SnapshotFormatError(msg)
-    policies = STORES[store].policies
+    policies = store_of(store, address).policies
     for policy in policies:
         if name in (policy.name, ""):
             return policy

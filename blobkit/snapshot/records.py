@@ -11,7 +11,7 @@ from blobkit.snapshot.references import PINS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Collector", "Kind", "Policy", "StopRule"]
+__all__ = ["Collector", "Kind", "Policy", "Server", "StopRule"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,20 @@ class Policy:
         return self.collector.codes if self.collector else frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The server of a store on another machine: its `host`, with the port if the address has one.
+
+    `plain`: it is asked by HTTP without TLS. `vendor`: whose commands delete there, "" for those of every registry.
+    `frees`: who frees the bytes of what was deleted, at a time that nobody else knows; "" if a collector is known.
+    """
+
+    host: str
+    plain: bool = False
+    vendor: str = ""
+    frees: str = ""
+
+
 _NO_LIMITS = Dropping()
 
 
@@ -113,6 +127,7 @@ class Kind:
     of directories that lie beside such a store and are none, with what each is.
     `prunes`: commands of its tool that drop all pins of a group which is no repository, by group.
     `unshare`: the command that lets users look at files of theirs that have another owner's number, "" for none.
+    `server`: the server of a store on another machine, None for a store on a disk or in a bucket.
     """
 
     name: str
@@ -138,6 +153,11 @@ class Kind:
     shown: Policy | None = None
     dropping: Dropping = _NO_LIMITS
     by_hand: str = ""
+    server: Server | None = None
+
+    def freed_later(self, policy: str) -> str:
+        """Return who frees the bytes of what a script deletes, at a time of its own; "" if the script does it."""
+        return self.server.frees if self.server and policy not in self.collected_by else ""
 
     @property
     def judge(self) -> str:

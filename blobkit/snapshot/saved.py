@@ -147,7 +147,9 @@ def _meta(data: bytes) -> Meta:
         raise SnapshotFormatError(msg)
     kind, address, policy, moment = (_text(found, field) for field in ("kind", "address", "policy", "time"))
     try:
-        return Meta(kind, to_utf8(address), _time(moment), policy_of(kind, policy), Disk.from_meta(found.get("disk")))
+        return Meta(
+            kind, to_utf8(address), _time(moment), policy_of(kind, policy, address), Disk.from_meta(found.get("disk"))
+        )
     except UnknownPolicyError as error:
         msg = f"no policy {truncate(policy, _SHOWN)!r} for {kind} stores: it needs a newer blobkit"
         raise SnapshotFormatError(msg) from error

@@ -25,7 +25,7 @@ from blobkit.remotes import has_scheme
 from blobkit.render import count, human_bytes, printable
 from blobkit.snapshot.estimates import estimated
 from blobkit.snapshot.graph import build_graph, counted_links, holding_pins
-from blobkit.snapshot.kinds import STORES, policy_of
+from blobkit.snapshot.kinds import policy_of, store_of
 from blobkit.snapshot.tables import Notice, Tables, ids, make, numbers, with_notices
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ class Snapshot(Answer, Previews):
 
     @property
     def store(self) -> Kind:
-        """The record of this kind of store: its policies, collectors and tools."""
-        return STORES[self.kind]
+        """The record of this store: its policies, collectors and tools."""
+        return store_of(self.kind, self.address)
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -110,7 +110,7 @@ class Snapshot(Answer, Previews):
 
     def with_policy(self, name: str) -> Snapshot:
         """Return the same facts under another policy; UnknownPolicyError lists the known ones. Cost: none."""
-        return self if name == self.policy else replace(self, rule=policy_of(self.kind, name))
+        return self if name == self.policy else replace(self, rule=policy_of(self.kind, name, self.address))
 
     def with_files(self, notices: Sequence[Notice], disk: Disk) -> Snapshot:
         """Return the same facts with the totals of all files, and with the notices from counting them."""
@@ -268,7 +268,7 @@ def build(  # noqa: PLR0913 (the four fact tables and their metadata)
 
     Defaults: `time` is now, `policy` the default of the kind. SnapshotFormatError if facts contradict each other.
     """
-    rule = policy_of(kind, policy or "")
+    rule = policy_of(kind, policy or "", address)
     return Snapshot(make(nodes, links, pins, notices), kind, address, time or datetime.now(UTC), rule, disk)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from blobkit.analysis.reach import unknown
 from blobkit.questions.collecting import collected_nodes
-from blobkit.questions.headline import as_promised, headline, waits
+from blobkit.questions.headline import as_promised, headline, waits, when
 from blobkit.questions.row_columns import with_parts
 from blobkit.render import count, human_bytes, join_some, truncate
 from blobkit.views.explorer.words import ranked
@@ -124,7 +124,8 @@ def _start(what_if: WhatIf, words: Words) -> Result:
 def _said(preview: Preview | None, who: str, freed: int, blobs: int, ticked: int) -> tuple[str, str, str]:
     """Return the sentence: the real effect first, as the headline of a preview; the effective bytes are strong."""
     if preview is None or (as_promised(preview) and preview.exact):
-        return f"{who} frees ", human_bytes(freed), f", {count(blobs, 'blob')}"
+        later = "" if preview is None else when(preview)
+        return f"{who} frees ", human_bytes(freed), f", {count(blobs, 'blob')}{later}"
     text = headline(preview, who, rest=ticked <= AT_ONCE)
     strong = "nothing" if preview.collection.stops else human_bytes(_collected(preview))
     strong = strong if strong in text else human_bytes(preview.bytes)
