@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import blobkit
-from blobkit.snapshot.kinds import STORES
+from blobkit.snapshot.kinds import RECORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PACKAGE = Path(blobkit.__file__).parent
 NAMES = {
     name
-    for kind in STORES.values()
+    for kind in RECORDS
     for name in (
         kind.name,
         *(policy.name for policy in kind.policies),
@@ -70,7 +70,7 @@ def test_a_name_in_a_comparison_or_a_key_is_found() -> None:
 
 
 def test_every_policy_belongs_to_its_kind_and_scripts_end_with_a_known_collector() -> None:
-    for kind in STORES.values():
+    for kind in RECORDS:
         assert {policy.store for policy in kind.policies} == {kind.name}
         assert set(kind.collected_by) <= {policy.name for policy in kind.policies}
         assert set(kind.collected_by.values()) <= {collector.name for collector in kind.collectors}

@@ -108,7 +108,7 @@ def with_vendor(server: Server, wanted: Iterable[Drop]) -> list[str]:
     parts = (SKIP, CHECKS, vendor.host(server.host), vendor.commands, drops)
     lines = ["set -euf", call("set", "--", *vendor.needs), *_NEEDS.split("\n")[1:], *"\n".join(parts).split("\n")]
     for drop in wanted:
-        lines += ["", comment(describe(drop)), *dropped(drop, "")]
+        lines += ["", comment(describe(drop)), *dropped(drop)]
     return [
         *lines,
         "",

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["ACCEPT", "CHECKS", "CHILD_AND_TAG", "dropped", "with_api"]
 
 _ANY = "REGISTRY=${REGISTRY:?set it to the host and port of the registry}"
-_LOCAL = "localhost | localhost:* | 127.0.0.1 | 127.0.0.1:*"
+_LOCALS = ("localhost", "127.0.0.1")
+_LOCAL = " | ".join(f"{host} | {host}:*" for host in _LOCALS)
 _CONFIG = "CONFIG=${CONFIG:-/etc/docker/registry/config.yml} # of the registry, for its collector"
 _FLAGS = """\
 FLAGS=${FLAGS:-} # more options for every call of the tool
@@ -161,6 +162,7 @@ _LATER = """
 # job, or the schedule of that; zot collects by itself.
 echo "$skipped skipped" >&2"""
 
+_IN_STORAGE = "remove it in the registry's storage directory"
 _LEAVE = """
 # The collector is not run: it would remove needed blobs. The deleted manifests take space until it can run.
 echo "$skipped skipped" >&2"""
@@ -176,7 +178,7 @@ def with_api(
     """
     lines = ["set -eu", *_registry(tool, server, collector), *SKIP.split("\n"), *_functions(tool, server)]
     for drop in wanted:
-        lines += ["", comment(describe(drop)), *dropped(drop)]
+        lines += ["", comment(describe(drop)), *dropped(drop, "" if server else _IN_STORAGE)]
     if why_not:
         return [*lines, *_LEAVE.split("\n"), call("echo", f"not collected: {printable(why_not)}") + " >&2"]
     if not collector:
@@ -199,10 +201,12 @@ def _functions(tool: str, server: Server | None) -> list[str]:
 
 def _plain(server: Server | None) -> str:
     """Return a pattern for hosts that are asked by HTTP without TLS."""
-    return f"{_LOCAL} | {shlex.quote(server.host)}" if server and server.plain else _LOCAL
+    if server is None or not server.plain or server.host.partition(":")[0] in _LOCALS:
+        return _LOCAL
+    return f"{_LOCAL} | {shlex.quote(server.host)}"
 
 
-def dropped(drop: Drop, instead: str = "remove it in the registry's storage directory") -> list[str]:
+def dropped(drop: Drop, instead: str = "") -> list[str]:
     """Return the calls for one manifest; `instead`: advice where it cannot be deleted."""
     tags = [name.removeprefix(f"{drop.group}:") for name in drop.names]
     if drop.skip or not drop.group:
