@@ -27,7 +27,7 @@ _ASKED = frozenset({"inventory"})
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """Where a store lies: its kind, how it is reached, host (with port) or bucket, and the path below it.
+    """A place on another machine: the kind of its store, the transport, host (with port) or bucket, the path below it.
 
     `prefix` has no slash at its ends, "" means everything. `asked`: what follows the `?`, by name.
 
