@@ -95,7 +95,7 @@ _ELSEWHERE = replace(
     REGISTRIES,
     collected_by={policy.name: policy.collector.name for policy in REGISTRIES.policies if policy.collector},
     found_by=(),
-    advice="the registry's own garbage collection removes what no tag reaches, if somebody runs it",
+    advice="the registry's own collector has its own rules for it (in distribution: policies gc and gc-m)",
     dropping=replace(REGISTRIES.dropping, alone="not every registry can delete {} alone"),
     server=Server("", frees=_RUNS),
 )
