@@ -74,15 +74,15 @@ class Sender:
         self._is_known, self._lost, self._limited = False, 0, 0
         self._why = ""
 
-    async def send(self, request: Request) -> Answer:
-        """Return the answer, the last one after as many tries as there may be.
+    async def send(self, request: Request, check: Callable[[], None] | None = None) -> Answer:
+        """Return the answer, the last one after as many tries as there may be. `check` may raise before each of them.
 
         Raises RateLimitedError after 429 in all tries, or if the registry asks to wait long; UnreadableStoreError if it
         cannot be reached, or answers no request any more.
         """
         attempt = 1
         while True:
-            answer, wait = await self._once(request, attempt)
+            answer, wait = await self._once(request, attempt, check)
             if wait is None:
                 return answer
             self.counts[f"retried {answer.status or 'broken'}"] += 1
@@ -90,12 +90,16 @@ class Sender:
                 await self._timing.sleep(wait)
             attempt += 1
 
-    async def _once(self, request: Request, attempt: int) -> tuple[Answer, float | None]:
+    async def _once(
+        self, request: Request, attempt: int, check: Callable[[], None] | None
+    ) -> tuple[Answer, float | None]:
         """Return the answer, and the seconds to wait before another try; None if it is the last one."""
         era = await self._gate.enter()
         try:
             if self._end is not None:
                 raise self._end()
+            if check is not None:
+                check()
             answer = await self._answer(request)
             if answer.status not in RETRIED:
                 self._praise(answer)
