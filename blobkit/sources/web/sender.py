@@ -181,7 +181,7 @@ class Sender:
 
     def _redirected(self, request: Request, answer: Answer) -> Request:
         """Return the request for the place that a redirect names. UnreadableStoreError if it is one without TLS."""
-        url = Hidden(urljoin(request.url, answer.headers.get("Location", "")))
+        url = _joined(request.url, answer.headers.get("Location", ""))
         old, new = origin(request.url), origin(url)
         if old == new:
             return request._replace(url=url)
@@ -193,6 +193,13 @@ class Sender:
             raise UnreadableStoreError(msg, hint=f"give registry+{place_of(url)}")
         kept = {name: value for name, value in request.headers.items() if name != "Authorization"}
         return request._replace(url=url, headers=kept)
+
+
+def _joined(url: str, location: str) -> Hidden:
+    try:
+        return Hidden(urljoin(url, location))
+    except ValueError:
+        return Hidden(location)
 
 
 def origin(url: str) -> tuple[str, str, int]:
