@@ -86,8 +86,11 @@ class Client:
         url, wanted = self._url(path), {"Accept": accept} if accept else {}
 
         async def ask() -> Answer:
-            headers = {**wanted, "Authorization": used.header} if used is not None else wanted
-            return await self._sender.send(Request(method, url, headers, purpose, limit, patience))
+            if used is None:
+                return await self._sender.send(Request(method, url, wanted, purpose, limit, patience))
+            request = Request(method, url, {**wanted, "Authorization": used.header}, purpose, limit, patience)
+            credential = used.credential
+            return await self._sender.send(request, lambda: self._login.check(credential))
 
         used, is_new = await self._login.grant(scope), False
         for _ in range(LOGINS):

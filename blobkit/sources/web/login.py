@@ -166,17 +166,18 @@ class Login:
 
     @asynccontextmanager
     async def _turn(self, credential: Credential | None) -> AsyncIterator[None]:
-        """Let one request after the other be made with credentials, until it is known that they are good."""
-        self._check(credential)
-        if credential is not None and credential not in self._refused:
+        """Let one request after the other be made with credentials, unless they were good the last time."""
+        self.check(credential)
+        if credential is not None and self._refused.get(credential) != 0:
             async with self._proving:
-                self._check(credential)
-                if credential not in self._refused:
+                self.check(credential)
+                if self._refused.get(credential) != 0:
                     yield
                     return
         yield
 
-    def _check(self, credential: Credential | None) -> None:
+    def check(self, credential: Credential | None) -> None:
+        """Raise CredentialsError for credentials that were refused."""
         if credential is not None and self._refused.get(credential, 0) >= IN_A_ROW:
             raise login_failed(self._host, UNAUTHORIZED, self._credentials.looked_at)
 
@@ -189,7 +190,7 @@ class Login:
             return
         more = IN_A_ROW if is_final or credential not in self._refused else 1
         self._refused[credential] = self._refused.get(credential, 0) + more
-        self._check(credential)
+        self.check(credential)
 
     def _denied(self, scope: str, status: int, credential: Credential | None) -> UnreadableStoreError:
         if scope == CATALOG:

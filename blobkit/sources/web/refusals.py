@@ -61,7 +61,10 @@ def code_of(answer: Answer) -> str:
 
 def place_of(url: str) -> str:
     """Return scheme and host of a URL, safe to show; the rest may have secrets."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "a place that is no URL"
     return printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}")
 
 

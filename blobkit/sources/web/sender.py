@@ -74,15 +74,15 @@ class Sender:
         self._is_known, self._lost, self._limited = False, 0, 0
         self._why = ""
 
-    async def send(self, request: Request) -> Answer:
-        """Return the answer, the last one after as many tries as there may be.
+    async def send(self, request: Request, check: Callable[[], None] | None = None) -> Answer:
+        """Return the answer, the last one after as many tries as there may be. `check` may raise before each of them.
 
         Raises RateLimitedError after 429 in all tries, or if the registry asks to wait long; UnreadableStoreError if it
         cannot be reached, or answers no request any more.
         """
         attempt = 1
         while True:
-            answer, wait = await self._once(request, attempt)
+            answer, wait = await self._once(request, attempt, check)
             if wait is None:
                 return answer
             self.counts[f"retried {answer.status or 'broken'}"] += 1
@@ -90,12 +90,16 @@ class Sender:
                 await self._timing.sleep(wait)
             attempt += 1
 
-    async def _once(self, request: Request, attempt: int) -> tuple[Answer, float | None]:
+    async def _once(
+        self, request: Request, attempt: int, check: Callable[[], None] | None
+    ) -> tuple[Answer, float | None]:
         """Return the answer, and the seconds to wait before another try; None if it is the last one."""
         era = await self._gate.enter()
         try:
             if self._end is not None:
                 raise self._end()
+            if check is not None:
+                check()
             answer = await self._answer(request)
             if answer.status not in RETRIED:
                 self._praise(answer)
@@ -177,7 +181,7 @@ class Sender:
 
     def _redirected(self, request: Request, answer: Answer) -> Request:
         """Return the request for the place that a redirect names. UnreadableStoreError if it is one without TLS."""
-        url = Hidden(urljoin(request.url, answer.headers.get("Location", "")))
+        url = _joined(request.url, answer.headers.get("Location", ""))
         old, new = origin(request.url), origin(url)
         if old == new:
             return request._replace(url=url)
@@ -189,6 +193,13 @@ class Sender:
             raise UnreadableStoreError(msg, hint=f"give registry+{place_of(url)}")
         kept = {name: value for name, value in request.headers.items() if name != "Authorization"}
         return request._replace(url=url, headers=kept)
+
+
+def _joined(url: str, location: str) -> Hidden:
+    try:
+        return Hidden(urljoin(url, location))
+    except ValueError:
+        return Hidden(location)
 
 
 def origin(url: str) -> tuple[str, str, int]:

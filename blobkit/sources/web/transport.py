@@ -11,11 +11,10 @@ import os
 import ssl
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol
-from urllib.parse import urlsplit
 
 from blobkit.errors import MissingExtraError, UnreadableStoreError
-from blobkit.render import printable
 from blobkit.sources.web.proxies import Proxies
+from blobkit.sources.web.refusals import place_of
 from blobkit.sources.web.trust import Trust, untrusted
 
 if TYPE_CHECKING:
@@ -122,6 +121,8 @@ class _Aiohttp:
     ) -> Answer:
         try:
             session, proxy = self._session or self._opened(), self._proxies.of(url)
+            if proxy.headers and url.startswith("http:"):
+                headers = {**headers, **proxy.headers}  # without a tunnel the proxy reads the request itself
             async with session.request(
                 method,
                 self._url(url, encoded=True),
@@ -196,7 +197,7 @@ def _failure(error: Exception, url: str) -> OSError:  # noqa: PLR0911 (one for e
     """Return the error of a request in words of our own."""
     import aiohttp  # noqa: PLC0415 (see above)
 
-    host = printable(urlsplit(url).netloc)
+    host = place_of(url).partition("://")[2]
     if isinstance(error, ssl.SSLCertVerificationError):
         return untrusted(host, getattr(getattr(error, "certificate_error", error), "verify_message", ""))
     if isinstance(error, ssl.SSLError | aiohttp.ClientConnectorSSLError):

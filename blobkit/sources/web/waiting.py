@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import signal
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
 __all__ = ["run"]
 
@@ -25,14 +26,29 @@ def run(make: Callable[[], Coroutine[object, object, T]]) -> T:
     running = _Running(make)
     context = contextvars.copy_context()
     thread = threading.Thread(target=lambda: context.run(running.work), name="blobkit-web", daemon=True)
-    thread.start()
-    try:
+    with _interrupts():
+        thread.start()
+        try:
+            running.done.wait()  # to join the thread would not do: in Python 3.11 it counts as ended once interrupted
+        except BaseException:
+            running.cancel()
+            running.done.wait()
+            raise
         thread.join()
-    except BaseException:
-        running.cancel()
-        thread.join()
-        raise
     return running.outcome()
+
+
+@contextmanager
+def _interrupts() -> Iterator[None]:
+    """Let Ctrl-C interrupt: `asyncio.run` turns it into a wish that its loop hears of when this is over."""
+    if threading.current_thread() is not threading.main_thread() or not _is_in_a_loop():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.default_int_handler)
 
 
 class _Running(Generic[T]):
@@ -40,6 +56,7 @@ class _Running(Generic[T]):
 
     def __init__(self, make: Callable[[], Coroutine[object, object, T]]) -> None:
         self._make = make
+        self.done = threading.Event()
         self._task: asyncio.Task[T] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_cancelled = False
@@ -51,6 +68,8 @@ class _Running(Generic[T]):
             asyncio.run(self._main())
         except BaseException as error:  # noqa: BLE001 (it is raised where the result is asked for)
             self._error = error
+        finally:
+            self.done.set()
 
     async def _main(self) -> None:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.ensure_future(self._make())
@@ -70,3 +89,11 @@ class _Running(Generic[T]):
         if self._error is not None:
             raise self._error
         return self._results[0]
+
+
+def _is_in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
