@@ -45,7 +45,7 @@ def address_argument(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="NAME=VALUE",
             expose_value=False,
             callback=_keep_options,
-            help="An option for a registry over HTTP or a bucket, such as at_once=32; README.md lists them.",
+            help="An option for a registry over HTTP or a bucket, such as at_once=32 (see README.md).",
         ),
         click.option(
             "--repositories",
