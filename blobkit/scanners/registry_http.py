@@ -1,9 +1,10 @@
 """Scan a container registry over its HTTP API, read-only: what its tags reach, and what it lists besides.
 
 Under the policies `tags`, `gc-m` and `dependent` answers are exact for what is visible. A registry does not list
-manifests without a tag, so under `revisions` and `gc` no answer is exact. Nor is one under any policy if only some of
-the repositories are read: the others may hold the same blobs. Sizes of layers and configs are those that manifests
-claim, unless `verify` asks for each blob. There are no times: a plan by age needs those that images claim
+manifests without a tag, so under `revisions` and `gc` no answer is exact, unless a vendor's own API lists them: those
+of GitHub (ghcr.io) and of Harbor are asked. Nor is one under any policy if only some of the repositories are read: the
+others may hold the same blobs. Sizes of layers and configs are those that manifests claim, unless `verify` asks for
+each blob. There are no times but in the lists of vendors: a plan by age needs those that images claim
 (`age_by="created"`).
 
 The first scan asks for each manifest once, and keeps it in `~/.cache/blobkit/manifests.sqlite`; later ones ask for the
@@ -20,6 +21,7 @@ from blobkit.log import log
 from blobkit.remotes import HUB
 from blobkit.scanners.facts import Facts
 from blobkit.scanners.pausing import paused_collector
+from blobkit.scanners.registries.web.adapters.table import adapter_for, listed
 from blobkit.scanners.registries.web.asking import Registry
 from blobkit.scanners.registries.web.fetch import Fetch
 from blobkit.scanners.registries.web.options import read_options
@@ -33,9 +35,10 @@ from blobkit.sources.web.waiting import run
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from blobkit.remotes import Remote
+    from blobkit.scanners.registries.web.adapters.table import Listed
     from blobkit.scanners.registries.web.options import Options
     from blobkit.snapshot.snapshot import Snapshot
     from blobkit.sources.kept import Kept
@@ -60,7 +63,8 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     `verify` asks for each blob: whether it is there, and its size. `cache`: False for none, a path for another file or
     directory. `options`: `repositories` (a list of names, for registries without a catalog), `configs` (read the
     configs of images for `platform`, `created` and twins; by default yes, but not without a cache or from Docker Hub),
-    `at_once` (the most requests at once, 16), `api` (the vendor's own list of untagged manifests: auto or none).
+    `at_once` (the most requests at once, 16), `untagged` (the vendor's API that lists all manifests: ghcr, harbor,
+    none, or auto, which knows them by host and login).
 
     The default policy is `tags`; `dependent` if the registry has the referrers API, because referrers have no tag
     there. Errors: CredentialsError, NotListableError (no catalog: name repositories), RateLimitedError (what was
@@ -89,8 +93,13 @@ async def _fetch(there: Remote, kept: Kept, visible: Visible, asked: Options, fl
     base = f"https://{HUB_SERVER}" if there.place == HUB else there.base
     transport = aiohttp_transport(asked.at_once)
     client = Client(base, transport, credentials=credentials.Kept(there.place), at_once=asked.at_once)
+
+    async def lists(names: Sequence[str]) -> Listed | None:
+        adapter = adapter_for(there, client.service, asked.untagged)
+        return None if adapter is None else await listed(adapter, there, names, transport, at_once=asked.at_once)
+
     try:
-        await Fetch(Registry(client), kept, visible, asked, show=show).run(there.prefix, verify=verify)
+        await Fetch(Registry(client), kept, visible, asked, lists, show=show).run(there.prefix, verify=verify)
     finally:
         log.info("requests: %s", ", ".join(f"{number:,} {what}" for what, number in client.counts.items()) or "none")
         kept.commit()

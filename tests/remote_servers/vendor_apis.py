@@ -10,7 +10,7 @@ import base64
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -55,7 +55,7 @@ def stored(storage: Path) -> dict[str, dict[str, Stored]]:
         label, hexa = digest.split(":")
         body = json.loads((top / "blobs" / label / hexa[:2] / hexa / "data").read_bytes())
         children = [one["digest"] for one in body.get("manifests", ())]
-        pushed = datetime.fromtimestamp(link.stat().st_mtime, UTC)
+        pushed = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=link.stat().st_mtime_ns // 1000)
         subject = body.get("subject", {}).get("digest", "")
         found.setdefault(repo, {})[digest] = Stored([], pushed, children, subject)
     for link in top.glob("repositories/**/_manifests/tags/*/current/link"):
@@ -71,14 +71,22 @@ def vendor_apis(
     *,
     size: int = 2,
     kind: str = "Organization",
+    asks: bool = False,
     change: Callable[[Asked, Reply], Reply] = lambda _, reply: reply,
 ) -> Iterator[Scripted]:
-    """Run both APIs until the block ends. `change` may give other answers; `registry`: the URL of the registry."""
+    """Run both APIs until the block ends. `change` may give other answers; `registry`: the URL of the registry.
+
+    `asks`: the registry asks for a token, as that of Harbor does.
+    """
 
     found = stored(storage)
 
     def answer(asked: Asked) -> Reply:
         parts = urlsplit(asked.path).path.split("/")[1:]
+        if parts[0] == "v2" and asks and asked.headers["Authorization"] != "Bearer good":
+            return Reply(401, b"{}", {"WWW-Authenticate": f'Bearer realm="{server.url}/token",service="{SERVICE}"'})
+        if parts == ["token"]:
+            return Reply(200, b'{"token": "good"}')
         if parts[0] == "v2":
             return _forwarded(registry, asked)
         site = _harbor if parts[0] == "api" else _github

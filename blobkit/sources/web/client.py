@@ -60,6 +60,11 @@ class Client:
         self._login = Login(self.base, self._credentials, self._ask_for_token, timing)
         self.host, self.counts = self._sender.host, self._sender.counts
 
+    @property
+    def service(self) -> str:
+        """The service that the registry names where it asks for a token, "" if it did not ask for one yet."""
+        return self._login.service
+
     async def get(  # noqa: PLR0913 (all but the path by name)
         self,
         path: str,

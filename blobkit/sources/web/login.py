@@ -72,6 +72,11 @@ class Login:
         self._refused: dict[Credential, int] = {}
         """By credentials how often they were refused since they were good last; those that are not here are unknown."""
 
+    @property
+    def service(self) -> str:
+        """The service that the registry names where it asks for a token, "" if it did not ask yet."""
+        return self._challenge.service if self._challenge else ""
+
     async def grant(self, scope: str) -> Grant | None:
         """Return the grant for a scope, a new one if it ends soon; None if the registry asked for none yet."""
         found = self._grants.get(scope)

@@ -22,13 +22,17 @@ from blobkit.scanners.registries.web.pool import each
 from blobkit.scanners.registries.web.visible import Shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from blobkit.digest import Digest
+    from blobkit.scanners.registries.web.adapters.table import Listed
     from blobkit.scanners.registries.web.asking import Registry
     from blobkit.scanners.registries.web.options import Options
     from blobkit.scanners.registries.web.visible import Visible
     from blobkit.sources.kept import Kept
+
+    Lists = Callable[[Sequence[str]], Awaitable[Listed | None]]
+    """A function that returns the manifests of repositories by a vendor's own list, None if there is no such list."""
 
 __all__ = ["Fetch"]
 
@@ -41,8 +45,11 @@ PROBED = 5
 class Fetch:
     """One fetch of what is visible; `run` is called once."""
 
-    def __init__(self, registry: Registry, kept: Kept, visible: Visible, options: Options, *, show: bool) -> None:
+    def __init__(  # noqa: PLR0913 (what to ask, where to keep it, and how)
+        self, registry: Registry, kept: Kept, visible: Visible, options: Options, lists: Lists, *, show: bool
+    ) -> None:
         self.registry, self.kept, self.visible, self.options, self.show = registry, kept, visible, options, show
+        self.lists = lists
         self.levels = Levels(registry, kept, visible, options.at_once)
         self.blobs = Blobs(registry, kept, visible, options.at_once)
         self._left = ""
@@ -54,6 +61,7 @@ class Fetch:
         self.visible.has_referrers = await self._has_referrers(names)
         tags = await self._tags()
         await self._heads(tags)
+        await self._listed(names)
         await self._manifests()
         if self.visible.wants_configs:
             await self._configs()
@@ -174,12 +182,21 @@ class Fetch:
                 message = f"the tag {name}:{tag} was deleted while the registry was read"
                 self.visible.notice("tag-gone", message, f"{name}:{tag}")
 
+    async def _listed(self, names: list[str]) -> None:
+        """Ask a vendor's API for all manifests, if there is one; without all lists it is as without any."""
+        found = await self.lists(names)
+        if found is None:
+            return
+        self.visible.why_hidden, self.visible.hides_untagged = found.why, bool(found.why)
+        for shown in self.visible.repositories:
+            shown.listed = dict(found.manifests.get(shown.name, ()))
+
     async def _manifests(self) -> None:
         """Bring the manifests that tags name, and all below them."""
         roots = [
             Named(number, digest)
             for number, shown in enumerate(self.visible.repositories)
-            for digest in dict.fromkeys((*shown.tags.values(), *shown.untagged))
+            for digest in dict.fromkeys((*shown.tags.values(), *shown.listed))
         ]
         is_first = True
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from blobkit.errors import AddressError
 from blobkit.remotes import HUB
 from blobkit.render import choices, printable
+from blobkit.scanners.registries.web.adapters.table import AUTO, check_option
 from blobkit.scanners.registries.web.names import REPOSITORY
 
 if TYPE_CHECKING:
@@ -26,14 +27,14 @@ class Options:
     """The choices of a scan.
 
     `repositories`: their names, None for those in the catalog; `configs`: read the configs of images, for their
-    platforms, times and diffIDs; `at_once`: the most requests at once; `api`: whether, and which, vendor's own list of
-    untagged manifests is read ("auto", "none", or a name).
+    platforms, times and diffIDs; `at_once`: the most requests at once; `untagged`: the vendor's API that
+    lists untagged manifests (see `adapters/table.py`).
     """
 
     repositories: tuple[str, ...] | None
     configs: bool
     at_once: int
-    api: str
+    untagged: str
 
 
 def read_options(given: Mapping[str, object], there: Remote, *, has_cache: bool) -> Options:
@@ -42,7 +43,7 @@ def read_options(given: Mapping[str, object], there: Remote, *, has_cache: bool)
     Configs are read by default where there is a cache, so that each is read once. They are not read from Docker Hub,
     which limits requests.
     """
-    known = ("repositories", "configs", "at_once", "api")
+    known = ("repositories", "configs", "at_once", "untagged")
     for name in given:
         if name not in known:
             msg = f"{printable(str(name))!r} is no option of a registry over HTTP"
@@ -51,7 +52,7 @@ def read_options(given: Mapping[str, object], there: Remote, *, has_cache: bool)
         _names(given.get("repositories")),
         _flag("configs", given.get("configs", has_cache and there.place != HUB)),
         _number("at_once", given.get("at_once", AT_ONCE)),
-        str(given.get("api", "auto")),
+        check_option(str(given.get("untagged", AUTO))),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blobkit.oci.documents import Reference
+from blobkit.render import printable
 from blobkit.scanners.registries.contents import Manifests
 from blobkit.scanners.registries.links import LinkFile
 from blobkit.scanners.registries.manifests import UnreadError
@@ -77,7 +78,7 @@ def _failures(visible: Visible) -> None:
 
 def _repository(shown: Shown) -> Served:
     """Return a repository as its directory would show it: each manifest has a link there, without a time."""
-    links = [LinkFile(one, shown.untagged.get(one, -1), one) for one in shown.manifests]
+    links = [LinkFile(one, shown.listed.get(one, -1), one) for one in shown.manifests]
     tags = [(f"{shown.name}:{tag}", LinkFile(one, -1)) for tag, one in sorted(shown.tags.items())]
     return Served(shown.name, links, tags)
 
@@ -109,7 +110,8 @@ def _unknown(visible: Visible) -> None:
         message = f"{ELSEWHERE} may hold the same blobs: at most the bytes that are told are freed"
         _hide(facts, "repositories-unseen", ELSEWHERE, message, BY_TAG)
     if visible.hides_untagged:
-        message = f"{UNTAGGED} are not listed by this registry: blobs that only they hold are not seen"
+        why = printable(visible.why_hidden) or "this registry does not list them"
+        message = f"{UNTAGGED}: {why}; blobs that only they hold are not seen"
         _hide(facts, "untagged-unseen", UNTAGGED, message, BY_REVISION)
     unlisted = tagged if visible.hides_untagged and not visible.has_referrers else visible.unlisted
     if unlisted:

@@ -42,14 +42,14 @@ class Child(NamedTuple):
 class Shown:
     """The visible part of one repository: its tags by name, its manifests, those of them that are referrers.
 
-    `untagged`: what a vendor's own list has beyond the tags, with its times (microseconds since 1970, -1: unknown).
+    `listed`: all manifests by a vendor's own list, with their times (microseconds since 1970, -1: unknown).
     """
 
     name: str
     tags: dict[str, Digest] = field(default_factory=dict)
     manifests: list[Digest] = field(default_factory=list)
     referrers: list[Digest] = field(default_factory=list)
-    untagged: dict[Digest, int] = field(default_factory=dict)
+    listed: dict[Digest, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -58,7 +58,7 @@ class Visible:
 
     `unsized`: blobs of which nothing claims a size. `configs`: the configs of images, with the number of a repository
     that has them. `unknown`: parts that could not be seen, with the kinds of pins that what they hold may have.
-    `unlisted`: manifests whose referrers could not be listed.
+    `unlisted`: manifests whose referrers could not be listed. `why_hidden`: why a vendor's own list was not had.
     """
 
     facts: Facts
@@ -69,6 +69,7 @@ class Visible:
     wants_configs: bool = False
     has_referrers: bool = False
     hides_untagged: bool = True
+    why_hidden: str = ""
     is_part: bool = False
     unknown: dict[str, tuple[str, ...]] = field(default_factory=dict)
     unlisted: list[Digest] = field(default_factory=list)

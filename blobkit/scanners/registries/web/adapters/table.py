@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from blobkit.sources.web.timing import Timing
     from blobkit.sources.web.transport import Transport
 
-__all__ = ["OPTIONS", "Adapter", "Listed", "adapter_for", "listed"]
+__all__ = ["AUTO", "OPTIONS", "Adapter", "Listed", "adapter_for", "check_option", "listed"]
 
 AUTO, NONE = "auto", "none"
 
@@ -73,15 +73,20 @@ OPTIONS = (AUTO, *ADAPTERS, NONE)
 """The values of the option: auto chooses by host and service."""
 
 
+def check_option(option: str) -> str:
+    """Return a value of the option; AddressError if it is unknown."""
+    if option not in OPTIONS:
+        msg = f"{printable(option)!r} is no list of untagged manifests"
+        raise AddressError(msg, hint=choices(option, OPTIONS, use="use one of"))
+    return option
+
+
 def adapter_for(there: Remote, service: str, option: str = AUTO) -> Adapter | None:
     """Return the adapter for a registry, None if there is none for it.
 
     `service`: that in the registry's challenge, "" if there was none. AddressError for an unknown option.
     """
-    if option not in OPTIONS:
-        msg = f"{printable(option)!r} is no list of untagged manifests"
-        raise AddressError(msg, hint=choices(option, OPTIONS, use="use one of"))
-    if option != AUTO:
+    if check_option(option) != AUTO:
         return ADAPTERS.get(option)
     if there.place.lower().removesuffix(":443") == github.HOST:
         return ADAPTERS["ghcr"]
