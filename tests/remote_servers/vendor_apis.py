@@ -65,7 +65,7 @@ def stored(storage: Path) -> dict[str, dict[str, Stored]]:
 
 
 @contextmanager
-def vendor_apis(
+def vendor_apis(  # noqa: PLR0913 (what they serve, and how)
     storage: Path,
     registry: str = "",
     *,
