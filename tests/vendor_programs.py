@@ -200,8 +200,8 @@ def _gcloud(state: State, words: list[str]) -> str:
     found = state["repos"][name]
     if operation == "list":
         assert options["--format"] == "value(package, version, tags)"
-        rows = [f"{image}\t{digest}\t{';'.join(one['tags'])}" for digest, one in found.items()]
-        return "\n".join([*rows, f"{image}/other\tsha256:{'0' * 64}\t1;2"])
+        rows = [f"{image}\t{digest}\t{','.join(one['tags'])}" for digest, one in found.items()]
+        return "\n".join([*rows, f"{image}/other\tsha256:{'0' * 64}\t1,2"])
     assert "--quiet" in options
     digest = _named(found, reference)
     if kind == "tags":

@@ -123,7 +123,7 @@ versions() { # REPOSITORY: list the image, the digest and the tags of each versi
 
 named() { # REPOSITORY TAG-OR-DIGEST: print the digest and the tags of a version
     versions "$1" || return 1
-    awk -F '[\\t;]+' -v image="$(image "$1")" -v name="$2" \\
+    awk -F '[\\t,;]+' -v image="$(image "$1")" -v name="$2" \\
         'NR > 1 && $1 == image { for (i = 2; i <= NF; i++) if ($i == name) { $1 = ""; print; exit } }' "$list"
 }
 
