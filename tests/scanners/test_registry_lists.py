@@ -15,6 +15,7 @@ from blobkit.scanners.registries.web.adapters.table import ADAPTERS, Listed, ada
 from blobkit.sources.web.timing import Timing
 from blobkit.sources.web.transport import aiohttp_transport
 from blobkit.sources.web.waiting import run
+from layouts import Registry
 from remote_servers.scripted import Reply
 from remote_servers.vendor_apis import PASSWORD, TOKEN, USER, stored, vendor_apis
 
@@ -89,6 +90,25 @@ def test_all_manifests_of_a_real_registry(
         filled_registry.content.manifests
     )
     assert {repo: dict(some) for repo, some in found.manifests.items()} == truth(filled_registry.storage)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_referrers_that_nothing_else_names(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an index, of an image in it, of another referrer, of nothing that is there."""
+    registry = Registry(tmp_path / "own")
+    amd, arm = (registry.manifest(registry.blob(text)) for text in ("amd", "arm"))
+    inner = registry.index(amd)
+    index = registry.index(inner, arm)
+    signed = [index, amd]
+    for subject in (index, amd):
+        signed += [one := registry.manifest(registry.blob(f"of {subject}"), subject=subject)]
+        signed += [registry.manifest(registry.blob(f"of {one}"), subject=one)]
+    every = {registry.revision("team/app", one) for one in (*signed, arm, inner)}
+    registry.tag("team/app", "1", index)
+    with vendor_apis(tmp_path / "own") as server:
+        found = ask(name, server, ["team/app"], tmp_path, monkeypatch)
+    assert {one.digest for one in found.manifests["team/app"]} == every
+    assert len(every) == 8
 
 
 def test_packages_of_a_user(filled_registry: FilledRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,6 +102,7 @@ def hosted(snapshot: Snapshot, host: str) -> Snapshot:
     return replace(snapshot, address=f"registry+https://{host}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", BY_MANIFEST)
 def test_manifests_go_with_their_children_and_nothing_else(tmp_path: Path, host: str) -> None:
     case = Case(tmp_path, host, BY_MANIFEST[host])
@@ -115,6 +116,7 @@ def test_manifests_go_with_their_children_and_nothing_else(tmp_path: Path, host:
     assert f"{int(github)} skipped" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", BY_TAG)
 def test_tags_go_one_at_a_time(tmp_path: Path, host: str) -> None:
     case = Case(tmp_path, host, BY_TAG[host])
@@ -127,6 +129,7 @@ def test_tags_go_one_at_a_time(tmp_path: Path, host: str) -> None:
     assert sorted(path.rstrip("/").rpartition("/")[2] for path in deletions) == ["1", "2", "multi"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", BY_MANIFEST | BY_TAG)
 def test_a_tag_that_names_something_else_by_now_is_left(tmp_path: Path, host: str) -> None:
     case = Case(tmp_path, host, (BY_MANIFEST | BY_TAG)[host])
@@ -142,6 +145,7 @@ def test_a_tag_that_names_something_else_by_now_is_left(tmp_path: Path, host: st
     assert left.get("2", []) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", BY_MANIFEST)
 def test_a_manifest_that_got_another_tag_stays(tmp_path: Path, host: str) -> None:
     case = Case(tmp_path, host, BY_MANIFEST[host])
@@ -154,6 +158,7 @@ def test_a_manifest_that_got_another_tag_stays(tmp_path: Path, host: str) -> Non
     assert "amd" in case.left
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", BY_MANIFEST | BY_TAG)
 def test_untagged_manifests(tmp_path: Path, host: str) -> None:
     case = Case(tmp_path, host, (BY_MANIFEST | BY_TAG)[host])
