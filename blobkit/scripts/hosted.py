@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from blobkit.errors import UnknownToolError
 from blobkit.scripts.registry import CHECKS, CHILD_AND_TAG, dropped
 from blobkit.scripts.shell import SKIP, call, comment, describe
-from blobkit.scripts.tag_apis import GITLAB, HUB, QUAY
+from blobkit.scripts.sites import GITLAB, HUB, QUAY
 from blobkit.scripts.vendors import AWS, AZ, GCLOUD, GH, azure, ecr, ecr_public, google
 
 if TYPE_CHECKING:
@@ -66,8 +66,6 @@ drop() { # REPOSITORY DIGEST TAG...: delete these tags; the registry removes wha
     done
 }
 
-drop_child() { :; } # REPOSITORY DIGEST: the registry removes it, because its parents are gone
-
 drop_tag() { drop "$@"; } # REPOSITORY DIGEST TAG"""
 """Shell functions for registries that delete tags only; they call `untag` of the vendor."""
 
@@ -88,7 +86,7 @@ _VENDORS = {
     "ecr-public": _Vendor(("aws",), AWS, ecr_public),
     "acr": _Vendor(("az",), AZ, azure),
     "gar": _Vendor(("gcloud",), GCLOUD, google),
-    "hub": _Vendor(("curl", "jq"), HUB, by_tag=True),
+    "hub": _Vendor(("curl", "jq"), HUB),
     "gitlab": _Vendor(("curl", "jq"), GITLAB, by_tag=True),
     "quay": _Vendor(("curl", "jq"), QUAY, by_tag=True),
 }
@@ -98,12 +96,11 @@ _VENDORS = {
 def with_vendor(server: Server, wanted: Iterable[Drop]) -> list[str]:
     """Return the commands that delete manifests or tags as this vendor allows it.
 
-    UnknownToolError for a vendor whose commands are not known.
+    UnknownToolError for a vendor whose commands are not known, and for manifests where only tags can be deleted.
     """
-    vendor = _VENDORS.get(server.vendor)
-    if vendor is None:
-        msg = f"no command is known that deletes on {server.host}"
-        raise UnknownToolError(msg, hint="delete there as its documents say")
+    vendor, wanted = _known(server), list(wanted)
+    if vendor.by_tag:
+        wanted = _tagged(server, wanted)
     drops = _TAGS if vendor.by_tag else _MANIFESTS + "\n" + CHILD_AND_TAG
     parts = (SKIP, CHECKS, vendor.host(server.host), vendor.commands, drops)
     lines = ["set -euf", call("set", "--", *vendor.needs), *_NEEDS.split("\n")[1:], *"\n".join(parts).split("\n")]
@@ -115,3 +112,20 @@ def with_vendor(server: Server, wanted: Iterable[Drop]) -> list[str]:
         f"# {server.frees} frees the bytes by itself, when is not known.",
         'echo "$skipped skipped" >&2',
     ]
+
+
+def _known(server: Server) -> _Vendor:
+    vendor = _VENDORS.get(server.vendor)
+    if vendor is None:
+        msg = f"no command is known that deletes on {server.host}"
+        raise UnknownToolError(msg, hint="delete there as its documents say")
+    return vendor
+
+
+def _tagged(server: Server, wanted: list[Drop]) -> list[Drop]:
+    """Return the drops without the children, which the vendor removes; UnknownToolError if no tag is dropped."""
+    tagged = [drop for drop in wanted if not drop.child]
+    if tagged and not any(drop.names for drop in tagged):
+        msg = f"no command is known that deletes manifests by digest on {server.host}"
+        raise UnknownToolError(msg, hint=f"{server.frees} removes by itself what no tag reaches")
+    return tagged

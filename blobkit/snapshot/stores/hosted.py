@@ -44,7 +44,15 @@ _VENDORS: tuple[tuple[str, Kind], ...] = (
             advice="GitHub keeps what no tag reaches until somebody deletes it",
         ),
     ),
-    (r"(?:registry-1\.|index\.)?docker\.io", _vendor("hub", "Docker Hub", tools=("curl",))),
+    (
+        r"(?:registry-1\.|index\.)?docker\.io",
+        _vendor(
+            "hub",
+            "Docker Hub",
+            tools=("curl",),
+            advice="Docker Hub keeps what no tag reaches until somebody deletes it",
+        ),
+    ),
     (
         r"[0-9]{12}\.dkr[.-]ecr(?:-fips)?\.[a-z0-9-]+\.(?:amazonaws\.com(?:\.cn)?|on\.aws)",
         _vendor(

@@ -1,7 +1,12 @@
-"""Shell functions that delete tags, one at a time, by the APIs of vendors that delete no manifests: curl and jq.
+"""Shell functions that delete by the APIs of Docker Hub, GitLab and Quay: with curl, and jq for their answers.
 
-Each defines `digest_of` and `untag`. Sources: the API document of Docker Hub (2026), which has no deletion: the call is
-that of docker/hub-tool; the container registry API of GitLab; the API of Quay 3. None was run against the vendor.
+Each defines `digest_of` and `untag`; Docker Hub has `tags_of` and `delete` too. The others delete tags only, and remove
+by themselves what no tag reaches. Secrets come from the environment, and reach no command line. None was run against
+the vendor.
+
+Sources (2026): "Supported registry API for Docker Hub", DeleteImageManifest (only manifests that no tag and no index
+names; deleting tags frees nothing), and for tags docker/hub-tool (`pkg/hub/tags.go`); the container registry API of
+GitLab; the API of Quay 3, `/api/v1/repository/{repository}/tag/{tag}`.
 """
 
 from __future__ import annotations
@@ -12,25 +17,54 @@ __all__ = ["GITLAB", "HUB", "QUAY"]
 
 HUB = (
     """
-HUB_TOKEN=${HUB_TOKEN:?set it to an access token: POST https://hub.docker.com/v2/auth/token gives one}
+: "${HUB_USER:?set it to the name of a user of Docker Hub}"
+: "${HUB_TOKEN:?set it to an access token of that user, with the right to delete}"
+export HUB_USER HUB_TOKEN
 API=${API:-https://hub.docker.com} AUTH=${AUTH:-https://auth.docker.io} REGISTRY=${REGISTRY:-https://registry-1.docker.io}
-FLAGS=${FLAGS:-} # more options for every call of curl; --netrc for private repositories
+FLAGS=${FLAGS:-} # more options for every call of curl
 """
     f"ACCEPT='{ACCEPT}'"
     """
 
 # shellcheck disable=SC2086
-digest_of() { # REPOSITORY TAG; a HEAD is no pull
-    asked="service=registry.docker.io&scope=repository:$1:pull"
-    token=$(curl $FLAGS -fsS "$AUTH/token?$asked" | jq -r .token) || return 1
-    printf 'Authorization: Bearer %s\\n' "$token" |
-        curl $FLAGS -fsS --head -H @- -H "Accept: $ACCEPT" "$REGISTRY/v2/$1/manifests/$2" | tr -d '\\r' |
-        sed -n 's/^[Dd][Oo][Cc][Kk][Ee][Rr]-[Cc]ontent-[Dd]igest: *//p'
+registry() { # REPOSITORY TAG-OR-DIGEST OPTION...: ask for a manifest, with a token that is good for a few minutes
+    path=$1/manifests/$2 asked="service=registry.docker.io&scope=repository:$1:pull,delete"
+    shift 2
+    token=$(printf 'Authorization: Basic %s\n' "$(printf '%s:%s' "$HUB_USER" "$HUB_TOKEN" | base64 | tr -d '\n')" |
+        curl $FLAGS -fsS -H @- "$AUTH/token?$asked" | jq -r .token) || return 1
+    printf 'Authorization: Bearer %s\n' "$token" |
+        curl $FLAGS -sS -H @- -H "Accept: $ACCEPT" "$@" "$REGISTRY/v2/$path"
+}
+
+digest_of() { # REPOSITORY TAG-OR-DIGEST; a HEAD is no pull
+    registry "$1" "$2" -f --head | tr -d '\r' | sed -n 's/^[Dd][Oo][Cc][Kk][Ee][Rr]-[Cc]ontent-[Dd]igest: *//p'
+}
+
+tags_of() { :; } # Docker Hub itself refuses to delete what another tag names
+
+delete() { # REPOSITORY DIGEST TAG...
+    name=$1 manifest=$2
+    shift 2
+    for tag; do
+        untag "$name" "$tag" || return 1
+    done
+    case $(registry "$name" "$manifest" -o /dev/null -w '%{http_code}' -X DELETE) in
+    2??) ;;
+    500) ;; # Docker Hub tries again by itself
+    403)
+        changed="$changed $name "
+        skip "$name@$manifest" "Docker Hub refuses: another tag or index names it, or you have no right to delete"
+        ;;
+    *) return 1 ;;
+    esac
 }
 
 # shellcheck disable=SC2086
 untag() { # REPOSITORY TAG
-    printf 'Authorization: Bearer %s\\n' "$HUB_TOKEN" |
+    token=$(jq -n '{identifier: env.HUB_USER, secret: env.HUB_TOKEN}' |
+        curl $FLAGS -fsS -H 'Content-Type: application/json' --data-binary @- "$API/v2/auth/token" |
+        jq -r .access_token) || return 1
+    printf 'Authorization: Bearer %s\n' "$token" |
         curl $FLAGS -fsS -o /dev/null -X DELETE -H @- "$API/v2/repositories/$1/tags/$2/"
 }"""
 )
