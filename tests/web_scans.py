@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +12,8 @@ import blobkit
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
     from blobkit.snapshot.snapshot import Snapshot
 
@@ -68,3 +72,9 @@ def reached(snapshot: Snapshot, policy: str = "tags") -> dict[str, int]:
     """The bytes of each blob that is reached."""
     frame = blobkit.to_frame(snapshot.with_policy(policy), columns=["size", "reachable"])
     return {str(digest): int(size) for digest, size in frame[frame["reachable"]]["size"].items()}
+
+
+def requests(caplog: pytest.LogCaptureFixture) -> Counter[str]:
+    """The requests that the last scan told in the log, by purpose."""
+    line = [one.getMessage() for one in caplog.records if one.getMessage().startswith("requests: ")][-1]
+    return Counter({what: int(number.replace(",", "")) for number, what in re.findall(r"([\d,]+) ([a-z ]+\w)", line)})

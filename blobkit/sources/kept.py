@@ -175,9 +175,10 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _check(database: sqlite3.Connection) -> None:
-    """Raise ValueError if a file is of another program; a new one gets the number of this program."""
+    """Raise ValueError or sqlite3.Error if a file is of another program; a new one gets the number of this program."""
     (number,) = database.execute("PRAGMA application_id").fetchone()
     if number == PROGRAM:
+        database.execute("SELECT digest, content FROM documents LIMIT 1").fetchone()
         return
     if database.execute("PRAGMA page_count").fetchone() != (0,):
         refuse("is of another program")
@@ -186,7 +187,6 @@ def _check(database: sqlite3.Connection) -> None:
 
 def _table(database: sqlite3.Connection) -> sqlite3.Connection:
     database.execute(TABLE)
-    database.execute("SELECT digest, content FROM documents LIMIT 1").fetchone()
     return database
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging
-import re
 import sqlite3
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
 import blobkit
-from blobkit.errors import AddressError, CredentialsError, NotListableError, UnreadableStoreError
+from blobkit.errors import AddressError, NotListableError, UnreadableStoreError
 from layouts import codes, noticed
 from remote_servers.mask import mask
-from web_scans import CLAIMED, COLUMNS, UNSEEN, check_previews, check_same, over_http, reached
+from web_scans import CLAIMED, COLUMNS, UNSEEN, check_previews, check_same, over_http, reached, requests
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,12 +24,6 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def own(filled_registry: FilledRegistry) -> Snapshot:
     return blobkit.scan(filled_registry.storage, progress=False)
-
-
-def requests(caplog: pytest.LogCaptureFixture) -> Counter[str]:
-    """The requests that the last scan told in the log, by purpose."""
-    line = [one.getMessage() for one in caplog.records if one.getMessage().startswith("requests: ")][-1]
-    return Counter({what: int(number.replace(",", "")) for number, what in re.findall(r"([\d,]+) ([a-z ]+\w)", line)})
 
 
 def test_all_that_is_visible_is_as_in_the_directory(filled_registry: FilledRegistry, own: Snapshot) -> None:
@@ -224,6 +216,3 @@ def test_what_is_read_is_private_and_has_no_secret(filled_registry: FilledRegist
     assert file.parent.stat().st_mode & 0o777 == 0o700
     rows = sqlite3.connect(file).execute("SELECT digest FROM documents").fetchall()
     assert {digest for (digest,) in rows} <= set(blobkit.to_frame(seen).index)
-
-
-_ = CredentialsError

@@ -46,10 +46,11 @@ class State(Enum):
 
 
 class Failure(NamedTuple):
-    """The reason why there is no content, in one word and in words."""
+    """The reason why there is no content, in one word and in words; the error, if it is about permission."""
 
     state: State
     why: str
+    error: CredentialsError | None = None
 
     @property
     def is_gone(self) -> bool:
@@ -206,7 +207,7 @@ def _refused(error: CredentialsError | RefusedError) -> Failure:
     if isinstance(error, CredentialsError):
         if error.is_login:
             raise error
-        return Failure(State.UNREAD, "this user may not read it")
+        return Failure(State.UNREAD, "this user may not read it", error)
     if error.status == NOT_FOUND:
         return Failure(State.GONE, "the registry answers 404")
     return Failure(State.UNREAD, f"the registry answers {error.status}" if error.status != OK else "it cannot be read")

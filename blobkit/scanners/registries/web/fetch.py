@@ -118,18 +118,22 @@ class Fetch:
         """Return the tags of all repositories, with the numbers of these."""
         shown = self.visible.repositories
         tags: dict[int, list[str]] = {}
+        refused: list[CredentialsError] = []
         with counted(len(shown), "repositories", show=self.show, unit=" repositories") as step:
 
             async def ask(number: int) -> None:
                 found = await self.registry.tags(shown[number].name)
                 if isinstance(found, Failure):
                     self._without_tags(shown[number].name, found)
+                    refused.extend([found.error] if found.error else ())
                 else:
                     tags[number] = found.names
                     self._cut(found, "tags", shown[number].name)
                 step(1)
 
             await each(range(len(shown)), ask, self.options.at_once)
+        if shown and len(refused) == len(shown):
+            raise refused[0]
         return [(number, tag) for number in range(len(shown)) for tag in tags.get(number, ())]
 
     def _without_tags(self, name: str, failure: Failure) -> None:
