@@ -90,9 +90,12 @@ class Summary(Answer):
             if blobs or status in STATUS[:2]
         ]
         known = f"{count(self.snapshot.blobs, 'blob')}, {human_bytes(self.snapshot.bytes)}"
-        is_part = not NOT_VISIBLE.isdisjoint(self.snapshot.notices["code"].unique().to_pylist())
-        stored = f"{f'visible (stored: at least): {known}' if is_part else known}: {', '.join(parts)}"
-        return [self.snapshot.caption(), stored]
+        columns = (self.snapshot.notices[name].to_pylist() for name in ("code", "key"))
+        unseen = [key for code, key in zip(*columns, strict=True) if code in NOT_VISIBLE]
+        if not unseen:
+            return [self.snapshot.caption(), f"{known}: {', '.join(parts)}"]
+        least = f"stored: at least {human_bytes(self.snapshot.bytes)}; not visible are {', '.join(unseen)}"
+        return [self.snapshot.caption(), f"visible: {known}: {', '.join(parts)}", least]
 
     def to_dict(self) -> dict[str, object]:
         """Return the summary as plain values that JSON can hold."""

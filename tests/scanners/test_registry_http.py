@@ -169,7 +169,8 @@ def test_an_audit_tells_in_one_place_what_is_not_visible(filled_registry: Filled
         "referrers without a tag",
     }
     assert not {"opaque", "missing", "unknown"} & set(found.index)
-    assert "visible (stored: at least)" in str(audit)
+    assert "\nvisible: " in str(audit)
+    assert "not visible are manifests without a tag, referrers without a tag, unfinished uploads" in str(audit)
     assert audit.exceeds({"error": None, "warning": None}) == ()
 
 

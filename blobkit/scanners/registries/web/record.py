@@ -105,7 +105,6 @@ def _unknown(visible: Visible) -> None:
     facts, tagged = visible.facts, [one for shown in visible.repositories for one in shown.tags.values()]
     for what, kinds in visible.unknown.items():
         facts.mark_unknown(what, kinds)
-    facts.notice("uploads-unseen", "unfinished uploads: a registry does not list them", UPLOADS, UPLOADS)
     if visible.is_part:
         message = f"{ELSEWHERE} may hold the same blobs: at most the bytes that are told are freed"
         _hide(facts, "repositories-unseen", ELSEWHERE, message, BY_TAG)
@@ -119,6 +118,7 @@ def _unknown(visible: Visible) -> None:
         node = _hide(facts, "referrers-unseen", REFERRERS, message, ())
         for digest in dict.fromkeys(unlisted):
             facts.link(facts.node(digest), node, "referrer")
+    facts.notice("uploads-unseen", "unfinished uploads: a registry does not list them", UPLOADS, UPLOADS)
 
 
 def _hide(facts: Facts, code: str, what: str, message: str, kinds: tuple[str, ...]) -> int:
