@@ -95,7 +95,7 @@ class Summary(Answer):
         if not unseen:
             return [self.snapshot.caption(), f"{known}: {', '.join(parts)}"]
         least = f"stored: at least {human_bytes(self.snapshot.bytes)}; not visible are {', '.join(unseen)}"
-        return [self.snapshot.caption(), f"visible: {known}: {', '.join(parts)}", least]
+        return [self.snapshot.caption(), least, f"visible: {known}: {', '.join(parts)}"]
 
     def to_dict(self) -> dict[str, object]:
         """Return the summary as plain values that JSON can hold."""
