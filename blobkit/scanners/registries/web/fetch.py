@@ -139,7 +139,7 @@ class Fetch:
     def _without_tags(self, name: str, failure: Failure) -> None:
         """Record a repository whose tags cannot be listed; in the catalog may be one that has none."""
         if not failure.is_gone:
-            self.visible.notice("unreadable", f"the tags of {name} cannot be listed ({failure.why})", name)
+            self.visible.notice(failure.state.value, f"the tags of {name} cannot be listed ({failure.why})", name)
             self.visible.unknown[f"the tags of {name}"] = HOLDING
         elif self.options.repositories is not None:
             self.visible.notice("no-repository", f"the registry has no repository {name} with tags", name)
@@ -171,7 +171,7 @@ class Fetch:
             await self._gone(self.visible.repositories[number].name, names)
 
     def _unread_tag(self, name: str, failure: Failure) -> None:
-        self.visible.notice("unreadable", f"the tag {name} cannot be read: {failure.why}", name)
+        self.visible.notice(failure.state.value, f"the tag {name} cannot be read: {failure.why}", name)
         self.visible.unknown[f"the tag {name}"] = HOLDING
 
     async def _gone(self, name: str, gone: list[str]) -> None:
