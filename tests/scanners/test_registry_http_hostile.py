@@ -59,7 +59,9 @@ def test_a_repository_whose_tags_cannot_be_listed_is_unknown(site: Site) -> None
     site.add(image(to(b"layer"), annotations={"n": "2"}), "other", "1")
     site.answers["/v2/app/tags/list"] = Reply(403, b"{}")
     seen = site.scan()
-    assert ("unreadable", "app") in noticed(seen)
+    assert ("not-permitted", "app") in noticed(seen)
+    findings = blobkit.audit(seen).findings.set_index("code")
+    assert findings.loc["unreadable", "names"] == ("app",)
     preview = blobkit.simulate_deref(seen, "other:1")
     assert not preview.exact
     assert preview.opaque == ("the tags of app",)
@@ -69,7 +71,7 @@ def test_a_tag_that_cannot_be_read_is_unknown(site: Site) -> None:
     site.add(image(to(b"layer"), annotations={"n": "2"}), "app", "2")
     site.answers["HEAD /v2/app/manifests/1"] = Reply(403, b"")
     seen = site.scan()
-    assert ("unreadable", "app:1") in noticed(seen)
+    assert ("not-permitted", "app:1") in noticed(seen)
     for policy in ("tags", "gc-m"):
         assert not blobkit.simulate_deref(seen.with_policy(policy), "app:2").exact
 
@@ -95,7 +97,8 @@ def test_a_digest_that_is_none_in_an_answer_is_not_believed(site: Site) -> None:
 @pytest.mark.parametrize(
     ("reply", "code"),
     [
-        (Reply(403, b"{}"), "unreadable"),
+        (Reply(403, b"{}"), "not-permitted"),
+        (Reply(410, b"{}"), "unreadable"),
         (Reply(200, b"x" * (5 << 20)), "too-large"),
         (Reply(200, b"other"), "digest-mismatch"),
         (Reply(404, b"{}"), "missing"),
@@ -120,7 +123,7 @@ def test_what_one_repository_refuses_another_gives(site: Site) -> None:
         site.add(index(to(child, MANIFEST), to(b"nothing", "x/y")), repo, "1")
     site.answers[f"/v2/one/manifests/{sha(child)}"] = Reply(403, b"{}")
     seen = site.scan()
-    assert "unreadable" not in codes(seen)
+    assert "not-permitted" not in codes(seen)
     assert blobkit.simulate_deref(seen, "one:1").exact
     assert len(site.asked(f"two/manifests/{sha(child)}")) == 1
 
@@ -232,7 +235,7 @@ def test_referrers_in_pages_and_referrers_of_referrers(site: Site) -> None:
     assert preview.exact
     site.answers[f"/v2/app/referrers/{sha(second)}"] = Reply(403, b"{}")
     broken = site.scan()
-    assert ("unreadable", f"app@{sha(second)}") in noticed(broken)
+    assert ("not-permitted", f"app@{sha(second)}") in noticed(broken)
     assert blobkit.simulate_deref(broken, "app:1").exact  # it goes with all that may refer to it
 
 
@@ -293,5 +296,5 @@ def test_a_registry_that_lets_nobody_in(status: int, site: Site) -> None:
         site.scan(repositories=["app"])
     site.add(image(to(b"layer")), "other", "1")
     seen = site.scan(repositories=["app", "other"])
-    assert ("unreadable", "app") in noticed(seen)
+    assert ("not-permitted", "app") in noticed(seen)
     assert ("missing", "app") not in noticed(seen)

@@ -54,6 +54,7 @@ CODES = {
     "opaque-revision": "opaque",
     "unread-manifest": "opaque",
     "hard-link": "shared-inode",
+    "not-permitted": "unreadable",
     **dict.fromkeys(NOT_VISIBLE, "not-visible"),
 }
 """The finding of a notice with another code; unknown codes become `odd`."""
