@@ -26,12 +26,12 @@ from blobkit.scanners.recall import Recall, RecalledFiles
 from blobkit.scanners.registries.blobs import Blobs
 from blobkit.scanners.registries.collector import Collector
 from blobkit.scanners.registries.contents import Manifests
+from blobkit.scanners.registries.directories import Directories
 from blobkit.scanners.registries.look import Look
 from blobkit.scanners.registries.pins import pin_repository
 from blobkit.scanners.registries.prefixes import Prefix
 from blobkit.scanners.registries.repositories import repositories
 from blobkit.scanners.registries.served import record_passed_over, record_unserved
-from blobkit.scanners.registries.tree import Tree
 from blobkit.scanners.remember import remember
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     ledger.totals = every_file
     facts = Facts(ledger)
     recall = Recall(facts, file_for(cache, "registry", root), trusted=not verify) if cache else None
-    look = Look(Tree(os.fspath(root), ledger.listed), facts, os.fspath(storage))
+    look = Look(Directories(os.fspath(root), ledger), facts, os.fspath(storage))
     with paused_collector():
         _scan(look, path_of(root), recall, progress=progress, verify=verify)
     return facts.snapshot("registry", os.fspath(root), policy)
@@ -112,7 +112,7 @@ def _scan(look: Look, path: Callable[[Digest], str], recall: Recall | None, *, p
     for repository in known:
         pin_repository(facts, repository, collector.ingested.get(repository.name, {}) if repository.seen else {})
     if every_file:
-        record_unserved(facts, known)
+        record_unserved(facts, known, look.tree)
     sure = (facts.checked,) if recall is None else (facts.checked, recall.unchanged)
     unread = facts.stored_digests(None if verify else SMALL, *sure)
     files.verify(iter(watched(unread, "verifying", show=progress)))
@@ -131,7 +131,7 @@ def _list_blobs(look: Look, recall: Recall | None, *, progress: bool, every_file
             if recall is not None:
                 recall.stamps.add(one)
         else:
-            _store_one(look.facts, *one)
+            _store_one(look, *one)
     if recall is not None:
         recall.compare()
     return blobs.elsewhere
@@ -148,10 +148,11 @@ def _store_all(facts: Facts, prefix: Prefix) -> None:
             facts.ledger.blob(digest, path, info, linked=False)
 
 
-def _store_one(facts: Facts, digest: Digest, place: Place) -> None:
+def _store_one(look: Look, digest: Digest, place: Place) -> None:
     """Record a stored blob."""
+    facts = look.facts
     try:
-        info = os.stat(place.path)
+        info = look.tree.stat(place.path)
     except OSError as error:
         facts.unreadable(f"{digest} cannot be looked at", error, place.path, digest)
         facts.unseen(place.path)

@@ -102,10 +102,6 @@ class Look:
         """Return the entries of a directory without dangling links; an empty list if it cannot be listed."""
         return [one for one in self.names(place) if one.kind is not Is.NOTHING]
 
-    def places(self, place: Place, entries: list[os.DirEntry[str]]) -> list[Place]:
-        """Return the same for these entries of a directory that was listed; no other one needs a look."""
-        return [one for one in self.tree.places(place, entries) if one.kind is not Is.NOTHING]
-
     def names(self, place: Place) -> list[Place]:
         """Return all entries of a directory; an empty list if it cannot be listed."""
         if place.kind is Is.NOTHING:
