@@ -37,11 +37,12 @@ from blobkit.scanners.remember import remember
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from blobkit.scanners.files import Files
     from blobkit.scanners.registries.links import Repository
     from blobkit.scanners.registries.tree import Place
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["path_of", "scan", "storage_of"]
+__all__ = ["path_of", "record", "scan", "storage_of"]
 
 BELOW = Path("docker", "registry", "v2")
 
@@ -92,15 +93,20 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     facts = Facts(ledger)
     recall = Recall(facts, file_for(cache, "registry", root), trusted=not verify) if cache else None
     look = Look(Directories(os.fspath(root), ledger), facts, os.fspath(storage))
-    with paused_collector():
-        _scan(look, path_of(root), recall, progress=progress, verify=verify)
+    path = path_of(root)
+    files = PlainFiles(facts, look.root, path) if recall is None else RecalledFiles(facts, look.root, path, recall)
+    record(look, files, recall, progress=progress, verify=verify)
     return facts.snapshot("registry", os.fspath(root), policy)
 
 
-def _scan(look: Look, path: Callable[[Digest], str], recall: Recall | None, *, progress: bool, verify: bool) -> None:
-    """Record all facts."""
+def record(look: Look, files: Files, recall: Recall | None = None, *, progress: bool, verify: bool) -> None:
+    """Record all facts of the storage that `look` sees, wherever it is; `files` reads its blobs."""
+    with paused_collector():
+        _record(look, files, recall, progress=progress, verify=verify)
+
+
+def _record(look: Look, files: Files, recall: Recall | None, *, progress: bool, verify: bool) -> None:
     facts, every_file = look.facts, bool(look.facts.ledger and look.facts.ledger.totals)
-    files = PlainFiles(facts, look.root, path) if recall is None else RecalledFiles(facts, look.root, path, recall)
     elsewhere = _list_blobs(look, recall, progress=progress, every_file=every_file)
     found = repositories(f"{look.root}/repositories", look, layers=every_file)
     known = list(watched(found, "repositories", show=progress, unit=" repositories"))
@@ -176,7 +182,7 @@ def _read_documents(manifests: Manifests, known: list[Repository], *, progress: 
     documents.follow(watched(tags, "tags", show=progress, unit=" tags"))
     documents.follow(watched(revisions, "manifests", show=progress, unit=" manifests"))
     unnamed = facts.stored_digests(None, documents.named)
-    documents.parse_unnamed(watched(unnamed, "looking", show=progress), referrers=False)
+    documents.parse_unnamed(manifests.files.ahead(watched(unnamed, "looking", show=progress)), referrers=False)
     documents.finish()
     named = {one: to for repository in known for one, to in repository.stored_as.items() if not facts.is_stored(one)}
     for digest, stored_as in named.items():
