@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import blobkit
@@ -29,24 +28,44 @@ def local(module: ModuleType, kind: str, root: Path, *, verify: bool = True, eve
     return facts.snapshot(kind, there.address, None)
 
 
-def told(snapshot: Snapshot, without: frozenset[str] = ONLY_THERE) -> Counter[tuple[str, ...]]:
+def told(snapshot: Snapshot, without: frozenset[str] = ONLY_THERE) -> set[tuple[str, ...]]:
     """Return the notices, with paths relative to the store."""
     rows = snapshot.notices.to_pylist()
-    root = snapshot.address
-    return Counter(
-        tuple(one[name].replace(root, "ROOT") for name in ("code", "key", "path", "message"))
-        for one in rows
-        if one["code"] not in without
-    )
+    names = ("code", "key", "path", "message")
+    return {tuple(_at_root(one[name], snapshot) for name in names) for one in rows if one["code"] not in without}
+
+
+def facts(snapshot: Snapshot) -> dict[str, list[str]]:
+    """Return the rows of the tables, with keys for nodes and with paths relative to the store."""
+    keys = snapshot.nodes["key"].to_pylist()
+    found: dict[str, list[str]] = {}
+    for table in ("nodes", "links", "pins"):
+        rows = getattr(snapshot, table).to_pylist()
+        for row in rows:
+            row.update({name: keys[row[name]] for name in ("source", "target", "node") if name in row})
+            row.pop("id", None)
+        found[table] = sorted(_at_root(repr(sorted(row.items())), snapshot) for row in rows)
+    return found
+
+
+def _at_root(text: str, snapshot: Snapshot) -> str:
+    return text.replace(snapshot.address, "ROOT")
 
 
 def check_same(there: Snapshot, here: Snapshot, without: frozenset[str] = ONLY_THERE) -> None:
     """Check that two scans found the same facts, and said the same about them."""
-    assert set(told(there, without)) == set(told(here, without))
-    for table in ("nodes", "links", "pins"):
-        assert getattr(there, table).to_pylist() == getattr(here, table).to_pylist(), table
-    assert there.disk == here.disk
+    assert told(there, without) == told(here, without)
+    one, two = facts(there), facts(here)
+    for table in one:
+        assert one[table] == two[table], table
+    assert _counted(there) == _counted(here)
     assert there.kind == here.kind
+
+
+def _counted(snapshot: Snapshot) -> tuple[object, ...] | None:
+    """Return the totals of the files, in which the order of names does not matter."""
+    disk = snapshot.disk
+    return disk and (disk.files, disk.bytes, disk.described, disk.metadata, set(disk.names))
 
 
 def check_same_answers(there: Snapshot, here: Snapshot, most: int = 30) -> None:
@@ -54,10 +73,21 @@ def check_same_answers(there: Snapshot, here: Snapshot, most: int = 30) -> None:
     assert blobkit.tags_frame(there).equals(blobkit.tags_frame(here))
     for policy in here.policies:
         one, two = there.with_policy(policy), here.with_policy(policy)
-        assert blobkit.to_frame(one, absent=True, virtual=True).equals(
-            blobkit.to_frame(two, absent=True, virtual=True)
-        ), policy
-        for name in list(blobkit.tags_frame(two).index)[:most]:
-            first, second = blobkit.simulate_deref(one, name), blobkit.simulate_deref(two, name)
-            assert first.digests == second.digests
-            assert (first.bytes, first.exact, first.collected) == (second.bytes, second.exact, second.collected)
+        first, second = (blobkit.to_frame(x, absent=True, virtual=True) for x in (one, two))
+        assert first.equals(second), policy
+        _check_previews(one, two, most)
+        assert audited(one) == audited(two)
+
+
+def _check_previews(one: Snapshot, two: Snapshot, most: int) -> None:
+    for name in list(blobkit.tags_frame(two).index)[:most]:
+        first, second = blobkit.simulate_deref(one, name), blobkit.simulate_deref(two, name)
+        assert first.digests == second.digests
+        assert (first.bytes, first.exact, first.collected) == (second.bytes, second.exact, second.collected)
+
+
+def audited(snapshot: Snapshot) -> dict[str, tuple[int, int]]:
+    """Return the blobs and bytes of each finding of an audit."""
+    found = blobkit.audit(snapshot).findings
+    rows = zip(found["code"], found["blobs"], found["bytes"], strict=True)
+    return {str(code): (int(blobs), int(size)) for code, blobs, size in rows if code not in ONLY_THERE}

@@ -13,7 +13,7 @@ from blobkit.digest import of
 from blobkit.errors import UnreadableStoreError
 from blobkit.progress import watched
 from blobkit.render import printable
-from blobkit.scanners.buckets.counting import placeholder, record_odd, record_uncounted, record_unverified
+from blobkit.scanners.buckets.counting import record_odd, record_placeholder, record_uncounted, record_unverified
 from blobkit.scanners.buckets.files import ObjectFiles
 from blobkit.scanners.facts import Facts
 from blobkit.scanners.layouts.entries import record, record_marks
@@ -128,8 +128,7 @@ def _add(bucket: Bucket, facts: Facts, digest: Digest, path: str) -> None:
     if info.kind is not Is.FILE:
         junk_in(bucket, facts, f"{digest} is not a regular file", path, digest)
     elif not info.size and digest != of(b"", digest.partition(":")[0]):
-        facts.unreadable(f"{digest} cannot be looked at", placeholder(where), where, digest)
-        facts.unseen(where)
+        record_placeholder(facts, digest, where)
     else:
         facts.blob(digest, info.size, info.modified)
 

@@ -74,7 +74,7 @@ def facts_of(there: Remote, objects: Objects, *, progress: bool, verify: bool, e
     root = f"{there.address}/{below}".rstrip("/")
     stored.list_blobs()
     files = ObjectFiles(facts, there.address, objects, lambda one: f"{stored.base}{_key(one)}", verifies=verify)
-    record(Look(Keys(stored, root, facts.is_stored), facts, root), files, progress=progress, verify=verify)
+    record(Look(Keys(stored, root, facts), facts, root), files, progress=progress, verify=verify)
     record_odd(facts, there.address, stored.folders.odd)
     if not verify:
         record_unverified(facts)

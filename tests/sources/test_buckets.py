@@ -19,7 +19,7 @@ from blobkit.remotes import Remote
 from blobkit.sources.buckets.account import Account
 from blobkit.sources.buckets.bucket import Bucket
 from blobkit.sources.buckets.connecting import check_not_empty, connected
-from blobkit.sources.buckets.keys import Folders, Key, files_below
+from blobkit.sources.buckets.keys import Folders, Key, file_at, files_below
 from blobkit.sources.buckets.objects import Objects
 from blobkit.sources.buckets.options import Options, read_options
 from blobkit.sources.source import Is
@@ -109,12 +109,21 @@ def test_folders_of_keys() -> None:
 
 
 def test_a_name_of_a_file_and_of_a_folder() -> None:
-    """Services keep both; the folder is what programs see that list folders."""
-    for rows in (["a", "a/b"], ["a/b", "a"]):
+    """Services keep both. An empty file is the marker of a folder, of which a client dropped the slash."""
+    for rows in (["a", "a/b", "m/x"], ["a/b", "m/x", "a"]):
         folders = Folders("")
-        folders.add([(name, Key(1, 0)) for name in rows])
-        assert [path for path, _ in files_below(folders.top, "")] == ["a/b"]
-        assert [name for name, _ in folders.odd] == ["a"]
+        folders.add(
+            [*((name, Key(1, 0)) for name in rows), ("m", Key(0, 0)), ("n/link", Key(0, 0)), ("n/link/x", Key(1, 0))]
+        )
+        assert sorted(path for path, _ in files_below(folders.top, "")) == ["a", "a/b", "m/x", "n/link", "n/link/x"]
+        assert file_at(folders.at("a")) == file_at(folders.at("a/b")) == Key(1, 0)
+        assert file_at(folders.at("m")) is None
+        assert folders.odd == []
+    with memory({"a": b"file", "a/b": b"below"}) as objects:
+        bucket = Bucket(objects, "", "memory")
+        assert bucket.list("") == [("a", Is.FILE)]
+        assert bucket.list("a") == [("b", Is.FILE)]
+        assert (bucket.read("a", 9), bucket.read("a/b", 9)) == (b"file", b"below")
 
 
 def test_a_key_of_very_many_folders() -> None:

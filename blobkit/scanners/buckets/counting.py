@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "beside",
-    "placeholder",
     "record_noncurrent",
     "record_odd",
     "record_uncounted",
@@ -35,10 +33,11 @@ LISTED = 100
 """Odd keys with a notice of their own."""
 
 
-def placeholder(path: str) -> OSError:
-    """Return the error for an empty object in the place of a blob, as zot keeps where repositories share blobs."""
-    why = "it is empty: it was damaged, or is the placeholder of a blob that is stored elsewhere"
-    return OSError(errno.ENODATA, why, path)
+def record_placeholder(facts: Facts, digest: str, path: str) -> None:
+    """Record an empty object in the place of a blob, as zot keeps where repositories share blobs."""
+    message = f"{digest} is empty here: it is the placeholder of a blob that is stored elsewhere (zot), or was damaged"
+    facts.notice("placeholder", message, digest, path)
+    facts.unseen(path)
 
 
 def beside(objects: Objects, prefix: str, below: str, own: frozenset[str]) -> Iterator[Row]:

@@ -34,6 +34,8 @@ FOLLOWED = 10_000
 class Directories:
     """The places below a root; links are followed if they stay there. `ledger` counts what is in each directory."""
 
+    blocks = True
+
     def __init__(self, root: str, ledger: Ledger | None = None) -> None:
         self.root, self.ledger = os.path.realpath(root), ledger
         self.enters_all = os.geteuid() == 0

@@ -5,35 +5,40 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest, is_digest, of
-from blobkit.scanners.buckets.counting import placeholder
+from blobkit.scanners.buckets.counting import record_placeholder
 from blobkit.scanners.registries.prefixes import LinkText, Prefix
 from blobkit.scanners.registries.tree import Is, Place
-from blobkit.sources.buckets.keys import Folder, Key
+from blobkit.sources.buckets.keys import Folder, Key, file_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
+    from blobkit.scanners.facts import Facts
     from blobkit.scanners.registries.stored import Stored
 
 __all__ = ["Keys"]
 
 EMPTY = {label: of(b"", label) for label in ("sha256", "sha384", "sha512")}
 _DATA = "data"
+_NAME = attrgetter("name")
 
 
 class Keys:
     """The keys of a registry's storage as places; `root` is the path of the storage in messages.
 
-    `is_blob` tells whether a blob was recorded: those in prefixes are not kept here.
+    In a bucket a file is never in the way of a folder: one name may be both, and then both are entries. Blobs that
+    `facts` has are not kept here.
     """
 
     enters_all = True
+    blocks = False
 
-    def __init__(self, stored: Stored, root: str, is_blob: Callable[[str], bool]) -> None:
-        self.stored, self.root, self._is_blob = stored, root, is_blob
+    def __init__(self, stored: Stored, root: str, facts: Facts) -> None:
+        self.stored, self.root, self.facts = stored, root, facts
         self._has_repositories = False
 
     def real(self, path: str) -> str:
@@ -41,22 +46,25 @@ class Keys:
         return path
 
     def place(self, path: str) -> Place:
-        """Return the place at a path."""
+        """Return the place of a directory; a file there is none: the same name may be both."""
         above, _, name = path.rpartition("/")
-        return self._place(above, name, self._at(path))
+        found = self._at(path)
+        return self._place(above, name, _ABSENT if isinstance(found, Key) else found)
 
     def inside(self, directory: Place, name: str) -> Place:
-        """Return the place of this name in a directory."""
-        return self._place(directory.path, name, self._at(f"{directory.path}/{name}"))
+        """Return the place of a directory in a directory."""
+        return self.place(f"{directory.path}/{name}")
 
     def entries(self, directory: Place) -> list[Place]:
         """Return the sorted entries of a directory; OSError if it cannot be listed."""
         found = sorted(self._folder(directory.path).items())
-        return [self._place(directory.path, name, one) for name, one in found]
+        both = [(name, one[""]) for name, one in found if isinstance(one, dict) and "" in one]
+        places = ((name, one) for name, one in (*found, *both) if name and not self._is_elsewhere(directory, name, one))
+        return sorted((self._place(directory.path, name, one) for name, one in places), key=_NAME)
 
     def names(self, path: str) -> list[str]:
         """Return the names in a directory; OSError if it cannot be listed."""
-        return list(self._folder(path))
+        return [name for name in self._folder(path) if name]
 
     def stat(self, path: str, *, follow: bool = True) -> os.stat_result:
         """Return the status of what is at a path; OSError if it is absent, or the place of a blob that is elsewhere."""
@@ -64,10 +72,11 @@ class Keys:
         found = self._at(path)
         if found is _ABSENT:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        if not isinstance(found, Key):
+        found = file_at(found)
+        if found is None:
             return _status(stat.S_IFDIR, 0, 0)
-        if not found.size and self._is_placeholder(path):
-            raise placeholder(path)
+        if self._digest_of_placeholder(path, found):
+            raise OSError(errno.ENODATA, "it is empty", path)
         return _status(stat.S_IFREG, found.size, found.modified)
 
     def shows(self, place: Place) -> bool:
@@ -76,11 +85,9 @@ class Keys:
 
     def link(self, path: str) -> tuple[str, int]:
         """Return the content and the time of a link file; OSError if it cannot be read."""
-        found = self._at(path)
-        if found is _ABSENT:
+        found = file_at(self._at(path))
+        if found is None or found is _ABSENT:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        if not isinstance(found, Key):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         text = self.stored.text(self._relative(path), found)
         return text.decode("utf-8", "replace"), found.modified
 
@@ -149,13 +156,23 @@ class Keys:
 
     def _is_directory_of_blob(self, relative: str) -> bool:
         parts = relative.split("/")
-        return len(parts) == 4 and parts[0] == "blobs" and self._is_blob(f"{parts[1]}:{parts[3]}")  # noqa: PLR2004
+        return len(parts) == 4 and parts[0] == "blobs" and self.facts.is_stored(f"{parts[1]}:{parts[3]}")  # noqa: PLR2004
 
-    def _is_placeholder(self, path: str) -> bool:
-        """Return whether an empty object is at the path of a blob that is not empty."""
-        parts = self._relative(path).split("/")
-        is_data = len(parts) == 5 and parts[0] == "blobs" and parts[4] == _DATA  # noqa: PLR2004 (of a blob's path)
-        return is_data and EMPTY.get(parts[1]) != f"{parts[1]}:{parts[3]}" and is_digest(f"{parts[1]}:{parts[3]}")
+    def _digest_of_placeholder(self, path: str, key: Key) -> str:
+        """Return the digest of the blob that an empty object is in the place of; "" for any other object."""
+        parts = self._relative(path).split("/") if not key.size else []
+        if len(parts) != 5 or parts[0] != "blobs" or parts[4] != _DATA:  # noqa: PLR2004 (of a blob's path)
+            return ""
+        digest = f"{parts[1]}:{parts[3]}"
+        return digest if is_digest(digest) and EMPTY[parts[1]] != digest else ""
+
+    def _is_elsewhere(self, directory: Place, name: str, found: Folder | Key | None) -> bool:
+        """Return whether an empty object is in the place of a blob, and record that."""
+        path = f"{directory.path}/{name}"
+        digest = self._digest_of_placeholder(path, found) if isinstance(found, Key) else ""
+        if digest:
+            record_placeholder(self.facts, digest, path)
+        return bool(digest)
 
     def _place(self, above: str, name: str, found: Folder | Key | None) -> Place:
         path = f"{above}/{name}"

@@ -78,6 +78,8 @@ class Look:
 
     def blocked(self, place: Place) -> None:
         """Record that a place cannot be entered: the stop, and that its content is unknown."""
+        if place.kind is Is.FILE and not self.tree.blocks:
+            return
         if place.kind is Is.AWAY:
             self.not_followed(self.relative(place.path), place.path)
         elif place.is_link:

@@ -38,7 +38,10 @@ def repositories(top: str, look: Look, *, layers: bool) -> Iterator[Repository]:
 
     `layers`: list all layer links; otherwise only those that say under which digest a layer is stored.
     """
-    todo = [(look.tree.place(top), "", True)]
+    place = look.tree.place(top)
+    if place.kind is Is.NOTHING:
+        look.stop("no-repositories", f"the directory {look.relative(top)} is absent")
+    todo = [(place, "", True)]
     while todo:
         place, name, seen = todo.pop()
         entries = list(_reached(look.for_repository(seen=seen).entries(place), seen=seen))

@@ -80,10 +80,8 @@ class Stored:
         self.folders.add(rows)
         inside = self.folders.folder(path)
         for name in names:
-            there = inside.get(name)
-            if isinstance(there, Key):
-                self.folders.odd.append((f"{self.base}{path}/{name}", there))
-            inside[name] = None
+            if not inside.get(name):
+                inside[name] = None
         return names
 
     def _prefix_rows(self, path: str) -> Answer:

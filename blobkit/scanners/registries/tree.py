@@ -58,9 +58,14 @@ class Place:
 
 
 class Tree(Protocol):
-    """The files of a registry's storage. `enters_all`: a directory that can be listed can be entered."""
+    """The files of a registry's storage.
+
+    `enters_all`: a directory that can be listed can be entered. `blocks`: a file in the place of a directory is an
+    error; where it is not, there is simply no directory.
+    """
 
     enters_all: bool
+    blocks: bool
 
     def real(self, path: str) -> str:
         """Return a path without symbolic links."""

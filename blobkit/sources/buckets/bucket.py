@@ -7,7 +7,7 @@ import io
 import os
 from typing import TYPE_CHECKING
 
-from blobkit.sources.buckets.keys import Folder, Folders, Key
+from blobkit.sources.buckets.keys import Folder, Folders, Key, file_at
 from blobkit.sources.source import Entry, Info, Is, check_path
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ __all__ = ["Bucket"]
 class Bucket:
     """The keys below a prefix ("" or text that ends in `/`), read-only. See `blobkit.sources.source.Source`.
 
-    A folder is listed once, when it is first needed; `load` lists all keys below one at once.
+    A name that is both a file and a folder counts as a file. A folder is listed once, when it is first needed; `load`
+    lists all keys below one at once.
     """
 
     def __init__(self, objects: Objects, prefix: str, address: str) -> None:
@@ -40,13 +41,13 @@ class Bucket:
 
     def list(self, path: str) -> list[Entry]:
         """Return the sorted entries of a directory. OSError if it is absent or cannot be listed."""
-        found = self._folder(path)
-        return sorted(Entry(name, Is.FILE if isinstance(one, Key) else Is.DIRECTORY) for name, one in found.items())
+        found = self._folder(path).items()
+        return sorted(Entry(name, Is.FILE if file_at(one) else Is.DIRECTORY) for name, one in found if name)
 
     def stat(self, path: str) -> Info:
         """Return what is known of a file or directory. OSError if absent."""
-        found = self._at(path)
-        if isinstance(found, Key):
+        found = file_at(self._at(path))
+        if found:
             return Info(Is.FILE, found.size, 0, found.modified)
         return Info(Is.DIRECTORY, 0, 0, -1)
 
@@ -81,8 +82,8 @@ class Bucket:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
 
     def _file(self, path: str) -> Key:
-        found = self._at(path)
-        if isinstance(found, Key):
+        found = file_at(self._at(path))
+        if found:
             return found
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
 

@@ -1,7 +1,8 @@
 """The keys of a bucket: one record for each, the seam to a service, and the folders that `/` makes of keys.
 
 A key names a file. A key that ends in `/` is the marker of a folder that a console made, and counts as an empty folder.
-A key with an empty part, `.` or `..` is in no folder (`Folders.odd`).
+A key with an empty part, `.` or `..` is in no folder (`Folders.odd`). One name may be both a file and a folder: then
+the file is in the folder, with the name "".
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Folder", "Folders", "Key", "Lister", "Row", "files_below", "is_odd"]
+__all__ = ["Folder", "Folders", "Key", "Lister", "Row", "file_at", "files_below", "is_odd"]
 
 PAGE = 1000
 """Keys in one answer of a service."""
+FILES = frozenset({"data", "link"})
+"""Names that no folder has."""
 
 
 class Key(NamedTuple):
@@ -61,21 +64,18 @@ class Folders:
         self.odd: list[Row] = []
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Put keys into their folders; a key that has others below it is a marker, whatever its bytes."""
+        """Put keys into their folders."""
         cut = len(self.prefix)
         for key, info in rows:
             path = key[cut:]
-            folder, slash, name = path.rpartition("/")
+            folder, _, name = path.rpartition("/")
             if is_odd(path if name else folder):
                 if path:
                     self.odd.append((key, info))
                 continue
-            inside = self.folder(folder) if slash else self.top
-            there = inside.get(name) if name else info
-            if name and isinstance(there, dict):
-                self.odd.append((key, info))
-            elif name:
-                inside[name] = info
+            inside = self.folder(folder) if folder else self.top
+            if name:
+                _put(inside, name, info)
 
     def folder(self, path: str) -> Folder:
         """Return the folder at a path; make it, and those above it, if there is none."""
@@ -83,9 +83,10 @@ class Folders:
         for name in path.split("/") if path else ():
             below = inside.get(name)
             if not isinstance(below, dict):
+                made = Folder()
                 if below is not None:
-                    self.odd.append((f"{self.prefix}{path}", below))
-                below = inside[name] = {}
+                    _put(made, "", below, name)
+                below = inside[name] = made
             inside = below
         return inside
 
@@ -93,10 +94,26 @@ class Folders:
         """Return what is at a path; None for a folder that is not listed. KeyError if there is nothing."""
         inside: Folder | Key | None = self.top
         for name in path.split("/") if path else ():
-            if not isinstance(inside, dict):
+            if not isinstance(inside, dict) or not name:
                 raise KeyError(path)
             inside = inside[name]
         return inside
+
+
+def _put(folder: Folder, name: str, info: Key, called: str = "") -> None:
+    """Put a file into a folder; an empty one that is a folder too is a marker, of which a client dropped the slash."""
+    there = folder.get(name)
+    if isinstance(there, dict):
+        folder, name, called = there, "", name
+    if name or info.size or called in FILES:
+        folder[name] = info
+
+
+def file_at(found: Folder | Key | None) -> Key | None:
+    """Return the file at a place, which may be a folder, too."""
+    if isinstance(found, dict):
+        found = found.get("")
+    return found if isinstance(found, Key) else None
 
 
 def files_below(folder: Folder, path: str) -> Iterator[tuple[str, Key]]:
@@ -105,7 +122,7 @@ def files_below(folder: Folder, path: str) -> Iterator[tuple[str, Key]]:
     while todo:
         inside, above = todo.pop()
         for name, one in inside.items():
-            own = f"{above}/{name}" if above else name
+            own = f"{above}/{name}" if above and name else above or name
             if isinstance(one, Key):
                 yield own, one
             elif one is not None:
