@@ -335,6 +335,15 @@ def test_unfinished_uploads_and_old_versions_are_findings_with_bytes(
     assert "upload" not in codes(without)
 
 
+def test_a_bucket_without_repositories_stops_the_collector(registry: Registry) -> None:
+    """A bucket has no empty folders: with the last repository the folder of all is gone."""
+    registry.blob("garbage")
+    snapshot = far(registry)
+    assert "gc-no-repositories" in codes(snapshot)
+    assert blobkit.compare_gc(snapshot, "registry").aborts
+    assert garbage(snapshot, "tags") == {sha(b"garbage")}
+
+
 def hostile(*keys: str) -> Snapshot:
     """A scan of a registry with one image, and these keys."""
     import obstore  # noqa: PLC0415
