@@ -26,22 +26,23 @@ from blobkit.scanners.recall import Recall, RecalledFiles
 from blobkit.scanners.registries.blobs import Blobs
 from blobkit.scanners.registries.collector import Collector
 from blobkit.scanners.registries.contents import Manifests
+from blobkit.scanners.registries.directories import Directories
 from blobkit.scanners.registries.look import Look
 from blobkit.scanners.registries.pins import pin_repository
 from blobkit.scanners.registries.prefixes import Prefix
 from blobkit.scanners.registries.repositories import repositories
 from blobkit.scanners.registries.served import record_passed_over, record_unserved
-from blobkit.scanners.registries.tree import Tree
 from blobkit.scanners.remember import remember
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from blobkit.scanners.files import Files
     from blobkit.scanners.registries.links import Repository
     from blobkit.scanners.registries.tree import Place
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["path_of", "scan", "storage_of"]
+__all__ = ["path_of", "record", "scan", "storage_of"]
 
 BELOW = Path("docker", "registry", "v2")
 
@@ -91,16 +92,21 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     ledger.totals = every_file
     facts = Facts(ledger)
     recall = Recall(facts, file_for(cache, "registry", root), trusted=not verify) if cache else None
-    look = Look(Tree(os.fspath(root), ledger.listed), facts, os.fspath(storage))
-    with paused_collector():
-        _scan(look, path_of(root), recall, progress=progress, verify=verify)
+    look = Look(Directories(os.fspath(root), ledger), facts, os.fspath(storage))
+    path = path_of(root)
+    files = PlainFiles(facts, look.root, path) if recall is None else RecalledFiles(facts, look.root, path, recall)
+    record(look, files, recall, progress=progress, verify=verify)
     return facts.snapshot("registry", os.fspath(root), policy)
 
 
-def _scan(look: Look, path: Callable[[Digest], str], recall: Recall | None, *, progress: bool, verify: bool) -> None:
-    """Record all facts."""
+def record(look: Look, files: Files, recall: Recall | None = None, *, progress: bool, verify: bool) -> None:
+    """Record all facts of the storage that `look` sees, wherever it is; `files` reads its blobs."""
+    with paused_collector():
+        _record(look, files, recall, progress=progress, verify=verify)
+
+
+def _record(look: Look, files: Files, recall: Recall | None, *, progress: bool, verify: bool) -> None:
     facts, every_file = look.facts, bool(look.facts.ledger and look.facts.ledger.totals)
-    files = PlainFiles(facts, look.root, path) if recall is None else RecalledFiles(facts, look.root, path, recall)
     elsewhere = _list_blobs(look, recall, progress=progress, every_file=every_file)
     found = repositories(f"{look.root}/repositories", look, layers=every_file)
     known = list(watched(found, "repositories", show=progress, unit=" repositories"))
@@ -112,7 +118,7 @@ def _scan(look: Look, path: Callable[[Digest], str], recall: Recall | None, *, p
     for repository in known:
         pin_repository(facts, repository, collector.ingested.get(repository.name, {}) if repository.seen else {})
     if every_file:
-        record_unserved(facts, known)
+        record_unserved(facts, known, look.tree)
     sure = (facts.checked,) if recall is None else (facts.checked, recall.unchanged)
     unread = facts.stored_digests(None if verify else SMALL, *sure)
     files.verify(iter(watched(unread, "verifying", show=progress)))
@@ -131,7 +137,7 @@ def _list_blobs(look: Look, recall: Recall | None, *, progress: bool, every_file
             if recall is not None:
                 recall.stamps.add(one)
         else:
-            _store_one(look.facts, *one)
+            _store_one(look, *one)
     if recall is not None:
         recall.compare()
     return blobs.elsewhere
@@ -148,10 +154,11 @@ def _store_all(facts: Facts, prefix: Prefix) -> None:
             facts.ledger.blob(digest, path, info, linked=False)
 
 
-def _store_one(facts: Facts, digest: Digest, place: Place) -> None:
+def _store_one(look: Look, digest: Digest, place: Place) -> None:
     """Record a stored blob."""
+    facts = look.facts
     try:
-        info = os.stat(place.path)
+        info = look.tree.stat(place.path)
     except OSError as error:
         facts.unreadable(f"{digest} cannot be looked at", error, place.path, digest)
         facts.unseen(place.path)
@@ -175,7 +182,7 @@ def _read_documents(manifests: Manifests, known: list[Repository], *, progress: 
     documents.follow(watched(tags, "tags", show=progress, unit=" tags"))
     documents.follow(watched(revisions, "manifests", show=progress, unit=" manifests"))
     unnamed = facts.stored_digests(None, documents.named)
-    documents.parse_unnamed(watched(unnamed, "looking", show=progress), referrers=False)
+    documents.parse_unnamed(manifests.files.ahead(watched(unnamed, "looking", show=progress)), referrers=False)
     documents.finish()
     named = {one: to for repository in known for one, to in repository.stored_as.items() if not facts.is_stored(one)}
     for digest, stored_as in named.items():

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
-import stat
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from blobkit.access import is_denied, reason
 from blobkit.digest import ALGORITHMS, Digest, is_digest
 from blobkit.render import to_utf8
-from blobkit.scanners.facts import micros
-from blobkit.scanners.files import read
 from blobkit.scanners.registries.look import KIND, NEVER, UNTAGGED
-from blobkit.scanners.registries.prefixes import LINK_BYTES, read_links
-from blobkit.scanners.registries.tree import Is
+from blobkit.scanners.registries.tree import AwayError, Is
 
 if TYPE_CHECKING:
     from blobkit.scanners.registries.look import Look
-    from blobkit.scanners.registries.tree import Place, Tree
+    from blobkit.scanners.registries.tree import Place
 
-__all__ = ["AwayError", "LinkFile", "Repository", "content", "read_manifests", "unfit"]
+__all__ = ["LinkFile", "Repository", "read_manifests", "unfit"]
 
 _FIT = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -56,22 +50,6 @@ class Repository:
     shows_layers: bool = True
     stored_as: dict[Digest, Digest] = field(default_factory=dict)
     stops: list[tuple[str, str]] = field(default_factory=list)
-
-
-class AwayError(Exception):
-    """A file lies behind a symbolic link that leaves the store."""
-
-
-def content(path: str, tree: Tree) -> tuple[str, int]:
-    """Return the content and the time of a link file; OSError from the system, AwayError if it leaves the store."""
-    info = os.lstat(path)
-    if stat.S_ISLNK(info.st_mode) or os.path.islink(os.path.dirname(path)):
-        info = os.stat(path)
-        if not tree.holds(path):
-            raise AwayError
-    if not stat.S_ISREG(info.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    return read(path, LINK_BYTES).decode("utf-8", "replace"), micros(info)
 
 
 def unfit(*names: str) -> bool:
@@ -111,14 +89,9 @@ def _revisions(repository: Repository, top: Place, look: Look) -> None:
 
 def _usual_revisions(repository: Repository, place: Place, look: Look) -> bool:
     """Read the revisions of one algorithm at once; False if there are other things than links with digests."""
-    if place.kind is not Is.DIRECTORY or place.is_link or place.name not in ALGORITHMS:
-        return False
-    found = read_links(place.path, place.name)
+    found = look.tree.revisions(place, place.name) if place.name in ALGORITHMS else None
     if not found:
         return False
-    look.tree.listed(place.path, [])
-    if look.facts.ledger:
-        look.facts.ledger.links(f"{place.path}/{found[0].named.partition(':')[2]}/link", [one.size for one in found])
     repository.links += [LinkFile(one.digest, one.modified, one.named) for one in found]
     return True
 
@@ -155,7 +128,7 @@ def _tags(repository: Repository, place: Place, look: Look) -> None:
 def _read(path: str, noun: str, name: str, look: Look) -> LinkFile | None:
     """Return a link file; None if it is absent or, with a notice, not readable: then what it may hold is unknown."""
     try:
-        text, modified = content(path, look.tree)
+        text, modified = look.tree.link(path)
     except AwayError:
         look.not_followed(f"the {noun} {name}", path)
         look.mark_unknown(path)

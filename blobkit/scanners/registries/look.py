@@ -78,6 +78,8 @@ class Look:
 
     def blocked(self, place: Place) -> None:
         """Record that a place cannot be entered: the stop, and that its content is unknown."""
+        if place.kind is Is.FILE and not self.tree.blocks:
+            return
         if place.kind is Is.AWAY:
             self.not_followed(self.relative(place.path), place.path)
         elif place.is_link:
@@ -101,10 +103,6 @@ class Look:
     def entries(self, place: Place) -> list[Place]:
         """Return the entries of a directory without dangling links; an empty list if it cannot be listed."""
         return [one for one in self.names(place) if one.kind is not Is.NOTHING]
-
-    def places(self, place: Place, entries: list[os.DirEntry[str]]) -> list[Place]:
-        """Return the same for these entries of a directory that was listed; no other one needs a look."""
-        return [one for one in self.tree.places(place, entries) if one.kind is not Is.NOTHING]
 
     def names(self, place: Place) -> list[Place]:
         """Return all entries of a directory; an empty list if it cannot be listed."""
