@@ -208,6 +208,10 @@ def test_a_repository_that_is_not_there_is_a_notice(filled_registry: FilledRegis
     assert seen.blobs == 0
 
 
+def test_progress_changes_nothing(filled_registry: FilledRegistry, own: Snapshot) -> None:
+    check_same(own, blobkit.scan(f"registry+{filled_registry.url}", cache=False, progress=True), COLUMNS)
+
+
 def test_nobody_is_there() -> None:
     with pytest.raises(UnreadableStoreError):
         over_http("http://127.0.0.1:9")
