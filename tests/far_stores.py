@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import blobkit
 from blobkit.remotes import Remote
+from blobkit.sources.kept import kept_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,8 @@ def local(module: ModuleType, kind: str, root: Path, *, verify: bool = True, eve
 
     there = Remote(kind, "s3", "bucket")
     with Objects(LocalStore(root), at_once=4) as objects:
-        facts = module.facts_of(there, objects, progress=False, verify=verify, every_file=every_file)
+        kept = None if verify else kept_in(cache=False)
+        facts = module.facts_of(there, objects, kept, progress=False, every_file=every_file)
     return facts.snapshot(kind, there.address, None)
 
 

@@ -6,6 +6,7 @@ a copy of the layout in a directory: umoci does not read buckets.
 
 from __future__ import annotations
 
+from contextlib import closing
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,10 @@ from blobkit.scanners.layouts.sweep import LAYOUT_LIMIT, record_layout, record_s
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.places import LAYOUT
 from blobkit.sources.buckets.bucket import Bucket
-from blobkit.sources.buckets.connecting import check_not_empty, connected, root_of
+from blobkit.sources.buckets.connecting import check_not_empty, connected, inventory_of, root_of
 from blobkit.sources.buckets.keys import files_below
 from blobkit.sources.buckets.options import read_options
+from blobkit.sources.kept import kept_in
 from blobkit.sources.source import Is
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from blobkit.scanners.layouts.entries import Top
     from blobkit.snapshot.snapshot import Snapshot
     from blobkit.sources.buckets.objects import Objects
+    from blobkit.sources.kept import Kept
 
 __all__ = ["scan"]
 
@@ -54,26 +57,29 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
 
     `verify` reads and hashes every blob; otherwise only documents are. `options`: see
     `blobkit.sources.buckets.options.Options`. AddressError for options that are not known, CredentialsError or
-    UnreadableStoreError if the bucket cannot be listed or holds no layout. Cost: a request for each thousand keys, one
+    UnreadableStoreError if the bucket cannot be listed or holds no layout. `cache`: where documents are kept for the
+    next scan; False for nowhere. Cost: a request for each thousand keys, one
     for each document, and one for each blob below 4 MiB that nothing names.
     """
-    del cache
     chosen = read_options(options or {}, dict(there.asked))
-    with connected(there, chosen) as (objects, account):
+    inventory = inventory_of(there, chosen)
+    with connected(there, chosen) as (objects, account), closing(kept_in(cache)) as kept:
+        objects.listed = inventory
         check_not_empty(there, objects)
-        facts = facts_of(there, objects, progress=progress, verify=verify, every_file=every_file)
-        record_uncounted(facts, there, account, chosen, every_file=every_file)
-        return facts.snapshot("oci", there.address, policy)
+        facts = facts_of(there, objects, None if verify else kept, progress=progress, every_file=every_file)
+        record_uncounted(facts, there, account, chosen, inventory)
+        return facts.snapshot("oci", there.address, policy, inventory.time if inventory else None)
 
 
-def facts_of(there: Remote, objects: Objects, *, progress: bool, verify: bool, every_file: bool) -> Facts:
-    """Return the facts of the layout in these objects."""
+def facts_of(there: Remote, objects: Objects, kept: Kept | None, *, progress: bool, every_file: bool) -> Facts:
+    """Return the facts of the layout in these objects. Without `kept`, all blobs are read and hashed."""
+    verify = kept is None
     bucket = Bucket(objects, root_of(there), there.address)
     top = _top(bucket)
     for folder in [""] if every_file else _labels(bucket):
         bucket.load(folder)
     facts = _facts(bucket, every_file=every_file)
-    files = ObjectFiles(facts, there.address, objects, lambda one: f"{bucket.prefix}{_path(one)}", verifies=verify)
+    files = ObjectFiles(facts, there.address, objects, lambda one: f"{bucket.prefix}{_path(one)}", kept)
     for digest, path in watched(list(blobs_in(bucket, facts, str)), "listing", show=progress):
         _add(bucket, facts, digest, path)
     record(top, facts, files, progress=progress, verify=verify)

@@ -7,6 +7,7 @@ files whose ETag does not tell the content, manifests and configs, and the begin
 
 from __future__ import annotations
 
+from contextlib import closing
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,9 @@ from blobkit.scanners.registries.keys import Keys
 from blobkit.scanners.registries.look import Look
 from blobkit.scanners.registries.stored import Stored
 from blobkit.scanners.registry import record
-from blobkit.sources.buckets.connecting import check_not_empty, connected, root_of
+from blobkit.sources.buckets.connecting import check_not_empty, connected, inventory_of, root_of
 from blobkit.sources.buckets.options import read_options
+from blobkit.sources.kept import kept_in
 
 if TYPE_CHECKING:
     import os
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from blobkit.remotes import Remote
     from blobkit.snapshot.snapshot import Snapshot
     from blobkit.sources.buckets.objects import Objects
+    from blobkit.sources.kept import Kept
 
 __all__ = ["scan"]
 
@@ -55,25 +58,28 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     `verify` reads and hashes every blob; otherwise only manifests and configs are. `every_file` lists all keys below
     the prefix, the links of all layers too. `options`: see `blobkit.sources.buckets.options.Options`. AddressError for
     options that are not known, CredentialsError or UnreadableStoreError if the bucket cannot be listed or holds no
-    registry. Cost: a request for each thousand keys, and one for each small file.
+    registry. `cache`: where documents are kept for the next scan; False for nowhere. Cost: a request for each thousand
+    keys, and one for each small file.
     """
-    del cache
     chosen = read_options(options or {}, dict(there.asked))
-    with connected(there, chosen) as (objects, account):
+    inventory = inventory_of(there, chosen)
+    with connected(there, chosen) as (objects, account), closing(kept_in(cache)) as kept:
+        objects.listed = inventory
         check_not_empty(there, objects)
-        facts = facts_of(there, objects, progress=progress, verify=verify, every_file=every_file)
-        record_uncounted(facts, there, account, chosen, every_file=every_file)
-        return facts.snapshot("registry", there.address, policy)
+        facts = facts_of(there, objects, None if verify else kept, progress=progress, every_file=every_file)
+        record_uncounted(facts, there, account, chosen, inventory)
+        return facts.snapshot("registry", there.address, policy, inventory.time if inventory else None)
 
 
-def facts_of(there: Remote, objects: Objects, *, progress: bool, verify: bool, every_file: bool) -> Facts:
-    """Return the facts of the registry in these objects."""
+def facts_of(there: Remote, objects: Objects, kept: Kept | None, *, progress: bool, every_file: bool) -> Facts:
+    """Return the facts of the registry in these objects. Without `kept`, all blobs are read and hashed."""
+    verify = kept is None
     below = _storage_of(there, objects)
     stored = Stored(objects, f"{root_of(there)}{below and f'{below}/'}", layers=every_file)
     facts = _facts(there, stored, below, every_file=every_file)
     root = f"{there.address}/{below}".rstrip("/")
     stored.list_blobs()
-    files = ObjectFiles(facts, there.address, objects, lambda one: f"{stored.base}{_key(one)}", verifies=verify)
+    files = ObjectFiles(facts, there.address, objects, lambda one: f"{stored.base}{_key(one)}", kept)
     record(Look(Keys(stored, root, facts), facts, root), files, progress=progress, verify=verify)
     record_odd(facts, there.address, stored.folders.odd)
     if not verify:

@@ -63,13 +63,14 @@ def filled_bucket(bucket_server: BucketServer, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 def signed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Let this process have the credentials of the server, and none of its user."""
+    """Let this process have the credentials of the server, and none of its user, whose cache it does not use either."""
     from remote_servers.buckets import KEY, SECRET  # noqa: PLC0415
 
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)

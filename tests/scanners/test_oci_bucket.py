@@ -168,7 +168,7 @@ def test_what_is_no_layout_is_refused(layout: Layout) -> None:
         Objects(LocalStore(layout.root.parent)) as objects,
         pytest.raises(UnreadableStoreError, match=r"no index\.json"),
     ):
-        oci_bucket.facts_of(Remote("oci", "s3", "b"), objects, progress=False, verify=False, every_file=True)
+        oci_bucket.facts_of(Remote("oci", "s3", "b"), objects, None, progress=False, every_file=True)
     layout.write("no JSON")
     with pytest.raises(UnreadableStoreError, match="cannot be read as an image index"):
         far(layout)

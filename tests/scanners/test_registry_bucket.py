@@ -14,6 +14,7 @@ pytest.importorskip("boto3")
 from obstore.store import LocalStore, MemoryStore
 
 import blobkit
+import inventories
 import registry_documents
 import registry_links
 from blobkit.errors import AddressError, UnreadableStoreError
@@ -23,6 +24,7 @@ from blobkit.scanners.registries import stored
 from blobkit.sources.buckets import objects as bucket_objects
 from blobkit.sources.buckets.keys import Key
 from blobkit.sources.buckets.objects import Objects
+from blobkit.sources.kept import kept_in
 from bucket_collector import dry_run
 from effort import TORTURE
 from far_stores import audited, check_same, check_same_answers, local, told
@@ -194,11 +196,11 @@ def test_a_prefix_with_and_without_the_folders_of_the_driver(registry: Registry)
     with Objects(LocalStore(registry.root.parent)) as objects:
         for prefix in ("registry", "/registry/", "registry/docker/registry/v2"):
             there = Remote("registry", "s3", "bucket", prefix)
-            facts = registry_bucket.facts_of(there, objects, progress=False, verify=False, every_file=False)
+            facts = registry_bucket.facts_of(there, objects, kept_in(cache=False), progress=False, every_file=False)
             assert len(facts.stored_digests()) == len(near(registry).nodes) - 2
         with pytest.raises(UnreadableStoreError, match="is not a registry"):
             registry_bucket.facts_of(
-                Remote("registry", "s3", "bucket"), objects, progress=False, verify=False, every_file=False
+                Remote("registry", "s3", "bucket"), objects, kept_in(cache=False), progress=False, every_file=False
             )
     with pytest.raises(AddressError, match="empty part"):
         registry_bucket.root_of(Remote("registry", "s3", "bucket", "a//b"))
@@ -353,7 +355,7 @@ def hostile(*keys: str) -> Snapshot:
         obstore.put(store, key, b"x")
     there = Remote("registry", "s3", "bucket")
     with Objects(store, at_once=2) as objects:
-        facts = registry_bucket.facts_of(there, objects, progress=False, verify=False, every_file=True)
+        facts = registry_bucket.facts_of(there, objects, kept_in(cache=False), progress=False, every_file=True)
     return facts.snapshot("registry", there.address, None)
 
 
@@ -370,3 +372,59 @@ def test_hostile_keys() -> None:
     )
     assert garbage(snapshot, "tags") == garbage(snapshot, "revisions") == set()
     assert {"gc-name", "gc-data-crash", "damaged-revision", "damaged-tag"} <= codes(snapshot)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("signed")
+def test_an_inventory_is_the_listing(filled_bucket: FilledBucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key is listed, and the snapshot has the time of the inventory; what came later is not seen as garbage."""
+    server, prefix = filled_bucket.server, filled_bucket.server.prefix()
+    pages = server.client.get_paginator("list_objects_v2").paginate(Bucket=SHARED, Prefix=f"{filled_bucket.prefix}/")
+    rows = [one for page in pages for one in page["Contents"]]
+    versions = [(one["Key"], one["Size"], one["ETag"].strip('"'), True, False) for one in rows]
+    objects = inventories.written("Parquet", versions, bucket=SHARED, split=200)
+    server.put(SHARED, {f"{prefix}{name}": data for name, data in _placed(objects, prefix).items()})
+    where = f"s3://{SHARED}/{prefix}inventory/manifest.json"
+    whole = blobkit.scan(filled_bucket.address, progress=False, storage_options=server.options)
+    monkeypatch.setattr(bucket_objects.obstore, "list", lambda *_: pytest.fail("a key is listed"))
+    monkeypatch.setattr(bucket_objects.obstore, "list_with_delimiter", lambda *_: pytest.fail("a key is listed"))
+    address = f"{filled_bucket.address}?inventory={where}"
+    snapshot = blobkit.scan(address, progress=False, storage_options=server.options)
+    assert snapshot.time == inventories.TIME
+    assert snapshot.address == filled_bucket.address
+    columns = ["size", "kind", "status", "tags", "retained", "platform"]
+    assert blobkit.to_frame(snapshot)[columns].equals(blobkit.to_frame(whole)[columns])
+    with pytest.raises(AddressError, match=r"not the address of a manifest\.json"):
+        blobkit.scan(f"{filled_bucket.address}?inventory=here", progress=False, storage_options=server.options)
+
+
+def _placed(objects: dict[str, bytes], prefix: str) -> dict[str, bytes]:
+    """Return the objects of an inventory that is below a prefix."""
+    manifest = objects["inventory/manifest.json"].replace(b"inventory/data/", f"{prefix}inventory/data/".encode())
+    return {**objects, "inventory/manifest.json": manifest}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("signed")
+def test_documents_are_kept_for_the_next_scan(
+    filled_bucket: FilledBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    get = Objects.get
+
+    def counted(self: Objects, key: str, limit: int) -> bytes:
+        asked.append(key)
+        return get(self, key, limit)
+
+    monkeypatch.setattr(Objects, "get", counted)
+    numbers, snapshots = [], []
+    for verify in (False, False, True):
+        asked.clear()
+        more = {"cache": tmp_path / "kept", "verify": verify, "storage_options": filled_bucket.server.options}
+        snapshots.append(blobkit.scan(filled_bucket.address, progress=False, **more))
+        numbers.append(len(asked))
+    assert numbers[0] > numbers[1]
+    assert numbers[1] < 20  # beginnings of blobs that nothing names
+    assert numbers[2] > numbers[1]
+    check_same(snapshots[1], snapshots[0])
+    check_same(snapshots[2], snapshots[0])

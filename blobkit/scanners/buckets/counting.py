@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from blobkit.remotes import Remote
     from blobkit.scanners.facts import Facts
     from blobkit.sources.buckets.account import Account
+    from blobkit.sources.buckets.inventory import Inventory
     from blobkit.sources.buckets.keys import Row
     from blobkit.sources.buckets.objects import Objects
     from blobkit.sources.buckets.options import Options
@@ -66,14 +67,20 @@ def record_unverified(facts: Facts) -> None:
 
 
 def record_uncounted(
-    facts: Facts, there: Remote, account: Account | None, options: Options, *, every_file: bool
+    facts: Facts,
+    there: Remote,
+    account: Account | None,
+    options: Options,
+    inventory: Inventory | None,
 ) -> None:
     """Record unfinished uploads and versions that are not current as far as asked for; a notice tells what is not."""
     for what, wanted, find in (
         ("unfinished uploads in parts", options.uploads, record_uploads),
         ("versions that are not current", options.versions, record_noncurrent),
     ):
-        if wanted is False or (wanted is None and not every_file):
+        if find is record_noncurrent and inventory and inventory.noncurrent:
+            _record_versions(facts, there, inventory.noncurrent)
+        elif wanted is False or (wanted is None and not _is_audited(facts)):
             _say(facts, f"{what} are not counted")
         elif account is None:
             _say(facts, f"{what} are not counted: only S3 lists them")
@@ -82,6 +89,11 @@ def record_uncounted(
                 find(facts, there, account, asked=wanted is not None)
             except OSError as error:
                 _say(facts, f"{what} are not counted: {error.strerror}")
+
+
+def _is_audited(facts: Facts) -> bool:
+    """Return whether all files are counted."""
+    return bool(facts.ledger and facts.ledger.totals)
 
 
 def record_uploads(facts: Facts, there: Remote, account: Account, *, asked: bool) -> None:
@@ -107,11 +119,15 @@ def record_noncurrent(facts: Facts, there: Remote, account: Account, *, asked: b
         size += sum(key.size for _, key in rows)
         number += len(rows)
         newest = max([newest, *(key.modified for _, key in rows)])
+    _record_versions(facts, there, (number, size, newest))
+
+
+def _record_versions(facts: Facts, there: Remote, found: tuple[int, int, int]) -> None:
+    """Record so many versions with so many bytes, and the time of the newest."""
+    number, size, newest = found
     if number:
-        message = leftover(
-            f"{count(number, 'version')} that are not current, in the bucket {there.place},", size, newest
-        )
-        facts.notice("noncurrent", message, "", there.address)
+        what = f"{count(number, 'version')} that are not current, in the bucket {there.place},"
+        facts.notice("noncurrent", leftover(what, size, newest), "", there.address)
 
 
 def _say(facts: Facts, message: str) -> None:

@@ -6,7 +6,7 @@ import json
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from blobkit.digest import Digest, is_digest, split
+from blobkit.digest import Digest, is_digest, matches, split
 from blobkit.oci.documents import DOCUMENT_LIMIT
 from blobkit.scanners.files import PEEK, hash_of
 from blobkit.scanners.layouts.entries import KeptFiles
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from blobkit.scanners.facts import Facts
     from blobkit.sources.buckets.objects import Objects
+    from blobkit.sources.kept import Kept
 
 __all__ = ["ObjectFiles"]
 
@@ -27,13 +28,21 @@ AHEAD = 512
 
 
 class ObjectFiles(KeptFiles):
-    """The blobs of a store in a bucket; `key` returns the key of a digest. With `verifies`, all blobs are hashed."""
+    """The blobs of a store in a bucket; `key` returns the key of a digest.
+
+    `documents` keeps those of earlier scans; without it all are fetched, and `verify` hashes all blobs.
+    """
 
     def __init__(
-        self, facts: Facts, root: str, objects: Objects, key: Callable[[Digest], str], *, verifies: bool
+        self,
+        facts: Facts,
+        root: str,
+        objects: Objects,
+        key: Callable[[Digest], str],
+        documents: Kept | None,
     ) -> None:
         super().__init__(facts, root, lambda digest: f"{root}/{key(digest)}")
-        self.objects, self.key, self.verifies = objects, key, verifies
+        self.objects, self.key, self.documents = objects, key, documents
         self._held: dict[Digest, bytes | OSError] = {}
 
     def bring(self, digests: Iterable[Digest]) -> None:
@@ -51,7 +60,17 @@ class ObjectFiles(KeptFiles):
             if 0 < size <= min(limit, room) and digest not in self._held and digest not in self.checked:
                 room -= size
                 sizes[digest] = size + 1
-        self._take(sizes)
+        if self.documents is None:
+            self._take(sizes)
+            return
+        known = {one: data for one, data in self.documents.read(sizes) if len(data) == sizes[one] - 1}
+        self._held.update(known)
+        fresh = {digest: limit for digest, limit in sizes.items() if digest not in known}
+        self._take(fresh)
+        for digest in fresh:
+            found = self._held[digest]
+            if not isinstance(found, OSError) and matches(found, digest):
+                self.documents.put(digest, found)
 
     def _take(self, limits: dict[Digest, int]) -> None:
         """Fetch up to so many bytes of each blob."""
@@ -91,7 +110,7 @@ class ObjectFiles(KeptFiles):
 
     def verify(self, digests: Iterator[Digest]) -> None:
         """Check the hashes of those blobs that were not read yet, if that was asked for: many at a time."""
-        if not self.verifies:
+        if self.documents is not None:
             return
         unread = (digest for digest in digests if digest not in self.checked)
         for digest, found in self.objects.each(self._hashed, unread):

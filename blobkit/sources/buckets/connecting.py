@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from blobkit.errors import AddressError, MissingExtraError, UnreadableStoreError
 from blobkit.render import join_some, printable
@@ -17,10 +19,11 @@ if TYPE_CHECKING:
 
     from blobkit.remotes import Remote
     from blobkit.sources.buckets.account import Account
+    from blobkit.sources.buckets.inventory import Inventory
     from blobkit.sources.buckets.objects import Objects
     from blobkit.sources.buckets.options import Options
 
-__all__ = ["check_not_empty", "connected", "root_of"]
+__all__ = ["check_not_empty", "connected", "inventory_of", "root_of"]
 
 
 def root_of(there: Remote) -> str:
@@ -69,6 +72,28 @@ def _store(there: Remote, options: Options, account: Account | None) -> ObjectSt
         check_endpoint(options, options.endpoint)
     make = objects.google if there.transport == "gs" else objects.azure
     return make(there.place, options.endpoint, anonymous=options.anonymous)
+
+
+def inventory_of(there: Remote, options: Options) -> Inventory | None:
+    """Return the inventory that an address or the options name; None if there is none.
+
+    AddressError if it is no address of one, UnreadableStoreError if it cannot be read.
+    """
+    if not options.inventory:
+        return None
+    parts = urlsplit(options.inventory)
+    if parts.scheme != "s3" or not parts.netloc or not parts.path.endswith(".json"):
+        msg = f"the inventory {printable(options.inventory)} is not the address of a manifest.json"
+        raise AddressError(msg, hint="give s3://BUCKET/KEY/manifest.json")
+    if there.transport != "s3":
+        msg = f"{printable(there.address)} is not in S3: there are no inventories of it"
+        raise AddressError(msg, hint="leave that out")
+    from blobkit.sources.buckets.inventory import read_inventory  # noqa: PLC0415 (pyarrow takes time to load)
+
+    place = replace(there, place=parts.netloc, prefix="")
+    with connected(place, options) as (objects, _):
+        key = parts.path.lstrip("/")
+        return read_inventory(options.inventory, key, there.place, root_of(there), objects.open)
 
 
 def check_not_empty(there: Remote, objects: Objects) -> None:

@@ -42,8 +42,8 @@ class Lister(Protocol):
         """Return the first keys below a prefix, sorted, at any depth, and whether these are all."""
         ...
 
-    def all(self, prefix: str) -> Iterator[list[Row]]:
-        """Yield all keys below a prefix, sorted, at any depth, page by page."""
+    def all(self, prefix: str, *, after: str = "") -> Iterator[list[Row]]:
+        """Yield all keys below a prefix (after a key), sorted, at any depth, page by page."""
         ...
 
     def folder(self, prefix: str) -> tuple[list[str], list[Row]]:

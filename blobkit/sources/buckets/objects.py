@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from obstore.store import ObjectStore
 
-    from blobkit.sources.buckets.keys import Row
+    from blobkit.sources.buckets.keys import Lister, Row
 
     T = TypeVar("T")
     R = TypeVar("R")
@@ -65,11 +65,15 @@ class Exact(Protocol):
 
 
 class Objects:
-    """The objects of one bucket; `counts` has the number of requests by verb. Closed at the end of its `with` block."""
+    """The objects of one bucket; `counts` has the number of requests by verb. Closed at the end of its `with` block.
+
+    `listed`: an inventory that is the listing, instead of requests.
+    """
 
     def __init__(self, store: ObjectStore, *, exact: Exact | None = None, at_once: int = 64) -> None:
         self._store, self._exact, self.at_once = store, exact, at_once
         self._threads = ThreadPoolExecutor(at_once, "blobkit-bucket")
+        self.listed: Lister | None = None
         self.counts: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
@@ -82,6 +86,8 @@ class Objects:
 
     def first(self, prefix: str) -> tuple[list[Row], bool]:
         """Return the first keys below a prefix, sorted, at any depth, and whether these are all."""
+        if self.listed:
+            return self.listed.first(prefix)
         rows = next(self.all(prefix), [])
         return rows, len(rows) < PAGE
 
@@ -107,6 +113,9 @@ class Objects:
 
     def all(self, prefix: str, *, after: str = "") -> Iterator[list[Row]]:
         """Yield all keys below a prefix (after a key), sorted, at any depth, page by page; OSError if it cannot be."""
+        if self.listed:
+            yield from self.listed.all(prefix, after=after)
+            return
         done = 0
         try:
             for page in obstore.list(self._store, prefix or None, chunk_size=PAGE, offset=after or None):
@@ -125,6 +134,8 @@ class Objects:
 
     def folder(self, prefix: str) -> tuple[list[str], list[Row]]:
         """Return the names of the folders in a folder, and the keys in it; OSError if it cannot be listed."""
+        if self.listed:
+            return self.listed.folder(prefix)
         try:
             found = obstore.list_with_delimiter(self._store, prefix or None)
             self.counts["list"] += max(1, -(-(len(found["objects"]) + len(found["common_prefixes"])) // PAGE))
