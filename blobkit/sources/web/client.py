@@ -120,7 +120,8 @@ class Client:
         if answer.status != OK:
             if scope == CATALOG and UNAUTHORIZED <= answer.status < SERVER_ERRORS:
                 raise not_listable(self.host, answer.status)
-            msg = f"{self.host} does not give a list: it answers {answer.status}"
+            said = f"it answers {answer.status}" if answer.status else "no answer comes whole"
+            msg = f"{self.host} does not give a list: {said}"
             raise RefusedError(msg, status=answer.status, code=code_of(answer))
         if len(answer.body) > PAGE:
             msg = f"{self.host} gives a list whose page is larger than {PAGE >> 20} MiB"
