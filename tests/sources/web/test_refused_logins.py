@@ -100,9 +100,10 @@ def test_docker_hub_lists_no_repositories_whoever_asks() -> None:
     for credentials in (None, GIVEN):
         played = Played(answer)
         client = Client(BASE, played, credentials=credentials)
-        with pytest.raises(NotListableError):
+        with pytest.raises(NotListableError) as raised:
             asyncio.run(client.get("/v2/_catalog", purpose="GET catalog", scope=CATALOG))
         assert client.counts == {"GET catalog": 2, "token": 1}
+        assert ("docker login" in str(raised.value)) == (credentials is None)
         with pytest.raises(NotListableError):  # the same token would not permit it either
             asyncio.run(client.get("/v2/_catalog", purpose="GET catalog", scope=CATALOG))
         assert client.counts == {"GET catalog": 3, "token": 1}
