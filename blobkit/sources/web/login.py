@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from blobkit.errors import CredentialsError, UnreadableStoreError
 from blobkit.render import join_some, printable
 from blobkit.sources.web.challenges import Challenge, challenges
-from blobkit.sources.web.credential import IDENTITY, REGISTRY
+from blobkit.sources.web.credential import IDENTITY, PASSWORD, REGISTRY
 from blobkit.sources.web.hidden import Hidden
 from blobkit.sources.web.refusals import CATALOG, denied, login_failed, not_listable, place_of
 from blobkit.sources.web.tokens import basic, read_token, token_request
@@ -70,6 +70,7 @@ class Login:
         self._challenge: Challenge | None = None
         self._grants: dict[str, Grant] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._passwords: dict[str, bool] = {}
         self._proving = asyncio.Lock()
         self._refused: dict[Credential, int] = {}
         """By credentials how often they were refused since they were good last; those that are not here are unknown."""
@@ -84,7 +85,7 @@ class Login:
         found = self._grants.get(scope)
         if found is not None and self._clock() < found.until:
             return found
-        if self._challenge is None:
+        if self._challenge is None or (self._challenge.scheme == "basic" and not await self._has_password(scope)):
             return None
         return await self._granted(self._challenge, scope, (), found)
 
@@ -116,6 +117,13 @@ class Login:
             return not_listable(self._host, status, is_logged_in=credential is not None)
         return self._denied(scope, status, credential)
 
+    async def _has_password(self, scope: str) -> bool:
+        """Return whether there is a password for a scope: without one Basic is not tried, as all may be open there."""
+        if scope not in self._passwords:
+            credential = await asyncio.to_thread(self._credentials.find, _repository(scope))
+            self._passwords[scope] = credential is not None and credential.kind == PASSWORD
+        return self._passwords[scope]
+
     def _best(self, scope: str, answer: Answer) -> Challenge:
         """Return the way to log in that is supported here; Bearer rather than Basic."""
         found = {one.scheme: one for one in reversed(challenges(answer.headers.get("WWW-Authenticate", "")))}
@@ -143,7 +151,7 @@ class Login:
         if challenge.scheme == "bearer":
             async with self._turn(credential):
                 return await self._token(challenge, credential, scope, scopes)
-        if credential is None or credential.kind in {IDENTITY, REGISTRY}:
+        if credential is None or credential.kind != PASSWORD:
             raise self._denied(scope, UNAUTHORIZED, None)
         return Grant(basic(credential), inf, scopes, credential, is_basic=True)
 

@@ -66,6 +66,15 @@ def test_without_credentials_the_error_says_where_they_were_looked_for() -> None
     assert error.looked_at == ("/home/me/.docker/config.json", "/run/auth.json")
 
 
+def test_a_repository_that_wants_a_login_makes_no_other_one_want_it() -> None:
+    closed = reply(401, WWW_Authenticate='Basic realm="x"')
+    client = Client(BASE, Played(lambda heard: closed if "/closed/" in heard.url else reply()))
+    for name, expected in (("open", int), ("closed", CredentialsError), ("open", int), ("closed", CredentialsError)):
+        (found,) = pulled(client, name)
+        assert isinstance(found, expected)
+    assert client.counts == {"GET manifest": 4}
+
+
 def test_basic_that_was_good_is_given_up_after_three_refusals_in_a_row() -> None:
     registry = Registry(scheme="Basic")
     client, played = client_of(registry, GIVEN, at_once=1)
