@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from blobkit.digest import ALGORITHMS
 from blobkit.log import log
-from blobkit.progress import show_line
+from blobkit.progress import show_line, watched
 from blobkit.scanners.registries.prefixes import LINK_BYTES
 from blobkit.sources.buckets.keys import PAGE, Folder, Folders, Key, files_below
 
@@ -41,11 +41,11 @@ class Stored:
     """The keys of a registry's storage below `base`, a prefix with `/` at its end, or "".
 
     `folders` has all keys but those that `take` took; `errors`: folders that cannot be listed; `texts`: the content
-    of link files. `layers`: list the links of all layers.
+    of link files. `layers`: list the links of all layers. `show`: progress.
     """
 
-    def __init__(self, objects: Objects, base: str, *, layers: bool) -> None:
-        self.objects, self.base, self.layers = objects, base, layers
+    def __init__(self, objects: Objects, base: str, *, layers: bool, show: bool = False) -> None:
+        self.objects, self.base, self.layers, self.show = objects, base, layers, show
         self.folders = Folders(base)
         self.errors: dict[str, OSError] = {}
         self.texts: dict[str, bytes | OSError] = {}
@@ -149,7 +149,8 @@ class Stored:
         todo = ["repositories"]
         while todo:
             level, todo = todo, []
-            for found in self.objects.each(self._listed, level):
+            answers = self.objects.each(self._listed, level)
+            for found in watched(answers, "listing repositories", show=self.show, unit=" folders"):
                 self.folders.add(found.rows)
                 inside = self.folders.folder(found.path) if found.rows or found.folders or found.error else {}
                 todo += [f"{found.path}/{name}" for name in found.folders if self._is_wanted(found.path, name)]
@@ -197,8 +198,9 @@ class Stored:
             else:
                 asked[f"{self.base}{path}"] = path
         log.info("%d links: %d are read, the others are told by their ETag", len(links), len(asked))
-        for key_, data in self.objects.many((key, LINK_BYTES) for key in asked):
-            self.texts[asked[key_]] = data
+        answers = self.objects.many((key, LINK_BYTES) for key in asked)
+        for name, data in watched(answers, "links", show=self.show, unit=" links"):
+            self.texts[asked[name]] = data
 
     def list_here(self, path: str) -> None:
         """List a folder that nothing listed yet; OSError if it cannot be."""
