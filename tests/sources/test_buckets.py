@@ -245,6 +245,9 @@ def test_keys_that_one_client_cannot_express(bucket_server: BucketServer) -> Non
         whole.load()
         assert whole.list("p") == bucket.list("p")
         assert whole.list("r") == bucket.list("r")
+        alone = Bucket(objects, f"{top}r/", "s3")
+        alone.load()
+        assert alone.list("") == [("only", Is.DIRECTORY)]
 
 
 def scan_of(url: str, **options: object) -> str:
