@@ -346,6 +346,22 @@ def test_a_bucket_without_repositories_stops_the_collector(registry: Registry) -
     assert garbage(snapshot, "tags") == {sha(b"garbage")}
 
 
+def test_the_links_of_layers_share_one_folder() -> None:
+    """A folder with anything else in it has one of its own, whatever the order of the keys."""
+    top = f"p/repositories/shop/_layers/sha256/{'a' * 63}"
+    link, short = Key(71, 5), Key(70, 5)
+    rows = [(f"{top}0/link", link), (f"{top}1/link", link), (f"{top}1/link/_layers/sha256/{'b' * 64}/link", link)]
+    rows += [(f"{top}2/link", short), (f"{top}3/link", link), (f"{top}3/other", link), (f"{top}4/link", link)]
+    with Objects(MemoryStore()) as objects:
+        held = stored.Stored(objects, "p/", layers=True)
+        held._add(rows)
+        labels = held.folders.at("repositories/shop/_layers/sha256")
+        assert sorted(f"p/{path}" for path, _ in held.files()) == sorted(key for key, _ in rows)
+    assert isinstance(labels, dict)
+    assert [name[-1] for name, inside in labels.items() if inside is stored.LINKED] == ["0", "4"]
+    assert stored.LINKED.keys() == {"link"}
+
+
 def hostile(*keys: str) -> Snapshot:
     """A scan of a registry with one image, and these keys."""
     import obstore  # noqa: PLC0415
