@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest, split
 from blobkit.errors import UnreadableStoreError
-from blobkit.oci.documents import Reference
 from blobkit.progress import watched
 from blobkit.scanners.cachefile import file_for
 from blobkit.scanners.facts import Facts, micros, within
-from blobkit.scanners.files import SMALL, PlainFiles
+from blobkit.scanners.files import SMALL
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.links import link_out_message
 from blobkit.scanners.pausing import paused_collector
@@ -26,6 +25,7 @@ from blobkit.scanners.recall import Recall, RecalledFiles
 from blobkit.scanners.registries.blobs import Blobs
 from blobkit.scanners.registries.collector import Collector
 from blobkit.scanners.registries.contents import Manifests
+from blobkit.scanners.registries.listing import Listing
 from blobkit.scanners.registries.look import Look
 from blobkit.scanners.registries.pins import pin_repository
 from blobkit.scanners.registries.prefixes import Prefix
@@ -90,17 +90,17 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     ledger = Ledger(os.fspath(root), registry_place("" if storage == root else os.fspath(BELOW)))
     ledger.totals = every_file
     facts = Facts(ledger)
-    recall = Recall(facts, file_for(cache, "registry", root), trusted=not verify) if cache else None
+    recall = Recall(facts, file_for(cache, "registry", root) if cache else None, trusted=not verify)
     look = Look(Tree(os.fspath(root), ledger.listed), facts, os.fspath(storage))
     with paused_collector():
         _scan(look, path_of(root), recall, progress=progress, verify=verify)
     return facts.snapshot("registry", os.fspath(root), policy)
 
 
-def _scan(look: Look, path: Callable[[Digest], str], recall: Recall | None, *, progress: bool, verify: bool) -> None:
+def _scan(look: Look, path: Callable[[Digest], str], recall: Recall, *, progress: bool, verify: bool) -> None:
     """Record all facts."""
     facts, every_file = look.facts, bool(look.facts.ledger and look.facts.ledger.totals)
-    files = PlainFiles(facts, look.root, path) if recall is None else RecalledFiles(facts, look.root, path, recall)
+    files = RecalledFiles(facts, look.root, path, recall)
     elsewhere = _list_blobs(look, recall, progress=progress, every_file=every_file)
     found = repositories(f"{look.root}/repositories", look, layers=every_file)
     known = list(watched(found, "repositories", show=progress, unit=" repositories"))
@@ -113,39 +113,22 @@ def _scan(look: Look, path: Callable[[Digest], str], recall: Recall | None, *, p
         pin_repository(facts, repository, collector.ingested.get(repository.name, {}) if repository.seen else {})
     if every_file:
         record_unserved(facts, known)
-    sure = (facts.checked,) if recall is None else (facts.checked, recall.unchanged)
-    unread = facts.stored_digests(None if verify else SMALL, *sure)
+    unread = facts.stored_digests(None if verify else SMALL, facts.checked, recall.unchanged)
     files.verify(iter(watched(unread, "verifying", show=progress)))
-    if recall is not None:
-        remember(recall, manifests.documents)
+    remember(recall, manifests.documents)
 
 
-def _list_blobs(look: Look, recall: Recall | None, *, progress: bool, every_file: bool) -> dict[Digest, str]:
+def _list_blobs(look: Look, recall: Recall, *, progress: bool, every_file: bool) -> dict[Digest, str]:
     """Record the stored blobs; return those at paths where a registry does not look for them."""
-    blobs = Blobs(look.with_rules("gc", ()))
-    if not every_file:
-        blobs.usual = (lambda *_: {}) if recall is None else recall.usual
+    listing = Listing(look.facts, recall, every=every_file)
+    blobs = Blobs(look.with_rules("gc", ()), listing.list)
     for one in watched(blobs.places(f"{look.root}/blobs"), "listing", show=progress, unit=" directories"):
         if isinstance(one, Prefix):
-            _store_all(look.facts, one)
-            if recall is not None:
-                recall.stamps.add(one)
+            listing.record(one)
         else:
             _store_one(look.facts, *one)
-    if recall is not None:
-        recall.compare()
+    recall.finish()
     return blobs.elsewhere
-
-
-def _store_all(facts: Facts, prefix: Prefix) -> None:
-    """Record the stored blobs of a prefix."""
-    facts.blobs(prefix.digests, prefix.sizes, [ns // 1000 for ns in prefix.modified])
-    if facts.ledger:
-        several = {digest for digest, _, _ in prefix.several}
-        sizes = zip(prefix.digests, prefix.sizes, strict=True)
-        facts.ledger.blobs([size for digest, size in sizes if digest not in several] if several else prefix.sizes)
-        for digest, path, info in prefix.several:
-            facts.ledger.blob(digest, path, info, linked=False)
 
 
 def _store_one(facts: Facts, digest: Digest, place: Place) -> None:
@@ -170,10 +153,10 @@ def _read_documents(manifests: Manifests, known: list[Repository], *, progress: 
     """Follow the manifests that tags and revisions name. A layer that is stored under another digest is not missing."""
     facts, documents = manifests.facts, manifests.documents
     manifests.wanted = {link.digest for repository in known for link in repository.links}
-    tags = (Reference(tag.digest, "tag") for repository in known for _, tag in repository.tags)
-    revisions = (Reference(link.digest, "revision") for repository in known for link in repository.links)
-    documents.follow(watched(tags, "tags", show=progress, unit=" tags"))
-    documents.follow(watched(revisions, "manifests", show=progress, unit=" manifests"))
+    tags = [tag.digest for repository in known for _, tag in repository.tags]
+    revisions = [link.digest for repository in known for link in repository.links]
+    documents.follow_named(tags, "tag")
+    documents.follow_named(revisions, "revision")
     unnamed = facts.stored_digests(None, documents.named)
     documents.parse_unnamed(watched(unnamed, "looking", show=progress), referrers=False)
     documents.finish()

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from blobkit.digest import ALGORITHMS, Digest, is_digest
 from blobkit.scanners.registries.look import NEVER
-from blobkit.scanners.registries.prefixes import Prefix, read_prefix
+from blobkit.scanners.registries.prefixes import Prefix, list_prefix
 from blobkit.scanners.registries.tree import Is
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from blobkit.scanners.registries.look import Look
     from blobkit.scanners.registries.tree import Place
@@ -33,11 +33,11 @@ DEEP = 3
 class Blobs:
     """Lists the files below blobs/; `elsewhere` maps digests to data at a wrong path, as the collector reads paths.
 
-    `usual` returns the blobs below an algorithm and prefix whose directories need no look; None to list all of them.
+    `read` returns the blobs in the directory of an algorithm and prefix.
     """
 
     look: Look
-    usual: Callable[[str, str], Mapping[str, Digest] | None] = lambda *_: None
+    read: Callable[[str, str, str], Prefix] = list_prefix
     elsewhere: dict[Digest, str] = field(default_factory=dict)
 
     def places(self, top: str) -> Iterator[Prefix | tuple[Digest, Place]]:
@@ -70,11 +70,10 @@ class Blobs:
         if not is_regular or len(names) != DEEP - 1 or directory.kind is not Is.DIRECTORY or directory.is_link:
             return None
         try:
-            label, prefix = names
-            found = read_prefix(directory.path, label, prefix, self.usual(label, prefix))
+            found = self.read(directory.path, *names)
         except OSError:
             return None
-        return found if found.digests else None
+        return found if found.names else None
 
     def _data(self, entry: Place, names: tuple[str, ...], *, is_blob: bool) -> Iterator[tuple[Digest, Place]]:
         """Yield a blob; for any other data, record the digest that its path implies, or that it implies none."""

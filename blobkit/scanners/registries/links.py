@@ -14,8 +14,8 @@ from blobkit.digest import ALGORITHMS, Digest, is_digest
 from blobkit.render import to_utf8
 from blobkit.scanners.facts import micros
 from blobkit.scanners.files import read
+from blobkit.scanners.registries.linkfiles import LINK_BYTES, read_links
 from blobkit.scanners.registries.look import KIND, NEVER, UNTAGGED
-from blobkit.scanners.registries.prefixes import LINK_BYTES, read_links
 from blobkit.scanners.registries.tree import Is
 
 if TYPE_CHECKING:

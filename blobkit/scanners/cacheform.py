@@ -1,0 +1,84 @@
+"""The columns of a scan's cache file, and the checks that every number in them that is a place is one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.scanners.cachefile import Columns
+from blobkit.scanners.hashes import HASH
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["BY_KEY", "COLUMNS", "checked"]
+
+COLUMNS = {
+    "hash": "u1",
+    **dict.fromkeys(("size", "modified"), "<i8"),
+    "inode": "<u8",
+    "flags": "u1",
+    "doc_key": "<i4",
+    "doc_type": "<i4",
+    "doc_created": "<i8",
+    "doc_first": "<i8",
+    "ref_key": "<i4",
+    "ref_size": "<i8",
+    "ref_type": "<i4",
+    "config_key": "<i4",
+    "config_platform": "<i4",
+    "config_created": "<i8",
+    "config_first": "<i8",
+    "diff": "u1",
+    "raw_key": "<i4",
+    "raw_first": "<i8",
+    "raw": "u1",
+}
+"""The columns of a cache file. `hash` (32 bytes each) is sorted; `_key` are its rows, `_first` are starts of ranges."""
+BY_KEY = ("size", "modified", "inode", "flags")
+RANGES = {
+    "doc_first": ("doc_key", "ref_key", 1),
+    "config_first": ("config_key", "diff", HASH),
+    "raw_first": ("raw_key", "raw", 1),
+}
+"""For each column of starts: a column of the same rows, the column of the ranges, the bytes of one of its items."""
+TEXTS = {"types": ("doc_type", "ref_type"), "platforms": ("config_platform",)}
+
+
+def checked(found: Columns | None) -> Columns:
+    """Return the columns of an earlier scan; empty ones if there are none, or they contradict each other."""
+    empty = Columns({name: np.zeros(int(name.endswith("_first")), dtype) for name, dtype in COLUMNS.items()})
+    empty.texts = {name: [] for name in TEXTS}
+    if found is None or not _fits(found):
+        return empty
+    return found
+
+
+def _fits(found: Columns) -> bool:
+    """Return whether all columns are there, and every number that is a place is one."""
+    arrays, texts = found.arrays, found.texts
+    if any(name not in arrays or arrays[name].dtype != np.dtype(dtype) for name, dtype in COLUMNS.items()):
+        return False
+    keys, odd = divmod(len(arrays["hash"]), HASH)
+    by_key = [len(arrays[name]) == keys for name in BY_KEY]
+    within = [_within(arrays[name], keys) for name in COLUMNS if name.endswith("_key")]
+    coded = [_within(arrays[name], len(texts.get(text, ()))) for text, names in TEXTS.items() for name in names]
+    ranges = [
+        len(arrays[first]) == len(arrays[key]) + 1
+        and arrays[first][0] == 0
+        and bool((np.diff(arrays[first]) >= 0).all())
+        and arrays[first][-1] * width == len(arrays[target])
+        for first, (key, target, width) in RANGES.items()
+    ]
+    rows = {
+        part: {len(arrays[name]) for name in COLUMNS if name.startswith(f"{part}_") and not name.endswith("_first")}
+        for part in ("doc", "ref", "config", "raw")
+    }
+    same = [len(lengths) == 1 for lengths in rows.values()]
+    has_parts = bool((np.diff(arrays["doc_first"]) > 0).all())
+    return not odd and all([has_parts, *by_key, *within, *coded, *ranges, *same])
+
+
+def _within(column: NDArray[np.integer], length: int) -> bool:
+    return not len(column) or bool(column.min() >= 0 and column.max() < length)

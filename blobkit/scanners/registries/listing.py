@@ -1,0 +1,70 @@
+"""List the blobs of a registry: many at once where they are of the usual form, with what an earlier scan found."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blobkit.digest import Digest
+from blobkit.scanners.columns import view
+from blobkit.scanners.hashes import hashes_of
+from blobkit.scanners.recall import Stamps
+from blobkit.scanners.registries.prefixes import list_prefix
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from blobkit.scanners.facts import Facts
+    from blobkit.scanners.leftovers import Ledger
+    from blobkit.scanners.recall import Recall
+    from blobkit.scanners.registries.prefixes import Prefix
+
+__all__ = ["Listing"]
+
+
+class Listing:
+    """Lists prefixes, and records their blobs in `facts` and `recall`. `every`: list the directory of each blob."""
+
+    def __init__(self, facts: Facts, recall: Recall, *, every: bool) -> None:
+        self.facts, self.recall, self.every = facts, recall, every
+        self._stamps: dict[str, Stamps] = {}
+
+    def list(self, path: str, label: str, prefix: str) -> Prefix:
+        """Return the blobs in the directory of a prefix, small ones with contents; OSError if it cannot be listed."""
+        first, end = self.recall.part(prefix) if label == "sha256" else (0, 0)
+        found = list_prefix(path, label, prefix, None if self.every else self.recall.stamped(first, end))
+        is_sure = np.zeros(len(found.names), np.bool_)
+        if label == "sha256":
+            stamps = self._stamps[path] = self.recall.match(_stamps(found), first, end)
+            is_sure = self.recall.is_sure(stamps.row)
+        found.read(np.flatnonzero(~is_sure).tolist())
+        return found
+
+    def record(self, prefix: Prefix) -> None:
+        """Record the stored blobs of a prefix that was listed."""
+        digests = [Digest(f"{prefix.label}:{name}") for name in prefix.names]
+        modified = (view(prefix.modified) // 1000).tolist()
+        nodes = self.facts.blobs(digests, prefix.sizes, modified)
+        self.recall.add(nodes, self._stamps.pop(prefix.path, None), prefix.contents)
+        prefix.contents = None
+        if self.facts.ledger:
+            several = set(prefix.several)
+            self.facts.ledger.blobs([size for row, size in enumerate(prefix.sizes) if row not in several])
+            for row in prefix.several:
+                _count_several(self.facts.ledger, digests[row], f"{prefix.path}/{prefix.names[row]}/data")
+
+
+def _count_several(ledger: Ledger, digest: Digest, path: str) -> None:
+    """Count a blob whose file has several names."""
+    with suppress(OSError):
+        ledger.blob(digest, path, os.lstat(path), linked=False)
+
+
+def _stamps(found: Prefix) -> Stamps:
+    """Return the stamps of the blobs of a prefix, without nodes and rows."""
+    none: NDArray[np.int32] = np.full(len(found.names), -1, np.int32)
+    size, modified, inode = (view(column) for column in (found.sizes, found.modified, found.inodes))
+    return Stamps(none, hashes_of(found.names), size, modified, inode, none)
