@@ -77,12 +77,11 @@ class Documents:
         """Record the documents with these digests, in a position of `always`, and all that those reach."""
         after: list[Item] = []
         places = self._plains.places(digests)
-        ends = np.append(np.flatnonzero(np.diff(places < 0)) + 1, len(places)).tolist()
-        for first, end in zip([0, *ends], ends, strict=False):
-            if places[first:end].min(initial=0) >= 0:
-                self._record_named_plains(digests[first:end], places[first:end], after)
+        for piece in (slice(at, at + PIECE) for at in range(0, len(digests), PIECE)):
+            if places[piece].min() >= 0:
+                self._record_named_plains(digests[piece], places[piece], after)
             else:
-                self._follow_level((Reference(digest, kind) for digest in digests[first:end]), after, quiet=False)
+                self._follow([Reference(digest, kind) for digest in digests[piece]], after, quiet=False)
         self.follow(after)
 
     def _record_named_plains(self, digests: Sequence[Digest], places: NDArray[np.int64], after: list[Item]) -> None:
@@ -99,14 +98,10 @@ class Documents:
         level = references
         while level:
             after: list[Item] = []
-            self._follow_level(level, after, quiet=quiet)
+            items = iter(level)
+            while piece := list(islice(items, PIECE)):
+                self._follow(piece, after, quiet=quiet)
             level = after
-
-    def _follow_level(self, level: Iterable[Item], after: list[Item], *, quiet: bool) -> None:
-        """Record the descriptors of a level; append those in their documents to `after`."""
-        items = iter(level)
-        while piece := list(islice(items, PIECE)):
-            self._follow(piece, after, quiet=quiet)
 
     def _follow(self, piece: list[Item], after: list[Item], *, quiet: bool) -> None:
         """Record some descriptors of a level; append the descriptors in their documents to `after`."""
