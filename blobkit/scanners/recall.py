@@ -82,6 +82,10 @@ class Recall:
         self._odd: dict[int, bytes] = {}
         self._room = CONTENTS
 
+    def knows_any(self) -> bool:
+        """Return whether an earlier scan has found anything that may still be true."""
+        return self.trusted and len(self._keys.hashes) > 0
+
     def part(self, prefix: str) -> tuple[int, int]:
         """Return the first row, and the end of the rows, of known digests that begin with these two digits."""
         return self._keys.part(int(prefix, 16), int(prefix, 16) + 1)

@@ -90,15 +90,16 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     ledger = Ledger(os.fspath(root), registry_place("" if storage == root else os.fspath(BELOW)))
     ledger.totals = every_file
     facts = Facts(ledger)
-    recall = Recall(facts, file_for(cache, "registry", root) if cache else None, trusted=not verify)
+    kept = file_for(cache, "registry", root) if cache else None
     look = Look(Tree(os.fspath(root), ledger.listed), facts, os.fspath(storage))
     with paused_collector():
-        _scan(look, path_of(root), recall, progress=progress, verify=verify)
+        _scan(look, path_of(root), kept, progress=progress, verify=verify)
     return facts.snapshot("registry", os.fspath(root), policy)
 
 
-def _scan(look: Look, path: Callable[[Digest], str], recall: Recall, *, progress: bool, verify: bool) -> None:
-    """Record all facts."""
+def _scan(look: Look, path: Callable[[Digest], str], kept: Path | None, *, progress: bool, verify: bool) -> None:
+    """Record all facts; `kept`: the file with what an earlier scan found, None for no such file."""
+    recall = Recall(look.facts, kept, trusted=not verify)
     facts, every_file = look.facts, bool(look.facts.ledger and look.facts.ledger.totals)
     files = RecalledFiles(facts, look.root, path, recall)
     elsewhere = _list_blobs(look, recall, progress=progress, every_file=every_file)
@@ -120,13 +121,13 @@ def _scan(look: Look, path: Callable[[Digest], str], recall: Recall, *, progress
 
 def _list_blobs(look: Look, recall: Recall, *, progress: bool, every_file: bool) -> dict[Digest, str]:
     """Record the stored blobs; return those at paths where a registry does not look for them."""
-    listing = Listing(look.facts, recall, every=every_file)
-    blobs = Blobs(look.with_rules("gc", ()), listing.list)
-    for one in watched(blobs.places(f"{look.root}/blobs"), "listing", show=progress, unit=" directories"):
-        if isinstance(one, Prefix):
-            listing.record(one)
-        else:
-            _store_one(look.facts, *one)
+    with Listing(look.facts, recall, every=every_file) as listing:
+        blobs = Blobs(look.with_rules("gc", ()), listing.list)
+        for one in watched(blobs.places(f"{look.root}/blobs"), "listing", show=progress, unit=" directories"):
+            if isinstance(one, Prefix):
+                listing.record(one)
+            else:
+                _store_one(look.facts, *one)
     recall.finish()
     return blobs.elsewhere
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from array import array
 from functools import partial
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from blobkit.digest import algorithm, are_sha256
@@ -18,7 +19,7 @@ from blobkit.oci.documents import Config, read_config
 from blobkit.oci.plain import micros, plain_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from blobkit.oci.plain import PlainManifest
 
@@ -28,6 +29,8 @@ VERIFIED, NO_DOCUMENT = 1, 2
 """Flags of a blob: its hash was checked; it is no manifest or index."""
 SMALL = 64 << 10
 """Bytes: blobs up to this size are always verified; larger ones on request only."""
+JSON = b"{ \t\r\n"
+"""The first byte of a document."""
 TOGETHER = 64
 """Files that are open at once."""
 ODD = 1 << 20
@@ -50,6 +53,7 @@ COLUMNS = {
     "odd": "B",
 }
 """The columns of `Contents`; `_row` are numbers of blobs, `ref` and `diff` have 32 bytes for each digest."""
+NO_TEXTS: dict[str, list[str]] = {"types": [], "platforms": []}
 
 
 class Contents:
@@ -59,24 +63,22 @@ class Contents:
     descriptors. `config`: image configs whose diffIDs are sha256. `odd`: other documents, as they are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, texts: Mapping[str, list[str]] = NO_TEXTS) -> None:
         self.columns = {name: array(code) for name, code in COLUMNS.items()}
-        self._codes: dict[str, dict[str, int]] = {"types": {}, "platforms": {}}
+        self._codes = {name: {text: code for code, text in enumerate(given)} for name, given in texts.items()}
 
     @property
     def texts(self) -> dict[str, list[str]]:
         """The vocabularies: of media types, and of platforms."""
         return {name: list(codes) for name, codes in self._codes.items()}
 
-    def add(self, row: int, data: bytes) -> None:
-        """Add a blob whose hash is right."""
-        flags = VERIFIED
-        if data[:1] not in b"{ \t\r\n":
-            flags |= NO_DOCUMENT
-        elif data:
+    def add(self, rows: list[int], contents: list[bytes]) -> None:
+        """Add blobs whose hashes are right."""
+        is_json = [data[:1] in JSON for data in contents]
+        self.columns["read_row"].extend(rows)
+        self.columns["read_flags"].extend([VERIFIED if is_one else VERIFIED | NO_DOCUMENT for is_one in is_json])
+        for row, data in compress(zip(rows, contents, strict=True), is_json):
             self._parse(row, data)
-        self.columns["read_row"].append(row)
-        self.columns["read_flags"].append(flags)
 
     def _parse(self, row: int, data: bytes) -> None:
         if b'"digest"' not in data:
@@ -120,20 +122,20 @@ def read_blobs(above: int, label: str, names: Sequence[str], sizes: Sequence[int
     found, new = Contents(), algorithm(label).new
     for at in range(0, len(rows), TOGETHER):
         group = rows[at : at + TOGETHER]
-        for row, data in zip(group, _read_group(above, [(names[row], sizes[row]) for row in group]), strict=True):
-            if data is not None and new(data).hexdigest() == names[row]:
-                found.add(row, data)
+        contents = _read_group(above, [(names[row], sizes[row]) for row in group])
+        sound = [new(data).hexdigest() == names[row] for row, data in zip(group, contents, strict=False)]
+        found.add(list(compress(group, sound)), list(compress(contents, sound)))
     return found
 
 
-def _read_group(above: int, files: list[tuple[str, int]]) -> list[bytes | None]:
-    """Return the content of the data of each blob; None for each if one of several cannot be read."""
+def _read_group(above: int, files: list[tuple[str, int]]) -> list[bytes]:
+    """Return the content of the data of each blob; an empty list if one of them cannot be read."""
     held = Held()
     try:
         held.extend(map(partial(os.open, flags=_FLAGS, dir_fd=above), [f"{name}/data" for name, _ in files]))
         return [os.read(fd, size + 1) for fd, (_, size) in zip(held, files, strict=True)]
     except OSError:
-        return [None] * len(files)
+        return []
     finally:
         while held:
             close(held)
