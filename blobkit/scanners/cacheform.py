@@ -12,8 +12,12 @@ from blobkit.scanners.hashes import HASH
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["BY_KEY", "COLUMNS", "checked"]
+__all__ = ["BY_KEY", "COLUMNS", "STAMPS", "TICK", "checked"]
 
+TICK = 2_000_000_000
+"""Nanoseconds: a file that is younger than that may change once more without a new time."""
+STAMPS = 8
+"""Numbers in `link_stamp` for each link file: size, two times and inode of the file, and of its directory."""
 COLUMNS = {
     "hash": "u1",
     **dict.fromkeys(("size", "modified"), "<i8"),
@@ -34,6 +38,9 @@ COLUMNS = {
     "raw_key": "<i4",
     "raw_first": "<i8",
     "raw": "u1",
+    "link_key": "<i4",
+    "link_stamp": "<u8",
+    "folder_first": "<i8",
 }
 """The columns of a cache file. `hash` (32 bytes each) is sorted; `_key` are its rows, `_first` are starts of ranges."""
 BY_KEY = ("size", "modified", "inode", "flags")
@@ -43,7 +50,7 @@ RANGES = {
     "raw_first": ("raw_key", "raw", 1),
 }
 """For each column of starts: a column of the same rows, the column of the ranges, the bytes of one of its items."""
-TEXTS = {"types": ("doc_type", "ref_type"), "platforms": ("config_platform",)}
+TEXTS = {"types": ("doc_type", "ref_type"), "platforms": ("config_platform",), "folders": (), "names": ()}
 
 
 def checked(found: Columns | None) -> Columns:
@@ -65,19 +72,24 @@ def _fits(found: Columns) -> bool:
     within = [_within(arrays[name], keys) for name in COLUMNS if name.endswith("_key")]
     coded = [_within(arrays[name], len(texts.get(text, ()))) for text, names in TEXTS.items() for name in names]
     ranges = [
-        len(arrays[first]) == len(arrays[key]) + 1
-        and arrays[first][0] == 0
-        and bool((np.diff(arrays[first]) >= 0).all())
-        and arrays[first][-1] * width == len(arrays[target])
+        _are_starts(arrays[first], len(arrays[key]), len(arrays[target]) // width)
         for first, (key, target, width) in RANGES.items()
     ]
+    links = _are_starts(arrays["folder_first"], len(texts.get("folders", ())), len(arrays["link_key"]))
+    linked = len(texts.get("names", ())) == len(arrays["link_key"]) == len(arrays["link_stamp"]) / STAMPS
     rows = {
         part: {len(arrays[name]) for name in COLUMNS if name.startswith(f"{part}_") and not name.endswith("_first")}
         for part in ("doc", "ref", "config", "raw")
     }
     same = [len(lengths) == 1 for lengths in rows.values()]
     has_parts = bool((np.diff(arrays["doc_first"]) > 0).all())
-    return not odd and all([has_parts, *by_key, *within, *coded, *ranges, *same])
+    return not odd and all([has_parts, links, linked, *by_key, *within, *coded, *ranges, *same])
+
+
+def _are_starts(first: NDArray[np.integer], ranges: int, items: int) -> bool:
+    """Return whether these are the starts, and the end, of so many ranges, which cover so many items."""
+    is_whole = len(first) == ranges + 1 and first[0] == 0 and first[-1] == items
+    return bool(is_whole and (np.diff(first) >= 0).all())
 
 
 def _within(column: NDArray[np.integer], length: int) -> bool:

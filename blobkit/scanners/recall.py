@@ -20,6 +20,7 @@ from blobkit.scanners.cacheform import checked
 from blobkit.scanners.columns import Digests
 from blobkit.scanners.files import PlainFiles
 from blobkit.scanners.hashes import HASH, HashTable, texts_of
+from blobkit.scanners.recalledlinks import RecalledLinks
 from blobkit.scanners.registries.reading import NO_DOCUMENT, VERIFIED
 from blobkit.scanners.sheets import NO_CONFIGS, NO_HASHES, NO_MANIFESTS, NONE, Configs, Manifests, Names, coded
 from blobkit.snapshot.sets import ranges
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from blobkit.oci.documents import Document
     from blobkit.scanners.facts import Facts
     from blobkit.scanners.hashes import Hashes
-    from blobkit.scanners.registries.reading import Contents
+from blobkit.scanners.registries.reading import Contents
 
 __all__ = ["Recall", "RecalledFiles", "Stamps"]
 
@@ -60,14 +61,15 @@ class Recall:
     """Facts of an earlier scan, in `known`, and what of them is still true after `finish`; nothing unless `trusted`.
 
     `unchanged`: blobs whose hash was checked, and that did not change. `manifests`, `configs`: plain ones that did not
-    change, or that this scan read. `kept`: documents of unusual form that this scan read. `is_new`: this scan found
-    something that is not in `known`.
+    change, or that this scan read. `kept`: documents of unusual form that this scan read. `links`: link files.
+    `is_new`: this scan found something that is not in `known`.
     """
 
     def __init__(self, facts: Facts, path: Path | None, *, trusted: bool = True) -> None:
         self.facts, self.path, self.trusted = facts, path, trusted
         self.begun = time.time_ns()
         self.known = checked(None if path is None else cachefile.read(path))
+        self.links = RecalledLinks(self.known, self.begun, trusted=trusted, is_kept=path is not None)
         self.unchanged, self.no_document = Digests(facts.ids), Digests(facts.ids)
         self.names = Names(facts)
         self.manifests, self.configs = NO_MANIFESTS, NO_CONFIGS

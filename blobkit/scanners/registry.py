@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from blobkit.scanners.recall import Recall, RecalledFiles
 from blobkit.scanners.registries.blobs import Blobs
 from blobkit.scanners.registries.collector import Collector
 from blobkit.scanners.registries.contents import Manifests
+from blobkit.scanners.registries.linkfiles import LinkFiles
 from blobkit.scanners.registries.listing import Listing
 from blobkit.scanners.registries.look import Look
 from blobkit.scanners.registries.pins import pin_repository
@@ -100,6 +102,7 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
 def _scan(look: Look, path: Callable[[Digest], str], kept: Path | None, *, progress: bool, verify: bool) -> None:
     """Record all facts; `kept`: the file with what an earlier scan found, None for no such file."""
     recall = Recall(look.facts, kept, trusted=not verify)
+    look = replace(look, links=LinkFiles(look.root, recall.links))
     facts, every_file = look.facts, bool(look.facts.ledger and look.facts.ledger.totals)
     files = RecalledFiles(facts, look.root, path, recall)
     elsewhere = _list_blobs(look, recall, progress=progress, every_file=every_file)

@@ -10,7 +10,7 @@ from blobkit.digest import are_sha256
 from blobkit.log import log
 from blobkit.scanners import cachefile
 from blobkit.scanners.cachefile import Columns
-from blobkit.scanners.cacheform import COLUMNS
+from blobkit.scanners.cacheform import COLUMNS, TICK
 from blobkit.scanners.registries.reading import NO_DOCUMENT, VERIFIED
 
 if TYPE_CHECKING:
@@ -21,14 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["remember"]
 
-TICK = 2_000_000_000
-"""Nanoseconds: a file that is younger than that may change once more without a new time."""
 LENGTH = 71
 
 
 def remember(recall: Recall, documents: Documents) -> None:
     """Write the facts of a scan, unless an earlier scan found the same. Only what was checked is written."""
-    if recall.path is None or not recall.is_new:
+    if recall.path is None or not (recall.is_new or recall.links.is_new):
         return
     facts = recall.facts
     keys = sorted(key for key in facts.ids if len(key) == LENGTH and key.startswith("sha256:"))
@@ -44,6 +42,9 @@ def remember(recall: Recall, documents: Documents) -> None:
     is_sure = _flag_verified(recall, found, node)
     found.arrays |= documents.columns(row, is_sure)
     found.arrays |= _raw(recall, row, is_sure)
+    links = recall.links.columns(row, facts.ids)
+    found.texts |= links.texts
+    found.arrays |= links.arrays
     found.arrays = {name: found.arrays[name].astype(dtype, copy=False) for name, dtype in COLUMNS.items()}
     cachefile.write(recall.path, found)
 

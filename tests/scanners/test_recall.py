@@ -45,8 +45,8 @@ def registry(quick_path: Path) -> Registry:
 
 
 def aged(registry: Registry) -> Registry:
-    """Let all blobs be an hour old."""
-    for path in (registry.v2 / "blobs").rglob("data"):
+    """Let all blobs and links be an hour old."""
+    for path in registry.v2.rglob("*"):
         then = path.stat().st_mtime_ns - HOUR
         os.utime(path, ns=(then, then))
     return registry
@@ -179,7 +179,7 @@ def test_nothing_new_is_not_written(registry: Registry, tmp_path: Path) -> None:
 def spoiled(data: bytes) -> Iterator[bytes]:
     """A cache file that was cut, changed, or is another program's."""
     rng = random.Random(1)  # noqa: S311 (no secret)
-    yield from (b"", data[:10], data[:-1], data + b"x", b"another file", data.replace(b"version 1", b"version 0"))
+    yield from (b"", data[:10], data[:-1], data + b"x", b"another file", data.replace(b"version 2", b"version 0"))
     for _ in range(40):
         at = rng.randrange(len(data))
         yield data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :]

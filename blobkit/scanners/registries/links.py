@@ -14,7 +14,7 @@ from blobkit.digest import ALGORITHMS, Digest, is_digest
 from blobkit.render import to_utf8
 from blobkit.scanners.facts import micros
 from blobkit.scanners.files import read
-from blobkit.scanners.registries.linkfiles import LINK_BYTES, read_links
+from blobkit.scanners.registries.linkfiles import LINK_BYTES
 from blobkit.scanners.registries.look import KIND, NEVER, UNTAGGED
 from blobkit.scanners.registries.tree import Is
 
@@ -113,13 +113,14 @@ def _usual_revisions(repository: Repository, place: Place, look: Look) -> bool:
     """Read the revisions of one algorithm at once; False if there are other things than links with digests."""
     if place.kind is not Is.DIRECTORY or place.is_link or place.name not in ALGORITHMS:
         return False
-    found = read_links(place.path, place.name)
-    if not found:
+    found = look.links.revisions(place.path, place.name) if look.links else None
+    if found is None or not found.names:
         return False
     look.tree.listed(place.path, [])
     if look.facts.ledger:
-        look.facts.ledger.links(f"{place.path}/{found[0].named.partition(':')[2]}/link", [one.size for one in found])
-    repository.links += [LinkFile(one.digest, one.modified, one.named) for one in found]
+        look.facts.ledger.links(f"{place.path}/{found.names[0]}/link", found.sizes)
+    named = (f"{place.name}:{name}" for name in found.names)
+    repository.links += map(LinkFile, found.digests, found.modified, named)
     return True
 
 
@@ -137,6 +138,8 @@ def _revision(repository: Repository, place: Place, names: tuple[str, ...], look
 def _tags(repository: Repository, place: Place, look: Look) -> None:
     """Read the tags. The stops of -m are kept for later: it reads tags only if there is a manifest."""
     repository.has_tags = True
+    if _usual_tags(repository, place, look):
+        return
     for tag in look.names(place):
         name = f"{repository.name}:{to_utf8(tag.name)}"
         repository.tag_paths.append(tag.path)
@@ -150,6 +153,21 @@ def _tags(repository: Repository, place: Place, look: Look) -> None:
             look.with_rules(UNTAGGED, ()).blocked(tag)
         elif tag.kind is not Is.NOTHING:
             look.blocked(tag)
+
+
+def _usual_tags(repository: Repository, place: Place, look: Look) -> bool:
+    """Read all tags at once; False if there are other things than tags that name a digest."""
+    if place.kind is not Is.DIRECTORY or place.is_link or look.links is None:
+        return False
+    found = look.links.tags(place.path)
+    if found is None or not found.names:
+        return False
+    if look.facts.ledger and look.facts.ledger.totals:
+        look.names(place)  # it counts the files
+    names = (f"{repository.name}:{name}" for name in found.names)
+    repository.tag_paths += [f"{place.path}/{name}" for name in found.names]
+    repository.tags += zip(names, map(LinkFile, found.digests, found.modified), strict=True)
+    return True
 
 
 def _read(path: str, noun: str, name: str, look: Look) -> LinkFile | None:

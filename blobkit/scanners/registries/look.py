@@ -15,6 +15,7 @@ from blobkit.scanners.registries.tree import Is
 
 if TYPE_CHECKING:
     from blobkit.scanners.facts import Facts
+    from blobkit.scanners.registries.linkfiles import LinkFiles
     from blobkit.scanners.registries.tree import Place, Tree
 
 __all__ = ["ALWAYS", "ANY", "KIND", "NEVER", "UNTAGGED", "Look"]
@@ -40,6 +41,7 @@ class Look:
 
     `family`: the rules by which the collector stops there, "" for none. `kinds`: the kinds of pins that an unreadable
     part may have. `later`: a list for stops that may turn out not to count, and for unknown parts (code ""); or None.
+    `links` reads many link files at once, if the root is a directory.
     """
 
     tree: Tree
@@ -48,6 +50,7 @@ class Look:
     family: str = ALWAYS
     kinds: tuple[str, ...] = ANY
     later: list[tuple[str, str]] | None = None
+    links: LinkFiles | None = None
 
     def with_rules(self, family: str, kinds: tuple[str, ...] = ANY) -> Look:
         """Return the same with other rules and kinds of pins."""
