@@ -50,7 +50,10 @@ class Words:
 
     def append(self, text: str, rows: int = 1) -> None:
         """Add equal rows."""
-        self.codes.extend(repeated(self.codes.typecode, self.code(text), rows))
+        if rows == 1:
+            self.codes.append(self.code(text))
+        else:
+            self.codes.extend(repeated(self.codes.typecode, self.code(text), rows))
 
     def assign(self, rows: NDArray[np.integer], text: str) -> None:
         """Change the text of many rows."""

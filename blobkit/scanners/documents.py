@@ -77,7 +77,8 @@ class Documents:
         """Record the documents with these digests, in a position of `always`, and all that those reach."""
         after: list[Item] = []
         places = self._plains.places(digests)
-        for piece in (slice(at, at + PIECE) for at in range(0, len(digests), PIECE)):
+        step = PIECE if (places < 0).any() else max(1, len(places))
+        for piece in (slice(at, at + step) for at in range(0, len(digests), step)):
             if places[piece].min() >= 0:
                 self._record_named_plains(digests[piece], places[piece], after)
             else:

@@ -54,6 +54,8 @@ def micros(info: os.stat_result) -> int:
 
 def escape_controls(name: str) -> str:
     """Return a name as valid UTF-8 with control characters escaped, which the key of a node requires."""
+    if name.isascii() and name.isprintable():
+        return name
     return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", to_utf8(name))
 
 

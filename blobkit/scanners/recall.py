@@ -92,11 +92,10 @@ class Recall:
         """Return the first row, and the end of the rows, of known digests that begin with these two digits."""
         return self._keys.part(int(prefix, 16), int(prefix, 16) + 1)
 
-    def stamped(self, first: int, end: int) -> list[str]:
-        """Return the names of those known ones that were regular files alone in their directory, sorted."""
-        known = self.known.arrays
-        rows = first + np.flatnonzero(known["inode"][first:end])
-        return [digest[7:] for digest in texts_of(self._keys.hashes[rows])]
+    def stamped(self, first: int, end: int) -> str:
+        """Return the names of those known ones that were regular files alone in their directory, sorted, as one text."""
+        rows = first + np.flatnonzero(self.known.arrays["inode"][first:end])
+        return self._keys.hashes[rows].tobytes().hex()
 
     def match(self, stamps: Stamps, first: int, end: int) -> Stamps:
         """Return the same blobs with the rows of those that did not change, of some rows; -1 for all others."""

@@ -69,17 +69,17 @@ class Prefix:
             close(held)
 
 
-def list_prefix(path: str, label: str, prefix: str, usual: list[str] | None = None) -> Prefix:
+def list_prefix(path: str, label: str, prefix: str, usual: str | None = None) -> Prefix:
     """Return the blobs in the directory of a prefix; OSError if it cannot be listed.
 
     Cost: a `stat` of each blob, and a listing of its directory. With `usual`, only a directory with others in it is
-    listed, as far as its number of links tells; not even this is looked at for the blobs in `usual`, by name.
+    listed, as far as its number of links tells; not even this is looked at for the blobs in `usual`: their names, sorted, one after the other.
     """
     found = Prefix(path, label)
     held = Held()
     try:
         open_into(held, path, _FLAGS)
-        names = sorted(_fitting(held[0], label, prefix, found.unusual))
+        names = _fitting(held[0], label, prefix, found.unusual)
         _add(found, _alone(found, names, usual, held[0]), held[0])
     finally:
         close(held)
@@ -88,34 +88,34 @@ def list_prefix(path: str, label: str, prefix: str, usual: list[str] | None = No
 
 def read_prefix(path: str, label: str, prefix: str, *, listed: bool) -> Prefix:
     """Return the blobs in the directory of a prefix with their contents; `listed`: list the directory of each."""
-    found = list_prefix(path, label, prefix, None if listed else [])
+    found = list_prefix(path, label, prefix, None if listed else "")
     found.read(range(len(found.names)))
     return found
 
 
 def _fitting(above: int, label: str, prefix: str, unusual: list[str]) -> list[str]:
-    """Return the names of directories that are named like blobs; append all other names to `unusual`."""
-    directories: list[str] = []
-    with os.scandir(above) as entries:
-        for entry in entries:
-            (directories if entry.is_dir(follow_symlinks=False) else unusual).append(entry.name)
+    """Return the sorted names of directories that are named like blobs; append all other names to `unusual`."""
+    with os.scandir(above) as found:
+        entries = list(found)
+    directories = sorted([entry.name for entry in entries if entry.is_dir(follow_symlinks=False)])
     length = 2 * ALGORITHMS[label].size
-    found = [name for name in directories if len(name) == length and name.startswith(prefix)]
-    if not _HEX.fullmatch("".join(found)):
-        found = [name for name in found if _HEX.fullmatch(name)]
-    if len(found) < len(directories):
-        unusual += set(directories).difference(found)
-    return found
+    names = [name for name in directories if len(name) == length and name.startswith(prefix)]
+    if not _HEX.fullmatch("".join(names)):
+        names = [name for name in names if _HEX.fullmatch(name)]
+    if len(names) < len(entries):
+        unusual += {entry.name for entry in entries}.difference(names)
+    return names
 
 
-def _alone(found: Prefix, names: list[str], usual: list[str] | None, above: int) -> list[str]:
+def _alone(found: Prefix, names: list[str], usual: str | None, above: int) -> list[str]:
     """Return the names of directories with only data in them; append all others to the unusual ones."""
-    if usual == names:
-        return names
     if usual is None:
         odd = {name for name in names if not _has_only_data(f"{found.path}/{name}")}
+    elif usual == "".join(names):
+        return names
     else:
-        known = set(usual)
+        length = 2 * ALGORITHMS[found.label].size
+        known = {usual[at : at + length] for at in range(0, len(usual), length)}
         new = [name for name in names if name not in known]
         infos = _each(partial(os.stat, dir_fd=above), new)
         leaves = [info is not None and info.st_nlink == LEAF for info in infos]
