@@ -93,7 +93,7 @@ class Recall:
         return self._keys.part(int(prefix, 16), int(prefix, 16) + 1)
 
     def stamped(self, first: int, end: int) -> str:
-        """Return the names of those known ones that were regular files alone in their directory, sorted, as one text."""
+        """Return the sorted names of those known ones that were files alone in their directory, as one text."""
         rows = first + np.flatnonzero(self.known.arrays["inode"][first:end])
         return self._keys.hashes[rows].tobytes().hex()
 

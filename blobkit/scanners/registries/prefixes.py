@@ -73,7 +73,8 @@ def list_prefix(path: str, label: str, prefix: str, usual: str | None = None) ->
     """Return the blobs in the directory of a prefix; OSError if it cannot be listed.
 
     Cost: a `stat` of each blob, and a listing of its directory. With `usual`, only a directory with others in it is
-    listed, as far as its number of links tells; not even this is looked at for the blobs in `usual`: their names, sorted, one after the other.
+    listed, as far as its number of links tells; not even this is looked at for the blobs in `usual`, which are sorted
+    names as one text.
     """
     found = Prefix(path, label)
     held = Held()
