@@ -85,7 +85,7 @@ class Configs:
             self._images[1].append(first)
 
     def claim_many(self, manifests: Nodes, configs: Nodes, hashes: Hashes, first: Nodes, end: Nodes) -> None:
-        """Record the claims of the configs of many manifests, as `claim` does; no manifest is the config of another.
+        """Record the claims of the configs of many manifests, as `claim` does.
 
         `hashes`: those of the configs; `first`, `end`: the rows of links to the layers.
         """

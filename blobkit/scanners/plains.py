@@ -97,25 +97,15 @@ class Plains:
         fresh = dict.fromkeys(row for node, row in zip(nodes, rows.tolist(), strict=True) if node not in self._row)
         first = self._pending.end
         if fresh:
-            self._record_fresh(np.fromiter(fresh, np.int64, len(fresh)))
+            found = self._found.take(np.fromiter(fresh, np.int64, len(fresh)), self._start)
+            self._record_columns(found._replace(ref=self._names.nodes(found.ref)))
         return Span(first, self._pending.end)
 
-    def _record_fresh(self, rows: NDArray[np.int64]) -> None:
-        """Record manifests of the columns; one by one if one is the config of another, so that the order counts."""
-        found = self._taken(rows)
-        if np.isin(found.ref[np.cumsum(found.parts) - found.parts], found.node).any():
-            for row in rows:
-                self._record_columns(self._taken(row[None]))
-        else:
-            self._record_columns(found)
-
-    def _taken(self, rows: NDArray[np.int64]) -> Manifests:
-        """Return manifests of the columns; their descriptors get nodes."""
-        found = self._found.take(rows, self._start)
-        return found._replace(ref=self._names.nodes(found.ref))
-
     def _record_columns(self, found: Manifests) -> None:
-        """Record manifests: claims, links, descriptors, and what their configs claim."""
+        """Record manifests: claims, links, descriptors, and what their configs claim.
+
+        Their order does not count: a plain manifest that is the config of another claims nothing as a config.
+        """
         facts, first = self.facts, np.cumsum(found.parts) - found.parts
         facts.kind.assign(found.node, "manifest")
         assign(facts.media_type.codes, found.node, found.type)
