@@ -12,12 +12,14 @@ from blobkit.scanners.hashes import HASH
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["BY_KEY", "COLUMNS", "STAMPS", "TICK", "checked"]
+__all__ = ["BY_KEY", "COLUMNS", "DIRECTORY_STAMPS", "STAMPS", "TICK", "checked"]
 
 TICK = 2_000_000_000
 """Nanoseconds: a file that is younger than that may change once more without a new time."""
 STAMPS = 8
 """Numbers in `link_stamp` for each link file: size, two times and inode of the file, and of its directory."""
+DIRECTORY_STAMPS = 3
+"""Numbers in `directory_stamp` for each directory: two times, and the inode."""
 COLUMNS = {
     "hash": "u1",
     **dict.fromkeys(("size", "modified"), "<i8"),
@@ -41,6 +43,7 @@ COLUMNS = {
     "link_key": "<i4",
     "link_stamp": "<u8",
     "folder_first": "<i8",
+    "directory_stamp": "<i8",
 }
 """The columns of a cache file. `hash` (32 bytes each) is sorted; `_key` are its rows, `_first` are starts of ranges."""
 BY_KEY = ("size", "modified", "inode", "flags")
@@ -50,7 +53,13 @@ RANGES = {
     "raw_first": ("raw_key", "raw", 1),
 }
 """For each column of starts: a column of the same rows, the column of the ranges, the bytes of one of its items."""
-TEXTS = {"types": ("doc_type", "ref_type"), "platforms": ("config_platform",), "folders": (), "names": ()}
+TEXTS = {
+    "types": ("doc_type", "ref_type"),
+    "platforms": ("config_platform",),
+    "folders": (),
+    "names": (),
+    "directories": (),
+}
 
 
 def checked(found: Columns | None) -> Columns:
@@ -76,6 +85,7 @@ def _fits(found: Columns) -> bool:
         for first, (key, target, width) in RANGES.items()
     ]
     links = _are_starts(arrays["folder_first"], len(texts.get("folders", ())), len(arrays["link_key"]))
+    stamped = len(texts.get("directories", ())) == len(arrays["directory_stamp"]) / DIRECTORY_STAMPS
     linked = len(texts.get("names", ())) == len(arrays["link_key"]) == len(arrays["link_stamp"]) / STAMPS
     rows = {
         part: {len(arrays[name]) for name in COLUMNS if name.startswith(f"{part}_") and not name.endswith("_first")}
@@ -83,7 +93,7 @@ def _fits(found: Columns) -> bool:
     }
     same = [len(lengths) == 1 for lengths in rows.values()]
     has_parts = bool((np.diff(arrays["doc_first"]) > 0).all())
-    return not odd and all([has_parts, links, linked, *by_key, *within, *coded, *ranges, *same])
+    return not odd and all([has_parts, links, linked, stamped, *by_key, *within, *coded, *ranges, *same])
 
 
 def _are_starts(first: NDArray[np.integer], ranges: int, items: int) -> bool:

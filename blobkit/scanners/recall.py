@@ -16,16 +16,18 @@ import numpy as np
 
 from blobkit.log import log
 from blobkit.scanners import cachefile
-from blobkit.scanners.cacheform import checked
+from blobkit.scanners.cacheform import TICK, checked
 from blobkit.scanners.columns import Digests
 from blobkit.scanners.files import PlainFiles
 from blobkit.scanners.hashes import HASH, HashTable, texts_of
+from blobkit.scanners.recalleddirectories import RecalledDirectories
 from blobkit.scanners.recalledlinks import RecalledLinks
 from blobkit.scanners.registries.reading import NO_DOCUMENT, VERIFIED
 from blobkit.scanners.sheets import NO_CONFIGS, NO_HASHES, NO_MANIFESTS, NONE, Configs, Manifests, Names, coded
 from blobkit.snapshot.sets import ranges
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -61,8 +63,8 @@ class Recall:
     """Facts of an earlier scan, in `known`, and what of them is still true after `finish`; nothing unless `trusted`.
 
     `unchanged`: blobs whose hash was checked, and that did not change. `manifests`, `configs`: plain ones that did not
-    change, or that this scan read. `kept`: documents of unusual form that this scan read. `links`: link files.
-    `is_new`: this scan found something that is not in `known`.
+    change, or that this scan read. `kept`: documents of unusual form that this scan read. `links`, `directories`: of what
+    is no blob. `is_new`: this scan found something that is not in `known`.
     """
 
     def __init__(self, facts: Facts, path: Path | None, *, trusted: bool = True) -> None:
@@ -70,6 +72,7 @@ class Recall:
         self.begun = time.time_ns()
         self.known = checked(None if path is None else cachefile.read(path))
         self.links = RecalledLinks(self.known, self.begun, trusted=trusted, is_kept=path is not None)
+        self.directories = RecalledDirectories(self.known, self.begun, trusted=trusted, is_kept=path is not None)
         self.unchanged, self.no_document = Digests(facts.ids), Digests(facts.ids)
         self.names = Names(facts)
         self.manifests, self.configs = NO_MANIFESTS, NO_CONFIGS
@@ -105,6 +108,10 @@ class Recall:
                 row[known[name][row] != getattr(stamps, name)] = -1
         self.is_new |= bool((row < 0).any())
         return stamps._replace(row=row)
+
+    def are_old(self, modified: array[int]) -> bool:
+        """Return whether none of these times (ns) is so young that its file is not remembered."""
+        return max(modified, default=0) < self.begun - TICK
 
     def is_sure(self, row: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Return for which of these rows the hash was checked; not for -1."""

@@ -26,7 +26,7 @@ LENGTH = 71
 
 def remember(recall: Recall, documents: Documents) -> None:
     """Write the facts of a scan, unless an earlier scan found the same. Only what was checked is written."""
-    if recall.path is None or not (recall.is_new or recall.links.is_new):
+    if recall.path is None or not (recall.is_new or recall.links.is_new or recall.directories.is_new):
         return
     facts = recall.facts
     keys = sorted(key for key in facts.ids if len(key) == LENGTH and key.startswith("sha256:"))
@@ -42,9 +42,9 @@ def remember(recall: Recall, documents: Documents) -> None:
     is_sure = _flag_verified(recall, found, node)
     found.arrays |= documents.columns(row, is_sure)
     found.arrays |= _raw(recall, row, is_sure)
-    links = recall.links.columns(row, facts.ids)
-    found.texts |= links.texts
-    found.arrays |= links.arrays
+    for more in (recall.links.columns(row, facts.ids), recall.directories.columns()):
+        found.texts |= more.texts
+        found.arrays |= more.arrays
     found.arrays = {name: found.arrays[name].astype(dtype, copy=False) for name, dtype in COLUMNS.items()}
     cachefile.write(recall.path, found)
 

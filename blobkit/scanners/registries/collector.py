@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest, is_digest
 from blobkit.scanners.columns import Digests
+from blobkit.scanners.registries.histories import have_only_directories
 from blobkit.scanners.registries.links import AwayError, content
 from blobkit.scanners.registries.look import ALWAYS, NEVER, UNTAGGED
 from blobkit.scanners.registries.manifests import UnreadError
@@ -157,7 +158,11 @@ class Collector:
         look = self.look.with_rules(UNTAGGED, ())
         if len(names) * len(repository.tag_paths) > LOOKED_FOR:
             names = list({name.partition("/")[0]: name for name in names}.values())
+        labels = {name.partition("/")[0] for name in names}
+        recall = self.manifests.recall if IS_ROOT else None
         for tag in repository.tag_paths if names else ():
+            if recall and have_only_directories(f"{tag}/index", labels, recall.directories):
+                continue
             for path in _listed(f"{tag}/index", names):
                 try:
                     os.stat(path)

@@ -48,13 +48,16 @@ class Listing:
         first, end = self.recall.part(prefix) if label == "sha256" else (0, 0)
         found = self._ahead.taken(path) if self._ahead else None
         if found is None:
-            found = list_prefix(path, label, prefix, None if self.every else self.recall.stamped(first, end))
+            usual = None if self.every else self.recall.stamped(first, end)
+            found = list_prefix(path, label, prefix, usual, self.recall.directories.is_same)
         is_sure = np.zeros(len(found.names), np.bool_)
         if label == "sha256":
             stamps = self._stamps[path] = self.recall.match(_stamps(found), first, end)
             is_sure = self.recall.is_sure(stamps.row)
         if found.contents is None:
             found.read(np.flatnonzero(~is_sure).tolist())
+        if not found.unusual and self.recall.are_old(found.modified):
+            self.recall.directories.add(path, found.stamp)
         if self._ahead is None and label == "sha256":
             self._look_ahead(path, len(found.names))
         return found
@@ -63,7 +66,8 @@ class Listing:
         """Let other processes read the directories beside the first one, if there is much to read."""
         top = os.path.dirname(path)
         names = [] if self.recall.knows_any() else sorted(_prefixes(top), reverse=True)
-        self._ahead = Ahead([(f"{top}/{name}", "sha256", name) for name in names], listed=self.every)
+        paths = ((f"{top}/{name}", "sha256", name) for name in names)
+        self._ahead = Ahead([one for one in paths if one[0] != path], listed=self.every)
         if blobs * len(names) >= MANY:
             self._ahead.start()
 

@@ -22,8 +22,10 @@ from blobkit.scanners.registries.reading import SMALL, Contents, read_blobs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["Prefix", "list_prefix", "read_prefix"]
+__all__ = ["Prefix", "Stamp", "list_prefix", "read_prefix", "stamp_of"]
 
+Stamp = tuple[int, int, int]
+"""Of a directory: times of modification and of change (ns), and inode, as a signed number."""
 LEAF = 2
 """The number of links of a directory without directories in it, on most file systems; others list it to know."""
 DATA = ["data"]
@@ -35,8 +37,8 @@ _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 class Prefix:
     """The blobs in one directory that are regular files with nothing beside them, and the names of all other entries.
 
-    `names` are sorted; `modified` is in ns. `several`: rows of blobs whose file has several names. `contents`: what
-    small ones contain, of those that were read.
+    `names` are sorted; `modified` is in ns. `several`: rows of blobs whose file has several names. `stamp`:
+    that of the directory before it was listed. `contents`: what small ones contain, of those that were read.
     """
 
     path: str
@@ -47,6 +49,7 @@ class Prefix:
     inodes: array[int] = field(default_factory=lambda: array("Q"))
     several: list[int] = field(default_factory=list)
     unusual: list[str] = field(default_factory=list)
+    stamp: Stamp = (-1, -1, -1)
     contents: Contents | None = None
 
     @property
@@ -69,19 +72,29 @@ class Prefix:
             close(held)
 
 
-def list_prefix(path: str, label: str, prefix: str, usual: str | None = None) -> Prefix:
+def list_prefix(
+    path: str,
+    label: str,
+    prefix: str,
+    usual: str | None = None,
+    is_same: Callable[[str, Stamp], bool] = lambda *_: False,
+) -> Prefix:
     """Return the blobs in the directory of a prefix; OSError if it cannot be listed.
 
     Cost: a `stat` of each blob, and a listing of its directory. With `usual`, only a directory with others in it is
     listed, as far as its number of links tells; not even this is looked at for the blobs in `usual`, which are sorted
-    names as one text.
+    names as one text. If the directory `is_same` as it was when it had only these in it, it is not listed.
     """
     found = Prefix(path, label)
     held = Held()
     try:
         open_into(held, path, _FLAGS)
-        names = _fitting(held[0], label, prefix, found.unusual)
-        _add(found, _alone(found, names, usual, held[0]), held[0])
+        found.stamp = stamp_of(os.fstat(held[0]))
+        if usual and is_same(path, found.stamp):
+            names = _names(usual, label)
+        else:
+            names = _alone(found, _fitting(held[0], label, prefix, found.unusual), usual, held[0])
+        _add(found, names, held[0])
     finally:
         close(held)
     return found
@@ -92,6 +105,11 @@ def read_prefix(path: str, label: str, prefix: str, *, listed: bool) -> Prefix:
     found = list_prefix(path, label, prefix, None if listed else "")
     found.read(range(len(found.names)))
     return found
+
+
+def stamp_of(info: os.stat_result) -> Stamp:
+    """Return the stamp of a directory with this status."""
+    return info.st_mtime_ns, info.st_ctime_ns, (info.st_ino + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 def _fitting(above: int, label: str, prefix: str, unusual: list[str]) -> list[str]:
@@ -115,8 +133,7 @@ def _alone(found: Prefix, names: list[str], usual: str | None, above: int) -> li
     elif usual == "".join(names):
         return names
     else:
-        length = 2 * ALGORITHMS[found.label].size
-        known = {usual[at : at + length] for at in range(0, len(usual), length)}
+        known = set(_names(usual, found.label))
         new = [name for name in names if name not in known]
         infos = _each(partial(os.stat, dir_fd=above), new)
         leaves = [info is not None and info.st_nlink == LEAF for info in infos]
@@ -124,6 +141,12 @@ def _alone(found: Prefix, names: list[str], usual: str | None, above: int) -> li
         odd = {name for name in odd if not _has_only_data(f"{found.path}/{name}")}
     found.unusual += odd
     return [name for name in names if name not in odd] if odd else names
+
+
+def _names(usual: str, label: str) -> list[str]:
+    """Return the names in a text."""
+    length = 2 * ALGORITHMS[label].size
+    return [usual[at : at + length] for at in range(0, len(usual), length)]
 
 
 def _has_only_data(path: str) -> bool:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["answered", "parts", "serve", "unpacked"]
 
+FIELDS = ("path", "label", "several", "unusual", "stamp")
+
 
 def serve() -> None:
     """Greet, then answer requests until standard input ends; an interrupt is for the process that asks."""
@@ -49,8 +51,8 @@ def answered(request: dict[str, Any]) -> list[bytes]:
         columns = ["".join(found.names).encode(), *(column.tobytes() for column in _columns(found))]
         pieces += columns
         texts = found.contents.texts if found.contents else {}
-        head = {"path": path, "label": label, "several": found.several, "unusual": found.unusual, "texts": texts}
-        heads.append(head | {"columns": [len(column) for column in columns]})
+        fields = {name: getattr(found, name) for name in FIELDS}
+        heads.append(fields | {"texts": texts, "columns": [len(column) for column in columns]})
     return [json.dumps({"prefixes": heads, "bytes": sum(map(len, pieces))}).encode() + b"\n", *pieces]
 
 
@@ -66,8 +68,8 @@ def parts(head: dict[str, Any], body: bytes) -> Iterator[tuple[str, Packed]]:
 def unpacked(packed: Packed) -> Prefix:
     """Return a prefix of an answer."""
     head, body = packed
-    found = Prefix(head["path"], head["label"], several=head["several"], unusual=head["unusual"])
-    found.contents = Contents(head["texts"])
+    found = Prefix(**{name: head[name] for name in FIELDS})
+    found.stamp, found.contents = tuple(head["stamp"]), Contents(head["texts"])
     at, *sizes = head["columns"]
     names, width = body[:at].decode(), 2 * ALGORITHMS[found.label].size
     found.names = [names[start : start + width] for start in range(0, at, width)]
