@@ -4,11 +4,10 @@
 
 All contenders are whole processes, in turn, so that a busy machine slows all of them alike; the table has medians of
 CPU time (user + system, of all processes of a contender), wall time and peak memory of the largest process, and ratios.
-Wall times count only on a machine with nothing else to do; blobkit uses a second processor if there is one. The registry
-has ten blobs a manifest; it is made below DIRECTORY (a temporary one by default, else kept for the next run) by
-`synthetic_registry.py`. `--linear` scans registries of these sizes once each, and prints seconds and memory a manifest.
-The garbage that blobkit finds under the
-policy `gc` must be what the collector names.
+Wall times count only on a machine with nothing else to do; blobkit uses a second processor if there is one. The
+registry has ten blobs a manifest; it is made below DIRECTORY (a temporary one by default, else kept for the next run)
+by `synthetic_registry.py`. `--linear` scans registries of these sizes once each, and prints seconds and memory a
+manifest. The garbage that blobkit finds under the policy `gc` must be what the collector names.
 """
 
 from __future__ import annotations

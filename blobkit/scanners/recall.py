@@ -63,7 +63,7 @@ class Recall:
     """Facts of an earlier scan, in `known`, and what of them is still true after `finish`; nothing unless `trusted`.
 
     `unchanged`: blobs whose hash was checked, and that did not change. `manifests`, `configs`: plain ones that did not
-    change, or that this scan read. `kept`: documents of unusual form that this scan read. `links`, `directories`: of what
+    change, or that this scan read. `kept`: documents of unusual form that this scan read. `links`, `directories`: what
     is no blob. `is_new`: this scan found something that is not in `known`.
     """
 
