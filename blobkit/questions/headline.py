@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.analysis.reach import live
+from blobkit.analysis.reach import live, unknown
 from blobkit.cache import memoized
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.sections import LINE_SHOWN, Section, frame_table
 from blobkit.questions.collecting import collected_nodes, freed_later
+from blobkit.questions.columns import keys
 from blobkit.questions.inputs.selection import PinSelection
 from blobkit.questions.inputs.targets import untagged
 from blobkit.render import abbreviate, count, human_bytes, join_some, truncate
 from blobkit.snapshot.estimates import estimated
+from blobkit.snapshot.lookups import hidden_parts
 from blobkit.snapshot.pins import pin_labels, rows_of_group, rows_of_names
 from blobkit.snapshot.sets import minus, unique
 from blobkit.snapshot.tables import numbers
@@ -66,8 +68,7 @@ def headline(preview: Preview, who: str, *, rest: bool = True) -> str:
     tool = preview.collection.command or freed_later(preview.snapshot)
     by = "the script, by hand," if preview.collection.by_hand else tool or "the script"
     done = collected_nodes(preview)
-    about = "about " if estimated(preview.snapshot)[done].any() else ""
-    does = f"{who}: {by} frees {about}{_what(len(done), int(preview.snapshot.graph.size[done].sum()))}"
+    does = f"{who}: {by} frees {_bound(preview)}{_what(len(done), int(preview.snapshot.graph.size[done].sum()))}"
     if len(minus(done, preview.nodes)):
         return f"{does}, not {promised} as policy {preview.snapshot.policy} says{alone}"
     return f"{does}, of {promised}{_rest(preview) if rest else ''}{alone}"
@@ -84,10 +85,24 @@ def as_promised(preview: Preview) -> bool:
     """Return whether the collector frees exactly what the policy promises, or no tool is known."""
     if not preview.snapshot.store.tools:
         return True
-    if not preview.is_read or preview.collection.stops:
+    if preview.collection.stops or not (preview.is_read or _is_only_hidden(preview)):
         return False
     done = collected_nodes(preview)
     return len(done) == len(preview.nodes) and np.array_equal(unique(done), unique(preview.nodes))
+
+
+def _is_only_hidden(preview: Preview) -> bool:
+    """Return whether all that cannot be read is what a registry does not show: its collector reads it, too."""
+    return hidden_parts(preview.snapshot).issuperset(preview.opaque)
+
+
+def _bound(preview: Preview) -> str:
+    """Return the words before bytes that a collector frees at most: what is not shown may hold some for it."""
+    found = preview.collection
+    left = minus(unknown(found.snapshot.graph), found.removal.nodes)
+    if not hidden_parts(preview.snapshot).isdisjoint(keys(found.snapshot, left)):
+        return "at most "
+    return "about " if estimated(preview.snapshot)[collected_nodes(preview)].any() else ""
 
 
 def notes(preview: Preview) -> list[str]:
@@ -161,8 +176,13 @@ def hedge(preview: Preview) -> str:
 def inexact(preview: Preview) -> list[str]:
     """Return the reasons why the bytes are not exact."""
     reasons = []
-    if not preview.is_read:
-        reasons.append(f"the links of these cannot be read: {join_some([abbreviate(d) for d in preview.opaque], 3)}")
+    hidden = hidden_parts(preview.snapshot)
+    unread = [abbreviate(one) for one in preview.opaque if one not in hidden]
+    if unread:
+        reasons.append(f"the links of these cannot be read: {join_some(unread, 3)}")
+    if len(unread) < len(preview.opaque):
+        parts = join_some([one for one in preview.opaque if one in hidden], 3)
+        reasons.append(f"the registry does not show these here, and they may hold the same blobs: {parts}")
     if preview.estimated:
         size = human_bytes(preview.bytes - preview.certain_bytes if preview.is_read else preview.bytes)
         some = f"{count(len(preview.estimated), 'size')}, {size} together," if preview.is_read else "some sizes"

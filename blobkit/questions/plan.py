@@ -183,7 +183,7 @@ class Plan(Answer):
         rules = "all that nothing needs" if noun else "all that the rules allow"
         asked = rules if self.needed is None else f"{human_bytes(self.needed)} needed"
         who = f"Dropping {count(len(self), noun or 'name')}"
-        if as_promised(self.preview):
+        if as_promised(self.preview) and self.preview.is_read:
             return f"{who} frees {human_bytes(self.bytes)}{when(self.preview)} ({asked})"
         return f"{headline(self.preview, who)} ({asked})"
 

@@ -73,16 +73,19 @@ class Documents:
         self._configs = Configs(facts, files, recall)
         self._plains = Plains(facts, self._pending, self._configs, recall)
 
-    def follow_named(self, digests: Sequence[Digest], kind: str) -> None:
+    def follow_named(
+        self, digests: list[Digest], kind: str, watch: Callable[[Iterable[Digest]], Iterable[Digest]] = iter
+    ) -> None:
         """Record the documents with these digests, in a position of `always`, and all that those reach."""
         after: list[Item] = []
-        places = self._plains.places(digests)
+        places, items = self._plains.places(digests), iter(watch(digests))
         step = PIECE if (places < 0).any() else max(1, len(places))
-        for piece in (slice(at, at + step) for at in range(0, len(digests), step)):
-            if places[piece].min() >= 0:
-                self._record_named_plains(digests[piece], places[piece], after)
+        for at in range(0, len(digests), step):
+            piece, rows = list(islice(items, step)), places[at : at + step]
+            if rows.min() >= 0:
+                self._record_named_plains(piece, rows, after)
             else:
-                self._follow([Reference(digest, kind) for digest in digests[piece]], after, quiet=False)
+                self._follow([Reference(digest, kind) for digest in piece], after, quiet=False)
         self.follow(after)
 
     def _record_named_plains(self, digests: Sequence[Digest], places: NDArray[np.int64], after: list[Item]) -> None:

@@ -31,6 +31,7 @@ from blobkit.snapshot.tables import KINDS, STORED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from numpy.typing import NDArray
 
@@ -289,8 +290,8 @@ class Facts:
         self.platform[node] = self.platform[node] or platform
         return node
 
-    def snapshot(self, kind: str, address: str, policy: str | None) -> Snapshot:
-        """Return a Snapshot of all facts recorded."""
+    def snapshot(self, kind: str, address: str, policy: str | None, time: datetime | None = None) -> Snapshot:
+        """Return a Snapshot of all facts recorded; `time`: of the facts, by default now."""
         disk = self.ledger.finish(self) if self.ledger else None
         rows = len(self.ids)
         read_by_kind = Counter(self.kind[node] for node in self.checked.nodes().tolist())
@@ -320,4 +321,5 @@ class Facts:
             notices=self.notices,
             policy=policy,
             disk=disk,
+            time=time,
         )

@@ -93,6 +93,10 @@ class Files:
     def bring(self, digests: Iterable[Digest]) -> None:
         """Prepare to read these blobs: a source that is far away fetches them at once. A directory needs nothing."""
 
+    def ahead(self, digests: Iterable[Digest]) -> Iterable[Digest]:
+        """Return blobs that will be peeked at in turn: a source that is far away fetches their beginnings at once."""
+        return digests
+
     def read(self, digest: Digest, limit: int) -> bytes:
         """Return up to `limit` bytes of a stored blob; OSError if it cannot be read."""
         return read(self.path(digest), limit)

@@ -9,30 +9,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from blobkit.digest import Digest, is_digest
-from blobkit.errors import UnreadableStoreError
 from blobkit.oci.documents import entry_of
-from blobkit.oci.index import ADVICE, INDEX_LIMIT, read_index
-from blobkit.oci.untrusted import DocumentError
 from blobkit.progress import watched
-from blobkit.render import printable
 from blobkit.scanners.archives.content import facts_of
 from blobkit.scanners.archives.manifest import MANIFEST
 from blobkit.scanners.archives.names import link_legacy, with_names
 from blobkit.scanners.archives.opening import kind_in, opened, refuse
 from blobkit.scanners.archives.store import ArchiveStore
-from blobkit.scanners.layouts.entries import record, record_marks, top_of
+from blobkit.scanners.layouts.entries import record, record_marks
+from blobkit.scanners.layouts.sourced import blobs_in, junk_in, not_followed_in, read_top
 from blobkit.scanners.layouts.sweep import record_unswept
 from blobkit.scanners.places import LAYOUT_ARCHIVE
-from blobkit.snapshot.notices import not_followed
 from blobkit.sources.source import Is, LeavesError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from blobkit.digest import Digest
     from blobkit.scanners.archives.content import Members
-    from blobkit.scanners.facts import Facts
     from blobkit.scanners.layouts.entries import Top
     from blobkit.snapshot.snapshot import Snapshot
     from blobkit.sources.archive import Archive
@@ -59,7 +53,8 @@ def _scanned(root: Path, policy: str | None, *, progress: bool, verify: bool) ->
     archive = opened(root, progress=progress)
     facts, files = facts_of(archive, LAYOUT_ARCHIVE)
     read = _read_index(archive)
-    for digest, path in watched(list(_blobs(archive, facts)), "listing", show=progress):
+    found = blobs_in(archive, facts, lambda path: _target(archive, path))
+    for digest, path in watched(list(found), "listing", show=progress):
         _add(files, digest, path)
     top = with_names(read, files)
     documents = record(top, facts, files, progress=progress, verify=verify)
@@ -73,51 +68,10 @@ def _scanned(root: Path, policy: str | None, *, progress: bool, verify: bool) ->
 
 
 def _read_index(archive: Archive) -> Top:
-    where = f"{archive.address}: index.json"
     try:
-        return top_of(read_index(lambda: archive.read("index.json", INDEX_LIMIT + 1), timeout=0))
+        return read_top(archive)
     except FileNotFoundError:
         raise refuse(archive, "index.json", [("manifest.json", "docker-archive")]) from None
-    except OSError as error:
-        msg = f"{where} cannot be read ({error.strerror}): {ADVICE}"
-        raise UnreadableStoreError(printable(msg)) from error
-    except DocumentError as error:
-        msg = f"{where} cannot be read as an image index ({str(error)[:200]}): {ADVICE}"
-        raise UnreadableStoreError(printable(msg)) from error
-
-
-def _blobs(archive: Archive, facts: Facts) -> Iterator[tuple[Digest, str]]:
-    """Yield the members below blobs/ that are named like a digest; each other one gets a notice."""
-    for folder in _folders(archive, facts):
-        for entry in archive.list(f"blobs/{folder}"):
-            digest, path = f"{folder}:{entry.name}", f"blobs/{folder}/{entry.name}"
-            if is_digest(digest):
-                yield Digest(digest), path
-            else:
-                _junk(archive, facts, f"{digest} below blobs/ is not named like a blob", path, digest)
-
-
-def _folders(archive: Archive, facts: Facts) -> Iterator[str]:
-    """Yield the names of the directories in blobs/."""
-    try:
-        entries = archive.list("blobs")
-    except LeavesError:
-        _not_followed(archive, facts, "blobs")
-        _behind_link(archive, facts, "blobs", "all blobs lie")
-        return
-    except OSError:
-        return
-    for entry in entries:
-        path = f"blobs/{entry.name}"
-        try:
-            archive.list(path)
-        except LeavesError:
-            _not_followed(archive, facts, path)
-            _behind_link(archive, facts, path, f"{path} lies")
-        except OSError:
-            _junk(archive, facts, f"{entry.name} in blobs/ is not a directory", path, "")
-        else:
-            yield entry.name
 
 
 def _add(files: Members, digest: Digest, path: str) -> None:
@@ -127,13 +81,13 @@ def _add(files: Members, digest: Digest, path: str) -> None:
     try:
         info = archive.stat(archive.resolved(path))
     except LeavesError:
-        _not_followed(archive, facts, path, digest)
+        not_followed_in(archive, facts, path, _target(archive, path), digest)
         return
     except OSError as error:
         facts.unreadable(f"{digest} cannot be looked at", error, f"{archive.address}/{path}", digest)
         return
     if info.kind is not Is.FILE:
-        _junk(archive, facts, f"{digest} is not a regular file", path, digest)
+        junk_in(archive, facts, f"{digest} is not a regular file", path, digest)
         return
     if is_link:
         message = f"{digest} is a symbolic link: removing it frees no content"
@@ -141,20 +95,6 @@ def _add(files: Members, digest: Digest, path: str) -> None:
     files.found(digest, path, info)
 
 
-def _junk(archive: Archive, facts: Facts, message: str, path: str, key: str) -> None:
-    facts.notice("junk", message, key, f"{archive.address}/{path}")
-
-
-def _not_followed(archive: Archive, facts: Facts, path: str, key: str = "") -> None:
-    """Record a symbolic link out of the archive: the blobs behind it are unknown."""
-    target = archive.index.targets.get(archive.index.rows.get(path, -1), "")
-    facts.notice("symlink", not_followed(path, target), key, f"{archive.address}/{path}")
-    facts.behind_links.update([key] if key else ())
-    facts.unseen(f"{archive.address}/{path}")
-
-
-def _behind_link(archive: Archive, facts: Facts, path: str, what: str) -> None:
-    """Record that all blobs below a directory are unknown."""
-    facts.behind_links.add(path.removeprefix("blobs").removeprefix("/"))
-    message = f"{what} behind a symbolic link that leaves the archive"
-    facts.notice("behind-link", message, "", f"{archive.address}/{path}")
+def _target(archive: Archive, path: str) -> str:
+    """Return where a symbolic link leads, as the archive says it."""
+    return archive.index.targets.get(archive.index.rows.get(path, -1), "")

@@ -72,7 +72,8 @@ def _blob_entries(root: Path, facts: Facts) -> Iterator[tuple[Digest, os.DirEntr
     for folder in _folders(root, facts):
         names = listing(folder.path, facts)
         if folder.name == "sha256":
-            record_sweep_stop(names, facts)
+            kinds = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in names]
+            record_sweep_stop(kinds, folder.path, facts)
         for entry in names:
             digest = f"{folder.name}:{entry.name}"
             if is_digest(digest):

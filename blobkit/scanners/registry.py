@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,24 +26,24 @@ from blobkit.scanners.recall import Recall, RecalledFiles
 from blobkit.scanners.registries.blobs import Blobs
 from blobkit.scanners.registries.collector import Collector
 from blobkit.scanners.registries.contents import Manifests
-from blobkit.scanners.registries.linkfiles import LinkFiles
+from blobkit.scanners.registries.directories import Directories
 from blobkit.scanners.registries.listing import Listing
 from blobkit.scanners.registries.look import Look
 from blobkit.scanners.registries.pins import pin_repository
 from blobkit.scanners.registries.prefixes import Prefix
 from blobkit.scanners.registries.repositories import repositories
 from blobkit.scanners.registries.served import record_passed_over, record_unserved
-from blobkit.scanners.registries.tree import Tree
 from blobkit.scanners.remember import remember
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from blobkit.scanners.files import Files
     from blobkit.scanners.registries.links import Repository
     from blobkit.scanners.registries.tree import Place
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["path_of", "scan", "storage_of"]
+__all__ = ["path_of", "record", "scan", "storage_of"]
 
 BELOW = Path("docker", "registry", "v2")
 
@@ -92,20 +92,37 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     ledger = Ledger(os.fspath(root), registry_place("" if storage == root else os.fspath(BELOW)))
     ledger.totals = every_file
     facts = Facts(ledger)
-    kept = file_for(cache, "registry", root) if cache else None
-    look = Look(Tree(os.fspath(root), ledger.listed), facts, os.fspath(storage))
-    with paused_collector():
-        _scan(look, path_of(root), kept, progress=progress, verify=verify)
+    _record_directory(facts, root, storage, cache, progress=progress, verify=verify)
     return facts.snapshot("registry", os.fspath(root), policy)
 
 
-def _scan(look: Look, path: Callable[[Digest], str], kept: Path | None, *, progress: bool, verify: bool) -> None:
-    """Record all facts; `kept`: the file with what an earlier scan found, None for no such file."""
-    recall = Recall(look.facts, kept, trusted=not verify)
-    look = replace(look, links=LinkFiles(look.root, recall.links))
+def _record_directory(  # noqa: PLR0913 (the choices of a scan)
+    facts: Facts,
+    root: Path,
+    storage: Path,
+    cache: bool | str | os.PathLike[str],  # noqa: FBT001 (or a path)
+    *,
+    progress: bool,
+    verify: bool,
+) -> None:
+    """Record all facts of the storage in a directory; the memory for all but these is free afterwards."""
+    recall = Recall(facts, file_for(cache, "registry", root) if cache else None, trusted=not verify)
+    listing = Listing(facts, recall, every=bool(facts.ledger and facts.ledger.totals))
+    look = Look(Directories(os.fspath(root), listing, facts.ledger), facts, os.fspath(storage))
+    files = RecalledFiles(facts, look.root, path_of(root), recall)
+    record(look, files, listing, progress=progress, verify=verify)
+
+
+def record(look: Look, files: Files, listing: Listing | None = None, *, progress: bool, verify: bool) -> None:
+    """Record all facts of the storage that `look` sees, wherever it is; `files` reads its blobs."""
+    with paused_collector(), listing or Listing(look.facts, Recall(look.facts, None)) as opened:
+        _record(look, files, opened, progress=progress, verify=verify)
+
+
+def _record(look: Look, files: Files, listing: Listing, *, progress: bool, verify: bool) -> None:
+    recall = listing.recall
     facts, every_file = look.facts, bool(look.facts.ledger and look.facts.ledger.totals)
-    files = RecalledFiles(facts, look.root, path, recall)
-    elsewhere = _list_blobs(look, recall, progress=progress, every_file=every_file)
+    elsewhere = _list_blobs(look, listing, progress=progress)
     found = repositories(f"{look.root}/repositories", look, layers=every_file)
     known = list(watched(found, "repositories", show=progress, unit=" repositories"))
     manifests = Manifests(facts, files, recall)
@@ -116,29 +133,29 @@ def _scan(look: Look, path: Callable[[Digest], str], kept: Path | None, *, progr
     for repository in known:
         pin_repository(facts, repository, collector.ingested.get(repository.name, {}) if repository.seen else {})
     if every_file:
-        record_unserved(facts, known)
+        record_unserved(facts, known, look.tree)
     unread = facts.stored_digests(None if verify else SMALL, facts.checked, recall.unchanged)
     files.verify(iter(watched(unread, "verifying", show=progress)))
     remember(recall, manifests.documents)
 
 
-def _list_blobs(look: Look, recall: Recall, *, progress: bool, every_file: bool) -> dict[Digest, str]:
+def _list_blobs(look: Look, listing: Listing, *, progress: bool) -> dict[Digest, str]:
     """Record the stored blobs; return those at paths where a registry does not look for them."""
-    with Listing(look.facts, recall, every=every_file) as listing:
-        blobs = Blobs(look.with_rules("gc", ()), listing.list)
-        for one in watched(blobs.places(f"{look.root}/blobs"), "listing", show=progress, unit=" directories"):
-            if isinstance(one, Prefix):
-                listing.record(one)
-            else:
-                _store_one(look.facts, *one)
-    recall.finish()
+    blobs = Blobs(look.with_rules("gc", ()))
+    for one in watched(blobs.places(f"{look.root}/blobs"), "listing", show=progress, unit=" directories"):
+        if isinstance(one, Prefix):
+            listing.record(one)
+        else:
+            _store_one(look, *one)
+    listing.finish()
     return blobs.elsewhere
 
 
-def _store_one(facts: Facts, digest: Digest, place: Place) -> None:
+def _store_one(look: Look, digest: Digest, place: Place) -> None:
     """Record a stored blob."""
+    facts = look.facts
     try:
-        info = os.stat(place.path)
+        info = look.tree.stat(place.path)
     except OSError as error:
         facts.unreadable(f"{digest} cannot be looked at", error, place.path, digest)
         facts.unseen(place.path)
@@ -159,10 +176,10 @@ def _read_documents(manifests: Manifests, known: list[Repository], *, progress: 
     manifests.wanted = {link.digest for repository in known for link in repository.links}
     tags = [tag.digest for repository in known for _, tag in repository.tags]
     revisions = [link.digest for repository in known for link in repository.links]
-    documents.follow_named(tags, "tag")
-    documents.follow_named(revisions, "revision")
+    documents.follow_named(tags, "tag", partial(watched, what="tags", show=progress, unit=" tags"))
+    documents.follow_named(revisions, "revision", partial(watched, what="manifests", show=progress, unit=" manifests"))
     unnamed = facts.stored_digests(None, documents.named)
-    documents.parse_unnamed(watched(unnamed, "looking", show=progress), referrers=False)
+    documents.parse_unnamed(manifests.files.ahead(watched(unnamed, "looking", show=progress)), referrers=False)
     documents.finish()
     named = {one: to for repository in known for one, to in repository.stored_as.items() if not facts.is_stored(one)}
     for digest, stored_as in named.items():

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from blobkit.cache import memoized
 from blobkit.snapshot.columns import arrow, combine
+from blobkit.snapshot.notices import NOT_VISIBLE
 from blobkit.snapshot.pins import count_named, first_of_name, name_starts, revisions
 from blobkit.snapshot.roles import FOLLOWS, GOES_ALONG, IS_ALIAS, IS_SECOND, IS_TWIN, NAMES
 from blobkit.snapshot.sets import ranges, unique
@@ -30,6 +31,7 @@ __all__ = [
     "dropped_with_last_tag",
     "dropped_with_revisions",
     "dropped_with_second_names",
+    "hidden_parts",
     "is_unambiguous",
     "matching_names",
     "noticed",
@@ -189,6 +191,13 @@ def noticed(snapshot: Snapshot, code: str) -> tuple[pa.ChunkedArray, NDArray[np.
     """
     keys = snapshot.notices["key"].filter(pc.equal(snapshot.notices["code"], code))
     return keys, index_in(keys, snapshot.nodes["key"]) if len(keys) else np.empty(0, np.int32)
+
+
+@memoized
+def hidden_parts(snapshot: Snapshot) -> frozenset[str]:
+    """Return the names of what a registry does not list, as nodes that may link to any blob. Cost: the notices."""
+    codes_of, keys_of = (snapshot.notices[name].to_pylist() for name in ("code", "key"))
+    return frozenset(key for code, key in zip(codes_of, keys_of, strict=True) if code in NOT_VISIBLE)
 
 
 def rows_on_any(snapshot: Snapshot, nodes: NDArray[np.integer]) -> Ints:

@@ -29,6 +29,8 @@ class Heard(NamedTuple):
     headers: Mapping[str, str]
     data: Mapping[str, str] | None
     time: float
+    at_once: int
+    """Requests on the way, with this one."""
 
 
 class Time:
@@ -66,9 +68,9 @@ class Played:
         data: Mapping[str, str] | None = None,
         patience: float = 60,  # noqa: ARG002 (nothing takes time)
     ) -> Answer:
-        heard = Heard(method, url, dict(headers), data, self.time.clock)
-        self.heard.append(heard)
         self._now += 1
+        heard = Heard(method, url, dict(headers), data, self.time.clock, self._now)
+        self.heard.append(heard)
         self.most = max(self.most, self._now)
         try:
             await asyncio.sleep(0)

@@ -31,7 +31,7 @@ class Asked(NamedTuple):
 class Reply(NamedTuple):
     """An answer. `cut`: the connection breaks off after so many bytes of the body, -1 before any answer.
 
-    `until` is waited for before the answer is sent.
+    `until` is waited for before the answer is sent; the body is sent so many `times`.
     """
 
     status: int = 200
@@ -39,14 +39,16 @@ class Reply(NamedTuple):
     headers: Mapping[str, str] | list[tuple[str, str]] = {}  # noqa: RUF012 (nobody writes into it)
     cut: int | None = None
     until: threading.Event | None = None
+    times: int = 1
 
 
 @dataclass
 class Scripted:
-    """A running server: its URL, and the requests that it saw."""
+    """A running server: its URL, the requests that it saw, and how many clients left before the end of an answer."""
 
     url: str
     seen: list[Asked] = field(default_factory=list)
+    left: int = 0
 
     @property
     def paths(self) -> list[str]:
@@ -115,7 +117,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(reply.body)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(reply.body[: reply.cut])
+            try:
+                for _ in range(reply.times):
+                    self.wfile.write(reply.body[: reply.cut])
+            except OSError:
+                self.server.made.left += 1
+                self.close_connection = True
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import blobkit
-from blobkit.errors import AddressError, NotListableError, UnreadableStoreError
+from blobkit.errors import AddressError, InfeasiblePlanError, NotListableError, UnreadableStoreError
 from layouts import codes, noticed
 from remote_servers.mask import mask
 from web_scans import CLAIMED, COLUMNS, UNSEEN, check_previews, check_same, over_http, reached, requests
@@ -150,6 +150,9 @@ def test_a_registry_without_a_catalog(filled_registry: FilledRegistry, own: Snap
         assert not preview.exact
         assert preview.certain_bytes == 0 < preview.bytes
         assert "at most" in preview.title()
+        assert "other repositories" in str(preview)
+        with pytest.raises(InfeasiblePlanError, match="other repositories may hold the same blobs"):
+            blobkit.plan(snapshot, free=1)
 
 
 def test_a_prefix_takes_a_repository_and_those_below_it(filled_registry: FilledRegistry) -> None:
@@ -203,6 +206,10 @@ def test_a_repository_that_is_not_there_is_a_notice(filled_registry: FilledRegis
     seen = over_http(filled_registry.url, repositories=["nobody/nothing"])
     assert ("no-repository", "nobody/nothing") in noticed(seen)
     assert seen.blobs == 0
+
+
+def test_progress_changes_nothing(filled_registry: FilledRegistry, own: Snapshot) -> None:
+    check_same(own, blobkit.scan(f"registry+{filled_registry.url}", cache=False, progress=True), COLUMNS)
 
 
 def test_nobody_is_there() -> None:

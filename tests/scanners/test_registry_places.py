@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import blobkit
-from blobkit.scanners.registries import tree
+from blobkit.scanners.registries import directories
 from layouts import MANIFEST, Registry, codes, garbage, noticed, sha
 from live_registry import PROGRAM
 from real_registry_gc import as_anybody, blobs, collect_copy
@@ -219,8 +219,8 @@ def test_as_many_links_as_the_system_follows(registry: Registry, tmp_path: Path,
 @pytest.mark.slow
 def test_links_that_make_more_paths_than_anybody_can_go(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two links a level are a million paths after twenty: looked at as far as is reasonable, the rest is unknown."""
-    assert tree.FOLLOWED == 10_000
-    monkeypatch.setattr(tree, "FOLLOWED", 300)
+    assert directories.FOLLOWED == 10_000
+    monkeypatch.setattr(directories, "FOLLOWED", 300)
     for number in range(20):
         (registry.v2 / f"chain/{number}").mkdir(parents=True)
         for name in "ab":

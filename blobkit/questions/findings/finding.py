@@ -61,6 +61,14 @@ FINDINGS = {
         "warning",
         "files that are not blobs and take space: if no program is writing them, move them away or delete them",
     ),
+    "placeholder": (
+        "warning",
+        "empty objects in the place of blobs: these are in another repository, or damaged; whether they are is unknown",
+    ),
+    "noncurrent": (
+        "warning",
+        "versions in the bucket that are not current take space: a lifecycle rule for noncurrent versions removes them",
+    ),
     "unowned": (
         "warning",
         "no record names these directories, and no command removes them; never delete them while the engine runs",
@@ -109,12 +117,13 @@ FINDINGS = {
         "other files of the engine, such as volumes, logs and databases: no image needs them, and none counts as free",
     ),
     "said": ("info", "what a tool says itself; blobkit compare-gc shows what its collector really removes"),
+    "not-counted": ("info", "not looked at in this scan: an option or a permission adds it"),
     "metadata": ("info", "files that describe the store: link files, index.json, databases"),
 }
 """Severity and advice of every finding, the most severe first."""
 
-FIGURES = frozenset({"metadata"})
-"""Findings that every store has: they are figures, and thresholds for a severity do not count them."""
+FIGURES = frozenset({"metadata", "not-counted"})
+"""Findings that every store, or every bucket, has: figures, which thresholds for a severity do not count."""
 
 
 @dataclass(frozen=True, eq=False)

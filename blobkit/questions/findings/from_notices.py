@@ -54,6 +54,7 @@ CODES = {
     "opaque-revision": "opaque",
     "unread-manifest": "opaque",
     "hard-link": "shared-inode",
+    "not-permitted": "unreadable",
     **dict.fromkeys(NOT_VISIBLE, "not-visible"),
 }
 """The finding of a notice with another code; unknown codes become `odd`."""
@@ -118,6 +119,12 @@ def _named(rows: Notices) -> tuple[NDArray[np.int32], dict[str, None]]:
     return nodes, dict.fromkeys(key or path or message for key, path, message, node in rows if node < 0)
 
 
+def _noncurrent(_: Snapshot, rows: Notices, _min_age: timedelta) -> Iterator[Finding]:
+    """Yield the versions of a bucket that are not current, with their bytes."""
+    size = sum(upload_in(message)[0] for _, _, message, _ in rows)
+    yield Finding("noncurrent", np.empty(0, np.int32), size, tuple(message for _, _, message, _ in rows))
+
+
 def _damaged(snapshot: Snapshot, rows: Notices, _: timedelta) -> Iterator[Finding]:
     """Yield the damaged blobs, with the bytes of things stored in the place of a blob."""
     beside = sum(upload_in(message)[0] for _, _, message, _ in rows)
@@ -174,6 +181,7 @@ SPECIAL: Mapping[str, Callable[[Snapshot, Notices, timedelta], Iterator[Finding]
     "leftover": leftovers,
     "other": others,
     "missing": _missing,
+    "noncurrent": _noncurrent,
     "orphan": orphans,
     "recompressed": _twins,
     SAID: _said,

@@ -9,10 +9,12 @@ import numpy as np
 from blobkit.analysis.certainty import conservative_graph
 from blobkit.analysis.covers import cover
 from blobkit.analysis.dominators import leaked
-from blobkit.analysis.reach import closure
+from blobkit.analysis.reach import closure, unknown
 from blobkit.errors import Hint, InfeasiblePlanError
 from blobkit.present.cells import NAME_SHOWN
+from blobkit.questions.columns import keys
 from blobkit.render import count, human_bytes, join_some, truncate
+from blobkit.snapshot.lookups import hidden_parts
 from blobkit.snapshot.sets import both, unique
 from blobkit.snapshot.tables import ids, numbers
 
@@ -76,6 +78,7 @@ def infeasible(
     costly = [(f"{human_bytes(more)} more", why) for more, why in sorted(held)[::-1] if more][:REASONS_SHOWN]
     spared = [f"not tried: {count(untried, 'rule')}"] if untried else []
     spared += [f"{human_bytes(freely)} if nothing were spared"] if found.spared else []
+    spared += _unseen(found)
     steps = [
         join_some([*(f"{more} without {_rule(why, shell=shell)}" for more, why in costly), *spared])
         for shell in (False, True)
@@ -83,6 +86,13 @@ def infeasible(
     asked, can = (f"{human_bytes(size)} ({size:,} bytes)" for size in (needed, possible))
     msg = f"{asked} cannot be freed: at most {can} can"
     return InfeasiblePlanError(msg, hint=Hint(*steps) if spared else None, possible=possible, needed=needed)
+
+
+def _unseen(found: Rules) -> list[str]:
+    """Return what a registry does not show, so that no byte is certain."""
+    snapshot = found.names.snapshot
+    parts = [one for one in keys(snapshot, unknown(snapshot.graph)) if one in hidden_parts(snapshot)]
+    return [f"only what is certain counts, and {join_some(parts, 3)} may hold the same blobs"] * bool(parts)
 
 
 def _rule(why: str, *, shell: bool) -> str:

@@ -15,12 +15,12 @@ from blobkit.oci.untrusted import DocumentError
 from blobkit.scanners.files import read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from blobkit.scanners.facts import Facts
 
-__all__ = ["check_layout", "check_path", "is_swept", "record_sweep_stop", "record_unswept"]
+__all__ = ["check_layout", "check_path", "is_swept", "record_layout", "record_sweep_stop", "record_unswept"]
 
 VERSION = "1.0.0"
 LAYOUT_LIMIT = 4 << 20
@@ -30,16 +30,22 @@ LAST = ALGORITHM + "f" * 64
 
 def check_layout(root: Path, facts: Facts) -> None:
     """Record why umoci refuses to open this layout, if it does."""
-    why = _refusal(os.fspath(root / "oci-layout"))
+    has_blobs = os.path.isdir(root / "blobs")
+    record_layout(lambda: read(os.fspath(root / "oci-layout"), LAYOUT_LIMIT), os.fspath(root), facts, has_blobs)
+
+
+def record_layout(fetch: Callable[[], bytes], root: str, facts: Facts, has_blobs: bool) -> None:  # noqa: FBT001
+    """Record the same for a layout with these bytes in its file `oci-layout`, wherever it is."""
+    why = _refusal(fetch)
     if why:
-        facts.notice("layout-file", f"oci-layout {why}", "", os.fspath(root / "oci-layout"))
-    if not os.path.isdir(root / "blobs"):
-        facts.notice("layout-file", "blobs is not a directory", "", os.fspath(root / "blobs"))
+        facts.notice("layout-file", f"oci-layout {why}", "", f"{root}/oci-layout")
+    if not has_blobs:
+        facts.notice("layout-file", "blobs is not a directory", "", f"{root}/blobs")
 
 
-def _refusal(path: str) -> str:
+def _refusal(fetch: Callable[[], bytes]) -> str:
     try:
-        version = decode_layout(read(path, LAYOUT_LIMIT))
+        version = decode_layout(fetch())
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
@@ -49,16 +55,19 @@ def _refusal(path: str) -> str:
     return "" if version == VERSION else f"is of version {version or 'none'}, not {VERSION}"
 
 
-def record_sweep_stop(names: Iterable[os.DirEntry[str]], facts: Facts) -> None:
-    """Record the first entry of blobs/sha256, in the order of names, at which the sweep stops."""
+def record_sweep_stop(names: Iterable[tuple[str, bool]], above: str, facts: Facts) -> None:
+    """Record the first entry of blobs/sha256, in the order of names, at which the sweep stops.
+
+    `names`: of each entry, with whether it is a directory; `above`: the path of blobs/sha256.
+    """
     last = ""
-    for entry in sorted(names, key=lambda one: os.fsencode(one.name)):
-        digest = ALGORITHM + entry.name
+    for name, is_directory in sorted(names, key=lambda one: os.fsencode(one[0])):
+        digest, path = ALGORITHM + name, f"{above}/{name}"
         if not is_digest(digest):
-            facts.notice("sweep", f"{entry.name} in blobs/sha256 is not named like a blob", last, entry.path)
+            facts.notice("sweep", f"{name} in blobs/sha256 is not named like a blob", last, path)
             return
-        if entry.is_dir(follow_symlinks=False) and not _is_empty(entry.path):
-            facts.notice("sweep", f"{digest} is a directory that is not empty", last, entry.path)
+        if is_directory and not _is_empty(path):
+            facts.notice("sweep", f"{digest} is a directory that is not empty", last, path)
             return
         last = digest
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from blobkit.digest import ALGORITHMS, Digest, is_digest
 from blobkit.scanners.registries.look import NEVER
-from blobkit.scanners.registries.prefixes import Prefix, list_prefix
-from blobkit.scanners.registries.tree import Is
+from blobkit.scanners.registries.tree import Is, exists
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from blobkit.scanners.registries.look import Look
+    from blobkit.scanners.registries.prefixes import Prefix
     from blobkit.scanners.registries.tree import Place
 
 __all__ = ["Blobs"]
@@ -31,13 +31,9 @@ DEEP = 3
 
 @dataclass
 class Blobs:
-    """Lists the files below blobs/; `elsewhere` maps digests to data at a wrong path, as the collector reads paths.
-
-    `read` returns the blobs in the directory of an algorithm and prefix.
-    """
+    """Lists the files below blobs/; `elsewhere` maps digests to data at a wrong path, as the collector reads paths."""
 
     look: Look
-    read: Callable[[str, str, str], Prefix] = list_prefix
     elsewhere: dict[Digest, str] = field(default_factory=dict)
 
     def places(self, top: str) -> Iterator[Prefix | tuple[Digest, Place]]:
@@ -48,15 +44,15 @@ class Blobs:
         todo: list[tuple[Place, tuple[str, ...], bool]] = [(place, (), True)]
         while todo:
             directory, names, is_regular = todo.pop()
-            prefix = self._prefix(directory, names, is_regular=is_regular)
-            yield from [prefix] if prefix else ()
-            for entry in look.places(directory, prefix.others) if prefix else look.entries(directory):
+            prefix = self._prefix(directory, names) if is_regular and len(names) == DEEP - 1 else None
+            yield from [prefix[0]] if prefix else ()
+            for entry in prefix[1] if prefix else look.entries(directory):
                 fits = is_regular and _fits((*names, entry.name))
                 if entry.kind is Is.DIRECTORY:
                     todo.append((entry, (*names, entry.name), fits))
                     if not fits and len(names) == DEEP - 1:
                         self._junk(entry, names)
-                elif entry.kind is Is.AWAY and not (os.path.isdir(entry.path) and entry.name != "data"):
+                elif entry.kind is Is.AWAY and not (exists(look.tree, f"{entry.path}/.") and entry.name != "data"):
                     look.with_rules(NEVER, ()).blocked(entry)
                 elif entry.kind is not Is.FILE:
                     look.blocked(entry)
@@ -65,15 +61,11 @@ class Blobs:
             if is_regular and len(names) == DEEP:
                 self._has_data(directory, names)
 
-    def _prefix(self, directory: Place, names: tuple[str, ...], *, is_regular: bool) -> Prefix | None:
-        """Return the blobs in the directory of a prefix; None if it is no such directory, or no blob is usual."""
-        if not is_regular or len(names) != DEEP - 1 or directory.kind is not Is.DIRECTORY or directory.is_link:
-            return None
-        try:
-            found = self.read(directory.path, *names)
-        except OSError:
-            return None
-        return found if found.names else None
+    def _prefix(self, directory: Place, names: tuple[str, ...]) -> tuple[Prefix, list[Place]] | None:
+        """Return the blobs in the directory of a prefix, and its other entries; None if no blob is usual."""
+        label, prefix = names
+        found = self.look.tree.prefix(directory, label, prefix)
+        return found and (found[0], [one for one in found[1] if one.kind is not Is.NOTHING])
 
     def _data(self, entry: Place, names: tuple[str, ...], *, is_blob: bool) -> Iterator[tuple[Digest, Place]]:
         """Yield a blob; for any other data, record the digest that its path implies, or that it implies none."""
@@ -101,7 +93,7 @@ class Blobs:
     def _has_data(self, directory: Place, names: tuple[str, ...]) -> None:
         digest = f"{names[0]}:{names[2]}"
         try:
-            is_file = not stat.S_ISDIR(os.lstat(f"{directory.path}/data").st_mode)
+            is_file = not stat.S_ISDIR(self.look.tree.stat(f"{directory.path}/data", follow=False).st_mode)
         except FileNotFoundError:
             is_file = False
         except OSError:

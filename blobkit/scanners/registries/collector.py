@@ -11,15 +11,13 @@ from __future__ import annotations
 import os
 import stat
 from array import array
-from functools import cache
 from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest, is_digest
 from blobkit.scanners.columns import Digests
-from blobkit.scanners.registries.histories import have_only_directories
-from blobkit.scanners.registries.links import AwayError, content
 from blobkit.scanners.registries.look import ALWAYS, NEVER, UNTAGGED
 from blobkit.scanners.registries.manifests import UnreadError
+from blobkit.scanners.registries.tree import AwayError, exists
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,11 +25,10 @@ if TYPE_CHECKING:
     from blobkit.scanners.registries.contents import Manifests
     from blobkit.scanners.registries.links import LinkFile, Repository
     from blobkit.scanners.registries.look import Look
+    from blobkit.scanners.registries.tree import Tree
 
 __all__ = ["Collector"]
 
-IS_ROOT = os.geteuid() == 0
-"""Whether this user may enter all directories, so that one that can be listed can be entered."""
 LOOKED_FOR = 10_000
 """The most entries in the tag history of a repository that are checked one by one."""
 UNSURE = frozenset({"gc-behind-link", "gc-manifest-many"})
@@ -50,7 +47,6 @@ class Collector:
         self.ingested: dict[str, dict[Digest, array[int]]] = {}
         self.marked, self.tagged = Digests(self.facts.ids), Digests(self.facts.ids)
         self._gone: set[tuple[str, str]] = set()
-        self._real = cache(os.path.realpath)
 
     def run(self, repositories: Iterable[Repository], elsewhere: dict[Digest, str]) -> None:
         """Mark and record; `elsewhere`: blobs at paths where a registry does not look for them."""
@@ -106,7 +102,7 @@ class Collector:
         for part in ("_manifests/revisions", "_layers"):
             path = f"{repository.place.path}/{part}/{own}/link"
             try:
-                text, _ = content(path, self.look.tree)
+                text, _ = self.look.tree.link(path)
             except FileNotFoundError:
                 continue
             except AwayError:
@@ -128,7 +124,7 @@ class Collector:
             return True
         path = self.manifests.path(digest)
         try:
-            return not stat.S_ISDIR(os.stat(path).st_mode)
+            return not stat.S_ISDIR(self.look.tree.stat(path).st_mode)
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -159,13 +155,12 @@ class Collector:
         if len(names) * len(repository.tag_paths) > LOOKED_FOR:
             names = list({name.partition("/")[0]: name for name in names}.values())
         labels = {name.partition("/")[0] for name in names}
-        recall = self.manifests.recall if IS_ROOT else None
         for tag in repository.tag_paths if names else ():
-            if recall and have_only_directories(f"{tag}/index", labels, recall.directories):
+            if look.tree.is_sound(f"{tag}/index", labels):
                 continue
-            for path in _listed(f"{tag}/index", names):
+            for path in _listed(look.tree, f"{tag}/index", names):
                 try:
-                    os.stat(path)
+                    look.tree.stat(path)
                 except FileNotFoundError:
                     continue
                 except OSError as error:
@@ -174,8 +169,8 @@ class Collector:
     def _delete(self, repository: Repository, link: LinkFile) -> None:
         """Delete the link of an untagged manifest, as -m does: it stops if the link is gone or never existed."""
         path = f"{repository.place.path}/_manifests/revisions/{link.digest.replace(':', '/')}"
-        where = (self._real(os.path.dirname(path)), os.path.basename(path))
-        if where in self._gone or not os.path.exists(path):
+        where = (self.look.tree.real(os.path.dirname(path)), os.path.basename(path))
+        if where in self._gone or not exists(self.look.tree, path):
             message = f"{self.look.relative(path)} is gone before it is to be removed, after other untagged ones"
             self.look.with_rules(UNTAGGED).stop("gone", message)
         self._gone.add(where)
@@ -183,11 +178,11 @@ class Collector:
     def _sweep(self, digest: Digest, path: str) -> None:
         """Check a blob at a wrong path: if it is unmarked, the collector looks for it at its right path."""
         look = self.look.with_rules(ALWAYS if digest not in self.marked else UNTAGGED, ())
-        if digest not in self.tagged and not os.path.exists(os.path.dirname(self.manifests.path(digest))):
+        if digest not in self.tagged and not exists(look.tree, os.path.dirname(self.manifests.path(digest))):
             look.stop("elsewhere", f"{look.relative(path)} is an unmarked blob at a wrong path")
 
 
-def _listed(path: str, names: list[str]) -> Iterator[str]:
+def _listed(tree: Tree, path: str, names: list[str]) -> Iterator[str]:
     """Yield the paths of those of these digests (`sha256/<hex>`) that a look at may fail: in the history of one tag.
 
     These are all that are there; if this user may not enter every directory, also one of each algorithm, and all of
@@ -198,16 +193,16 @@ def _listed(path: str, names: list[str]) -> Iterator[str]:
         label, _, hexa = name.partition("/")
         is_first = label not in inside
         if is_first:
-            inside[label] = _names(f"{path}/{label}")
+            inside[label] = _names(tree, f"{path}/{label}")
         there = inside[label]
-        if there is None or hexa in there or (is_first and not IS_ROOT):
+        if there is None or hexa in there or (is_first and not tree.enters_all):
             yield f"{path}/{name}"
 
 
-def _names(path: str) -> set[str] | None:
+def _names(tree: Tree, path: str) -> set[str] | None:
     """Return the names in a directory, none if it is absent; None if it cannot be listed."""
     try:
-        return set(os.listdir(path))
+        return set(tree.names(path))
     except FileNotFoundError:
         return set()
     except OSError:

@@ -30,7 +30,7 @@ class Manifests:
         self.facts, self.path, self.recall = facts, files.path, recall
         self.documents = Documents(facts, files, always=("revision", "tag"), unusual=self._keep, recall=recall)
         self.wanted: set[Digest] = set()
-        self._files = files
+        self.files = files
         self._marks: dict[Digest, str | UnreadError] = {}
 
     def marks(self, digest: Digest) -> array[int]:
@@ -40,7 +40,7 @@ class Manifests:
             return nodes
         self.wanted.add(digest)
         if digest not in self._marks:
-            self._keep(digest, self._files.whole(digest))
+            self._keep(digest, self.files.whole(digest))
         found = self._marks[digest]
         if isinstance(found, UnreadError):
             raise found

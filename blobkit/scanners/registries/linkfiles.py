@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from blobkit.scanners.recalledlinks import RecalledLinks
 
-__all__ = ["LINK_BYTES", "Folder", "LinkFiles"]
+__all__ = ["LINK_BYTES", "LinkFiles", "LinkFolder"]
 
 LINK_BYTES = 256
 """Bytes: a link file contains one digest, and no digest is longer."""
@@ -43,13 +43,13 @@ CODES = "qqqQqqqQ"
 _STATUS = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
 
 
-class Folder(NamedTuple):
+class LinkFolder(NamedTuple):
     """The link files in one directory: sorted names, the digest in each, time of modification (us), size."""
 
-    names: list[str]
-    digests: list[Digest]
-    modified: list[int]
-    sizes: list[int]
+    names: Sequence[str] = ()
+    digests: Sequence[Digest] = ()
+    modified: Sequence[int] = ()
+    sizes: Sequence[int] = ()
 
 
 class _UnusualError(Exception):
@@ -57,21 +57,21 @@ class _UnusualError(Exception):
 
 
 class LinkFiles:
-    """Reads link files below `root`, but those that an earlier scan has read, and that did not change (`recalled`)."""
+    """Reads link files, but those that an earlier scan has read, and that did not change (`recalled`)."""
 
-    def __init__(self, root: str, recalled: RecalledLinks) -> None:
-        self.root, self.recalled = root, recalled
+    def __init__(self, recalled: RecalledLinks) -> None:
+        self.recalled = recalled
 
-    def revisions(self, path: str, label: str) -> Folder | None:
+    def revisions(self, path: str, label: str) -> LinkFolder | None:
         """Return the revision links in the directory of an algorithm; None if anything else is there."""
         length = 2 * ALGORITHMS[label].size
         return self._folder(path, "", lambda name: len(name) == length and _HEX.fullmatch(name) is not None)
 
-    def tags(self, path: str) -> Folder | None:
+    def tags(self, path: str) -> LinkFolder | None:
         """Return the current links of tags; None if anything else is there."""
         return self._folder(path, "/current", lambda name: _TAG.fullmatch(name) is not None)
 
-    def _folder(self, path: str, below: str, fits: Callable[[str], bool]) -> Folder | None:
+    def _folder(self, path: str, below: str, fits: Callable[[str], bool]) -> LinkFolder | None:
         held = Held()
         try:
             open_into(held, path, _DIRECTORY)
@@ -82,13 +82,13 @@ class LinkFiles:
         finally:
             close(held)
 
-    def _read(self, path: str, top: int, names: list[str], below: str) -> Folder:
+    def _read(self, path: str, top: int, names: list[str], below: str) -> LinkFolder:
         """Return the links in the directories with these names, or `below` them."""
         look = partial(os.stat, dir_fd=top, follow_symlinks=False)
         above = [look(f"{name}{below}") for name in names] if below or self.recalled.is_kept else []
         if not all(stat.S_ISDIR(info.st_mode) for info in above):
             raise _UnusualError
-        known = self.recalled.folder(path[len(self.root) :])
+        known = self.recalled.folder(path)
         infos = [look(f"{name}{below}/link") for name in names] if known.names else []
         none: list[Digest | None] = [None] * len(names)
         digests = known.unchanged(names, stamps(infos, above)) if infos else none
@@ -102,8 +102,8 @@ class LinkFiles:
         if not all(stat.S_ISREG(info.st_mode) and (below or info.st_nlink == 1) for info in infos):
             raise _UnusualError
         found = [digest for digest in digests if digest is not None]
-        self.recalled.add(path[len(self.root) :], names, found, stamps(infos, above) if above else None, len(fresh))
-        return Folder(names, found, [info.st_mtime_ns // 1000 for info in infos], [info.st_size for info in infos])
+        self.recalled.add(path, names, found, stamps(infos, above) if above else None, len(fresh))
+        return LinkFolder(names, found, [info.st_mtime_ns // 1000 for info in infos], [info.st_size for info in infos])
 
 
 def _directories(top: int, fits: Callable[[str], bool]) -> list[str]:

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
-import stat
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from blobkit.access import is_denied, reason
 from blobkit.digest import ALGORITHMS, Digest, is_digest
 from blobkit.render import to_utf8
-from blobkit.scanners.facts import micros
-from blobkit.scanners.files import read
-from blobkit.scanners.registries.linkfiles import LINK_BYTES
 from blobkit.scanners.registries.look import KIND, NEVER, UNTAGGED
-from blobkit.scanners.registries.tree import Is
+from blobkit.scanners.registries.tree import AwayError, Is
 
 if TYPE_CHECKING:
     from blobkit.scanners.registries.look import Look
-    from blobkit.scanners.registries.tree import Place, Tree
+    from blobkit.scanners.registries.tree import Place
 
-__all__ = ["AwayError", "LinkFile", "Repository", "content", "read_manifests", "unfit"]
+__all__ = ["LinkFile", "Repository", "read_manifests", "unfit"]
 
 _FIT = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -56,22 +50,6 @@ class Repository:
     shows_layers: bool = True
     stored_as: dict[Digest, Digest] = field(default_factory=dict)
     stops: list[tuple[str, str]] = field(default_factory=list)
-
-
-class AwayError(Exception):
-    """A file lies behind a symbolic link that leaves the store."""
-
-
-def content(path: str, tree: Tree) -> tuple[str, int]:
-    """Return the content and the time of a link file; OSError from the system, AwayError if it leaves the store."""
-    info = os.lstat(path)
-    if stat.S_ISLNK(info.st_mode) or os.path.islink(os.path.dirname(path)):
-        info = os.stat(path)
-        if not tree.holds(path):
-            raise AwayError
-    if not stat.S_ISREG(info.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    return read(path, LINK_BYTES).decode("utf-8", "replace"), micros(info)
 
 
 def unfit(*names: str) -> bool:
@@ -111,14 +89,9 @@ def _revisions(repository: Repository, top: Place, look: Look) -> None:
 
 def _usual_revisions(repository: Repository, place: Place, look: Look) -> bool:
     """Read the revisions of one algorithm at once; False if there are other things than links with digests."""
-    if place.kind is not Is.DIRECTORY or place.is_link or place.name not in ALGORITHMS:
-        return False
-    found = look.links.revisions(place.path, place.name) if look.links else None
+    found = look.tree.revisions(place, place.name) if place.name in ALGORITHMS else None
     if found is None or not found.names:
         return False
-    look.tree.listed(place.path, [])
-    if look.facts.ledger:
-        look.facts.ledger.links(f"{place.path}/{found.names[0]}/link", found.sizes)
     named = (f"{place.name}:{name}" for name in found.names)
     repository.links += map(LinkFile, found.digests, found.modified, named)
     return True
@@ -157,13 +130,9 @@ def _tags(repository: Repository, place: Place, look: Look) -> None:
 
 def _usual_tags(repository: Repository, place: Place, look: Look) -> bool:
     """Read all tags at once; False if there are other things than tags that name a digest."""
-    if place.kind is not Is.DIRECTORY or place.is_link or look.links is None:
-        return False
-    found = look.links.tags(place.path)
+    found = look.tree.tags(place)
     if found is None or not found.names:
         return False
-    if look.facts.ledger and look.facts.ledger.totals:
-        look.names(place)  # it counts the files
     names = (f"{repository.name}:{name}" for name in found.names)
     repository.tag_paths += [f"{place.path}/{name}" for name in found.names]
     repository.tags += zip(names, map(LinkFile, found.digests, found.modified), strict=True)
@@ -173,7 +142,7 @@ def _usual_tags(repository: Repository, place: Place, look: Look) -> bool:
 def _read(path: str, noun: str, name: str, look: Look) -> LinkFile | None:
     """Return a link file; None if it is absent or, with a notice, not readable: then what it may hold is unknown."""
     try:
-        text, modified = content(path, look.tree)
+        text, modified = look.tree.link(path)
     except AwayError:
         look.not_followed(f"the {noun} {name}", path)
         look.mark_unknown(path)

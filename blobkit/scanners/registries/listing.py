@@ -14,6 +14,7 @@ from blobkit.scanners.columns import view
 from blobkit.scanners.hashes import hashes_of
 from blobkit.scanners.recall import Stamps
 from blobkit.scanners.registries.ahead import MANY, Ahead
+from blobkit.scanners.registries.linkfiles import LinkFiles
 from blobkit.scanners.registries.prefixes import list_prefix
 
 if TYPE_CHECKING:
@@ -35,11 +36,13 @@ _PREFIX = re.compile("[0-9a-f]{2}")
 class Listing:
     """Lists prefixes, and records their blobs in `facts` and `recall`; a context manager.
 
-    `every`: list the directory of each blob. If nothing is known of a large registry, other processes help.
+    `links` reads link files. `every`: list the directory of each blob. If nothing is known of a large registry, other
+    processes help.
     """
 
-    def __init__(self, facts: Facts, recall: Recall, *, every: bool) -> None:
+    def __init__(self, facts: Facts, recall: Recall, *, every: bool = False) -> None:
         self.facts, self.recall, self.every = facts, recall, every
+        self.links = LinkFiles(recall.links)
         self._stamps: dict[str, Stamps] = {}
         self._ahead: Ahead | None = None
 
@@ -81,6 +84,12 @@ class Listing:
         """End the processes that help."""
         if self._ahead:
             self._ahead.close()
+
+    def finish(self) -> None:
+        """End the processes that help, and find what of an earlier scan is still true; all blobs must be recorded."""
+        if self._ahead:
+            self._ahead.close()
+        self.recall.finish()
 
     def record(self, prefix: Prefix) -> None:
         """Record the stored blobs of a prefix that was listed."""

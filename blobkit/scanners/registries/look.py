@@ -15,7 +15,6 @@ from blobkit.scanners.registries.tree import Is
 
 if TYPE_CHECKING:
     from blobkit.scanners.facts import Facts
-    from blobkit.scanners.registries.linkfiles import LinkFiles
     from blobkit.scanners.registries.tree import Place, Tree
 
 __all__ = ["ALWAYS", "ANY", "KIND", "NEVER", "UNTAGGED", "Look"]
@@ -41,7 +40,6 @@ class Look:
 
     `family`: the rules by which the collector stops there, "" for none. `kinds`: the kinds of pins that an unreadable
     part may have. `later`: a list for stops that may turn out not to count, and for unknown parts (code ""); or None.
-    `links` reads many link files at once, if the root is a directory.
     """
 
     tree: Tree
@@ -50,7 +48,6 @@ class Look:
     family: str = ALWAYS
     kinds: tuple[str, ...] = ANY
     later: list[tuple[str, str]] | None = None
-    links: LinkFiles | None = None
 
     def with_rules(self, family: str, kinds: tuple[str, ...] = ANY) -> Look:
         """Return the same with other rules and kinds of pins."""
@@ -81,6 +78,8 @@ class Look:
 
     def blocked(self, place: Place) -> None:
         """Record that a place cannot be entered: the stop, and that its content is unknown."""
+        if place.kind is Is.FILE and not self.tree.blocks:
+            return
         if place.kind is Is.AWAY:
             self.not_followed(self.relative(place.path), place.path)
         elif place.is_link:
@@ -104,10 +103,6 @@ class Look:
     def entries(self, place: Place) -> list[Place]:
         """Return the entries of a directory without dangling links; an empty list if it cannot be listed."""
         return [one for one in self.names(place) if one.kind is not Is.NOTHING]
-
-    def places(self, place: Place, entries: list[os.DirEntry[str]]) -> list[Place]:
-        """Return the same for these entries of a directory that was listed; no other one needs a look."""
-        return [one for one in self.tree.places(place, entries) if one.kind is not Is.NOTHING]
 
     def names(self, place: Place) -> list[Place]:
         """Return all entries of a directory; an empty list if it cannot be listed."""

@@ -52,9 +52,8 @@ class Prefix:
     stamp: Stamp = (-1, -1, -1)
     contents: Contents | None = None
 
-    @property
     def others(self) -> list[os.DirEntry[str]]:
-        """The other entries that are still there."""
+        """Return the other entries that are still there; OSError if they cannot be listed."""
         if not self.unusual:
             return []
         chosen = set(self.unusual)

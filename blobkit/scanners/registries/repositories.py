@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from blobkit.digest import Digest, is_digest
 from blobkit.render import to_utf8
 from blobkit.scanners.facts import micros
-from blobkit.scanners.registries.links import AwayError, Repository, content, read_manifests
+from blobkit.scanners.registries.links import Repository, read_manifests
 from blobkit.scanners.registries.look import NEVER
-from blobkit.scanners.registries.tree import Is
+from blobkit.scanners.registries.tree import AwayError, Is
 from blobkit.snapshot.notices import upload
 
 if TYPE_CHECKING:
@@ -38,7 +38,10 @@ def repositories(top: str, look: Look, *, layers: bool) -> Iterator[Repository]:
 
     `layers`: list all layer links; otherwise only those that say under which digest a layer is stored.
     """
-    todo = [(look.tree.place(top), "", True)]
+    place = look.tree.place(top)
+    if place.kind is Is.NOTHING:
+        look.stop("no-repositories", f"the directory {look.relative(top)} is absent")
+    todo = [(place, "", True)]
     while todo:
         place, name, seen = todo.pop()
         entries = list(_reached(look.for_repository(seen=seen).entries(place), seen=seen))
@@ -92,7 +95,7 @@ def _check_name(repository: Repository, name: str, look: Look) -> None:
 def _layers(repository: Repository, place: Place, look: Look, *, whole: bool) -> None:
     """Record the layer links of a repository; dangling ones get a notice. If not `whole`, not those of sha256."""
     repository.layers = set()
-    repository.shows_layers = place.is_directory and os.access(place.path, os.R_OK | os.X_OK)
+    repository.shows_layers = look.tree.shows(place)
     for label in look.entries(place):
         for layer in look.entries(label) if label.is_directory and (whole or label.name != "sha256") else ():
             digest = f"{label.name}:{layer.name}"
@@ -111,7 +114,7 @@ def _stored_as(digest: Digest, layer: Place, look: Look) -> Digest:
     if digest.startswith("sha256:"):
         return digest
     try:
-        text, _ = content(f"{layer.path}/link", look.tree)
+        text, _ = look.tree.link(f"{layer.path}/link")
     except (OSError, AwayError):
         return digest
     return Digest(text) if is_digest(text) else digest
@@ -122,6 +125,6 @@ def _uploads(repository: Repository, place: Place, look: Look) -> None:
     for directory in look.entries(place):
         for entry in look.entries(directory) if directory.is_directory else ():
             if entry.name == "data" and entry.kind is Is.FILE and not entry.is_link:
-                info = os.lstat(entry.path)
+                info = look.tree.stat(entry.path, follow=False)
                 what = f"the upload {to_utf8(directory.name)} to {repository.name}"
                 look.facts.notice("upload", upload(what, info.st_size, micros(info)), repository.name, entry.path)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from typing import TYPE_CHECKING
+
+from blobkit.scanners.registries.tree import exists
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from blobkit.scanners.facts import Facts
     from blobkit.scanners.registries.links import Repository
+    from blobkit.scanners.registries.tree import Tree
 
 __all__ = ["record_passed_over", "record_unserved"]
 
@@ -25,14 +27,16 @@ def record_passed_over(facts: Facts, repositories: list[Repository]) -> None:
             facts.notice("passed-over", message, repository.name)
 
 
-def record_unserved(facts: Facts, repositories: list[Repository]) -> None:
+def record_unserved(facts: Facts, repositories: list[Repository], tree: Tree) -> None:
     """Record blobs that cannot be pulled because a layer link is missing; all layer links must have been listed."""
     parts = _parts(facts)
     keys = list(facts.ids)
     for repository in repositories:
         for digest, kind, name in _reached(facts, repository, parts, keys):
             path = f"{repository.place.path}/_layers/{digest.replace(':', '/')}"
-            if facts.stored[facts.ids[digest]] in ("yes", "virtual") and not _is_linked(repository, digest, kind, path):
+            if facts.stored[facts.ids[digest]] in ("yes", "virtual") and not _is_linked(
+                tree, repository, digest, kind, path
+            ):
                 message = f"the repository {repository.name} has no link of {digest}: a pull of {name} answers 404"
                 facts.notice("unlinked-layer", message, digest, path)
 
@@ -61,10 +65,10 @@ def _reached(
                     yield keys[node], kind, name
 
 
-def _is_linked(repository: Repository, digest: str, kind: str, path: str) -> bool:
+def _is_linked(tree: Tree, repository: Repository, digest: str, kind: str, path: str) -> bool:
     """Return whether a repository has a link for a blob; True if its links cannot be read."""
     if not repository.shows_layers:
         return True
     if kind == "child" and any(link.named == digest for link in repository.links):
         return True
-    return repository.layers is not None and digest in repository.layers and os.path.lexists(f"{path}/link")
+    return repository.layers is not None and digest in repository.layers and exists(tree, f"{path}/link", follow=False)

@@ -1,25 +1,26 @@
-"""List directories of a registry's storage as its collector does: sorted, and through symbolic links.
+"""The seam between the rules of a registry and the place of its storage: what they ask about files.
 
-docker-registry follows every link. This module follows links that stay below the root; it does not read the target of
-others, and the caller must record that its content is unknown.
+`registries.directories` answers for a directory, `registries.keys` for a bucket.
 """
 
 from __future__ import annotations
 
-import os
-import stat
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import os
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["Is", "Place", "Tree"]
+    from blobkit.scanners.registries.linkfiles import LinkFolder
+    from blobkit.scanners.registries.prefixes import Prefix
 
-FOLLOWED = 10_000
-"""The most links to directories that are followed: links in linked directories can make an endless number of paths."""
+__all__ = ["AwayError", "Is", "Place", "Tree", "exists"]
+
+
+class AwayError(Exception):
+    """A file lies behind a symbolic link that leaves the store."""
 
 
 class Is(Enum):
@@ -56,90 +57,69 @@ class Place:
         return self.kind in (Is.DIRECTORY, Is.CIRCLE)
 
 
-class Tree:
-    """The places below a root; links are followed if they stay there. `listed` is called with each listed directory."""
+class Tree(Protocol):
+    """The files of a registry's storage.
 
-    def __init__(self, root: str, listed: Callable[[str, list[os.DirEntry[str]]], object] = lambda *_: None) -> None:
-        self.root, self.listed = os.path.realpath(root), listed
-        self._followed = 0
+    `enters_all`: a directory that can be listed can be entered. `blocks`: a file in the place of a directory is an
+    error; where it is not, there is simply no directory.
+    """
+
+    enters_all: bool
+    blocks: bool
+
+    def real(self, path: str) -> str:
+        """Return a path without symbolic links."""
+        ...
 
     def place(self, path: str) -> Place:
         """Return the place at a path, which may be a link itself; OSError if it cannot be read."""
-        above = os.path.realpath(os.path.dirname(path))
-        return self.inside(Place("", os.path.dirname(path), Is.DIRECTORY, above, above), os.path.basename(path))
+        ...
 
     def inside(self, directory: Place, name: str) -> Place:
         """Return the place of this name in a directory, without listing it; OSError if it cannot be read."""
-        try:
-            mode = os.lstat(f"{directory.path}/{name}").st_mode
-        except FileNotFoundError:
-            return Place(name, f"{directory.path}/{name}", Is.NOTHING, "", directory.start)
-        return self._entry(directory, name, stat.S_ISLNK(mode), stat.S_ISDIR(mode))
+        ...
 
     def entries(self, directory: Place) -> list[Place]:
         """Return the sorted entries of a directory; OSError if it cannot be listed or entered."""
-        with os.scandir(directory.path) as entries:
-            inside = list(entries)
-        self.listed(directory.path, inside)
-        if inside:
-            os.stat(f"{directory.path}/.")
-        return self._places(directory, inside)
+        ...
 
-    def places(self, directory: Place, entries: list[os.DirEntry[str]]) -> list[Place]:
-        """Return the sorted places of these entries of a directory, which need a closer look; the others are known."""
-        self.listed(directory.path, entries)
-        return self._places(directory, entries)
+    def names(self, path: str) -> Sequence[str]:
+        """Return the names in a directory; OSError if it cannot be listed."""
+        ...
 
-    def _places(self, directory: Place, entries: list[os.DirEntry[str]]) -> list[Place]:
-        found = [(entry.name, entry.is_symlink(), entry.is_dir(follow_symlinks=False)) for entry in entries]
-        return [self._entry(directory, *one) for one in sorted(found)]
+    def stat(self, path: str, *, follow: bool = True) -> os.stat_result:
+        """Return the status of what is at a path; OSError if it is absent."""
+        ...
 
-    def holds(self, path: str) -> bool:
-        """Return whether a path, with all links resolved, lies below the root."""
-        return self._is_inside(os.path.realpath(path))
+    def shows(self, place: Place) -> bool:
+        """Return whether this user may list and enter a directory."""
+        ...
 
-    def _is_inside(self, real: str) -> bool:
-        return PurePath(real).is_relative_to(self.root)
+    def link(self, path: str) -> tuple[str, int]:
+        """Return the content and the time of a link file; OSError if it cannot be read, AwayError if it is away."""
+        ...
 
-    def _entry(self, above: Place, name: str, is_link: bool, is_directory: bool) -> Place:  # noqa: FBT001 (of an entry)
-        if is_link:
-            return self._linked(above, name)
-        kind = Is.DIRECTORY if is_directory else Is.FILE
-        return Place(name, f"{above.path}/{name}", kind, f"{above.real}/{name}", above.start, above.above)
+    def prefix(self, directory: Place, label: str, prefix: str) -> tuple[Prefix, list[Place]] | None:
+        """Return the blobs in the directory of a prefix, and its other entries; None if no blob is usual."""
+        ...
 
-    def _linked(self, above: Place, name: str) -> Place:
-        """Return the place that a link leads to; it is a CIRCLE if it leads to a directory on the way here."""
-        path = f"{above.path}/{name}"
-        real = os.path.realpath(path)
-        kind = self._kind(path, real)
-        if kind is not Is.DIRECTORY:
-            return Place(name, path, kind, real, above.start, above.above, is_link=True)
-        through = above.above | _between(above.start, above.real)
-        self._followed += 1
-        if real in through:
-            kind = Is.CIRCLE
-        elif self._followed > FOLLOWED:
-            kind = Is.AWAY
-        return Place(name, path, kind, real, real, through, is_link=True)
+    def revisions(self, directory: Place, label: str) -> LinkFolder | None:
+        """Return the revision links of one algorithm; None if there are other things than links with digests."""
+        ...
 
-    def _kind(self, path: str, real: str) -> Is:
-        try:
-            mode = os.stat(path).st_mode
-        except FileNotFoundError:
-            return Is.NOTHING
-        except PermissionError:
-            return Is.DENIED
-        except OSError:
-            return Is.LOOP
-        if not self._is_inside(real):
-            return Is.AWAY
-        return Is.DIRECTORY if stat.S_ISDIR(mode) else Is.FILE
+    def tags(self, directory: Place) -> LinkFolder | None:
+        """Return the current links of all tags; None if there are other things, or they are read one by one."""
+        ...
+
+    def is_sound(self, history: str, labels: Iterable[str]) -> bool:
+        """Return whether a look at what is below these algorithms of a tag's history cannot fail."""
+        ...
 
 
-def _between(start: str, real: str) -> frozenset[str]:
-    """Return the directories from `start` down to `real`, both included."""
-    found = {real}
-    while real != start and len(real) > len(start):
-        real = os.path.dirname(real)
-        found.add(real)
-    return frozenset(found)
+def exists(tree: Tree, path: str, *, follow: bool = True) -> bool:
+    """Return whether there is anything at a path."""
+    try:
+        tree.stat(path, follow=follow)
+    except OSError:
+        return False
+    return True

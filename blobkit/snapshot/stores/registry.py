@@ -33,6 +33,7 @@ REGISTRY = Collector(
         StopRule("gc-manifest-crash", "manifests has a wrong type in a manifest without a media type: it crashes"),
         StopRule("gc-manifest-size", "a manifest is larger than 4 MiB"),
         StopRule("gc-manifest-unread", "a manifest cannot be read"),
+        StopRule("gc-no-repositories", "there is no directory repositories"),
         StopRule("gc-no-blobs", "the directory blobs is absent"),
         StopRule("gc-data", "a file named data below blobs/ has a path that does not name a digest"),
         StopRule("gc-data-crash", "a file named data lies below a name of one character: it crashes"),

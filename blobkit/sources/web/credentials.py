@@ -20,7 +20,7 @@ from blobkit.sources.web.credential import Credential, from_entry
 from blobkit.sources.web.helpers import ask_helper
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from blobkit.oci.untrusted import Json
 
@@ -68,14 +68,16 @@ def find(host: str, repository: str = "", *, environ: Mapping[str, str] = os.env
 
 def looked_at(*, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """Return the files that credentials are looked for in, whether they are there or not."""
-    return tuple(printable(os.fspath(path)) for path in _files(environ))
+    return _shown(_files(environ))
 
 
 class Kept:
     """The credentials for one registry as docker and podman keep them. Files are read once, helpers asked once."""
 
     def __init__(self, host: str, environ: Mapping[str, str] = os.environ) -> None:
-        self._hosts, self._environ = HUB if host in HUB else (host,), environ
+        self._hosts = HUB if host in HUB else (host,)
+        self._files = _files(environ)
+        self._ask: Callable[[str, str], Credential | str] = lambda name, key: ask_helper(name, key, environ)
         self._read: list[_File] | None = None
         self._asked: dict[tuple[str, str], Credential | str] = {}
         self._lock = threading.Lock()
@@ -84,7 +86,7 @@ class Kept:
         """Return the credentials for a repository; podman keeps some for a path, then the longest path counts."""
         with self._lock:
             if self._read is None:
-                self._read = [_File(path) for path in _files(self._environ)]
+                self._read = [_File(path) for path in self._files]
             keys = [*self._keys(repository)]
             found = (self._helped(file, keys) or file.plain(keys, self._hosts) for file in self._read)
             return next((credential for credential in found if credential), None)
@@ -92,9 +94,9 @@ class Kept:
     @property
     def looked_at(self) -> tuple[str, ...]:
         """The files, each with the reason if it could not be read, and the helpers that had nothing."""
-        files = tuple(file.shown for file in self._read or ())
+        files = tuple(file.shown for file in self._read or ()) or _shown(self._files)
         said = tuple(dict.fromkeys(said for said in [*self._asked.values()] if isinstance(said, str)))
-        return (files or looked_at(environ=self._environ)) + said
+        return files + said
 
     def _keys(self, repository: str) -> Iterator[str]:
         """Yield the keys for a repository, the longest first: host/team/app, host/team, host."""
@@ -107,7 +109,7 @@ class Kept:
     def _helped(self, file: _File, keys: list[str]) -> Credential | None:
         for name, key in file.helpers(keys, HUB_KEY if self._hosts == HUB else self._hosts[0]):
             if (name, key) not in self._asked:
-                self._asked[name, key] = ask_helper(name, key, self._environ)
+                self._asked[name, key] = self._ask(name, key)
             found = self._asked[name, key]
             if isinstance(found, Credential):
                 return found
@@ -115,14 +117,16 @@ class Kept:
 
 
 class _File:
-    """One file of credentials; its content is in no repr."""
+    """The content of one file of credentials, empty if it cannot be read."""
 
     def __init__(self, path: Path) -> None:
         self.shown = printable(os.fspath(path))
-        self._content: Json = {}
+        self._auths: dict[str, Credential] = {}
+        self._helpers: dict[str, str] = {}
+        self._store = ""
         try:
             with path.open("rb") as file:
-                self._content = parse_json(file.read(LONGEST), frozenset())
+                self._take(parse_json(file.read(LONGEST), frozenset()))
         except FileNotFoundError:
             pass
         except OSError as error:
@@ -132,16 +136,23 @@ class _File:
 
     def helpers(self, keys: list[str], host: str) -> Iterator[tuple[str, str]]:
         """Yield the names of helpers to ask, each with the key to ask for."""
-        helpers = _object(self._content, "credHelpers")
-        named = [(helpers.get(key), key) for key in keys] + [(self._content.get("credsStore"), host)]
-        yield from ((name, key) for name, key in named if isinstance(name, str) and name)
+        yield from ((self._helpers[key], key) for key in keys if key in self._helpers)
+        if self._store:
+            yield self._store, host
 
     def plain(self, keys: list[str], hosts: tuple[str, ...]) -> Credential | None:
         """Return the credentials in the file itself; a key may be the URL of a host, as docker wrote it once."""
-        auths = _object(self._content, "auths")
-        urls = [key for key in auths if "://" in key and _host(key) in hosts]
-        found = (from_entry(_object(auths, key)) for key in (*keys, *urls) if key in auths)
-        return next((credential for credential in found if credential), None)
+        urls = [key for key in self._auths if "://" in key and _host(key) in hosts]
+        return next((self._auths[key] for key in (*keys, *urls) if key in self._auths), None)
+
+    def _take(self, content: Json) -> None:
+        """Keep what there is of the expected types."""
+        auths, helpers = _object(content, "auths"), _object(content, "credHelpers")
+        found = ((key, from_entry(entry)) for key, entry in auths.items() if isinstance(entry, dict))
+        self._auths = {key: credential for key, credential in found if credential}
+        self._helpers = {key: name for key, name in helpers.items() if isinstance(name, str) and name}
+        store = content.get("credsStore")
+        self._store = store if isinstance(store, str) else ""
 
 
 def _files(environ: Mapping[str, str]) -> list[Path]:
@@ -153,6 +164,10 @@ def _files(environ: Mapping[str, str]) -> list[Path]:
     own = environ.get("REGISTRY_AUTH_FILE")
     files = [docker / "config.json", podman / "auth.json", config / "containers/auth.json"]
     return [Path(own), *files] if own else files
+
+
+def _shown(files: list[Path]) -> tuple[str, ...]:
+    return tuple(printable(os.fspath(path)) for path in files)
 
 
 def _object(inside: Mapping[str, object], name: str) -> Json:

@@ -49,13 +49,13 @@ class Proxies:
 
 
 def _proxy(said: str) -> Proxy:
-    parts = urlsplit(Hidden(said if "://" in said else f"http://{said}"))
-    if parts.scheme not in SCHEMES:
-        msg = f"a proxy of the kind {printable(parts.scheme)} is not supported"
+    url = Hidden(said if "://" in said else f"http://{said}")
+    scheme, place = urlsplit(url).scheme, urlsplit(url).netloc.rpartition("@")[2]
+    if scheme not in SCHEMES:
+        msg = f"a proxy of the kind {printable(scheme)} is not supported"
         raise UnreadableStoreError(msg, hint="name the registry in NO_PROXY, or give HTTPS_PROXY a proxy of HTTP")
-    userinfo, _, place = parts.netloc.rpartition("@")
-    headers: dict[str, str] | None = {"Proxy-Authorization": _basic(Hidden(userinfo))} if userinfo else None
-    return Proxy(f"{parts.scheme}://{place}", headers)
+    user = Hidden(urlsplit(url).netloc.rpartition("@")[0])
+    return Proxy(f"{scheme}://{place}", {"Proxy-Authorization": _basic(user)} if user else None)
 
 
 def _basic(userinfo: str) -> Hidden:

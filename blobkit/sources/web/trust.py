@@ -45,7 +45,8 @@ class Trust:
     """The certificates that servers are checked with, read once for each host."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ, places: tuple[str, ...] = PLACES) -> None:
-        self._environ, self._places = environ, places
+        self._named = next(((name, environ[name]) for name in VARIABLES if environ.get(name)), None)
+        self._places = places
         self._shared: ssl.SSLContext | None = None
         self._contexts: dict[str, ssl.SSLContext] = {}
 
@@ -61,8 +62,8 @@ class Trust:
     def _for(self, host: str) -> ssl.SSLContext:
         own = [path for place in self._places for path in _certificates(Path(place).expanduser() / host)]
         if own:
-            return _with(_base(self._environ), own)
-        self._shared = self._shared or _base(self._environ)
+            return _with(_base(self._named), own)
+        self._shared = self._shared or _base(self._named)
         return self._shared
 
 
@@ -70,13 +71,12 @@ def _certificates(directory: Path) -> list[Path]:
     return sorted(directory.glob("*.crt"))
 
 
-def _base(environ: Mapping[str, str]) -> ssl.SSLContext:
+def _base(named: tuple[str, str] | None) -> ssl.SSLContext:
     """Return a new context with the certificates that are for all hosts."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    name = next((name for name in VARIABLES if environ.get(name)), None)
-    if name:
-        return _with(context, [Path(environ[name])], f", which {name} names,")
+    if named:
+        return _with(context, [Path(named[1])], f", which {named[0]} names,")
     context.set_default_verify_paths()
     return context if _has_any() else _with(context, [Path(path) for path in SYSTEM if Path(path).exists()][:1])
 

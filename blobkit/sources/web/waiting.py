@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 T = TypeVar("T")
+SOON = 5.0
+"""Seconds in which a thread begins, unless an interrupt came before it could."""
 
 
 def run(make: Callable[[], Coroutine[object, object, T]]) -> T:
@@ -27,12 +29,14 @@ def run(make: Callable[[], Coroutine[object, object, T]]) -> T:
     context = contextvars.copy_context()
     thread = threading.Thread(target=lambda: context.run(running.work), name="blobkit-web", daemon=True)
     with _interrupts():
-        thread.start()
         try:
+            thread.start()
             running.done.wait()  # to join the thread would not do: in Python 3.11 it counts as ended once interrupted
         except BaseException:
             running.cancel()
-            running.done.wait()
+            if running.begun.wait(SOON):
+                running.done.wait()
+                thread.join()
             raise
         thread.join()
     return running.outcome()
@@ -56,7 +60,7 @@ class _Running(Generic[T]):
 
     def __init__(self, make: Callable[[], Coroutine[object, object, T]]) -> None:
         self._make = make
-        self.done = threading.Event()
+        self.begun, self.done = threading.Event(), threading.Event()
         self._task: asyncio.Task[T] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_cancelled = False
@@ -64,6 +68,7 @@ class _Running(Generic[T]):
         self._error: BaseException | None = None
 
     def work(self) -> None:
+        self.begun.set()
         try:
             asyncio.run(self._main())
         except BaseException as error:  # noqa: BLE001 (it is raised where the result is asked for)

@@ -204,14 +204,13 @@ def test_no_more_requests_at_once_than_allowed() -> None:
     assert played.most == 5
 
 
-def test_429_of_requests_that_began_together_halves_the_limit_once() -> None:
-    refused = in_turn(*[reply(429, Retry_After="1")] * 8, reply())
-    played = Played(refused)
-    get(client_of(played, at_once=8), *["/"] * 8)
-    first, later = played.heard[:8], played.heard[8:]
+def test_429_of_requests_that_began_together_halves_the_limit_once_and_it_grows_slowly() -> None:
+    played = Played(in_turn(*[reply(429, Retry_After="1")] * 8, reply()))
+    get(client_of(played, at_once=8), *["/"] * 80)
+    first, then, later = played.heard[:8], played.heard[8:38], played.heard[38:]
     assert {heard.time for heard in first} == {0.0}
-    assert len([heard for heard in later if heard.time == 1.0]) == 8
-    assert played.most == 8
+    assert {heard.time for heard in (*then, *later)} == {1.0}
+    assert [max(heard.at_once for heard in part) for part in (first, then, later)] == [8, 4, 5]
 
 
 def test_a_waiting_time_of_503_holds_for_that_request_alone() -> None:

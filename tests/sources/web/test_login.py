@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from blobkit.errors import CredentialsError, NotListableError, UnreadableStoreError
+from blobkit.sources.web import login
 from blobkit.sources.web.client import Client
 from blobkit.sources.web.credentials import Credential, Given
 from blobkit.sources.web.hidden import Hidden
@@ -171,6 +172,27 @@ def test_a_scope_that_the_registry_wants_too_is_asked_for_with_ours() -> None:
     assert registry.asked[0]["scope"] == ["repository:a:pull", "repository:a:metadata_read"]
 
 
+def test_a_token_of_somebody_else_is_taken_only_if_it_is_for_all_that_is_wanted() -> None:
+    """Lists want more than manifests do: two requests at once are refused once each, and no third time."""
+    registry = Registry()
+
+    def answer(heard: Heard) -> Answer:
+        registry.more = "repository:a:metadata_read" if heard.url.endswith("list") else ""
+        return registry.answer(heard)
+
+    client = Client(BASE, Played(answer), credentials=GIVEN)
+
+    async def main() -> None:
+        scope = "repository:a:pull"
+        await asyncio.gather(
+            client.get("/v2/a/manifests/1.0", purpose="GET", scope=scope),
+            client.get("/v2/a/manifests/list", purpose="GET", scope=scope),
+        )
+
+    asyncio.run(main())
+    assert client.counts == {"GET": 4, "token": 2}
+
+
 def test_everybody_gets_a_token_without_credentials() -> None:
     client, played = client_of(Registry(is_open=True))
     assert pulled(client, "a") == [200]
@@ -297,6 +319,9 @@ def test_docker_hub_lists_no_repositories_whoever_asks() -> None:
         with pytest.raises(NotListableError):
             asyncio.run(client.get("/v2/_catalog", purpose="GET catalog", scope=CATALOG))
         assert client.counts == {"GET catalog": 2, "token": 1}
+        with pytest.raises(NotListableError):  # the same token would not permit it either
+            asyncio.run(client.get("/v2/_catalog", purpose="GET catalog", scope=CATALOG))
+        assert client.counts == {"GET catalog": 3, "token": 1}
 
 
 @pytest.mark.parametrize("realm", ["http://auth.example/token", "//auth.example/token", "/token", "file:///token", ""])
@@ -377,13 +402,14 @@ def test_a_registry_that_refuses_all_tokens_ends_it() -> None:
     assert client.counts["GET manifest"] == 3
 
 
-def test_tokens_of_many_repositories_are_forgotten_when_they_have_ended() -> None:
+def test_tokens_of_many_repositories_are_forgotten_when_they_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(login, "KEPT", 50)
     client, played = client_of(Registry(lifetime=10), GIVEN)
-    for begin in range(0, 3000, 500):
+    for begin in range(0, 150, 25):
         played.time.clock = begin
-        pulled(client, *(f"app{number}" for number in range(begin, begin + 500)))
-    assert len(client._login._grants) <= 1501
-    assert len(client._login._locks) <= 1501
+        pulled(client, *(f"app{number}" for number in range(begin, begin + 25)))
+    assert len(client._login._grants) <= 76
+    assert len(client._login._locks) <= 76
 
 
 def test_podmans_credentials_for_a_path_are_used_there() -> None:

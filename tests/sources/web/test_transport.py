@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import socket
 import sys
 import threading
@@ -16,6 +17,7 @@ from blobkit.sources.web import transport as transports
 from blobkit.sources.web.client import Client
 from blobkit.sources.web.transport import BrokenError, UnreachableError, aiohttp_transport
 from blobkit.sources.web.trust import Trust
+from patience import until
 from remote_servers.authority import Authority
 from remote_servers.processes import HOST, free_port
 from remote_servers.scripted import Asked, Reply, scripted
@@ -90,6 +92,20 @@ def test_no_more_of_a_body_than_the_limit(size: int, *, is_chunked: bool) -> Non
     with scripted(lambda _: said) as server:
         answers = asked(server.url, times=2)
     assert [answer.body for answer in answers] == [body[:1000]] * 2
+
+
+def test_more_than_the_limit_is_not_waited_for() -> None:
+    size = 1 << 20
+    long = Reply(200, bytes(size), {"Content-Length": str(100 * size)}, times=100)
+    with scripted(lambda _: long) as server:
+        assert len(asked(server.url)[0].body) == 1000
+        until(lambda: server.left == 1)
+
+
+def test_bytes_are_those_that_were_sent() -> None:
+    """Digests are of bytes; and few bytes that unpack to many do no harm."""
+    with scripted(lambda _: Reply(200, gzip.compress(b"content"), {"Content-Encoding": "gzip"})) as server:
+        assert gzip.decompress(asked(server.url)[0].body) == b"content"
 
 
 def test_a_head_has_the_length_of_what_it_is_about() -> None:

@@ -12,7 +12,9 @@ import threading
 
 import pytest
 
+from blobkit.sources.web import waiting
 from blobkit.sources.web.waiting import run
+from patience import until
 
 
 async def doubled(number: int) -> int:
@@ -94,7 +96,9 @@ def test_an_interrupt_cancels_waits_and_is_raised(program: str) -> None:
         assert process.stdout.read() == "clean\ninterrupted 1\n"
 
 
-def test_an_interrupt_before_the_coroutine_began_cancels_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [1, 2])
+def test_an_interrupt_before_the_coroutine_began_cancels_it(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first wait is for the thread to begin, the second for its end."""
     begun: list[bool] = []
 
     async def main() -> None:
@@ -106,11 +110,23 @@ def test_an_interrupt_before_the_coroutine_began_cancels_it(monkeypatch: pytest.
 
     def interrupted(event: threading.Event, timeout: float | None = None) -> bool:
         waits.append(1)
-        if len(waits) == 2:  # the first is that of the thread, which starts
+        if len(waits) == number:
             raise KeyboardInterrupt
         return wait(event, timeout)
 
     monkeypatch.setattr(threading.Event, "wait", interrupted)
+    before = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
         run(main)
     assert len(begun) <= 1
+    until(lambda: threading.active_count() == before)
+
+
+def test_an_interrupt_before_the_thread_began_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    monkeypatch.setattr(waiting, "SOON", 0.01)
+    with pytest.raises(KeyboardInterrupt):
+        run(lambda: doubled(1))

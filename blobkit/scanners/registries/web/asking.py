@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from blobkit.sources.web.client import Client
     from blobkit.sources.web.transport import Answer
 
-__all__ = ["ACCEPT", "Failure", "Got", "Registry", "State"]
+__all__ = ["ACCEPT", "Failure", "Got", "Registry", "State", "refused"]
 
 ACCEPT = (
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
@@ -37,9 +37,13 @@ LIMIT = DOCUMENT_LIMIT + 1
 
 
 class State(Enum):
-    """The reasons why there is no content: the registry says that it is gone, or it cannot be read."""
+    """The reasons why there is no content: the registry says that it is gone, or it cannot be read.
+
+    The values are the codes of notices.
+    """
 
     GONE = "missing"
+    DENIED = "not-permitted"
     UNREAD = "unreadable"
     WRONG = "digest-mismatch"
     LARGE = "too-large"
@@ -84,7 +88,7 @@ class Registry:
                 self._client.pages(f"/v2/{name}/tags/list?n=1000", purpose="tags", scope=_scope(name)), "tags", TAG
             )
         except (CredentialsError, RefusedError) as error:
-            return _refused(error)
+            return refused(error)
 
     async def tag(self, name: str, tag: str) -> Got:
         """Return the digest that a tag names: by HEAD, or by GET if the registry does not say it there."""
@@ -93,7 +97,7 @@ class Registry:
             if answer.status in NOT_ALLOWED or (answer.status == OK and not is_digest(_digest(answer))):
                 return _hashed(await self._manifest(name, tag, "GET", "tag without digest"))
         except CredentialsError as error:
-            return Got(None, failure=_refused(error))
+            return Got(None, failure=refused(error))
         if answer.status != OK:
             return Got(None, failure=_failure(answer))
         return Got(Digest(_digest(answer)), left=answer.headers.get("RateLimit-Remaining", "").partition(";")[0][:20])
@@ -103,7 +107,7 @@ class Registry:
         try:
             answer = await self._manifest(name, digest, "GET", "manifest")
         except CredentialsError as error:
-            return _refused(error)
+            return refused(error)
         return _checked(answer, digest)
 
     async def blob(self, name: str, digest: Digest) -> bytes | Failure:
@@ -112,7 +116,7 @@ class Registry:
         try:
             answer = await self._client.get(path, limit=LIMIT, purpose="config", scope=_scope(name))
         except CredentialsError as error:
-            return _refused(error)
+            return refused(error)
         return _checked(answer, digest)
 
     async def size(self, name: str, digest: Digest) -> int | Failure:
@@ -121,7 +125,7 @@ class Registry:
         try:
             answer = await self._client.get(path, method="HEAD", purpose="blob", scope=_scope(name))
         except CredentialsError as error:
-            return _refused(error)
+            return refused(error)
         if answer.status != OK:
             return _failure(answer)
         text = answer.headers.get("Content-Length", "")
@@ -202,12 +206,12 @@ def _failure(answer: Answer) -> Failure:
     return Failure(State.UNREAD, f"the registry answers {answer.status}" if answer.status else "no answer comes whole")
 
 
-def _refused(error: CredentialsError | RefusedError) -> Failure:
+def refused(error: CredentialsError | RefusedError) -> Failure:
     """Return the failure of a refusal; raise the error if a login failed: nothing else will be answered then."""
     if isinstance(error, CredentialsError):
         if error.is_login:
             raise error
-        return Failure(State.UNREAD, "this user may not read it", error)
+        return Failure(State.DENIED, "this user may not read it", error)
     if error.status == NOT_FOUND:
         return Failure(State.GONE, "the registry answers 404")
     return Failure(State.UNREAD, f"the registry answers {error.status}" if error.status != OK else "it cannot be read")

@@ -68,7 +68,7 @@ class Blobs:
                 self.visible.measured(digest, size)
             return True
         if not size.is_gone:
-            self.visible.notice("unreadable", f"{digest} cannot be looked at: {size.why}", digest)
+            self.visible.notice(size.state.value, f"{digest} cannot be looked at: {size.why}", digest)
         return not size.is_gone
 
     def _unlinked(self, name: str, digest: Digest) -> None:

@@ -58,8 +58,8 @@ class Fetch:
         """Fetch the repositories below a prefix ("": all), or those of the options; `verify`: ask for each blob."""
         names = await self._repositories(prefix)
         self.visible.repositories = [Shown(name) for name in names]
-        self.visible.has_referrers = await self._has_referrers(names)
         tags = await self._tags()
+        self.visible.has_referrers = await self._has_referrers(tags)
         await self._heads(tags)
         await self._listed(names)
         await self._manifests()
@@ -105,10 +105,11 @@ class Fetch:
         if found.odd or found.is_cut:
             self.visible.unknown[f"other {name}"] = HOLDING
 
-    async def _has_referrers(self, names: list[str]) -> bool:
-        for name in names[:PROBED]:
+    async def _has_referrers(self, tags: list[tuple[int, str]]) -> bool:
+        """Return whether there is a referrers API: of repositories with tags, because others may answer 404 anyway."""
+        for number in islice(dict.fromkeys(number for number, _ in tags), PROBED):
             try:
-                return await self.registry.lists_referrers(name)
+                return await self.registry.lists_referrers(self.visible.repositories[number].name)
             except CredentialsError as error:
                 if error.is_login:
                     raise
@@ -139,7 +140,7 @@ class Fetch:
     def _without_tags(self, name: str, failure: Failure) -> None:
         """Record a repository whose tags cannot be listed; in the catalog may be one that has none."""
         if not failure.is_gone:
-            self.visible.notice("unreadable", f"the tags of {name} cannot be listed ({failure.why})", name)
+            self.visible.notice(failure.state.value, f"the tags of {name} cannot be listed ({failure.why})", name)
             self.visible.unknown[f"the tags of {name}"] = HOLDING
         elif self.options.repositories is not None:
             self.visible.notice("no-repository", f"the registry has no repository {name} with tags", name)
@@ -171,7 +172,7 @@ class Fetch:
             await self._gone(self.visible.repositories[number].name, names)
 
     def _unread_tag(self, name: str, failure: Failure) -> None:
-        self.visible.notice("unreadable", f"the tag {name} cannot be read: {failure.why}", name)
+        self.visible.notice(failure.state.value, f"the tag {name} cannot be read: {failure.why}", name)
         self.visible.unknown[f"the tag {name}"] = HOLDING
 
     async def _gone(self, name: str, gone: list[str]) -> None:

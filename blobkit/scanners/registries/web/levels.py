@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from blobkit.digest import Digest, is_digest
 from blobkit.errors import CredentialsError
-from blobkit.scanners.registries.web.asking import Failure
+from blobkit.scanners.registries.web.asking import Failure, State, refused
 from blobkit.scanners.registries.web.pool import each
 from blobkit.sources.web.refusals import RefusedError
 
@@ -142,18 +142,16 @@ class Levels:
                 named = [one.get("digest") for one in items if isinstance(one, dict)] if isinstance(items, list) else []
                 found.update(dict.fromkeys(Digest(str(one)) for one in named if is_digest(one)))
                 if len(found) > MOST_REFERRERS:
-                    self._unlisted(shown.name, digest, f"it has more than {MOST_REFERRERS:,}")
+                    self._unlisted(shown.name, digest, Failure(State.UNREAD, f"there are more than {MOST_REFERRERS:,}"))
                     break
         except (CredentialsError, RefusedError) as error:
-            if isinstance(error, CredentialsError) and error.is_login:
-                raise
-            if not (isinstance(error, RefusedError) and error.status == 404):  # noqa: PLR2004 (not found)
-                self._unlisted(shown.name, digest, str(error))
+            failure = refused(error)
+            if not failure.is_gone:
+                self._unlisted(shown.name, digest, failure)
         shown.referrers.extend(found)
         return list(found)
 
-    def _unlisted(self, name: str, digest: Digest, why: str) -> None:
-        self.visible.notice(
-            "unreadable", f"the referrers of {name}@{digest} cannot be listed ({why})", f"{name}@{digest}"
-        )
+    def _unlisted(self, name: str, digest: Digest, failure: Failure) -> None:
+        key = f"{name}@{digest}"
+        self.visible.notice(failure.state.value, f"the referrers of {key} cannot be listed: {failure.why}", key)
         self.visible.unlisted.append(digest)

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
     from blobkit.remotes import Remote
 
-__all__ = ["Options", "read_options"]
+__all__ = ["HUB_HOSTS", "Options", "read_options"]
 
+HUB_HOSTS = frozenset({HUB, "index.docker.io", "registry-1.docker.io"})
+"""The names of Docker Hub."""
 AT_ONCE, MOST_AT_ONCE = 16, 256
 YES, NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 
@@ -50,7 +52,7 @@ def read_options(given: Mapping[str, object], there: Remote, *, has_cache: bool)
             raise AddressError(msg, hint=choices(str(name), known, use="use one of"))
     return Options(
         _names(given.get("repositories")),
-        _flag("configs", given.get("configs", has_cache and there.place != HUB)),
+        _flag("configs", given.get("configs", has_cache and there.place not in HUB_HOSTS)),
         _number("at_once", given.get("at_once", AT_ONCE)),
         check_option(str(given.get("untagged", AUTO))),
     )

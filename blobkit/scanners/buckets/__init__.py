@@ -1,0 +1,1 @@
+"""Parts of the scanners of buckets that kinds of stores share."""

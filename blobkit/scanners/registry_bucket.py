@@ -1,0 +1,130 @@
+"""Scan the storage of a container registry (distribution 2 and 3) in a bucket: S3, Google Cloud Storage or Azure.
+
+The rules are those of `blobkit.scanners.registry`; only the files are asked of the bucket. Blobs are listed by the
+first two digits of their digests, all at once; repositories folder by folder. Small files are fetched in bulk: link
+files whose ETag does not tell the content, manifests and configs, and the beginnings of blobs that nothing names.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from blobkit.digest import split
+from blobkit.errors import UnreadableStoreError
+from blobkit.render import printable, to_utf8
+from blobkit.scanners.buckets.counting import beside, record_odd, record_uncounted, record_unverified
+from blobkit.scanners.buckets.files import ObjectFiles
+from blobkit.scanners.facts import Facts
+from blobkit.scanners.leftovers import Ledger
+from blobkit.scanners.places import registry as registry_place
+from blobkit.scanners.registries.keys import Keys
+from blobkit.scanners.registries.look import Look
+from blobkit.scanners.registries.stored import Stored
+from blobkit.scanners.registry import record
+from blobkit.sources.buckets.connecting import check_not_empty, connected, inventory_of, root_of
+from blobkit.sources.buckets.options import read_options
+from blobkit.sources.kept import kept_in
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Mapping
+
+    from blobkit.digest import Digest
+    from blobkit.remotes import Remote
+    from blobkit.snapshot.snapshot import Snapshot
+    from blobkit.sources.buckets.objects import Objects
+    from blobkit.sources.kept import Kept
+
+__all__ = ["scan"]
+
+BELOW = "docker/registry/v2"
+_OWN = frozenset({"blobs", "repositories"})
+
+
+def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
+    there: Remote,
+    *,
+    policy: str | None = None,
+    progress: bool = True,
+    verify: bool = False,
+    every_file: bool = True,
+    cache: bool | str | os.PathLike[str] | None = None,
+    options: Mapping[str, object] | None = None,
+) -> Snapshot:
+    """Return the snapshot of the registry whose storage has this bucket and prefix (its `rootdirectory`).
+
+    `verify` reads and hashes every blob; otherwise only manifests and configs are. `every_file` lists all keys below
+    the prefix, the links of all layers too. `options`: see `blobkit.sources.buckets.options.Options`. AddressError for
+    options that are not known, CredentialsError or UnreadableStoreError if the bucket cannot be listed or holds no
+    registry. `cache`: where documents are kept for the next scan; False for nowhere. Cost: a request for each thousand
+    keys, and one for each small file.
+    """
+    chosen = read_options(options or {}, dict(there.asked))
+    inventory = inventory_of(there, chosen)
+    with connected(there, chosen) as (objects, account), closing(kept_in(cache)) as kept:
+        objects.listed = inventory
+        check_not_empty(there, objects)
+        facts = facts_of(there, objects, None if verify else kept, progress=progress, every_file=every_file)
+        record_uncounted(facts, there, account, chosen, inventory)
+        return facts.snapshot("registry", there.address, policy, inventory.time if inventory else None)
+
+
+def facts_of(there: Remote, objects: Objects, kept: Kept | None, *, progress: bool, every_file: bool) -> Facts:
+    """Return the facts of the registry in these objects. Without `kept`, all blobs are read and hashed."""
+    verify = kept is None
+    below = _storage_of(there, objects)
+    stored = Stored(objects, f"{root_of(there)}{below and f'{below}/'}", layers=every_file)
+    facts = _facts(there, stored, below, every_file=every_file)
+    root = f"{there.address}/{below}".rstrip("/")
+    stored.list_blobs()
+    files = ObjectFiles(facts, there.address, objects, lambda one: f"{stored.base}{_key(one)}", kept)
+    record(Look(Keys(stored, root, facts), facts, root), files, progress=progress, verify=verify)
+    record_odd(facts, there.address, stored.folders.odd)
+    if not verify:
+        record_unverified(facts)
+    return facts
+
+
+def _facts(there: Remote, stored: Stored, below: str, *, every_file: bool) -> Facts:
+    """Return empty facts; at the end each key that is no blob is counted as metadata, an upload or a leftover."""
+    place, prefix = registry_place(below), root_of(there)
+
+    def members() -> Iterator[tuple[str, str, int, int]]:
+        uploads = {path for code, _, path, _ in facts.notices if code == "upload"}
+        inside = ((f"{stored.base}{path}", key) for path, key in stored.files())
+        for name, key in chain(inside, stored.folders.odd, beside(stored.objects, prefix, below, _OWN)):
+            path = name[len(prefix) :]
+            role = place.role(path)
+            digest = place.behind(path) or ""
+            if role == "upload":
+                yield "upload" if to_utf8(f"{there.address}/{path}") in uploads else "", path, key.size, key.modified
+            elif not (role == "blob" and facts.is_stored(digest)):
+                yield "blob" if role == "blob" else "", path, key.size, key.modified
+
+    ledger = Ledger(there.address, place, members=members)
+    ledger.totals = every_file
+    facts = Facts(ledger)
+    return facts
+
+
+def _key(digest: Digest) -> str:
+    label, hexa = split(digest)
+    return f"blobs/{label}/{hexa[:2]}/{hexa}/data"
+
+
+def _storage_of(there: Remote, objects: Objects) -> str:
+    """Return the folder with `repositories` and `blobs`, relative to the prefix: `docker/registry/v2` or ""."""
+    prefix = root_of(there)
+    try:
+        if {"repositories", "blobs"} & set(objects.folder(f"{prefix}{BELOW}/")[0]):
+            return BELOW
+        own = set(objects.folder(prefix)[0])
+    except OSError as error:
+        msg = f"{printable(there.address)} cannot be listed: {error.strerror}"
+        raise UnreadableStoreError(msg) from error
+    if "repositories" in own or ("blobs" in own and there.prefix.endswith(BELOW)):
+        return ""
+    msg = f"{printable(there.address)} is not a registry: it has no folder {BELOW}/repositories"
+    raise UnreadableStoreError(msg, hint="give the rootdirectory of the registry's S3 storage as the prefix")

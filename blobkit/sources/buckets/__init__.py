@@ -1,0 +1,1 @@
+"""Buckets (S3, Google Cloud Storage, Azure) as sources: their keys in folders, many requests at once."""

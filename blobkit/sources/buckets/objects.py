@@ -1,0 +1,293 @@
+"""The objects of a bucket through obstore, a client of S3, Google Cloud Storage and Azure; only this imports it.
+
+Its synchronous verbs are called in threads: its asynchronous ones have ended processes at their exit. It refuses keys
+that its own paths cannot express (control characters, empty parts), and drops the `/` at the end of a marker; where
+that may be, the `exact` client of the service lists and reads instead, which costs many times the CPU time.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import re
+from collections import Counter, deque
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Protocol
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import AzureStore, GCSStore, S3Store
+
+from blobkit.sources.buckets.keys import PAGE, Key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import BinaryIO, Self, TypeVar
+
+    from obstore.store import ObjectStore
+
+    from blobkit.sources.buckets.keys import Lister, Row
+
+    T = TypeVar("T")
+    R = TypeVar("R")
+
+__all__ = ["Exact", "Objects", "azure", "google", "s3"]
+
+RETRIES: Any = {
+    "max_retries": 4,
+    "retry_timeout": timedelta(seconds=60),
+    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
+}
+"""How often a request is sent again; without a bound of our own, errors would show after minutes."""
+CONNECT, WHOLE = timedelta(seconds=10), timedelta(seconds=120)
+AHEAD = 4
+"""Results that wait for each thread."""
+FAILED = errno.EREMOTEIO
+_STATUS = re.compile(r"status code: (\d{3})")
+_CODE = re.compile(r"<Code>([A-Za-z0-9._-]{1,80})</Code>")
+_DIGITS = "123456789abcdef"
+_PLAIN = re.compile(r"(?:[0-9a-f]{64,128}|data|link)\Z")
+"""Names of empty objects that no marker has."""
+
+
+class Exact(Protocol):
+    """A client of one service that can express all keys."""
+
+    def pages(self, prefix: str, delimiter: str, after: str) -> Iterator[tuple[list[str], list[Row]]]:
+        """Yield the prefixes up to a delimiter and the keys below a prefix (after a key), page by page."""
+        ...
+
+    def get(self, key: str, limit: int) -> bytes:
+        """Return up to `limit` bytes of an object."""
+        ...
+
+
+class Objects:
+    """The objects of one bucket; `counts` has the number of requests by verb. Closed at the end of its `with` block.
+
+    `listed`: an inventory that is the listing, instead of requests.
+    """
+
+    def __init__(self, store: ObjectStore, *, exact: Exact | None = None, at_once: int = 64) -> None:
+        self._store, self._exact, self.at_once = store, exact, at_once
+        self._threads = ThreadPoolExecutor(at_once, "blobkit-bucket")
+        self.listed: Lister | None = None
+        self.counts: Counter[str] = Counter()
+
+    def __enter__(self) -> Self:
+        """Return this."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the threads; requests that wait are not sent."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def first(self, prefix: str) -> tuple[list[Row], bool]:
+        """Return the first keys below a prefix, sorted, at any depth, and whether these are all."""
+        if self.listed:
+            return self.listed.first(prefix)
+        rows = next(self.all(prefix), [])
+        return rows, len(rows) < PAGE
+
+    def spread(self, prefix: str) -> Iterator[list[Row]]:
+        """Yield all keys below a folder; those of many files, by the first digit of their names, many at once."""
+        pages = self.all(prefix)
+        rows = next(pages, [])
+        yield rows
+        if len(rows) < PAGE:
+            return
+        last = rows[-1][0]
+        starts = [last, *(f"{prefix}{digit}" for digit in _DIGITS if f"{prefix}{digit}" > last)]
+
+        def between(ends: tuple[str, str]) -> list[Row]:
+            found: list[Row] = []
+            for page in self.all(prefix, after=ends[0]):
+                found += [row for row in page if not ends[1] or row[0] <= ends[1]]
+                if ends[1] and page[-1][0] > ends[1]:
+                    break
+            return found
+
+        yield from self.each(between, zip(starts, [*starts[1:], ""], strict=True))
+
+    def all(self, prefix: str, *, after: str = "") -> Iterator[list[Row]]:
+        """Yield all keys below a prefix (after a key), sorted, at any depth, page by page; OSError if it cannot be."""
+        if self.listed:
+            yield from self.listed.all(prefix, after=after)
+            return
+        done = 0
+        try:
+            for page in obstore.list(self._store, prefix or None, chunk_size=PAGE, offset=after or None):
+                self.counts["list"] += 1
+                rows = list(map(_row, page))
+                if self._exact and any(not info.size and _may_be_marker(key) for key, info in rows):
+                    yield from self._exactly(prefix, after, done)
+                    return
+                yield rows
+                done += len(rows)
+            self.counts["list"] += not done
+        except (BaseError, ValueError) as error:
+            if not _is_path_error(error) or self._exact is None:
+                raise _os_error(error, prefix) from error
+            yield from self._exactly(prefix, after, done)
+
+    def folder(self, prefix: str) -> tuple[list[str], list[Row]]:
+        """Return the names of the folders in a folder, and the keys in it; OSError if it cannot be listed."""
+        if self.listed:
+            return self.listed.folder(prefix)
+        try:
+            found = obstore.list_with_delimiter(self._store, prefix or None)
+            self.counts["list"] += max(1, -(-(len(found["objects"]) + len(found["common_prefixes"])) // PAGE))
+            rows = list(map(_row, found["objects"]))
+        except (BaseError, ValueError) as error:
+            if not _is_path_error(error) or self._exact is None:
+                raise _os_error(error, prefix) from error
+            return self._folder_exactly(prefix)
+        if self._exact and any(not info.size and _may_be_marker(key) for key, info in rows):
+            return self._folder_exactly(prefix)
+        return [one.rpartition("/")[2] for one in found["common_prefixes"]], rows
+
+    def _exactly(self, prefix: str, after: str, done: int) -> Iterator[list[Row]]:
+        """Yield the keys after so many, as the client of the service lists them."""
+        assert self._exact is not None  # noqa: S101 (for the type checker)
+        for _, rows in self._exact.pages(prefix, "", after):
+            self.counts["list"] += 1
+            yield rows[done:] if done else rows
+            done = max(0, done - len(rows))
+
+    def _folder_exactly(self, prefix: str) -> tuple[list[str], list[Row]]:
+        assert self._exact is not None  # noqa: S101 (for the type checker)
+        names: list[str] = []
+        keys: list[Row] = []
+        for prefixes, rows in self._exact.pages(prefix, "/", ""):
+            self.counts["list"] += 1
+            names += [one[len(prefix) :].rstrip("/") for one in prefixes]
+            keys += rows
+        return names, keys
+
+    def get(self, key: str, limit: int) -> bytes:
+        """Return up to `limit` bytes, at least one, of an object that is not empty; OSError if it cannot be read."""
+        self.counts["get"] += 1
+        try:
+            return bytes(obstore.get_range(self._store, key, start=0, end=limit))
+        except (BaseError, FileNotFoundError, ValueError) as error:
+            if _is_path_error(error) and self._exact:
+                return self._exact.get(key, limit)
+            raise _os_error(error, key) from error
+
+    def many(self, wanted: Iterable[tuple[str, int]]) -> Iterator[tuple[str, bytes | OSError]]:
+        """Yield each key with up to so many bytes of its object, or the error: in order, many requests at once."""
+
+        def one(asked: tuple[str, int]) -> tuple[str, bytes | OSError]:
+            try:
+                return asked[0], self.get(*asked)
+            except OSError as error:
+                return asked[0], error
+
+        return self.each(one, wanted)
+
+    def each(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """Yield the results of a function in the order of its arguments; a bounded number of calls is ahead."""
+        todo = iter(items)
+        waiting = deque(self._threads.submit(function, item) for item in islice(todo, AHEAD * self.at_once))
+        try:
+            while waiting:
+                yield waiting.popleft().result()
+                waiting.extend(self._threads.submit(function, item) for item in islice(todo, 1))
+        finally:
+            for one in waiting:
+                one.cancel()
+
+    def open(self, key: str) -> BinaryIO:
+        """Return an object to read from its beginning, in constant memory; OSError if it cannot be read."""
+        self.counts["get"] += 1
+        try:
+            return io.BufferedReader(_Stream(obstore.get(self._store, key).stream(), key))
+        except (BaseError, FileNotFoundError, ValueError) as error:
+            raise _os_error(error, key) from error
+
+
+class _Stream(io.RawIOBase):
+    """The pieces of an object as a file."""
+
+    def __init__(self, pieces: Iterable[Any], key: str) -> None:
+        self._pieces, self._key, self._left = iter(pieces), key, memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        try:
+            while not self._left:
+                piece = next(self._pieces, None)
+                if piece is None:
+                    return 0
+                self._left = memoryview(bytes(piece))
+        except BaseError as error:
+            raise _os_error(error, self._key) from error
+        size = min(len(buffer), len(self._left))
+        buffer[:size] = self._left[:size]
+        self._left = self._left[size:]
+        return size
+
+
+def s3(bucket: str, endpoint: str, region: str, credentials: Callable[[], Any] | None) -> ObjectStore:
+    """Return the client of a bucket of S3; without `credentials`, requests are not signed."""
+    return S3Store(
+        bucket,
+        endpoint=endpoint,
+        region=region,
+        virtual_hosted_style_request=False,
+        skip_signature=credentials is None,
+        client_options=_client(endpoint),
+        retry_config=RETRIES,
+        credential_provider=credentials,
+    )
+
+
+def google(bucket: str, endpoint: str, *, anonymous: bool) -> ObjectStore:
+    """Return the client of a bucket of Google Cloud Storage; credentials are those of the environment."""
+    more: dict[str, Any] = {"base_url": endpoint} if endpoint else {}
+    more |= {"skip_signature": True} if anonymous else {}
+    return GCSStore(bucket, client_options=_client(endpoint), retry_config=RETRIES, **more)
+
+
+def azure(container: str, endpoint: str, *, anonymous: bool) -> ObjectStore:
+    """Return the client of a container of Azure; account and credentials are those of the environment."""
+    more: dict[str, Any] = {"endpoint": endpoint} if endpoint else {}
+    more |= {"skip_signature": True} if anonymous else {}
+    return AzureStore(container, client_options=_client(endpoint), retry_config=RETRIES, **more)
+
+
+def _client(endpoint: str) -> Any:  # noqa: ANN401 (a typed dictionary of obstore)
+    return {"allow_http": endpoint.startswith("http://"), "connect_timeout": CONNECT, "timeout": WHOLE}
+
+
+def _row(meta: Any) -> Row:  # noqa: ANN401 (a typed dictionary of obstore)
+    modified = round(meta["last_modified"].timestamp() * 1_000_000)
+    return meta["path"], Key(meta["size"], modified, (meta["e_tag"] or "").strip('"'))
+
+
+def _may_be_marker(key: str) -> bool:
+    return _PLAIN.match(key.rpartition("/")[2]) is None
+
+
+def _is_path_error(error: Exception) -> bool:
+    """Return whether obstore cannot express a key."""
+    return type(error).__name__ == "InvalidPathError" or isinstance(error, ValueError)
+
+
+def _os_error(error: Exception, key: str) -> OSError:
+    """Return the error of the system for one of obstore; of its text only a status and a code are kept."""
+    text = str(error)
+    status, code = _STATUS.search(text), _CODE.search(text)
+    if code and code[1] == "InvalidObjectState":
+        return OSError(FAILED, "its storage class is an archive: it must be restored before it can be read", key)
+    if isinstance(error, FileNotFoundError):
+        return FileNotFoundError(errno.ENOENT, "there is no such object", key)
+    if _is_path_error(error):
+        return OSError(FAILED, "the client cannot express this key", key)
+    if status:
+        return OSError(FAILED, f"the service answers {' '.join(filter(None, (status[1], code and code[1])))}", key)
+    return OSError(FAILED, "the service cannot be reached, or does not answer as it should", key)
