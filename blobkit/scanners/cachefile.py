@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Columns", "file_for", "read", "write"]
 
-MAGIC = b"blobkit scan cache, version 1\n"
+MAGIC = b"blobkit scan cache, version 2\n"
 SUM = 32
 MOST = 1 << 32
 """Bytes of the largest file that is read."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Digests", "Words", "numbers", "repeated"]
+__all__ = ["Digests", "Words", "assign", "extend", "numbers", "repeated", "view"]
 
 
 class Words:
@@ -50,7 +50,14 @@ class Words:
 
     def append(self, text: str, rows: int = 1) -> None:
         """Add equal rows."""
-        self.codes.extend(repeated(self.codes.typecode, self.code(text), rows))
+        if rows == 1:
+            self.codes.append(self.code(text))
+        else:
+            self.codes.extend(repeated(self.codes.typecode, self.code(text), rows))
+
+    def assign(self, rows: NDArray[np.integer], text: str) -> None:
+        """Change the text of many rows."""
+        assign(self.codes, rows, np.full(len(rows), self.code(text)))
 
     def code(self, text: str) -> int:
         """Return the number of a text."""
@@ -124,3 +131,18 @@ def repeated(code: str, value: int, rows: int) -> array[int]:
 def numbers(column: array[int], rows: int) -> NDArray[np.integer]:
     """Return the first rows of a column of numbers as a numpy array; a copy, so the column can still grow."""
     return np.frombuffer(column, np.dtype(column.typecode))[:rows].copy()
+
+
+def assign(column: array[int], rows: NDArray[np.integer], values: NDArray[np.integer]) -> None:
+    """Change many rows of a column of numbers."""
+    view(column)[rows] = values
+
+
+def extend(column: array[int], values: NDArray[np.integer]) -> None:
+    """Add many rows to a column of numbers."""
+    column.frombytes(values.astype(column.typecode).tobytes())
+
+
+def view(column: array[int]) -> NDArray[np.integer]:
+    """Return a column of numbers as a numpy array; the column cannot grow while this is there."""
+    return np.frombuffer(column, np.dtype(column.typecode))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,8 @@ import numpy as np
 from blobkit.digest import are_sha256
 from blobkit.oci.documents import read_config
 from blobkit.oci.plain import micros
+from blobkit.scanners.columns import assign, extend, view
+from blobkit.scanners.hashes import HASH, texts_of
 from blobkit.snapshot.notices import recompressed
 from blobkit.snapshot.sets import ranges
 
@@ -25,12 +28,13 @@ if TYPE_CHECKING:
     from blobkit.digest import Digest
     from blobkit.scanners.facts import Facts
     from blobkit.scanners.files import Files
+    from blobkit.scanners.hashes import Hashes
     from blobkit.scanners.recall import Recall
+    from blobkit.scanners.sheets import Configs as Sheet
+
+    Nodes = NDArray[np.integer]
 
 __all__ = ["Configs"]
-
-HASH = 32
-"""Bytes of a diffID."""
 
 
 class Configs:
@@ -45,18 +49,16 @@ class Configs:
         self._images: tuple[array[int], array[int]] = array("i"), array("q")
         self._others: dict[int, tuple[Digest, ...]] = {}
         if recall is not None:
-            self._recall(recall)
+            self._recall(recall.configs)
 
-    def _recall(self, recall: Recall) -> None:
-        """Take the claims of the configs that did not change since an earlier scan."""
-        known, nodes = recall.known.arrays, recall.configs()
-        platforms = np.array([self.facts.platform.code(text) for text in recall.known.texts["platforms"]], np.int32)
-        self._platform.frombytes(platforms[known["config_platform"]].tobytes())
-        self._created.frombytes(known["config_created"].tobytes())
-        self._first.frombytes(known["config_first"][:-1].tobytes())
-        self._count.frombytes(np.diff(known["config_first"]).astype(np.int32).tobytes())
-        self._hashes += known["diff"].tobytes()
-        self._row = {node: row for row, node in enumerate(nodes.tolist()) if node >= 0}
+    def _recall(self, found: Sheet) -> None:
+        """Take the claims of configs in columns."""
+        extend(self._platform, found.platform)
+        extend(self._created, found.created)
+        extend(self._first, np.cumsum(found.parts) - found.parts)
+        extend(self._count, found.parts)
+        self._hashes += found.diff.tobytes()
+        self._row = dict(zip(found.node.tolist(), range(len(found.node)), strict=True))
 
     def columns(self, row: NDArray[np.int32], is_sure: NDArray[np.bool_]) -> dict[str, NDArray[np.integer]]:
         """Return the claims of the sure ones, for the next scan; `row`: of each node."""
@@ -74,15 +76,38 @@ class Configs:
 
     def claim(self, manifest: int, config: int, digest: Digest, inline: bytes | None, layers: tuple[int, int]) -> None:
         """Record the claims of a manifest's config about both; `layers`: the rows of links to its layers."""
-        row = self._row.get(config)
-        if row is None:
-            row = self._row[config] = self._read(digest, inline)
+        row = self._row_of(config, digest, inline)
         self._record(manifest, row)
         self._record(config, row)
         first, end = layers
         if self._count[row] == end - first:
             self._images[0].append(row)
             self._images[1].append(first)
+
+    def claim_many(self, manifests: Nodes, configs: Nodes, hashes: Hashes, first: Nodes, end: Nodes) -> None:
+        """Record the claims of the configs of many manifests, as `claim` does.
+
+        `hashes`: those of the configs; `first`, `end`: the rows of links to the layers.
+        """
+        row = np.fromiter(map(self._row.get, configs.tolist(), repeat(-1)), np.int64, len(configs))
+        for at in np.flatnonzero(row < 0).tolist():
+            row[at] = self._row_of(int(configs[at]), next(texts_of(hashes[at])), None)
+        platform, created, count = (view(column)[row] for column in (self._platform, self._created, self._count))
+        facts = self.facts
+        for node in (manifests, configs):
+            has_platform, is_open = platform != 0, view(facts.created)[node] < 0
+            assign(facts.platform.codes, node[has_platform], platform[has_platform])
+            assign(facts.created, node[is_open], created[is_open])
+        fits = count == end - first
+        extend(self._images[0], row[fits])
+        extend(self._images[1], first[fits])
+
+    def _row_of(self, config: int, digest: Digest, inline: bytes | None) -> int:
+        """Return the row of a config, which is read now if it was not."""
+        row = self._row.get(config)
+        if row is None:
+            row = self._row[config] = self._read(digest, inline)
+        return row
 
     def _record(self, node: int, row: int) -> None:
         facts = self.facts

@@ -12,7 +12,7 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,18 +22,18 @@ from blobkit.oci.plain import PlainManifest, micros, plain_manifest
 from blobkit.oci.walk import UNPARSEABLE, Walk
 from blobkit.scanners.columns import Digests
 from blobkit.scanners.configs import Configs
-from blobkit.scanners.pending import Parts, Pending, Span
-from blobkit.snapshot.sets import ranges
+from blobkit.scanners.pending import Pending, Span
+from blobkit.scanners.plains import Plains, Recalled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from blobkit.oci.walk import Step
     from blobkit.scanners.facts import Facts
     from blobkit.scanners.files import Files
-    from blobkit.scanners.recall import Recall, Recalled
+    from blobkit.scanners.recall import Recall
 
     Item = Reference | Span
 
@@ -43,16 +43,6 @@ LEAVES = frozenset({"config", "layer"})
 """The positions of descriptors that are kept in columns."""
 PIECE = 512
 """Descriptors that are followed at once: so many documents are in memory together."""
-
-
-class _Known(NamedTuple):
-    """A plain manifest that was recorded: its type and time, the rows of its links, and its first row of `Pending`."""
-
-    media_type: str
-    created: int
-    first: int
-    end: int
-    pending: int
 
 
 class Documents:
@@ -77,18 +67,39 @@ class Documents:
         self.subjects: dict[Digest, Digest] = {}
         self.named = Digests(facts.ids)
         self._contents: dict[Digest, bytes | None] = {}
-        self._plain: dict[int, _Known] = {}
         self._pending = Pending(facts)
         self._walk = Walk(self._given, self._read_as, subjects=True)
         self._noticed: set[tuple[Digest, str]] = set()
         self._configs = Configs(facts, files, recall)
+        self._plains = Plains(facts, self._pending, self._configs, recall)
 
-    def follow(self, references: Iterable[Reference], *, quiet: bool = False) -> None:
+    def follow_named(
+        self, digests: list[Digest], kind: str, watch: Callable[[Iterable[Digest]], Iterable[Digest]] = iter
+    ) -> None:
+        """Record the documents with these digests, in a position of `always`, and all that those reach."""
+        after: list[Item] = []
+        places, items = self._plains.places(digests), iter(watch(digests))
+        step = PIECE if (places < 0).any() else max(1, len(places))
+        for at in range(0, len(digests), step):
+            piece, rows = list(islice(items, step)), places[at : at + step]
+            if rows.min() >= 0:
+                self._record_named_plains(piece, rows, after)
+            else:
+                self._follow([Reference(digest, kind) for digest in piece], after, quiet=False)
+        self.follow(after)
+
+    def _record_named_plains(self, digests: Sequence[Digest], places: NDArray[np.int64], after: list[Item]) -> None:
+        """Record plain manifests in columns."""
+        for digest in digests:
+            self.named.add(digest)
+        _extend(after, self._plains.record_rows(places))
+
+    def follow(self, references: Iterable[Item], *, quiet: bool = False) -> None:
         """Record the blobs that these descriptors name, and all that those reach, level by level.
 
         `quiet`: the descriptors come from garbage, so absent blobs get no notice, and no blob becomes opaque.
         """
-        level: Iterable[Item] = references
+        level = references
         while level:
             after: list[Item] = []
             items = iter(level)
@@ -102,18 +113,36 @@ class Documents:
         is_plain = [isinstance(item, Reference) and self._is_plain(item, plain) for item in piece]
         others = (item for item, is_one in zip(piece, is_plain, strict=True) if not is_one)
         steps = iter(self._walk.steps([item for item in others if isinstance(item, Reference)]))
+        rows: list[int] = []
         for item, is_one in zip(piece, is_plain, strict=True):
+            if isinstance(item, Reference) and is_one:
+                self._record_named(item, quiet=quiet)
+                self._record_plain(item.digest, plain.pop(item.digest, None), rows, after)
+                continue
+            self._record_rows(rows, after)
             if isinstance(item, Span):
                 self._record_span(item, quiet=quiet)
-            elif is_one:
-                self._record_named(item, quiet=quiet)
-                if item.digest in plain:
-                    self._record_plain(item.digest, plain.pop(item.digest), after)
             else:
                 step = next(steps)
                 self._record(step, quiet=quiet)
                 self._queue(self._walk.named(step.document) if step.document else (), after)
+        self._record_rows(rows, after)
         self._contents.clear()
+
+    def _record_plain(
+        self, digest: Digest, manifest: PlainManifest | Recalled | None, rows: list[int], after: list[Item]
+    ) -> None:
+        """Record a plain manifest that was not recorded yet; those in columns later, many at once: append to `rows`."""
+        if isinstance(manifest, Recalled):
+            rows.append(manifest.row)
+        elif manifest is not None:
+            self._record_rows(rows, after)
+            _extend(after, self._plains.record(digest, manifest))
+
+    def _record_rows(self, rows: list[int], after: list[Item]) -> None:
+        if rows:
+            _extend(after, self._plains.record_rows(np.array(rows)))
+            rows.clear()
 
     def parse_unnamed(self, digests: Iterable[Digest], *, referrers: bool = True) -> None:
         """Parse stored blobs that no descriptor names: `referrers` count as named, other documents as garbage."""
@@ -133,8 +162,7 @@ class Documents:
 
     def contained(self, digest: Digest) -> array[int] | None:
         """Return the config and the layers in a manifest of the usual form, as nodes; None for other documents."""
-        found = self._plain.get(self.facts.ids.get(digest, -1))
-        return None if found is None else self.facts.links[1][found.first : found.end]
+        return self._plains.contained(digest)
 
     def _read(self, references: list[Reference]) -> dict[Digest, PlainManifest | Recalled]:
         """Read the documents of descriptors that were not read yet; return those that are plain manifests."""
@@ -157,21 +185,20 @@ class Documents:
 
     def _recalled(self, fresh: Mapping[Digest, set[str]]) -> dict[Digest, PlainManifest | Recalled]:
         """Return the plain manifests of an earlier scan; only as its own type a manifest is plain."""
-        if self.recall is None:
-            return {}
-        known = ((digest, self.recall.document(digest)) for digest in fresh)
+        known = ((digest, self._plains.recalled(digest)) for digest in fresh)
         return {digest: one for digest, one in known if one is not None and fresh[digest] <= {"", one.media_type}}
 
     def _has_tried(self, digest: Digest, media_type: str) -> bool:
         """Return whether a document was read as this type, or could not be."""
-        known = self._plain.get(self.facts.ids.get(digest, -1))
-        return (known is not None and media_type in ("", known.media_type)) or self._walk.has_seen(digest, media_type)
+        known = self._plains.type_of(digest)
+        return (known is not None and media_type in ("", known)) or self._walk.has_seen(digest, media_type)
 
     def _is_plain(self, reference: Reference, fresh: dict[Digest, PlainManifest | Recalled]) -> bool:
         """Return whether a descriptor leads to a plain manifest: one that was recorded, or one of these."""
         media_type = self._read_as(reference)
-        known = fresh.get(reference.digest) or self._plain.get(self.facts.ids.get(reference.digest, -1))
-        return media_type is not None and known is not None and media_type in ("", known.media_type)
+        found = fresh.get(reference.digest)
+        known = self._plains.type_of(reference.digest) if found is None else found.media_type
+        return media_type is not None and known is not None and media_type in ("", known)
 
     def _queue(self, references: Iterable[Reference], after: list[Item]) -> None:
         """Append descriptors to those of the next level; those of usual blobs in columns."""
@@ -194,46 +221,9 @@ class Documents:
                 content = self._contents[digest]
                 yield digest, "it cannot be read" if content is None else content
 
-    def _record_plain(self, digest: Digest, manifest: PlainManifest | Recalled, after: list[Item]) -> None:
-        """Record the links and claims of a plain manifest."""
-        facts, node = self.facts, self.facts.node(digest)
-        parts = self._parts(manifest)
-        facts.kind[node], facts.media_type[node] = "manifest", manifest.media_type
-        facts.created[node] = manifest.created
-        first, end = len(facts.links[0]), len(facts.links[0]) + len(parts.nodes)
-        facts.link_many(node, parts.nodes[:1], "config")
-        facts.link_many(node, parts.nodes[1:], "layer")
-        span = self._pending.add_plain(parts.nodes, parts.sizes, parts.types)
-        self._plain[node] = _Known(manifest.media_type, manifest.created, first, end, span.first)
-        _extend(after, span)
-        self._configs.claim(node, parts.nodes[0], parts.config, None, (first + 1, end))
-
-    def _parts(self, manifest: PlainManifest | Recalled) -> Parts:
-        """Return what the descriptors of a manifest say."""
-        if isinstance(manifest, PlainManifest):
-            if self.recall is not None:
-                self.recall.is_new = True
-            nodes = array("i", map(self.facts.node, manifest.digests))
-            return Parts(nodes, manifest.sizes, manifest.types, Digest(manifest.digests[0]))
-        return manifest.recall.parts(manifest)
-
     def columns(self, row: NDArray[np.int32], is_sure: NDArray[np.bool_]) -> dict[str, NDArray[np.integer]]:
         """Return the plain manifests and the configs that are sure, for the next scan; `row`: of each node."""
-        chosen = [(node, known) for node, known in self._plain.items() if is_sure[node] and row[node] >= 0]
-        code = self.facts.media_type.code
-        first = np.array([known.pending for _, known in chosen], np.int64)
-        count = np.array([known.end - known.first for _, known in chosen], np.int32)
-        nodes, sizes, types = self._pending.columns(ranges(first, first + count))
-        return {
-            "doc_key": row[np.array([node for node, _ in chosen], np.int64)],
-            "doc_type": np.array([code(known.media_type) for _, known in chosen], np.int32),
-            "doc_created": np.array([known.created for _, known in chosen], np.int64),
-            "doc_first": np.append(0, np.cumsum(count)),
-            "ref_key": row[nodes],
-            "ref_size": sizes,
-            "ref_type": types,
-            **self._configs.columns(row, is_sure),
-        }
+        return self._plains.columns(row, is_sure) | self._configs.columns(row, is_sure)
 
     def _record_span(self, span: Span, *, quiet: bool) -> None:
         """Record the descriptors of blobs without links; a closer look is needed at few of them."""

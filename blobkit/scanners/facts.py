@@ -30,8 +30,10 @@ from blobkit.snapshot.snapshot import build
 from blobkit.snapshot.tables import KINDS, STORED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
+
+    from numpy.typing import NDArray
 
     from blobkit.scanners.leftovers import Ledger
     from blobkit.snapshot.snapshot import Snapshot
@@ -53,6 +55,8 @@ def micros(info: os.stat_result) -> int:
 
 def escape_controls(name: str) -> str:
     """Return a name as valid UTF-8 with control characters escaped, which the key of a node requires."""
+    if name.isascii() and name.isprintable():
+        return name
     return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", to_utf8(name))
 
 
@@ -158,18 +162,19 @@ class Facts:
         node = self.node(digest)
         self.size[node], self.modified[node], self.stored[node] = size, modified, "yes"
 
-    def blobs(self, digests: list[Digest], sizes: list[int], modified: list[int]) -> None:
-        """Record many stored blobs, each once."""
+    def blobs(self, digests: list[Digest], sizes: Sequence[int], modified: Sequence[int]) -> NDArray[np.int32]:
+        """Record many stored blobs, each once; return their nodes."""
         first, last = len(self.ids), len(self.ids) + len(digests)
         if not self.ids.keys().isdisjoint(digests):
             for row in zip(digests, sizes, modified, strict=True):
                 self.blob(*row)
-            return
+            return np.fromiter(map(self.ids.__getitem__, digests), np.int32, len(digests))
         self.ids.update(zip(digests, range(first, last), strict=True))
         while last > len(self.opaque):
             self._grow()
         self.size[first:last], self.modified[first:last] = array("q", sizes), array("q", modified)
         self.stored.codes[first:last] = repeated("b", self.stored.code("yes"), last - first)
+        return np.arange(first, last, dtype=np.int32)
 
     def thing(  # noqa: PLR0913 (the columns of one row)
         self, key: str, kind: str, size: int, disk: int, *, modified: int = -1, created: int = -1, stored: str = "yes"

@@ -18,6 +18,7 @@ from blobkit.filehandle import FileHandle, Held, close, open_into
 from blobkit.oci.documents import DOCUMENT_LIMIT, Document, read_document
 from blobkit.oci.untrusted import DocumentError
 from blobkit.scanners.facts import micros, within
+from blobkit.scanners.registries.reading import SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PEEK", "SMALL", "Files", "PlainFiles", "hash_of", "read"]
 
-SMALL = 64 << 10
-"""Bytes: blobs up to this size are always verified; larger ones on request only."""
 AS_EFFECTIVE = os.access in os.supports_effective_ids
 PEEK = 16 << 10
 """Bytes read first of a blob that may be a document; most documents are shorter."""

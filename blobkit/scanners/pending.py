@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from blobkit.scanners.columns import repeated
+from blobkit.scanners.columns import assign, extend, repeated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
-    from blobkit.digest import Digest
     from blobkit.oci.documents import Reference
     from blobkit.scanners.columns import Digests
     from blobkit.scanners.facts import Facts
 
-__all__ = ["Parts", "Pending", "Span"]
+__all__ = ["Pending", "Span"]
 
 
 class Span(NamedTuple):
@@ -27,15 +26,6 @@ class Span(NamedTuple):
 
     first: int
     end: int
-
-
-class Parts(NamedTuple):
-    """The descriptors of a plain manifest: node, size and media type of each, and the digest of the config."""
-
-    nodes: array[int]
-    sizes: Sequence[int]
-    types: Sequence[str]
-    config: Digest
 
 
 class Named(NamedTuple):
@@ -65,6 +55,25 @@ class Pending:
         kinds = array("b", [code("config")]) + repeated("b", code("layer"), len(nodes) - 1)
         return self._add(nodes, sizes, kinds, types)
 
+    def add_columns(
+        self,
+        nodes: NDArray[np.integer],
+        sizes: NDArray[np.integer],
+        is_config: NDArray[np.bool_],
+        types: NDArray[np.integer],
+    ) -> None:
+        """Add the descriptors of many manifests; `types` are numbers of media types."""
+        code = self.facts.kind.code
+        extend(self._node, nodes)
+        extend(self._size, sizes)
+        extend(self._kind, np.where(is_config, code("config"), code("layer")))
+        extend(self._type, types)
+
+    @property
+    def end(self) -> int:
+        """The number of rows."""
+        return len(self._node)
+
     def _add(self, nodes: array[int], sizes: Iterable[int], kinds: array[int], types: Iterable[str]) -> Span:
         first = len(self._node)
         self._node.extend(nodes)
@@ -85,8 +94,8 @@ class Pending:
         known = np.frombuffer(kind.codes, np.int8)
         new = np.flatnonzero(known[node] == kind.code("unknown"))
         rows = new[np.unique(node[new], return_index=True)[1]]
-        _assign(kind.codes, node[rows], np.frombuffer(self._kind, np.int8)[slice(*span)][rows])
-        _assign(self.facts.media_type.codes, node[rows], np.frombuffer(self._type, np.int32)[slice(*span)][rows])
+        assign(kind.codes, node[rows], np.frombuffer(self._kind, np.int8)[slice(*span)][rows])
+        assign(self.facts.media_type.codes, node[rows], np.frombuffer(self._type, np.int32)[slice(*span)][rows])
         named.add_nodes(node)
         is_stored = np.frombuffer(stored.codes, np.int8)[node] == stored.code("yes")
         size = np.frombuffer(self._size, np.int64)[slice(*span)]
@@ -97,7 +106,3 @@ class Pending:
         kinds, types = self.facts.kind.texts, self.facts.media_type.texts
         for row in rows.tolist():
             yield Named(self._node[row], kinds[self._kind[row]], types[self._type[row]], self._size[row])
-
-
-def _assign(column: array[int], rows: NDArray[np.int32], values: NDArray[np.integer]) -> None:
-    np.frombuffer(column, values.dtype)[rows] = values

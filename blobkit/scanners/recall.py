@@ -2,195 +2,228 @@
 
 A blob did not change if its size, time of modification (ns) and inode are as they were when its hash was checked. A
 blob that was modified shortly before a scan is not trusted by the next one: it may have changed again within the tick
-of the file system's clock.
+of the file system's clock. Small blobs that are new, or changed, are read here too, many at once: a first scan is a
+second one to which nothing is known.
 """
 
 from __future__ import annotations
 
 import time
-from array import array
-from itertools import compress, repeat
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from blobkit.digest import Digest
 from blobkit.log import log
 from blobkit.scanners import cachefile
-from blobkit.scanners.cachefile import Columns
+from blobkit.scanners.cacheform import TICK, checked
 from blobkit.scanners.columns import Digests
 from blobkit.scanners.files import PlainFiles
-from blobkit.scanners.pending import Parts
+from blobkit.scanners.hashes import HASH, HashTable, texts_of
+from blobkit.scanners.recalleddirectories import RecalledDirectories
+from blobkit.scanners.recalledlinks import RecalledLinks
+from blobkit.scanners.registries.reading import NO_DOCUMENT, VERIFIED
+from blobkit.scanners.sheets import NO_CONFIGS, NO_HASHES, NO_MANIFESTS, NONE, Configs, Manifests, Names, coded
+from blobkit.snapshot.sets import ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from array import array
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from blobkit.digest import Digest
     from blobkit.oci.documents import Document
     from blobkit.scanners.facts import Facts
-    from blobkit.scanners.registries.prefixes import Prefix
+    from blobkit.scanners.hashes import Hashes
+from blobkit.scanners.registries.reading import Contents
 
-__all__ = ["HASH", "NO_DOCUMENT", "VERIFIED", "Recall", "Recalled", "RecalledFiles", "Stamps"]
+__all__ = ["Recall", "RecalledFiles", "Stamps"]
 
-VERIFIED, NO_DOCUMENT = 1, 2
-"""Flags of a blob: its hash was checked; it is no manifest or index."""
-HASH = 32
 CONTENT, CONTENTS = 1 << 18, 1 << 26
 """Bytes of the longest document that is kept as it is, and of all of these together."""
-COLUMNS = {
-    "hash": "u1",
-    **dict.fromkeys(("size", "modified"), "<i8"),
-    "inode": "<u8",
-    "flags": "u1",
-    "doc_key": "<i4",
-    "doc_type": "<i4",
-    "doc_created": "<i8",
-    "doc_first": "<i8",
-    "ref_key": "<i4",
-    "ref_size": "<i8",
-    "ref_type": "<i4",
-    "config_key": "<i4",
-    "config_platform": "<i4",
-    "config_created": "<i8",
-    "config_first": "<i8",
-    "diff": "u1",
-    "raw_key": "<i4",
-    "raw_first": "<i8",
-    "raw": "u1",
-}
-"""The columns of a cache file. `hash` (32 bytes each) is sorted; `_key` are its rows, `_first` are starts of ranges."""
-BY_KEY = ("size", "modified", "inode", "flags")
-RANGES = {
-    "doc_first": ("doc_key", "ref_key", 1),
-    "config_first": ("config_key", "diff", HASH),
-    "raw_first": ("raw_key", "raw", 1),
-}
-"""For each column of starts: a column of the same rows, the column of the ranges, the bytes of one of its items."""
-TEXTS = {"types": ("doc_type", "ref_type"), "platforms": ("config_platform",)}
 
 
-class Recalled(NamedTuple):
-    """A plain manifest of an earlier scan: its media type, the time that it claims, and its rows of references."""
+class Stamps(NamedTuple):
+    """Blobs that are regular files alone in their directory: node, size, time (ns) and inode; `row`: in the cache."""
 
-    recall: Recall
-    media_type: str
-    created: int
-    first: int
-    end: int
+    node: NDArray[np.integer]
+    hash: Hashes
+    size: NDArray[np.integer]
+    modified: NDArray[np.integer]
+    inode: NDArray[np.integer]
+    row: NDArray[np.integer]
 
 
-class Stamps:
-    """The blobs of this scan that are regular files alone in their directory: size, time (ns) and inode of each."""
-
-    def __init__(self) -> None:
-        self.digests: list[Digest] = []
-        self.size, self.modified, self.inode = array("q"), array("q"), array("Q")
-
-    def add(self, prefix: Prefix) -> None:
-        """Add the blobs of a prefix."""
-        self.digests += prefix.digests
-        self.size.extend(prefix.sizes)
-        self.modified.extend(prefix.modified)
-        self.inode.extend(prefix.inodes)
+NO_STAMPS = Stamps(NONE, NO_HASHES, NONE, NONE, NONE.astype(np.uint64), NONE)
 
 
 class Recall:
-    """Facts of an earlier scan, in `known`, and what of them is still true after `compare`; nothing unless `trusted`.
+    """Facts of an earlier scan, in `known`, and what of them is still true after `finish`; nothing unless `trusted`.
 
-    `unchanged`: blobs whose hash was checked, and that did not change. `kept`: documents of unusual form that this scan
-    read. `is_new`: this scan found something that is not in `known`.
+    `unchanged`: blobs whose hash was checked, and that did not change. `manifests`, `configs`: plain ones that did not
+    change, or that this scan read. `kept`: documents of unusual form that this scan read. `links`, `directories`: what
+    is no blob. `is_new`: this scan found something that is not in `known`.
     """
 
-    def __init__(self, facts: Facts, path: Path, *, trusted: bool = True) -> None:
+    def __init__(self, facts: Facts, path: Path | None, *, trusted: bool = True) -> None:
         self.facts, self.path, self.trusted = facts, path, trusted
         self.begun = time.time_ns()
-        self.known = _checked(cachefile.read(path))
-        self.stamps = Stamps()
+        self.known = checked(None if path is None else cachefile.read(path))
+        self.links = RecalledLinks(self.known, self.begun, trusted=trusted, is_kept=path is not None)
+        self.directories = RecalledDirectories(self.known, self.begun, trusted=trusted, is_kept=path is not None)
         self.unchanged, self.no_document = Digests(facts.ids), Digests(facts.ids)
+        self.names = Names(facts)
+        self.manifests, self.configs = NO_MANIFESTS, NO_CONFIGS
         self.kept: dict[Digest, bytes] = {}
         self.is_new = False
-        whole = self.known.arrays["hash"].tobytes().hex()
-        self.keys = [Digest(f"sha256:{whole[at : at + 2 * HASH]}") for at in range(0, len(whole), 2 * HASH)]
-        self._nodes = np.empty(0, np.int32)
-        self._documents: dict[str, int] = {}
+        self.stamps = NO_STAMPS
+        self._keys = HashTable(self.known.arrays["hash"].reshape(-1, HASH))
+        self._listed: list[Stamps] = []
+        self._manifests: list[tuple[Manifests, Hashes]] = []
+        self._configs: list[Configs] = []
         self._raw: dict[str, int] = {}
+        self._odd: dict[int, bytes] = {}
         self._room = CONTENTS
 
-    def usual(self, label: str, prefix: str) -> Mapping[str, Digest]:
-        """Return the blobs below a prefix that were alone in their directory, as regular files, by name, sorted."""
-        if label != "sha256":
-            return {}
-        first = self.known.arrays["hash"][::HASH]
-        rows = slice(*np.searchsorted(first, [int(prefix, 16), int(prefix, 16) + 1]).tolist())
-        stamped = compress(self.keys[rows], (self.known.arrays["inode"][rows] != 0).tolist())
-        return {digest[7:]: digest for digest in stamped}
+    def knows_any(self) -> bool:
+        """Return whether an earlier scan has found anything that may still be true."""
+        return self.trusted and len(self._keys.hashes) > 0
 
-    def compare(self) -> None:
-        """Find what of the earlier scan is still true; all blobs must have been listed."""
-        known, stamps, ids = self.known.arrays, self.stamps, self.facts.ids
-        row_of = dict(zip(self.keys, range(len(self.keys)), strict=True))
-        self._nodes = np.fromiter(map(ids.get, self.keys, repeat(-1)), np.int32, len(self.keys))
-        row = np.fromiter(map(row_of.get, stamps.digests, repeat(-1)), np.int64, len(stamps.digests))
-        same = row >= 0
-        for name in ("size", "modified", "inode"):
-            now = np.frombuffer(getattr(stamps, name), COLUMNS[name])
-            same[same] &= known[name][row[same]] == now[same]
-        self.is_new = not same.all() or len(row) != np.count_nonzero(known["inode"])
-        true = np.zeros(len(row_of), np.bool_)
-        true[row[same]] = self.trusted
-        verified = true & (known["flags"] & VERIFIED != 0)
-        self.unchanged.add_nodes(self._nodes[verified])
-        self.no_document.add_nodes(self._nodes[true & (known["flags"] & NO_DOCUMENT != 0)])
-        self._documents, self._raw = (self._places(name, verified) for name in ("doc_key", "raw_key"))
-        log.info("%d of %d blobs did not change since an earlier scan", np.count_nonzero(verified), len(row))
+    def part(self, prefix: str) -> tuple[int, int]:
+        """Return the first row, and the end of the rows, of known digests that begin with these two digits."""
+        return self._keys.part(int(prefix, 16), int(prefix, 16) + 1)
 
-    def _places(self, name: str, verified: NDArray[np.bool_]) -> dict[str, int]:
-        """Return the place of each digest in a column of keys, of unchanged blobs only."""
-        keys = self.known.arrays[name]
-        places = np.flatnonzero(verified[keys])
-        return {self.keys[key]: place for key, place in zip(keys[places].tolist(), places.tolist(), strict=True)}
+    def stamped(self, first: int, end: int) -> str:
+        """Return the sorted names of those known ones that were files alone in their directory, as one text."""
+        rows = first + np.flatnonzero(self.known.arrays["inode"][first:end])
+        return self._keys.hashes[rows].tobytes().hex()
 
-    def document(self, digest: Digest) -> Recalled | None:
-        """Return a plain manifest that did not change."""
-        place = self._documents.get(digest)
-        if place is None:
-            return None
+    def match(self, stamps: Stamps, first: int, end: int) -> Stamps:
+        """Return the same blobs with the rows of those that did not change, of some rows; -1 for all others."""
+        known, row = self.known.arrays, self._keys.find(stamps.hash, first, end)
+        if first < end:
+            for name in ("size", "modified", "inode"):
+                row[known[name][row] != getattr(stamps, name)] = -1
+        self.is_new |= bool((row < 0).any())
+        return stamps._replace(row=row)
+
+    def are_old(self, modified: array[int]) -> bool:
+        """Return whether none of these times (ns) is so young that its file is not remembered."""
+        return max(modified, default=0) < self.begun - TICK
+
+    def is_sure(self, row: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Return for which of these rows the hash was checked; not for -1."""
+        flags = self.known.arrays["flags"]
+        if not self.trusted or not len(flags):
+            return np.zeros(len(row), np.bool_)
+        sure: NDArray[np.bool_] = (row >= 0) & (flags[row] & VERIFIED != 0)
+        return sure
+
+    def add(self, nodes: NDArray[np.int32], stamps: Stamps | None, contents: Contents | None) -> None:
+        """Add blobs that were listed: nodes, stamps of those with a sha256 digest, and contents that were read."""
+        if stamps is not None:
+            self._listed.append(stamps._replace(node=nodes))
+        if contents is not None:
+            self._add_contents(nodes, contents)
+
+    def _add_contents(self, nodes: NDArray[np.int32], found: Contents) -> None:
+        column = {name: np.frombuffer(values, values.typecode) for name, values in found.columns.items()}
+        self.facts.checked.add_nodes(nodes[column["read_row"]])
+        self.no_document.add_nodes(nodes[column["read_row"][column["read_flags"] & NO_DOCUMENT != 0]])
+        types, platforms = self.facts.media_type, self.facts.platform
+        doc_type, ref_type = (coded(types, found.texts["types"], column[name]) for name in ("doc_type", "ref_type"))
+        platform = coded(platforms, found.texts["platforms"], column["config_platform"])
+        doc, config = nodes[column["doc_row"]], nodes[column["config_row"]]
+        ref, diff = (column[name].reshape(-1, HASH) for name in ("ref", "diff"))
+        count, unknown = column["doc_count"], np.full(len(ref), -1)
+        parts = ref[np.cumsum(count) - count], unknown, column["ref_size"], ref_type
+        self._manifests.append((Manifests(doc, doc_type, column["doc_created"], count, *parts), ref))
+        self._configs.append(Configs(config, platform, column["config_created"], column["config_count"], diff))
+        self._add_odd(nodes, column)
+
+    def _add_odd(self, nodes: NDArray[np.int32], column: dict[str, NDArray[np.integer]]) -> None:
+        """Keep documents of unusual form until they are asked for."""
+        data, end = column["odd"].tobytes(), np.cumsum(column["odd_size"]).tolist()
+        for node, size, last in zip(nodes[column["odd_row"]].tolist(), column["odd_size"].tolist(), end, strict=True):
+            if size <= self._room:
+                self._room -= size
+                self._odd[node] = data[last - size : last]
+
+    def finish(self) -> None:
+        """Find what of the earlier scan is still true; all blobs must have been added."""
         known = self.known.arrays
-        first, end = known["doc_first"][place : place + 2].tolist()
-        media_type = self.known.texts["types"][known["doc_type"][place]]
-        return Recalled(self, media_type, int(known["doc_created"][place]), first, end)
+        self.stamps = Stamps(*map(np.concatenate, zip(NO_STAMPS, *self._listed, strict=True)))
+        row, is_same = self.stamps.row, self.stamps.row >= 0
+        self.is_new |= len(row) != np.count_nonzero(known["inode"])
+        node, sure, true = np.full(len(known["flags"]), -1), *np.zeros((2, len(known["flags"])), np.bool_)
+        node[row[is_same]] = self.stamps.node[is_same]
+        sure[row[self.is_sure(row)]] = True
+        true[row[is_same]] = self.trusted
+        self.unchanged.add_nodes(node[sure])
+        self.no_document.add_nodes(node[true & (known["flags"] & NO_DOCUMENT != 0)])
+        named = self.names.resolved(node, self._keys.hashes)
+        manifests = [self._known_manifests(named, sure), *self._fresh_manifests()]
+        self.manifests = Manifests(*map(np.concatenate, zip(*manifests, strict=True)))
+        configs = [self._known_configs(named, sure), *self._configs]
+        self.configs = Configs(*map(np.concatenate, zip(*configs, strict=True)))
+        self._places(sure)
+        self._listed, self._manifests, self._configs = [], [], []
+        log.info("%d of %d blobs did not change since an earlier scan", np.count_nonzero(sure), len(row))
 
-    def parts(self, found: Recalled) -> Parts:
-        """Return the descriptors of a manifest."""
-        rows = slice(found.first, found.end)
-        keys, sizes, codes = (self.known.arrays[name][rows] for name in ("ref_key", "ref_size", "ref_type"))
-        nodes: NDArray[np.int32] = self._nodes[keys]
-        if nodes.min(initial=0) < 0:
-            nodes = np.array([self.facts.node(self.keys[key]) for key in keys.tolist()], np.int32)
-            self._nodes[keys] = nodes
-        types = self.known.texts["types"]
-        named = [types[code] for code in codes.tolist()]
-        return Parts(array("i", nodes.tobytes()), sizes.tolist(), named, self.keys[keys[0]])
+    def _known_manifests(self, named: NDArray[np.int32], sure: NDArray[np.bool_]) -> Manifests:
+        known = self.known.arrays
+        rows = np.flatnonzero(sure[known["doc_key"]])
+        inner = ranges(known["doc_first"][rows], known["doc_first"][rows + 1])
+        code = partial(coded, self.facts.media_type, self.known.texts["types"])
+        return Manifests(
+            named[known["doc_key"][rows]],
+            code(known["doc_type"][rows]),
+            known["doc_created"][rows],
+            np.diff(known["doc_first"])[rows],
+            self._keys.hashes[known["ref_key"][known["doc_first"][rows]]],
+            named[known["ref_key"][inner]],
+            known["ref_size"][inner],
+            code(known["ref_type"][inner]),
+        )
 
-    def configs(self) -> NDArray[np.int32]:
-        """Return the node of each config in the columns `config_...`, -1 if it may have changed."""
-        nodes: NDArray[np.int32] = self._nodes[self.known.arrays["config_key"]].copy()
-        nodes[~np.isin(nodes, self.unchanged.nodes())] = -1
-        return nodes
+    def _fresh_manifests(self) -> Iterator[Manifests]:
+        """Yield the manifests that were read, with the nodes of their descriptors."""
+        table = HashTable(self.stamps.hash)
+        nodes = np.append(self.stamps.node, np.int32(-1))  # the last one is that of the row -1
+        for found, ref in self._manifests:
+            yield found._replace(ref=self.names.resolved(nodes[table.find(ref)], ref))
+
+    def _known_configs(self, named: NDArray[np.int32], sure: NDArray[np.bool_]) -> Configs:
+        known = self.known.arrays
+        rows = np.flatnonzero(sure[known["config_key"]])
+        inner = ranges(known["config_first"][rows], known["config_first"][rows + 1])
+        return Configs(
+            named[known["config_key"][rows]],
+            coded(self.facts.platform, self.known.texts["platforms"], known["config_platform"][rows]),
+            known["config_created"][rows],
+            np.diff(known["config_first"])[rows],
+            known["diff"].reshape(-1, HASH)[inner],
+        )
+
+    def _places(self, sure: NDArray[np.bool_]) -> None:
+        """Remember the place of each document of unusual form that did not change."""
+        keys = self.known.arrays["raw_key"]
+        places = np.flatnonzero(sure[keys])
+        self._raw = dict(zip(texts_of(self._keys.hashes[keys[places]]), places.tolist(), strict=True))
 
     def content(self, digest: Digest) -> bytes | None:
-        """Return the content of a document of unusual form that did not change; None if it is not kept."""
+        """Return the content of a document of unusual form that did not change, or was just read; None for others."""
         place = self._raw.get(digest)
         if place is None:
-            return self.kept.get(digest)
+            return self.kept.get(digest) or self._odd.get(self.facts.ids[digest])
         first, end = self.known.arrays["raw_first"][place : place + 2].tolist()
         return self.known.arrays["raw"][first:end].tobytes()
 
     def keep(self, digest: Digest, content: bytes | None) -> None:
         """Keep the content of a document of unusual form for the next scan."""
-        if content is None or len(content) > min(CONTENT, self._room):
+        if self.path is None or content is None or len(content) > min(CONTENT, self._room):
             return
         self.is_new |= digest not in self._raw
         self._room -= len(content)
@@ -224,41 +257,3 @@ class RecalledFiles(PlainFiles):
             self.recall.no_document.add(digest)
             self.recall.is_new = True
         return found
-
-
-def _checked(found: Columns | None) -> Columns:
-    """Return the columns of an earlier scan; empty ones if there are none, or they contradict each other."""
-    empty = Columns({name: np.zeros(int(name.endswith("_first")), dtype) for name, dtype in COLUMNS.items()})
-    empty.texts = {name: [] for name in TEXTS}
-    if found is None or not _fits(found):
-        return empty
-    return found
-
-
-def _fits(found: Columns) -> bool:
-    """Return whether all columns are there, and every number that is a place is one."""
-    arrays, texts = found.arrays, found.texts
-    if any(name not in arrays or arrays[name].dtype != np.dtype(dtype) for name, dtype in COLUMNS.items()):
-        return False
-    keys, odd = divmod(len(arrays["hash"]), HASH)
-    by_key = [len(arrays[name]) == keys for name in BY_KEY]
-    within = [_within(arrays[name], keys) for name in COLUMNS if name.endswith("_key")]
-    coded = [_within(arrays[name], len(texts.get(text, ()))) for text, names in TEXTS.items() for name in names]
-    ranges = [
-        len(arrays[first]) == len(arrays[key]) + 1
-        and arrays[first][0] == 0
-        and bool((np.diff(arrays[first]) >= 0).all())
-        and arrays[first][-1] * width == len(arrays[target])
-        for first, (key, target, width) in RANGES.items()
-    ]
-    rows = {
-        part: {len(arrays[name]) for name in COLUMNS if name.startswith(f"{part}_") and not name.endswith("_first")}
-        for part in ("doc", "ref", "config", "raw")
-    }
-    same = [len(lengths) == 1 for lengths in rows.values()]
-    has_parts = bool((np.diff(arrays["doc_first"]) > 0).all())
-    return not odd and all([has_parts, *by_key, *within, *coded, *ranges, *same])
-
-
-def _within(column: NDArray[np.integer], length: int) -> bool:
-    return not len(column) or bool(column.min() >= 0 and column.max() < length)

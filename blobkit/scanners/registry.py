@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest, split
 from blobkit.errors import UnreadableStoreError
-from blobkit.oci.documents import Reference
 from blobkit.progress import watched
 from blobkit.scanners.cachefile import file_for
 from blobkit.scanners.facts import Facts, micros, within
-from blobkit.scanners.files import SMALL, PlainFiles
+from blobkit.scanners.files import SMALL
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.links import link_out_message
 from blobkit.scanners.pausing import paused_collector
@@ -27,6 +27,7 @@ from blobkit.scanners.registries.blobs import Blobs
 from blobkit.scanners.registries.collector import Collector
 from blobkit.scanners.registries.contents import Manifests
 from blobkit.scanners.registries.directories import Directories
+from blobkit.scanners.registries.listing import Listing
 from blobkit.scanners.registries.look import Look
 from blobkit.scanners.registries.pins import pin_repository
 from blobkit.scanners.registries.prefixes import Prefix
@@ -91,23 +92,37 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     ledger = Ledger(os.fspath(root), registry_place("" if storage == root else os.fspath(BELOW)))
     ledger.totals = every_file
     facts = Facts(ledger)
-    recall = Recall(facts, file_for(cache, "registry", root), trusted=not verify) if cache else None
-    look = Look(Directories(os.fspath(root), ledger), facts, os.fspath(storage))
-    path = path_of(root)
-    files = PlainFiles(facts, look.root, path) if recall is None else RecalledFiles(facts, look.root, path, recall)
-    record(look, files, recall, progress=progress, verify=verify)
+    _record_directory(facts, root, storage, cache, progress=progress, verify=verify)
     return facts.snapshot("registry", os.fspath(root), policy)
 
 
-def record(look: Look, files: Files, recall: Recall | None = None, *, progress: bool, verify: bool) -> None:
+def _record_directory(  # noqa: PLR0913 (the choices of a scan)
+    facts: Facts,
+    root: Path,
+    storage: Path,
+    cache: bool | str | os.PathLike[str],  # noqa: FBT001 (or a path)
+    *,
+    progress: bool,
+    verify: bool,
+) -> None:
+    """Record all facts of the storage in a directory; the memory for all but these is free afterwards."""
+    recall = Recall(facts, file_for(cache, "registry", root) if cache else None, trusted=not verify)
+    listing = Listing(facts, recall, every=bool(facts.ledger and facts.ledger.totals))
+    look = Look(Directories(os.fspath(root), listing, facts.ledger), facts, os.fspath(storage))
+    files = RecalledFiles(facts, look.root, path_of(root), recall)
+    record(look, files, listing, progress=progress, verify=verify)
+
+
+def record(look: Look, files: Files, listing: Listing | None = None, *, progress: bool, verify: bool) -> None:
     """Record all facts of the storage that `look` sees, wherever it is; `files` reads its blobs."""
-    with paused_collector():
-        _record(look, files, recall, progress=progress, verify=verify)
+    with paused_collector(), listing or Listing(look.facts, Recall(look.facts, None)) as opened:
+        _record(look, files, opened, progress=progress, verify=verify)
 
 
-def _record(look: Look, files: Files, recall: Recall | None, *, progress: bool, verify: bool) -> None:
+def _record(look: Look, files: Files, listing: Listing, *, progress: bool, verify: bool) -> None:
+    recall = listing.recall
     facts, every_file = look.facts, bool(look.facts.ledger and look.facts.ledger.totals)
-    elsewhere = _list_blobs(look, recall, progress=progress, every_file=every_file)
+    elsewhere = _list_blobs(look, listing, progress=progress)
     found = repositories(f"{look.root}/repositories", look, layers=every_file)
     known = list(watched(found, "repositories", show=progress, unit=" repositories"))
     manifests = Manifests(facts, files, recall)
@@ -119,39 +134,21 @@ def _record(look: Look, files: Files, recall: Recall | None, *, progress: bool, 
         pin_repository(facts, repository, collector.ingested.get(repository.name, {}) if repository.seen else {})
     if every_file:
         record_unserved(facts, known, look.tree)
-    sure = (facts.checked,) if recall is None else (facts.checked, recall.unchanged)
-    unread = facts.stored_digests(None if verify else SMALL, *sure)
+    unread = facts.stored_digests(None if verify else SMALL, facts.checked, recall.unchanged)
     files.verify(iter(watched(unread, "verifying", show=progress)))
-    if recall is not None:
-        remember(recall, manifests.documents)
+    remember(recall, manifests.documents)
 
 
-def _list_blobs(look: Look, recall: Recall | None, *, progress: bool, every_file: bool) -> dict[Digest, str]:
+def _list_blobs(look: Look, listing: Listing, *, progress: bool) -> dict[Digest, str]:
     """Record the stored blobs; return those at paths where a registry does not look for them."""
     blobs = Blobs(look.with_rules("gc", ()))
-    if not every_file:
-        blobs.usual = (lambda *_: {}) if recall is None else recall.usual
     for one in watched(blobs.places(f"{look.root}/blobs"), "listing", show=progress, unit=" directories"):
         if isinstance(one, Prefix):
-            _store_all(look.facts, one)
-            if recall is not None:
-                recall.stamps.add(one)
+            listing.record(one)
         else:
             _store_one(look, *one)
-    if recall is not None:
-        recall.compare()
+    listing.finish()
     return blobs.elsewhere
-
-
-def _store_all(facts: Facts, prefix: Prefix) -> None:
-    """Record the stored blobs of a prefix."""
-    facts.blobs(prefix.digests, prefix.sizes, [ns // 1000 for ns in prefix.modified])
-    if facts.ledger:
-        several = {digest for digest, _, _ in prefix.several}
-        sizes = zip(prefix.digests, prefix.sizes, strict=True)
-        facts.ledger.blobs([size for digest, size in sizes if digest not in several] if several else prefix.sizes)
-        for digest, path, info in prefix.several:
-            facts.ledger.blob(digest, path, info, linked=False)
 
 
 def _store_one(look: Look, digest: Digest, place: Place) -> None:
@@ -177,10 +174,10 @@ def _read_documents(manifests: Manifests, known: list[Repository], *, progress: 
     """Follow the manifests that tags and revisions name. A layer that is stored under another digest is not missing."""
     facts, documents = manifests.facts, manifests.documents
     manifests.wanted = {link.digest for repository in known for link in repository.links}
-    tags = (Reference(tag.digest, "tag") for repository in known for _, tag in repository.tags)
-    revisions = (Reference(link.digest, "revision") for repository in known for link in repository.links)
-    documents.follow(watched(tags, "tags", show=progress, unit=" tags"))
-    documents.follow(watched(revisions, "manifests", show=progress, unit=" manifests"))
+    tags = [tag.digest for repository in known for _, tag in repository.tags]
+    revisions = [link.digest for repository in known for link in repository.links]
+    documents.follow_named(tags, "tag", partial(watched, what="tags", show=progress, unit=" tags"))
+    documents.follow_named(revisions, "revision", partial(watched, what="manifests", show=progress, unit=" manifests"))
     unnamed = facts.stored_digests(None, documents.named)
     documents.parse_unnamed(manifests.files.ahead(watched(unnamed, "looking", show=progress)), referrers=False)
     documents.finish()

@@ -10,8 +10,8 @@ from blobkit.digest import are_sha256
 from blobkit.log import log
 from blobkit.scanners import cachefile
 from blobkit.scanners.cachefile import Columns
-from blobkit.scanners.columns import numbers
-from blobkit.scanners.recall import COLUMNS, NO_DOCUMENT, VERIFIED
+from blobkit.scanners.cacheform import COLUMNS, TICK
+from blobkit.scanners.registries.reading import NO_DOCUMENT, VERIFIED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,14 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["remember"]
 
-TICK = 2_000_000_000
-"""Nanoseconds: a file that is younger than that may change once more without a new time."""
 LENGTH = 71
 
 
 def remember(recall: Recall, documents: Documents) -> None:
     """Write the facts of a scan, unless an earlier scan found the same. Only what was checked is written."""
-    if not recall.is_new:
+    if recall.path is None or not (recall.is_new or recall.links.is_new or recall.directories.is_new):
         return
     facts = recall.facts
     keys = sorted(key for key in facts.ids if len(key) == LENGTH and key.startswith("sha256:"))
@@ -44,20 +42,22 @@ def remember(recall: Recall, documents: Documents) -> None:
     is_sure = _flag_verified(recall, found, node)
     found.arrays |= documents.columns(row, is_sure)
     found.arrays |= _raw(recall, row, is_sure)
+    for more in (recall.links.columns(row, facts.ids), recall.directories.columns()):
+        found.texts |= more.texts
+        found.arrays |= more.arrays
     found.arrays = {name: found.arrays[name].astype(dtype, copy=False) for name, dtype in COLUMNS.items()}
     cachefile.write(recall.path, found)
 
 
 def _stamps(recall: Recall, row: NDArray[np.int32], length: int) -> dict[str, NDArray[np.integer]]:
     """Return size, time and inode of each key; 0 where the file may change without a trace."""
-    stamps, ids = recall.stamps, recall.facts.ids
-    modified = numbers(stamps.modified, len(stamps.modified))
-    at = row[np.fromiter(map(ids.__getitem__, stamps.digests), np.int64, len(stamps.digests))]
-    is_old = (at >= 0) & (modified < recall.begun - TICK)
+    stamps = recall.stamps
+    at = row[stamps.node]
+    is_old = (at >= 0) & (stamps.modified < recall.begun - TICK)
     columns = {}
     for name in ("size", "modified", "inode"):
         columns[name] = np.zeros(length, COLUMNS[name])
-        columns[name][at[is_old]] = np.frombuffer(getattr(stamps, name), COLUMNS[name])[is_old]
+        columns[name][at[is_old]] = getattr(stamps, name)[is_old]
     return columns
 
 

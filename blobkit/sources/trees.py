@@ -6,18 +6,21 @@ walked by several processes, because a stat in Python takes longer than the syst
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from blobkit.progress import counted
-from blobkit.sources.walkers import started
+from blobkit.sources import walking
+from blobkit.sources.helpers import started
 from blobkit.sources.walking import Found, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import TypeVar
 
+    from blobkit.sources.helpers import Helper
     from blobkit.sources.walking import Place
 
     Key = TypeVar("Key")
@@ -106,16 +109,41 @@ def _walk(todo: list[Place], found: Found, passed: Callable[[int], object]) -> N
     walk(todo, ALONE, found)
     passed(found.seen)
     with ExitStack() as open_ones:
-        walkers = [open_ones.enter_context(walker) for walker in (started() if todo else ())]
+        walkers = [open_ones.enter_context(walker) for walker in (_started() if todo else ())]
         while todo or any(walker.is_busy for walker in walkers):
             before = found.seen
             for walker in [one for one in walkers if one.is_idle()]:
                 if len(todo) > 1:
                     half = -(-len(todo) // 2)
-                    walker.ask(todo[:half], BATCH)  # the first ones are the highest directories, with the most below
+                    # the first ones are the highest directories, with the most below
+                    walker.ask({"todo": todo[:half], "limit": BATCH})
                     del todo[:half]
             walk(todo, BATCH // 4, found)
             for walker in walkers:
-                todo += walker.taken(found, wait=not todo)
+                todo += _taken(walker, found, wait=not todo)
             walkers = [walker for walker in walkers if walker.is_alive]
             passed(found.seen - before)
+
+
+def _started() -> list[Helper]:
+    """Return processes that walk; none if their program is no file."""
+    return started([walking.__file__]) if os.path.isfile(walking.__file__) else []
+
+
+def _taken(walker: Helper, found: Found, *, wait: bool) -> list[Place]:
+    """Add what another process found, if it is ready or after a `wait`; return the paths that are left to do."""
+    was_busy, answer = walker.is_busy, walker.answer(wait=wait)
+    if answer is not None:
+        _merge(found, answer[0])
+        return cast("list[Place]", answer[0]["todo"])
+    return cast("list[Place]", walker.given["todo"]) if was_busy and not walker.is_busy else []
+
+
+def _merge(found: Found, answer: dict[str, list[list[int]]]) -> None:
+    """Add what another process found."""
+    for tree, more in cast("list[tuple[int, tuple[int, int, int, int]]]", answer["sums"]):
+        found.add(tree, more)
+    for tree, device, inode, *linked in answer["linked"]:
+        known = found.linked.setdefault((tree, device, inode), [0, *linked[1:]])
+        known[0] += linked[0]
+    found.unread += cast("list[tuple[int, str, int, str]]", map(tuple, answer["unread"]))

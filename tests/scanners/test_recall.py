@@ -7,19 +7,19 @@ import os
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 import blobkit
-from blobkit.scanners import cachefile, documents, recall
-from blobkit.scanners.registries import contents
+from blobkit.scanners import cachefile, cacheform
+from blobkit.scanners.registries import contents, reading
 from layouts import DOCKER_LIST, DOCKER_MANIFEST, MANIFEST, Registry, noticed, nowhere, sha
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from blobkit.snapshot.snapshot import Snapshot
 
@@ -45,8 +45,8 @@ def registry(quick_path: Path) -> Registry:
 
 
 def aged(registry: Registry) -> Registry:
-    """Let all blobs be an hour old."""
-    for path in (registry.v2 / "blobs").rglob("data"):
+    """Let all blobs and links be an hour old."""
+    for path in registry.v2.rglob("*"):
         then = path.stat().st_mtime_ns - HOUR
         os.utime(path, ns=(then, then))
     return registry
@@ -67,9 +67,10 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     paths: list[str] = []
     real = os.open
 
-    def counting(path: str, *args: int, **more: int) -> int:
-        paths.extend([os.fspath(path)] * os.fspath(path).endswith("/data"))
-        return real(path, *args, **more)
+    def counting(path: str, *args: int, dir_fd: int | None = None, **more: int) -> int:
+        above = Path() if dir_fd is None else Path(f"/proc/self/fd/{dir_fd}").readlink()
+        paths.extend([str(above / path)] * os.fspath(path).endswith("/data"))
+        return real(path, *args, dir_fd=dir_fd, **more)
 
     monkeypatch.setattr(os, "open", counting)
     return paths
@@ -81,7 +82,7 @@ def test_each_document_is_read_and_parsed_once(
     registry = Registry(quick_path)
     images = [registry.push(repo, tag, "base", tag) for repo in "ab" for tag in ("1", "2", "3")]
     parses: list[str] = []
-    for module, name in ((documents, "plain_manifest"), (contents, "marked")):
+    for module, name in ((reading, "plain_manifest"), (contents, "marked")):
         real = getattr(module, name)
         monkeypatch.setattr(module, name, lambda data, real=real: parses.append(sha(data)) or real(data))
     snapshot = scan(registry)
@@ -178,7 +179,7 @@ def test_nothing_new_is_not_written(registry: Registry, tmp_path: Path) -> None:
 def spoiled(data: bytes) -> Iterator[bytes]:
     """A cache file that was cut, changed, or is another program's."""
     rng = random.Random(1)  # noqa: S311 (no secret)
-    yield from (b"", data[:10], data[:-1], data + b"x", b"another file", data.replace(b"version 1", b"version 0"))
+    yield from (b"", data[:10], data[:-1], data + b"x", b"another file", data.replace(b"version 2", b"version 0"))
     for _ in range(40):
         at = rng.randrange(len(data))
         yield data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :]
@@ -203,7 +204,7 @@ def test_a_cache_that_contradicts_itself_is_not_used(registry: Registry, tmp_pat
     path = only(tmp_path)
     columns = cachefile.read(path)
     assert columns is not None
-    places = [name for name in columns.arrays if name not in ("hash", "diff", "raw", *recall.BY_KEY)]
+    places = [name for name in columns.arrays if name not in ("hash", "diff", "raw", *cacheform.BY_KEY)]
     for name in (*places, "hash"):
         array = columns.arrays[name]
         if "created" in name or name == "ref_size":

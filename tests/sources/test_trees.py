@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from blobkit.sources import trees, walkers, walking
+from blobkit.sources import helpers, trees, walking
 from blobkit.sources.trees import Weight, weigh, weigh_each
 from unprivileged import barred, common
 
@@ -30,9 +30,9 @@ def _shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if request.param == "helped":
         monkeypatch.setattr(trees, "ALONE", 1)
         monkeypatch.setattr(trees, "BATCH", 8)
-        monkeypatch.setattr(walkers.os, "sched_getaffinity", lambda _: {0, 1, 2})
+        monkeypatch.setattr(helpers.os, "sched_getaffinity", lambda _: {0, 1, 2})
     else:
-        monkeypatch.setattr(trees, "started", list)
+        monkeypatch.setattr(trees, "_started", list)
 
 
 @pytest.fixture
@@ -135,11 +135,11 @@ def test_what_is_mounted_below_is_not_entered(tree: Path, monkeypatch: pytest.Mo
 def test_a_helper_that_dies_is_done_without(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trees, "ALONE", 1)
     monkeypatch.setattr(trees, "BATCH", 8)
-    begun: list[walkers.Walker] = []
+    begun: list[helpers.Helper] = []
 
-    def doomed() -> Iterator[walkers.Walker]:
-        monkeypatch.setattr(walkers.os, "sched_getaffinity", lambda _: {0, 1, 2})
-        begun.extend(walkers.started())
+    def doomed(program: list[str]) -> Iterator[helpers.Helper]:
+        monkeypatch.setattr(helpers.os, "sched_getaffinity", lambda _: {0, 1, 2})
+        begun.extend(helpers.started(program))
         begun[0]._process.kill()
         begun[0]._process.wait()
         return iter(begun)
@@ -155,8 +155,8 @@ def test_an_interpreter_that_is_none(tree: Path, monkeypatch: pytest.MonkeyPatch
     """Programs that embed Python are what `sys.executable` names then: nothing waits for their answer."""
     monkeypatch.setattr(trees, "ALONE", 1)
     monkeypatch.setattr(trees, "BATCH", 8)
-    monkeypatch.setattr(walkers.os, "sched_getaffinity", lambda _: {0, 1, 2})
-    monkeypatch.setattr(walkers.sys, "executable", shutil.which(program) or program)
+    monkeypatch.setattr(helpers.os, "sched_getaffinity", lambda _: {0, 1, 2})
+    monkeypatch.setattr(helpers.sys, "executable", shutil.which(program) or program)
     assert figures(weigh([os.fspath(tree)])) == by_find(tree)
 
 
@@ -164,8 +164,8 @@ def test_an_interpreter_that_is_none(tree: Path, monkeypatch: pytest.MonkeyPatch
 def test_an_interrupt_leaves_no_process(tmp_path: Path) -> None:
     """The helpers end with the process that asked, also if it is killed."""
     script = (
-        "import sys, blobkit.sources.trees as trees, blobkit.sources.walkers as walkers\n"
-        "trees.ALONE = 1; walkers.os.sched_getaffinity = lambda _: {0, 1, 2}\n"
+        "import sys, blobkit.sources.trees as trees, blobkit.sources.helpers as helpers\n"
+        "trees.ALONE = 1; helpers.os.sched_getaffinity = lambda _: {0, 1, 2}\n"
         "walk = trees.walk\n"
         "def slowly(todo, limit, found):\n"
         "    walk(todo[:0], limit, found)\n"

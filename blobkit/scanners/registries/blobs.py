@@ -16,7 +16,7 @@ from blobkit.scanners.registries.look import NEVER
 from blobkit.scanners.registries.tree import Is, exists
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
 
     from blobkit.scanners.registries.look import Look
     from blobkit.scanners.registries.prefixes import Prefix
@@ -31,13 +31,9 @@ DEEP = 3
 
 @dataclass
 class Blobs:
-    """Lists the files below blobs/; `elsewhere` maps digests to data at a wrong path, as the collector reads paths.
-
-    `usual` returns the blobs below an algorithm and prefix whose directories need no look; None to list all of them.
-    """
+    """Lists the files below blobs/; `elsewhere` maps digests to data at a wrong path, as the collector reads paths."""
 
     look: Look
-    usual: Callable[[str, str], Mapping[str, Digest] | None] = lambda *_: None
     elsewhere: dict[Digest, str] = field(default_factory=dict)
 
     def places(self, top: str) -> Iterator[Prefix | tuple[Digest, Place]]:
@@ -68,7 +64,7 @@ class Blobs:
     def _prefix(self, directory: Place, names: tuple[str, ...]) -> tuple[Prefix, list[Place]] | None:
         """Return the blobs in the directory of a prefix, and its other entries; None if no blob is usual."""
         label, prefix = names
-        found = self.look.tree.prefix(directory, label, prefix, self.usual(label, prefix))
+        found = self.look.tree.prefix(directory, label, prefix)
         return found and (found[0], [one for one in found[1] if one.kind is not Is.NOTHING])
 
     def _data(self, entry: Place, names: tuple[str, ...], *, is_blob: bool) -> Iterator[tuple[Digest, Place]]:

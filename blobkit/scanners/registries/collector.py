@@ -61,7 +61,7 @@ class Collector:
         """Mark the blobs that the manifests of a repository list; return the links of manifests without a tag."""
         found = self.ingested.setdefault(repository.name, {})
         named = {tag.digest for _, tag in repository.tags}
-        untagged = []
+        untagged, nodes_of_all, nodes_of_tagged = [], array("i"), array("i")
         for link in repository.links:
             source = self._source(repository, link)
             if source is None or not self._is_stored(source):
@@ -69,11 +69,15 @@ class Collector:
             is_tagged = link.digest in named
             nodes = self._marks(f"{repository.name}@{link.digest}", source, is_tagged=is_tagged)
             found[link.digest] = nodes
-            for marked in (self.marked, self.tagged)[: 1 + is_tagged]:
-                marked.add(link.digest)
-                marked.add_nodes(nodes)
-            if not is_tagged:
+            self.marked.add(link.digest)
+            nodes_of_all.extend(nodes)
+            if is_tagged:
+                self.tagged.add(link.digest)
+                nodes_of_tagged.extend(nodes)
+            else:
                 untagged.append(link)
+        self.marked.add_nodes(nodes_of_all)
+        self.tagged.add_nodes(nodes_of_tagged)
         if found:
             self._record_tag_stops(repository)
         if untagged and not repository.has_tags:
@@ -150,7 +154,10 @@ class Collector:
         look = self.look.with_rules(UNTAGGED, ())
         if len(names) * len(repository.tag_paths) > LOOKED_FOR:
             names = list({name.partition("/")[0]: name for name in names}.values())
+        labels = {name.partition("/")[0] for name in names}
         for tag in repository.tag_paths if names else ():
+            if look.tree.is_sound(f"{tag}/index", labels):
+                continue
             for path in _listed(look.tree, f"{tag}/index", names):
                 try:
                     look.tree.stat(path)

@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING
 
 from blobkit.scanners.facts import micros
 from blobkit.scanners.files import read
-from blobkit.scanners.registries.prefixes import LINK_BYTES, read_links, read_prefix
+from blobkit.scanners.registries.histories import have_only_directories
+from blobkit.scanners.registries.linkfiles import LINK_BYTES
 from blobkit.scanners.registries.tree import AwayError, Is, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable
 
-    from blobkit.digest import Digest
     from blobkit.scanners.leftovers import Ledger
-    from blobkit.scanners.registries.prefixes import LinkText, Prefix
+    from blobkit.scanners.registries.linkfiles import LinkFolder
+    from blobkit.scanners.registries.listing import Listing
+    from blobkit.scanners.registries.prefixes import Prefix
 
 __all__ = ["Directories"]
 
@@ -32,12 +34,15 @@ FOLLOWED = 10_000
 
 
 class Directories:
-    """The places below a root; links are followed if they stay there. `ledger` counts what is in each directory."""
+    """The places below a root; links are followed if they stay there.
+
+    `listing` reads what is of the usual form, many files at once. `ledger` counts what is in each directory.
+    """
 
     blocks = True
 
-    def __init__(self, root: str, ledger: Ledger | None = None) -> None:
-        self.root, self.ledger = os.path.realpath(root), ledger
+    def __init__(self, root: str, listing: Listing, ledger: Ledger | None = None) -> None:
+        self.root, self.listing, self.ledger = os.path.realpath(root), listing, ledger
         self.enters_all = os.geteuid() == 0
         self._real: Callable[[str], str] = cache(os.path.realpath)
         self._followed = 0
@@ -91,32 +96,43 @@ class Directories:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         return read(path, LINK_BYTES).decode("utf-8", "replace"), micros(info)
 
-    def prefix(
-        self, directory: Place, label: str, prefix: str, usual: Mapping[str, Digest] | None
-    ) -> tuple[Prefix, list[Place]] | None:
+    def prefix(self, directory: Place, label: str, prefix: str) -> tuple[Prefix, list[Place]] | None:
         """Return the blobs in the directory of a prefix, and its other entries; None if no blob is usual."""
         if directory.kind is not Is.DIRECTORY or directory.is_link:
             return None
         try:
-            found = read_prefix(directory.path, label, prefix, usual)
+            found = self.listing.list(directory.path, label, prefix)
+            others = found.others()
         except OSError:
             return None
-        if not found.digests:
+        if not found.names:
             return None
-        self._listed(directory.path, found.others)
-        return found, self._places(directory, found.others)
+        self._listed(directory.path, others)
+        return found, self._places(directory, others)
 
-    def revisions(self, directory: Place, label: str) -> list[LinkText] | None:
+    def revisions(self, directory: Place, label: str) -> LinkFolder | None:
         """Return the revision links of one algorithm; None if there are other things than links with digests."""
         if directory.kind is not Is.DIRECTORY or directory.is_link:
             return None
-        found = read_links(directory.path, label)
-        if found:
+        found = self.listing.links.revisions(directory.path, label)
+        if found and found.names:
             self._listed(directory.path, [])
             if self.ledger:
-                first = f"{directory.path}/{found[0].named.partition(':')[2]}/link"
-                self.ledger.links(first, [one.size for one in found])
+                self.ledger.links(f"{directory.path}/{found.names[0]}/link", found.sizes)
         return found
+
+    def tags(self, directory: Place) -> LinkFolder | None:
+        """Return the current links of all tags; None if there are other things."""
+        if directory.kind is not Is.DIRECTORY or directory.is_link:
+            return None
+        found = self.listing.links.tags(directory.path)
+        if found and self.ledger and self.ledger.totals:
+            self.entries(directory)  # the ledger counts the files
+        return found
+
+    def is_sound(self, history: str, labels: Iterable[str]) -> bool:
+        """Return whether a look at what is below these algorithms of a tag's history cannot fail."""
+        return self.enters_all and have_only_directories(history, labels, self.listing.recall.directories)
 
     def _listed(self, path: str, entries: list[os.DirEntry[str]]) -> None:
         if self.ledger:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest, is_digest, of
 from blobkit.scanners.buckets.counting import record_placeholder
-from blobkit.scanners.registries.prefixes import LinkText, Prefix
+from blobkit.scanners.registries.linkfiles import LinkFolder
+from blobkit.scanners.registries.prefixes import Prefix
 from blobkit.scanners.registries.tree import Is, Place
 from blobkit.sources.buckets.keys import Folder, Key, file_at
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
     from blobkit.scanners.facts import Facts
     from blobkit.scanners.registries.stored import Stored
@@ -91,11 +92,8 @@ class Keys:
         text = self.stored.text(self._relative(path), found)
         return text.decode("utf-8", "replace"), found.modified
 
-    def prefix(
-        self, directory: Place, label: str, prefix: str, usual: Mapping[str, Digest] | None
-    ) -> tuple[Prefix, list[Place]] | None:
+    def prefix(self, directory: Place, label: str, prefix: str) -> tuple[Prefix, list[Place]] | None:
         """Return the blobs in the directory of a prefix, and its other entries; None if no blob is usual."""
-        del usual
         if directory.kind is not Is.DIRECTORY:
             return None
         try:
@@ -106,26 +104,38 @@ class Keys:
             return None
         if not keys:
             return None
-        found = Prefix([Digest(f"{label}:{name}") for name in keys])
-        found.sizes = [key.size for key in keys.values()]
-        found.modified = [key.modified * 1000 for key in keys.values()]
+        found = Prefix(directory.path, label, list(keys))
+        found.sizes.extend([key.size for key in keys.values()])
+        found.modified.extend([key.modified * 1000 for key in keys.values()])
         return found, self.entries(directory)
 
-    def revisions(self, directory: Place, label: str) -> list[LinkText] | None:
+    def revisions(self, directory: Place, label: str) -> LinkFolder | None:
         """Return the revision links of one algorithm; None if there are other things than links with digests."""
         try:
             found = sorted(self._folder(directory.path).items())
             links = [self._revision(f"{directory.path}/{name}/link", f"{label}:{name}", one) for name, one in found]
         except OSError:
             return None
-        return [one for one in links if one] if all(links) else None
+        names, whole = [name for name, _ in found], [one for one in links if one]
+        if len(whole) < len(names):
+            return None
+        return LinkFolder(names, *(list(column) for column in zip(*whole, strict=True))) if names else LinkFolder()
 
-    def _revision(self, path: str, named: str, folder: Folder | Key | None) -> LinkText | None:
+    def tags(self, directory: Place) -> LinkFolder | None:
+        """Return None: they are read one by one."""
+
+    def is_sound(self, history: str, labels: Iterable[str]) -> bool:
+        """Return False: nothing is known about a history before it is listed."""
+        del history, labels
+        return False
+
+    def _revision(self, path: str, named: str, folder: Folder | Key | None) -> tuple[Digest, int, int] | None:
+        """Return the digest in a revision link, its time and size; None if anything else is there."""
         key = folder.get("link") if isinstance(folder, dict) and len(folder) == 1 else None
         if not isinstance(key, Key) or not is_digest(named):
             return None
         text, modified = self.link(path)
-        return LinkText(Digest(named), Digest(text), modified, key.size) if is_digest(text) else None
+        return (Digest(text), modified, key.size) if is_digest(text) else None
 
     def _relative(self, path: str) -> str:
         return path[len(self.root) + 1 :]

@@ -90,9 +90,10 @@ def _revisions(repository: Repository, top: Place, look: Look) -> None:
 def _usual_revisions(repository: Repository, place: Place, look: Look) -> bool:
     """Read the revisions of one algorithm at once; False if there are other things than links with digests."""
     found = look.tree.revisions(place, place.name) if place.name in ALGORITHMS else None
-    if not found:
+    if found is None or not found.names:
         return False
-    repository.links += [LinkFile(one.digest, one.modified, one.named) for one in found]
+    named = (f"{place.name}:{name}" for name in found.names)
+    repository.links += map(LinkFile, found.digests, found.modified, named)
     return True
 
 
@@ -110,6 +111,8 @@ def _revision(repository: Repository, place: Place, names: tuple[str, ...], look
 def _tags(repository: Repository, place: Place, look: Look) -> None:
     """Read the tags. The stops of -m are kept for later: it reads tags only if there is a manifest."""
     repository.has_tags = True
+    if _usual_tags(repository, place, look):
+        return
     for tag in look.names(place):
         name = f"{repository.name}:{to_utf8(tag.name)}"
         repository.tag_paths.append(tag.path)
@@ -123,6 +126,17 @@ def _tags(repository: Repository, place: Place, look: Look) -> None:
             look.with_rules(UNTAGGED, ()).blocked(tag)
         elif tag.kind is not Is.NOTHING:
             look.blocked(tag)
+
+
+def _usual_tags(repository: Repository, place: Place, look: Look) -> bool:
+    """Read all tags at once; False if there are other things than tags that name a digest."""
+    found = look.tree.tags(place)
+    if found is None or not found.names:
+        return False
+    names = (f"{repository.name}:{name}" for name in found.names)
+    repository.tag_paths += [f"{place.path}/{name}" for name in found.names]
+    repository.tags += zip(names, map(LinkFile, found.digests, found.modified), strict=True)
+    return True
 
 
 def _read(path: str, noun: str, name: str, look: Look) -> LinkFile | None:

@@ -1,168 +1,185 @@
-"""List many directories of the usual form at once: `blobs/sha256/<xx>/<hex>/data`, `revisions/sha256/<hex>/link`.
+"""List the directory of a prefix at once: blobs of the usual form, `blobs/sha256/<xx>/<hex>/data`.
 
-A directory with anything else in it is left to the code for all forms, which costs several times as much.
+A directory with anything else in it is left to the code for all forms, which costs several times as much. Like
+`blobkit.scanners.registries.reading`, this may run in another process, and imports no more than that.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import stat
+from array import array
 from dataclasses import dataclass, field
-from operator import attrgetter
+from functools import partial
+from itertools import compress
 from typing import TYPE_CHECKING
 
-from blobkit.digest import Digest, is_digest
+from blobkit.digest import ALGORITHMS
 from blobkit.filehandle import Held, close, open_into
-from blobkit.scanners.facts import micros
+from blobkit.scanners.registries.reading import SMALL, Contents, read_blobs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["LINK_BYTES", "LinkText", "Prefix", "read_links", "read_prefix"]
+__all__ = ["Prefix", "Stamp", "list_prefix", "read_prefix", "stamp_of"]
 
-LINK_BYTES = 256
-"""Bytes: a link file contains one digest, and no digest is longer."""
+Stamp = tuple[int, int, int]
+"""Of a directory: times of modification and of change (ns), and inode, as a signed number."""
 LEAF = 2
 """The number of links of a directory without directories in it, on most file systems; others list it to know."""
-NAME = attrgetter("name")
-DATA, LINK = ["data"], ["link"]
-_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
+DATA = ["data"]
+_HEX = re.compile("[0-9a-f]*")
+_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 @dataclass(slots=True)
 class Prefix:
-    """The blobs in one directory that are regular files with nothing beside them, and all `others` of its entries.
+    """The blobs in one directory that are regular files with nothing beside them, and the names of all other entries.
 
-    `modified` is in ns. `several`: blobs whose file has several names, with the status of the file.
+    `names` are sorted; `modified` is in ns. `several`: rows of blobs whose file has several names. `stamp`:
+    that of the directory before it was listed. `contents`: what small ones contain, of those that were read.
     """
 
-    digests: list[Digest] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-    modified: list[int] = field(default_factory=list)
-    inodes: list[int] = field(default_factory=list)
-    several: list[tuple[Digest, str, os.stat_result]] = field(default_factory=list)
-    others: list[os.DirEntry[str]] = field(default_factory=list)
+    path: str
+    label: str
+    names: list[str] = field(default_factory=list)
+    sizes: array[int] = field(default_factory=lambda: array("q"))
+    modified: array[int] = field(default_factory=lambda: array("q"))
+    inodes: array[int] = field(default_factory=lambda: array("Q"))
+    several: list[int] = field(default_factory=list)
+    unusual: list[str] = field(default_factory=list)
+    stamp: Stamp = (-1, -1, -1)
+    contents: Contents | None = None
+
+    def others(self) -> list[os.DirEntry[str]]:
+        """Return the other entries that are still there; OSError if they cannot be listed."""
+        if not self.unusual:
+            return []
+        chosen = set(self.unusual)
+        with os.scandir(self.path) as entries:
+            return [entry for entry in entries if entry.name in chosen]
+
+    def read(self, rows: Iterable[int]) -> None:
+        """Read the small ones among these rows of blobs; OSError if the directory cannot be opened."""
+        held = Held()
+        try:
+            open_into(held, self.path, _FLAGS)
+            small = [row for row in rows if self.sizes[row] <= SMALL]
+            self.contents = read_blobs(held[0], self.label, self.names, self.sizes, small)
+        finally:
+            close(held)
 
 
-def read_prefix(path: str, label: str, prefix: str, usual: Mapping[str, Digest] | None = None) -> Prefix:
+def list_prefix(
+    path: str,
+    label: str,
+    prefix: str,
+    usual: str | None = None,
+    is_same: Callable[[str, Stamp], bool] = lambda *_: False,
+) -> Prefix:
     """Return the blobs in the directory of a prefix; OSError if it cannot be listed.
 
     Cost: a `stat` of each blob, and a listing of its directory. With `usual`, only a directory with others in it is
-    listed, as far as its number of links tells; not even this is looked at for the blobs in `usual`, by name.
+    listed, as far as its number of links tells; not even this is looked at for the blobs in `usual`, which are sorted
+    names as one text. If the directory `is_same` as it was when it had only these in it, it is not listed.
     """
-    found = Prefix()
-    held = Held()
-    try:
-        open_into(held, path, os.O_RDONLY | os.O_DIRECTORY)
-        entries = _sorted(path)
-        if usual and _has_all(entries, usual) and (infos := _all_files(usual, held[0])):
-            return _usual(usual, infos, path)
-        for entry in entries:
-            _read_blob(entry, f"{label}:{entry.name}", prefix, usual, held[0], found)
-    finally:
-        close(held)
-    return found
-
-
-def _read_blob(  # noqa: PLR0913, PLR0917 (called once for each blob: keywords would take longer than the rest)
-    entry: os.DirEntry[str], digest: str, prefix: str, usual: Mapping[str, Digest] | None, above: int, found: Prefix
-) -> None:
-    """Add a blob to `found` if its directory has only data in it; else add the entry to the others."""
-    name = entry.name
-    try:
-        if not entry.is_dir(follow_symlinks=False) or not name.startswith(prefix) or not is_digest(digest):
-            info = None
-        elif usual is not None and (name in usual or os.stat(name, dir_fd=above).st_nlink == LEAF):
-            info = os.stat(f"{name}/data", dir_fd=above, follow_symlinks=False)
-        else:
-            alone = os.listdir(entry.path) == DATA
-            info = os.stat(f"{name}/data", dir_fd=above, follow_symlinks=False) if alone else None
-    except OSError:
-        info = None
-    if info is None or not stat.S_ISREG(info.st_mode):
-        found.others.append(entry)
-        return
-    if info.st_nlink > 1:
-        found.several.append((Digest(digest), f"{entry.path}/data", info))
-    found.digests.append(Digest(digest))
-    found.sizes.append(info.st_size)
-    found.modified.append(info.st_mtime_ns)
-    found.inodes.append(info.st_ino)
-
-
-def _has_all(entries: list[os.DirEntry[str]], usual: Mapping[str, Digest]) -> bool:
-    """Return whether these entries are the directories with these names, and no others."""
-    return len(entries) == len(usual) and all(
-        entry.name in usual and entry.is_dir(follow_symlinks=False) for entry in entries
-    )
-
-
-def _all_files(usual: Mapping[str, Digest], above: int) -> list[os.stat_result]:
-    """Return the status of the data of these blobs; an empty list if one is no regular file any more."""
-    try:
-        infos = [os.stat(f"{name}/data", dir_fd=above, follow_symlinks=False) for name in usual]
-    except OSError:
-        return []
-    return infos if all(stat.S_ISREG(info.st_mode) for info in infos) else []
-
-
-def _usual(usual: Mapping[str, Digest], infos: list[os.stat_result], path: str) -> Prefix:
-    """Return the blobs of a prefix from their status."""
-    found = Prefix(list(usual.values()))
-    found.sizes = [info.st_size for info in infos]
-    found.modified = [info.st_mtime_ns for info in infos]
-    found.inodes = [info.st_ino for info in infos]
-    for (name, digest), info in zip(usual.items(), infos, strict=True):
-        if info.st_nlink > 1:
-            found.several.append((digest, f"{path}/{name}/data", info))
-    return found
-
-
-def _sorted(path: str) -> list[os.DirEntry[str]]:
-    with os.scandir(path) as entries:
-        return sorted(entries, key=NAME)
-
-
-@dataclass(slots=True)
-class LinkText:
-    """A link file: the digest in its path, the digest in it, its time and size."""
-
-    named: Digest
-    digest: Digest
-    modified: int
-    size: int
-
-
-def read_links(path: str, label: str) -> list[LinkText] | None:
-    """Return the link files in the directory of an algorithm, sorted; None if anything else is there."""
-    try:
-        found = list(_links(path, label))
-    except (OSError, _UnusualError):
-        return None
-    return found
-
-
-class _UnusualError(Exception):
-    """A directory has something else in it."""
-
-
-def _links(path: str, label: str) -> Iterator[LinkText]:
-    for entry in _sorted(path):
-        named = f"{label}:{entry.name}"
-        own = f"{path}/{entry.name}"
-        if not is_digest(named) or not entry.is_dir(follow_symlinks=False) or os.listdir(own) != LINK:
-            raise _UnusualError
-        info, text = _read(f"{own}/link")
-        if not stat.S_ISREG(info.st_mode) or info.st_nlink != 1 or not is_digest(text):
-            raise _UnusualError
-        yield LinkText(Digest(named), Digest(text), micros(info), info.st_size)
-
-
-def _read(path: str) -> tuple[os.stat_result, str]:
-    """Return the status and the beginning of a file; OSError if it is a symbolic link."""
+    found = Prefix(path, label)
     held = Held()
     try:
         open_into(held, path, _FLAGS)
-        return os.fstat(held[0]), os.read(held[0], LINK_BYTES).decode("utf-8", "replace")
+        found.stamp = stamp_of(os.fstat(held[0]))
+        if usual and is_same(path, found.stamp):
+            names = _names(usual, label)
+        else:
+            names = _alone(found, _fitting(held[0], label, prefix, found.unusual), usual, held[0])
+        _add(found, names, held[0])
     finally:
         close(held)
+    return found
+
+
+def read_prefix(path: str, label: str, prefix: str, *, listed: bool) -> Prefix:
+    """Return the blobs in the directory of a prefix with their contents; `listed`: list the directory of each."""
+    found = list_prefix(path, label, prefix, None if listed else "")
+    found.read(range(len(found.names)))
+    return found
+
+
+def stamp_of(info: os.stat_result) -> Stamp:
+    """Return the stamp of a directory with this status."""
+    return info.st_mtime_ns, info.st_ctime_ns, (info.st_ino + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
+def _fitting(above: int, label: str, prefix: str, unusual: list[str]) -> list[str]:
+    """Return the sorted names of directories that are named like blobs; append all other names to `unusual`."""
+    with os.scandir(above) as found:
+        entries = list(found)
+    directories = sorted([entry.name for entry in entries if entry.is_dir(follow_symlinks=False)])
+    length = 2 * ALGORITHMS[label].size
+    names = [name for name in directories if len(name) == length and name.startswith(prefix)]
+    if not _HEX.fullmatch("".join(names)):
+        names = [name for name in names if _HEX.fullmatch(name)]
+    if len(names) < len(entries):
+        unusual += {entry.name for entry in entries}.difference(names)
+    return names
+
+
+def _alone(found: Prefix, names: list[str], usual: str | None, above: int) -> list[str]:
+    """Return the names of directories with only data in them; append all others to the unusual ones."""
+    if usual is None:
+        odd = {name for name in names if not _has_only_data(f"{found.path}/{name}")}
+    elif usual == "".join(names):
+        return names
+    else:
+        known = set(_names(usual, found.label))
+        new = [name for name in names if name not in known]
+        infos = _each(partial(os.stat, dir_fd=above), new)
+        leaves = [info is not None and info.st_nlink == LEAF for info in infos]
+        odd = {name for name, is_leaf in zip(new, leaves, strict=True) if not is_leaf}
+        odd = {name for name in odd if not _has_only_data(f"{found.path}/{name}")}
+    found.unusual += odd
+    return [name for name in names if name not in odd] if odd else names
+
+
+def _names(usual: str, label: str) -> list[str]:
+    """Return the names in a text."""
+    length = 2 * ALGORITHMS[label].size
+    return [usual[at : at + length] for at in range(0, len(usual), length)]
+
+
+def _has_only_data(path: str) -> bool:
+    try:
+        return os.listdir(path) == DATA
+    except OSError:
+        return False
+
+
+def _add(found: Prefix, names: list[str], above: int) -> None:
+    """Add the blobs with these names, but those whose data is no regular file."""
+    infos = _each(partial(os.stat, dir_fd=above, follow_symlinks=False), [f"{name}/data" for name in names])
+    regular = [info for info in infos if info is not None and stat.S_ISREG(info.st_mode)]
+    if len(regular) < len(names):
+        is_usual = [info is not None and stat.S_ISREG(info.st_mode) for info in infos]
+        found.unusual += [name for name, usual in zip(names, is_usual, strict=True) if not usual]
+        names = list(compress(names, is_usual))
+    found.names = names
+    found.sizes.extend([info.st_size for info in regular])
+    found.modified.extend([info.st_mtime_ns for info in regular])
+    found.inodes.extend([info.st_ino for info in regular])
+    found.several = [row for row, info in enumerate(regular) if info.st_nlink > 1]
+
+
+def _each(look: Callable[[str], os.stat_result], names: list[str]) -> Sequence[os.stat_result | None]:
+    """Return the status of each name, None where there is none."""
+    try:
+        return [look(name) for name in names]
+    except OSError:
+        return [_tried(look, name) for name in names]
+
+
+def _tried(look: Callable[[str], os.stat_result], name: str) -> os.stat_result | None:
+    try:
+        return look(name)
+    except OSError:
+        return None

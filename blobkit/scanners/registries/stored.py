@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from blobkit.digest import ALGORITHMS
 from blobkit.log import log
 from blobkit.progress import show_line, watched
-from blobkit.scanners.registries.prefixes import LINK_BYTES
+from blobkit.scanners.registries.linkfiles import LINK_BYTES
 from blobkit.sources.buckets.keys import PAGE, Folder, Folders, Key, files_below
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from blobkit.digest import Digest
-    from blobkit.scanners.registries.prefixes import LinkText, Prefix
+    from blobkit.scanners.registries.linkfiles import LinkFolder
+    from blobkit.scanners.registries.prefixes import Prefix
 
 __all__ = ["AwayError", "Is", "Place", "Tree", "exists"]
 
@@ -99,14 +99,20 @@ class Tree(Protocol):
         """Return the content and the time of a link file; OSError if it cannot be read, AwayError if it is away."""
         ...
 
-    def prefix(
-        self, directory: Place, label: str, prefix: str, usual: Mapping[str, Digest] | None
-    ) -> tuple[Prefix, list[Place]] | None:
+    def prefix(self, directory: Place, label: str, prefix: str) -> tuple[Prefix, list[Place]] | None:
         """Return the blobs in the directory of a prefix, and its other entries; None if no blob is usual."""
         ...
 
-    def revisions(self, directory: Place, label: str) -> list[LinkText] | None:
+    def revisions(self, directory: Place, label: str) -> LinkFolder | None:
         """Return the revision links of one algorithm; None if there are other things than links with digests."""
+        ...
+
+    def tags(self, directory: Place) -> LinkFolder | None:
+        """Return the current links of all tags; None if there are other things, or they are read one by one."""
+        ...
+
+    def is_sound(self, history: str, labels: Iterable[str]) -> bool:
+        """Return whether a look at what is below these algorithms of a tag's history cannot fail."""
         ...
 
 
