@@ -116,6 +116,16 @@ def test_a_platform_that_cannot_be_had_makes_its_image_opaque(reply: Reply, code
     assert seen.find(sha(b"layer")) >= 0
 
 
+def test_what_a_collector_may_read_and_this_user_may_not_is_unknown(site: Site) -> None:
+    hidden = site.add(image(to(b"layer"), annotations={"n": "2"}), "app", "2")
+    site.answers[f"GET /v2/app/manifests/{hidden}"] = Reply(403, b"{}")
+    seen = site.scan()
+    for policy in ("tags", "gc-m"):
+        preview = blobkit.simulate_deref(seen.with_policy(policy), "app:1")
+        assert not preview.exact
+        assert preview.certain_bytes == 0
+
+
 def test_what_one_repository_refuses_another_gives(site: Site) -> None:
     child = image(to(b"shared"), annotations={"n": "2"})
     site.add(child)
