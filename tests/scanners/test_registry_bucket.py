@@ -281,10 +281,16 @@ def test_a_folder_that_cannot_be_listed_hides_what_is_in_it(
 
 
 @pytest.mark.parametrize("count", [1_000, 30_000, 400_000, 10_000_000])
-def test_the_number_of_blobs_is_estimated_from_the_first_page(count: int) -> None:
+def test_the_number_of_blobs_is_told_from_the_first_page(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     digests = [f"{at * (1 << 256) // count:064x}" for at in range(1_000)]
     rows = [(f"p/blobs/sha256/{one[:2]}/{one}/data", Key(1, 0)) for one in digests]
-    assert abs(stored.estimate(rows, "p/") / count - 1) < 0.01
+    found = stored.estimate(rows, "p/")
+    assert abs(found / count - 1) < 0.01
+    lines: list[str] = []
+    monkeypatch.setattr(stored, "show_line", lines.append)
+    with Objects(MemoryStore()) as objects:
+        stored.Stored(objects, "p/", layers=False, show=True)._expect(count)
+    assert lines == [f"about {count:,} blobs: {max(256, count // 1000):,} requests to list them"]
 
 
 @pytest.mark.slow

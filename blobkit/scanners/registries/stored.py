@@ -63,7 +63,7 @@ class Stored:
         pages = self.objects.all(f"{self.base}blobs/")
         try:
             rows = next(pages, [])
-            few = len(rows) < PAGE or estimate(rows, self.base) <= FEW * PAGE
+            few = len(rows) < PAGE or self._expect(estimate(rows, self.base)) <= FEW * PAGE
             if few:
                 self.folders.add(rows)
                 for page in pages:
@@ -73,6 +73,14 @@ class Stored:
         except OSError as error:
             self.errors["blobs"] = error
             self.folders.folder("blobs")
+
+    def _expect(self, blobs: int) -> int:
+        """Tell the number of blobs that are expected, and what it takes to list them; return the number."""
+        line = f"about {blobs:,} blobs: {max(len(_PREFIXES), blobs // PAGE):,} requests to list them"
+        log.info("%s", line)
+        if self.show:
+            show_line(line)
+        return blobs
 
     def _list_prefixes(self) -> None:
         labels = self._list("blobs")
@@ -267,11 +275,7 @@ def estimate(rows: list[Row], base: str) -> int:
         part = int(last[len(top) + 3 :][:8], 16) / (1 << 32)
     except ValueError:
         return FEW * PAGE + 1
-    found = round(len(rows) / max(part, 1e-9))
-    line = f"about {found:,} blobs: {max(256, found // PAGE):,} requests to list them"
-    log.info(line)
-    show_line(line)
-    return found
+    return round(len(rows) / max(part, 1e-9))
 
 
 def _links(repositories: Folder) -> Iterator[tuple[str, Key]]:
