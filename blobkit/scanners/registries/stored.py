@@ -90,14 +90,20 @@ class Stored:
         self._ahead = self.objects.each(self._prefix_rows, usual)
 
     def _list(self, path: str) -> list[str]:
-        """List one folder; return the names of the folders in it, which are not listed."""
+        """List one folder; return the names of the folders in it, which are not listed.
+
+        One with the name of a file in it is listed whole.
+        """
         names, rows = self.objects.folder(f"{self.base}{path}/")
         self.folders.add(rows)
         inside = self.folders.folder(path)
         for name in names:
-            if not inside.get(name):
-                inside[name] = None
-        return names
+            if isinstance(inside.get(name), Key):
+                for page in self.objects.all(f"{self.base}{path}/{name}/"):
+                    self.folders.add(page)
+            else:
+                inside.setdefault(name)
+        return [name for name in names if inside[name] is None]
 
     def _prefix_rows(self, path: str) -> Answer:
         try:
