@@ -128,6 +128,20 @@ def test_a_name_of_a_file_and_of_a_folder() -> None:
         assert (bucket.read("a", 9), bucket.read("a/b", 9)) == (b"file", b"below")
 
 
+def test_markers_of_folders_of_other_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no other client lists, an empty object is asked for: there is none if its key ended in a slash."""
+    with memory({"p/marker": b"", "p/empty": b"", "p/full": b"x", "p/data": b""}) as objects:
+        has = objects._has
+        monkeypatch.setattr(objects, "_has", lambda key: key != "p/marker" and has(key))
+        bucket = Bucket(objects, "p/", "memory")
+        expected = [("data", Is.FILE), ("empty", Is.FILE), ("full", Is.FILE), ("marker", Is.DIRECTORY)]
+        assert bucket.list("") == expected
+        whole = Bucket(objects, "p/", "memory")
+        whole.load()
+        assert whole.list("") == expected
+        assert objects.counts["head"] == 2
+
+
 def test_a_key_of_very_many_folders() -> None:
     name = "/".join("a" * 2_000)
     folders = Folders("")
@@ -146,7 +160,7 @@ def test_a_folder_is_listed_once() -> None:
             assert bucket.list("") == [("a", Is.DIRECTORY), ("b", Is.FILE)]
             assert bucket.read("a/1", 2) == b"on"
             assert bucket.read("b", 9) == b""
-        assert objects.counts == {"list": 2, "get": 3}
+        assert objects.counts == {"list": 2, "get": 3, "head": 1}
 
 
 def test_a_large_folder_is_listed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,7 @@ class Stored:
         pages = self.objects.all(f"{self.base}blobs/")
         try:
             rows = next(pages, [])
-            few = len(rows) < PAGE or estimate(rows, self.base) <= FEW * PAGE
+            few = len(rows) < PAGE or self._expect(estimate(rows, self.base)) <= FEW * PAGE
             if few:
                 self.folders.add(rows)
                 for page in pages:
@@ -74,6 +74,14 @@ class Stored:
             self.errors["blobs"] = error
             self.folders.folder("blobs")
 
+    def _expect(self, blobs: int) -> int:
+        """Tell the number of blobs that are expected, and what it takes to list them; return the number."""
+        line = f"about {blobs:,} blobs: {max(len(_PREFIXES), blobs // PAGE):,} requests to list them"
+        log.info("%s", line)
+        if self.show:
+            show_line(line)
+        return blobs
+
     def _list_prefixes(self) -> None:
         labels = self._list("blobs")
         found = {label: self._list(f"blobs/{label}") for label in labels}
@@ -82,14 +90,20 @@ class Stored:
         self._ahead = self.objects.each(self._prefix_rows, usual)
 
     def _list(self, path: str) -> list[str]:
-        """List one folder; return the names of the folders in it, which are not listed."""
+        """List one folder; return the names of the folders in it, which are not listed.
+
+        One with the name of a file in it is listed whole.
+        """
         names, rows = self.objects.folder(f"{self.base}{path}/")
         self.folders.add(rows)
         inside = self.folders.folder(path)
         for name in names:
-            if not inside.get(name):
-                inside[name] = None
-        return names
+            if isinstance(inside.get(name), Key):
+                for page in self.objects.all(f"{self.base}{path}/{name}/"):
+                    self.folders.add(page)
+            else:
+                inside.setdefault(name)
+        return [name for name in names if inside[name] is None]
 
     def _prefix_rows(self, path: str) -> Answer:
         try:
@@ -267,11 +281,7 @@ def estimate(rows: list[Row], base: str) -> int:
         part = int(last[len(top) + 3 :][:8], 16) / (1 << 32)
     except ValueError:
         return FEW * PAGE + 1
-    found = round(len(rows) / max(part, 1e-9))
-    line = f"about {found:,} blobs: {max(256, found // PAGE):,} requests to list them"
-    log.info(line)
-    show_line(line)
-    return found
+    return round(len(rows) / max(part, 1e-9))
 
 
 def _links(repositories: Folder) -> Iterator[tuple[str, Key]]:
