@@ -248,4 +248,5 @@ def test_a_network_that_fails_often_changes_nothing(filled_registry: FilledRegis
     assert found.tags == filled_registry.content.tags
     assert min(found.counts["retried 429"], found.counts["retried 503"], found.counts["retried broken"]) > 0
     asked = sum(number for purpose, number in found.counts.items() if not purpose.startswith("retried"))
-    assert asked == sum(masked.counts.values())
+    lost = asked - sum(masked.counts.values())  # sent over a connection that was closed: the proxy never saw it
+    assert 0 <= lost <= found.counts["retried broken"]
