@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ from blobkit.sources.buckets.keys import Key
 from blobkit.sources.buckets.objects import Objects
 from blobkit.sources.kept import kept_in
 from bucket_collector import dry_run
+from commands import command
 from effort import TORTURE
 from far_stores import audited, check_same, check_same_answers, local, told
 from layouts import Registry, codes, garbage, nowhere, sha
@@ -151,6 +153,25 @@ def test_the_real_collector_of_a_bucket(filled_bucket: FilledBucket, tmp_path: P
     assert dry_run(server, SHARED, f"/{prefix}", tmp_path).eligible == garbage(snapshot, "gc")
     assert dry_run(server, SHARED, f"/{prefix}", tmp_path, untagged=True).code != 0
     assert "gc-m-no-tags" in codes(snapshot)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("signed")
+def test_the_command_line(filled_bucket: FilledBucket) -> None:
+    """Options of the address are text there; credentials and the endpoint come from the environment, too."""
+    whole = blobkit.scan(filled_bucket.mirror, progress=False)
+    environment = {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "XDG_CACHE"))}
+    given = ["-O", f"endpoint={filled_bucket.server.url}", "-O", "region=us-east-1", "-O", "at-once=8"]
+    done = command("tags", filled_bucket.address, "--json", *given, **environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(name in done.stdout for name in blobkit.tags_frame(whole).index)
+    environment["AWS_ENDPOINT_URL"] = filled_bucket.server.url
+    done = command("audit", f"{filled_bucket.address}-not", **environment)
+    assert done.returncode == 2
+    assert "holds nothing" in done.stderr
+    done = command("audit", filled_bucket.address, "-O", "endpont=x", **environment)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "did you mean endpoint?" in done.stderr
 
 
 def shop(registry: Registry) -> str:

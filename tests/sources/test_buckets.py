@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ pytest.importorskip("obstore")
 pytest.importorskip("boto3")
 
 import obstore
+from botocore.credentials import RefreshableCredentials
 from obstore.store import LocalStore, MemoryStore
 
 from blobkit.errors import AddressError, CredentialsError, MissingExtraError, UnreadableStoreError
@@ -335,6 +337,26 @@ def test_places_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch, tm
     assert current is not None
     assert current() == {"access_key_id": "A", "secret_access_key": "B", "token": "C", "expires_at": None}
     assert Account("shop", Options(anonymous=True)).credentials() is None
+
+
+def test_credentials_that_end_are_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a role or of a single sign-on: the client is told when they end, and then asks for new ones."""
+    ends = datetime.now(UTC) + timedelta(hours=1)
+    made: list[str] = []
+
+    def refresh() -> dict[str, str]:
+        made.append(f"key-{len(made)}")
+        return {"access_key": made[-1], "secret_key": "s", "token": "t", "expiry_time": ends.isoformat()}
+
+    found = RefreshableCredentials.create_from_metadata(refresh(), refresh, "sso")
+    account = Account("shop", Options(endpoint="https://storage.example"))
+    monkeypatch.setattr(account._session, "get_credentials", lambda: found)
+    current = account.credentials()
+    assert current is not None
+    assert current() == {"access_key_id": "key-0", "secret_access_key": "s", "token": "t", "expires_at": ends}
+    ends = datetime.now(UTC) + timedelta(hours=2)
+    found._expiry_time = datetime.now(UTC)
+    assert current() == {"access_key_id": "key-1", "secret_access_key": "s", "token": "t", "expires_at": ends}
 
 
 @pytest.mark.parametrize("transport", ["gs", "az"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import contextmanager
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
@@ -90,7 +91,8 @@ class Account:
         def current() -> dict[str, object]:
             frozen = found.get_frozen_credentials()
             keys = {"access_key_id": frozen.access_key, "secret_access_key": frozen.secret_key, "token": frozen.token}
-            return {**keys, "expires_at": getattr(found, "_expiry_time", None)}
+            ends = getattr(found, "_expiry_time", None)  # only those have one that boto3 renews
+            return {**keys, "expires_at": ends and ends.astimezone(UTC)}
 
         with self._told():
             current()
