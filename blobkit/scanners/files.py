@@ -93,6 +93,10 @@ class Files:
     def bring(self, digests: Iterable[Digest]) -> None:
         """Prepare to read these blobs: a source that is far away fetches them at once. A directory needs nothing."""
 
+    def worth_peeking(self, digests: list[Digest]) -> list[Digest]:
+        """Return those of many garbage blobs that are worth a read to know their kind: all of them, in a directory."""
+        return digests
+
     def ahead(self, digests: Iterable[Digest]) -> Iterable[Digest]:
         """Return blobs that will be peeked at in turn: a source that is far away fetches their beginnings at once."""
         return digests

@@ -178,7 +178,7 @@ def _read_documents(manifests: Manifests, known: list[Repository], *, progress: 
     revisions = [link.digest for repository in known for link in repository.links]
     documents.follow_named(tags, "tag", partial(watched, what="tags", show=progress, unit=" tags"))
     documents.follow_named(revisions, "revision", partial(watched, what="manifests", show=progress, unit=" manifests"))
-    unnamed = facts.stored_digests(None, documents.named)
+    unnamed = manifests.files.worth_peeking(facts.stored_digests(None, documents.named))
     documents.parse_unnamed(manifests.files.ahead(watched(unnamed, "looking", show=progress)), referrers=False)
     documents.finish()
     named = {one: to for repository in known for one, to in repository.stored_as.items() if not facts.is_stored(one)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -361,6 +362,38 @@ def test_links_are_told_by_their_etag(filled_bucket: FilledBucket, monkeypatch: 
     check_same(scanned(server, filled_bucket.prefix), whole)
     assert any(key.endswith("/current/link") for key in asked)
     assert any("/revisions/" in key for key in asked)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("signed")
+def test_small_objects_are_fetched_many_at_once(filled_bucket: FilledBucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No manifest, config or link is asked for alone, by the thread that waits for it."""
+    alone: list[str] = []
+    get = Objects.get
+
+    def told_apart(self: Objects, key: str, limit: int) -> bytes:
+        if threading.current_thread() is threading.main_thread():
+            alone.append(key)
+        return get(self, key, limit)
+
+    monkeypatch.setattr(Objects, "get", told_apart)
+    row = bucket_objects._row
+    monkeypatch.setattr(bucket_objects, "_row", lambda meta: row(meta | {"e_tag": '"no md5"'}))
+    scanned(filled_bucket.server, filled_bucket.prefix, cache=False)
+    assert alone == []
+
+
+def test_of_very_many_garbage_blobs_the_small_ones_are_opened(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.push("shop/web", "1", "layer")
+    small = registry.manifest(registry.blob("garbage layer"))
+    large = registry.manifest(annotations={"text": "x" * 20_000})
+    assert blobkit.to_frame(far(registry, verify=False)).loc[[small, large], "kind"].tolist() == ["manifest"] * 2
+    monkeypatch.setattr("blobkit.scanners.buckets.files.PEEKED", 2)
+    snapshot = far(registry, verify=False)
+    assert blobkit.to_frame(snapshot).loc[[small, large], "kind"].tolist() == ["manifest", "unknown"]
+    assert any("1 blob of more than 16 KiB that nothing names" in one[3] for one in told(snapshot, frozenset()))
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest, is_digest, matches, split
 from blobkit.oci.documents import DOCUMENT_LIMIT
+from blobkit.render import count
 from blobkit.scanners.files import PEEK, hash_of
 from blobkit.scanners.layouts.entries import KeptFiles
 
@@ -23,6 +24,8 @@ __all__ = ["ObjectFiles"]
 
 ROOM = 64 << 20
 """Bytes that are fetched ahead at once; documents beyond that are fetched one by one."""
+PEEKED = 100_000
+"""Garbage blobs: so many are opened whatever their size."""
 AHEAD = 512
 """Blobs whose beginnings are fetched at once."""
 
@@ -98,6 +101,18 @@ class ObjectFiles(KeptFiles):
     def opens(self, digest: Digest) -> bool:
         """Return whether a stored blob can be opened: one that is listed counts as readable."""
         return self.facts.is_stored(digest)
+
+    def worth_peeking(self, digests: list[Digest]) -> list[Digest]:
+        """Return those of many garbage blobs that are worth a request to know their kind; of very many the small ones.
+
+        A notice tells how many are left out.
+        """
+        if len(digests) <= PEEKED:
+            return digests
+        chosen = [digest for digest in digests if self._size(digest) <= PEEK]
+        left = f"{count(len(digests) - len(chosen), 'blob')} of more than {PEEK >> 10} KiB that nothing names"
+        self.facts.notice("not-counted", f"{left}: not opened, so the kind is unknown")
+        return chosen
 
     def ahead(self, digests: Iterable[Digest]) -> Iterator[Digest]:
         """Yield blobs that no descriptor names, with their beginnings fetched."""
