@@ -80,9 +80,9 @@ class Objects:
         """Return this."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """End the threads; requests that wait are not sent."""
-        self._threads.shutdown(cancel_futures=True)
+    def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
+        """End the threads; requests that wait are not sent, and after an error or interrupt none is waited for."""
+        self._threads.shutdown(wait=kind is None, cancel_futures=True)
 
     def first(self, prefix: str) -> tuple[list[Row], bool]:
         """Return the first keys below a prefix, sorted, at any depth, and whether these are all."""
