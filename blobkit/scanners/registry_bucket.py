@@ -56,7 +56,8 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     """Return the snapshot of the registry whose storage has this bucket and prefix (its `rootdirectory`).
 
     `verify` reads and hashes every blob; otherwise only manifests and configs are. `every_file` lists all keys below
-    the prefix, the links of all layers too. `options`: see `blobkit.sources.buckets.options.Options`. AddressError for
+    the prefix, the links of all layers too. `options`: `endpoint`, `region`, `profile`, `anonymous`, `at_once`,
+    `inventory`, `uploads`, `versions`, `allow_http` (see `blobkit.sources.buckets.options.Options`). AddressError for
     options that are not known, CredentialsError or UnreadableStoreError if the bucket cannot be listed or holds no
     registry. `cache`: where documents are kept for the next scan; False for nowhere. Cost: a request for each thousand
     keys, and one for each small file.
@@ -75,7 +76,7 @@ def facts_of(there: Remote, objects: Objects, kept: Kept | None, *, progress: bo
     """Return the facts of the registry in these objects. Without `kept`, all blobs are read and hashed."""
     verify = kept is None
     below = _storage_of(there, objects)
-    stored = Stored(objects, f"{root_of(there)}{below and f'{below}/'}", layers=every_file)
+    stored = Stored(objects, f"{root_of(there)}{below and f'{below}/'}", layers=every_file, show=progress)
     facts = _facts(there, stored, below, every_file=every_file)
     root = f"{there.address}/{below}".rstrip("/")
     stored.list_blobs()

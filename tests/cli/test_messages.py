@@ -112,7 +112,7 @@ $ audit store --min-age soon
 $ audit store --fail-on errors
 'errors' is not a finding: did you mean error?
 $ audit store --fail-on rubbish
-'rubbish' is not a finding: use error, warning, info, unreadable, missing, tag-without-content, unlinked-layer, damaged, opaque, mismatched-counts, estimated, leaked, passed-over, would-abort, layout-changed, layout-damaged, outside, garbage, unknown, orphan, stale-upload, leftover, unowned, duplicate-name, junk, dangling, anonymous, unprotected, left-out, unlisted, copies, unswept, twins, suspect, fresh, upload, foreign, inline, algorithm, symlink, shared-inode, also-kind, odd, not-visible, other, said, metadata
+'rubbish' is not a finding: use error, warning, info, unreadable, missing, tag-without-content, unlinked-layer, damaged, opaque, mismatched-counts, estimated, leaked, passed-over, would-abort, layout-changed, layout-damaged, outside, garbage, unknown, orphan, stale-upload, leftover, placeholder, noncurrent, unowned, duplicate-name, junk, dangling, anonymous, unprotected, left-out, unlisted, copies, unswept, twins, suspect, fresh, upload, foreign, inline, algorithm, symlink, shared-inode, also-kind, odd, not-visible, other, said, not-counted, metadata
 $ audit store --fail-over garbage
 'garbage' is not a threshold: write FINDING=SIZE, like garbage=1GiB (see blobkit audit --help)
 $ audit store --fail-over garbage=20G

@@ -8,12 +8,13 @@ from __future__ import annotations
 import io
 import json
 import os
+import random
 import shutil
 import signal
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -39,6 +40,8 @@ KEY, SECRET, REGION = "tests", "only-for-tests", "us-east-1"
 LOWEST, HIGHEST, BETWEEN = 11000, 20000, 10000
 """weed adds BETWEEN to each port for a second one."""
 THREADS = 16
+TRIES = 5
+"""So many times the server is started: its ports may be taken between the look at them and its start."""
 
 
 @dataclass
@@ -124,7 +127,8 @@ class BucketServer:
 def _ports(number: int) -> list[int]:
     """Return ports that nobody listens on, and neither BETWEEN above."""
     found: list[int] = []
-    for port in range(LOWEST, HIGHEST):
+    first = random.randrange(LOWEST, HIGHEST)  # noqa: S311 (no secret)
+    for port in (*range(first, HIGHEST), *range(LOWEST, first)):
         with socket.socket() as one, socket.socket() as two:
             try:
                 one.bind((HOST, port))
@@ -148,30 +152,62 @@ def weed() -> str:
 
 @contextmanager
 def running(root: Path) -> Iterator[BucketServer]:
-    """Run a server with its data below `root`."""
+    """Run a server with its data below `root`; again with other ports if another program was quicker."""
     (root / "data").mkdir(parents=True, exist_ok=True)
-    master, volume, filer, gate = _ports(4)
     who = {"name": "tests", "credentials": [{"accessKey": KEY, "secretKey": SECRET}]}
     stranger = {"name": "stranger", "credentials": [{"accessKey": "stranger", "secretKey": SECRET}], "actions": []}
     actions = ["Admin", "Read", "Write", "List", "Tagging"]
     (root / "s3.json").write_text(json.dumps({"identities": [who | {"actions": actions}, stranger]}))
+    for left in reversed(range(TRIES)):
+        with ExitStack() as stack:
+            try:
+                server = stack.enter_context(_started(root))
+            except (_EndedError, AssertionError):
+                if not left:
+                    raise
+                continue
+            yield server
+            return
+
+
+class _EndedError(Exception):
+    """The server ended as it began: a port was taken meanwhile."""
+
+
+@contextmanager
+def _started(root: Path) -> Iterator[BucketServer]:
+    """Run a server on some ports."""
+    ports = _ports(4)
+    master, volume, filer, gate = ports
     command = [
         *(weed(), f"-logdir={root}", "server", f"-dir={root}/data", f"-ip={HOST}", f"-ip.bind={HOST}"),
-        *(f"-master.port={master}", "-master.volumeSizeLimitMB=512", f"-volume.port={volume}", "-volume.max=200"),
-        *("-volume.preStopSeconds=0", "-filer", f"-filer.port={filer}", "-s3", f"-s3.port={gate}"),
-        *(f"-s3.config={root}/s3.json", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
+        *(f"-master.port={master}", "-master.volumeSizeLimitMB=512", "-master.telemetry=false"),
+        *(f"-volume.port={volume}", "-volume.max=200", "-volume.preStopSeconds=0"),
+        *("-filer", f"-filer.port={filer}", f"-filer.localSocket={root}/filer.sock"),
+        *("-s3", f"-s3.port={gate}", f"-s3.config={root}/s3.json", f"-s3.localSocket={root}/s3.sock"),
+        *("-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
     ]
     with serving(command, gate, root / "weed.log") as process:
-        client = boto3.client(
-            "s3",
-            endpoint_url=f"http://{HOST}:{gate}",
-            aws_access_key_id=KEY,
-            aws_secret_access_key=SECRET,
-            region_name=REGION,
-        )
-        until(lambda: _writes(client))
-        yield BucketServer(f"http://{HOST}:{gate}", client)
-        os.kill(process, signal.SIGKILL)  # it takes 15 seconds to end, and there is nothing to save
+        try:
+            client = _client(f"http://{HOST}:{gate}")
+            until(lambda: _has_ended(process) or _writes(client))
+            if _has_ended(process):
+                raise _EndedError
+            yield BucketServer(f"http://{HOST}:{gate}", client)
+        finally:
+            os.kill(process, signal.SIGKILL)  # it takes 15 seconds to end, and there is nothing to save
+            for port in ports:
+                for path in Path("/tmp").glob(f"seaweedfs-*-{port + BETWEEN}.sock"):  # noqa: S108 (where it puts them)
+                    path.unlink(missing_ok=True)
+
+
+def _has_ended(process: int) -> bool:
+    return os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _client(url: str) -> Any:  # noqa: ANN401 (boto3 is not typed)
+    secrets = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET}
+    return boto3.client("s3", endpoint_url=url, region_name=REGION, **secrets)
 
 
 def _writes(client: Any) -> bool:  # noqa: ANN401 (boto3 is not typed)

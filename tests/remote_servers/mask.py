@@ -37,6 +37,8 @@ KINDS = ("_catalog", "/tags/list", "/manifests/", "/referrers/", "/blobs/", "/to
 SENT = ("Accept", "Authorization", "If-None-Match")
 """Headers that go on to the registry."""
 KEPT = ("Content-Type", "Docker-Content-Digest", "Etag", "Link", "Location", "Retry-After", "Www-Authenticate")
+NUMBER = "number"
+"""The key of a request's number, from 1."""
 INSIDE = "http://inside.example:5000"
 """A host that a registry behind a proxy may name, and that nobody outside can reach."""
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -70,6 +72,7 @@ class Mask:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request."""
         self.number += 1
+        request[NUMBER] = self.number  # others come while this one waits
         self.counts[f"{request.method} {kind_of(request)}"] += 1
         reply = await self._first(self, request)
         if reply is None:
@@ -163,14 +166,14 @@ async def _no_catalog(mask: Mask, request: web.Request) -> Reply | None:
     return _error(401, "UNAUTHORIZED", WWW_Authenticate=f'{challenge},error="insufficient_scope"')
 
 
-async def _refusing(mask: Mask, _request: web.Request) -> Reply | None:
-    if mask.number % 7 == 0:
+async def _refusing(_mask: Mask, request: web.Request) -> Reply | None:
+    if request[NUMBER] % 7 == 0:
         return _error(429, "TOOMANYREQUESTS", Retry_After="0")
-    return Reply(503, {}, b"upstream connect error") if mask.number % 11 == 0 else None
+    return Reply(503, {}, b"upstream connect error") if request[NUMBER] % 11 == 0 else None
 
 
-def _breaking(mask: Mask, _request: web.Request, reply: Reply) -> Reply:
-    return reply._replace(is_cut=mask.number % 13 == 0 and len(reply.body) > 1)
+def _breaking(_mask: Mask, request: web.Request, reply: Reply) -> Reply:
+    return reply._replace(is_cut=request[NUMBER] % 13 == 0 and len(reply.body) > 1)
 
 
 async def _referrers(mask: Mask, request: web.Request) -> Reply | None:

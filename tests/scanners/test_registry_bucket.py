@@ -190,6 +190,31 @@ def test_large_folders_are_listed_in_parts(
     check_same(far(registry, every_file=every_file), whole)
 
 
+def test_a_file_with_the_name_of_a_folder_hides_nothing(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bucket may have both: all blobs below are listed, in small registries and in large ones."""
+    import obstore  # noqa: PLC0415
+
+    kept = shop(registry)
+    store = MemoryStore()
+    for path in registry.root.rglob("*"):
+        if path.is_file():
+            obstore.put(store, str(path.relative_to(registry.root)), path.read_bytes())
+    below = registry.path(kept).relative_to(registry.root)
+    for above in (below.parent.parent, below.parent.parent.parent):
+        obstore.put(store, str(above), b"a file")
+    obstore.put(store, "docker/registry/v2/repositories/shop", b"a file")
+    for pages in (1000, 3):
+        for module in (bucket_objects, stored):
+            monkeypatch.setattr(module, "PAGE", pages)
+        monkeypatch.setattr(stored, "FEW", 1)
+        with Objects(store, at_once=2) as objects:
+            there = Remote("registry", "s3", "bucket")
+            facts = registry_bucket.facts_of(there, objects, None, progress=False, every_file=True)
+        frame = blobkit.to_frame(facts.snapshot("registry", there.address, None))
+        expected = blobkit.to_frame(near(registry))
+        assert frame.drop(columns="modified").equals(expected.drop(columns="modified"))
+
+
 def test_a_prefix_with_and_without_the_folders_of_the_driver(registry: Registry) -> None:
     """The root directory, `docker/registry/v2` itself, and a prefix above both are told apart."""
     shop(registry)
@@ -281,10 +306,16 @@ def test_a_folder_that_cannot_be_listed_hides_what_is_in_it(
 
 
 @pytest.mark.parametrize("count", [1_000, 30_000, 400_000, 10_000_000])
-def test_the_number_of_blobs_is_estimated_from_the_first_page(count: int) -> None:
+def test_the_number_of_blobs_is_told_from_the_first_page(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     digests = [f"{at * (1 << 256) // count:064x}" for at in range(1_000)]
     rows = [(f"p/blobs/sha256/{one[:2]}/{one}/data", Key(1, 0)) for one in digests]
-    assert abs(stored.estimate(rows, "p/") / count - 1) < 0.01
+    found = stored.estimate(rows, "p/")
+    assert abs(found / count - 1) < 0.01
+    lines: list[str] = []
+    monkeypatch.setattr(stored, "show_line", lines.append)
+    with Objects(MemoryStore()) as objects:
+        stored.Stored(objects, "p/", layers=False, show=True)._expect(count)
+    assert lines == [f"about {count:,} blobs: {max(256, count // 1000):,} requests to list them"]
 
 
 @pytest.mark.slow
@@ -344,6 +375,22 @@ def test_a_bucket_without_repositories_stops_the_collector(registry: Registry) -
     assert "gc-no-repositories" in codes(snapshot)
     assert blobkit.compare_gc(snapshot, "registry").aborts
     assert garbage(snapshot, "tags") == {sha(b"garbage")}
+
+
+def test_the_links_of_layers_share_one_folder() -> None:
+    """A folder with anything else in it has one of its own, whatever the order of the keys."""
+    top = f"p/repositories/shop/_layers/sha256/{'a' * 63}"
+    link, short = Key(71, 5), Key(70, 5)
+    rows = [(f"{top}0/link", link), (f"{top}1/link", link), (f"{top}1/link/_layers/sha256/{'b' * 64}/link", link)]
+    rows += [(f"{top}2/link", short), (f"{top}3/link", link), (f"{top}3/other", link), (f"{top}4/link", link)]
+    with Objects(MemoryStore()) as objects:
+        held = stored.Stored(objects, "p/", layers=True)
+        held._add(rows)
+        labels = held.folders.at("repositories/shop/_layers/sha256")
+        assert sorted(f"p/{path}" for path, _ in held.files()) == sorted(key for key, _ in rows)
+    assert isinstance(labels, dict)
+    assert [name[-1] for name, inside in labels.items() if inside is stored.LINKED] == ["0", "4"]
+    assert stored.LINKED.keys() == {"link"}
 
 
 def hostile(*keys: str) -> Snapshot:

@@ -30,6 +30,7 @@ def test_all_that_is_visible_is_as_in_the_directory(filled_registry: FilledRegis
     seen = over_http(filled_registry.url, configs=True)
     check_same(own, seen, COLUMNS + CLAIMED)
     check_previews(own, seen)
+    assert not blobkit.simulate_deref(seen.with_policy("dependent"), "team1/app1:1.0").exact  # referrers may be hidden
     assert codes(seen) == UNSEEN
     assert seen.policy == "tags"
     assert seen.address == f"registry+{filled_registry.url}"

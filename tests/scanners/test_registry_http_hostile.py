@@ -116,6 +116,16 @@ def test_a_platform_that_cannot_be_had_makes_its_image_opaque(reply: Reply, code
     assert seen.find(sha(b"layer")) >= 0
 
 
+def test_what_a_collector_may_read_and_this_user_may_not_is_unknown(site: Site) -> None:
+    hidden = site.add(image(to(b"layer"), annotations={"n": "2"}), "app", "2")
+    site.answers[f"GET /v2/app/manifests/{hidden}"] = Reply(403, b"{}")
+    seen = site.scan()
+    for policy in ("tags", "gc-m"):
+        preview = blobkit.simulate_deref(seen.with_policy(policy), "app:1")
+        assert not preview.exact
+        assert preview.certain_bytes == 0
+
+
 def test_what_one_repository_refuses_another_gives(site: Site) -> None:
     child = image(to(b"shared"), annotations={"n": "2"})
     site.add(child)
@@ -309,12 +319,21 @@ def test_a_manifest_of_schema_1_is_checked_without_its_signatures(site: Site) ->
     assert blobkit.why(seen, sha(b"layer")).tags == ("app:1", "app:old")
 
 
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_repository_is_read_whose_registry_lists_none_to_everybody(status: int, site: Site) -> None:
+    site.add(image(to(b"layer")), "team/app", "1")
+    site.answers["/v2/_catalog"] = Reply(
+        status, b"{}", {"WWW-Authenticate": 'Basic realm="x"'} if status == 401 else {}
+    )
+    assert blobkit.why(site.scan("team/app"), sha(b"layer")).tags == ("team/app:1",)
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_registry_that_lets_nobody_in(status: int, site: Site) -> None:
     refused = Reply(status, b"{}", {"WWW-Authenticate": 'Basic realm="x"'} if status == 401 else {})
     for path in ("/v2/_catalog", "/v2/app/tags/list"):
         site.answers[path] = refused
-    with pytest.raises(NotListableError):
+    with pytest.raises(CredentialsError if status == 401 else NotListableError):
         site.scan()
     with pytest.raises(CredentialsError, match="app"):
         site.scan(repositories=["app"])

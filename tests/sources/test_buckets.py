@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import sys
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ pytest.importorskip("boto3")
 import obstore
 from obstore.store import LocalStore, MemoryStore
 
-from blobkit.errors import AddressError, CredentialsError, UnreadableStoreError
+from blobkit.errors import AddressError, CredentialsError, MissingExtraError, UnreadableStoreError
 from blobkit.remotes import Remote
 from blobkit.sources.buckets.account import Account
 from blobkit.sources.buckets.bucket import Bucket
@@ -25,6 +26,7 @@ from blobkit.sources.buckets.options import Options, read_options
 from blobkit.sources.source import Is
 from blobkit.testing.source import NAMES, SourceSuite
 from remote_servers.buckets import SECRET, SHARED
+from remote_servers.scripted import Reply, scripted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,6 +128,20 @@ def test_a_name_of_a_file_and_of_a_folder() -> None:
         assert (bucket.read("a", 9), bucket.read("a/b", 9)) == (b"file", b"below")
 
 
+def test_markers_of_folders_of_other_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no other client lists, an empty object is asked for: there is none if its key ended in a slash."""
+    with memory({"p/marker": b"", "p/empty": b"", "p/full": b"x", "p/data": b""}) as objects:
+        has = objects._has
+        monkeypatch.setattr(objects, "_has", lambda key: key != "p/marker" and has(key))
+        bucket = Bucket(objects, "p/", "memory")
+        expected = [("data", Is.FILE), ("empty", Is.FILE), ("full", Is.FILE), ("marker", Is.DIRECTORY)]
+        assert bucket.list("") == expected
+        whole = Bucket(objects, "p/", "memory")
+        whole.load()
+        assert whole.list("") == expected
+        assert objects.counts["head"] == 2
+
+
 def test_a_key_of_very_many_folders() -> None:
     name = "/".join("a" * 2_000)
     folders = Folders("")
@@ -144,12 +160,13 @@ def test_a_folder_is_listed_once() -> None:
             assert bucket.list("") == [("a", Is.DIRECTORY), ("b", Is.FILE)]
             assert bucket.read("a/1", 2) == b"on"
             assert bucket.read("b", 9) == b""
-        assert objects.counts == {"list": 2, "get": 3}
+        assert objects.counts == {"list": 2, "get": 3, "head": 1}
 
 
-def test_a_large_folder_is_listed_in_parts() -> None:
+def test_a_large_folder_is_listed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each key is found once, whatever is before and behind the digits."""
-    names = [f"{number:04x}" for number in range(0, 65536, 21)] + ["!first", "zlast", "g", "0"]
+    monkeypatch.setattr("blobkit.sources.buckets.objects.PAGE", 10)
+    names = [f"{number:04x}" for number in range(0, 65536, 99)] + ["!first", "zlast", "g", "0"]
     with memory({f"p/{name}": b"" for name in names} | {"q": b"", "o": b""}) as objects:
         found = [key for page in objects.spread("p/") for key, _ in page]
     assert sorted(found) == sorted(f"p/{name}" for name in names)
@@ -242,3 +259,116 @@ def test_keys_that_one_client_cannot_express(bucket_server: BucketServer) -> Non
         whole.load()
         assert whole.list("p") == bucket.list("p")
         assert whole.list("r") == bucket.list("r")
+        alone = Bucket(objects, f"{top}r/", "s3")
+        alone.load()
+        assert alone.list("") == [("only", Is.DIRECTORY)]
+
+
+def scan_of(url: str, **options: object) -> str:
+    """Return the refusal of a server that answers as it likes."""
+    there = Remote("registry", "s3", "shop")
+    with (
+        pytest.raises((CredentialsError, UnreadableStoreError)) as caught,
+        connected(there, read_options({"endpoint": url, "region": "us-east-1"} | options, {})) as (objects, _),
+    ):
+        check_not_empty(there, objects)
+    return f"{type(caught.value).__name__}: {caught.value}"
+
+
+def refused(code: str, more: str = "", status: int = 400) -> Reply:
+    body = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>no</Message>{more}</Error>'
+    return Reply(status, body.encode(), {"Content-Type": "application/xml"})
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (
+            refused("AuthorizationHeaderMalformed", "<Region>eu-west-1</Region>"),
+            "another region: give the option region=eu-west-1",
+        ),
+        (refused("ExpiredToken"), "have expired: log in again"),
+        (refused("AccessDenied", status=403), "may not be listed with these credentials (AccessDenied)"),
+        (refused("NoSuchBucket", status=404), "does not exist: check its name"),
+        (refused("Strange\u202e", status=418), "cannot be listed: it answers 418 Strange\\u202e"),
+    ],
+)
+def test_refusals_of_other_services(reply: Reply, said: str) -> None:
+    with scripted(lambda _: reply) as server:
+        assert said in scan_of(server.url)
+
+
+@pytest.mark.slow
+def test_a_server_that_fails_is_asked_a_bounded_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted(lambda _: refused("InternalError", status=500)) as server:
+        assert "it answers 500 InternalError" in scan_of(server.url)
+        assert len(server.seen) == 4
+    monkeypatch.setattr(Account, "check", lambda *_: None)
+    with scripted(lambda _: refused("InternalError", status=500)) as server:
+        assert "the service answers 500 InternalError" in scan_of(server.url)
+        assert len(server.seen) == 5
+
+
+@pytest.mark.slow
+def test_places_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """boto3 knows variables and profiles; obstore is given what it finds, a session token too."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://storage.example")
+    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    account = Account("shop", Options())
+    assert (account.endpoint, account.region) == ("https://storage.example", "eu-north-1")
+    assert Account("shop", Options(endpoint="https://other.example")).endpoint == "https://other.example"
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    assert Account("shop", Options(region="eu-west-3")).endpoint == "https://s3.eu-west-3.amazonaws.com"
+    config = tmp_path / "config"
+    config.write_text(
+        "[profile shop]\nregion = ap-south-1\naws_access_key_id = A\naws_secret_access_key = B\naws_session_token = C\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.delenv("AWS_REGION")
+    for chosen in (Options(profile="shop"), Options()):
+        monkeypatch.setenv("AWS_PROFILE", "shop")
+        account = Account("shop", chosen)
+        assert account.region == "ap-south-1"
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    current = Account("shop", Options(profile="shop")).credentials()
+    assert current is not None
+    assert current() == {"access_key_id": "A", "secret_access_key": "B", "token": "C", "expires_at": None}
+    assert Account("shop", Options(anonymous=True)).credentials() is None
+
+
+@pytest.mark.parametrize("transport", ["gs", "az"])
+def test_buckets_of_other_services(monkeypatch: pytest.MonkeyPatch, transport: str) -> None:
+    """The same client speaks to them; here its requests and refusals are seen, not a service."""
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "shop")
+    there = Remote("registry", transport, "shop")
+    with scripted(lambda _: refused("AuthenticationFailed", status=403)) as server:
+        chosen = read_options({"endpoint": server.url, "anonymous": True}, {})
+        with connected(there, chosen) as (objects, account):
+            assert account is None
+            with pytest.raises(UnreadableStoreError, match="cannot be listed: the service answers 403"):
+                check_not_empty(there, objects)
+        assert any("shop" in path for path in server.paths)
+
+
+def test_an_extra_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "blobkit.sources.buckets.objects", None)
+    with (
+        pytest.raises(MissingExtraError, match=r"pip install 'blobkit\[remote\]'"),
+        connected(Remote("registry", "s3", "shop"), Options()),
+    ):
+        pass
+
+
+def test_no_secret_is_shown() -> None:
+    account = Account("shop", Options(endpoint="https://storage.example"))
+    with connected_quietly(account) as objects:
+        assert SECRET not in repr(account) + repr(vars(account)) + repr(objects) + repr(vars(objects))
+
+
+@contextmanager
+def connected_quietly(account: Account) -> Iterator[Objects]:
+    from blobkit.sources.buckets.objects import s3  # noqa: PLC0415
+
+    with Objects(s3("shop", account.endpoint, account.region, account.credentials()), exact=account) as objects:
+        yield objects

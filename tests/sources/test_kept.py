@@ -62,6 +62,14 @@ def test_the_usual_place(given: bool | None, tmp_path: Path, monkeypatch: pytest
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
+def test_a_file_that_others_may_read_is_closed_to_them(tmp_path: Path) -> None:
+    fill(kept_in(tmp_path)).close()
+    path = tmp_path / "manifests.sqlite"
+    path.chmod(0o644)
+    assert dict(kept_in(tmp_path).read(CONTENTS)) == CONTENTS
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_path_names_a_file_or_a_directory(tmp_path: Path) -> None:
     assert kept_in(tmp_path / "mine.sqlite").place == str(tmp_path / "mine.sqlite")
     assert kept_in(str(tmp_path / "sub")).place == str(tmp_path / "sub/manifests.sqlite")

@@ -122,8 +122,8 @@ FINDINGS = {
 }
 """Severity and advice of every finding, the most severe first."""
 
-FIGURES = frozenset({"metadata", "not-counted"})
-"""Findings that every store, or every bucket, has: figures, which thresholds for a severity do not count."""
+FIGURES = frozenset({"metadata"})
+"""Findings that every store has: they are figures, and thresholds for a severity do not count them."""
 
 
 @dataclass(frozen=True, eq=False)

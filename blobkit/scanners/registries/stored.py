@@ -7,11 +7,13 @@ keeps everything (unknown is not free); in the other order its blobs would be ga
 from __future__ import annotations
 
 import hashlib
+import re
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from blobkit.digest import ALGORITHMS
 from blobkit.log import log
-from blobkit.progress import show_line
+from blobkit.progress import show_line, watched
 from blobkit.scanners.registries.linkfiles import LINK_BYTES
 from blobkit.sources.buckets.keys import PAGE, Folder, Folders, Key, files_below
 
@@ -25,6 +27,11 @@ __all__ = ["Answer", "Stored"]
 
 FEW = 16
 """Pages: so many blobs are listed one page after the other, which takes fewer requests than by prefix."""
+LINK_SIZE = 71
+"""Bytes of a link to a blob that is named by its sha256."""
+LINKED: Folder = {"link": Key(LINK_SIZE, -1)}
+"""The folder of each layer with a usual link; nothing is ever put into it."""
+_LAYER = re.compile(r"(.*?/_layers/sha256)/([0-9a-f]{64})/", re.DOTALL)
 _PREFIXES = frozenset(f"{number:02x}" for number in range(256))
 
 
@@ -41,11 +48,11 @@ class Stored:
     """The keys of a registry's storage below `base`, a prefix with `/` at its end, or "".
 
     `folders` has all keys but those that `take` took; `errors`: folders that cannot be listed; `texts`: the content
-    of link files. `layers`: list the links of all layers.
+    of link files that were read. `layers`: list the links of all layers. `show`: progress.
     """
 
-    def __init__(self, objects: Objects, base: str, *, layers: bool) -> None:
-        self.objects, self.base, self.layers = objects, base, layers
+    def __init__(self, objects: Objects, base: str, *, layers: bool, show: bool = False) -> None:
+        self.objects, self.base, self.layers, self.show = objects, base, layers, show
         self.folders = Folders(base)
         self.errors: dict[str, OSError] = {}
         self.texts: dict[str, bytes | OSError] = {}
@@ -56,7 +63,7 @@ class Stored:
         pages = self.objects.all(f"{self.base}blobs/")
         try:
             rows = next(pages, [])
-            few = len(rows) < PAGE or estimate(rows, self.base) <= FEW * PAGE
+            few = len(rows) < PAGE or self._expect(estimate(rows, self.base)) <= FEW * PAGE
             if few:
                 self.folders.add(rows)
                 for page in pages:
@@ -67,6 +74,14 @@ class Stored:
             self.errors["blobs"] = error
             self.folders.folder("blobs")
 
+    def _expect(self, blobs: int) -> int:
+        """Tell the number of blobs that are expected, and what it takes to list them; return the number."""
+        line = f"about {blobs:,} blobs: {max(len(_PREFIXES), blobs // PAGE):,} requests to list them"
+        log.info("%s", line)
+        if self.show:
+            show_line(line)
+        return blobs
+
     def _list_prefixes(self) -> None:
         labels = self._list("blobs")
         found = {label: self._list(f"blobs/{label}") for label in labels}
@@ -75,14 +90,20 @@ class Stored:
         self._ahead = self.objects.each(self._prefix_rows, usual)
 
     def _list(self, path: str) -> list[str]:
-        """List one folder; return the names of the folders in it, which are not listed."""
+        """List one folder; return the names of the folders in it, which are not listed.
+
+        One with the name of a file in it is listed whole.
+        """
         names, rows = self.objects.folder(f"{self.base}{path}/")
         self.folders.add(rows)
         inside = self.folders.folder(path)
         for name in names:
-            if not inside.get(name):
-                inside[name] = None
-        return names
+            if isinstance(inside.get(name), Key):
+                for page in self.objects.all(f"{self.base}{path}/{name}/"):
+                    self.folders.add(page)
+            else:
+                inside.setdefault(name)
+        return [name for name in names if inside[name] is None]
 
     def _prefix_rows(self, path: str) -> Answer:
         try:
@@ -137,9 +158,13 @@ class Stored:
 
     def text(self, path: str, key: Key) -> bytes:
         """Return the content of a link file; OSError if it cannot be read."""
-        found = self.texts.get(path)
+        if not key.size:
+            return b""
+        found: bytes | OSError | None = self._told(path, key)
         if found is None:
-            found = self.objects.get(f"{self.base}{path}", LINK_BYTES) if key.size else b""
+            found = self.texts.get(path)
+        if found is None:
+            found = self.objects.get(f"{self.base}{path}", LINK_BYTES)
         if isinstance(found, OSError):
             raise found
         return found
@@ -149,14 +174,31 @@ class Stored:
         todo = ["repositories"]
         while todo:
             level, todo = todo, []
-            for found in self.objects.each(self._listed, level):
-                self.folders.add(found.rows)
+            answers = self.objects.each(self._listed, level)
+            for found in watched(answers, "listing repositories", show=self.show, unit=" folders"):
+                self._add(found.rows)
                 inside = self.folders.folder(found.path) if found.rows or found.folders or found.error else {}
                 todo += [f"{found.path}/{name}" for name in found.folders if self._is_wanted(found.path, name)]
                 inside.update({name: None for name in found.folders if not self._is_wanted(found.path, name)})
                 if found.error:
                     self.errors[found.path] = found.error
         self._read_links()
+
+    def _add(self, rows: list[Row]) -> None:
+        """Put keys into folders. All usual links of layers share one folder: they are more than a half of the keys."""
+        others: list[Row] = []
+        for layer, group in groupby(rows, _layer_of):
+            keys = list(group)
+            others += keys if layer is None else self._other_than_link(layer, keys)
+        self.folders.add(others)
+
+    def _other_than_link(self, layer: tuple[str, str], keys: list[Row]) -> list[Row]:
+        """Record the folder of a layer if nothing but a usual link is in it; else return its keys."""
+        above, name = layer
+        if len(keys) > 1 or keys[0][0] != f"{above}/{name}/link" or keys[0][1].size != LINK_SIZE:
+            return keys
+        self.folders.folder(above[len(self.base) :])[name] = LINKED
+        return []
 
     def _is_wanted(self, path: str, name: str) -> bool:
         """Return whether a folder is to be listed: without `layers`, not the links of layers of sha256."""
@@ -178,27 +220,37 @@ class Stored:
             return Answer(path, [], [], error)
 
     def _read_links(self) -> None:
-        """Read the link files that the registry's rules read: without a request if the ETag tells the content.
-
-        The ETag of a small object is the MD5 of its content, unless it is encrypted with a key of the user's. The
-        content is one of the digests that name folders here.
-        """
+        """Read the link files that the registry's rules read, but for those whose ETag tells their content."""
         found = self.folders.top.get("repositories")
-        links = dict(_links(found)) if isinstance(found, dict) else {}
-        texts = (text for path in links if (text := _named(path)))
-        by_etag = {hashlib.md5(text.encode(), usedforsecurity=False).hexdigest(): text for text in texts}
-        asked: dict[str, str] = {}
-        for path, key in links.items():
-            if not _is_read(path):
-                continue
-            text = by_etag.get(key.etag, "") if key.size < LINK_BYTES else ""
-            if len(text) == key.size:
-                self.texts[path] = text.encode()
-            else:
-                asked[f"{self.base}{path}"] = path
-        log.info("%d links: %d are read, the others are told by their ETag", len(links), len(asked))
-        for key_, data in self.objects.many((key, LINK_BYTES) for key in asked):
-            self.texts[asked[key_]] = data
+        links = _links(found) if isinstance(found, dict) else ()
+        asked = {f"{self.base}{path}": path for path, key in links if key.size and self._told(path, key) is None}
+        log.info("%d link files are read: the ETag does not tell their content", len(asked))
+        answers = self.objects.many((key, LINK_BYTES) for key in asked)
+        for name, data in watched(answers, "links", show=self.show, unit=" links"):
+            self.texts[asked[name]] = data
+
+    def _told(self, path: str, key: Key) -> bytes | None:
+        """Return the content of a link file if its ETag tells it.
+
+        The ETag of a small object is the MD5 of its content, unless it is encrypted with a key of the user's. The link
+        of a revision has the digest in its path, the current link of a tag one of those in its folder `index`.
+        """
+        *above, label, name, _ = path.split("/")
+        if above[-1:] == ["revisions"]:
+            return _fitting([f"{label}:{name}"], key)
+        if name != "current":
+            return None
+        index = self._inside(f"{'/'.join(above)}/{label}/index")
+        known = ((one, self._inside(f"{'/'.join(above)}/{label}/index/{one}")) for one in index)
+        return next(filter(None, (_fitting([f"{one}:{hexa}" for hexa in inside], key) for one, inside in known)), None)
+
+    def _inside(self, path: str) -> Folder:
+        """Return a folder, empty if there is none."""
+        try:
+            found = self.folders.at(path)
+        except KeyError:
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def list_here(self, path: str) -> None:
         """List a folder that nothing listed yet; OSError if it cannot be."""
@@ -207,6 +259,12 @@ class Stored:
     def files(self) -> Iterator[tuple[str, Key]]:
         """Yield all files that are in folders, with their paths."""
         return files_below(self.folders.top, "")
+
+
+def _layer_of(row: Row) -> tuple[str, str] | None:
+    """Return the folder of layers that a key is in, and the name below it; None if it is in none."""
+    found = _LAYER.match(row[0])
+    return None if found is None else (found[1], found[2])
 
 
 def _data(folder: Folder | Key | None) -> Key | None:
@@ -223,27 +281,31 @@ def estimate(rows: list[Row], base: str) -> int:
         part = int(last[len(top) + 3 :][:8], 16) / (1 << 32)
     except ValueError:
         return FEW * PAGE + 1
-    found = round(len(rows) / max(part, 1e-9))
-    line = f"about {found:,} blobs: {max(256, found // PAGE):,} requests to list them"
-    log.info(line)
-    show_line(line)
-    return found
+    return round(len(rows) / max(part, 1e-9))
 
 
-def _links(repositories: Folder) -> Iterable[tuple[str, Key]]:
-    """Yield the files called `link` in manifests and layers."""
-    return ((path, key) for path, key in files_below(repositories, "repositories") if path.endswith("/link"))
+def _links(repositories: Folder) -> Iterator[tuple[str, Key]]:
+    """Yield the link files that the rules of a registry read: of revisions, tags, and layers of other labels."""
+    todo = [(repositories, "repositories")]
+    while todo:
+        inside, above = todo.pop()
+        for name, one in inside.items():
+            path = f"{above}/{name}" if name else above
+            if isinstance(one, dict):
+                todo += [] if above.endswith("/_layers") and name == "sha256" else [(one, path)]
+            elif one is not None and (path.endswith("/current/link") or _is_other(path)):
+                yield path, one
 
 
-def _named(path: str) -> str:
-    """Return the digest that names the folder of a link file, "" if it is none of a manifest's."""
-    above = path.split("/")[-5:-1]
-    is_manifest = len(above) == 4 and above[1] in ("revisions", "index")  # noqa: PLR2004 (two folders and a digest)
-    return f"{above[2]}:{above[3]}" if is_manifest and above[2] in ALGORITHMS else ""
+def _is_other(path: str) -> bool:
+    return path.endswith("/link") and ("/_manifests/revisions/" in path or "/_layers/" in path)
 
 
-def _is_read(path: str) -> bool:
-    """Return whether the rules of a registry read a link file: those of revisions, tags, and layers of other labels."""
-    if "/_manifests/revisions/" in path or path.endswith("/current/link"):
-        return True
-    return "/_layers/" in path and "/_layers/sha256/" not in path
+def _fitting(texts: Iterable[str], key: Key) -> bytes | None:
+    """Return the text that is the content of an object, as its bytes and ETag say; None if none is."""
+    for text in texts:
+        if len(text) == key.size:
+            data = text.encode()
+            if hashlib.md5(data, usedforsecurity=False).hexdigest() == key.etag:
+                return data
+    return None

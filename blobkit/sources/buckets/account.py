@@ -6,6 +6,7 @@ No other module imports boto3. Secrets stay in its session: no message has more 
 from __future__ import annotations
 
 import errno
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -63,7 +64,7 @@ class Account:
         self.bucket, self.options = bucket, options
         try:
             self._session = boto3.session.Session(profile_name=options.profile or None)
-            self._client = self._made(options.region or self._session.region_name or "")
+            self._client = self._made(options.region or os.environ.get("AWS_REGION") or self._session.region_name or "")
         except ProfileNotFound as error:
             raise _no_profile(options.profile) from error
         except (BotoCoreError, ValueError) as error:

@@ -62,6 +62,7 @@ class Folders:
     def __init__(self, prefix: str) -> None:
         self.prefix, self.top = prefix, Folder()
         self.odd: list[Row] = []
+        self._last = "", self.top
 
     def add(self, rows: Iterable[Row]) -> None:
         """Put keys into their folders."""
@@ -79,6 +80,8 @@ class Folders:
 
     def folder(self, path: str) -> Folder:
         """Return the folder at a path; make it, and those above it, if there is none."""
+        if path == self._last[0]:
+            return self._last[1]
         inside = self.top
         for name in path.split("/") if path else ():
             below = inside.get(name)
@@ -88,6 +91,7 @@ class Folders:
                     _put(made, "", below, name)
                 below = inside[name] = made
             inside = below
+        self._last = path, inside  # keys come sorted
         return inside
 
     def at(self, path: str) -> Folder | Key | None:

@@ -121,9 +121,11 @@ class Objects:
             for page in obstore.list(self._store, prefix or None, chunk_size=PAGE, offset=after or None):
                 self.counts["list"] += 1
                 rows = list(map(_row, page))
-                if self._exact and any(not info.size and _may_be_marker(key) for key, info in rows):
-                    yield from self._exactly(prefix, after, done)
-                    return
+                if _may_have_markers(rows):
+                    if self._exact:
+                        yield from self._exactly(prefix, after, done)
+                        return
+                    rows = self._told_apart(rows)
                 yield rows
                 done += len(rows)
             self.counts["list"] += not done
@@ -144,9 +146,26 @@ class Objects:
             if not _is_path_error(error) or self._exact is None:
                 raise _os_error(error, prefix) from error
             return self._folder_exactly(prefix)
-        if self._exact and any(not info.size and _may_be_marker(key) for key, info in rows):
-            return self._folder_exactly(prefix)
+        if _may_have_markers(rows):
+            if self._exact:
+                return self._folder_exactly(prefix)
+            rows = self._told_apart(rows)
         return [one.rpartition("/")[2] for one in found["common_prefixes"]], rows
+
+    def _told_apart(self, rows: list[Row]) -> list[Row]:
+        """Return keys with the `/` at the end of markers again: nothing is at such a key without it."""
+        return [(f"{key}/" if _may_be_marker(key, info) and not self._has(key) else key, info) for key, info in rows]
+
+    def _has(self, key: str) -> bool:
+        """Return whether there is an object; so it counts if the service does not say."""
+        self.counts["head"] += 1
+        try:
+            obstore.head(self._store, key)
+        except FileNotFoundError:
+            return False
+        except (BaseError, ValueError):
+            return True
+        return True
 
     def _exactly(self, prefix: str, after: str, done: int) -> Iterator[list[Row]]:
         """Yield the keys after so many, as the client of the service lists them."""
@@ -269,8 +288,12 @@ def _row(meta: Any) -> Row:  # noqa: ANN401 (a typed dictionary of obstore)
     return meta["path"], Key(meta["size"], modified, (meta["e_tag"] or "").strip('"'))
 
 
-def _may_be_marker(key: str) -> bool:
-    return _PLAIN.match(key.rpartition("/")[2]) is None
+def _may_be_marker(key: str, info: Key) -> bool:
+    return not info.size and _PLAIN.match(key.rpartition("/")[2]) is None
+
+
+def _may_have_markers(rows: list[Row]) -> bool:
+    return any(not info.size and _may_be_marker(key, info) for key, info in rows)
 
 
 def _is_path_error(error: Exception) -> bool:

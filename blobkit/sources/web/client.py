@@ -10,7 +10,7 @@ from blobkit.oci.untrusted import DocumentError, parse_json
 from blobkit.sources.web.credentials import ANONYMOUS, HUB
 from blobkit.sources.web.links import next_page
 from blobkit.sources.web.login import Login
-from blobkit.sources.web.refusals import CATALOG, RefusedError, code_of, denied, not_listable
+from blobkit.sources.web.refusals import CATALOG, RefusedError, code_of, not_listable
 from blobkit.sources.web.sender import LIMIT, Request, Sender
 from blobkit.sources.web.timing import Timing
 from blobkit.sources.web.transport import PATIENCE
@@ -18,10 +18,8 @@ from blobkit.sources.web.transport import PATIENCE
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from blobkit.errors import UnreadableStoreError
     from blobkit.oci.untrusted import Json
     from blobkit.sources.web.credentials import Credentials
-    from blobkit.sources.web.login import Grant
     from blobkit.sources.web.transport import Answer, Transport
 
 __all__ = ["LIMIT", "Client"]
@@ -99,7 +97,7 @@ class Client:
                 break
             used, is_new = await self._login.again(scope, answer, used, is_new=is_new), True
         if answer.status in {UNAUTHORIZED, FORBIDDEN}:
-            raise self._refused(scope, answer.status, used)
+            raise self._login.refusal(scope, answer.status, used)
         return answer
 
     async def pages(self, path: str, *, purpose: str, scope: str = "", accept: str = "") -> AsyncIterator[Json]:
@@ -120,7 +118,8 @@ class Client:
         if answer.status != OK:
             if scope == CATALOG and UNAUTHORIZED <= answer.status < SERVER_ERRORS:
                 raise not_listable(self.host, answer.status)
-            msg = f"{self.host} does not give a list: it answers {answer.status}"
+            said = f"it answers {answer.status}" if answer.status else "no answer comes whole"
+            msg = f"{self.host} does not give a list: {said}"
             raise RefusedError(msg, status=answer.status, code=code_of(answer))
         if len(answer.body) > PAGE:
             msg = f"{self.host} gives a list whose page is larger than {PAGE >> 20} MiB"
@@ -138,12 +137,6 @@ class Client:
 
     def _url(self, path: str) -> str:
         return f"{self.base}/{quote(path.lstrip('/'), safe=SAFE)}"
-
-    def _refused(self, scope: str, status: int, used: Grant | None) -> UnreadableStoreError:
-        if scope == CATALOG:
-            return not_listable(self.host, status)
-        has_credential = used is not None and used.credential is not None
-        return denied(self.host, status, scope, self._credentials.looked_at, has_credential=has_credential)
 
     async def _ask_for_token(
         self, method: str, url: str, headers: Mapping[str, str], data: Mapping[str, str] | None

@@ -75,6 +75,7 @@ class Kept:
     """The credentials for one registry as docker and podman keep them. Files are read once, helpers asked once."""
 
     def __init__(self, host: str, environ: Mapping[str, str] = os.environ) -> None:
+        host = host.lower()
         self._hosts = HUB if host in HUB else (host,)
         self._files = _files(environ)
         self._ask: Callable[[str, str], Credential | str] = lambda name, key: ask_helper(name, key, environ)

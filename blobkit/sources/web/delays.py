@@ -66,6 +66,7 @@ def _number(value: str) -> float | None:
 
 def _date(value: str, now: float) -> float | None:
     try:
-        return parsedate_to_datetime(value[:64]).timestamp() - now
+        found = parsedate_to_datetime(value[:64])
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() - now
     except (ValueError, TypeError, OverflowError):
         return None

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from blobkit.errors import CredentialsError, UnreadableStoreError
 from blobkit.render import join_some, printable
 from blobkit.sources.web.challenges import Challenge, challenges
-from blobkit.sources.web.credential import IDENTITY, REGISTRY
+from blobkit.sources.web.credential import IDENTITY, PASSWORD, REGISTRY
 from blobkit.sources.web.hidden import Hidden
 from blobkit.sources.web.refusals import CATALOG, denied, login_failed, not_listable, place_of
 from blobkit.sources.web.tokens import basic, read_token, token_request
@@ -36,7 +36,9 @@ IN_A_ROW = 3
 """Refusals, one after the other, that end even credentials that were good before."""
 KEPT = 1000
 """Grants that are kept whether they have ended or not."""
-OK, BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, TOO_MANY, SERVER_ERRORS = 200, 400, 401, 403, 429, 500
+OK, BAD_REQUEST, UNAUTHORIZED, FORBIDDEN = 200, 400, 401, 403
+GOOD = (OK, 404)
+"""Statuses that only those see whose login is good."""
 
 
 class Grant(NamedTuple):
@@ -68,6 +70,7 @@ class Login:
         self._challenge: Challenge | None = None
         self._grants: dict[str, Grant] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._passwords: dict[str, bool] = {}
         self._proving = asyncio.Lock()
         self._refused: dict[Credential, int] = {}
         """By credentials how often they were refused since they were good last; those that are not here are unknown."""
@@ -82,7 +85,7 @@ class Login:
         found = self._grants.get(scope)
         if found is not None and self._clock() < found.until:
             return found
-        if self._challenge is None:
+        if self._challenge is None or (self._challenge.scheme == "basic" and not await self._has_password(scope)):
             return None
         return await self._granted(self._challenge, scope, (), found)
 
@@ -96,7 +99,7 @@ class Login:
         if used is not None and set(wanted) <= set(used.scopes):
             is_final = used.is_basic or is_new or challenge.error == "insufficient_scope"
             if is_final:
-                raise self._denied(scope, answer.status, used.credential)
+                raise self.refusal(scope, answer.status, used)
         self._challenge = challenge
         return await self._granted(challenge, scope, wanted, used)
 
@@ -107,6 +110,20 @@ class Login:
             self._judge(used.credential, answer.status)
             return answer
 
+    def refusal(self, scope: str, status: int, used: Grant | None) -> UnreadableStoreError:
+        """Return the error for a refusal that stays, with the best grant that there is."""
+        credential = None if used is None else used.credential
+        if scope == CATALOG:
+            return not_listable(self._host, status, is_logged_in=credential is not None)
+        return self._denied(scope, status, credential)
+
+    async def _has_password(self, scope: str) -> bool:
+        """Return whether there is a password for a scope: without one Basic is not tried, as all may be open there."""
+        if scope not in self._passwords:
+            credential = await asyncio.to_thread(self._credentials.find, _repository(scope))
+            self._passwords[scope] = credential is not None and credential.kind == PASSWORD
+        return self._passwords[scope]
+
     def _best(self, scope: str, answer: Answer) -> Challenge:
         """Return the way to log in that is supported here; Bearer rather than Basic."""
         found = {one.scheme: one for one in reversed(challenges(answer.headers.get("WWW-Authenticate", "")))}
@@ -114,7 +131,7 @@ class Login:
         if best is not None:
             return best
         if not found:
-            raise self._denied(scope, answer.status, None)
+            raise self.refusal(scope, answer.status, None)
         msg = f"{self._host} wants a kind of login that is not supported: {join_some([*found])}"
         raise CredentialsError(msg, host=self._host)
 
@@ -134,7 +151,7 @@ class Login:
         if challenge.scheme == "bearer":
             async with self._turn(credential):
                 return await self._token(challenge, credential, scope, scopes)
-        if credential is None or credential.kind in {IDENTITY, REGISTRY}:
+        if credential is None or credential.kind != PASSWORD:
             raise self._denied(scope, UNAUTHORIZED, None)
         return Grant(basic(credential), inf, scopes, credential, is_basic=True)
 
@@ -148,6 +165,8 @@ class Login:
         answer = await self._ask(*token_request(challenge, credential, scopes))
         is_refused = answer.status == BAD_REQUEST and credential is not None and credential.kind == IDENTITY
         self._judge(credential, UNAUTHORIZED if is_refused else answer.status, is_final=True)
+        if answer.status == FORBIDDEN and credential is not None and scope == CATALOG:
+            raise not_listable(self._host, answer.status)
         if answer.status in {UNAUTHORIZED, FORBIDDEN}:
             raise self._denied(scope, answer.status, credential)
         token = read_token(answer) if answer.status == OK else None
@@ -183,18 +202,17 @@ class Login:
 
     def _judge(self, credential: Credential | None, status: int, *, is_final: bool = False) -> None:
         """Learn from the answer to a request with credentials whether they are good. CredentialsError if not."""
-        if credential is None or not OK <= status < SERVER_ERRORS or status == TOO_MANY:
+        if credential is None:
             return
         if status != UNAUTHORIZED:
-            self._refused[credential] = 0
+            if status in GOOD:
+                self._refused[credential] = 0
             return
         more = IN_A_ROW if is_final or credential not in self._refused else 1
         self._refused[credential] = self._refused.get(credential, 0) + more
         self.check(credential)
 
-    def _denied(self, scope: str, status: int, credential: Credential | None) -> UnreadableStoreError:
-        if scope == CATALOG:
-            return not_listable(self._host, status)
+    def _denied(self, scope: str, status: int, credential: Credential | None) -> CredentialsError:
         looked_at = self._credentials.looked_at
         return denied(self._host, status, scope, looked_at, has_credential=credential is not None)
 

@@ -1,8 +1,12 @@
-"""Find the proxy for a URL, as the environment says: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY."""
+"""Find the proxy for a URL, as the environment says: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY.
+
+As docker and podman do it: this machine itself needs no proxy, and NO_PROXY may have networks (10.0.0.0/8).
+"""
 
 from __future__ import annotations
 
 import base64
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -30,7 +34,8 @@ class Proxies:
     """The proxies of the environment; each host is looked up once."""
 
     def __init__(self) -> None:
-        self._by_scheme = {scheme: Hidden(url) for scheme, url in getproxies().items()}
+        self._by_scheme = {scheme: Hidden(url) for scheme, url in getproxies().items() if scheme != "no"}
+        self._near = getproxies().get("no", "").split(",")
         self._known: dict[tuple[str, str], Proxy] = {}
 
     def of(self, url: str) -> Proxy:
@@ -45,7 +50,24 @@ class Proxies:
 
     def _found(self, scheme: str, netloc: str) -> Proxy:
         said = self._by_scheme.get(scheme) or self._by_scheme.get("all")
-        return DIRECT if not said or proxy_bypass(netloc) else _proxy(said)
+        return DIRECT if not said or proxy_bypass(netloc) or _is_near(netloc, self._near) else _proxy(said)
+
+
+def _is_near(netloc: str, near: list[str]) -> bool:
+    """Return whether a host is this machine, or in a network that is reached without a proxy."""
+    host = urlsplit(f"//{netloc}").hostname or ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return address.is_loopback or any(address in network for network in map(_network, near) if network)
+
+
+def _network(text: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(text.strip(), strict=False) if "/" in text else None
+    except ValueError:
+        return None
 
 
 def _proxy(said: str) -> Proxy:

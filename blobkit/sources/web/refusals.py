@@ -92,9 +92,11 @@ def limited(host: str, resume_at: datetime) -> RateLimitedError:
     return RateLimitedError(msg, hint=f"go on after {when}; what was fetched is kept", resume_at=resume_at)
 
 
-def not_listable(host: str, status: int) -> NotListableError:
-    """Return the error for a registry that does not list its repositories."""
-    return NotListableError(f"{host} does not list its repositories ({status})", hint=NAMED)
+def not_listable(host: str, status: int, *, is_logged_in: bool = True) -> NotListableError:
+    """Return the error for a registry that does not list its repositories; some do to those who are logged in."""
+    other = "" if is_logged_in else f"; or {_login(host)}, if it lists them then"
+    hint = Hint(NAMED.python + other, NAMED.shell + other)
+    return NotListableError(f"{host} does not list its repositories ({status})", hint=hint)
 
 
 def gone(host: str, why: str) -> UnreadableStoreError:

@@ -142,7 +142,9 @@ class Sender:
             self._lose(answer)
             return None
         wait = retry_after(answer.headers, self._timing.now())
-        return backoff(attempt, FIRST, self._timing) if wait is None else min(wait, LONGEST)
+        wait = backoff(attempt, FIRST, self._timing) if wait is None else min(wait, LONGEST)
+        log.info("%s answers %s: one request waits %.1f s", self.host, answer.status or "nothing whole", wait)
+        return wait
 
     def _lose(self, answer: Answer) -> None:
         """Count a request that failed in all tries. UnreadableStoreError if the registry seems to be gone."""

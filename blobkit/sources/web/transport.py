@@ -32,6 +32,7 @@ LONGEST = 900.0
 """Seconds that one request may take in all."""
 FIELD = 64 << 10
 """Bytes of the longest header that is read."""
+PROXY_LOGIN = 407
 REPEATED = ("Link", "WWW-Authenticate")
 PLAIN = "for a registry without TLS give registry+http://{}"
 EXTRA = "pip install 'blobkit[remote]'"
@@ -134,7 +135,9 @@ class _Aiohttp:
                 proxy=proxy.url,
                 proxy_headers=proxy.headers,
             ) as answer:
-                return Answer(answer.status, _headers(answer), await _body(answer, limit))
+                if answer.status != PROXY_LOGIN:
+                    return Answer(answer.status, _headers(answer), await _body(answer, limit))
+            failure: OSError = _no_way(url, PROXY_LOGIN)
         except UnreadableStoreError:
             raise
         except self._errors as error:
@@ -203,7 +206,7 @@ def _failure(error: Exception, url: str) -> OSError:  # noqa: PLR0911 (one for e
     if isinstance(error, ssl.SSLError | aiohttp.ClientConnectorSSLError):
         return UnreadableStoreError(f"{host} does not speak TLS as it should", hint=PLAIN.format(host))
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return UnreachableError(f"the proxy does not lead to {host}: it answers {error.status}")
+        return _no_way(url, error.status)
     if isinstance(error, aiohttp.ClientProxyConnectionError):
         return UnreachableError(f"the proxy for {host} cannot be reached: {_why(error)}")
     if isinstance(error, aiohttp.ClientConnectorError):
@@ -213,6 +216,10 @@ def _failure(error: Exception, url: str) -> OSError:  # noqa: PLR0911 (one for e
     if isinstance(error, TimeoutError):
         return BrokenError(f"{host} does not answer in time")
     return BrokenError(f"{host} broke off its answer")
+
+
+def _no_way(url: str, status: int) -> UnreachableError:
+    return UnreachableError(f"the proxy does not lead to {place_of(url).partition('://')[2]}: it answers {status}")
 
 
 def _why(error: aiohttp.ClientConnectorError) -> str:

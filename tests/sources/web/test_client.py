@@ -265,6 +265,13 @@ def test_a_list_that_is_no_answer_says_the_code_of_the_registry() -> None:
     assert (raised.value.status, raised.value.code) == (404, "NAME_UNKNOWN")
 
 
+def test_a_list_that_never_comes_whole_says_so() -> None:
+    client = client_of(Played(in_turn(reply(), BrokenError("broke off"))), tries=2)
+    get(client, PATH)
+    with pytest.raises(RefusedError, match="does not give a list: no answer comes whole"):
+        listed(client)
+
+
 @pytest.mark.parametrize("body", [b"<html>", b'{"errors": []}', b'{"errors": [1]}', b'{"errors": {"code": 1}}', b"[1]"])
 def test_an_odd_body_has_no_code(body: bytes) -> None:
     with pytest.raises(RefusedError) as raised:

@@ -87,6 +87,11 @@ def test_docker_hub_has_a_key_of_its_own(home: Home, host: str, key: str) -> Non
     assert find("hub.example", environ=home.environ) is None
 
 
+def test_a_host_is_the_same_in_any_case(home: Home) -> None:
+    home.docker(auths={HOST: {"auth": PAIR}})
+    assert find(HOST.upper(), environ=home.environ) == GOOD
+
+
 def test_the_longest_path_of_podman_counts(home: Home) -> None:
     home.podman(
         auths={

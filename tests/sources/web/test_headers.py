@@ -76,6 +76,8 @@ def test_long_headers_take_no_time() -> None:
         ("", None),
         ("tomorrow", None),
         ("Fri, 31 Dec 1999 23:59:59 GMT", 0),
+        (format_datetime(datetime.fromtimestamp(NOW + 60, UTC)), 60),
+        (format_datetime(datetime.fromtimestamp(NOW + 60, UTC).replace(tzinfo=None)), 60),
         ("Fri, 99 Foo 1999 23:59:59 GMT", None),
         (format_datetime(datetime.fromtimestamp(NOW + 60, UTC), usegmt=True), 60),
     ],

@@ -192,6 +192,17 @@ def test_no_login(home: Home, with_tokens: str) -> None:
     assert str(raised.value).endswith(f"docker login {host}")
 
 
+def test_no_login_for_the_catalog(
+    home: Home, with_tokens: str, filled_registry: FilledRegistry, tmp_path: Path
+) -> None:
+    """Whoever is not logged in hears that, not that there is no catalog."""
+    with registry(tmp_path, storage=filled_registry.storage, auth=htpasswd(tmp_path)) as with_passwords:
+        for url in (with_tokens, with_passwords):
+            host = url.removeprefix("http://")
+            with pytest.raises(CredentialsError, match=f"^{host} wants a login"):
+                Read(url, Kept(host, home.environ))
+
+
 def test_a_repository_that_the_user_may_not_read(home: Home, with_tokens: str, tokens: TokenServer) -> None:
     host = with_tokens.removeprefix("http://")
     home.login(host)
@@ -237,4 +248,5 @@ def test_a_network_that_fails_often_changes_nothing(filled_registry: FilledRegis
     assert found.tags == filled_registry.content.tags
     assert min(found.counts["retried 429"], found.counts["retried 503"], found.counts["retried broken"]) > 0
     asked = sum(number for purpose, number in found.counts.items() if not purpose.startswith("retried"))
-    assert asked == sum(masked.counts.values())
+    lost = asked - sum(masked.counts.values())  # sent over a connection that was closed: the proxy never saw it
+    assert 0 <= lost <= found.counts["retried broken"]

@@ -15,6 +15,7 @@ import pytest
 from blobkit.errors import MissingExtraError, UnreadableStoreError
 from blobkit.sources.web import transport as transports
 from blobkit.sources.web.client import Client
+from blobkit.sources.web.proxies import DIRECT, Proxies
 from blobkit.sources.web.transport import BrokenError, UnreachableError, aiohttp_transport
 from blobkit.sources.web.trust import Trust
 from patience import until
@@ -296,6 +297,34 @@ def test_no_proxy_is_honoured(unless: str, proxy: list[Asked], monkeypatch: pyte
     with pytest.raises(UnreachableError, match="no such host"):
         asked("http://registry.invalid/")
     assert proxy == []
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:1/", "http://127.0.0.1:1/", "http://[::1]:1/", "http://127.9.9.9:1/"]
+)
+def test_this_machine_needs_no_proxy(url: str, proxy: list[Asked], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxies[0])
+    with pytest.raises(UnreachableError, match=r"cannot be reached: (Connection refused|Cannot assign)"):
+        asked(url)
+    assert proxy == []
+
+
+@pytest.mark.parametrize(
+    ("unless", "expected"),
+    [("10.0.0.0/8", True), ("10.1.2.3", True), ("x/y, 10.1.0.0/16", True), ("11.0.0.0/8", False), ("::/0", False)],
+)
+def test_networks_without_a_proxy(unless: str, *, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.invalid")
+    monkeypatch.setenv("NO_PROXY", unless)
+    assert (Proxies().of("http://10.1.2.3:5000/v2/") == DIRECT) == expected
+    assert Proxies().of("http://registry.example/") != DIRECT
+
+
+def test_a_proxy_that_wants_a_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted(lambda _: Reply(407, b"", {"Proxy-Authenticate": "Basic"})) as server:
+        monkeypatch.setenv("HTTP_PROXY", server.url)
+        with pytest.raises(UnreachableError, match=r"^the proxy does not lead to registry\.invalid: it answers 407$"):
+            asked("http://registry.invalid/")
 
 
 def test_tls_goes_through_a_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:

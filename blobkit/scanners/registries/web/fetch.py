@@ -77,8 +77,9 @@ class Fetch:
         self.visible.is_part = bool(prefix)
         try:
             found = await names_in(self.registry.catalog(), "repositories", REPOSITORY)
-        except NotListableError:
-            if prefix and REPOSITORY.fullmatch(prefix):
+        except (CredentialsError, NotListableError) as error:
+            is_login = isinstance(error, CredentialsError) and error.is_login
+            if prefix and REPOSITORY.fullmatch(prefix) and not is_login:
                 log.info("this registry does not list its repositories: %s is taken as the name of one", prefix)
                 return [prefix]
             raise
