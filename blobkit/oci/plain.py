@@ -68,11 +68,11 @@ def plain_manifest(data: bytes) -> PlainManifest | None:
         and max(sizes) <= _MOST
         and set(map(type, types)) == {str}
         and types[0] in IMAGE_CONFIG_TYPES
-        and all(map(_is_leaf, types))
+        and all(map(_is_leaf, set(types)))
     ):
         return None
     colons = _colons(body, items)
-    if colons is None or data.count(b":") != colons + sum(map(_colons_in, types)):
+    if colons is None or data.count(b":") != colons + "".join(types).count(":"):
         return None  # a name may be repeated
     return PlainManifest(media_type, _created(body.get("annotations")), digests, sizes, types)
 
@@ -91,11 +91,6 @@ def _is_version(value: object) -> bool:
 def _is_leaf(media_type: str) -> bool:
     """Return whether a blob of this media type has no links, and is stored here."""
     return not is_document(media_type) and not is_foreign(media_type)
-
-
-@lru_cache(maxsize=4096)
-def _colons_in(text: str) -> int:
-    return text.count(":")
 
 
 def _colons(body: dict[str, object], items: list[dict[str, object]]) -> int | None:

@@ -71,6 +71,7 @@ def wait_for(helpers: list[helpers.Helper]) -> None:
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every_file", [True, False])
 def test_helpers_find_the_same(
     registry: Registry,
@@ -93,6 +94,7 @@ def test_helpers_find_the_same(
     assert begun == []  # a second scan has little to read
 
 
+@pytest.mark.slow
 def test_what_a_dead_helper_was_given_is_read_here(
     registry: Registry, begun: list[helpers.Helper], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,13 +85,8 @@ def test_claims_of_manifests_and_configs(quick_path: Path, tmp_path: Path) -> No
     assert {"recompressed", "missing"} <= {row["code"] for row in found.notices.to_pylist()}
 
 
-@pytest.mark.parametrize("number", [0, 1])
-def test_damaged_registries(quick_path: Path, tmp_path: Path, number: int) -> None:
-    check_damaged(number, quick_path / "registry", tmp_path)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(2, 2 + len(DAMAGES) // 3))
+@pytest.mark.parametrize("number", range(len(DAMAGES) // 3))
 def test_all_sorts_of_damage(quick_path: Path, tmp_path: Path, number: int) -> None:
     check_damaged(number, quick_path / "registry", tmp_path)
 

@@ -94,7 +94,8 @@ class Contents:
         self._append("doc", row=row, type=code("types", found.media_type), count=count, created=found.created)
         self.columns["ref"].frombytes(_packed(found.digests))
         self.columns["ref_size"].extend(found.sizes)
-        self.columns["ref_type"].extend([code("types", one) for one in found.types])
+        codes = self._codes["types"]
+        self.columns["ref_type"].extend([codes.setdefault(one, len(codes)) for one in found.types])
 
     def _add_config(self, row: int, data: bytes) -> None:
         found = read_config(data)
