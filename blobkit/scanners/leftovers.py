@@ -110,8 +110,12 @@ class Ledger:
         self._files, self._bytes = self._files + len(sizes), self._bytes + sum(sizes)
 
     def links(self, first: str, sizes: Sequence[int]) -> None:
-        """Count link files, each a regular file with one name; `first` is the path of one of them."""
-        self._add("metadata", first, sum(sizes), -1, files=len(sizes))
+        """Count link files, each a regular file with one name; `first` is the path of one of them.
+
+        Behind a symbolic link they are counted where they are, not here.
+        """
+        if self._is_own(os.path.dirname(first)):
+            self._add("metadata", first, sum(sizes), -1, files=len(sizes))
 
     def finish(self, facts: Facts) -> Disk | None:
         """Do as `close` if `totals` are wanted; else record only what is known about blobs, and return None."""

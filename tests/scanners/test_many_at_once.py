@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import blobkit
+import registry_documents
+import registry_links
 from blobkit.errors import BlobkitError
 from blobkit.scanners.hashes import HASH, HashTable, hashes_of, texts_of
 from blobkit.scanners.registries import prefixes
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from random_registries import Storage
+
+
+ALL = (registry_documents, registry_links)
+"""Modules that add damages."""
 
 
 def storage_of(number: int) -> Storage:
