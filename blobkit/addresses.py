@@ -34,6 +34,8 @@ UP, ENTRIES, SHOWN = 3, 1000, 3
 """Limits of the search for a near store: directories above the path, entries in it; and stores to show."""
 
 _DAEMON = "copy an image (skopeo copy --all {} oci:DIR:TAG) and give DIR; or give docker:PATH, the data root of docker"
+_HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}(?::[0-9]+|(?=/))|localhost:[0-9]+")
+"""A path that looks like the host of a registry."""
 REACHED = {kind.name: tuple(kind.remote) for kind in STORES.values() if kind.remote}
 """The ways to reach a store on another machine, by its kind."""
 
@@ -90,7 +92,9 @@ def all_kinds(path: Path) -> list[str]:
     shown = printable(os.fspath(path))
     if not path.exists():
         msg = f"{shown} does not exist"
-        raise AddressError(msg, hint="give the path of a store, or kind:path")
+        url = f"registry+https://{os.fspath(path)}"
+        other = f", or {in_shell(url)} for a registry" if _HOST.match(os.fspath(path)) else ""
+        raise AddressError(msg, hint=f"give the path of a store, or kind:path{other}")
     if path.is_file():
         return _recognise_file(path, shown)
     if found := kinds_at(path):

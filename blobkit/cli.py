@@ -84,7 +84,8 @@ def cli(*, verbose: bool) -> None:
     """Audit blob stores and container registries: what uses the space, and exactly what a deletion would free.
 
     ADDRESS is the path of a store (a blobkit store, an OCI layout, a registry's storage directory) or of a saved
-    snapshot; write kind:path if it is not recognised. An audited store is only read, never changed.
+    snapshot; write kind:path if it is not recognised. Or it is a registry, registry+https://HOST[/PREFIX], or a bucket,
+    registry+s3://BUCKET[/PREFIX]. An audited store is only read, never changed.
     """
     if verbose:
         _log_on_stderr()

@@ -83,6 +83,10 @@ def read_remote(address: str, reached: dict[str, tuple[str, ...]]) -> Remote:
     asked = tuple(parse_qsl(parts.query, keep_blank_values=True))
     _check_rest(address, transport, {name for name, _ in asked}, parts.fragment)
     prefix = unquote(parts.path) if transport in WEB else parts.path
+    if transport in WEB and re.search("[:@]", prefix):
+        bare = re.split("[:@]", prefix, maxsplit=1)[0].strip("/")
+        msg = f"{printable(address)} names one image"
+        raise AddressError(msg, hint=f"give its repository, {in_shell(f'{kind}+{transport}://{parts.netloc}/{bare}')}")
     return Remote(kind, transport, parts.netloc, prefix.strip("/"), asked)
 
 
@@ -108,14 +112,15 @@ def _check_rest(address: str, transport: str, asked: set[str], fragment: str) ->
     """Raise AddressError if something follows the path that means nothing."""
     odd = sorted(asked - (_ASKED if transport in BUCKETS else frozenset()))
     if odd or fragment:
-        msg = (
-            f"{printable(address)} has {printable(f'?{odd[0]}=' if odd else f'#{fragment}')}, which means nothing here"
-        )
-        raise AddressError(msg, hint="leave that out")
+        bare = re.split(r"[?#]", address, maxsplit=1)[0]  # what follows may be a secret
+        part = f"?{odd[0]}=" if odd else "#"
+        msg = f"{printable(bare)} is followed by {printable(part)}..., which means nothing here"
+        raise AddressError(msg, hint="leave that out: credentials are those of docker login, or of the environment")
 
 
 def _unknown(address: str, kind: str, transport: str, reached: dict[str, tuple[str, ...]]) -> AddressError:
     """Return the error about a scheme that leads to no store, with the nearest that does."""
+    address = re.split(r"[?#]", address, maxsplit=1)[0]  # what follows may be a secret
     shown, rest = printable(address), address.partition("://")[2]
     right = [f"{name}+{one}" for name, known in reached.items() for one in known]
     fitting = [one for one in right if one.endswith(f"+{transport}")]

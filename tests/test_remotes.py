@@ -51,6 +51,7 @@ def test_an_address_names_a_place(address: str, kind: str, transport: str, place
         ("registry+https://ho st/x", "names no host"),
         ("registry+s3:///x", "names no bucket"),
         ("registry+https://host/x?inventory=y", "which means nothing here"),
+        ("registry+https://host/team/app:1.0", "give its repository, registry\\+https://host/team/app"),
         ("registry+s3://bucket/x#y", "which means nothing here"),
         ("docker://alpine:3", "give its repository, docker://docker.io/library/alpine"),
         ("docker://host:5000/app@sha256:00", "give its repository, docker://host:5000/app"),
@@ -83,3 +84,12 @@ def test_a_path_that_exists_is_a_path(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "docker:" / "layout").mkdir(parents=True)
     assert remote("docker://layout") is None
     assert remote("layout") is None
+
+
+@pytest.mark.parametrize(
+    "address", ["registry+https://h/x?token=S3CRET", "registry+s3://b/p#S3CRET", "x://h?sig=S3CRET"]
+)
+def test_what_follows_a_path_is_not_shown(address: str) -> None:
+    with pytest.raises(AddressError) as error:
+        remote(address)
+    assert "S3CRET" not in str(error.value)

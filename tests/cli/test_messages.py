@@ -72,7 +72,7 @@ oci+https://registry.example is not an address: no oci store is reached by https
 $ audit registry+s3:///registry
 registry+s3:///registry names no bucket: give registry+s3://BUCKET[/PREFIX]
 $ audit registry+https://registry.example?tag=1
-registry+https://registry.example?tag=1 has ?tag=, which means nothing here: leave that out
+registry+https://registry.example is followed by ?tag=..., which means nothing here: leave that out: credentials are those of docker login, or of the environment
 $ audit docker://alpine:3
 docker://alpine:3 names one image: give its repository, docker://docker.io/library/alpine
 $ audit https://registry.example/team -O at_once

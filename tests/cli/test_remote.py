@@ -40,7 +40,10 @@ def test_named_repositories_and_options(filled_registry: FilledRegistry, tmp_pat
 
 def test_a_plan_by_the_time_that_images_claim(filled_registry: FilledRegistry, tmp_path: Path) -> None:
     address = f"registry+{filled_registry.url}"
-    assert "judge by the time that images claim" in run(tmp_path, "plan", address, "--older-than", "30d").stdout
+    assert (
+        "--age-by created takes the time that images claim"
+        in run(tmp_path, "plan", address, "--older-than", "30d").stdout
+    )
     done = run(tmp_path, "plan", address, "--older-than", "30d", "--age-by", "created")
     assert "no image claims a time of creation" in done.stdout
 

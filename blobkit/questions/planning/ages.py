@@ -31,7 +31,7 @@ UNDATED = {"modified": "its time of modification is unknown", "created": "its im
 UNKNOWN = np.iinfo(np.int64).min
 """NaT as a number."""
 ADVICE = {
-    "modified": "no name has a time of modification, so none is old: judge by the time that images claim (created)",
+    "modified": "no name has a time of modification, so none is old: --age-by created takes the time that images claim",
     "created": "no image claims a time of creation, so none is old",
 }
 """What to know where no name has an age."""

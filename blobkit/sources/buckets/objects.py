@@ -20,6 +20,8 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
+from blobkit.errors import CredentialsError
+from blobkit.render import printable
 from blobkit.sources.buckets.keys import PAGE, Key
 
 if TYPE_CHECKING:
@@ -276,7 +278,11 @@ def azure(container: str, endpoint: str, *, anonymous: bool) -> ObjectStore:
     """Return the client of a container of Azure; account and credentials are those of the environment."""
     more: dict[str, Any] = {"endpoint": endpoint} if endpoint else {}
     more |= {"skip_signature": True} if anonymous else {}
-    return AzureStore(container, client_options=_client(endpoint), retry_config=RETRIES, **more)
+    try:
+        return AzureStore(container, client_options=_client(endpoint), retry_config=RETRIES, **more)
+    except BaseError:
+        msg = f"the storage account of the container {printable(container)} is not known"
+    raise CredentialsError(msg, hint="set AZURE_STORAGE_ACCOUNT_NAME, and AZURE_STORAGE_ACCOUNT_KEY or another login")
 
 
 def _client(endpoint: str) -> Any:  # noqa: ANN401 (a typed dictionary of obstore)

@@ -37,6 +37,7 @@ CATALOG = "registry:catalog:*"
 """The scope of the list of all repositories."""
 NAMED = Hint('give storage_options={"repositories": ["team/app"]}', "name them, one a line: --repositories FILE")
 SHOWN, CODE = 6, 60
+NOT_FOUND = 404
 
 
 class RefusedError(UnreadableStoreError):
@@ -96,7 +97,8 @@ def not_listable(host: str, status: int, *, is_logged_in: bool = True) -> NotLis
     """Return the error for a registry that does not list its repositories; some do to those who are logged in."""
     other = "" if is_logged_in else f"; or {_login(host)}, if it lists them then"
     hint = Hint(NAMED.python + other, NAMED.shell + other)
-    return NotListableError(f"{host} does not list its repositories ({status})", hint=hint)
+    doubt = ", and may be no registry" if status == NOT_FOUND else ""
+    return NotListableError(f"{host} does not list its repositories ({status}){doubt}", hint=hint)
 
 
 def gone(host: str, why: str) -> UnreadableStoreError:
