@@ -115,7 +115,9 @@ def _fitting(snapshot: Snapshot, tool: str | None) -> str:
 def _heading(preview: Preview) -> list[str]:
     """Return the lines that describe the preview."""
     done = preview.bytes if freed_later(preview.snapshot) else preview.collected.bytes
-    size = f"{preview.bytes} bytes" if done == preview.bytes else f"{done} bytes of {preview.bytes} bytes"
+    size = (
+        f"{preview.bytes} bytes" if done == preview.bytes else f"{done} bytes, where the policy frees {preview.bytes}"
+    )
     lines = [preview.snapshot.caption(), f"{preview.title()} ({size})"]
     if not preview.exact:
         lines.append(f"not exact: at least {preview.certain_bytes} bytes are freed")

@@ -204,9 +204,9 @@ def test_an_option_that_is_none(option: str, value: object, why: str) -> None:
 
 
 def test_a_repository_that_is_not_there_is_a_notice(filled_registry: FilledRegistry) -> None:
-    seen = over_http(filled_registry.url, repositories=["nobody/nothing"])
+    seen = over_http(filled_registry.url, repositories=["nobody/nothing", "team0/group/app0"])
     assert ("no-repository", "nobody/nothing") in noticed(seen)
-    assert seen.blobs == 0
+    assert seen.blobs
 
 
 def test_progress_changes_nothing(filled_registry: FilledRegistry, own: Snapshot) -> None:
@@ -225,3 +225,8 @@ def test_what_is_read_is_private_and_has_no_secret(filled_registry: FilledRegist
     assert file.parent.stat().st_mode & 0o777 == 0o700
     rows = sqlite3.connect(file).execute("SELECT digest FROM documents").fetchall()
     assert {digest for (digest,) in rows} <= set(blobkit.to_frame(seen).index)
+
+
+def test_named_repositories_that_are_not_there_are_an_error(filled_registry: FilledRegistry) -> None:
+    with pytest.raises(UnreadableStoreError, match="no repository team3/none and team3/nosuch with tags"):
+        over_http(filled_registry.url, repositories=["team3/none", "team3/nosuch"])

@@ -13,7 +13,7 @@ from blobkit.errors import CredentialsError, Hint, NotListableError, UnreadableS
 from blobkit.log import log
 from blobkit.oci.documents import DOCUMENT_LIMIT
 from blobkit.progress import counted, show_line
-from blobkit.render import count, printable
+from blobkit.render import count, join_some, printable
 from blobkit.scanners.registries.web.asking import Failure
 from blobkit.scanners.registries.web.blobs import Blobs
 from blobkit.scanners.registries.web.levels import PIECE, Levels, Named
@@ -38,6 +38,8 @@ __all__ = ["Fetch"]
 
 HOLDING = ("tag", "tagged-revision", "revision")
 """Kinds of pins that the names in a part that is not seen may have."""
+SHOWN = 3
+"""Names of repositories in a message."""
 PROBED = 5
 """Repositories that are asked whether there is a referrers API, until one answers."""
 
@@ -53,6 +55,7 @@ class Fetch:
         self.levels = Levels(registry, kept, visible, options.at_once)
         self.blobs = Blobs(registry, kept, visible, options.at_once)
         self._left = ""
+        self._absent: list[str] = []
 
     async def run(self, prefix: str, *, verify: bool) -> None:
         """Fetch the repositories below a prefix ("": all), or those of the options; `verify`: ask for each blob."""
@@ -136,6 +139,9 @@ class Fetch:
             await each(range(len(shown)), ask, self.options.at_once)
         if shown and len(refused) == len(shown):
             raise refused[0]
+        if self._absent and len(self._absent) == len(shown):
+            msg = f"the registry has no repository {printable(join_some(self._absent, SHOWN))} with tags"
+            raise UnreadableStoreError(msg, hint="check the names: they look like team/app, without host and tag")
         return [(number, tag) for number in range(len(shown)) for tag in tags.get(number, ())]
 
     def _without_tags(self, name: str, failure: Failure) -> None:
@@ -144,6 +150,7 @@ class Fetch:
             self.visible.notice(failure.state.value, f"the tags of {name} cannot be listed ({failure.why})", name)
             self.visible.unknown[f"the tags of {name}"] = HOLDING
         elif self.options.repositories is not None:
+            self._absent.append(name)
             self.visible.notice("no-repository", f"the registry has no repository {name} with tags", name)
 
     async def _heads(self, tags: list[tuple[int, str]]) -> None:
