@@ -228,5 +228,5 @@ def test_what_is_read_is_private_and_has_no_secret(filled_registry: FilledRegist
 
 
 def test_named_repositories_that_are_not_there_are_an_error(filled_registry: FilledRegistry) -> None:
-    with pytest.raises(UnreadableStoreError, match="no repository team3/none and team3/nosuch with tags"):
+    with pytest.raises(UnreadableStoreError, match="no repository team3/none, team3/nosuch with tags"):
         over_http(filled_registry.url, repositories=["team3/none", "team3/nosuch"])

@@ -140,7 +140,7 @@ class Fetch:
         if shown and len(refused) == len(shown):
             raise refused[0]
         if self._absent and len(self._absent) == len(shown):
-            msg = f"the registry has no repository {printable(join_some(self._absent, SHOWN))} with tags"
+            msg = f"the registry has no repository {printable(join_some(sorted(self._absent), SHOWN))} with tags"
             raise UnreadableStoreError(msg, hint="check the names: they look like team/app, without host and tag")
         return [(number, tag) for number in range(len(shown)) for tag in tags.get(number, ())]
 
