@@ -38,13 +38,9 @@ class HashTable:
 
     def part(self, low: int, high: int) -> tuple[int, int]:
         """Return where the sorted hashes begin whose first byte is at least `low`, and where those of `high` do."""
-        shift = 8 * (8 - 1)
-        last = (
-            len(self._start)
-            if high << shift >= 1 << 64
-            else int(np.searchsorted(self._start, np.uint64(high << shift)))
-        )
-        return int(np.searchsorted(self._start, np.uint64(low << shift))), last
+        starts = [np.uint64(byte << 56) for byte in (low, high) if byte <= 0xFF]  # noqa: PLR2004 (all bits of a byte)
+        first, *last = np.searchsorted(self._start, starts).tolist()
+        return first, last[0] if last else len(self._start)
 
     def find(self, wanted: Hashes, first: int = 0, end: int | None = None) -> NDArray[np.int64]:
         """Return the row of each hash, -1 if there is none; `first`, `end`: in a part of the sorted rows only.

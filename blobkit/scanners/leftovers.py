@@ -110,10 +110,7 @@ class Ledger:
         self._files, self._bytes = self._files + len(sizes), self._bytes + sum(sizes)
 
     def links(self, first: str, sizes: Sequence[int]) -> None:
-        """Count link files, each a regular file with one name; `first` is the path of one of them.
-
-        Behind a symbolic link they are counted where they are, not here.
-        """
+        """Count link files, each a regular file with one name; none behind a symbolic link. `first`: path of one."""
         if self._is_own(os.path.dirname(first)):
             self._add("metadata", first, sum(sizes), -1, files=len(sizes))
 

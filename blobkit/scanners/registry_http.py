@@ -23,7 +23,7 @@ from blobkit.scanners.pausing import paused_collector
 from blobkit.scanners.registries.web.adapters.table import adapter_for, listed
 from blobkit.scanners.registries.web.asking import Registry
 from blobkit.scanners.registries.web.fetch import Fetch
-from blobkit.scanners.registries.web.options import HUB_HOSTS, read_options
+from blobkit.scanners.registries.web.options import read_options
 from blobkit.scanners.registries.web.record import record
 from blobkit.scanners.registries.web.visible import Visible
 from blobkit.sources.kept import kept_in
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from blobkit.sources.kept import Kept
 
 __all__ = ["scan"]
-
-HUB_SERVER = "registry-1.docker.io"
 
 
 def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
@@ -89,9 +87,8 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
 async def _fetch(there: Remote, kept: Kept, visible: Visible, asked: Options, flags: tuple[bool, bool]) -> None:
     """Fetch all that is visible; what was fetched is kept, also after an error or an interrupt."""
     show, verify = flags
-    base = f"https://{HUB_SERVER}" if there.place in HUB_HOSTS else there.base
     transport = aiohttp_transport(asked.at_once)
-    client = Client(base, transport, credentials=credentials.Kept(there.place), at_once=asked.at_once)
+    client = Client(there.base, transport, credentials=credentials.Kept(there.place), at_once=asked.at_once)
 
     async def lists(names: Sequence[str]) -> Listed | None:
         adapter = adapter_for(there, client.service, asked.untagged)

@@ -1,6 +1,6 @@
 """Read many small blobs at once: check their hashes, and turn manifests and image configs into columns.
 
-It works in this process or, for a large store, in others (`blobkit.scanners.registries.helpers`); so it imports the
+It works in this process or, for a large store, in others (`blobkit.scanners.registries.ahead`); so it imports the
 standard library and `blobkit.oci` only. Whatever is not as expected here is left out: the scanner then reads that blob
 by itself, and tells why.
 """

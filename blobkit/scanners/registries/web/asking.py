@@ -11,7 +11,7 @@ from blobkit.errors import CredentialsError
 from blobkit.oci.documents import DOCUMENT_LIMIT, OCI_INDEX
 from blobkit.oci.untrusted import parse_json
 from blobkit.scanners.registries.web.names import TAG, Names, names_in
-from blobkit.sources.web.refusals import RefusedError
+from blobkit.sources.web.refusals import CATALOG, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -79,7 +79,7 @@ class Registry:
 
     def catalog(self) -> AsyncIterator[Json]:
         """Return the pages of the list of repositories; NotListableError while they are read, if there is none."""
-        return self._client.pages("/v2/_catalog?n=1000", purpose="catalog", scope="registry:catalog:*")
+        return self._client.pages("/v2/_catalog?n=1000", purpose="catalog", scope=CATALOG)
 
     async def tags(self, name: str) -> Names | Failure:
         """Return the tags of a repository."""
@@ -159,26 +159,31 @@ def _digest(answer: Answer) -> str:
 
 def _hashed(answer: Answer) -> Got:
     """Return the digest of the content of an answer."""
-    if answer.status != OK:
-        return Got(None, failure=_failure(answer))
-    if len(answer.body) > DOCUMENT_LIMIT:
-        return Got(None, failure=Failure(State.LARGE, f"it is larger than {DOCUMENT_LIMIT >> 20} MiB"))
-    content = _payload(answer.body) or answer.body
+    body = _body(answer)
+    if isinstance(body, Failure):
+        return Got(None, failure=body)
+    content = _payload(body) or body
     return Got(of(content), content)
 
 
 def _checked(answer: Answer, digest: Digest) -> bytes | Failure:
     """Return the content of an answer, if its hash is right."""
+    body = _body(answer)
+    if isinstance(body, Failure) or matches(body, digest):
+        return body
+    payload = _payload(body)
+    if payload is not None and matches(payload, digest):
+        return payload
+    return Failure(State.WRONG, "its content does not match its digest")
+
+
+def _body(answer: Answer) -> bytes | Failure:
+    """Return the body of an answer that has one, and a whole one."""
     if answer.status != OK:
         return _failure(answer)
     if len(answer.body) > DOCUMENT_LIMIT:
         return Failure(State.LARGE, f"it is larger than {DOCUMENT_LIMIT >> 20} MiB")
-    if matches(answer.body, digest):
-        return answer.body
-    payload = _payload(answer.body)
-    if payload is not None and matches(payload, digest):
-        return payload
-    return Failure(State.WRONG, "its content does not match its digest")
+    return answer.body
 
 
 def _payload(body: bytes) -> bytes | None:

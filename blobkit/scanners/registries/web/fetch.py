@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Fetch"]
 
-HOLDING = ("tag", "tagged-revision", "revision")
-"""Kinds of pins that the names in a part that is not seen may have."""
 SHOWN = 3
 """Names of repositories in a message."""
 PROBED = 5
@@ -107,7 +105,7 @@ class Fetch:
                 "endless-list", f"the list of {name} has no end: only {len(found.names):,} are read", of
             )
         if found.odd or found.is_cut:
-            self.visible.unknown[f"other {name}"] = HOLDING
+            self.visible.unknown.append(f"other {name}")
 
     async def _has_referrers(self, tags: list[tuple[int, str]]) -> bool:
         """Return whether there is a referrers API: of repositories with tags, because others may answer 404 anyway."""
@@ -148,7 +146,7 @@ class Fetch:
         """Record a repository whose tags cannot be listed; in the catalog may be one that has none."""
         if not failure.is_gone:
             self.visible.notice(failure.state.value, f"the tags of {name} cannot be listed ({failure.why})", name)
-            self.visible.unknown[f"the tags of {name}"] = HOLDING
+            self.visible.unknown.append(f"the tags of {name}")
         elif self.options.repositories is not None:
             self._absent.append(name)
             self.visible.notice("no-repository", f"the registry has no repository {name} with tags", name)
@@ -181,7 +179,7 @@ class Fetch:
 
     def _unread_tag(self, name: str, failure: Failure) -> None:
         self.visible.notice(failure.state.value, f"the tag {name} cannot be read: {failure.why}", name)
-        self.visible.unknown[f"the tag {name}"] = HOLDING
+        self.visible.unknown.append(f"the tag {name}")
 
     async def _gone(self, name: str, gone: list[str]) -> None:
         """Record tags that were listed and are not found: deleted meanwhile, or broken if they are listed still."""

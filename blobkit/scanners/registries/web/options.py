@@ -6,20 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from blobkit.errors import AddressError
-from blobkit.remotes import HUB
 from blobkit.render import choices, printable
 from blobkit.scanners.registries.web.adapters.table import AUTO, check_option
 from blobkit.scanners.registries.web.names import REPOSITORY
+from blobkit.sources.web.credentials import HUB
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from blobkit.remotes import Remote
 
-__all__ = ["HUB_HOSTS", "Options", "read_options"]
+__all__ = ["Options", "read_options"]
 
-HUB_HOSTS = frozenset({HUB, "index.docker.io", "registry-1.docker.io"})
-"""The names of Docker Hub."""
 AT_ONCE, MOST_AT_ONCE = 16, 256
 YES, NO = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 
@@ -52,7 +50,7 @@ def read_options(given: Mapping[str, object], there: Remote, *, has_cache: bool)
             raise AddressError(msg, hint=choices(str(name), known, use="use one of"))
     return Options(
         _names(given.get("repositories")),
-        _flag("configs", given.get("configs", has_cache and there.place not in HUB_HOSTS)),
+        _flag("configs", given.get("configs", has_cache and there.place not in HUB)),
         _number("at_once", given.get("at_once", AT_ONCE)),
         check_option(str(given.get("untagged", AUTO))),
     )

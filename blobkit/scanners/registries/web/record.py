@@ -103,8 +103,8 @@ def _marks(facts: Facts, manifests: Manifests, shown: Shown) -> dict[Digest, arr
 def _unknown(visible: Visible) -> None:
     """Record what a registry does not show."""
     facts, tagged = visible.facts, [one for shown in visible.repositories for one in shown.tags.values()]
-    for what, kinds in visible.unknown.items():
-        facts.mark_unknown(what, kinds)
+    for what in dict.fromkeys(visible.unknown):
+        facts.mark_unknown(what, BY_TAG)
     if visible.is_part:
         message = f"{ELSEWHERE} may hold the same blobs: at most the bytes that are told are freed"
         _hide(facts, "repositories-unseen", ELSEWHERE, message, BY_TAG)

@@ -57,7 +57,7 @@ class Visible:
     """All that was seen. `failed`: the manifests that could not be had, and why.
 
     `unsized`: blobs of which nothing claims a size. `configs`: the configs of images, with the number of a repository
-    that has them. `unknown`: parts that could not be seen, with the kinds of pins that what they hold may have.
+    that has them. `unknown`: parts that could not be seen.
     `unlisted`: manifests whose referrers could not be listed. `why_hidden`: why a vendor's own list was not had.
     """
 
@@ -71,7 +71,7 @@ class Visible:
     hides_untagged: bool = True
     why_hidden: str = ""
     is_part: bool = False
-    unknown: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
     unlisted: list[Digest] = field(default_factory=list)
     notices: list[tuple[str, str, str]] = field(default_factory=list)
     _claimed: int = 0
