@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from blobkit.access import why_unreadable
 from blobkit.addresses import OWN, SCANNERS, all_kinds, parse, remote
-from blobkit.errors import AddressError, SourceError, UnreadableStoreError
+from blobkit.errors import AddressError, Hint, SourceError, UnreadableStoreError
 from blobkit.log import log
 from blobkit.protocols import as_snapshot
 from blobkit.render import in_shell, join_some, printable
@@ -114,9 +114,17 @@ def _remote(address: Address, options: Mapping[str, object] | None) -> Remote | 
     """Return the place on another machine that an address names; None for a path, which takes no options."""
     there = remote(os.fspath(address))
     if there is None and options:
-        msg = f"storage_options are given ({join_some(sorted(options))}), but {os.fspath(address)} is a local path"
-        raise AddressError(msg)
+        msg = f"{printable(os.fspath(address))} is a local path, which takes no options of stores on other machines"
+        raise AddressError(msg, hint=_without(sorted(options)))
     return there
+
+
+def _without(options: list[str]) -> Hint:
+    """Return the advice to leave out options, as they are given in Python and in the shell."""
+    typed = ["--repositories" if name == "repositories" else f"-O {in_shell(name)}" for name in options]
+    other = "or give an address such as registry+https://HOST"
+    names = join_some([printable(name) for name in options])
+    return Hint(f"leave out storage_options ({names}), {other}", f"leave out {join_some(typed)}, {other}")
 
 
 def _scan_remote(there: Remote, policy: str | None, **asked: object) -> Snapshot:

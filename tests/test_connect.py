@@ -110,7 +110,7 @@ def test_the_first_policy_is_picked_or_refused(layout: Layout) -> None:
 
 
 def test_options_of_stores_that_are_not_local_are_refused(layout: Layout) -> None:
-    with pytest.raises(AddressError, match=r"storage_options are given \(key\)"):
+    with pytest.raises(AddressError, match=r"is a local path.*leave out storage_options \(key\)"):
         blobkit.scan(layout.root, storage_options={"key": "secret"})
 
 

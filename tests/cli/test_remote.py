@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from commands import command
+from remote_servers.scripted import Reply, scripted
 
 if TYPE_CHECKING:
     import subprocess
@@ -52,3 +53,32 @@ def test_a_wrong_option(filled_registry: FilledRegistry, tmp_path: Path) -> None
     done = run(tmp_path, "audit", f"registry+{filled_registry.url}", "-O", "at-once=many")
     assert done.returncode != 0
     assert "give a number from 1 to 256" in done.stderr
+
+
+def test_options_of_a_remote_store_for_a_local_path(tmp_path: Path) -> None:
+    (tmp_path / "names").write_text("team/app\n")
+    done = run(tmp_path, "audit", str(tmp_path), "--repositories", str(tmp_path / "names"), "-O", "configs=no")
+    assert done.returncode == 2
+    assert "leave out -O configs, --repositories" in done.stderr
+    assert "storage_options" not in done.stderr
+
+
+def test_a_repository_that_is_not_there(filled_registry: FilledRegistry, tmp_path: Path) -> None:
+    names, address = tmp_path / "names", f"registry+{filled_registry.url}"
+    names.write_text(f"{min(filled_registry.content.tags)}\nteam3/nosuch\n")
+    done = run(tmp_path, "audit", address, "--repositories", str(names))
+    assert "the registry has no repository team3/nosuch with tags" in done.stderr
+    names.write_text("team3/nosuch\n")
+    done = run(tmp_path, "audit", address, "--repositories", str(names))
+    assert done.returncode == 2
+    assert "no repository team3/nosuch with tags" in done.stderr
+
+
+def test_refused_credentials_are_named_by_their_file(tmp_path: Path) -> None:
+    with scripted(lambda _: Reply(401, b"{}", {"WWW-Authenticate": 'Basic realm="x"'})) as server:
+        host = server.url.removeprefix("http://")
+        (tmp_path / "config.json").write_text(json.dumps({"auths": {host: {"username": "u", "password": "p"}}}))
+        places = {"DOCKER_CONFIG": str(tmp_path), "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+        done = command("audit", f"registry+{server.url}", **places)
+    assert done.returncode == 2
+    assert f"refuses the credentials from {tmp_path}/config.json (401)" in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ def test_a_scan_asks_for_each_thing_once_and_the_next_one_for_tags_only(
         again = over_http(filled_registry.url, cache=tmp_path)
     assert requests(caplog) == lists
     check_same(seen, again, COLUMNS + CLAIMED)
-    assert "0 manifests to fetch" in caplog.text
+    assert re.search(r" 0 of \d+ tagged manifests to fetch, and what the cache lacks of their platforms", caplog.text)
 
 
 def test_no_manifest_is_asked_for_by_its_tag(filled_registry: FilledRegistry) -> None:
@@ -203,9 +204,13 @@ def test_an_option_that_is_none(option: str, value: object, why: str) -> None:
         over_http("http://127.0.0.1:1", **{option: value})
 
 
-def test_a_repository_that_is_not_there_is_a_notice(filled_registry: FilledRegistry) -> None:
+def test_a_repository_that_is_not_there_is_an_error_of_the_audit(filled_registry: FilledRegistry) -> None:
     seen = over_http(filled_registry.url, repositories=["nobody/nothing", "team0/group/app0"])
-    assert ("no-repository", "nobody/nothing") in noticed(seen)
+    findings = blobkit.audit(seen).findings.set_index("code")
+    (name,) = findings.loc["unreadable", "names"]
+    assert name.startswith("the registry has no repository nobody/nothing with tags")
+    assert findings.loc["unreadable", "severity"] == "error"
+    assert "odd" not in findings.index
     assert seen.blobs
 
 

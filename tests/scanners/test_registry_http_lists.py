@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 import blobkit
+from blobkit.errors import CredentialsError, UnreadableStoreError
 from remote_servers.scripted import Reply
 from remote_servers.vendor_apis import PASSWORD, TOKEN, USER, vendor_apis
 from web_scans import over_http
@@ -85,13 +87,12 @@ def test_a_full_list_hides_nothing(filled_registry: FilledRegistry, name: str, m
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ghcr", "harbor"])
-def test_half_a_list_is_as_none(filled_registry: FilledRegistry, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_a_list_is_as_none(filled_registry: FilledRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     def change(asked: Asked, reply: Reply) -> Reply:
         return Reply(404) if "page=3" in asked.path else reply
 
-    with vendor_apis(filled_registry.storage, filled_registry.url, change=change) as server:
-        seen, without = seen_by(name, server, monkeypatch), over_http(server.url, untagged="none", configs=True)
+    with vendor_apis(filled_registry.storage, filled_registry.url, change=change, asks=True) as server:
+        seen, without = seen_by("auto", server, monkeypatch), over_http(server.url, untagged="none", configs=True)
     for table in ("nodes", "links", "pins"):
         assert getattr(seen, table).to_pylist() == getattr(without, table).to_pylist()
     messages = [
@@ -102,6 +103,39 @@ def test_half_a_list_is_as_none(filled_registry: FilledRegistry, name: str, monk
     assert "this registry does not list them" in messages[1]["untagged-unseen"]
     preview = blobkit.simulate_deref(seen.with_policy("revisions"), blobkit.tags_frame(seen).index[0])
     assert not preview.exact
+
+
+@pytest.mark.parametrize("name", ["ghcr", "harbor"])
+@pytest.mark.parametrize(("status", "error"), [(401, CredentialsError), (404, UnreadableStoreError)])
+def test_a_list_that_is_asked_for_by_name_and_fails_is_an_error(
+    filled_registry: FilledRegistry, name: str, status: int, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def change(asked: Asked, reply: Reply) -> Reply:
+        return reply if asked.path.startswith("/v2/") or "token" in asked.path else Reply(status)
+
+    prefix = min(filled_registry.content.manifests)
+    with (
+        vendor_apis(filled_registry.storage, filled_registry.url, change=change) as server,
+        pytest.raises(error, match=rf"the list of all manifests \({name}\) is not to be had") as found,
+    ):
+        seen_by(name, server, monkeypatch, prefix)
+    assert f"-O untagged={name}" in found.value.in_shell()  # type: ignore[attr-defined]
+
+
+def test_a_list_that_is_found_and_fails_is_told_in_the_log(
+    filled_registry: FilledRegistry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def change(asked: Asked, reply: Reply) -> Reply:
+        return reply if asked.path.startswith("/v2/") or "token" in asked.path else Reply(401)
+
+    prefix = min(filled_registry.content.manifests)
+    with (
+        caplog.at_level(logging.INFO, "blobkit"),
+        vendor_apis(filled_registry.storage, filled_registry.url, change=change, asks=True) as server,
+    ):
+        seen = seen_by("auto", server, monkeypatch, prefix)
+    assert "does not permit their list" in why(seen)
+    assert "manifests without a tag are not seen: " in caplog.text
 
 
 def test_an_unknown_list_is_refused_before_anything_is_asked(filled_registry: FilledRegistry) -> None:

@@ -42,7 +42,7 @@ class Credentials(Protocol):
 
     @property
     def looked_at(self) -> tuple[str, ...]:
-        """The places that were looked at, for messages."""
+        """The places that credentials came from, else those that were looked at, for messages."""
         ...
 
 
@@ -81,6 +81,7 @@ class Kept:
         self._ask: Callable[[str, str], Credential | str] = lambda name, key: ask_helper(name, key, environ)
         self._read: list[_File] | None = None
         self._asked: dict[tuple[str, str], Credential | str] = {}
+        self._origins: dict[str, None] = {}
         self._lock = threading.Lock()
 
     def find(self, repository: str) -> Credential | None:
@@ -89,12 +90,17 @@ class Kept:
             if self._read is None:
                 self._read = [_File(path) for path in self._files]
             keys = [*self._keys(repository)]
-            found = (self._helped(file, keys) or file.plain(keys, self._hosts) for file in self._read)
+            found = (self._helped(file, keys) or self._plain(file, keys) for file in self._read)
             return next((credential for credential in found if credential), None)
 
     @property
     def looked_at(self) -> tuple[str, ...]:
-        """The files, each with the reason if it could not be read, and the helpers that had nothing."""
+        """The files and helpers that credentials came from.
+
+        If none came: all files, each with the reason if it could not be read, and the helpers that had nothing.
+        """
+        if self._origins:
+            return tuple(self._origins)
         files = tuple(file.shown for file in self._read or ()) or _shown(self._files)
         said = tuple(dict.fromkeys(said for said in [*self._asked.values()] if isinstance(said, str)))
         return files + said
@@ -113,8 +119,15 @@ class Kept:
                 self._asked[name, key] = self._ask(name, key)
             found = self._asked[name, key]
             if isinstance(found, Credential):
+                self._origins[f"docker-credential-{printable(name)}"] = None
                 return found
         return None
+
+    def _plain(self, file: _File, keys: list[str]) -> Credential | None:
+        found = file.plain(keys, self._hosts)
+        if found:
+            self._origins[file.shown] = None
+        return found
 
 
 class _File:

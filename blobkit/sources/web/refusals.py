@@ -81,8 +81,9 @@ def denied(host: str, status: int, scope: str, looked_at: tuple[str, ...], *, ha
 
 
 def login_failed(host: str, status: int, looked_at: tuple[str, ...]) -> CredentialsError:
-    """Return the error for credentials that are wrong."""
-    msg = f"{host} refuses the credentials {_where(looked_at)} ({status}); nothing more was asked with them"
+    """Return the error for credentials that are wrong; `looked_at`: where they came from."""
+    came_from = f"from {join_some(looked_at, SHOWN)}" if looked_at else "that were given"
+    msg = f"{host} refuses the credentials {came_from} ({status}); nothing more was asked with them"
     return CredentialsError(msg, hint=_login(host), host=host, looked_at=looked_at, is_login=True)
 
 

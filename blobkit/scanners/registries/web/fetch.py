@@ -14,7 +14,8 @@ from blobkit.log import log
 from blobkit.oci.documents import DOCUMENT_LIMIT
 from blobkit.progress import counted, show_line
 from blobkit.render import count, join_some, printable
-from blobkit.scanners.registries.web.asking import Failure
+from blobkit.scanners.registries.web.adapters.table import AUTO
+from blobkit.scanners.registries.web.asking import Failure, State
 from blobkit.scanners.registries.web.blobs import Blobs
 from blobkit.scanners.registries.web.levels import PIECE, Levels, Named
 from blobkit.scanners.registries.web.names import REPOSITORY, Names, names_in
@@ -149,7 +150,8 @@ class Fetch:
             self.visible.unknown.append(f"the tags of {name}")
         elif self.options.repositories is not None:
             self._absent.append(name)
-            self.visible.notice("no-repository", f"the registry has no repository {name} with tags", name)
+            message = f"the registry has no repository {name} with tags, or does not show it to this user"
+            self.visible.notice(State.DENIED.value, message)
 
     async def _heads(self, tags: list[tuple[int, str]]) -> None:
         """Ask which digest each tag names."""
@@ -194,11 +196,18 @@ class Fetch:
                 self.visible.notice("tag-gone", message, f"{name}:{tag}")
 
     async def _listed(self, names: list[str]) -> None:
-        """Ask a vendor's API for all manifests, if there is one; without all lists it is as without any."""
+        """Ask a vendor's API for all manifests, if there is one; without all lists it is as without any.
+
+        CredentialsError or UnreadableStoreError if the option names the API, and it does not give the lists.
+        """
         found = await self.lists(names)
         if found is None:
             return
         self.visible.why_hidden, self.visible.hides_untagged = found.why, bool(found.why)
+        if found.why:
+            log.info("manifests without a tag are not seen: %s", printable(found.why))
+            if self.options.untagged != AUTO:
+                raise _unlisted(self.options.untagged, found)
         for shown in self.visible.repositories:
             shown.listed = dict(found.manifests.get(shown.name, ()))
 
@@ -214,17 +223,24 @@ class Fetch:
         def lacking(number: int) -> None:
             nonlocal is_first
             if is_first:
-                self._estimate(number)
+                self._estimate(number, len({one.digest for one in roots}))
             is_first = False
 
         with counted(None, "manifests", show=self.show, unit=" manifests") as step:
             await self.levels.bring(roots, lacking, step)
 
-    def _estimate(self, number: int) -> None:
-        """Tell how many manifests of tags are not in the cache, and how many requests the registry still allows."""
+    def _estimate(self, number: int, of: int) -> None:
+        """Tell how many manifests of tags and lists the cache lacks, and how many requests the registry still allows.
+
+        Those below them are not known yet, even if all of these are in the cache.
+        """
         allowed = f"; the registry allows {printable(self._left)} more for now" if self._left else ""
-        more = ", and more for the platforms and configs in them" if number else ""
-        self._say(f"{count(number, 'manifest')} to fetch{more}{allowed}")
+        below = "platforms and configs" if self.visible.wants_configs else "platforms"
+        how = "listed" if any(shown.listed for shown in self.visible.repositories) else "tagged"
+        more = f", and what the cache lacks of their {below}"
+        if self.visible.has_referrers:
+            more += "; one request for the referrers of each manifest"
+        self._say(f"{number:,} of {count(of, f'{how} manifest')} to fetch{more}{allowed}")
 
     async def _configs(self) -> None:
         """Bring the configs of images that the cache lacks."""
@@ -262,3 +278,12 @@ class Fetch:
         log.info("%s", line)
         if self.show:
             show_line(line)
+
+
+def _unlisted(option: str, found: Listed) -> CredentialsError | UnreadableStoreError:
+    """Return the error for a vendor's list that was asked for by name, and was not had."""
+    msg = f"the list of all manifests ({option}) is not to be had ({printable(found.why)})"
+    hint = Hint(
+        'leave out "untagged" to read what tags reach', f"leave out -O untagged={option} to read what tags reach"
+    )
+    return (CredentialsError if found.is_denied else UnreadableStoreError)(msg, hint=hint)

@@ -53,10 +53,14 @@ class Adapter:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The manifests of each repository, or `why` they are not seen; then there are none at all."""
+    """The manifests of each repository, or `why` they are not seen; then there are none at all.
+
+    `is_denied`: they are not seen for want of a login, or of a right.
+    """
 
     manifests: dict[str, list[Unnamed]]
     why: str = ""
+    is_denied: bool = False
 
 
 ADAPTERS = {
@@ -104,11 +108,11 @@ async def listed(  # noqa: PLR0913 (what to ask, whom, and how)
 ) -> Listed:
     """Return all manifests of these repositories; none, and the reason, if one list cannot be had whole.
 
-    This raises no error for what a vendor refuses: the scan goes on without the lists.
+    This raises no error for what a vendor refuses: whether the scan goes on without the lists is the caller's choice.
     """
     authorization = await asyncio.to_thread(adapter.login, there)
     if authorization is None and adapter.needs:
-        return Listed({}, f"their list needs {adapter.needs}")
+        return Listed({}, f"their list needs {adapter.needs}", is_denied=True)
     base = adapter.base(there)
     own = transport if authorization is None else Authorized(transport, base, authorization)
     client = Client(base, own, at_once=at_once, timing=timing)
@@ -122,7 +126,7 @@ async def listed(  # noqa: PLR0913 (what to ask, whom, and how)
     except CredentialsError as error:
         log.info("%s", error)
         needs = adapter.needs or "a login (docker login)"
-        return Listed({}, f"{client.host} does not permit their list: it needs {needs}")
+        return Listed({}, f"{client.host} does not permit their list: it needs {needs}", is_denied=True)
     except (UnseenError, UnreadableStoreError) as error:
         return Listed({}, str(error))
     return Listed(found)
