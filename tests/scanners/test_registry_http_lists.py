@@ -122,6 +122,18 @@ def test_a_list_that_is_asked_for_by_name_and_fails_is_an_error(
     assert f"-O untagged={name}" in found.value.in_shell()  # type: ignore[attr-defined]
 
 
+def test_a_list_that_is_asked_for_by_name_without_a_token_is_an_error(
+    filled_registry: FilledRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the variable to set; GitHub is not asked."""
+    monkeypatch.delenv("GH_TOKEN")
+    prefix, needs = min(filled_registry.content.manifests), r"\(ghcr\) is not to be had .* needs a token .*\(GH_TOKEN,"
+    with vendor_apis(filled_registry.storage, filled_registry.url) as server:
+        with pytest.raises(CredentialsError, match=needs):
+            seen_by("ghcr", server, monkeypatch, prefix)
+        assert not [path for path in server.paths if path.startswith(("/users", "/orgs"))]
+
+
 def test_a_list_that_is_found_and_fails_is_told_in_the_log(
     filled_registry: FilledRegistry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

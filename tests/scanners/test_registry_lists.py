@@ -206,9 +206,8 @@ def test_without_a_token_github_is_not_asked(
     with vendor_apis(filled_registry.storage) as server:
         found = ask("ghcr", server, ["acme/app"], tmp_path, monkeypatch)
         assert server.paths == []
-    assert found == Listed(
-        {}, "their list needs a token with the right read:packages (GH_TOKEN, or docker login ghcr.io)"
-    )
+    why = "their list needs a token with the right read:packages (GH_TOKEN, or docker login ghcr.io)"
+    assert found == Listed({}, why, is_denied=True)
 
 
 def test_a_wrong_token_is_a_reason_and_no_error(
