@@ -6,7 +6,7 @@ a copy of the layout in a directory: umoci does not read buckets.
 
 from __future__ import annotations
 
-from contextlib import closing
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,9 @@ from blobkit.digest import of
 from blobkit.errors import UnreadableStoreError
 from blobkit.progress import watched
 from blobkit.render import printable
-from blobkit.scanners.buckets.counting import record_odd, record_placeholder, record_uncounted, record_unverified
+from blobkit.scanners.buckets.counting import record_odd, record_placeholder, record_unverified
 from blobkit.scanners.buckets.files import ObjectFiles
+from blobkit.scanners.buckets.scanning import scanned
 from blobkit.scanners.facts import Facts
 from blobkit.scanners.layouts.entries import record, record_marks
 from blobkit.scanners.layouts.sourced import blobs_in, junk_in, read_top
@@ -23,10 +24,8 @@ from blobkit.scanners.layouts.sweep import LAYOUT_LIMIT, record_layout, record_s
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.places import LAYOUT
 from blobkit.sources.buckets.bucket import Bucket
-from blobkit.sources.buckets.connecting import check_not_empty, connected, inventory_of, root_of
+from blobkit.sources.buckets.connecting import root_of
 from blobkit.sources.buckets.keys import files_below
-from blobkit.sources.buckets.options import read_options
-from blobkit.sources.kept import kept_in
 from blobkit.sources.source import Is
 
 if TYPE_CHECKING:
@@ -61,14 +60,8 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     next scan; False for nowhere. Cost: a request for each thousand keys, one
     for each document, and one for each blob below 4 MiB that nothing names.
     """
-    chosen = read_options(options or {}, dict(there.asked))
-    inventory = inventory_of(there, chosen)
-    with connected(there, chosen) as (objects, account), closing(kept_in(cache)) as kept:
-        objects.listed = inventory
-        check_not_empty(there, objects)
-        facts = facts_of(there, objects, None if verify else kept, progress=progress, every_file=every_file)
-        record_uncounted(facts, there, account, chosen, inventory)
-        return facts.snapshot("oci", there.address, policy, inventory.time if inventory else None)
+    find = partial(facts_of, there, progress=progress, every_file=every_file)
+    return scanned(find, there, policy=policy, verify=verify, cache=cache, options=options)
 
 
 def facts_of(there: Remote, objects: Objects, kept: Kept | None, *, progress: bool, every_file: bool) -> Facts:

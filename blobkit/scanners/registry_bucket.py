@@ -7,15 +7,16 @@ files whose ETag does not tell the content, manifests and configs, and the begin
 
 from __future__ import annotations
 
-from contextlib import closing
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from blobkit.digest import split
 from blobkit.errors import UnreadableStoreError
 from blobkit.render import printable, to_utf8
-from blobkit.scanners.buckets.counting import beside, record_odd, record_uncounted, record_unverified
+from blobkit.scanners.buckets.counting import beside, record_odd, record_unverified
 from blobkit.scanners.buckets.files import ObjectFiles
+from blobkit.scanners.buckets.scanning import scanned
 from blobkit.scanners.facts import Facts
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.places import registry as registry_place
@@ -23,9 +24,7 @@ from blobkit.scanners.registries.keys import Keys
 from blobkit.scanners.registries.look import Look
 from blobkit.scanners.registries.stored import Stored
 from blobkit.scanners.registry import record
-from blobkit.sources.buckets.connecting import check_not_empty, connected, inventory_of, root_of
-from blobkit.sources.buckets.options import read_options
-from blobkit.sources.kept import kept_in
+from blobkit.sources.buckets.connecting import root_of
 
 if TYPE_CHECKING:
     import os
@@ -62,14 +61,8 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     registry. `cache`: where documents are kept for the next scan; False for nowhere. Cost: a request for each thousand
     keys, and one for each small file.
     """
-    chosen = read_options(options or {}, dict(there.asked))
-    inventory = inventory_of(there, chosen)
-    with connected(there, chosen) as (objects, account), closing(kept_in(cache)) as kept:
-        objects.listed = inventory
-        check_not_empty(there, objects)
-        facts = facts_of(there, objects, None if verify else kept, progress=progress, every_file=every_file)
-        record_uncounted(facts, there, account, chosen, inventory)
-        return facts.snapshot("registry", there.address, policy, inventory.time if inventory else None)
+    find = partial(facts_of, there, progress=progress, every_file=every_file)
+    return scanned(find, there, policy=policy, verify=verify, cache=cache, options=options)
 
 
 def facts_of(there: Remote, objects: Objects, kept: Kept | None, *, progress: bool, every_file: bool) -> Facts:
