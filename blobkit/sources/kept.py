@@ -11,6 +11,7 @@ import sqlite3
 import stat
 import zlib
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ PROGRAM = 0x626C6F62
 """The number by which the header of a SQLite file names this program ("blob")."""
 TABLE = "CREATE TABLE IF NOT EXISTS documents (digest TEXT PRIMARY KEY, content BLOB NOT NULL)"
 BATCH = 256
-"""Digests in one query."""
+"""Digests that are looked for at once."""
 PIECE, SECONDS = 64, 1.0
 """Documents, and seconds, after which what is new is committed: so much is fetched again if the process is killed."""
 WAIT = 5.0
@@ -49,11 +50,13 @@ class Kept:
         self._committed = monotonic()
 
     def read(self, digests: Iterable[Digest]) -> Iterator[tuple[Digest, bytes]]:
-        """Yield each of these documents that is kept and whose hash is right."""
-        for digest, packed in self._packed(list(digests)):
-            content = _unpacked(packed)
-            if content is not None and matches(content, digest):
-                yield digest, content
+        """Yield each of these documents that is kept and whose hash is right; of many only a few are held at once."""
+        left = iter(digests)
+        while piece := list(islice(left, BATCH)):
+            for digest, packed in self._packed(piece):
+                content = _unpacked(packed)
+                if content is not None and matches(content, digest):
+                    yield digest, content
 
     def one(self, digest: Digest) -> bytes | None:
         """Return a document; None if it is not kept."""
@@ -88,17 +91,11 @@ class Kept:
                 self._database.close()
         self._database = None
 
-    def _packed(self, digests: list[Digest]) -> Iterator[tuple[Digest, bytes]]:
-        """Yield the compressed content of those that are kept."""
-        asked = []
-        for digest in digests:
-            packed = self._new.get(digest) or self._rest.get(digest)
-            if packed is None:
-                asked.append(digest)
-            else:
-                yield digest, packed
-        for first in range(0, len(asked), BATCH):
-            yield from self._rows(asked[first : first + BATCH])
+    def _packed(self, digests: list[Digest]) -> list[tuple[Digest, bytes]]:
+        """Return the compressed content of those that are kept."""
+        found = ((digest, self._new.get(digest) or self._rest.get(digest)) for digest in digests)
+        held = {digest: packed for digest, packed in found if packed}
+        return [*held.items(), *self._rows([digest for digest in digests if digest not in held])]
 
     def _rows(self, digests: list[Digest]) -> list[tuple[Digest, bytes]]:
         if self._database is None:

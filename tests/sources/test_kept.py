@@ -36,6 +36,23 @@ def test_what_was_put_is_read_before_and_after_it_is_written(tmp_path: Path) -> 
     again.close()
 
 
+def test_documents_are_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the file and from memory; no more digests are asked for than those of the piece."""
+    monkeypatch.setattr(kept, "BATCH", 2)
+    contents = {of(text): text for text in (b"%d" % number for number in range(7))}
+    cache = kept_in(tmp_path)
+    for number, (digest, content) in enumerate(contents.items()):
+        cache.put(digest, content)
+        if number == 3:
+            cache.commit()
+    wanted = iter([of(b"other"), *contents])
+    found = cache.read(wanted)
+    assert next(found) == (of(b"0"), b"0")
+    assert next(wanted) == of(b"1")
+    assert dict(found) == {digest: text for digest, text in contents.items() if text not in (b"0", b"1")}
+    cache.close()
+
+
 def test_pieces_are_written_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "PIECE", 2)
     cache = fill(kept_in(tmp_path))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from blobkit.digest import Digest
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from blobkit.sources.kept import Kept
 
 __all__ = ["Blobs"]
-
-PIECE = 1024
 
 
 class Blobs:
@@ -94,10 +91,9 @@ class Blobs:
         """Yield the blobs that the manifests of each repository name; `once`: read each manifest once only."""
         read: set[Digest] = set()
         for number, shown in enumerate(self.visible.repositories):
-            manifests = iter([one for one in dict.fromkeys(shown.manifests) if one not in read])
-            while piece := list(islice(manifests, PIECE)):
-                for _, content in self.kept.read(piece):
-                    yield from ((number, Digest(digest)) for digest in _leaves(content))
+            manifests = [one for one in dict.fromkeys(shown.manifests) if one not in read]
+            for _, content in self.kept.read(manifests):
+                yield from ((number, Digest(digest)) for digest in _leaves(content))
             read.update(shown.manifests if once else ())
 
 

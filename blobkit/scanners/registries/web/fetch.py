@@ -17,13 +17,13 @@ from blobkit.render import count, join_some, printable
 from blobkit.scanners.registries.web.adapters.table import AUTO
 from blobkit.scanners.registries.web.asking import Failure, State
 from blobkit.scanners.registries.web.blobs import Blobs
-from blobkit.scanners.registries.web.levels import PIECE, Levels, Named
+from blobkit.scanners.registries.web.levels import Levels, Named
 from blobkit.scanners.registries.web.names import REPOSITORY, Names, names_in
 from blobkit.scanners.registries.web.pool import each
 from blobkit.scanners.registries.web.visible import Shown
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from blobkit.digest import Digest
     from blobkit.scanners.registries.web.adapters.table import Listed
@@ -247,7 +247,9 @@ class Fetch:
         wanted = self.visible.configs
         for digest in [one for one in wanted if self._size(one) > DOCUMENT_LIMIT]:
             del wanted[digest]
-        lacking = list(self._lacking(iter(wanted)))
+        lacking = dict(wanted)
+        for digest, _ in self.kept.read(wanted):
+            lacking.pop(digest, None)
         gone: dict[Digest, set[int]] = {}
         with counted(len(lacking), "configs", show=self.show, unit=" configs") as step:
 
@@ -266,12 +268,6 @@ class Fetch:
 
     def _size(self, digest: Digest) -> int:
         return self.visible.facts.size[self.visible.facts.ids[digest]]
-
-    def _lacking(self, digests: Iterator[Digest]) -> Iterator[Digest]:
-        """Yield those that the cache lacks."""
-        while piece := list(islice(digests, PIECE)):
-            known = {digest for digest, _ in self.kept.read(piece)}
-            yield from (one for one in piece if one not in known)
 
     def _say(self, line: str) -> None:
         """Tell what comes next, beside the bar and in the log."""

@@ -6,7 +6,6 @@ repository.
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from blobkit.digest import Digest, is_digest
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Levels", "Named"]
 
-PIECE = 1024
-"""Manifests that are looked for in the cache at once."""
 MOST_REFERRERS = 100_000
 """Referrers of one manifest that are read."""
 
@@ -81,10 +78,8 @@ class Levels:
     def _recall(self, level: list[Named]) -> None:
         """Take what the cache has."""
         lacking = {one.digest: one for one in level if not self.visible.has(one.digest)}
-        left = iter(lacking)
-        while piece := list(islice(left, PIECE)):
-            for digest, content in self.kept.read(piece):
-                self.visible.take(digest, content, lacking[digest].media_type, lacking[digest].repository)
+        for digest, content in self.kept.read(lacking):
+            self.visible.take(digest, content, lacking[digest].media_type, lacking[digest].repository)
 
     async def _fetch(self, named: list[Named]) -> None:
         """Ask for a manifest in the repositories that name it, until one has it."""
