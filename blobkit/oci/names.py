@@ -1,4 +1,4 @@
-"""The names of an entry of index.json, from its annotations.
+"""Names of images: the grammars of their names, and the names of an entry of index.json, from its annotations.
 
 `docker save` and BuildKit write only the tag into the reference name, and the full name into an annotation of
 containerd; skopeo, umoci and podman write the full name into the reference name.
@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["IMAGE_NAME", "REF_NAME", "UMOCI_NAME", "Named", "familiar", "is_umoci_name", "names_of"]
+__all__ = [
+    "IMAGE_NAME",
+    "REF_NAME",
+    "REPOSITORY_NAME",
+    "TAG_NAME",
+    "UMOCI_NAME",
+    "Named",
+    "familiar",
+    "is_umoci_name",
+    "names_of",
+]
 
 REF_NAME = "org.opencontainers.image.ref.name"
 IMAGE_NAME = "io.containerd.image.name"
@@ -20,6 +30,9 @@ IMAGE_NAME = "io.containerd.image.name"
 _PART = "[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*"
 UMOCI_NAME = f"{_PART}(?:/{_PART})*"
 """A regular expression for the reference names that umoci accepts."""
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+REPOSITORY_NAME, TAG_NAME = rf"{_COMPONENT}(?:/{_COMPONENT})*", "[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
+"""Regular expressions for the names of repositories, of any length, and of tags (OCI distribution-spec 1.1)."""
 
 
 class Named(NamedTuple):

@@ -5,6 +5,7 @@ The policy `dependent` is for registries with the referrers API of OCI 1.1: ther
 
 from __future__ import annotations
 
+from blobkit.oci.names import REPOSITORY_NAME, TAG_NAME
 from blobkit.snapshot.dropping import Dropping
 from blobkit.snapshot.records import Collector, Kind, Policy, StopRule
 from blobkit.snapshot.stores.body import IN_MANIFESTS, MARKED
@@ -12,8 +13,6 @@ from blobkit.snapshot.stores.body import IN_MANIFESTS, MARKED
 __all__ = ["REGISTRIES"]
 
 _REVISIONS = frozenset({"revision", "unseen-revision"})
-_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_REPOSITORY = rf"{_COMPONENT}(?:/{_COMPONENT})*"
 
 REGISTRY = Collector(
     "registry",
@@ -79,7 +78,7 @@ REGISTRIES = Kind(
     collected_by={**dict.fromkeys(("tags", "dependent", "revisions", "gc"), "registry"), "gc-m": "registry-m"},
     revisions="revisions",
     dropping=Dropping(
-        takes=rf"\A{_REPOSITORY}(?::[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}}|@.*)\z",
+        takes=rf"\A{REPOSITORY_NAME}(?::{TAG_NAME}|@.*)\z",
         refused="registries do not accept this name",
         alone="docker-registry 2.8.2 cannot delete {} alone (HTTP 400)",
     ),

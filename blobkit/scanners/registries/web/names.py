@@ -1,13 +1,12 @@
-"""Names of repositories and tags as a registry lists them: only valid ones are used, and not endlessly many.
-
-The forms are those of the OCI distribution-spec 1.1 ("Pulling manifests").
-"""
+"""Names of repositories and tags as a registry lists them: only valid ones are used, and not endlessly many."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from blobkit.oci.names import REPOSITORY_NAME, TAG_NAME
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -16,9 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REPOSITORY", "TAG", "Names", "names_in"]
 
-_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-REPOSITORY = re.compile(rf"(?=.{{1,255}}\Z){_PART}(?:/{_PART})*")
-TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+REPOSITORY, TAG = re.compile(rf"(?=.{{1,255}}\Z){REPOSITORY_NAME}"), re.compile(TAG_NAME)
 MOST = 1_000_000
 """Names of the longest list: those after them are not seen."""
 OLD_PAGES = 3
