@@ -10,12 +10,13 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from blobkit.digest import of
+from blobkit.digest import blob_path
 from blobkit.errors import UnreadableStoreError
 from blobkit.progress import watched
 from blobkit.render import printable
 from blobkit.scanners.buckets.counting import record_odd, record_placeholder, record_unverified
 from blobkit.scanners.buckets.files import ObjectFiles
+from blobkit.scanners.buckets.placeholders import is_placeholder
 from blobkit.scanners.buckets.scanning import scanned
 from blobkit.scanners.facts import Facts
 from blobkit.scanners.layouts.entries import record, record_marks
@@ -72,7 +73,7 @@ def facts_of(there: Remote, objects: Objects, kept: Kept | None, *, progress: bo
     for folder in [""] if every_file else _labels(bucket):
         bucket.load(folder)
     facts = _facts(bucket, every_file=every_file)
-    files = ObjectFiles(facts, there.address, objects, lambda one: f"{bucket.prefix}{_path(one)}", kept)
+    files = ObjectFiles(facts, there.address, objects, lambda one: f"{bucket.prefix}{blob_path(one)}", kept)
     for digest, path in watched(list(blobs_in(bucket, facts, str)), "listing", show=progress):
         _add(bucket, facts, digest, path)
     record(top, facts, files, progress=progress, verify=verify)
@@ -83,10 +84,6 @@ def facts_of(there: Remote, objects: Objects, kept: Kept | None, *, progress: bo
     if not verify:
         record_unverified(facts)
     return facts
-
-
-def _path(digest: Digest) -> str:
-    return f"blobs/{digest.replace(':', '/')}"
 
 
 def _top(bucket: Bucket) -> Top:
@@ -126,7 +123,7 @@ def _add(bucket: Bucket, facts: Facts, digest: Digest, path: str) -> None:
     info, where = bucket.stat(path), f"{bucket.address}/{path}"
     if info.kind is not Is.FILE:
         junk_in(bucket, facts, f"{digest} is not a regular file", path, digest)
-    elif not info.size and digest != of(b"", digest.partition(":")[0]):
+    elif is_placeholder(digest, info.size):
         record_placeholder(facts, digest, where)
     else:
         facts.blob(digest, info.size, info.modified)

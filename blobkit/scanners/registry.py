@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from blobkit.scanners.registries.tree import Place
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["path_of", "record", "scan", "storage_of"]
+__all__ = ["path_in", "path_of", "record", "scan", "storage_of"]
 
 BELOW = Path("docker", "registry", "v2")
 
@@ -58,13 +58,13 @@ def storage_of(root: Path) -> Path | None:
 
 def path_of(root: Path) -> Callable[[Digest], str]:
     """Return a function from a digest to the path of its content."""
-    blobs = os.fspath((storage_of(root) or root) / "blobs")
+    return partial(path_in, os.fspath((storage_of(root) or root) / "blobs"))
 
-    def path(digest: Digest) -> str:
-        label, hexa = split(digest)
-        return f"{blobs}/{label}/{hexa[:2]}/{hexa}/data"
 
-    return path
+def path_in(blobs: str, digest: Digest) -> str:
+    """Return the path of the content of a blob, below the directory `blobs` of the storage."""
+    label, hexa = split(digest)
+    return f"{blobs}/{label}/{hexa[:2]}/{hexa}/data"
 
 
 def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)

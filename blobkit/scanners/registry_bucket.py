@@ -11,7 +11,6 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from blobkit.digest import split
 from blobkit.errors import UnreadableStoreError
 from blobkit.render import printable, to_utf8
 from blobkit.scanners.buckets.counting import beside, record_odd, record_unverified
@@ -23,14 +22,13 @@ from blobkit.scanners.places import registry as registry_place
 from blobkit.scanners.registries.keys import Keys
 from blobkit.scanners.registries.look import Look
 from blobkit.scanners.registries.stored import Stored
-from blobkit.scanners.registry import record
+from blobkit.scanners.registry import path_in, record
 from blobkit.sources.buckets.connecting import root_of
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Mapping
 
-    from blobkit.digest import Digest
     from blobkit.remotes import Remote
     from blobkit.snapshot.snapshot import Snapshot
     from blobkit.sources.buckets.objects import Objects
@@ -73,7 +71,7 @@ def facts_of(there: Remote, objects: Objects, kept: Kept | None, *, progress: bo
     facts = _facts(there, stored, below, every_file=every_file)
     root = f"{there.address}/{below}".rstrip("/")
     stored.list_blobs()
-    files = ObjectFiles(facts, there.address, objects, lambda one: f"{stored.base}{_key(one)}", kept)
+    files = ObjectFiles(facts, there.address, objects, partial(path_in, f"{stored.base}blobs"), kept)
     record(Look(Keys(stored, root, facts), facts, root), files, progress=progress, verify=verify)
     record_odd(facts, there.address, stored.folders.odd)
     if not verify:
@@ -101,11 +99,6 @@ def _facts(there: Remote, stored: Stored, below: str, *, every_file: bool) -> Fa
     ledger.totals = every_file
     facts = Facts(ledger)
     return facts
-
-
-def _key(digest: Digest) -> str:
-    label, hexa = split(digest)
-    return f"blobs/{label}/{hexa[:2]}/{hexa}/data"
 
 
 def _storage_of(there: Remote, objects: Objects) -> str:

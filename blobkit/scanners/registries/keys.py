@@ -8,8 +8,9 @@ import stat
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from blobkit.digest import Digest, is_digest, of
+from blobkit.digest import Digest, is_digest
 from blobkit.scanners.buckets.counting import record_placeholder
+from blobkit.scanners.buckets.placeholders import is_placeholder
 from blobkit.scanners.registries.linkfiles import LinkFolder
 from blobkit.scanners.registries.prefixes import Prefix
 from blobkit.scanners.registries.tree import Is, Place
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Keys"]
 
-EMPTY = {label: of(b"", label) for label in ("sha256", "sha384", "sha512")}
 _DATA = "data"
 _NAME = attrgetter("name")
 
@@ -174,7 +174,7 @@ class Keys:
         if len(parts) != 5 or parts[0] != "blobs" or parts[4] != _DATA:  # noqa: PLR2004 (of a blob's path)
             return ""
         digest = f"{parts[1]}:{parts[3]}"
-        return digest if is_digest(digest) and EMPTY[parts[1]] != digest else ""
+        return digest if is_digest(digest) and is_placeholder(digest, key.size) else ""
 
     def _is_elsewhere(self, directory: Place, name: str, found: Folder | Key | None) -> bool:
         """Return whether an empty object is in the place of a blob, and record that."""
@@ -196,7 +196,7 @@ _ABSENT = Key(-1, -1)
 
 def _is_usual(name: str, key: Key, label: str, prefix: str) -> bool:
     digest = f"{label}:{name}"
-    return name.startswith(prefix) and is_digest(digest) and (key.size > 0 or EMPTY[label] == digest)
+    return name.startswith(prefix) and is_digest(digest) and not is_placeholder(digest, key.size)
 
 
 def _status(kind: int, size: int, modified: int) -> os.stat_result:
