@@ -11,6 +11,8 @@ from blobkit.sources.web.transport import Answer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from blobkit.sources.web.transport import Request
+
 __all__ = ["NOW", "Heard", "Played", "Time", "reply"]
 
 NOW = 1_800_000_000.0
@@ -58,18 +60,9 @@ class Played:
         self.most, self._now = 0, 0
         self.is_closed = False
 
-    async def request(  # noqa: PLR0913 (as the protocol has it)
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        *,
-        limit: int,
-        data: Mapping[str, str] | None = None,
-        patience: float = 60,  # noqa: ARG002 (nothing takes time)
-    ) -> Answer:
+    async def request(self, request: Request) -> Answer:
         self._now += 1
-        heard = Heard(method, url, dict(headers), data, self.time.clock, self._now)
+        heard = Heard(request.method, request.url, dict(request.headers), request.data, self.time.clock, self._now)
         self.heard.append(heard)
         self.most = max(self.most, self._now)
         try:
@@ -79,7 +72,7 @@ class Played:
             self._now -= 1
         if isinstance(found, OSError):
             raise found
-        return found._replace(body=found.body[:limit])
+        return found._replace(body=found.body[: request.limit])
 
     async def close(self) -> None:
         self.is_closed = True

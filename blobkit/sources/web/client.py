@@ -11,18 +11,18 @@ from blobkit.sources.web.credentials import ANONYMOUS, HUB
 from blobkit.sources.web.links import next_page
 from blobkit.sources.web.login import Login
 from blobkit.sources.web.refusals import CATALOG, RefusedError, code_of, not_listable
-from blobkit.sources.web.sender import LIMIT, Request, Sender
+from blobkit.sources.web.sender import Sender
 from blobkit.sources.web.timing import Timing
-from blobkit.sources.web.transport import PATIENCE
+from blobkit.sources.web.transport import LIMIT, PATIENCE, Request
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
 
     from blobkit.oci.untrusted import Json
     from blobkit.sources.web.credentials import Credentials
     from blobkit.sources.web.transport import Answer, Transport
 
-__all__ = ["LIMIT", "Client"]
+__all__ = ["Client"]
 
 PAGE, PAGES = 64 << 20, 100_000
 """Bytes of the largest page of a list, and the pages of the longest list."""
@@ -55,7 +55,7 @@ class Client:
         self.base, timing = checked(base), timing or Timing()
         self._sender = Sender(self.base, transport, at_once=at_once, tries=tries, timing=timing)
         self._credentials = credentials or ANONYMOUS
-        self._login = Login(self.base, self._credentials, self._ask_for_token, timing)
+        self._login = Login(self.base, self._credentials, self._sender.send, timing)
         self.host, self.counts = self._sender.host, self._sender.counts
 
     @property
@@ -137,11 +137,6 @@ class Client:
 
     def _url(self, path: str) -> str:
         return f"{self.base}/{quote(path.lstrip('/'), safe=SAFE)}"
-
-    async def _ask_for_token(
-        self, method: str, url: str, headers: Mapping[str, str], data: Mapping[str, str] | None
-    ) -> Answer:
-        return await self._sender.send(Request(method, url, headers, "token", data=data))
 
 
 def checked(base: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from blobkit.errors import CredentialsError, UnreadableStoreError
@@ -21,12 +21,12 @@ from blobkit.sources.web.refusals import CATALOG, denied, login_failed, not_list
 from blobkit.sources.web.tokens import basic, read_token, token_request
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from blobkit.sources.web.credential import Credential
     from blobkit.sources.web.credentials import Credentials
     from blobkit.sources.web.timing import Timing
-    from blobkit.sources.web.transport import Answer
+    from blobkit.sources.web.transport import Answer, Request
 
 __all__ = ["Grant", "Login"]
 
@@ -51,20 +51,12 @@ class Grant(NamedTuple):
     is_basic: bool = False
 
 
-class Ask(Protocol):
-    """A way to send a request to a token server."""
-
-    async def __call__(
-        self, method: str, url: str, headers: Mapping[str, str], data: Mapping[str, str] | None
-    ) -> Answer:
-        """Return the answer, after all tries."""
-        ...
-
-
 class Login:
-    """The grants of one registry, by scope; `base` is its URL."""
+    """The grants of one registry, by scope; `base` is its URL, `ask` sends a request to its token server."""
 
-    def __init__(self, base: str, credentials: Credentials, ask: Ask, timing: Timing) -> None:
+    def __init__(
+        self, base: str, credentials: Credentials, ask: Callable[[Request], Awaitable[Answer]], timing: Timing
+    ) -> None:
         self._is_plain, self._host = base.startswith("http:"), printable(urlsplit(base).netloc)
         self._credentials, self._ask, self._clock = credentials, ask, timing.clock
         self._challenge: Challenge | None = None
@@ -162,7 +154,7 @@ class Login:
             return Grant(Hidden(f"Bearer {credential.secret}"), inf, scopes, credential)
         self._check_realm(challenge.realm)
         sent = self._clock()
-        answer = await self._ask(*token_request(challenge, credential, scopes))
+        answer = await self._ask(token_request(challenge, credential, scopes))
         is_refused = answer.status == BAD_REQUEST and credential is not None and credential.kind == IDENTITY
         self._judge(credential, UNAUTHORIZED if is_refused else answer.status, is_final=True)
         if answer.status == FORBIDDEN and credential is not None and scope == CATALOG:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from blobkit.errors import UnreadableStoreError
@@ -13,18 +13,16 @@ from blobkit.sources.web.delays import backoff, limited_for, moment, retry_after
 from blobkit.sources.web.gate import Gate
 from blobkit.sources.web.hidden import Hidden
 from blobkit.sources.web.refusals import gone, limited, place_of
-from blobkit.sources.web.transport import PATIENCE, Answer, BrokenError, UnreachableError
+from blobkit.sources.web.transport import Answer, BrokenError, UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from blobkit.sources.web.timing import Timing
-    from blobkit.sources.web.transport import Transport
+    from blobkit.sources.web.transport import Request, Transport
 
-__all__ = ["LIMIT", "Request", "Sender"]
+__all__ = ["Sender"]
 
-LIMIT = 4 << 20
-"""Bytes of a body that are read, where nothing else is asked for."""
 LONGEST = 300.0
 """Seconds: a registry that asks to wait longer is not waited for."""
 UNKNOWN = 900.0
@@ -41,22 +39,6 @@ NO_ANSWERS = REDIRECTS | {401, 403}
 """Statuses that say nothing about the registry, where another server answers."""
 FOLLOWED = frozenset({"GET", "HEAD"})
 PORTS = {"http": 80, "https": 443}
-
-
-class Request(NamedTuple):
-    """One request: `purpose` is what it is counted as."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    purpose: str
-    limit: int = LIMIT
-    patience: float = PATIENCE
-    data: Mapping[str, str] | None = None
-
-    def __repr__(self) -> str:
-        """Return method and purpose: URLs may have secrets."""
-        return f"Request({self.method}, {self.purpose})"
 
 
 class Sender:
@@ -169,11 +151,11 @@ class Sender:
 
     async def _followed(self, request: Request) -> Answer:
         """Return the answer behind redirects. Only the server that a request was for sees its Authorization."""
-        method, asked, _, _, limit, patience, data = request
+        asked = request.url
         for _ in range(HOPS):
-            url, headers = request.url, request.headers
-            answer = await self._transport.request(method, url, headers, limit=limit, data=data, patience=patience)
-            if answer.status not in REDIRECTS or method not in FOLLOWED:
+            url = request.url
+            answer = await self._transport.request(request)
+            if answer.status not in REDIRECTS or request.method not in FOLLOWED:
                 break
             request = self._redirected(request, answer)
         if url is not asked and answer.status in NO_ANSWERS and origin(url) != origin(asked):

@@ -14,18 +14,20 @@ from urllib.parse import urlencode
 from blobkit.oci.untrusted import DocumentError, parse_json
 from blobkit.sources.web.credential import IDENTITY
 from blobkit.sources.web.hidden import Hidden
+from blobkit.sources.web.transport import Request
 
 if TYPE_CHECKING:
     from blobkit.sources.web.challenges import Challenge
     from blobkit.sources.web.credential import Credential
     from blobkit.sources.web.transport import Answer
 
-__all__ = ["Request", "Token", "basic", "read_token", "token_request"]
+__all__ = ["Token", "basic", "read_token", "token_request"]
 
 
 LIFETIME, LONGEST = 60.0, 3600.0
 """Seconds that a token lasts if its server does not say it, and that one is used for at most."""
-CLIENT = "blobkit"
+CLIENT, PURPOSE = "blobkit", "token"
+"""The name of this program for token servers, and what requests to them are counted as."""
 _TOKEN = re.compile(r"[\x21-\x7e]{1,65536}")
 
 
@@ -34,15 +36,6 @@ class Token(NamedTuple):
 
     header: Hidden
     seconds: float
-
-
-class Request(NamedTuple):
-    """The request for a token."""
-
-    method: str
-    url: str
-    headers: dict[str, str]
-    data: dict[str, str] | None
 
 
 def basic(credential: Credential) -> Hidden:
@@ -55,11 +48,11 @@ def token_request(challenge: Challenge, credential: Credential | None, scopes: t
     if credential is not None and credential.kind == IDENTITY:
         form = {"grant_type": "refresh_token", "service": challenge.service, "client_id": CLIENT}
         form |= {"scope": " ".join(scopes), "refresh_token": credential.secret}
-        return Request("POST", challenge.realm, {}, form)
+        return Request("POST", challenge.realm, {}, PURPOSE, data=form)
     asked = [("service", challenge.service)] * bool(challenge.service) + [("scope", scope) for scope in scopes]
     mark = ("&" if "?" in challenge.realm else "?") if asked else ""
     headers: dict[str, str] = {} if credential is None else {"Authorization": basic(credential)}
-    return Request("GET", f"{challenge.realm}{mark}{urlencode(asked)}", headers, None)
+    return Request("GET", f"{challenge.realm}{mark}{urlencode(asked)}", headers, PURPOSE)
 
 
 def read_token(answer: Answer) -> Token | None:

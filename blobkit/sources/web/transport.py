@@ -22,8 +22,19 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-__all__ = ["PATIENCE", "Answer", "BrokenError", "Transport", "UnreachableError", "aiohttp_transport"]
+__all__ = [
+    "LIMIT",
+    "PATIENCE",
+    "Answer",
+    "BrokenError",
+    "Request",
+    "Transport",
+    "UnreachableError",
+    "aiohttp_transport",
+]
 
+LIMIT = 4 << 20
+"""Bytes of a body that are read, where nothing else is asked for."""
 PATIENCE = 60.0
 """Seconds to wait for the next bytes of an answer."""
 CONNECTING = 20.0
@@ -36,6 +47,25 @@ PROXY_LOGIN = 407
 REPEATED = ("Link", "WWW-Authenticate")
 PLAIN = "for a registry without TLS give registry+http://{}"
 EXTRA = "pip install 'blobkit[remote]'"
+
+
+class Request(NamedTuple):
+    """One request: `purpose` is what it is counted as, `data` is sent as a form.
+
+    Up to `limit` bytes of the body of the answer are read. `patience`: the seconds to wait for its next bytes.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    purpose: str
+    limit: int = LIMIT
+    patience: float = PATIENCE
+    data: Mapping[str, str] | None = None
+
+    def __repr__(self) -> str:
+        """Return method and purpose: URLs, headers and forms may have secrets."""
+        return f"Request({self.method}, {self.purpose})"
 
 
 class Answer(NamedTuple):
@@ -64,17 +94,8 @@ class UnreachableError(BrokenError):
 class Transport(Protocol):
     """A way to send requests."""
 
-    async def request(  # noqa: PLR0913 (the parts of a request)
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        *,
-        limit: int,
-        data: Mapping[str, str] | None = None,
-        patience: float = PATIENCE,
-    ) -> Answer:
-        """Return the answer, with up to `limit` bytes of its body; `data` is sent as a form.
+    async def request(self, request: Request) -> Answer:
+        """Return the answer, with as much of its body as the request wants.
 
         A redirect is an answer like others. Raises BrokenError if another try may help, UnreadableStoreError if not.
         """
@@ -110,33 +131,25 @@ class _Aiohttp:
         self._trust, self._proxies = Trust(), Proxies()
         self._session: aiohttp.ClientSession | None = None
 
-    async def request(  # noqa: PLR0913 (the parts of a request)
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        *,
-        limit: int,
-        data: Mapping[str, str] | None = None,
-        patience: float = PATIENCE,
-    ) -> Answer:
+    async def request(self, request: Request) -> Answer:
+        url, headers = request.url, request.headers
         try:
             session, proxy = self._session or self._opened(), self._proxies.of(url)
             if proxy.headers and url.startswith("http:"):
                 headers = {**headers, **proxy.headers}  # without a tunnel the proxy reads the request itself
             async with session.request(
-                method,
+                request.method,
                 self._url(url, encoded=True),
                 headers=headers,
-                data=data,
+                data=request.data,
                 allow_redirects=False,
-                timeout=_timeout(patience),
+                timeout=_timeout(request.patience),
                 ssl=self._trust.context(url),
                 proxy=proxy.url,
                 proxy_headers=proxy.headers,
             ) as answer:
                 if answer.status != PROXY_LOGIN:
-                    return Answer(answer.status, _headers(answer), await _body(answer, limit))
+                    return Answer(answer.status, _headers(answer), await _body(answer, request.limit))
             failure: OSError = _no_way(url, PROXY_LOGIN)
         except UnreadableStoreError:
             raise

@@ -18,7 +18,7 @@ from blobkit.sources.web.credential import Credential
 from blobkit.sources.web.credentials import Given, Kept
 from blobkit.sources.web.hidden import Hidden
 from blobkit.sources.web.timing import Timing
-from blobkit.sources.web.transport import Answer, aiohttp_transport
+from blobkit.sources.web.transport import Answer, Request, aiohttp_transport
 from blobkit.sources.web.waiting import run
 from remote_servers.keeping import Home
 from remote_servers.processes import HOST, free_port
@@ -277,3 +277,4 @@ def test_a_secret_is_not_saved_nor_shown() -> None:
                 save(one)
     check(f"{credential} {Given(credential)}")
     check(repr(Answer(200, {"X": SECRET}, SECRET.encode())))
+    check(repr(Request("POST", SIGNED, {"X": SECRET}, "token", data={"x": SECRET})))

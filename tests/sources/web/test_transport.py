@@ -16,7 +16,7 @@ from blobkit.errors import MissingExtraError, UnreadableStoreError
 from blobkit.sources.web import transport as transports
 from blobkit.sources.web.client import Client
 from blobkit.sources.web.proxies import DIRECT, Proxies
-from blobkit.sources.web.transport import BrokenError, UnreachableError, aiohttp_transport
+from blobkit.sources.web.transport import BrokenError, Request, UnreachableError, aiohttp_transport
 from blobkit.sources.web.trust import Trust
 from patience import until
 from remote_servers.authority import Authority
@@ -58,10 +58,8 @@ def asked(url: str, *, method: str = "GET", limit: int = 1000, times: int = 1, *
     async def main() -> list[Answer]:
         transport = aiohttp_transport(4)
         try:
-            return [
-                await transport.request(method, url, {"X": "1"}, limit=limit, **more)  # type: ignore[arg-type]
-                for _ in range(times)
-            ]
+            request = Request(method, url, {"X": "1"}, "test", limit, **more)  # type: ignore[arg-type]
+            return [await transport.request(request) for _ in range(times)]
         finally:
             await transport.close()
 

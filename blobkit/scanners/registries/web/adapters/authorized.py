@@ -5,13 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from blobkit.sources.web.transport import PATIENCE
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from blobkit.sources.web.hidden import Hidden
-    from blobkit.sources.web.transport import Answer, Transport
+    from blobkit.sources.web.transport import Answer, Request, Transport
 
 __all__ = ["Authorized"]
 
@@ -25,20 +21,11 @@ class Authorized:
     def __init__(self, transport: Transport, base: str, header: Hidden) -> None:
         self._transport, self._place, self._header = transport, urlsplit(base)[:2], header
 
-    async def request(  # noqa: PLR0913 (as the protocol says)
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        *,
-        limit: int,
-        data: Mapping[str, str] | None = None,
-        patience: float = PATIENCE,
-    ) -> Answer:
+    async def request(self, request: Request) -> Answer:
         """Return the answer."""
-        if urlsplit(url)[:2] == self._place:
-            headers = {**headers, "Authorization": self._header}
-        return await self._transport.request(method, url, headers, limit=limit, data=data, patience=patience)
+        if urlsplit(request.url)[:2] == self._place:
+            request = request._replace(headers={**request.headers, "Authorization": self._header})
+        return await self._transport.request(request)
 
     async def close(self) -> None:
         """Do nothing."""
