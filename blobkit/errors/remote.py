@@ -10,7 +10,10 @@ from blobkit.errors.base import BlobkitError, Hint
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["CredentialsError", "MissingExtraError", "NotListableError", "RateLimitedError"]
+__all__ = ["REMOTE_EXTRA", "CredentialsError", "MissingExtraError", "NotListableError", "RateLimitedError"]
+
+REMOTE_EXTRA = "pip install 'blobkit[remote]'"
+"""The command that installs what stores on other machines are read with."""
 
 
 class CredentialsError(UnreadableStoreError):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from blobkit.errors import AddressError, MissingExtraError, UnreadableStoreError
+from blobkit.errors.remote import REMOTE_EXTRA
 from blobkit.render import join_some, printable
 from blobkit.sources.buckets.keys import is_odd
 from blobkit.sources.buckets.options import check_endpoint
@@ -45,7 +46,7 @@ def connected(there: Remote, options: Options) -> Iterator[tuple[Objects, Accoun
         from blobkit.sources.buckets.objects import Objects  # noqa: PLC0415 (an extra)
     except ImportError as error:
         msg = f"buckets are read with {error.name or 'obstore'}, which is not installed"
-        raise MissingExtraError(msg, hint="pip install 'blobkit[remote]'") from error
+        raise MissingExtraError(msg, hint=REMOTE_EXTRA) from error
     account = _account(there, options) if there.transport == "s3" else None
     if account:
         account.check(root_of(there))
@@ -58,7 +59,7 @@ def _account(there: Remote, options: Options) -> Account:
         from blobkit.sources.buckets.account import Account  # noqa: PLC0415 (an extra)
     except ImportError as error:
         msg = f"the credentials of S3 are found with {error.name or 'boto3'}, which is not installed"
-        raise MissingExtraError(msg, hint="pip install 'blobkit[remote]'") from error
+        raise MissingExtraError(msg, hint=REMOTE_EXTRA) from error
     return Account(there.place, options)
 
 

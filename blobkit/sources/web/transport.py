@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from blobkit.errors import MissingExtraError, UnreadableStoreError
+from blobkit.errors.remote import REMOTE_EXTRA
 from blobkit.sources.web.proxies import Proxies
 from blobkit.sources.web.refusals import place_of
 from blobkit.sources.web.trust import Trust, untrusted
@@ -46,7 +47,6 @@ FIELD = 64 << 10
 PROXY_LOGIN = 407
 REPEATED = ("Link", "WWW-Authenticate")
 PLAIN = "for a registry without TLS give registry+http://{}"
-EXTRA = "pip install 'blobkit[remote]'"
 
 
 class Request(NamedTuple):
@@ -115,7 +115,7 @@ def aiohttp_transport(at_once: int) -> Transport:
         return _Aiohttp(at_once)
     except ImportError:
         msg = "aiohttp, which reads registries over HTTP, is not installed"
-    raise MissingExtraError(msg, hint=EXTRA)
+    raise MissingExtraError(msg, hint=REMOTE_EXTRA)
 
 
 class _Aiohttp:
