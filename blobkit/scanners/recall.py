@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from blobkit.oci.documents import Document
     from blobkit.scanners.facts import Facts
     from blobkit.scanners.hashes import Hashes
-from blobkit.scanners.registries.reading import Contents
+    from blobkit.scanners.registries.reading import Contents
 
 __all__ = ["Recall", "RecalledFiles", "Stamps"]
 
