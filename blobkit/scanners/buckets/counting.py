@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from blobkit.render import count, printable, to_utf8
@@ -10,7 +11,7 @@ from blobkit.snapshot.notices import leftover, upload
 from blobkit.sources.buckets.connecting import root_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from blobkit.remotes import Remote
     from blobkit.scanners.facts import Facts
@@ -74,21 +75,28 @@ def record_uncounted(
     inventory: Inventory | None,
 ) -> None:
     """Record unfinished uploads and versions that are not current as far as asked for; a notice tells what is not."""
-    for what, wanted, find in (
-        ("unfinished uploads in parts", options.uploads, record_uploads),
-        ("versions that are not current", options.versions, record_noncurrent),
-    ):
-        if find is record_noncurrent and inventory and inventory.noncurrent:
-            _record_versions(facts, there, inventory.noncurrent)
-        elif wanted is False or (wanted is None and not _is_audited(facts)):
-            _say(facts, f"{what} are not counted")
-        elif account is None:
-            _say(facts, f"{what} are not counted: only S3 lists them")
-        else:
-            try:
-                find(facts, there, account, asked=wanted is not None)
-            except OSError as error:
-                _say(facts, f"{what} are not counted: {error.strerror}")
+    uploads = partial(record_uploads, facts, there)
+    _record(facts, "unfinished uploads in parts", account, uploads, wanted=options.uploads)
+    if inventory and inventory.noncurrent:
+        _record_versions(facts, there, inventory.noncurrent)
+    else:
+        versions = partial(record_noncurrent, facts, there, asked=options.versions is not None)
+        _record(facts, "versions that are not current", account, versions, wanted=options.versions)
+
+
+def _record(
+    facts: Facts, what: str, account: Account | None, find: Callable[[Account], None], *, wanted: bool | None
+) -> None:
+    """Let `find` record what an account lists, if that is wanted (None: in an audit); else say that it is not."""
+    if wanted is False or (wanted is None and not _is_audited(facts)):
+        _say(facts, f"{what} are not counted")
+    elif account is None:
+        _say(facts, f"{what} are not counted: only S3 lists them")
+    else:
+        try:
+            find(account)
+        except OSError as error:
+            _say(facts, f"{what} are not counted: {error.strerror}")
 
 
 def _is_audited(facts: Facts) -> bool:
@@ -96,9 +104,8 @@ def _is_audited(facts: Facts) -> bool:
     return bool(facts.ledger and facts.ledger.totals)
 
 
-def record_uploads(facts: Facts, there: Remote, account: Account, *, asked: bool) -> None:
+def record_uploads(facts: Facts, there: Remote, account: Account) -> None:
     """Record each unfinished upload in parts with its bytes: no listing of keys has it, and it is paid for."""
-    del asked
     cut = len(root_of(there))
     for one in account.uploads(root_of(there)):
         found = _REPOSITORY.fullmatch(one.key)
