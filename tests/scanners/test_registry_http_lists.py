@@ -13,6 +13,7 @@ import pytest
 
 import blobkit
 from blobkit.errors import CredentialsError, UnreadableStoreError
+from blobkit.scanners.registries.web.adapters import github
 from remote_servers.scripted import Reply
 from remote_servers.vendor_apis import PASSWORD, TOKEN, USER, vendor_apis
 from web_scans import over_http
@@ -132,6 +133,17 @@ def test_a_list_that_is_asked_for_by_name_without_a_token_is_an_error(
         with pytest.raises(CredentialsError, match=needs):
             seen_by("ghcr", server, monkeypatch, prefix)
         assert not [path for path in server.paths if path.startswith(("/users", "/orgs"))]
+
+
+def test_a_list_that_is_found_without_a_token_is_a_notice(
+    filled_registry: FilledRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GH_TOKEN")
+    prefix = min(filled_registry.content.manifests)
+    with vendor_apis(filled_registry.storage, filled_registry.url) as server:
+        monkeypatch.setattr(github, "HOST", server.url.removeprefix("http://"))
+        seen = over_http(server.url, prefix, untagged="auto")
+    assert "their list needs a token with the right read:packages (GH_TOKEN, or" in why(seen)
 
 
 def test_a_list_that_is_found_and_fails_is_told_in_the_log(
