@@ -193,10 +193,11 @@ class Index(Protocol):
         """Return what is recorded of a blob without links and tags; None for others, or where `read` is as cheap."""
         ...
 
-    def writing(self, *, durable: bool = False) -> AbstractContextManager[Writing]:
+    def writing(self, *, durable: bool = False, later: bool = False) -> AbstractContextManager[Writing]:
         """Hold the only write lock: all that was written is committed on success and undone on an error.
 
-        `durable` makes this commit survive a loss of power even where the index promises less.
+        `durable` makes this commit survive a loss of power even where the index promises less. `later` says that it
+        may become durable with the next one only: a loss of power may take it back, but none that came before it.
         """
         ...
 

@@ -46,7 +46,7 @@ class MemoryIndex:
         """Return None: `read` is as cheap."""
 
     @contextmanager
-    def writing(self, *, durable: bool = False) -> Iterator[_State]:  # noqa: ARG002 (memory promises nothing)
+    def writing(self, *, durable: bool = False, later: bool = False) -> Iterator[_State]:  # noqa: ARG002 (memory promises nothing)
         """Hold the lock; on an error every write is undone, the last one first."""
         if self._owner == threading.get_ident():
             msg = "this thread has a transaction open on this store: end it, or use its verbs"

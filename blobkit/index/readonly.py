@@ -87,7 +87,7 @@ class ReadOnlyIndex:
         return self.read(question)
 
     @contextmanager
-    def writing(self, *, durable: bool = False) -> Iterator[Writing]:  # noqa: ARG002 (refused either way)
+    def writing(self, *, durable: bool = False, later: bool = False) -> Iterator[Writing]:  # noqa: ARG002 (refused either way)
         """Raise ReadOnlyStoreError."""
         msg = f"{self._path.parent.parent} is open for reading only: open it with blobkit.LocalStore to write"
         raise ReadOnlyStoreError(msg)

@@ -68,9 +68,14 @@ class SqliteIndex:
         finally:
             lease.end()
 
-    def writing(self, *, durable: bool = False) -> _Transaction:
-        """Hold the write lock of the database, then commit; undo everything on an error."""
-        return _Transaction(self._pool, self._types, self._synchronous, "FULL" if durable else self._synchronous)
+    def writing(self, *, durable: bool = False, later: bool = False) -> _Transaction:
+        """Hold the write lock of the database, then commit; undo everything on an error.
+
+        In WAL mode, NORMAL syncs no commit, and the WAL before each checkpoint.
+        """
+        usual = self._synchronous
+        level = "FULL" if durable else "NORMAL" if later and usual == "FULL" else usual
+        return _Transaction(self._pool, self._types, usual, level)
 
     def close(self) -> None:
         """Close the connections; the last one to close empties the WAL into the file."""
@@ -78,7 +83,7 @@ class SqliteIndex:
 
 
 class _Transaction:
-    """One write transaction. `level` may be more durable than is `usual`: it cannot be changed once it has begun."""
+    """One write transaction. `level` may be other than is `usual`: it cannot be changed once it has begun."""
 
     __slots__ = ("_lease", "_level", "_pool", "_rows", "_types", "_usual")
 

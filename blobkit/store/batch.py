@@ -180,7 +180,7 @@ class _Held:
         """Return None: `read` is as cheap."""
 
     @contextmanager
-    def writing(self, *, durable: bool = False) -> Iterator[Writing]:  # noqa: ARG002 (the batch itself is durable)
+    def writing(self, *, durable: bool = False, later: bool = False) -> Iterator[Writing]:  # noqa: ARG002 (it is durable)
         """Give the transaction; it is not committed before the end."""
         yield self.begin()
 

@@ -192,13 +192,12 @@ class LocalStore(Store):
     def _retagged(self, rows: Writing, *, durable: bool) -> None:
         self._layout.announce(rows, durable=durable)
 
-    def _show_tags(self) -> None:
-        with self._writing() as rows:
-            done = self._layout.rewrite(rows)
-        if not done:
-            with self._writing(durable=True) as rows:
-                self._layout.announce(rows, durable=True)
-            self._show_tags()
+    def _show_tags(self, rows: Writing) -> bool:
+        return self._layout.rewrite(rows)
+
+    def _announce(self) -> None:
+        with self._writing(durable=True) as rows:
+            self._layout.announce(rows, durable=True)
 
     def _notices(self, rows: Reading) -> Sequence[tuple[str, str, str, str]]:
         return _layout_notices(self._layout, rows)
@@ -207,9 +206,8 @@ class LocalStore(Store):
         return LayoutOutside(self.root, self._layout, self._content, self._show_again)
 
     def _show_again(self) -> None:
-        with self._writing(durable=True) as rows:
-            self._layout.announce(rows, durable=True)
-        self._show_tags()
+        self._announce()
+        self._clean_up(dirty=True, left=False)
 
 
 class ReadOnlyStore(Store):

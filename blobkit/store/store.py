@@ -119,16 +119,23 @@ class Store(Bulk, Questions):
 
         A file that cannot be unlinked stays for the next time, without an error.
         """
-        removed, after = 0, None
-        while True:
-            with self._writing() as rows:
+        removed, after, more = 0, None, True
+        while more:
+            with self._writing(later=True) as rows:
                 left = rows.tombstones(SWEEP, after)
-                if not left or not self._may_delete(rows):
-                    return removed
-                alive = rows.counts(left)  # none, unless the index is damaged: then bytes that are needed would go
-                gone = self._content.delete([digest for digest in left if digest not in alive])
-                rows.forget([*gone, *alive])
-            removed, after = removed + len(gone), left[-1]
+                removed += self._unlink(rows, left) if left and self._may_delete(rows) else 0
+            more, after = len(left) == SWEEP, left[-1] if left else None
+        return removed
+
+    def _unlink(self, rows: Writing, left: Sequence[Digest]) -> int:
+        """Delete the content of these tombstones, then clear them; return how many are gone.
+
+        The commit need not be durable: where it is lost, the tombstones are cleared once more.
+        """
+        alive = rows.counts(left)  # none, unless the index is damaged: then bytes that are needed would go
+        gone = self._content.delete([digest for digest in left if digest not in alive])
+        rows.forget([*gone, *alive])
+        return len(gone)
 
     def snapshot(self) -> Snapshot:
         """Return all facts of the store at one moment. Cost: reads the whole index, no content."""
@@ -208,8 +215,12 @@ class Store(Bulk, Questions):
     def _retagged(self, _rows: Writing, *, durable: bool) -> None:
         """Take note, inside its transaction, that a tag or what it shows changed."""
 
-    def _show_tags(self) -> None:
-        """Show the tags to the outside, after that commit."""
+    def _show_tags(self, _rows: Writing) -> bool:
+        """Show the tags to the outside, in a later transaction; False where `_announce` must be called first."""
+        return True
+
+    def _announce(self) -> None:
+        """Record durably, in a transaction of its own, how the tags will be shown."""
 
     def _outside(self) -> Outside:
         """Return what is around the store, for `fsck`."""
@@ -226,10 +237,10 @@ class Store(Bulk, Questions):
             raise BatchError(msg)
 
     @contextmanager
-    def _writing(self, *, durable: bool = False) -> Iterator[Writing]:
-        """Hold the write lock, then commit."""
+    def _writing(self, *, durable: bool = False, later: bool = False) -> Iterator[Writing]:
+        """Hold the write lock, then commit; `durable` and `later` as in `Index.writing`."""
         while True:
-            with self._index.writing(durable=durable) as rows:
+            with self._index.writing(durable=durable, later=later) as rows:
                 if self._admit(rows):
                     yield rows
                     return
@@ -251,13 +262,28 @@ class Store(Bulk, Questions):
 
     def _settle(self, *, dirty: bool, left: bool) -> None:
         """Do what a commit left to do. The verb has held: what fails now fails no verb, whoever comes next does it."""
-        if left:
-            with suppress(OSError):
-                self.sweep()
-        if dirty:
-            try:
-                self._show_tags()
-            except OSError as error:
+        if not dirty and not left:
+            return
+        try:
+            self._clean_up(dirty=dirty, left=left)
+        except OSError as error:
+            if dirty:
                 msg = f"{self._address}: index.json could not be written ({error}); the next change or opening does it"
                 with suppress(LayoutBehindWarning):  # where warnings are errors
                     warnings.warn(msg, LayoutBehindWarning, stacklevel=2)
+
+    def _clean_up(self, *, dirty: bool, left: bool) -> None:
+        """Unlink removed files, then show the tags: one transaction, unless there are many files.
+
+        It need not be durable: where its commit is lost, both are done once more.
+        """
+        with self._writing(later=True) as rows:
+            graves = rows.tombstones(SWEEP) if left else ()
+            if graves and self._may_delete(rows):
+                self._unlink(rows, graves)
+            shown = not dirty or self._show_tags(rows)
+        if not shown:
+            self._announce()
+            self._clean_up(dirty=True, left=False)
+        if len(graves) == SWEEP:
+            self.sweep()

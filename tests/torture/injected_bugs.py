@@ -40,7 +40,7 @@ def no_durable_commits() -> None:
     real = SqliteIndex.writing
 
     @contextmanager
-    def weak(index: SqliteIndex, *, durable: bool = False) -> Iterator[Writing]:  # noqa: ARG001 (that is the bug)
+    def weak(index: SqliteIndex, **_: bool) -> Iterator[Writing]:
         with real(index) as rows:
             yield rows
 
@@ -67,9 +67,9 @@ def unlinking_without_the_lock() -> None:
         return list(digests)
 
     @contextmanager
-    def writing(index: SqliteIndex, *, durable: bool = False) -> Iterator[Writing]:
+    def writing(index: SqliteIndex, **how: bool) -> Iterator[Writing]:
         start = time.monotonic()
-        with real_writing(index, durable=durable) as rows:
+        with real_writing(index, **how) as rows:
             yield rows
         as_long_again(start if due else None)
         for content, digests in due.values():
@@ -84,9 +84,9 @@ def publishing_after_the_commit() -> None:
     real_publish, real_writing, due = DirectoryContent.publish, SqliteIndex.writing, []
 
     @contextmanager
-    def writing(index: SqliteIndex, *, durable: bool = False) -> Iterator[Writing]:
+    def writing(index: SqliteIndex, **how: bool) -> Iterator[Writing]:
         start = time.monotonic()
-        with real_writing(index, durable=durable) as rows:
+        with real_writing(index, **how) as rows:
             yield rows
         as_long_again(start if due else None)
         while due:
