@@ -129,6 +129,10 @@ class Writing(Reading, Protocol):
         """Record new blobs with one anonymous pin each; their tombstones are cleared."""
         ...
 
+    def pin(self, pins: Mapping[Digest, int]) -> Mapping[Digest, Record]:
+        """Add so many anonymous pins to each of these blobs; return what is then recorded of those that exist."""
+        ...
+
     def apply(self, change: Change) -> None:
         """Make a plan true: links and tags come and go, counts are set, what was freed goes and leaves tombstones."""
         ...

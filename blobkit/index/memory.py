@@ -212,6 +212,13 @@ class _State(MemoryFaults):
             self._put(self._blobs, new.digest, Record(new.size, 1, 1, 0, new.media_type, new.created))
             self._pop(self._tombstones, new.digest)
 
+    def pin(self, pins: Mapping[Digest, int]) -> Mapping[Digest, Record]:
+        """Add pins; return the new records."""
+        for blob, known in self.records(pins).items():
+            more = replace(known, refcount=known.refcount + pins[blob], pins=known.pins + pins[blob])
+            self._put(self._blobs, blob, more)
+        return self.records(pins)
+
     def apply(self, change: Change) -> None:
         """Make a plan true."""
         for link in change.linked:

@@ -99,14 +99,25 @@ class Rows:
 
     def records(self, blobs: Collection[Digest]) -> Mapping[Digest, Record]:
         """Return what is recorded of each of these."""
-        found = {}
-        for packed, ident, size, refcount, pins, tags, media_type, created, links in self._by_digest(RECORDS, blobs):
-            blob = unpack(packed)
-            self._known[blob] = (ident, size, refcount)
-            if not links:
-                self._leaves.add(blob)
-            found[blob] = Record(size, refcount, pins, tags, media_type, EPOCH + timedelta(0, 0, created))
-        return found
+        return {(blob := unpack(packed)): self._noted(blob, *row) for packed, *row in self._by_digest(RECORDS, blobs)}
+
+    def _noted(  # noqa: PLR0913, PLR0917 (the columns of a row)
+        self,
+        blob: Digest,
+        ident: int,
+        size: int,
+        refcount: int,
+        pins: int,
+        tags: int,
+        media_type: str,
+        created: int,
+        links: int,
+    ) -> Record:
+        """Return a row as a record; remember it, and whether it has links."""
+        self._known[blob] = (ident, size, refcount)
+        if not links:
+            self._leaves.add(blob)
+        return Record(size, refcount, pins, tags, media_type, EPOCH + timedelta(0, 0, created))
 
     def targets(self, blobs: Collection[Digest]) -> Mapping[Digest, Sequence[Digest]]:
         """Return what each of these links to, sorted. Blobs whose records were read without a link cost nothing."""

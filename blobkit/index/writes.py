@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from blobkit.digest import Digest
-    from blobkit.model import Arrival, Change, Link
+    from blobkit.model import Arrival, Change, Link, Record
 
 __all__ = ["SqliteWriting"]
 
 CHANGED = """INSERT OR IGNORE INTO changed_names
     VALUES (?, (SELECT b.digest FROM tags t JOIN blobs b ON b.id = t.blob_id WHERE t.name = ?))"""
+PIN = """UPDATE blobs SET refcount = refcount + ?, pins = pins + ? WHERE digest = ? RETURNING id, size, refcount, pins,
+    (SELECT count(*) FROM tags t WHERE t.blob_id = blobs.id), (SELECT name FROM media_types m WHERE m.id = media_type),
+    created, EXISTS (SELECT 1 FROM links l WHERE l.from_id = blobs.id)"""
 REMOVE = (
     """INSERT OR IGNORE INTO tombstones SELECT digest FROM blobs WHERE id IN (SELECT value FROM json_each(?))
         ORDER BY digest""",
@@ -67,6 +70,17 @@ class SqliteWriting(Rows):
         )
         if self.standing().buried:
             self.forget([new.digest for new in arrivals])
+
+    def pin(self, pins: Mapping[Digest, int]) -> Mapping[Digest, Record]:
+        """Add pins; return the new records. One statement a blob."""
+        found = {}
+        for blob, number in pins.items():
+            for row in self._db.execute(PIN, (number, number, pack(blob))).fetchall():
+                if isinstance(row[2], float):  # SQLite goes on with it where an integer ends
+                    msg = f"{blob} has as many references as can be counted"
+                    raise OverflowError(msg)
+                found[blob] = self._noted(blob, *row)
+        return found
 
     def apply(self, change: Change) -> None:
         """Make a plan true; each part is one statement, executed in bulk."""

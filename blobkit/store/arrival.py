@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +40,7 @@ __all__ = [
     "described",
     "described_all",
     "described_as",
+    "pinned",
     "record",
     "whole",
     "wish_of",
@@ -114,7 +116,7 @@ def record(rows: Writing, came: Sequence[Arrived], known: Mapping[Digest, Record
     if len(first) == len(came) and not waited and not wanting:
         return False, [Descriptor(new.digest, new.size, 1, 1, (), new.media_type, moment, ()) for new in came]
     again = [new for new in came if first.get(new.digest) is not new]
-    shown = _pin(rows, again, known, first) if again else False
+    shown = _pin_again(rows, again, known, first) if again else False
     for new in wanting:
         shown |= _fulfil(rows, new)
     return shown, []
@@ -130,11 +132,11 @@ def _add(rows: Writing, new: Sequence[Arrived], moment: datetime) -> bool:
     return bool(waiting)
 
 
-def _pin(
+def _pin_again(
     rows: Writing, again: Sequence[Arrived], known: Mapping[Digest, Record], first: Mapping[Digest, Arrived]
 ) -> bool:
     """Add a pin for each of these, which are here; fill in media types. Return whether anything shown changed."""
-    rows.apply(rules.pin(rows, [blob.digest for blob in again]))
+    rows.pin(Counter(blob.digest for blob in again))
     types = {digest: record.media_type for digest, record in known.items()}
     types |= {digest: blob.media_type for digest, blob in first.items()}
     learned = {}
@@ -202,7 +204,22 @@ def described_all(rows: Reading, digests: Sequence[Digest]) -> list[Descriptor]:
 
 def described_as(make: Callable[..., D], rows: Reading, digests: Sequence[Digest]) -> list[D]:
     """Return the same as `make`, which takes what a Descriptor takes, makes it."""
-    held = rules.held(rows, digests)
+    return _described(make, rows, digests, rules.held(rows, digests))
+
+
+def pinned(rows: Writing, digests: Sequence[Digest]) -> list[Descriptor]:
+    """Add one anonymous pin for each, two for one that is given twice; return what is then known of each blob.
+
+    BlobNotFoundError. Cost: one statement a blob, as there is nothing to plan; their links and tags.
+    """
+    held = rows.pin(Counter(digests))
+    rules.check_held(held, digests)
+    return _described(Descriptor, rows, digests, held)
+
+
+def _described(
+    make: Callable[..., D], rows: Reading, digests: Sequence[Digest], held: Mapping[Digest, Record]
+) -> list[D]:
     links = rows.targets(held)
     tagged = [digest for digest, known in held.items() if known.tags]
     tags = rows.names(tagged) if tagged else {}

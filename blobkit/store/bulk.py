@@ -10,7 +10,7 @@ from blobkit.digest import algorithm as algorithm_of
 from blobkit.digest import of, parse, parse_all
 from blobkit.model import Freed
 from blobkit.store import rules
-from blobkit.store.arrival import Arrived, check_text, described_all, wish_of
+from blobkit.store.arrival import Arrived, check_text, pinned, wish_of
 from blobkit.store.verbs import Verbs
 from blobkit.store.writer import SMALL, BlobWriter
 
@@ -78,8 +78,7 @@ class Bulk(Verbs):
     def _ref_chunk(self, digests: Sequence[str]) -> list[Descriptor]:
         keys = parse_all(digests)
         with self._changing() as rows:
-            rows.apply(rules.pin(rows, keys))
-            return described_all(rows, keys)
+            return pinned(rows, keys)
 
     def _deref_chunk(self, digests: Sequence[str]) -> Freed:
         return self._change(partial(rules.deref, digests=parse_all(digests)))

@@ -22,13 +22,19 @@ if TYPE_CHECKING:
     from blobkit.model import Record
     from blobkit.transactions import Reading
 
-__all__ = ["arrived", "deref", "held", "link", "links", "links_of_put", "pin", "referred", "tag", "unlink", "untag"]
-
-
-def pin(rows: Reading, digests: Collection[Digest]) -> Change:
-    """Return the plan of one more anonymous pin for each of these, two for one that is given twice."""
-    held(rows, digests)
-    return _planned(rows, pins=Counter(digests))
+__all__ = [
+    "arrived",
+    "check_held",
+    "deref",
+    "held",
+    "link",
+    "links",
+    "links_of_put",
+    "referred",
+    "tag",
+    "unlink",
+    "untag",
+]
 
 
 def arrived(rows: Reading, waiting: Collection[Link]) -> Change:
@@ -144,11 +150,16 @@ def untag(rows: Reading, name: str) -> Change:
 def held(rows: Reading, digests: Collection[Digest]) -> Mapping[Digest, Record]:
     """Return the records of these blobs; BlobNotFoundError where one is not here."""
     records = rows.records(digests)
+    check_held(records, digests)
+    return records
+
+
+def check_held(records: Mapping[Digest, Record], digests: Collection[Digest]) -> None:
+    """Check that there is a record of each of these blobs; BlobNotFoundError."""
     for digest in digests:
         if digest not in records:
             msg = f"no blob {digest} in this store"
             raise BlobNotFoundError(msg, hint=Hint("see store.list()", "see blobkit ls"), digest=digest)
-    return records
 
 
 def _planned(  # noqa: PLR0913 (the parts of a plan)

@@ -19,9 +19,9 @@ from blobkit.store.arrival import (
     NOTHING,
     Arrived,
     check_text,
-    described,
     described_all,
     described_as,
+    pinned,
     record,
     whole,
     wish_of,
@@ -82,8 +82,7 @@ class Verbs(ABC):
         """Add one anonymous pin; return what is then known of the blob."""
         key = parse(digest)
         with self._changing() as rows:
-            rows.apply(rules.pin(rows, [key]))
-            return described(rows, key)
+            return pinned(rows, [key])[0]
 
     def deref(self, digest: str) -> Freed:
         """Drop one anonymous pin; return what went because nothing holds it any more, links followed.

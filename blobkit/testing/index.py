@@ -63,6 +63,17 @@ class IndexSuite:
         assert (record.size, record.refcount, record.pins, record.tags, record.anonymous) == (1, 1, 1, 0, 1)
         assert (record.media_type, record.created) == ("type/1", NOW)
 
+    def test_pins_are_added_and_what_is_absent_is_left_out(self, index: Index) -> None:
+        blobs = fill(index, 2, [(1, 0)])
+        with index.writing() as rows:
+            rows.apply(Change(named={"t": blobs[0]}, pins={blobs[0]: 1}, refcounts={blobs[0]: 3}))
+            found = rows.pin({blobs[0]: 2, blobs[1]: 1, digest(9): 1})
+            assert dict(found) == dict(rows.records(blobs))
+            assert dict(rows.counts(blobs)) == {blobs[0]: 5, blobs[1]: 2}
+            assert list(rows.targets(blobs)) == [blobs[1]]
+        record = ask(index, lambda rows: rows.records(blobs))[blobs[0]]
+        assert (record.refcount, record.pins, record.tags, record.anonymous) == (5, 4, 1, 3)
+
     def test_digests_are_sorted_and_come_in_pages(self, index: Index) -> None:
         blobs = sorted(fill(index, 20))
         assert ask(index, lambda rows: list(rows.digests())) == blobs
