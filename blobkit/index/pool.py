@@ -35,17 +35,15 @@ _inherited: list[Connection] = []
 class Lease:
     """A connection that nobody else uses and, for a writer, the turn to write; held until `end`, or until forgotten."""
 
-    __slots__ = ("__weakref__", "_pool", "_writes", "db", "path")
+    __slots__ = ("__weakref__", "_pool", "_writes", "db")
     db: Connection
 
     def __init__(self, pool: Pool, *, writes: bool = False) -> None:
         self._pool = pool
         self._writes = writes
-        self.path = pool.path
         try:
             if writes:
                 pool.wait_to_write(self)
-            forking.enter(self)
             self.db = pool.connection()
         except BaseException:
             self.end()
@@ -62,13 +60,12 @@ class Lease:
             if db is not None:
                 del self.db  # first: a connection that is lost is closed some day, one given back twice is two's
                 pool.put_back(db)
-            forking.exit_(self)
             if self._writes:
                 pool.done_writing(self)
 
     def __del__(self) -> None:
         """Give back what an exception kept from being given back; at the end of the interpreter the system does."""
-        if hasattr(self, "db") and forking is not None:
+        if hasattr(self, "db") and sqlite3 is not None:
             with contextlib.suppress(sqlite3.Error, StoreError):
                 self.end()
 
@@ -79,6 +76,7 @@ class Pool:
     def __init__(self, path: Path, synchronous: str, timeout: float) -> None:
         self.path = path.resolve()
         self.closed = False
+        self._end = "this store was closed; open it again"
         self._path = path
         self._synchronous = synchronous
         self._timeout = timeout
@@ -89,7 +87,7 @@ class Pool:
     def connection(self) -> Connection:
         """Return a connection that nobody uses, made if there is none."""
         if self.closed:
-            msg = f"{self._path.parent.parent}: this store was closed; open it again"
+            msg = f"{self._path.parent.parent}: {self._end}"
             raise StoreClosedError(msg)
         try:
             while (db := self._idle.pop()).owner is not self._owner:
@@ -112,8 +110,11 @@ class Pool:
 
     def wait_to_write(self, lease: Lease) -> None:
         """Let the threads of this process write in turn: SQLite's own lock is only tried again and again."""
-        until = time.monotonic() + self._timeout
         with self._lock:
+            if self._writer is None:
+                self._writer = ref(lease), threading.get_ident()
+                return
+            until = time.monotonic() + self._timeout
             while (writer := self._alive()) is not None:
                 left = until - time.monotonic()
                 if writer == threading.get_ident() or left <= 0:
@@ -136,7 +137,7 @@ class Pool:
             raise StoreBusyError(msg)
 
     def done_writing(self, lease: Lease) -> None:
-        """Let the next thread write; in a child that was forked meanwhile there is none."""
+        """Let the next thread write."""
         with self._lock:
             if self._writer is not None and self._writer[0]() in (lease, None):
                 self._writer = None
@@ -152,15 +153,20 @@ class Pool:
             self.closed = True
             self._close_idle()
 
-    def leave(self) -> None:
+    def leave(self) -> bool:
         """Close what is not in use, before a fork. A disk that fails meanwhile shows at the next transaction."""
         with contextlib.suppress(StoreError, sqlite3.Error):
             self._close_idle()
+        return not self._all
 
-    def begin_anew(self) -> None:
-        """Start without connections and locks, in a child: those from before a fork are the parent's."""
-        _inherited.extend(self._all)
+    def abandon(self) -> bool:
+        """Refuse every use, in a child: connections and locks from before a fork are the parent's."""
+        inherited = list(self._all)
+        _inherited.extend(inherited)
         self._renew()
+        self.closed = True
+        self._end = "this store was opened by the process that forked this one: open it again in this process"
+        return not inherited
 
     def _renew(self) -> None:
         self._lock = threading.RLock()
@@ -172,6 +178,7 @@ class Pool:
 
     def _connected(self) -> Connection:
         """Return a new connection to an index of this version."""
+        forking.check(self.path)
         with translated(self._path):
             db = connect(self._path, timeout=self._timeout)
             try:

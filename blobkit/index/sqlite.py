@@ -29,7 +29,7 @@ class SqliteIndex:
     """The index at `path`, made if absent. `durability` (full, normal, off) is what an ordinary commit promises.
 
     StoreTooNewError, StoreDamagedError, StoreBusyError (after `timeout` seconds) as in `translated`. Threads that are
-    inside transactions at the same time have a connection each; a forked child gets connections of its own.
+    inside transactions at the same time have a connection each; a forked child opens the index anew.
     """
 
     def __init__(self, path: Path, *, durability: str = "full", timeout: float = 60.0) -> None:

@@ -212,7 +212,7 @@ while fired < int(sys.argv[2]):
         child = os.fork()
         if child == 0:
             try:
-                store.put(b"4")
+                LocalStore(sys.argv[1]).put(b"4")
                 os._exit(0)
             finally:
                 os._exit(1)

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +13,9 @@ import pytest
 
 from blobkit.content.memory import MemoryContent
 from blobkit.digest import of
-from blobkit.errors import WriterClosedError
-from blobkit.index import forking
+from blobkit.errors import StoreClosedError, WriterClosedError
 from blobkit.index.memory import MemoryIndex
+from blobkit.index.pool import Lease
 from blobkit.store.local import LocalStore
 from blobkit.store.store import Store
 from patience import HANG
@@ -117,17 +116,20 @@ def in_child(work: Callable[[], None]) -> int:
     return os.waitpid(pid, 0)[1]
 
 
-def test_a_forked_store_goes_on_in_both_processes(tmp_path: Path) -> None:
-    with LocalStore(tmp_path / "store") as store:
+def test_a_forked_store_is_opened_again_by_the_child(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    with LocalStore(root) as store:
         digest = store.put(b"before").digest
-        connection = store._index._pool._idle[0]
 
         def child() -> None:
-            assert store.get(digest).read() == b"before"
-            store.put(b"in the child")
-            store.ref(digest)
-            assert store._index._pool._idle[0] is not connection
+            uses = (store.list, lambda: store.put(b"x"), lambda: store.ref(digest), store.batch().__enter__)
+            for use in (*uses, store.new_writer, store.snapshot):
+                with pytest.raises(StoreClosedError, match="open it again in this process"):
+                    use()
             store.close()
+            with LocalStore(root) as own:
+                own.put(b"in the child")
+                own.ref(digest)
 
         assert in_child(child) == 0
         assert store.get(digest).refcount == 2
@@ -135,27 +137,13 @@ def test_a_forked_store_goes_on_in_both_processes(tmp_path: Path) -> None:
         assert len(store) == 2
 
 
-class Forgotten:
-    path = Path("nowhere")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("is_forgotten", [True, False])
-def test_a_fork_waits_for_who_is_inside_unless_he_was_forgotten(
-    monkeypatch: pytest.MonkeyPatch, *, is_forgotten: bool
-) -> None:
-    monkeypatch.setattr(forking, "PATIENCE", HANG if is_forgotten else 0.5)
-    visits = [Forgotten()]
-    thread = threading.Thread(target=lambda: forking.enter(visits[0]))
-    thread.start()
-    thread.join()
-    if is_forgotten:
-        visits.clear()
-    start = time.monotonic()
-    assert in_child(lambda: None) == 0
-    assert (time.monotonic() - start >= forking.PATIENCE) != is_forgotten
-    for visit in visits * 2:
-        forking.exit_(visit)
+def test_a_transaction_that_was_forgotten_is_closed_before_a_fork(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    with LocalStore(root) as store:
+        lost: list[object] = [Lease(store._index._pool)]
+        lost.append(lost)
+        del lost
+        assert in_child(lambda: LocalStore(root).close()) == 0
 
 
 @pytest.mark.parametrize("place", ["memory", "directory"])
