@@ -31,6 +31,7 @@ __all__ = [
     "Facts",
     "Fault",
     "Freed",
+    "JournalEntry",
     "Level",
     "Link",
     "Record",
@@ -174,6 +175,15 @@ class Fault(NamedTuple):
     code: str
     digest: Digest | None
     detail: str
+
+
+class JournalEntry(NamedTuple):
+    """The entry with this number says what the content of a digest is: `size` bytes. `is_blob`: it is a blob now."""
+
+    number: int
+    digest: Digest
+    size: int
+    is_blob: bool
 
 
 class Tally(NamedTuple):

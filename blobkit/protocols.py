@@ -245,6 +245,14 @@ class Content(Protocol):
         """Store the bytes of these tokens under their digests, and replace existing bytes; durable on return."""
         ...
 
+    def place(self, digest: Digest, data: bytes, *, durable: bool = False) -> None:
+        """Store small content under its digest at once, whole or not at all; what is there already is not replaced.
+
+        Other bytes there are replaced. `durable` stores it anew in any case, as durable as the content promises; else
+        only `sync` makes it durable.
+        """
+        ...
+
     def sizes(self, digests: Collection[Digest]) -> Mapping[Digest, int]:
         """Return the sizes of the stored ones among these."""
         ...

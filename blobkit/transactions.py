@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from blobkit.digest import Digest
-    from blobkit.model import Arrival, Change, Column, Facts, Fault, Link, Record, Standing, Tally
+    from blobkit.model import Arrival, Change, Column, Facts, Fault, JournalEntry, Link, Record, Standing, Tally
 
     Glance = tuple[int, int, int, str, datetime]
     """Size, refcount, pins, media type and moment of the first commit of a blob that has no links and no tags."""
@@ -89,6 +89,14 @@ class Reading(Protocol):
         """Return the names that came, moved or went since `settle_names`, with what each one named then."""
         ...
 
+    def journalled(self, after: int, limit: int) -> Sequence[JournalEntry]:
+        """Return up to `limit` entries of the journal with numbers above `after`, by number."""
+        ...
+
+    def journal_content(self, number: int) -> bytes | None:
+        """Return the content of an entry of the journal, None where it is gone."""
+        ...
+
     def standing(self) -> Standing:
         """Return what is left to do, as this transaction has it now. Cheap: every write asks it."""
         ...
@@ -135,6 +143,14 @@ class Writing(Reading, Protocol):
 
     def apply(self, change: Change) -> None:
         """Make a plan true: links and tags come and go, counts are set, what was freed goes and leaves tombstones."""
+        ...
+
+    def journal(self, contents: Mapping[Digest, bytes]) -> int:
+        """Keep content in the journal; return the number of the last entry. No number is given twice."""
+        ...
+
+    def drain(self, number: int) -> None:
+        """Drop the entries of the journal up to this number."""
         ...
 
     def expect(self, links: Mapping[Link, str]) -> None:
@@ -213,8 +229,8 @@ class Index(Protocol):
 class Transaction(Protocol):
     """A context manager that takes the write lock of a store and, at the end of its block, commits."""
 
-    def __call__(self, *, durable: bool) -> AbstractContextManager[Writing]:
-        """Return the transaction; `durable` whatever the store promises otherwise."""
+    def __call__(self, *, durable: bool = False, later: bool = False) -> AbstractContextManager[Writing]:
+        """Return the transaction; `durable` and `later` as in `Index.writing`."""
         ...
 
 

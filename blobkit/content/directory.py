@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blobkit.content.placing import place
 from blobkit.content.quarantine import PRIVATE, move_aside, quarantine, stamp, strays
 from blobkit.content.syncing import sync_directory, sync_file_system
 from blobkit.content.temporary import StagedFile, StagingArea, abandoned, reclaim
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DirectoryContent"]
 
-READ = os.O_RDONLY | os.O_NOFOLLOW
-"""A blob is a file in its place: a link there could lead anywhere."""
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+"""A blob is a file in its place: a link there could lead anywhere, and a pipe would let the reader wait."""
 SMALL = 1 << 20
 """Up to this size a file is read in one step; above it, opening it as a file costs nothing beside the reading."""
 
@@ -78,6 +79,24 @@ class DirectoryContent:
         if self._sync:
             for label in {split(digest)[0] for digest in staged}:
                 sync_directory(f"{self._blobs}/{label}")
+
+    def place(self, digest: Digest, data: bytes, *, durable: bool = False) -> None:
+        """Store small content under its digest at once, unless the same is there."""
+        try:
+            is_new = not durable and place(self._tmp, self._path(digest), data)
+            if not is_new and (durable or self.read(digest, len(data)) != data):
+                self._replace(digest, data)
+        except FileNotFoundError as error:
+            raise self._moved(error) from error
+
+    def _replace(self, digest: Digest, data: bytes) -> None:
+        staged = self.stage()
+        try:
+            staged.write(memoryview(data))
+            staged.seal()
+            self.publish({digest: staged.token})
+        finally:
+            staged.discard()
 
     def sizes(self, digests: Collection[Digest]) -> Mapping[Digest, int]:
         """Return the size of each of these that is there."""

@@ -46,6 +46,11 @@ class MemoryContent:
             self._bytes[digest] = bytes(self._staged.pop(token))
             self._since[digest] = time.time()
 
+    def place(self, digest: Digest, data: bytes, *, durable: bool = False) -> None:  # noqa: ARG002 (memory promises nothing)
+        """Put small content under its digest."""
+        self._bytes[digest] = data
+        self._since[digest] = time.time()
+
     def sizes(self, digests: Collection[Digest]) -> Mapping[Digest, int]:
         """Return the size of each of these that is there."""
         return {digest: len(self._bytes[digest]) for digest in digests if digest in self._bytes}

@@ -32,6 +32,10 @@ class ReadOnlyContent(DirectoryContent):
         """Refuse."""
         self._refuse()
 
+    def place(self, _digest: object, _data: object, *, durable: bool = False) -> NoReturn:  # noqa: ARG002 (a protocol's parameter)
+        """Refuse."""
+        self._refuse()
+
     def delete(self, _digests: object) -> NoReturn:
         """Refuse."""
         self._refuse()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterator
 
-__all__ = ["clear", "edges", "faults", "miscounts"]
+__all__ = ["clear", "edges", "faults", "is_packed", "miscounts"]
 
 SLICE = 2_000_000  # rows a text: SQLite refuses strings above 1e9 bytes
 DAMAGES_SHOWN = 20
@@ -24,7 +24,7 @@ YEARS = (0, 253_402_300_799_999_999)
 """Microseconds since 1970 that are a time."""
 
 
-def _valid(column: str) -> str:
+def is_packed(column: str) -> str:
     """Return the condition that a column holds a packed digest."""
     shapes = (
         f"(length({column}) = {a.size + 1} AND substr({column}, 1, 1) = x'0{a.code}')" for a in ALGORITHMS.values()
@@ -38,14 +38,17 @@ _TIME = f"created NOT BETWEEN {YEARS[0]} AND {YEARS[1]}"
 _NO_NUMBER = " OR ".join(f"typeof({column}) <> 'integer'" for column in ("size", "refcount", "pins", "created"))
 
 FAULTS = (
-    ("bad-digest", f"SELECT NULL, 'row ' || id || ' of blobs has no digest' FROM blobs WHERE NOT {_valid('digest')}"),
+    (
+        "bad-digest",
+        f"SELECT NULL, 'row ' || id || ' of blobs has no digest' FROM blobs WHERE NOT {is_packed('digest')}",
+    ),
     (
         "bad-row",
         f"""SELECT digest, 'row ' || id || ' of blobs holds no numbers' FROM blobs
         WHERE {_NO_NUMBER} OR size < 0 OR {_TIME}""",
     ),
-    ("bad-digest", f"SELECT NULL, 'a tombstone has no digest' FROM tombstones WHERE NOT {_valid('digest')}"),
-    ("bad-digest", f"SELECT NULL, 'an expected link has no digest' FROM missing_links WHERE NOT {_valid('digest')}"),
+    ("bad-digest", f"SELECT NULL, 'a tombstone has no digest' FROM tombstones WHERE NOT {is_packed('digest')}"),
+    ("bad-digest", f"SELECT NULL, 'an expected link has no digest' FROM missing_links WHERE NOT {is_packed('digest')}"),
     ("bad-row", f"SELECT NULL, 'a link is of no kind' FROM links WHERE {_KIND}"),
     ("bad-row", f"SELECT digest, 'an expected link is of no kind' FROM missing_links WHERE {_KIND}"),
     (
@@ -67,9 +70,9 @@ FAULTS = (
 
 CURES = {
     "bad-digest": (
-        f"DELETE FROM blobs WHERE NOT {_valid('digest')}",
-        f"DELETE FROM tombstones WHERE NOT {_valid('digest')}",
-        f"DELETE FROM missing_links WHERE NOT {_valid('digest')}",
+        f"DELETE FROM blobs WHERE NOT {is_packed('digest')}",
+        f"DELETE FROM tombstones WHERE NOT {is_packed('digest')}",
+        f"DELETE FROM missing_links WHERE NOT {is_packed('digest')}",
     ),
     "bad-row": (
         f"UPDATE links SET kind = 0 WHERE {_KIND}",
@@ -95,7 +98,7 @@ MISCOUNTS = f"""SELECT digest, refcount, pins, links, tags FROM (
     SELECT b.digest, b.refcount, b.pins,
         (SELECT count(*) FROM links l CROSS JOIN blobs s ON s.id = l.from_id WHERE l.to_id = b.id) AS links,
         (SELECT count(*) FROM tags t WHERE t.blob_id = b.id) AS tags
-    FROM blobs b WHERE {_valid("b.digest")} AND NOT ({_NO_NUMBER}) AND {{}})
+    FROM blobs b WHERE {is_packed("b.digest")} AND NOT ({_NO_NUMBER}) AND {{}})
     WHERE refcount <> pins + links OR pins < max(tags, 0) OR refcount <= 0"""
 EDGES = """SELECT group_concat(from_id), group_concat(to_id), count(*) FROM (SELECT from_id, to_id FROM links
     WHERE (from_id, to_id) > (?, ?) ORDER BY from_id, to_id LIMIT ?)"""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from blobkit.errors import BatchError, StoreClosedError
 from blobkit.index.memory_faults import MemoryFaults
-from blobkit.model import LINK_KINDS, Facts, Link, Record, Standing
+from blobkit.model import LINK_KINDS, Facts, JournalEntry, Link, Record, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -88,6 +88,8 @@ class _State(MemoryFaults):
         self._changed: dict[str, Digest | None] = {}
         self._tombstones: dict[Digest, None] = {}
         self._meta: dict[str, str] = {}
+        self._journal: dict[int, tuple[Digest, bytes]] = {}
+        self._number = 0
         self._undo: list[Callable[[], object]] = []
 
     def counts(self, blobs: Collection[Digest]) -> Mapping[Digest, int]:
@@ -160,6 +162,16 @@ class _State(MemoryFaults):
     def changed_names(self) -> Mapping[str, Digest | None]:
         """Return the names that changed, with what each one named before."""
         return dict(self._changed)
+
+    def journalled(self, after: int, limit: int) -> Sequence[JournalEntry]:
+        """Return entries of the journal."""
+        numbers = [number for number in sorted(self._journal) if number > after][:limit]
+        found = ((number, *self._journal[number]) for number in numbers)
+        return [JournalEntry(n, digest, len(content), digest in self._blobs) for n, digest, content in found]
+
+    def journal_content(self, number: int) -> bytes | None:
+        """Return the content of an entry of the journal."""
+        return self._journal[number][1] if number in self._journal else None
 
     def standing(self) -> Standing:
         """Return what is left to do."""
@@ -237,6 +249,18 @@ class _State(MemoryFaults):
             self._put(self._blobs, blob, replace(self._blobs[blob], refcount=refcount, pins=pins))
         for blob in change.freed.digests:
             self._remove(blob)
+
+    def journal(self, contents: Mapping[Digest, bytes]) -> int:
+        """Keep content in the journal; return the number of the last entry."""
+        for entry in contents.items():
+            self._number += 1  # given once, also where it is undone
+            self._put(self._journal, self._number, entry)
+        return self._number
+
+    def drain(self, number: int) -> None:
+        """Drop the entries of the journal up to this number."""
+        for entry in [entry for entry in self._journal if entry <= number]:
+            self._pop(self._journal, entry)
 
     def expect(self, links: Mapping[Link, str]) -> None:
         """Record links to absent blobs."""

@@ -7,17 +7,17 @@ many small ones that a deep cascade asks.
 
 from __future__ import annotations
 
+import sqlite3
 from bisect import bisect_left
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from blobkit.digest import pack, unpack, unpack_column
-from blobkit.index.faults import edges, faults, miscounts
-from blobkit.model import LINK_KINDS, Link, Record, Standing
+from blobkit.index.faults import edges, faults, is_packed, miscounts
+from blobkit.model import LINK_KINDS, JournalEntry, Link, Record, Standing
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from blobkit.digest import Digest
@@ -59,6 +59,11 @@ NUMBERED = "SELECT id, digest FROM blobs WHERE id IN (SELECT value FROM json_eac
 STANDING = """SELECT (SELECT value FROM meta WHERE key = 'unsynced'),
     (SELECT value FROM meta WHERE key = 'layout_dirty'), EXISTS (SELECT 1 FROM tombstones),
     EXISTS (SELECT 1 FROM missing_links)"""
+JOURNALLED = f"""SELECT number, digest, length(content), EXISTS (SELECT 1 FROM blobs b WHERE b.digest = journal.digest)
+    FROM journal WHERE number > ? AND {is_packed("digest")} ORDER BY number LIMIT ?"""  # noqa: S608 (of constants)
+JOURNAL_CONTENT = "SELECT content FROM journal WHERE number = ? AND digest <> x''"
+JOURNAL_SINCE = 3
+"""The version of the schema that brought the journal."""
 TAGS = "SELECT t.name, b.digest FROM tags t JOIN blobs b ON b.id = t.blob_id"
 
 
@@ -180,6 +185,21 @@ class Rows:
     def changed_names(self) -> Mapping[str, Digest | None]:
         """Return the names that changed, with what each one named before."""
         return {name: packed and unpack(packed) for name, packed in self._db.execute("SELECT * FROM changed_names")}
+
+    def journalled(self, after: int, limit: int) -> Sequence[JournalEntry]:
+        """Return entries of the journal; none in a store of a version that had no journal."""
+        try:
+            found = self._db.execute(JOURNALLED, (after, limit))
+        except sqlite3.OperationalError:
+            if self._db.execute("PRAGMA user_version").fetchone()[0] < JOURNAL_SINCE:
+                return []
+            raise
+        return [JournalEntry(number, unpack(packed), size, bool(is_blob)) for number, packed, size, is_blob in found]
+
+    def journal_content(self, number: int) -> bytes | None:
+        """Return the content of an entry of the journal."""
+        row = self._db.execute(JOURNAL_CONTENT, (number,)).fetchone()
+        return None if row is None else bytes(row[0])
 
     def standing(self) -> Standing:
         """Return what is left to do. One statement a transaction, unless something changes it."""

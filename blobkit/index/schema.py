@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VERSION", "check_version", "connect", "create", "raise_translated", "translated"]
 
-VERSION = 2
+VERSION = 3
 """Of the schema, as SQLite's `user_version`: bytes 60 to 63 of the file, readable without opening the database."""
 
 TABLES = (
@@ -65,6 +65,7 @@ TABLES = (
         PRIMARY KEY (source, blob_id)) WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS given_of ON given(blob_id)",
     "CREATE TABLE IF NOT EXISTS changed_names(name TEXT PRIMARY KEY, digest BLOB) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS journal(number INTEGER PRIMARY KEY, digest BLOB NOT NULL, content BLOB NOT NULL)",
     "CREATE TABLE tombstones(digest BLOB PRIMARY KEY) WITHOUT ROWID",
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 )
@@ -120,7 +121,7 @@ def create(db: sqlite3.Connection) -> None:
             facts = {"uuid": str(uuid.uuid4()), "layout_dirty": "1"}
             db.executemany("INSERT INTO meta VALUES (?, ?)", facts.items())
             db.execute(f"PRAGMA user_version = {VERSION}")
-        elif _version(db) == 1:
+        elif 1 <= _version(db) < VERSION:
             for statement in TABLES:
                 if "IF NOT EXISTS" in statement:
                     db.execute(statement)

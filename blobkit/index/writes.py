@@ -25,6 +25,7 @@ CHANGED = """INSERT OR IGNORE INTO changed_names
 PIN = """UPDATE blobs SET refcount = refcount + ?, pins = pins + ? WHERE digest = ? RETURNING id, size, refcount, pins,
     (SELECT count(*) FROM tags t WHERE t.blob_id = blobs.id), (SELECT name FROM media_types m WHERE m.id = media_type),
     created, EXISTS (SELECT 1 FROM links l WHERE l.from_id = blobs.id)"""
+JOURNAL = "INSERT INTO journal(digest, content) VALUES (?, ?)"
 REMOVE = (
     """INSERT OR IGNORE INTO tombstones SELECT digest FROM blobs WHERE id IN (SELECT value FROM json_each(?))
         ORDER BY digest""",
@@ -101,6 +102,18 @@ class SqliteWriting(Rows):
         if change.freed:
             self._remove(change.freed.digests)
         self._forget()
+
+    def journal(self, contents: Mapping[Digest, bytes]) -> int:
+        """Keep content in the journal; return the number of the last entry."""
+        last = None
+        for digest, content in contents.items():
+            last = self._db.execute(JOURNAL, (pack(digest), content)).lastrowid
+        return last or 0
+
+    def drain(self, number: int) -> None:
+        """Drop the entries of the journal up to this number, whose place then says that it was given."""
+        self._db.execute("DELETE FROM journal WHERE number <= ?", (number,))
+        self._db.execute("INSERT INTO journal VALUES (?, x'', x'')", (number,))
 
     def expect(self, links: Mapping[Link, str]) -> None:
         """Record links to absent blobs."""

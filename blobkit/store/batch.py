@@ -100,7 +100,7 @@ class Batch(Verbs):
         """Record, as the first thing under the lock, what was put before."""
         came, self._waiting = self._waiting, []
         if came:
-            self._record(rows, came, _nothing)
+            self._record(rows, came, self._pending.publish)
 
     @contextmanager
     def _changing(self, *, durable: bool = False) -> Iterator[Writing]:  # noqa: ARG002 (the batch itself is durable)
@@ -231,6 +231,13 @@ class _Pending:
     def publish(self, staged: Mapping[Digest, str]) -> None:
         """Keep these for the end."""
         self._kept.update(staged)
+
+    def place(self, digest: Digest, data: bytes, *, durable: bool = False) -> None:  # noqa: ARG002 (the end makes it durable)
+        """Keep this for the end."""
+        staged = self.stage()
+        staged.write(memoryview(data))
+        staged.seal()
+        self._kept[digest] = staged.token
 
     def sizes(self, digests: Collection[Digest]) -> Mapping[Digest, int]:
         """Return the size of each of these that is in its place, or kept."""

@@ -60,7 +60,7 @@ class Bulk(Verbs):
             came = [self._staged(area, item, algorithm, media_type) for item in items]
             area.seal()
             with self._changing() as rows:
-                return list(self._record(rows, came, area.seal))
+                return list(self._record(rows, came, partial(self._publish, area.seal)))
         finally:
             area.discard()
 

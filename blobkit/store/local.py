@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from blobkit.index.readonly import ReadOnlyIndex
 from blobkit.index.sqlite import SqliteIndex
 from blobkit.render import truncate
 from blobkit.store.fsck.outside import LayoutOutside
+from blobkit.store.journal import Journal
 from blobkit.store.layout.guard import Guard, notice
 from blobkit.store.layout.layout import Layout
 from blobkit.store.layout.projection import Kept
@@ -89,6 +91,7 @@ class LocalStore(Store):
             SqliteIndex(index_path(self.root), durability=durability, timeout=timeout),
             address=str(self.root),
         )
+        self._journal = Journal(self._files, self._index, self._writing, durability=durability)
         self._guard = Guard(self._layout, self._index)
         self._opened_at = _identity(self.root)
         try:
@@ -129,20 +132,26 @@ class LocalStore(Store):
         return rebuild(Path(root).absolute(), progress=progress)
 
     def close(self) -> None:
-        """Unlink what removals left behind, then let go of the store. A second time is nothing."""
+        """Make small content durable in its place, unlink what removals left; let go of the store. Idempotent."""
         try:
-            if not self._index.closed and self._index.read(lambda rows: rows.tombstones(1)):
-                self._settle(dirty=False, left=True)
+            if not self._index.closed:
+                with suppress(OSError):
+                    self._journal.drain()
+                self._settle(dirty=False, left=self._index.read(lambda rows: bool(rows.tombstones(1))))
         finally:
             super().close()
 
     def _wake(self) -> None:
         """Do what a dead process left undone: temporary files, index.json, unsynced writes, removed blobs."""
         self._files.reclaim()
+        self._journal.recover()
         unsynced, due, left = self._index.read(self._state)
         if unsynced and self.durability != "off":
             with self._writing():
                 pass  # admitting it syncs
+        if left:
+            with suppress(OSError):
+                self._journal.drain()  # else what it holds keeps tombstones for those who may be about to place it
         self._settle(dirty=due, left=left)
 
     def _state(self, rows: Reading) -> tuple[bool, bool, bool]:

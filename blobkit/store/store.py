@@ -15,13 +15,16 @@ from html import escape
 from typing import TYPE_CHECKING, Self
 from weakref import ref
 
+from blobkit.digest import of as digest_of
 from blobkit.digest import parse
 from blobkit.errors import BatchError, BlobkitError, LayoutBehindWarning
 from blobkit.methods import Questions
 from blobkit.protocols import as_source
+from blobkit.store.arrival import Arrived, check_text
 from blobkit.store.batch import batched
 from blobkit.store.bulk import Bulk
 from blobkit.store.fsck.subject import Outside, Subject
+from blobkit.store.journal import LIMIT, Journal, entries
 
 if TYPE_CHECKING:
     import os
@@ -31,9 +34,10 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from blobkit.digest import Digest
-    from blobkit.model import Stamp
+    from blobkit.model import Descriptor, Stamp
     from blobkit.protocols import Address, Inspected, Source
     from blobkit.snapshot.snapshot import Snapshot
+    from blobkit.store.arrival import Wish
     from blobkit.store.batch import Batch
     from blobkit.store.fsck.report import Fsck
     from blobkit.store.transfer.exported import Exported
@@ -62,6 +66,7 @@ class Store(Bulk, Questions):
     def __init__(self, content: Inspected, index: Index, *, address: str = "memory") -> None:
         super().__init__(content, index, address)
         self._here = threading.local()
+        self._journal = Journal(content, index, self._writing)
 
     @contextmanager
     def batch(self) -> Iterator[Batch]:
@@ -133,9 +138,12 @@ class Store(Bulk, Questions):
         The commit need not be durable: where it is lost, the tombstones are cleared once more.
         """
         alive = rows.counts(left)  # none, unless the index is damaged: then bytes that are needed would go
+        absent = set(left).difference(self._content.sizes(left))
         gone = self._content.delete([digest for digest in left if digest not in alive])
-        rows.forget([*gone, *alive])
-        return len(gone)
+        # the writer of a file that is absent may be about to place it, until the journal forgets it
+        awaited = absent.intersection(entry.digest for entry in entries(rows)) if absent else set()
+        rows.forget([*awaited.symmetric_difference(gone), *alive])
+        return len(gone) - len(awaited)
 
     def snapshot(self) -> Snapshot:
         """Return all facts of the store at one moment. Cost: reads the whole index, no content."""
@@ -246,18 +254,40 @@ class Store(Bulk, Questions):
                     return
             self._prepare()
 
-    def _changing(self, *, durable: bool = False) -> AbstractContextManager[Writing]:
+    def _put_small(self, content: bytes, algorithm: str, media_type: str, wish: Wish) -> Descriptor:
+        if len(content) > LIMIT:
+            return super()._put_small(content, algorithm, media_type, wish)
+        check_text(media_type)
+        self._refuse_closed()
+        digest = digest_of(content, algorithm)
+        is_durable = wish.tag is not None or self._journal.wants_durable(digest, len(content))
+        small: dict[Digest, bytes] = {}
+        with self._changing(durable=is_durable, small=small) as rows:
+            came = Arrived(digest, len(content), media_type, wish, "")
+            return self._record(rows, [came], lambda fresh: small.update(dict.fromkeys(fresh, content)))[0]
+
+    def _changing(
+        self, *, durable: bool = False, later: bool = False, small: Mapping[Digest, bytes] | None = None
+    ) -> AbstractContextManager[Writing]:
         """Hold the write lock, commit, then do what the commit leaves to do; refused beside a batch of this thread."""
         self._refuse_nesting()
         self._look()
-        return self._committing(durable=durable)
+        return self._committing(durable=durable, later=later, small=small)
 
     @contextmanager
-    def _committing(self, *, durable: bool = False) -> Iterator[Writing]:
-        """Hold the write lock, commit, then do what the commit leaves to do: its own work and what others left."""
-        with self._writing(durable=durable) as rows:
+    def _committing(
+        self, *, durable: bool = False, later: bool = False, small: Mapping[Digest, bytes] | None = None
+    ) -> Iterator[Writing]:
+        """Hold the write lock, commit, then do what the commit leaves to do: its own work and what others left.
+
+        What is in `small` at the end of the block is put in its place; the journal keeps it until it is durable.
+        """
+        with self._writing(durable=durable, later=later) as rows:
             yield rows
+            number = self._journal.enter(rows, small, durable=durable) if small else 0
             standing = rows.standing()
+        if small and number:
+            self._journal.place(small, number)
         self._settle(dirty=standing.dirty is not None, left=standing.buried)
 
     def _settle(self, *, dirty: bool, left: bool) -> None:

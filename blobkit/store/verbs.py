@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from abc import ABC, abstractmethod
@@ -27,12 +28,13 @@ from blobkit.store.arrival import (
     wish_of,
 )
 from blobkit.store.blob import Blob
+from blobkit.store.journal import content_of
 from blobkit.store.layout.guard import to_caller
 from blobkit.store.layout.projection import is_shown
 from blobkit.store.writer import SMALL, BlobWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
@@ -246,13 +248,17 @@ class Verbs(ABC):
         if not whole(self._content, {came.digest: came.size}):
             staged.seal()  # outside the lock: this is the slow part
         with self._changing(durable=came.wish.tag is not None) as rows:
-            return self._record(rows, [came], staged.seal)[0]
+            return self._record(rows, [came], partial(self._publish, staged.seal))[0]
 
-    def _record(self, rows: Writing, came: Sequence[Arrived], seal: Callable[[], None]) -> Sequence[Descriptor]:
-        """Record what came and publish what is not whole here, which `seal` makes durable if that was not done.
+    def _publish(self, seal: Callable[[], None], fresh: Mapping[Digest, str]) -> None:
+        """Publish staged content, which `seal` makes durable if that was not done."""
+        seal()
+        self._content.publish(fresh)
 
-        Returns what is known of each afterwards.
-        """
+    def _record(
+        self, rows: Writing, came: Sequence[Arrived], publish: Callable[[Mapping[Digest, str]], None]
+    ) -> Sequence[Descriptor]:
+        """Record what came, and publish what is not whole here; return what is known of each afterwards."""
         known = rows.records({new.digest for new in came})
         here = whole(self._content, {digest: blob.size for digest, blob in known.items()}) if known else ()
         shown, plain = record(rows, came, known)
@@ -260,8 +266,7 @@ class Verbs(ABC):
             self._retagged(rows, durable=any(new.wish.tag is not None for new in came))
         fresh = {new.digest: new.token for new in came if new.digest not in here}
         if fresh:
-            seal()
-            self._content.publish(fresh)
+            publish(fresh)
         if plain:
             return plain
         return described_all(rows, [new.digest for new in came])
@@ -304,6 +309,9 @@ class Verbs(ABC):
             except FileNotFoundError:
                 continue
         self._check_place()
+        kept = self._index.read(lambda rows: content_of(rows, digest))
+        if kept is not None:
+            return io.BytesIO(kept)
         msg = f"the content of {digest} is gone or truncated in {self._address}: put it again to heal it"
         raise ContentMissingError(msg, digest=digest)
 

@@ -172,6 +172,19 @@ class ContentSuite:
         area.discard()
         assert sorted(content.sizes([of(b"in the area"), of(b"")]).values()) == [0, 11]
 
+    @pytest.mark.parametrize("durable", [False, True])
+    def test_small_content_is_placed_at_once(self, content: Content, *, durable: bool) -> None:
+        digest = of(b"small")
+        for before in (None, b"small", b"smal", b"other", b"smaller"):
+            if before is not None:
+                put(content, digest, before)
+            content.place(digest, b"small", durable=durable)
+            assert content.read(digest, 5) == b"small"
+            assert content.sizes([digest]) == {digest: 5}
+        content.place(of(b""), b"", durable=durable)
+        assert content.sizes([of(b"")]) == {of(b""): 0}
+        assert content.reclaim() == 0
+
     def test_publishing_again_replaces_what_was_there(self, content: Content) -> None:
         digest = of(b"the whole content")
         put(content, digest, b"the wh")

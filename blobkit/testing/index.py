@@ -74,6 +74,28 @@ class IndexSuite:
         record = ask(index, lambda rows: rows.records(blobs))[blobs[0]]
         assert (record.refcount, record.pins, record.tags, record.anonymous) == (5, 4, 1, 3)
 
+    def test_the_journal_holds_content_until_it_is_drained(self, index: Index) -> None:
+        blobs = fill(index, 2)
+        with index.writing() as rows:
+            first = rows.journal({blobs[0]: b"", digest(7): b"x" * 10_000})
+            last = rows.journal({blobs[0]: b"", blobs[1]: b"\0"})
+        found = [*ask(index, lambda rows: rows.journalled(0, 2)), *ask(index, lambda rows: rows.journalled(first, 9))]
+        assert [entry[1:] for entry in found] == [
+            (blobs[0], 0, True), (digest(7), 10_000, False), (blobs[0], 0, True), (blobs[1], 1, True)
+        ]  # fmt: skip
+        numbers = [entry.number for entry in found]
+        assert numbers == sorted(set(numbers))
+        assert (numbers[1], numbers[3]) == (first, last)
+        contents = ask(index, lambda rows: [rows.journal_content(number) for number in (*numbers, last + 1)])
+        assert contents == [b"", b"x" * 10_000, b"", b"\0", None]
+        with index.writing() as rows:
+            rows.drain(numbers[2])
+            assert [entry.number for entry in rows.journalled(0, 9)] == [last]
+            rows.drain(last)
+            rows.drain(last)
+            assert (rows.journalled(0, 9), rows.journal_content(last)) == ([], None)
+            assert rows.journal({digest(0): b"again"}) > last
+
     def test_digests_are_sorted_and_come_in_pages(self, index: Index) -> None:
         blobs = sorted(fill(index, 20))
         assert ask(index, lambda rows: list(rows.digests())) == blobs

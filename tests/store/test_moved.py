@@ -89,6 +89,7 @@ def test_a_store_that_is_moved_back_works_again(store: blobkit.LocalStore, tmp_p
 
 def test_what_is_missing_where_nothing_moved_is_missing(store: blobkit.LocalStore) -> None:
     path = store.root / "blobs" / DIGEST.replace(":", "/")
+    store._journal.drain()
     path.unlink()
     with pytest.raises(blobkit.ContentMissingError):
         store.open(DIGEST)

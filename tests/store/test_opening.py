@@ -310,14 +310,20 @@ def test_a_store_of_an_earlier_schema_is_brought_up_to_date(tmp_path: Path) -> N
     path = tmp_path / "store" / ".blobkit" / "index.sqlite"
     with contextlib.closing(sqlite3.connect(path)) as db:
         db.execute("DROP TABLE given")
+        db.execute("DROP TABLE journal")
         db.execute("PRAGMA user_version = 1")
     with open_read_only(tmp_path / "store") as store:
         assert store.list() == [digest]
+        assert not store.fsck(progress=False)
+        (tmp_path / "store/blobs/sha256" / digest[7:]).rename(tmp_path / "aside")
+        with pytest.raises(ContentMissingError):
+            store.get(digest).read()
+        (tmp_path / "aside").rename(tmp_path / "store/blobs/sha256" / digest[7:])
     with LocalStore(tmp_path / "store") as store:
         assert store.tags() == {"kept": digest}
         assert store.untag("kept").digests == (digest,)
     with contextlib.closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+        assert db.execute("PRAGMA user_version").fetchone() == (3,)
         assert db.execute("SELECT count(*) FROM given").fetchone() == (0,)
 
 
@@ -359,6 +365,7 @@ def test_a_link_in_the_place_of_content_is_not_followed(tmp_path: Path, size: in
     with LocalStore(tmp_path / "store") as store:
         digest = store.put(b"x" * size).digest
         blob, path = store.get(digest), tmp_path / "store" / "blobs" / digest.replace(":", "/")
+        store._journal.drain()
         path.unlink()
         path.symlink_to(tmp_path / "secret")
         for reading in (blob.read, blob.open, store.get(digest).read):

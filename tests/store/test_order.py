@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[2]
 
 
-def work(root: Path, last: int, said: Callable[..., None]) -> None:
+def work(root: Path, durability: str, last: int, said: Callable[..., None]) -> None:
     """Do this and that, and say so; die just before the last of what changes files or ends transactions."""
     events = itertools.count(1)
 
@@ -32,8 +32,9 @@ def work(root: Path, last: int, said: Callable[..., None]) -> None:
         if next(events) == last:
             os._exit(9)
 
-    sys.addaudithook(lambda event, _: passed() if event in ("os.rename", "os.remove", "os.mkdir") else None)
-    store = LocalStore(root, durability="off")
+    changes = ("os.rename", "os.link", "os.remove", "os.mkdir")
+    sys.addaudithook(lambda event, _: passed() if event in changes else None)
+    store = LocalStore(root, durability=durability)
     connection = store._index._pool._idle[0]
     connection.set_trace_callback(lambda sql: passed() if sql in ("COMMIT", "BEGIN IMMEDIATE") else None)
     layer = store.put(b"layer").digest
@@ -61,13 +62,13 @@ def work(root: Path, last: int, said: Callable[..., None]) -> None:
     said("end")
 
 
-def killed(root: Path, point: int) -> list[list[str]]:
+def killed(root: Path, durability: str, point: int) -> list[list[str]]:
     """Work in a child until that point; return what it acknowledged."""
     log, trouble = root.with_suffix(".log"), root.with_suffix(".trouble")
 
     def act() -> None:
         told = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-        work(root, point, lambda *words: os.write(told, f"{' '.join(words)}\n".encode()))
+        work(root, durability, point, lambda *words: os.write(told, f"{' '.join(words)}\n".encode()))
 
     code = os.waitstatus_to_exitcode(os.waitpid(forked(act, trouble), 0)[1])
     assert code in (0, 9), trouble.read_text()
@@ -75,11 +76,12 @@ def killed(root: Path, point: int) -> list[list[str]]:
 
 
 @pytest.mark.slow
-def test_killed_at_any_point_nothing_acknowledged_is_lost(quick_path: Path) -> None:
+@pytest.mark.parametrize("durability", ["off", "full"])
+def test_killed_at_any_point_nothing_acknowledged_is_lost(quick_path: Path, durability: str) -> None:
     points = 0
     for point in range(1, 200):
         root = quick_path / str(point)
-        said = killed(root, point)
+        said = killed(root, durability, point)
         check(root, said)
         shutil.rmtree(root, ignore_errors=True)
         if ["end"] in said:
@@ -133,6 +135,8 @@ store = LocalStore(sys.argv[1], durability=sys.argv[2])
 with open("/dev/null", "w") as mark:
     mark.write("put"); mark.flush()
     digest = store.put(b"content").digest
+    mark.write("large"); mark.flush()
+    store.put(b"content" * 10_000)
     mark.write("deref"); mark.flush()
     store.deref(digest)
     mark.write("end"); mark.flush()
@@ -145,12 +149,12 @@ def traced(root: Path, tmp_path: Path, durability: str) -> dict[str, list[str]]:
     if shutil.which("strace") is None:
         pytest.skip("strace is not here: apt install strace")
     trace = tmp_path / "trace"
-    calls = "trace=write,fsync,fdatasync,rename,renameat2,unlink,unlinkat,pwrite64"
+    calls = "trace=write,fsync,fdatasync,syncfs,rename,renameat2,linkat,unlink,unlinkat,pwrite64"
     command = ["strace", "-f", "-y", "-e", calls, "-o", trace, sys.executable, "-c", TRACED, str(root), durability]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     if subprocess.run(command, env=environment, check=False, stderr=subprocess.DEVNULL).returncode:
         pytest.skip("strace may not trace here: allow ptrace")
-    found = {"put": [], "deref": [], "end": [], "": []}
+    found = {"put": [], "large": [], "deref": [], "end": [], "": []}
     mark = ""
     for line in trace.read_text().splitlines():
         if "/dev/null" in line:
@@ -164,7 +168,8 @@ def named(line: str) -> str:
     """Return `call:where`, for the calls that matter."""
     call = re.match(r"\d+ +(\w+)\(", line)
     where = next(
-        (w for w in ("-wal", ".blobkit/tmp/", "blobs/sha256/", "blobs/sha256", "index.sqlite") if w in line), ""
+        (w for w in ("-wal", ".blobkit/tmp/", "blobs/sha256/", "blobs/sha256", "index.sqlite", "store") if w in line),
+        "",
     )
     return f"{call[1].replace('fdatasync', 'fsync').replace('pwrite64', 'write')}:{where}" if call and where else ""
 
@@ -179,7 +184,7 @@ def in_order(calls: list[str], *wanted: str) -> None:
 def test_content_is_durable_before_its_name_and_its_name_before_the_commit(tmp_path: Path) -> None:
     calls = traced(tmp_path / "store", tmp_path, "full")
     in_order(
-        calls["put"],
+        calls["large"],
         "write:.blobkit/tmp/",
         "fsync:.blobkit/tmp/",
         "rename:.blobkit/tmp/",
@@ -191,10 +196,20 @@ def test_content_is_durable_before_its_name_and_its_name_before_the_commit(tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("durability", ["full", "normal"])
+def test_small_content_is_durable_in_the_journal_before_it_has_a_name(tmp_path: Path, durability: str) -> None:
+    calls = traced(tmp_path / "store", tmp_path, durability)
+    in_order(calls["put"], "write:-wal", "fsync:-wal", "write:.blobkit/tmp/", "linkat:.blobkit/tmp/")
+    assert sum("sync" in call for call in calls["put"]) == 1
+    in_order(calls["end"], "syncfs:store", "write:-wal")
+
+
+@pytest.mark.slow
 def test_a_removal_is_durable_before_the_file_goes_at_every_level(tmp_path: Path) -> None:
     for durability in ("normal", "off"):
         calls = traced(tmp_path / durability, tmp_path, durability)
         in_order(calls["deref"], "write:-wal", "fsync:-wal", "unlink:blobs/sha256/")
-        assert "fsync:-wal" not in calls["put"]
-        assert ("fsync:.blobkit/tmp/" in calls["put"]) == (durability == "normal")
-        assert ("fsync:blobs/sha256" in calls["put"]) == (durability == "normal")
+        assert "fsync:-wal" not in calls["large"]
+        assert ("fsync:.blobkit/tmp/" in calls["large"]) == (durability == "normal")
+        assert ("fsync:blobs/sha256" in calls["large"]) == (durability == "normal")
+        assert durability == "normal" or not any("sync" in call for call in calls["put"])

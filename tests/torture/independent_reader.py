@@ -41,6 +41,7 @@ class Seen:
     dirty: bool = False
     unsynced: bool = False
     files: set[str] = field(default_factory=set)
+    journal: dict[str, bytes] = field(default_factory=dict)
     unsound: list[str] = field(default_factory=list)
 
     @property
@@ -91,6 +92,8 @@ def _read(db: sqlite3.Connection, seen: Seen) -> None:
             seen.unsound.append(f"dangling tag: {tag}")
     packed = [row[0] for row in db.execute("SELECT digest FROM tombstones")]
     seen.tombstones = {f"{LABELS[len(digest)]}:{digest[1:].hex()}" for digest in packed}
+    for packed, content in db.execute("SELECT digest, content FROM journal WHERE digest <> x''"):
+        seen.journal[f"{LABELS[len(packed)]}:{packed[1:].hex()}"] = content
     meta = dict(db.execute("SELECT key, value FROM meta"))
     seen.dirty, seen.unsynced = "layout_dirty" in meta, "unsynced" in meta
 
@@ -100,12 +103,16 @@ def _contents(root: Path) -> list[str]:
 
 
 def faults(root: Path, seen: Seen) -> list[str]:
-    """Return everything that is unsound: content that is not what its row says, and counts that do not add up."""
+    """Return everything that is unsound: content that is not what its row says, and counts that do not add up.
+
+    A file that the journal has the content of may be absent or torn: opening the store restores it.
+    """
     found = list(seen.unsound)
     held = Counter(target for _, target in seen.links)
     tagged = Counter(seen.tags.values())
     for digest, row in seen.blobs.items():
-        found += _damage(root, digest, row.size)
+        if not is_content(seen.journal.get(digest), digest):
+            found += _damage(root, digest, row.size)
         if row.refcount != row.pins + held[digest]:
             found.append(f"{digest}: refcount {row.refcount} != {row.pins} pins + {held[digest]} links")
         if row.refcount < 1 or tagged[digest] > row.pins:
@@ -119,6 +126,11 @@ def faults(root: Path, seen: Seen) -> list[str]:
     except CycleError as error:
         found.append(f"cycle: {error.args[1]}")
     return found
+
+
+def is_content(data: bytes | None, digest: str) -> bool:
+    label, _, hexa = digest.partition(":")
+    return data is not None and hashlib.new(label, data).hexdigest() == hexa
 
 
 def _damage(root: Path, digest: str, size: int) -> list[str]:
@@ -135,6 +147,9 @@ def _damage(root: Path, digest: str, size: int) -> list[str]:
 def leftovers(root: Path, seen: Seen) -> list[str]:
     """Return what a store that was opened and closed should not have any more; `orphans` are judged by the caller."""
     found = [f"tombstone: {digest}" for digest in seen.tombstones]
+    found += [
+        f"not restored: {x}" for d in seen.journal if d in seen.blobs for x in _damage(root, d, seen.blobs[d].size)
+    ]
     found += [f"temporary file: {path}" for path in (root / ".blobkit/tmp").glob("**/*") if path.is_file()]
     found += [f"stray: {path.name}" for path in (root / ".blobkit").iterdir() if path.name not in EXPECTED]
     found += [f"orphan that is damaged: {digest}" for digest in seen.orphans if not _is_whole(root, digest)]

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from blobkit.content.directory import DirectoryContent
 from blobkit.index.sqlite import SqliteIndex
+from blobkit.store.journal import Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from blobkit.digest import Digest
     from blobkit.transactions import Writing
@@ -56,6 +57,32 @@ def as_long_again(start: float | None) -> None:
 def no_seal() -> None:
     """Let a stronger store trust what a weaker one wrote."""
     DirectoryContent.sync = lambda _: None
+
+
+def a_drain_without_a_sync() -> None:
+    """Drop what the journal holds while the files may still be in memory only."""
+    real = Journal.drain
+
+    def drain(journal: Journal) -> None:
+        sync, journal._content.sync = journal._content.sync, lambda: None
+        try:
+            real(journal)
+        finally:
+            journal._content.sync = sync
+
+    Journal.drain = drain
+
+
+def placing_before_the_commit() -> None:
+    """Give small content its name before its commit is durable: half a file may stay that no row knows."""
+    real_enter = Journal.enter
+
+    def enter(journal: Journal, rows: Writing, blobs: Mapping[Digest, bytes], *, durable: bool) -> int:
+        for digest, content in blobs.items():
+            journal._content.place(digest, content)
+        return real_enter(journal, rows, blobs, durable=durable)
+
+    Journal.enter = enter
 
 
 def unlinking_without_the_lock() -> None:
@@ -103,6 +130,8 @@ BUGS = {
         no_sync_of_content,
         no_durable_commits,
         no_seal,
+        a_drain_without_a_sync,
+        placing_before_the_commit,
         unlinking_without_the_lock,
         publishing_after_the_commit,
     )

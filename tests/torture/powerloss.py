@@ -49,7 +49,7 @@ def calls(trace: Path) -> Iterator[Call]:
             if rest.startswith("<... "):
                 head, began = begun.pop(thread)
                 rest = head + rest.partition(" resumed>")[2]
-            found = re.fullmatch(r"(\w+)\((.*)\) += (\d+)(?:<.*>)?(?: \(.*\))?", rest)
+            found = re.fullmatch(r"(\w+)\((.*)\) += (\d+)(?:<.*>)?(?:\(deleted\))?(?: \(.*\))?", rest)
             if found:
                 yield Call(found[1], found[2], int(found[3]), began, number)
 
@@ -184,6 +184,9 @@ class Disk:
 
     def open(self, call: Call) -> None:
         (path,) = paths(call.arguments)
+        if "O_TMPFILE" in call.arguments:
+            self._files[call.result] = (File(), 0)
+            return
         directory, name = self._parent(path)
         node = self.root if path == self.place else directory.names.get(name)
         if node is None:
@@ -220,6 +223,18 @@ class Disk:
     def make_directory(self, call: Call) -> None:
         directory, name = self._parent(paths(call.arguments)[0])
         Move(call.ended, [(directory, name, Directory())]).do()
+
+    def link(self, call: Call) -> None:
+        """Give a name to an open file that has none, or another one to a file."""
+        source, target = paths(call.arguments)
+        directory, name = self._parent(target)
+        number = re.fullmatch(r"/proc/self/fd/(\d+)", source)
+        node = self._files[int(number[1])][0] if number else self._named(source)
+        Move(call.ended, [(directory, name, node)]).do()
+
+    def _named(self, path: str) -> Node:
+        directory, name = self._parent(path)
+        return directory.names[name]
 
     def rename(self, call: Call) -> None:
         (source, old), (target, new) = map(self._parent, paths(call.arguments))
@@ -298,6 +313,8 @@ ACTS: dict[str, Callable[[Disk, Call], None]] = {
     "ftruncate": Disk.cut,
     "mkdir": Disk.make_directory,
     "mkdirat": Disk.make_directory,
+    "link": Disk.link,
+    "linkat": Disk.link,
     "rename": Disk.rename,
     "renameat": Disk.rename,
     "renameat2": Disk.rename,

@@ -99,7 +99,7 @@ def injected(
 
 
 CALLS = [
-    *(("fsync", "EIO", when) for when in (1, 2, 3, 4)),
+    *(("fsync", "EIO", when) for when in (1, 2, 3)),
     *(("fdatasync", "EIO", when) for when in (1, 2, 3, 4)),
     *(("rename", "ENOSPC", when) for when in (1, 2)),
     *(("unlink", "EIO", when) for when in (1, 2, 3)),
@@ -108,11 +108,18 @@ CALLS = [
     *(("pwrite64", "EIO", when) for when in (1, 4, 8)),
     *(("copy_file_range", "ENOSPC", when) for when in (1,)),
     *(("mkdir", "ENOSPC", when) for when in (1,)),
-    *(("syncfs", "EIO", when) for when in (1,)),
+    *(("syncfs", "EIO", when) for when in (1, 2)),
+    *(("linkat", "ENOSPC", when) for when in (1, 2)),
 ]
 
 
-FAST = {("fsync", "EIO", 1), ("rename", "ENOSPC", 1), ("unlink", "EIO", 1), ("pwrite64", "ENOSPC", 3)}
+FAST = {
+    ("fsync", "EIO", 1),
+    ("linkat", "ENOSPC", 1),
+    ("rename", "ENOSPC", 1),
+    ("unlink", "EIO", 1),
+    ("pwrite64", "ENOSPC", 3),
+}
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import crash_images
+from blobkit.store.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +41,18 @@ def test_a_commit_of_a_stronger_store_seals_what_a_weaker_one_wrote(tmp_path: Pa
         pytest.param("full", ("no_sync_of_directories",), "missing", marks=pytest.mark.slow),
         pytest.param("full", ("no_sync_of_content",), "truncated", marks=pytest.mark.slow),
         pytest.param("normal", ("no_durable_commits",), "missing", marks=pytest.mark.slow),
+        pytest.param("full", ("a_drain_without_a_sync",), "missing", marks=pytest.mark.slow),
+        pytest.param("full", ("placing_before_the_commit",), "orphan that is damaged", marks=pytest.mark.slow),
         ("off+full", ("no_seal",), "missing"),
     ],
 )
 def test_the_model_finds_what_is_planted(tmp_path: Path, levels: str, bug: tuple[str, ...], harm: str) -> None:
     assert any(f": {harm}: " in problem for problem in wrong_after_crashes(tmp_path, levels, *bug, seed=3))
+
+
+@pytest.mark.slow
+def test_the_model_finds_a_store_that_restores_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Journal, "recover", lambda _: None)
+    monkeypatch.setattr(Journal, "_settle", lambda *_, **__: None)
+    found = list(wrong_after_crashes(tmp_path, "full", seed=3))
+    assert any(f": {harm}: " in problem for problem in found for harm in ("missing", "truncated"))

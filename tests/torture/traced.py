@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import independent_reader as reader
+from blobkit.store import journal
 from blobkit.store.local import LocalStore
 from injected_bugs import BUGS
 from ledger import Effect
@@ -27,6 +28,8 @@ HUGE = 7 << 20
 """Enough that what is written goes through two threads."""
 FRAMES = 12
 """Pages in the WAL after which SQLite empties it into the file: few, so that a short history has many of them."""
+ENTRIES = 5
+"""Entries of the journal after which it is drained: few, for the same reason."""
 
 
 def checkpoint_often() -> None:
@@ -70,6 +73,7 @@ def at_once(root: Path, log: Path, seed: int, steps: int, levels: list[str]) -> 
 
 if __name__ == "__main__":
     checkpoint_often()
+    journal.PUTS = ENTRIES
     for bug in sys.argv[6:]:
         BUGS[bug]()
     levels = sys.argv[5]

@@ -13,6 +13,7 @@ from blobkit.render import count
 from blobkit.store.fsck import subject as settings
 from blobkit.store.fsck.report import Checked
 from blobkit.store.fsck.subject import Suspect
+from blobkit.store.journal import content_of, entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,12 +37,16 @@ MESSAGES = {
     "content-corrupt": f"its content has another hash: let a repair move it away, then {HEAL}",
     "content-truncated": f"its content is of another size and has another hash: {HEAL}",
     "content-unreadable": "its content cannot be read: look at the disk and at the mode of the file",
+    "unrestored": "its file is gone or damaged, but the journal has its content: opening the store restores it",
     "size": "its content is right, but the index records another size",
     "orphan": "a file that the index does not know",
     "stray": "nothing of a blob, where only blobs belong",
     "temp": "what a dead process had staged",
     "tombstone": "it was removed, but its file may be there still",
 }
+
+
+RESTORABLE = frozenset({"content-missing", "content-corrupt", "content-truncated"})
 
 
 def is_old(stamp: Stamp) -> bool:
@@ -65,7 +70,8 @@ def look_at_content(subject: Subject, seen: Seen, *, hashing: bool, progress: bo
             blobs += len(sizes)
             odd += sum(stamp.regular and stamp.mode != PLAIN for stamp in stamps.values())
     seen.checked = Checked(blobs, read)
-    seen.suspects += subject.confirmed(doubtful, partial(still_damaged, subject.content), exact=True)
+    damaged = subject.confirmed(doubtful, partial(still_damaged, subject.content), exact=True)
+    seen.suspects += subject.read(partial(_told_by_journal, damaged)) if damaged else []
     if odd:
         seen.notes.append(f"{count(odd, 'file')} of content may be written to, or not be read by all: mode is not 0444")
 
@@ -75,7 +81,7 @@ def look_around(subject: Subject, seen: Seen) -> None:
     content, outside = subject.content, subject.outside
     orphans = subject.confirmed(_orphans(subject), partial(unknown, content), exact=True)
     temps = [Suspect("temp", message=f"{name}: {MESSAGES['temp']}", name=name) for name in _temps(subject)]
-    graves = [_suspect("tombstone", digest, None) for digest in subject.read(buried)]
+    graves = [_suspect("tombstone", digest, None) for digest in subject.read(_left_behind)]
     undone = subject.confirmed([*temps, *graves, *subject.read(outside.faults)], partial(_undone, subject))
     if sum(suspect.code == "tombstone" for suspect in undone) < len(graves):  # somebody sweeps just now
         undone = [suspect for suspect in undone if suspect.code != "tombstone"]
@@ -94,6 +100,16 @@ def _in_the_making(suspect: Suspect) -> bool:
     if suspect.code == "orphan":
         return suspect.stamp is not None and not is_old(suspect.stamp)
     return suspect.code in {"tombstone", "layout-stale"}
+
+
+def _told_by_journal(damaged: Sequence[Suspect], rows: Reading) -> list[Suspect]:
+    """Return the same damages, but those that the journal has the content of as what is only to be restored."""
+    return [
+        _suspect("unrestored", one.digest, one.stamp)
+        if one.code in RESTORABLE and content_of(rows, one.digest) is not None
+        else one
+        for one in damaged
+    ]
 
 
 def still_damaged(content: Inspected, rows: Reading, suspects: Sequence[Suspect]) -> Iterator[Suspect]:
@@ -135,6 +151,11 @@ def buried(rows: Reading) -> set[Digest]:
         found.update(page)
         after = page[-1]
     return found - set(rows.counts(found))
+
+
+def _left_behind(rows: Reading) -> set[Digest]:
+    """Return those tombstones whose file nobody is about to place: what the journal holds may still come."""
+    return buried(rows).difference(entry.digest for entry in entries(rows))
 
 
 def matches(content: Inspected, blob: Digest, advance: Advance) -> bool:

@@ -13,6 +13,7 @@ from blobkit.store import rules
 from blobkit.store.cycles import reaches
 from blobkit.store.fsck.files import buried, is_old, still_damaged, unknown
 from blobkit.store.fsck.subject import Suspect, in_chunks
+from blobkit.store.journal import restore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,6 +60,7 @@ def repair(subject: Subject, suspects: Sequence[Suspect]) -> tuple[Done, list[Su
         by_code.setdefault(suspect.code, []).append(suspect)
     done |= _link_arrived(subject, by_code.get("expected-here", []))
     done |= _recount(subject, [*by_code.get("refcount", []), *by_code.get("pins", [])])
+    done |= _restore(subject, by_code.get("unrestored", []))
     done |= _resize(subject, by_code.get("size", []))
     moved = _move_content(subject, [one for code in DAMAGED for one in by_code.get(code, [])])
     done |= moved
@@ -112,6 +114,15 @@ def _resize(subject: Subject, suspects: list[Suspect]) -> Done:
             true = list(still_damaged(subject.content, rows, chunk))
             rows.resize({one.digest: _stamp(one).size for one in true})
     return dict.fromkeys(suspects, "recorded")
+
+
+def _restore(subject: Subject, suspects: list[Suspect]) -> Done:
+    """Restore content from the journal."""
+    done: Done = {}
+    for chunk in in_chunks(suspects):
+        with subject.writing(durable=True) as rows:
+            done |= {one: "restored" for one in chunk if restore(subject.content, rows, one.digest)}
+    return done
 
 
 def _move_content(subject: Subject, suspects: list[Suspect]) -> Done:
