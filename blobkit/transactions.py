@@ -5,7 +5,7 @@ An index knows no rule: the rules are in `blobkit.store`, written once for every
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -18,9 +18,31 @@ if TYPE_CHECKING:
     Glance = tuple[int, int, int, str, datetime]
     """Size, refcount, pins, media type and moment of the first commit of a blob that has no links and no tags."""
 
-__all__ = ["Index", "Reading", "Retagged", "Transaction", "Writing"]
+__all__ = ["Index", "Plain", "Put", "Reading", "Retagged", "Transaction", "Writing"]
 
 T = TypeVar("T")
+
+
+class Plain(NamedTuple):
+    """Content to be recorded, and nothing else: `journal` is what the journal is to keep of it.
+
+    `unsynced` says whether the store is marked as one that was written to without a sync.
+    """
+
+    digest: Digest
+    size: int
+    media_type: str
+    journal: bytes | None = None
+    unsynced: bool = False
+
+
+class Put(NamedTuple):
+    """The row of a blob that was put, and the number of its journal entry, 0 if it has none."""
+
+    refcount: int
+    pins: int
+    created: datetime
+    number: int
 
 
 class Reading(Protocol):
@@ -211,6 +233,14 @@ class Index(Protocol):
 
     def glance(self, blob: Digest) -> Glance | None:
         """Return what is recorded of a blob without links and tags; None for others, or where `read` is as cheap."""
+        ...
+
+    def put_plain(self, new: Plain, put: Callable[[bool], bool]) -> Put | None:
+        """Record new content, or one pin more on a blob without links and tags, in one transaction of few statements.
+
+        `put` is called inside it and told whether the blob is new; False undoes everything. None, with nothing written,
+        where more is to be done than that: links that wait, tombstones, tags to show, another media type.
+        """
         ...
 
     def writing(self, *, durable: bool = False, later: bool = False) -> AbstractContextManager[Writing]:

@@ -200,5 +200,4 @@ class DirectoryContent:
         return error if Path(self._tmp).is_dir() else StoreError(moved(self._root))
 
     def _path(self, digest: Digest) -> str:
-        label, hexa = split(digest)
-        return f"{self._blobs}/{label}/{hexa}"
+        return f"{self._blobs}/{digest.replace(':', '/')}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.model import Arrival, Change
-    from blobkit.transactions import Reading
+    from blobkit.transactions import Plain, Reading
 
 __all__ = ["MemoryIndex"]
 
@@ -44,6 +44,9 @@ class MemoryIndex:
 
     def glance(self, blob: Digest) -> None:
         """Return None: `read` is as cheap."""
+
+    def put_plain(self, new: Plain, put: Callable[[bool], bool]) -> None:
+        """Return None: `writing` is as cheap."""
 
     @contextmanager
     def writing(self, *, durable: bool = False, later: bool = False) -> Iterator[_State]:  # noqa: ARG002 (memory promises nothing)

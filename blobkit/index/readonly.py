@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from blobkit.digest import Digest
-    from blobkit.transactions import Reading, Writing
+    from blobkit.transactions import Plain, Reading, Writing
 
 __all__ = ["ReadOnlyIndex"]
 
@@ -85,6 +85,9 @@ class ReadOnlyIndex:
             if self._db is not None and self._copy is not None:
                 return _asked(self._db, question)
         return self.read(question)
+
+    def put_plain(self, new: Plain, put: Callable[[bool], bool]) -> None:
+        """Return None: `writing` refuses."""
 
     @contextmanager
     def writing(self, *, durable: bool = False, later: bool = False) -> Iterator[Writing]:  # noqa: ARG002 (refused either way)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from blobkit.index.pool import Lease, Pool
 from blobkit.index.rows import Rows, glance
 from blobkit.index.schema import check_version
-from blobkit.index.writes import SqliteWriting
+from blobkit.index.writes import SqliteWriting, put_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from blobkit.digest import Digest
-    from blobkit.transactions import Glance, Reading
+    from blobkit.transactions import Glance, Plain, Put, Reading
 
 __all__ = ["SqliteIndex"]
 
@@ -67,6 +67,17 @@ class SqliteIndex:
             self._pool.fail(error)
         finally:
             lease.end()
+
+    def put_plain(self, new: Plain, put: Callable[[bool], bool]) -> Put | None:
+        """Record new content, or one pin more; two or three statements between BEGIN and COMMIT."""
+        lease = Lease(self._pool, writes=True)
+        try:
+            found = put_plain(lease.db, new, self._types, put)
+        except sqlite3.DatabaseError as error:
+            self._pool.fail(error)
+        finally:
+            lease.end()  # undoes what was not committed
+        return found
 
     def writing(self, *, durable: bool = False, later: bool = False) -> _Transaction:
         """Hold the write lock of the database, then commit; undo everything on an error.

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from blobkit.digest import pack
 from blobkit.index.faults import clear
 from blobkit.index.rows import EPOCH, Rows
 from blobkit.model import LINK_KINDS
+from blobkit.transactions import Put
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from datetime import datetime
 
     from blobkit.digest import Digest
     from blobkit.model import Arrival, Change, Link, Record
+    from blobkit.transactions import Plain
 
-__all__ = ["SqliteWriting"]
+__all__ = ["SqliteWriting", "put_plain"]
 
 CHANGED = """INSERT OR IGNORE INTO changed_names
     VALUES (?, (SELECT b.digest FROM tags t JOIN blobs b ON b.id = t.blob_id WHERE t.name = ?))"""
 PIN = """UPDATE blobs SET refcount = refcount + ?, pins = pins + ? WHERE digest = ? RETURNING id, size, refcount, pins,
     (SELECT count(*) FROM tags t WHERE t.blob_id = blobs.id), (SELECT name FROM media_types m WHERE m.id = media_type),
     created, EXISTS (SELECT 1 FROM links l WHERE l.from_id = blobs.id)"""
+PUT = """INSERT INTO blobs(digest, size, refcount, pins, media_type, created) SELECT ?, ?, 1, 1, ?, ?
+    WHERE (SELECT count(*) FROM meta WHERE key = 'unsynced') = ?
+    AND NOT EXISTS (SELECT 1 FROM meta WHERE key = 'layout_dirty')
+    AND NOT EXISTS (SELECT 1 FROM tombstones) AND NOT EXISTS (SELECT 1 FROM missing_links)
+    ON CONFLICT (digest) DO UPDATE SET refcount = refcount + 1, pins = pins + 1
+        WHERE size = excluded.size AND media_type = excluded.media_type
+        AND NOT EXISTS (SELECT 1 FROM links l WHERE l.from_id = blobs.id)
+        AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.blob_id = blobs.id)
+    RETURNING refcount, pins, created"""
+"""A blob that is new, or one that has neither links nor tags; no row where anything else is to be done."""
 JOURNAL = "INSERT INTO journal(digest, content) VALUES (?, ?)"
 REMOVE = (
     """INSERT OR IGNORE INTO tombstones SELECT digest FROM blobs WHERE id IN (SELECT value FROM json_each(?))
@@ -200,6 +214,25 @@ class SqliteWriting(Rows):
             self._db.execute("INSERT OR IGNORE INTO media_types(name) VALUES (?)", name)
             self.types.update(self._db.execute("SELECT name, id FROM media_types WHERE name = ?", name).fetchall())
         return self.types
+
+
+def put_plain(db: sqlite3.Connection, new: Plain, types: Mapping[str, int], put: Callable[[bool], bool]) -> Put | None:
+    """Record new content, or one pin more on a blob without links and tags, and commit; None where it is not that."""
+    kind = types.get(new.media_type)
+    if kind is None:
+        return None
+    packed, run = pack(new.digest), db.execute
+    run("BEGIN IMMEDIATE")
+    rows = run(PUT, (packed, new.size, kind, time.time_ns() // 1000, new.unsynced)).fetchall()
+    if not rows:
+        return None
+    ((refcount, pins, created),) = rows
+    is_new = refcount == 1
+    if not put(is_new) or isinstance(refcount, float):
+        return None
+    number = run(JOURNAL, (packed, new.journal)).lastrowid if is_new and new.journal is not None else 0
+    run("COMMIT")
+    return Put(refcount, pins, EPOCH + timedelta(0, 0, created), number or 0)
 
 
 def _microseconds(moment: datetime) -> int:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.protocols import Area, Content, Staged
-    from blobkit.transactions import Index, Reading, Retagged, Transaction, Writing
+    from blobkit.transactions import Index, Plain, Reading, Retagged, Transaction, Writing
 
 
 __all__ = ["Batch", "batched"]
@@ -178,6 +178,9 @@ class _Held:
 
     def glance(self, blob: Digest) -> None:
         """Return None: `read` is as cheap."""
+
+    def put_plain(self, new: Plain, put: Callable[[bool], bool]) -> None:
+        """Return None: the transaction is open already."""
 
     @contextmanager
     def writing(self, *, durable: bool = False, later: bool = False) -> Iterator[Writing]:  # noqa: ARG002 (it is durable)

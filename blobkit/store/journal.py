@@ -17,6 +17,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from blobkit.digest import matches
+from blobkit.model import Descriptor
+from blobkit.transactions import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,6 +53,28 @@ class Journal:
         Else the loss of a commit could leave half a file. Cost: one look at the file.
         """
         return self._durability == "normal" and self._content.sizes([digest]).get(digest) != size
+
+    def put_plain(self, digest: Digest, content: bytes, media_type: str) -> Descriptor | None:
+        """Put small content, and nothing else: the straight path of `enter` and `place`. None where it does not do."""
+        size, durability = len(content), self._durability
+        if durability == "normal":
+            return None
+
+        def put(is_new: bool) -> bool:  # noqa: FBT001 (a protocol's parameter)
+            if not is_new:
+                return self._content.sizes([digest]).get(digest) == size
+            if durability == "off":
+                self._content.place(digest, content)
+            return True
+
+        kept, unsynced = (content, False) if durability == "full" else (None, True)
+        found = self._index.put_plain(Plain(digest, size, media_type, kept, unsynced), put)
+        if found is None:
+            return None
+        refcount, pins, created, number = found
+        if number:
+            self.place({digest: content}, number)
+        return Descriptor(digest, size, refcount, pins, (), media_type, created, ())
 
     def enter(self, rows: Writing, blobs: Mapping[Digest, bytes], *, durable: bool) -> int:
         """Take in small content in the transaction that records it; return the number of its entry, 0 for none.

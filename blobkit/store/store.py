@@ -20,7 +20,7 @@ from blobkit.digest import parse
 from blobkit.errors import BatchError, BlobkitError, LayoutBehindWarning
 from blobkit.methods import Questions
 from blobkit.protocols import as_source
-from blobkit.store.arrival import Arrived, check_text
+from blobkit.store.arrival import NOTHING, Arrived, check_text
 from blobkit.store.batch import batched
 from blobkit.store.bulk import Bulk
 from blobkit.store.fsck.subject import Outside, Subject
@@ -258,8 +258,13 @@ class Store(Bulk, Questions):
         if len(content) > LIMIT:
             return super()._put_small(content, algorithm, media_type, wish)
         check_text(media_type)
-        self._refuse_closed()
         digest = digest_of(content, algorithm)
+        if wish is NOTHING:
+            self._refuse_nesting()
+            self._look()
+            found = self._journal.put_plain(digest, content, media_type)
+            if found is not None:
+                return found
         is_durable = wish.tag is not None or self._journal.wants_durable(digest, len(content))
         small: dict[Digest, bytes] = {}
         with self._changing(durable=is_durable, small=small) as rows:
