@@ -209,12 +209,17 @@ class Stamp(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """Work that is left to do in a store: the flags `unsynced` and `layout_dirty`, tombstones, expected links."""
+    """Work that is left to do in a store: the flags `unsynced` and `layout_dirty`, tombstones, expected links.
+
+    `given`: pins are recorded by source; `kept`: index.json shows entries beside the tags.
+    """
 
     unsynced: str | None = None
     dirty: str | None = None
     buried: bool = False
     waiting: bool = False
+    given: bool = False
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)

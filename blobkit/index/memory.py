@@ -179,7 +179,8 @@ class _State(MemoryFaults):
     def standing(self) -> Standing:
         """Return what is left to do."""
         waiting = any(self._expected.values())
-        return Standing(self.meta("unsynced"), self.meta("layout_dirty"), bool(self._tombstones), waiting)
+        given, kept = any(self._given.values()), "layout_kept" in self._meta
+        return Standing(self.meta("unsynced"), self.meta("layout_dirty"), bool(self._tombstones), waiting, given, kept)
 
     def meta(self, key: str) -> str | None:
         """Return a fact about the store itself."""

@@ -58,7 +58,8 @@ GIVEN = "SELECT blob_id, pins FROM given WHERE source = ? AND blob_id IN (SELECT
 NUMBERED = "SELECT id, digest FROM blobs WHERE id IN (SELECT value FROM json_each(?))"
 STANDING = """SELECT (SELECT value FROM meta WHERE key = 'unsynced'),
     (SELECT value FROM meta WHERE key = 'layout_dirty'), EXISTS (SELECT 1 FROM tombstones),
-    EXISTS (SELECT 1 FROM missing_links)"""
+    EXISTS (SELECT 1 FROM missing_links), EXISTS (SELECT 1 FROM given),
+    EXISTS (SELECT 1 FROM meta WHERE key = 'layout_kept')"""
 JOURNALLED = f"""SELECT number, digest, length(content), EXISTS (SELECT 1 FROM blobs b WHERE b.digest = journal.digest)
     FROM journal WHERE number > ? AND {is_packed("digest")} ORDER BY number LIMIT ?"""  # noqa: S608 (of constants)
 JOURNAL_CONTENT = "SELECT content FROM journal WHERE number = ? AND digest <> x''"
@@ -86,7 +87,10 @@ class Rows:
         return {blob: found[2] for blob in blobs if (found := known.get(blob))}
 
     def links(self, blobs: Collection[Digest]) -> Mapping[Digest, int]:
-        """Return each blob that these link to, with the number of links that come from these. One statement."""
+        """Return each blob that these link to, with the number of links that come from these. One statement at most."""
+        blobs = [blob for blob in blobs if blob not in self._leaves]
+        if not blobs:
+            return {}
         ids = self._sorted_ids(blobs)
         one = len(ids) == 1  # as on each level of a chain: asked in half of the time
         rows = self._db.execute(LINKS_OF_ONE, ids) if one else self._db.execute(LINKS, (str(ids),))

@@ -40,16 +40,13 @@ PUT = """INSERT INTO blobs(digest, size, refcount, pins, media_type, created) SE
     RETURNING refcount, pins, created"""
 """A blob that is new, or one that has neither links nor tags; no row where anything else is to be done."""
 JOURNAL = "INSERT INTO journal(digest, content) VALUES (?, ?)"
-REMOVE = (
-    """INSERT OR IGNORE INTO tombstones SELECT digest FROM blobs WHERE id IN (SELECT value FROM json_each(?))
-        ORDER BY digest""",
-    "DELETE FROM links WHERE from_id IN (SELECT value FROM json_each(?))",
-    """DELETE FROM missing_links WHERE EXISTS (SELECT 1 FROM missing_links)
-        AND from_id IN (SELECT value FROM json_each(?))""",
-    "DELETE FROM given WHERE EXISTS (SELECT 1 FROM given) AND blob_id IN (SELECT value FROM json_each(?))",
-    "DELETE FROM blobs WHERE id IN (SELECT value FROM json_each(?))",
-)
-"""How rows go. Most stores have nothing in two of these tables: then no id is looked up there."""
+BURY = """INSERT OR IGNORE INTO tombstones SELECT digest FROM blobs WHERE id IN (SELECT value FROM json_each(?))
+    ORDER BY digest"""
+REMOVE = "DELETE FROM {} WHERE {} IN (SELECT value FROM json_each(?))"
+OF_BLOBS = {"links": "from_id", "missing_links": "from_id", "given": "blob_id", "blobs": "id"}
+"""The tables whose rows go with a blob, and the column that names it."""
+FEW = 8
+"""Up to so many rows, a statement for each takes less than JSON."""
 
 
 class SqliteWriting(Rows):
@@ -103,16 +100,20 @@ class SqliteWriting(Rows):
         known = self._seen({*(d for link in links for d in link[:2]), *change.refcounts, *change.named.values()})
         ids = {blob: found[0] for blob, found in known.items()}
         run = self._db.executemany
-        new = sorted((ids[s], ids[t], LINK_KINDS.index(k)) for s, t, k in change.linked)  # in the order of the tree
-        run("INSERT INTO links VALUES (?, ?, ?)", new)
-        run("DELETE FROM links WHERE from_id = ? AND to_id = ?", [(ids[s], ids[t]) for s, t, _ in change.unlinked])
-        run(CHANGED, [(name, name) for name in (*change.unnamed, *change.named)])
-        run("DELETE FROM tags WHERE name = ?", [(name,) for name in change.unnamed])
-        run(
-            "UPDATE blobs SET refcount = ?, pins = pins + ? WHERE id = ?",
-            [(refcount, change.pins.get(blob, 0), ids[blob]) for blob, refcount in change.refcounts.items()],
-        )
-        run("INSERT OR REPLACE INTO tags VALUES (?, ?)", [(name, ids[blob]) for name, blob in change.named.items()])
+        if links:
+            new = sorted((ids[s], ids[t], LINK_KINDS.index(k)) for s, t, k in change.linked)  # in the order of the tree
+            run("INSERT INTO links VALUES (?, ?, ?)", new)
+            run("DELETE FROM links WHERE from_id = ? AND to_id = ?", [(ids[s], ids[t]) for s, t, _ in change.unlinked])
+            self._leaves.clear()
+        if change.unnamed or change.named:
+            run(CHANGED, [(name, name) for name in (*change.unnamed, *change.named)])
+            run("DELETE FROM tags WHERE name = ?", [(name,) for name in change.unnamed])
+            run("INSERT OR REPLACE INTO tags VALUES (?, ?)", [(name, ids[d]) for name, d in change.named.items()])
+        if change.refcounts:
+            run(
+                "UPDATE blobs SET refcount = ?, pins = pins + ? WHERE id = ?",
+                [(refcount, change.pins.get(blob, 0), ids[blob]) for blob, refcount in change.refcounts.items()],
+            )
         if change.freed:
             self._remove(change.freed.digests)
         self._forget()
@@ -150,6 +151,7 @@ class SqliteWriting(Rows):
     def give(self, source: str, pins: Mapping[Digest, int]) -> None:
         """Record how many pins each blob was given by `source`, in all."""
         known = self._seen(pins)
+        self._standing = None
         self._db.executemany(
             "INSERT OR REPLACE INTO given VALUES (?, ?, ?)",
             [(source, known[blob][0], number) for blob, number in pins.items()],
@@ -199,11 +201,24 @@ class SqliteWriting(Rows):
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def _remove(self, blobs: Collection[Digest]) -> None:
-        """Take rows out, with all links from them; nothing links to them any more but one another."""
-        self._standing = None
-        ids = (self._ids(blobs),)
-        for statement in REMOVE:
-            self._db.execute(statement, ids)
+        """Take rows out, with all links from them; nothing links to them any more but one another.
+
+        No id is looked up in a table that is empty, as two of them mostly are, nor links of what is known to have none.
+        """
+        standing, ids = self.standing(), self._sorted_ids(blobs)
+        empty = {"missing_links": not standing.waiting, "given": not standing.given}
+        tables = [table for table in OF_BLOBS if not empty.get(table)]
+        if self._leaves.issuperset(blobs):
+            tables.remove("links")
+        if len(ids) <= FEW:
+            self._db.executemany(
+                "INSERT OR IGNORE INTO tombstones VALUES (?)", [(pack(blob),) for blob in sorted(blobs)]
+            )
+        else:
+            self._db.execute(BURY, (str(ids),))
+        for table in tables:
+            self._db.execute(REMOVE.format(table, OF_BLOBS[table]), (str(ids),))
+        self._standing = standing._replace(buried=True)
 
     def _type_ids(self, names: Collection[str]) -> dict[str, int]:
         """Return the ids of media types; those that are new get one.

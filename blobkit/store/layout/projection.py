@@ -29,6 +29,7 @@ __all__ = ["SOURCE", "Kept", "digest_of", "is_shown", "rendered"]
 SOURCE = "index.json"
 """As what the index remembers the pins that were given to entries without a tag."""
 KEPT = "layout_kept"
+"""The meta fact that `Standing.kept` is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def is_shown(rows: Reading, change: Change) -> bool:
     """Return whether a plan that is not applied yet changes what index.json shows. Cost: two questions at most."""
     if change.named or change.unnamed:
         return True
-    if rows.meta(KEPT) is None:
+    if not rows.standing().kept:
         return False
     dropped = {blob for blob, number in change.pins.items() if number < 0}
     return any(rows.given(SOURCE, dropped.union(change.freed.digests)).values())
