@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 TORTURE = Path(__file__).parent
 CHECKED = 0.1
 """How many of the images the store itself checks, which is slow."""
+BEFORE, AFTER = 4, 10
+"""Calls before and after the sync of a drain that belong to it or to what comes next."""
 OPENED, RETURNED = b'"open"\n', b'"done"\n'
 
 
@@ -61,6 +63,18 @@ def cut(place: Path, calls: list[powerloss.Call], seed: int, images: int, levels
             points[number] = 3 * (disk.heard != before and disk.heard.endswith(RETURNED))
         for _ in range(points[number]):
             yield from (f"after {number} calls: {problem}" for problem in after_a_crash(disk, choice, levels))
+
+
+def cut_drains(place: Path, calls: list[powerloss.Call], seed: int) -> Iterator[str]:
+    """Yield what is wrong in crashes at each step of each drain of the journal, from before its sync to its commit."""
+    choice = random.Random(seed)  # noqa: S311 (repeatable)
+    disk = powerloss.Disk(place / "store", place / "log")
+    syncs = [number for number, call in enumerate(calls) if call.name == "syncfs"]
+    points = {number for sync in syncs for number in range(sync - BEFORE, sync + AFTER)}
+    for number, call in enumerate(calls):
+        disk.apply(call)
+        if number in points:
+            yield from (f"after {number} calls: {problem}" for problem in after_a_crash(disk, choice, "full"))
 
 
 def after_a_crash(disk: powerloss.Disk, choice: random.Random, levels: str) -> list[str]:

@@ -1,8 +1,9 @@
 """What a disk may hold after a loss of power, from the system calls that a process really made.
 
 A file holds what it held at its last sync and any of the writes since, whole or torn at a sector; a directory has the
-entries of its last sync and a prefix, in order, of what was done to it since; a rename happens as a whole. Nothing
-else is assumed: syncing a file says nothing about its name, nor writing to one file about writing to another.
+entries of its last sync and a prefix, in order, of what was done to it since or, in some images, any part of it; a
+rename happens as a whole. Nothing else is assumed: syncing a file says nothing about its name, nor writing to one file
+about writing to another.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ CALLS = (
     "fsync,fdatasync,syncfs,sync,sync_file_range,msync"
 )
 SECTOR = 512
+REORDERED = 0.3
+"""How many of the images are of a file system that keeps no order among the changes to a directory."""
 
 
 class Call(NamedTuple):
@@ -269,11 +272,7 @@ class Disk:
 
     def image(self, choice: random.Random) -> dict[str, bytes | None]:
         """Return what may be on the disk: paths with bytes, and None for a directory."""
-        kept = {
-            move
-            for directory in self._directories()
-            for move in directory.pending[: choice.choice([0, choice.randint(0, len(directory.pending)), None])]
-        }
+        kept = {move for directory in self._directories() for move in some(directory.pending, choice)}
         names = {id(directory): dict(directory.safe) for directory in self._directories()}
         for move in sorted(kept, key=lambda move: move.when):
             for directory, name, node in move.changes:
@@ -299,6 +298,13 @@ class Disk:
             found += new
             left += new
         return found
+
+
+def some(pending: list[Move], choice: random.Random) -> list[Move]:
+    """Return what reached the disk of what was done to a directory: a prefix or, where it reorders, any part."""
+    if choice.random() < REORDERED:
+        return [move for move in pending if choice.random() < 0.5]
+    return pending[: choice.choice([0, choice.randint(0, len(pending)), None])]
 
 
 def _strings(arguments: str) -> list[bytes]:

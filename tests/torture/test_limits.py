@@ -183,7 +183,7 @@ def test_a_store_on_a_full_disk_can_be_read_and_emptied(tiny: Path) -> None:
         for digest in digests[:2]:
             assert store.deref(digest).digests == (digest,)
         assert store.put(b"fits again").size == 10
-        dead = forked(lambda: fill_with_a_temporary_file(store), tiny / "trouble")
+        dead = forked(lambda: fill_with_a_temporary_file(tiny / "s"), tiny / "trouble")
         assert os.waitstatus_to_exitcode(os.waitpid(dead, 0)[1]) == -9
     with open_read_only(tiny / "s") as opened:
         assert all(opened.get(digest).read() for digest in digests[2:])
@@ -194,8 +194,8 @@ def test_a_store_on_a_full_disk_can_be_read_and_emptied(tiny: Path) -> None:
     assert not seen.orphans
 
 
-def fill_with_a_temporary_file(store: LocalStore) -> None:
-    writer = store.new_writer()
+def fill_with_a_temporary_file(root: Path) -> None:
+    writer = LocalStore(root).new_writer()
     try:
         while True:
             writer.write(bytes(4096))

@@ -29,6 +29,15 @@ def test_what_was_acknowledged_survives(tmp_path: Path, more: int, levels: str, 
 
 
 @pytest.mark.slow
+def test_a_drain_of_the_journal_that_is_cut_at_any_step(tmp_path: Path, more: int) -> None:
+    for number in range(more):
+        place = tmp_path / str(number)
+        calls = crash_images.history(place, 5 + number, 40, "full")
+        assert sum(call.name == "syncfs" for call in calls) > 4
+        assert list(crash_images.cut_drains(place, calls, 5 + number)) == []
+
+
+@pytest.mark.slow
 def test_a_commit_of_a_stronger_store_seals_what_a_weaker_one_wrote(tmp_path: Path) -> None:
     assert list(wrong_after_crashes(tmp_path, "off+full")) == []
 
