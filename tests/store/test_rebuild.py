@@ -191,3 +191,17 @@ def test_the_command_says_what_is_left(tmp_path: Path) -> None:
         store.put(damage.victim(7))
     assert run()[0] == 0
     assert "1 file deleted" in run("--purge")[1]
+
+
+def test_what_only_the_journal_of_the_old_index_has_is_restored(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store")
+    digest = store.put(b"small", tag="t").digest
+    store._index.close()
+    (tmp_path / "store/blobs/sha256" / digest[7:]).unlink()
+    with closing(sqlite3.connect(tmp_path / "store/.blobkit/index.sqlite")) as db:
+        db.execute("DROP TABLE links")
+    LocalStore.rebuild(tmp_path / "store", progress=False)
+    with LocalStore(tmp_path / "store") as store:
+        assert store.tags() == {"t": digest}
+        assert store.get(digest).read() == b"small"
+        assert not store.fsck(progress=False)

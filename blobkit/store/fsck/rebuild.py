@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING
 from blobkit.content.directory import DirectoryContent
 from blobkit.content.quarantine import move_aside
 from blobkit.content.syncing import sync_directory
-from blobkit.errors import Hint, NotAStoreError, StoreBusyError, UnreadableStoreError
+from blobkit.digest import matches as is_content
+from blobkit.errors import BlobkitError, Hint, NotAStoreError, StoreBusyError, UnreadableStoreError
 from blobkit.filehandle import FileHandle
 from blobkit.index.handles import is_connected
+from blobkit.index.readonly import ReadOnlyIndex
 from blobkit.index.schema import check_version
 from blobkit.index.sqlite import SqliteIndex
 from blobkit.model import Arrival
@@ -29,6 +31,7 @@ from blobkit.progress import counted
 from blobkit.render import count, in_shell, join_some
 from blobkit.store.fsck.files import matches
 from blobkit.store.fsck.report import Checked, Finding, Fsck
+from blobkit.store.journal import entries
 from blobkit.store.layout.adoption import Onto, adopt_into
 from blobkit.store.layout.layout import Layout
 from blobkit.store.opening import index_path
@@ -60,6 +63,7 @@ def rebuild(root: Path, *, progress: bool) -> Fsck:
         shell = f"blobkit adopt {in_shell(root)} makes one of an OCI layout"
         raise NotAStoreError(msg, hint=Hint(python, shell))
     check_version(path)
+    _restore(root, path)
     with _alone(path):
         content, layout = DirectoryContent(root), Layout(root, sync=True)
         content.lay_out()
@@ -76,6 +80,19 @@ def rebuild(root: Path, *, progress: bool) -> Fsck:
         content.sync()  # the new database with it
         places = _swap(root, path, fresh)
         return work.result(places)
+
+
+def _restore(root: Path, path: Path) -> None:
+    """Put in its place what a crash left absent or torn, as far as the journal of the old index can be read.
+
+    Before the old index is locked: reading it, this process would drop its locks.
+    """
+    content = DirectoryContent(root)
+    with suppress(BlobkitError, OSError), closing(ReadOnlyIndex(path)) as index:
+        for entry in index.read(lambda rows: [found for found in entries(rows) if found.is_blob]):
+            data = index.read(lambda rows, number=entry.number: rows.journal_content(number))  # type: ignore[misc]
+            if data is not None and is_content(data, entry.digest):
+                content.place(entry.digest, data)
 
 
 @dataclass
