@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import secrets
@@ -53,13 +54,36 @@ class Floor:
         """Hold nothing open."""
 
 
-def interleaved(works: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Return the median seconds of each work, done in turn: A B C, A B C."""
+def interleaved(works: Mapping[str, Callable[[], object]], rounds: int, settle: Path | None = None) -> dict[str, float]:
+    """Return the median seconds of each work, done in turn: A B C, A B C.
+
+    With `settle`, all that is dirty in the file system of that directory is written before each turn, untimed: else
+    the next one that syncs pays for what another one left behind (an fsync commits the journal of a file system).
+    """
     times: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
+            if settle is not None:
+                settled(settle)
             times[name].append(seconds(work))
     return {name: statistics.median(found) for name, found in times.items()}
+
+
+def settled(place: Path) -> None:
+    """Write all that is dirty in the file system of a directory."""
+    top = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        ctypes.CDLL(None).syncfs(top)
+    finally:
+        os.close(top)
+
+
+def processor(work: Callable[[], object], times: int) -> float:
+    """Return the processor time in microseconds that one of so many repetitions takes in this thread."""
+    start = time.thread_time()
+    for _ in range(times):
+        work()
+    return (time.thread_time() - start) / times * 1e6
 
 
 def seconds(work: Callable[[], object]) -> float:
