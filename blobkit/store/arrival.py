@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +44,7 @@ __all__ = [
     "described_as",
     "pinned",
     "record",
+    "small_bytes",
     "whole",
     "wish_of",
 ]
@@ -101,6 +104,21 @@ def wish_of(data: Data, *, media_type: str, links: Iterable[str], tag: str | Non
         msg = f"the content is no {media_type} ({printable(str(error))}): put it without a media type, or give links="
         raise MediaTypeConflictError(msg) from error
     return Wish(derived=document.references, tag=tag, move=move), body
+
+
+def small_bytes(data: Data, limit: int) -> Data:
+    """Return bytes in memory, or those of a small file at a path, as bytes that cannot change; all else as it is."""
+    if isinstance(data, bytearray | memoryview):
+        view = bytes_of(data)
+        return bytes(view) if len(view) <= limit else data
+    if isinstance(data, str | os.PathLike):
+        with suppress(OSError, ValueError):  # whoever reads it says what is wrong
+            found = os.stat(data)  # noqa: PTH116 (bytes are a path, too)
+            if stat.S_ISREG(found.st_mode) and found.st_size <= limit:
+                with open(data, "rb") as file:  # noqa: PTH123 (the same)
+                    content = file.read(limit + 1)
+                return content if len(content) <= limit else data
+    return data
 
 
 def record(rows: Writing, came: Sequence[Arrived], known: Mapping[Digest, Record]) -> tuple[bool, list[Descriptor]]:

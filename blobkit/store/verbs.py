@@ -24,11 +24,12 @@ from blobkit.store.arrival import (
     described_as,
     pinned,
     record,
+    small_bytes,
     whole,
     wish_of,
 )
 from blobkit.store.blob import Blob
-from blobkit.store.journal import content_of
+from blobkit.store.journal import LIMIT, content_of
 from blobkit.store.layout.guard import to_caller
 from blobkit.store.layout.projection import is_shown
 from blobkit.store.writer import SMALL, BlobWriter
@@ -130,6 +131,7 @@ class Verbs(ABC):
         """
         wish, source = wish_of(data, media_type=media_type, links=links, tag=tag, move=move)
         self._warn_of(tag, media_type)
+        source = small_bytes(source, LIMIT)
         if isinstance(source, bytes) and len(source) <= SMALL:
             return self._put_small(source, algorithm, media_type, wish)
         with self._writer(algorithm, media_type, wish) as writer:

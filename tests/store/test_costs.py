@@ -61,6 +61,18 @@ def test_a_put_is_one_transaction(store: LocalStore) -> None:
     assert statements <= 6
 
 
+@pytest.mark.parametrize("what", ["bytearray", "memoryview", "path"])
+def test_a_put_of_little_is_one_sync_wherever_it_comes_from(
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    (tmp_path / "file").write_bytes(b"new")
+    forms = {"bytearray": bytearray(b"new"), "memoryview": memoryview(b"new"), "path": str(tmp_path / "file")}
+    monkeypatch.setattr(os, "fsync", lambda _: pytest.fail("a sync"))
+    store.put(b"older")
+    assert Costs(store).of(lambda: store.put(forms[what]))[0] == 1
+    assert store.get(of(b"new")).read() == b"new"
+
+
 def test_a_pin_is_one_transaction_and_one_update(store: LocalStore) -> None:
     digest = store.put(b"x").digest
     assert Costs(store).of(lambda: store.ref(digest)) == (1, 4, 0)
