@@ -243,6 +243,13 @@ class Index(Protocol):
         """
         ...
 
+    def write(self, plan: Callable[[Writing], T], *, durable: bool = False) -> T:
+        """Return what a plan returns, which reads and writes in one transaction, committed where it raises nothing.
+
+        The plan touches nothing but the rows: an index may have to run it again (a deadlock, a server that is gone).
+        """
+        ...
+
     def writing(self, *, durable: bool = False, later: bool = False) -> AbstractContextManager[Writing]:
         """Hold the only write lock: all that was written is committed on success and undone on an error.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.model import Arrival, Change
-    from blobkit.transactions import Plain, Reading
+    from blobkit.transactions import Plain, Reading, Writing
 
 __all__ = ["MemoryIndex"]
 
@@ -47,6 +47,11 @@ class MemoryIndex:
 
     def put_plain(self, new: Plain, put: Callable[[bool], bool]) -> None:
         """Return None: `writing` is as cheap."""
+
+    def write(self, plan: Callable[[Writing], T], *, durable: bool = False) -> T:
+        """Return what a plan returns; it is run once."""
+        with self.writing(durable=durable) as rows:
+            return plan(rows)
 
     @contextmanager
     def writing(self, *, durable: bool = False, later: bool = False) -> Iterator[_State]:  # noqa: ARG002 (memory promises nothing)

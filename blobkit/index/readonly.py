@@ -89,6 +89,11 @@ class ReadOnlyIndex:
     def put_plain(self, new: Plain, put: Callable[[bool], bool]) -> None:
         """Return None: `writing` refuses."""
 
+    def write(self, plan: Callable[[Writing], T], *, durable: bool = False) -> T:
+        """Raise ReadOnlyStoreError."""
+        with self.writing(durable=durable) as rows:
+            return plan(rows)
+
     @contextmanager
     def writing(self, *, durable: bool = False, later: bool = False) -> Iterator[Writing]:  # noqa: ARG002 (refused either way)
         """Raise ReadOnlyStoreError."""

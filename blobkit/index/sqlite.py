@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from blobkit.digest import Digest
-    from blobkit.transactions import Glance, Plain, Put, Reading
+    from blobkit.transactions import Glance, Plain, Put, Reading, Writing
 
 __all__ = ["SqliteIndex"]
 
@@ -78,6 +78,11 @@ class SqliteIndex:
         finally:
             lease.end()  # undoes what was not committed
         return found
+
+    def write(self, plan: Callable[[Writing], T], *, durable: bool = False) -> T:
+        """Return what a plan returns; it is run once, under the write lock."""
+        with self.writing(durable=durable) as rows:
+            return plan(rows)
 
     def writing(self, *, durable: bool = False, later: bool = False) -> _Transaction:
         """Hold the write lock of the database, then commit; undo everything on an error.

@@ -182,6 +182,10 @@ class _Held:
     def put_plain(self, new: Plain, put: Callable[[bool], bool]) -> None:
         """Return None: the transaction is open already."""
 
+    def write(self, plan: Callable[[Writing], T], *, durable: bool = False) -> T:  # noqa: ARG002 (it is durable)
+        """Return what a plan returns; it is not committed before the end."""
+        return plan(self.begin())
+
     @contextmanager
     def writing(self, *, durable: bool = False, later: bool = False) -> Iterator[Writing]:  # noqa: ARG002 (it is durable)
         """Give the transaction; it is not committed before the end."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from blobkit.digest import Digest
-    from blobkit.transactions import Index, Reading
+    from blobkit.transactions import Index, Reading, Writing
 
     T = TypeVar("T")
 
@@ -62,6 +62,20 @@ class IndexSuite:
         record = ask(index, lambda rows: rows.records(blobs))[blobs[1]]
         assert (record.size, record.refcount, record.pins, record.tags, record.anonymous) == (1, 1, 1, 0, 1)
         assert (record.media_type, record.created) == ("type/1", NOW)
+
+    def test_a_plan_is_written_whole_or_not_at_all(self, index: Index) -> None:
+        def plan(rows: Writing) -> int:
+            rows.add([Arrival(digest(1), 1, "", NOW)])
+            return rows.total()
+
+        def failing(rows: Writing) -> None:
+            rows.add([Arrival(digest(2), 2, "", NOW)])
+            raise KeyError
+
+        assert index.write(plan, durable=True) == 1
+        with pytest.raises(KeyError):
+            index.write(failing)
+        assert ask(index, lambda rows: list(rows.digests())) == [digest(1)]
 
     def test_pins_are_added_and_what_is_absent_is_left_out(self, index: Index) -> None:
         blobs = fill(index, 2, [(1, 0)])

@@ -17,6 +17,7 @@ from blobkit.index.memory import MemoryIndex
 from blobkit.index.sqlite import SqliteIndex
 from blobkit.store.local import LocalStore
 from blobkit.store.store import Store
+from blobkit.testing.concurrent import ConcurrentSuite
 from blobkit.testing.content import ContentSuite, staged
 from blobkit.testing.index import IndexSuite, fill
 from blobkit.testing.store import StoreSuite
@@ -28,6 +29,25 @@ if TYPE_CHECKING:
 
 def failing(_fd: int) -> None:
     raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+class TestConcurrentSqlite(ConcurrentSuite):
+    @pytest.fixture
+    def handles(self, tmp_path: Path) -> Iterator[tuple[SqliteIndex, SqliteIndex]]:
+        found = tuple(SqliteIndex(tmp_path / "index.sqlite", durability="off") for _ in range(2))
+        yield found
+        for index in found:
+            index.close()
+
+
+class TestConcurrentThreads(ConcurrentSuite):
+    """Threads of one process, which share an index."""
+
+    @pytest.fixture(params=["sqlite", "memory"])
+    def handles(self, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[object, object]]:
+        index = MemoryIndex() if request.param == "memory" else SqliteIndex(tmp_path / "index.sqlite", durability="off")
+        yield index, index
+        index.close()
 
 
 class TestMemoryContent(ContentSuite):

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from blobkit.digest import Digest
-    from blobkit.transactions import Reading
+    from blobkit.transactions import Reading, Writing
 
 __all__ = ["rebuild"]
 
@@ -128,8 +128,7 @@ class _Rebuilding:
         with counted(total, "verifying", show=progress) as advance:
             for page in self._unknown():
                 arrivals = [new for digest in page if (new := self._verified(digest, advance))]
-                with self.index.writing() as rows:
-                    rows.add(arrivals)
+                self.index.write(partial(_add, arrivals))
                 self.pinned += [new.digest for new in arrivals]
         self.blobs += len(self.pinned)
 
@@ -166,6 +165,10 @@ class _Rebuilding:
         place = self.content.set_aside([digest], "corrupt")[digest]
         self.findings.append(Finding("content-corrupt", digest, "its content has another hash", f"moved to {place}"))
         return None
+
+
+def _add(arrivals: list[Arrival], rows: Writing) -> None:
+    rows.add(arrivals)
 
 
 def _counts(digests: list[Digest], rows: Reading) -> Mapping[Digest, int]:

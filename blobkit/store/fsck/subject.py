@@ -117,8 +117,7 @@ class Subject:
         """Return the answer to a question while nobody is in the middle of a change, as far as that can be had."""
         if not self.locked:
             return self._patiently(lambda: self.index.read(question))
-        with self.index.writing() as rows:  # nothing is written: the empty transaction leaves no trace
-            return question(rows)
+        return self.index.write(question)  # nothing is written: the empty transaction leaves no trace
 
     def _patiently(self, ask: Callable[[], T]) -> T:
         """Try again for a while where others write so fast that no state of the index can be read."""

@@ -56,8 +56,7 @@ class Guard:
         """Return whether blobkit wrote index.json; in doubt under the write lock, where nobody of ours rewrites it."""
         if self._index.read(self._layout.is_ours):
             return True
-        with self._index.writing() as rows:
-            return self._layout.is_absent() or self._layout.is_ours(rows)
+        return self._index.write(lambda rows: self._layout.is_absent() or self._layout.is_ours(rows))
 
 
 def notice(layout: Layout, *, is_whole: bool = True) -> str:
