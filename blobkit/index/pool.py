@@ -19,6 +19,7 @@ from blobkit.index import forking
 from blobkit.index.schema import check_version, connect, create, raise_translated, translated
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from typing import NoReturn
 
@@ -38,12 +39,14 @@ class Lease:
     __slots__ = ("__weakref__", "_pool", "_writes", "db")
     db: Connection
 
-    def __init__(self, pool: Pool, *, writes: bool = False) -> None:
+    def __init__(self, pool: Pool, *, writes: bool = False, unless: Callable[[], bool] | None = None) -> None:
+        """Take a connection; none where `unless` comes true while this thread waits for its turn to write."""
         self._pool = pool
         self._writes = writes
         try:
-            if writes:
-                pool.wait_to_write(self)
+            if writes and not pool.wait_to_write(self, unless):
+                self._writes = False
+                return
             self.db = pool.connection()
         except BaseException:
             self.end()
@@ -108,14 +111,19 @@ class Pool:
         if db.owner is self._owner and db.in_transaction:
             db.execute("ROLLBACK")
 
-    def wait_to_write(self, lease: Lease) -> None:
-        """Let the threads of this process write in turn: SQLite's own lock is only tried again and again."""
+    def wait_to_write(self, lease: Lease, unless: Callable[[], bool] | None) -> bool:
+        """Let the threads of this process write in turn: SQLite's own lock is only tried again and again.
+
+        False where `unless` came true meanwhile, and nobody needs the turn.
+        """
         with self._lock:
             if self._writer is None:
                 self._writer = ref(lease), threading.get_ident()
-                return
+                return True
             until = time.monotonic() + self._timeout
             while (writer := self._alive()) is not None:
+                if unless is not None and unless():
+                    return False
                 left = until - time.monotonic()
                 if writer == threading.get_ident() or left <= 0:
                     gc.collect()  # an interrupt leaves cycles of frames and exceptions; a lease may be forgotten in one
@@ -123,6 +131,7 @@ class Pool:
                 else:
                     self._turn.wait(min(left, GLANCE))
             self._writer = ref(lease), threading.get_ident()
+        return True
 
     def _alive(self) -> int | None:
         """Return the thread that writes, None where nobody does or the writer was forgotten."""
@@ -141,7 +150,7 @@ class Pool:
         with self._lock:
             if self._writer is not None and self._writer[0]() in (lease, None):
                 self._writer = None
-                self._turn.notify()
+                self._turn.notify_all()
 
     def fail(self, error: sqlite3.DatabaseError) -> NoReturn:
         """Raise what SQLite raised as what it means."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, TypeVar
 
+from blobkit.index.combining import Combining
 from blobkit.index.pool import Lease, Pool
 from blobkit.index.rows import Rows, glance
 from blobkit.index.schema import check_version
-from blobkit.index.writes import SqliteWriting, put_plain
+from blobkit.index.writes import SqliteWriting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,7 @@ class SqliteIndex:
         self._synchronous = SYNCHRONOUS[durability]
         self._pool = Pool(path, self._synchronous, timeout)
         self._types: dict[str, int] = {}
+        self._combining = Combining(self._pool, self._types)
         self.read(lambda _: None)
 
     @property
@@ -69,15 +71,11 @@ class SqliteIndex:
             lease.end()
 
     def put_plain(self, new: Plain, put: Callable[[bool], bool]) -> Put | None:
-        """Record new content, or one pin more; two or three statements between BEGIN and COMMIT."""
-        lease = Lease(self._pool, writes=True)
+        """Record new content, or one pin more; threads that do so at once share a transaction."""
         try:
-            found = put_plain(lease.db, new, self._types, put)
+            return self._combining.put(new, put)
         except sqlite3.DatabaseError as error:
             self._pool.fail(error)
-        finally:
-            lease.end()  # undoes what was not committed
-        return found
 
     def write(self, plan: Callable[[Writing], T], *, durable: bool = False) -> T:
         """Return what a plan returns; it is run once, under the write lock."""

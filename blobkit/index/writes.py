@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from blobkit.model import Arrival, Change, Link, Record
     from blobkit.transactions import Plain
 
-__all__ = ["SqliteWriting", "put_plain"]
+__all__ = ["SqliteWriting", "put_row"]
 
 CHANGED = """INSERT OR IGNORE INTO changed_names
     VALUES (?, (SELECT b.digest FROM tags t JOIN blobs b ON b.id = t.blob_id WHERE t.name = ?))"""
@@ -36,7 +36,7 @@ PUT = """INSERT INTO blobs(digest, size, refcount, pins, media_type, created) SE
     ON CONFLICT (digest) DO UPDATE SET refcount = refcount + 1, pins = pins + 1
         WHERE size = excluded.size AND media_type = excluded.media_type
         AND NOT EXISTS (SELECT 1 FROM links l WHERE l.from_id = blobs.id)
-        AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.blob_id = blobs.id)
+        AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.blob_id = blobs.id) AND refcount < 0x7fffffffffffffff
     RETURNING refcount, pins, created"""
 """A blob that is new, or one that has neither links nor tags; no row where anything else is to be done."""
 JOURNAL = "INSERT INTO journal(digest, content) VALUES (?, ?)"
@@ -231,22 +231,24 @@ class SqliteWriting(Rows):
         return self.types
 
 
-def put_plain(db: sqlite3.Connection, new: Plain, types: Mapping[str, int], put: Callable[[bool], bool]) -> Put | None:
-    """Record new content, or one pin more on a blob without links and tags, and commit; None where it is not that."""
+def put_row(db: sqlite3.Connection, new: Plain, types: Mapping[str, int], put: Callable[[bool], bool]) -> Put | None:
+    """Record new content, or one pin more on a blob without links and tags, in the transaction that is open.
+
+    None, and nothing is changed, where it is not that, or where `put` returns False of a blob that is here.
+    """
     kind = types.get(new.media_type)
     if kind is None:
         return None
     packed, run = pack(new.digest), db.execute
-    run("BEGIN IMMEDIATE")
     rows = run(PUT, (packed, new.size, kind, time.time_ns() // 1000, new.unsynced)).fetchall()
     if not rows:
         return None
     ((refcount, pins, created),) = rows
     is_new = refcount == 1
-    if not put(is_new) or isinstance(refcount, float):
+    if not put(is_new):
+        run("UPDATE blobs SET refcount = refcount - 1, pins = pins - 1 WHERE digest = ?", (packed,))
         return None
     number = run(JOURNAL, (packed, new.journal)).lastrowid if is_new and new.journal is not None else 0
-    run("COMMIT")
     return Put(refcount, pins, EPOCH + timedelta(0, 0, created), number or 0)
 
 
