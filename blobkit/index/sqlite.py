@@ -61,14 +61,18 @@ class SqliteIndex:
         return answer
 
     def glance(self, blob: Digest) -> Glance | None:
-        """Return what is recorded of a blob without links and tags. One statement, which sees one state by itself."""
-        lease = Lease(self._pool)
+        """Return what is recorded of a blob without links and tags. One statement, which sees one state by itself.
+
+        It needs no lease: there is no transaction that an interrupt could leave open.
+        """
+        pool = self._pool
+        db = pool.connection()
         try:
-            return glance(lease.db, blob)
+            return glance(db, blob)
         except sqlite3.DatabaseError as error:
-            self._pool.fail(error)
+            pool.fail(error)
         finally:
-            lease.end()
+            pool.put_back(db)
 
     def put_plain(self, new: Plain, put: Callable[[bool], bool]) -> Put | None:
         """Record new content, or one pin more; threads that do so at once share a transaction."""

@@ -108,10 +108,9 @@ class Layout:
         return True
 
     def hash(self) -> str:
-        """Return the hash of index.json as it is, "" where it is absent."""
+        """Return the hash of index.json as it is, "" where it is absent. It is read whole, as it is written."""
         try:
-            with self.path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            return _hash(self.path.read_bytes())
         except FileNotFoundError:
             return ""
 
