@@ -82,7 +82,8 @@ class Layout:
 
     def is_ours(self, rows: Reading) -> bool:
         """Return whether index.json is as blobkit wrote it. Cost: reads and hashes it."""
-        return not self.is_absent() and self.hash() in {rows.meta("layout_hash"), rows.meta("layout_pending")}
+        now = self.hash()
+        return bool(now) and (now == rows.meta("layout_hash") or now == rows.meta("layout_pending"))
 
     def never_shown(self, rows: Reading) -> bool:
         """Return whether this store never wrote an index.json nor took one in."""
