@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,25 +9,20 @@ from typing import TYPE_CHECKING
 
 from blobkit.content.directory import DirectoryContent
 from blobkit.content.readonly import ReadOnlyContent
-from blobkit.errors import NO_STORE, NotAStoreError, ReadOnlyStoreError, StoreError, moved
+from blobkit.errors import NO_STORE, NotAStoreError
 from blobkit.index.readonly import ReadOnlyIndex
 from blobkit.index.sqlite import SqliteIndex
-from blobkit.render import truncate
-from blobkit.store.fsck.outside import LayoutOutside
-from blobkit.store.journal import Journal
-from blobkit.store.layout.guard import Guard, notice
 from blobkit.store.layout.layout import Layout
-from blobkit.store.layout.projection import Kept
+from blobkit.store.layout.projected import LayoutProjection
 from blobkit.store.opening import check_root, index_path, refuse_layout
 from blobkit.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import os
 
     from blobkit.store.fsck.report import Fsck
     from blobkit.store.fsck.subject import Subject
     from blobkit.store.layout.adopted import Adopted
-    from blobkit.transactions import Reading, Writing
 
 __all__ = ["LocalStore", "ReadOnlyStore", "open_read_only"]
 
@@ -61,7 +55,6 @@ class LocalStore(Store):
     """
 
     adopted: Adopted | None = None
-    shows_tags = True
 
     def __init__(
         self,
@@ -79,22 +72,15 @@ class LocalStore(Store):
             msg = f"timeout {timeout!r} is no number of seconds from 0 to {LONGEST_WAIT:,}"
             raise ValueError(msg)
         self.root = Path(root).absolute()
-        self.durability = durability
         self._layout = Layout(self.root, sync=durability != "off")
         check_root(self.root, create=create, adopt=adopt, layout=self._layout)
         sync = durability != "off"
         self._files = DirectoryContent(self.root, sync=sync)
         self._files.lay_out()
         self._layout.lay_out()
-        super().__init__(
-            self._files,
-            SqliteIndex(index_path(self.root), durability=durability, timeout=timeout),
-            address=str(self.root),
-        )
-        self._journal = Journal(self._files, self._index, self._writing, durability=durability)
-        self._guard = Guard(self._layout, self._index)
-        self._index_file = str(index_path(self.root))
-        self._opened_at = _identity(self._index_file)
+        index = SqliteIndex(index_path(self.root), durability=durability, timeout=timeout)
+        projection = LayoutProjection(self._layout, self._files, index, index_path(self.root))
+        super().__init__(self._files, index, projection, address=str(self.root), durability=durability)
         try:
             if adopt:
                 self.adopted = self.adopt()
@@ -142,22 +128,6 @@ class LocalStore(Store):
         finally:
             super().close()
 
-    def _wake(self) -> None:
-        """Do what a dead process left undone: temporary files, index.json, unsynced writes, removed blobs."""
-        self._files.reclaim()
-        self._journal.recover()
-        unsynced, due, left = self._index.read(self._state)
-        if unsynced and self.durability != "off":
-            with self._writing():
-                pass  # admitting it syncs
-        if left:
-            with suppress(OSError):
-                self._journal.drain()  # else what it holds keeps tombstones for those who may be about to place it
-        self._settle(dirty=due, left=left)
-
-    def _state(self, rows: Reading) -> tuple[bool, bool, bool]:
-        return rows.meta("unsynced") is not None, self._layout.is_due(rows), bool(rows.tombstones(1))
-
     def _check_adopted(self) -> None:
         """Check that index.json was not there before the store: an older one is never overwritten, nor taken for empty.
 
@@ -165,60 +135,6 @@ class LocalStore(Store):
         """
         if not self._layout.is_absent() and self._index.read(self._layout.never_shown):
             refuse_layout(self.root)
-
-    def _look(self) -> None:
-        self._check_place()
-        self._guard.look()
-
-    def _check_place(self) -> None:
-        """Check that the directory is the one that was opened; StoreError where it was moved, removed or replaced.
-
-        Else content would go to one store and its rows to another. Cost: one `stat`.
-        """
-        if _identity(self._index_file) != self._opened_at:
-            raise StoreError(moved(self.root))
-
-    def _admit(self, rows: Writing) -> bool:
-        """Return whether this transaction may write. What a weaker store wrote is made durable first.
-
-        Under "off" the flag that says so must be durable before anything that is not, even where a stronger store
-        has just cleared it.
-        """
-        unsynced = rows.standing().unsynced is not None
-        if self.durability == "off":
-            return unsynced
-        if unsynced:
-            self._content.sync()
-            rows.set_meta("unsynced", None)
-        return True
-
-    def _prepare(self) -> None:
-        with self._index.writing(durable=True) as rows:
-            rows.set_meta("unsynced", "1")
-
-    def _may_delete(self, rows: Writing) -> bool:
-        """Return whether index.json is ours: another program may have built on a blob that it found on disk."""
-        return self._layout.is_ours(rows)
-
-    def _retagged(self, rows: Writing, *, durable: bool) -> None:
-        self._layout.announce(rows, durable=durable)
-
-    def _show_tags(self, rows: Writing) -> bool:
-        return self._layout.rewrite(rows)
-
-    def _announce(self) -> None:
-        with self._writing(durable=True) as rows:
-            self._layout.announce(rows, durable=True)
-
-    def _notices(self, rows: Reading) -> Sequence[tuple[str, str, str, str]]:
-        return _layout_notices(self._layout, rows)
-
-    def _outside(self) -> LayoutOutside:
-        return LayoutOutside(self.root, self._layout, self._content, self._show_again)
-
-    def _show_again(self) -> None:
-        self._announce()
-        self._clean_up(dirty=True, left=False)
 
 
 class ReadOnlyStore(Store):
@@ -232,31 +148,14 @@ class ReadOnlyStore(Store):
             raise NotAStoreError(msg, hint=NO_STORE)
         self._layout = Layout(self.root, sync=False)
         self._reader = ReadOnlyIndex(path)
-        super().__init__(ReadOnlyContent(self.root), self._reader, address=str(self.root))
-
-    def _notices(self, rows: Reading) -> Sequence[tuple[str, str, str, str]]:
-        return _layout_notices(self._layout, rows)
+        content = ReadOnlyContent(self.root)
+        projection = LayoutProjection(self._layout, content, self._reader, None)
+        super().__init__(content, self._reader, projection, address=str(self.root))
 
     def _subject(self) -> Subject:
         """Return what `fsck` checks; there is no lock to hold, but where there is no WAL nobody has the store open."""
         wal = index_path(self.root).with_name("index.sqlite-wal")
         return replace(super()._subject(), reading=self._reader.read_more, locked=False, quiet=not wal.exists())
-
-    def _outside(self) -> LayoutOutside:
-        return LayoutOutside(self.root, self._layout, self._content, self._refuse)
-
-    def _refuse(self) -> None:
-        msg = f"{self.root} is open for reading only: open it with blobkit.LocalStore to write"
-        raise ReadOnlyStoreError(msg)
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    """Return what tells the index of a store from any other file, None where it is gone."""
-    try:
-        info = os.stat(path)  # noqa: PTH116 (before every verb: a Path takes five times as long)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return info.st_dev, info.st_ino
 
 
 def open_read_only(root: str | os.PathLike[str]) -> ReadOnlyStore:
@@ -265,13 +164,3 @@ def open_read_only(root: str | os.PathLike[str]) -> ReadOnlyStore:
     Every answer is about the state at the time of the question. NotAStoreError, StoreTooNewError, StoreBusyError.
     """
     return ReadOnlyStore(root)
-
-
-def _layout_notices(layout: Layout, rows: Reading) -> Sequence[tuple[str, str, str, str]]:
-    found = [
-        ("layout-damaged", "", "index.json", f"an entry of index.json was not taken in: {truncate(str(raw), 200)}")
-        for raw in Kept.of(rows).unheld
-    ]
-    if layout.is_absent() or layout.is_ours(rows):
-        return found
-    return [*found, ("layout-changed", "", "index.json", notice(layout))]

@@ -20,11 +20,13 @@ from blobkit.digest import parse
 from blobkit.errors import BatchError, BlobkitError, LayoutBehindWarning
 from blobkit.methods import Questions
 from blobkit.protocols import as_source
+from blobkit.store.admission import Admission
 from blobkit.store.arrival import NOTHING, Arrived, check_text
 from blobkit.store.batch import batched
 from blobkit.store.bulk import Bulk
-from blobkit.store.fsck.subject import Outside, Subject
+from blobkit.store.fsck.subject import Subject
 from blobkit.store.journal import LIMIT, Journal, entries
+from blobkit.store.projection import Hidden
 
 if TYPE_CHECKING:
     import os
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from blobkit.store.arrival import Wish
     from blobkit.store.batch import Batch
     from blobkit.store.fsck.report import Fsck
+    from blobkit.store.projection import Projection
     from blobkit.store.transfer.exported import Exported
     from blobkit.store.transfer.imported import Imported
     from blobkit.transactions import Index, Reading, Writing
@@ -63,10 +66,22 @@ class Store(Bulk, Questions):
 
     _content: Inspected
 
-    def __init__(self, content: Inspected, index: Index, *, address: str = "memory") -> None:
+    def __init__(
+        self,
+        content: Inspected,
+        index: Index,
+        projection: Projection | None = None,
+        *,
+        address: str = "memory",
+        durability: str = "",
+    ) -> None:
         super().__init__(content, index, address)
         self._here = threading.local()
-        self._journal = Journal(content, index, self._writing)
+        self._projection = projection or Hidden()
+        self.shows_tags = self._projection.shows_tags
+        self.durability = durability
+        self._writing = Admission(content, index, durability).writing
+        self._journal = Journal(content, index, self._writing, durability=durability or "off")
 
     @contextmanager
     def batch(self) -> Iterator[Batch]:
@@ -128,7 +143,7 @@ class Store(Bulk, Questions):
         while more:
             with self._writing(later=True) as rows:
                 left = rows.tombstones(SWEEP, after)
-                removed += self._unlink(rows, left) if left and self._may_delete(rows) else 0
+                removed += self._unlink(rows, left) if left and self._projection.may_delete(rows) else 0
             more, after = len(left) == SWEEP, left[-1] if left else None
         return removed
 
@@ -149,7 +164,7 @@ class Store(Bulk, Questions):
         """Return all facts of the store at one moment. Cost: reads the whole index, no content."""
         from blobkit.store.picture import picture  # noqa: PLC0415 (the verbs must not wait for numpy and pyarrow)
 
-        facts, notices = self._index.read(lambda rows: (rows.facts(), self._notices(rows)))
+        facts, notices = self._index.read(lambda rows: (rows.facts(), self._projection.notices(rows)))
         return picture(facts, self._address, notices)
 
     def orphans(self) -> Mapping[Digest, Stamp]:
@@ -201,58 +216,41 @@ class Store(Bulk, Questions):
 
     def _subject(self) -> Subject:
         """Return what `fsck` checks."""
-        parts = (self._content, self._index, self._address, self._writing, self.sweep, self._outside())
-        return Subject(*parts, reading=self._index.read)
-
-    # What a store with an outside adds to the order of writes; a store in memory has none.
+        parts = (self._content, self._index, self._address, self._writing, self.sweep)
+        outside = self._projection.outside(self._show_again)
+        return Subject(*parts, outside, reading=self._index.read)
 
     def _look(self) -> None:
         """Warn, before anything is done, of what other programs did."""
+        self._projection.look()
 
-    def _admit(self, _rows: Writing) -> bool:
-        """Return whether this transaction may write; if not, `_prepare` is called without the lock."""
-        return True
+    def _check_place(self) -> None:
+        self._projection.check_place()
 
-    def _prepare(self) -> None:
-        """Do what must be durable before the first write."""
+    def _retagged(self, rows: Writing, *, durable: bool) -> None:
+        self._projection.announce(rows, durable=durable)
 
-    def _may_delete(self, _rows: Writing) -> bool:
-        """Return whether content may be deleted now."""
-        return True
+    def _wake(self) -> None:
+        """Do what a dead process left undone: staged and torn files, unsynced writes, index.json, removed blobs."""
+        self._content.reclaim()
+        self._journal.recover()
+        unsynced, due, left = self._index.read(self._left_undone)
+        if unsynced and self.durability != "off":
+            with self._writing():
+                pass  # admitting it syncs
+        if left:
+            with suppress(OSError):
+                self._journal.drain()  # else what it holds keeps tombstones for those who may be about to place it
+        self._settle(dirty=due, left=left)
 
-    def _retagged(self, _rows: Writing, *, durable: bool) -> None:
-        """Take note, inside its transaction, that a tag or what it shows changed."""
-
-    def _show_tags(self, _rows: Writing) -> bool:
-        """Show the tags to the outside, in a later transaction; False where `_announce` must be called first."""
-        return True
-
-    def _announce(self) -> None:
-        """Record durably, in a transaction of its own, how the tags will be shown."""
-
-    def _outside(self) -> Outside:
-        """Return what is around the store, for `fsck`."""
-        return Outside()
-
-    def _notices(self, _rows: Reading) -> Sequence[tuple[str, str, str, str]]:
-        """Return what a snapshot should say beside the facts."""
-        return ()
+    def _left_undone(self, rows: Reading) -> tuple[bool, bool, bool]:
+        return rows.meta("unsynced") is not None, self._projection.is_due(rows), bool(rows.tombstones(1))
 
     def _refuse_nesting(self) -> None:
         batch = self._here.batch() if hasattr(self._here, "batch") else None
         if batch is not None and batch.is_open:
             msg = "this thread has a batch open on this store: use the verbs of the batch, or end it first"
             raise BatchError(msg)
-
-    @contextmanager
-    def _writing(self, *, durable: bool = False, later: bool = False) -> Iterator[Writing]:
-        """Hold the write lock, then commit; `durable` and `later` as in `Index.writing`."""
-        while True:
-            with self._index.writing(durable=durable, later=later) as rows:
-                if self._admit(rows):
-                    yield rows
-                    return
-            self._prepare()
 
     def _put_small(self, content: bytes, algorithm: str, media_type: str, wish: Wish) -> Descriptor:
         if len(content) > LIMIT:
@@ -314,11 +312,16 @@ class Store(Bulk, Questions):
         """
         with self._writing(later=True) as rows:
             graves = rows.tombstones(SWEEP) if left else ()
-            if graves and self._may_delete(rows):
+            if graves and self._projection.may_delete(rows):
                 self._unlink(rows, graves)
-            shown = not dirty or self._show_tags(rows)
+            shown = not dirty or self._projection.show(rows)
         if not shown:
-            self._announce()
-            self._clean_up(dirty=True, left=False)
+            self._show_again()
         if len(graves) == SWEEP:
             self.sweep()
+
+    def _show_again(self) -> None:
+        """Show the tags as they are."""
+        with self._writing(durable=True) as rows:
+            self._projection.announce(rows, durable=True)
+        self._clean_up(dirty=True, left=False)
