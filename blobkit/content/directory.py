@@ -45,7 +45,8 @@ class DirectoryContent:
     def lay_out(self) -> None:
         """Make the directories of an empty content; a second time is nothing.
 
-        The temporary one is the first, so that whoever looks meanwhile sees that a store is being made.
+        The temporary one is the first, so that whoever looks meanwhile, or after a loss of power, sees that a store is
+        being made.
         """
         paths = [Path(self._tmp), *(Path(self._blobs, label) for label in ALGORITHMS)]
         aside = quarantine(self._root)
@@ -53,6 +54,8 @@ class DirectoryContent:
             return
         for path in paths:
             path.mkdir(parents=True, exist_ok=True)
+            if self._sync and path == paths[0]:
+                sync_directory(self._root)  # before any other name: a file system may keep no order among them
         aside.mkdir(mode=PRIVATE, exist_ok=True)
         if self._sync:
             for made in (self._tmp, self._root / ".blobkit", self._blobs, self._root, self._root.parent):

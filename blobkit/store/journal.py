@@ -33,7 +33,9 @@ __all__ = ["LIMIT", "PUTS", "Journal", "content_of", "entries", "restore"]
 LIMIT = 1 << 16
 """The size in bytes up to which content is kept in the journal."""
 PUTS = 256
-"""Entries after which the journal is drained: so it holds about 16 MiB at most."""
+"""Entries after which the journal is drained."""
+BYTES = 4 << 20
+"""Content after which a process drains it: the database does not shrink again below what the journal has held."""
 PAGE = 64
 DOUBT = "journal_doubt"
 
@@ -46,6 +48,7 @@ class Journal:
         self._index = index
         self._transaction = transaction
         self._durability = durability
+        self._bytes = 0
 
     def wants_durable(self, digest: Digest, size: int) -> bool:
         """Return whether a put of this content should ask for a durable commit, where commits are not durable anyway.
@@ -94,11 +97,13 @@ class Journal:
         with suppress(OSError):
             for digest, content in blobs.items():
                 self._content.place(digest, content)
-            if number % PUTS < len(blobs):
+            self._bytes += sum(map(len, blobs.values()))  # about: threads may add at once
+            if number % PUTS < len(blobs) or self._bytes > BYTES:
                 self.drain()
 
     def drain(self) -> None:
         """Make what the journal holds durable in its place, then drop its entries. OSError leaves them."""
+        self._bytes = 0
         found, doubt = self._index.read(lambda rows: (list(entries(rows)), rows.meta(DOUBT)))
         if not found:
             return

@@ -40,8 +40,10 @@ class LocalStore(Store):
     `adopt=True` takes in what another program wrote there, as `adopt` does, and makes a plain OCI layout a store;
     `adopted` then says what that was. NotAStoreError, NotAdoptedError, StoreTooNewError.
 
-    Network file systems are refused. A process may fork with a store open, outside of batches: it goes on with it, and
-    the child opens it again for itself (StoreClosedError).
+    After a loss of power, other programs may miss small blobs until the store was opened once. Network file systems are
+    refused. A process may fork with a store open, outside of batches: it goes on with it, and the child opens it again
+    for itself (StoreClosedError).
+
     skopeo, buildah and umoci may read the directory as an OCI layout at any time. Once one of them has written
     index.json, a LayoutChangedWarning says so, and no file is removed until `adopt`. Do not remove blobs here while
     another program copies into the store: it reuses layers whose files it finds. index.json shows tags and adopted

@@ -75,6 +75,16 @@ def test_it_is_drained_every_so_often_and_numbers_are_given_once(root: Path, mon
         assert numbers == [9, 10]
 
 
+def test_it_is_drained_when_it_holds_much(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "BYTES", 100_000)
+    with LocalStore(root) as store:
+        most = 0
+        for number in range(12):
+            store.put(bytes([number]) * 30_000)
+            most = max(most, len(held(store)))
+        assert most == 3
+
+
 @pytest.mark.parametrize("harm", ["gone", "cut", "other"])
 def test_what_a_crash_left_of_a_file_is_put_right_by_opening(root: Path, harm: str) -> None:
     store = LocalStore(root)
