@@ -129,6 +129,7 @@ class Pool:
                     gc.collect()  # an interrupt leaves cycles of frames and exceptions; a lease may be forgotten in one
                     self._refuse(self._alive())
                 else:
+                    self._crowd = True
                     self._turn.wait(min(left, GLANCE))
             self._writer = ref(lease), threading.get_ident()
         return True
@@ -150,7 +151,9 @@ class Pool:
         with self._lock:
             if self._writer is not None and self._writer[0]() in (lease, None):
                 self._writer = None
-                self._turn.notify_all()
+                if self._crowd:
+                    self._crowd = False  # whoever has to wait again says so again
+                    self._turn.notify_all()
 
     def fail(self, error: sqlite3.DatabaseError) -> NoReturn:
         """Raise what SQLite raised as what it means."""
@@ -181,6 +184,7 @@ class Pool:
         self._lock = threading.RLock()
         self._turn = threading.Condition(self._lock)
         self._writer = None
+        self._crowd = False
         self._owner = object()
         self._all: WeakSet[Connection] = WeakSet()  # weak: one that an interrupt lost is closed
         self._idle: list[Connection] = []

@@ -255,7 +255,8 @@ class Store(Bulk, Questions):
     def _put_small(self, content: bytes, algorithm: str, media_type: str, wish: Wish) -> Descriptor:
         if len(content) > LIMIT:
             return super()._put_small(content, algorithm, media_type, wish)
-        check_text(media_type)
+        if media_type != "":
+            check_text(media_type)
         digest = digest_of(content, algorithm)
         if wish is NOTHING:
             self._refuse_nesting()

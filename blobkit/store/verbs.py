@@ -129,9 +129,12 @@ class Verbs(ABC):
         target gives up one anonymous pin if it has one. Targets that a manifest names and that are not here are linked
         when they arrive. MediaTypeConflictError, LinkCycleError; LayoutTypeWarning for a `tag` that skopeo cannot read.
         """
-        wish, source = wish_of(data, media_type=media_type, links=links, tag=tag, move=move)
-        self._warn_of(tag, media_type)
-        source = small_bytes(source, LIMIT)
+        source, wish = data, NOTHING
+        is_plain = type(data) is bytes and type(links) is tuple and not links and tag is None  # as nearly all are
+        if media_type != "" or not is_plain:
+            wish, source = wish_of(data, media_type=media_type, links=links, tag=tag, move=move)
+            self._warn_of(tag, media_type)
+            source = small_bytes(source, LIMIT)
         if isinstance(source, bytes) and len(source) <= SMALL:
             return self._put_small(source, algorithm, media_type, wish)
         with self._writer(algorithm, media_type, wish) as writer:
