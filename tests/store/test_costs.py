@@ -169,10 +169,11 @@ def test_syncs_of_each_verb(tmp_path: Path) -> None:
     """A rewriting of index.json syncs the file and its directory; all else is one commit."""
     found = synced(tmp_path)
     commit = {"-wal": 1}
-    assert {verb: dict(found[verb]) for verb in ("again", "ref", "deref", "freeing")} == {
+    assert {verb: dict(found[verb]) for verb in ("put", "again", "ref", "deref", "freeing")} == {
+        "put": commit,
         "again": commit,
         "ref": commit,
         "deref": {"-wal": 2},  # two of them
         "freeing": commit,
     }
-    assert dict(found["untag"]) == {"-wal": 1, ".blobkit/tmp": 1, "store": 1}
+    assert dict(found["untag"]) == dict(found["tagged"]) == {"-wal": 1, ".blobkit/tmp": 1, "store": 1}
