@@ -194,6 +194,10 @@ class Staged(Protocol):
         """
         ...
 
+    def read(self, size: int) -> bytes:
+        """Return the first `size` bytes, which are few."""
+        ...
+
     def seal(self) -> None:
         """Make the bytes as durable as the content promises; idempotent."""
         ...

@@ -125,6 +125,10 @@ class StagedBytes:
         """Append all of `data`."""
         self._staged[self.token] += data
 
+    def read(self, size: int) -> bytes:
+        """Return the first bytes that were written."""
+        return bytes(self._staged[self.token][:size])
+
     def draw(self, file: BinaryIO, buffers: Iterator[memoryview]) -> Iterator[memoryview]:
         """Append what is left of a file; yield what was appended, in pieces, each in the next buffer."""
         for piece in pieces_of(file, buffers):
@@ -170,6 +174,7 @@ class AreaBytes:
         self.token = staged.token
         self.write = staged.write
         self.draw = staged.draw
+        self.read = staged.read
         self._staged: StagedBytes | None = staged
         self._sealed = sealed
 

@@ -100,6 +100,10 @@ class _TemporaryFile(_Temporary):
             error.filename = self._path  # a descriptor has no name, and the reader wants to know which disk is full
             raise
 
+    def read(self, size: int) -> bytes:
+        """Return the first bytes that were written."""
+        return os.pread(self.fileno(), size, 0)
+
     def draw(self, file: BinaryIO, buffers: Iterator[memoryview]) -> Iterator[memoryview]:
         """Append what is left of a file; yield what was appended, in pieces, each in the next buffer."""
         return draw(self.fileno(), file, buffers)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.model import Descriptor, Stamp
-    from blobkit.protocols import Address, Inspected, Source
+    from blobkit.protocols import Address, Inspected, Source, Staged
     from blobkit.snapshot.snapshot import Snapshot
     from blobkit.store.arrival import Wish
     from blobkit.store.batch import Batch
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Store"]
 
+KEPT = frozenset({"full", "normal"})
+"""Levels of durability under which small content is kept in the journal."""
 SWEEP = 512
 """Files unlinked under one lock: other writers wait for no longer than that."""
 
@@ -257,7 +259,15 @@ class Store(Bulk, Questions):
             return super()._put_small(content, algorithm, media_type, wish)
         if media_type != "":
             check_text(media_type)
-        digest = digest_of(content, algorithm)
+        return self._put_hashed(content, digest_of(content, algorithm), media_type, wish)
+
+    def _commit(self, wish: Wish, staged: Staged, digest: Digest, size: int, media_type: str) -> Descriptor:
+        """Make what a writer staged a blob; little of it is read back, because the journal makes it durable at once."""
+        if size <= LIMIT and self.durability in KEPT:
+            return self._put_hashed(staged.read(size), digest, media_type, wish)
+        return super()._commit(wish, staged, digest, size, media_type)
+
+    def _put_hashed(self, content: bytes, digest: Digest, media_type: str, wish: Wish) -> Descriptor:
         if wish is NOTHING:
             self._refuse_nesting()
             self._look()

@@ -172,6 +172,16 @@ class ContentSuite:
         area.discard()
         assert sorted(content.sizes([of(b"in the area"), of(b"")]).values()) == [0, 11]
 
+    def test_what_is_staged_can_be_read_back(self, content: Content) -> None:
+        for place in (content.stage(), content.area().stage()):
+            assert place.read(9) == b""
+            place.write(memoryview(b"some"))
+            place.write(memoryview(b" bytes"))
+            assert (place.read(4), place.read(99)) == (b"some", b"some bytes")
+            place.write(memoryview(b", and more"))
+            assert place.read(99) == b"some bytes, and more"
+            place.discard()
+
     @pytest.mark.parametrize("durable", [False, True])
     def test_small_content_is_placed_at_once(self, content: Content, *, durable: bool) -> None:
         digest = of(b"small")

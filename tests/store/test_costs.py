@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
@@ -61,12 +62,13 @@ def test_a_put_is_one_transaction(store: LocalStore) -> None:
     assert statements <= 6
 
 
-@pytest.mark.parametrize("what", ["bytearray", "memoryview", "path"])
+@pytest.mark.parametrize("what", ["bytearray", "memoryview", "path", "file"])
 def test_a_put_of_little_is_one_sync_wherever_it_comes_from(
     store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     (tmp_path / "file").write_bytes(b"new")
     forms = {"bytearray": bytearray(b"new"), "memoryview": memoryview(b"new"), "path": str(tmp_path / "file")}
+    forms["file"] = io.BytesIO(b"new")
     monkeypatch.setattr(os, "fsync", lambda _: pytest.fail("a sync"))
     store.put(b"older")
     assert Costs(store).of(lambda: store.put(forms[what]))[0] == 1

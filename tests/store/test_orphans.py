@@ -25,9 +25,9 @@ rename = os.rename
 def dying(source, target):
     rename(source, target)
     os.kill(os.getpid(), signal.SIGKILL)
-store = blobkit.LocalStore(sys.argv[1])
+store = blobkit.LocalStore(sys.argv[1], durability="off")  # else so little has its name only once it is recorded
 os.rename = dying
-with store.new_writer() as writer:  # a put of so little has its name only once it is recorded
+with store.new_writer() as writer:
     writer.write(sys.argv[2].encode())
 """
 
