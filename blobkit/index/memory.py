@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from blobkit.errors import BatchError, StoreClosedError
+from blobkit.index.memory_facts import facts
 from blobkit.index.memory_faults import MemoryFaults
-from blobkit.model import LINK_KINDS, Facts, JournalEntry, Link, Record, Standing
+from blobkit.model import Facts, JournalEntry, Link, Record, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from blobkit.digest import Digest
     from blobkit.model import Arrival, Change
@@ -193,29 +193,7 @@ class _State(MemoryFaults):
 
     def facts(self) -> Facts:
         """Return everything, as columns."""
-        blobs = list(self._blobs.items())
-        at = {blob: position for position, (blob, _) in enumerate(blobs)}
-        media_types = sorted({record.media_type for _, record in blobs})
-        links = [
-            (at[s], at[t], LINK_KINDS.index(kind)) for s, found in self._targets.items() for t, kind in found.items()
-        ]
-        return Facts(
-            digests=[blob for blob, _ in blobs],
-            sizes=[record.size for _, record in blobs],
-            created=[_microseconds(record.created) for _, record in blobs],
-            media_types=media_types,
-            media_type=[media_types.index(record.media_type) for _, record in blobs],
-            anonymous=[record.anonymous for _, record in blobs],
-            sources=[source for source, _, _ in links],
-            targets=[target for _, target, _ in links],
-            kinds=[kind for _, _, kind in links],
-            expected=[
-                (at[link.source], link.target, link.kind, media_type)
-                for found in self._expected.values()
-                for link, media_type in found.items()
-            ],
-            tags=[(name, at[blob]) for name, blob in self._tags.items()],
-        )
+        return facts(self._blobs, self._targets, self._expected, self._tags)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -359,7 +337,3 @@ def _page(found: Collection[Digest], after: Digest | None, limit: int) -> Sequen
     ordered = sorted(found)
     start = bisect.bisect_right(ordered, after) if after else 0
     return ordered[start:] if limit < 0 else ordered[start : start + limit]
-
-
-def _microseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1_000_000)
