@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,17 +89,20 @@ def after_a_crash(disk: powerloss.Disk, choice: random.Random, levels: str) -> l
         os.rmdir(place)  # noqa: PTH106 (made again by the image)
         powerloss.build(disk.image(choice), Path(place))
         root = Path(place, "s")
-        try:
-            found = unkept(reader.look(root), root, disk.heard, levels)
-            with LocalStore(root, durability="normal") as store:
-                store.deref(store.put(b"the first after the crash").digest)
-                if choice.random() < CHECKED:
-                    findings = store.fsck(progress=False).findings
-                    found += [str(finding) for finding in findings if finding.code != "orphan"]
-            seen = reader.look(root)
-            return found + unkept(seen, root, disk.heard, levels) + reader.leftovers(root, seen)
-        except (sqlite3.DatabaseError, OSError, LookupError, Warning) as error:
-            return [f"error: {error!r}"]
+        found: list[str] = []
+        with warnings.catch_warnings(record=True, action="always") as said:
+            try:
+                found += unkept(reader.look(root), root, disk.heard, levels)
+                with LocalStore(root, durability="normal") as store:
+                    store.deref(store.put(b"the first after the crash").digest)
+                    if choice.random() < CHECKED:
+                        findings = store.fsck(progress=False).findings
+                        found += [str(finding) for finding in findings if finding.code != "orphan"]
+                seen = reader.look(root)
+                found += unkept(seen, root, disk.heard, levels) + reader.leftovers(root, seen)
+            except (sqlite3.DatabaseError, OSError, LookupError, ValueError) as error:
+                found.append(f"error: {error!r}")
+        return [*found, *(f"error: {warning.message!r}" for warning in said)]
 
 
 def unkept(seen: reader.Seen, root: Path, heard: bytes, levels: str) -> list[str]:

@@ -56,7 +56,9 @@ def test_a_commit_of_a_stronger_store_seals_what_a_weaker_one_wrote(tmp_path: Pa
     ],
 )
 def test_the_model_finds_what_is_planted(tmp_path: Path, levels: str, bug: tuple[str, ...], harm: str) -> None:
-    assert any(f": {harm}: " in problem for problem in wrong_after_crashes(tmp_path, levels, *bug, seed=3))
+    """Not each history shows each bug: while the journal has the content of a blob, its file may be lost."""
+    histories = (wrong_after_crashes(tmp_path / str(seed), levels, *bug, seed=seed) for seed in (3, 4, 6))
+    assert any(f": {harm}: " in problem for history in histories for problem in history)
 
 
 @pytest.mark.slow
