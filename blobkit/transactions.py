@@ -171,8 +171,8 @@ class Writing(Reading, Protocol):
         """Keep content in the journal; return the number of the last entry. No number is given twice."""
         ...
 
-    def drain(self, number: int) -> None:
-        """Drop the entries of the journal up to this number."""
+    def drain(self, number: int, kept: Collection[int] = ()) -> None:
+        """Drop the entries of the journal up to this number, but those `kept`."""
         ...
 
     def expect(self, links: Mapping[Link, str]) -> None:

@@ -41,6 +41,7 @@ class DirectoryContent:
         self._blobs = str(root / "blobs")
         self._tmp = str(root / ".blobkit" / "tmp")
         self._sync = sync
+        self._handle: FileHandle | None = None
 
     def lay_out(self) -> None:
         """Make the directories of an empty content; a second time is nothing.
@@ -49,9 +50,12 @@ class DirectoryContent:
         being made.
         """
         paths = [Path(self._tmp), *(Path(self._blobs, label) for label in ALGORITHMS)]
+        if not all(path.is_dir() for path in (*paths, quarantine(self._root))):
+            self._make(paths)
+        self._opened_root()
+
+    def _make(self, paths: Sequence[Path]) -> None:
         aside = quarantine(self._root)
-        if all(path.is_dir() for path in (*paths, aside)):
-            return
         for path in paths:
             path.mkdir(parents=True, exist_ok=True)
             if self._sync and path == paths[0]:
@@ -157,10 +161,12 @@ class DirectoryContent:
         return gone
 
     def sync(self) -> None:
-        """Make every file of this file system durable, in one call where the system has `syncfs`."""
-        with FileHandle(self._root, os.O_DIRECTORY) as handle:
-            if not sync_file_system(handle.fileno()):
-                os.sync()
+        """Make every file of this file system durable, in one call where the system has `syncfs`.
+
+        One descriptor for all calls: it hears of each error since it was opened, a new one not of what others heard.
+        """
+        if not sync_file_system(self._opened_root()):
+            os.sync()
 
     def reclaim(self) -> int:
         """Remove the temporary files and areas of dead writers; return how many there were."""
@@ -196,7 +202,15 @@ class DirectoryContent:
         return moved
 
     def close(self) -> None:
-        """Do nothing: no file stays open between calls."""
+        """Close the one descriptor that stays open between calls."""
+        if self._handle is not None:
+            self._handle.close()
+            self._handle = None
+
+    def _opened_root(self) -> int:
+        if self._handle is None:
+            self._handle = FileHandle(self._root, os.O_DIRECTORY)
+        return self._handle.fileno()
 
     def _moved(self, error: OSError) -> OSError:
         """Return the error that says so where the directories of the store are gone, else the same error."""

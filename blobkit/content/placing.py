@@ -12,8 +12,13 @@ from blobkit.filehandle import Held, close, open_into
 __all__ = ["place"]
 
 NAMELESS = os.O_WRONLY | getattr(os, "O_TMPFILE", 0)
-REFUSALS = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL})
-"""The answers of systems that cannot make a file without a name, or have no /proc to give it one."""
+REFUSALS = frozenset(
+    {
+        errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL, errno.EPERM, errno.EACCES, errno.ENOSYS,
+        errno.EXDEV, errno.EMLINK,
+    }
+)  # fmt: skip
+"""The answers of systems that make no file without a name, have no /proc to give it one, or have no hard links."""
 
 
 def place(tmp: str, path: str, data: bytes) -> bool:
@@ -21,18 +26,17 @@ def place(tmp: str, path: str, data: bytes) -> bool:
 
     `tmp` is a directory of the same file system. The file has no name before it is whole: whoever dies leaves nothing.
     """
-    try:
-        if hasattr(os, "O_TMPFILE"):
+    if hasattr(os, "O_TMPFILE"):
+        try:
             _place_nameless(tmp, path, data)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in REFUSALS:
+                raise
         else:
-            _place_renamed(tmp, path, data)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno not in REFUSALS:
-            raise
-        return _placed_otherwise(tmp, path, data)
-    return True
+            return True
+    return _place_renamed(tmp, path, data)
 
 
 def _place_nameless(tmp: str, path: str, data: bytes) -> None:
@@ -48,18 +52,15 @@ def _place_nameless(tmp: str, path: str, data: bytes) -> None:
         close(held)
 
 
-def _placed_otherwise(tmp: str, path: str, data: bytes) -> bool:
-    try:
-        _place_renamed(tmp, path, data)
-    except FileExistsError:
+def _place_renamed(tmp: str, path: str, data: bytes) -> bool:
+    """Do the same with a name meanwhile. Where somebody makes the file at once, it is replaced by the same bytes."""
+    if os.path.lexists(path):
         return False
-    return True
-
-
-def _place_renamed(tmp: str, path: str, data: bytes) -> None:
     file = StagedFile(tmp, sync=False)
     try:
         file.write(memoryview(data))
-        os.link(f"{tmp}/{file.token}", path)
+        file.seal()
+        os.rename(f"{tmp}/{file.token}", path)  # noqa: PTH104 (bulk)
     finally:
         file.discard()
+    return True

@@ -244,9 +244,9 @@ class _State(MemoryFaults):
             self._put(self._journal, self._number, entry)
         return self._number
 
-    def drain(self, number: int) -> None:
-        """Drop the entries of the journal up to this number."""
-        for entry in [entry for entry in self._journal if entry <= number]:
+    def drain(self, number: int, kept: Collection[int] = ()) -> None:
+        """Drop the entries of the journal up to this number, but those `kept`."""
+        for entry in [entry for entry in self._journal if entry <= number and entry not in kept]:
             self._pop(self._journal, entry)
 
     def expect(self, links: Mapping[Link, str]) -> None:

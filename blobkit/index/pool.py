@@ -83,6 +83,7 @@ class Pool:
         self._path = path
         self._synchronous = synchronous
         self._timeout = timeout
+        self._doubted = False
         self._writer: tuple[ref[Lease], int] | None = None
         self._renew()
         forking.register(self)
@@ -110,6 +111,28 @@ class Pool:
         """Undo the transaction, unless a full disk has ended it; a child that was forked inside has no part in it."""
         if db.owner is self._owner and db.in_transaction:
             db.execute("ROLLBACK")
+
+    def begin(self, db: Connection) -> None:
+        """Take the write lock of the database.
+
+        After a commit whose sync failed, all that the WAL holds is written to the database first: pages of the WAL may
+        be gone that an earlier commit did not sync, and what is committed behind a gap would be gone with them.
+        """
+        if self._doubted:
+            (busy, *_) = db.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+            if busy:
+                msg = f"{self._path}: a commit failed, and what was committed before is not safe while others read"
+                raise StoreBusyError(msg)
+            self._doubted = False
+        db.execute("BEGIN IMMEDIATE")
+
+    def commit(self, db: Connection) -> None:
+        """Commit; remember where the disk failed at that."""
+        try:
+            db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._doubted |= (getattr(error, "sqlite_errorname", "") or "").startswith("SQLITE_IOERR")
+            raise
 
     def wait_to_write(self, lease: Lease, unless: Callable[[], bool] | None) -> bool:
         """Let the threads of this process write in turn: SQLite's own lock is only tried again and again.

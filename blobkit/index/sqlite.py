@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from blobkit.digest import Digest
+    from blobkit.index.handles import Connection
     from blobkit.transactions import Glance, Plain, Put, Reading, Writing
 
 __all__ = ["SqliteIndex"]
 
 T = TypeVar("T")
 
+AT = 1000
+"""Pages in the WAL at which a commit writes them to the database, as is usual for SQLite."""
 SYNCHRONOUS = {"full": "FULL", "normal": "NORMAL", "off": "OFF"}
 
 
@@ -115,8 +118,8 @@ class _Transaction:
         self._lease = lease = Lease(self._pool, writes=True)
         try:
             if self._level != self._usual:
-                lease.db.execute(f"PRAGMA synchronous = {self._level}")
-            lease.db.execute("BEGIN IMMEDIATE")
+                _set_level(lease.db, self._level, AT if self._level == "FULL" else 0)
+            self._pool.begin(lease.db)
         except BaseException as error:
             self._leave(error)
             raise
@@ -128,7 +131,7 @@ class _Transaction:
     ) -> None:
         if error is None:
             try:
-                self._lease.db.execute("COMMIT")
+                self._pool.commit(self._lease.db)
             except BaseException as failed:
                 self._leave(failed)
                 raise
@@ -141,8 +144,18 @@ class _Transaction:
         try:
             if self._level != self._usual:
                 self._pool.undo(lease.db)
-                lease.db.execute(f"PRAGMA synchronous = {self._usual}")
+                _set_level(lease.db, self._usual, AT)
         finally:
             lease.end()
         if isinstance(error, sqlite3.DatabaseError):
             self._pool.fail(error)
+
+
+def _set_level(db: Connection, level: str, checkpoint_at: int) -> None:
+    """Set what the next commits promise.
+
+    One that is to become durable later does not write the WAL to the database: an error of the disk would be lost there
+    without a word, and with it what the next durable commit relies on.
+    """
+    db.execute(f"PRAGMA synchronous = {level}")
+    db.execute(f"PRAGMA wal_autocheckpoint = {checkpoint_at}")

@@ -40,6 +40,7 @@ PUT = """INSERT INTO blobs(digest, size, refcount, pins, media_type, created) SE
     RETURNING refcount, pins, created"""
 """A blob that is new, or one that has neither links nor tags; no row where anything else is to be done."""
 JOURNAL = "INSERT INTO journal(digest, content) VALUES (?, ?)"
+DRAIN = "DELETE FROM journal WHERE number <= ? AND number NOT IN (SELECT value FROM json_each(?))"
 BURY = """INSERT OR IGNORE INTO tombstones SELECT digest FROM blobs WHERE id IN (SELECT value FROM json_each(?))
     ORDER BY digest"""
 REMOVE = "DELETE FROM {} WHERE {} IN (SELECT value FROM json_each(?))"
@@ -125,10 +126,10 @@ class SqliteWriting(Rows):
             last = self._db.execute(JOURNAL, (pack(digest), content)).lastrowid
         return last or 0
 
-    def drain(self, number: int) -> None:
-        """Drop the entries of the journal up to this number, whose place then says that it was given."""
-        self._db.execute("DELETE FROM journal WHERE number <= ?", (number,))
-        self._db.execute("INSERT INTO journal VALUES (?, x'', x'')", (number,))
+    def drain(self, number: int, kept: Collection[int] = ()) -> None:
+        """Drop the entries of the journal up to this number but those `kept`; the last place says that it was given."""
+        self._db.execute(DRAIN, (number, str(list(kept))))
+        self._db.execute("INSERT OR IGNORE INTO journal VALUES (?, x'', x'')", (number,))
 
     def expect(self, links: Mapping[Link, str]) -> None:
         """Record links to absent blobs."""

@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from blobkit.protocols import Content
     from blobkit.transactions import Index, Writing
 
 __all__ = ["Admission"]
@@ -21,10 +20,13 @@ MARK = "unsynced"
 
 
 class Admission:
-    """The write transactions of a store with this durability; "" for one in memory, which needs no mark."""
+    """The write transactions of a store with this durability; "" for one in memory, which needs no mark.
 
-    def __init__(self, content: Content, index: Index, durability: str) -> None:
-        self._content = content
+    `sync` makes all content durable.
+    """
+
+    def __init__(self, sync: Callable[[], None], index: Index, durability: str) -> None:
+        self._sync = sync
         self._index = index
         self._durability = durability
 
@@ -50,7 +52,7 @@ class Admission:
         if self._durability == "off":
             return unsynced
         if unsynced:
-            self._content.sync()
+            self._sync()
             rows.set_meta(MARK, None)
         return True
 

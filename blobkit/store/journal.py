@@ -2,19 +2,20 @@
 
 So a put of small content takes one sync, that of its commit. Its file is put in its place right after, without a
 sync: before the commit nobody may see it, or a loss of power could leave half a file under a digest that no row knows.
-Every so often the files are made durable in one go, and only then their journal entries go (`drain`). Whoever opens a
-store compares what the journal still holds with the files, and puts right what a crash left absent or torn
-(`recover`); reading a blob whose file is not whole takes its content from the journal.
+Every so often the files are made durable in one go (`drain`); the next transaction then drops their entries (`drop`).
+Whoever opens a store compares what the journal still holds with the files, and puts right what a crash left absent or
+torn (`recover`). Where that fails, and where a file is absent, the content is read from the journal.
 
 An entry says what the content of a digest is, which never becomes wrong: it may outlive its blob, and blobs may come
-back. Entries are numbered, no number is given twice, and only `drain` takes entries out: what it has seen in place
-before its sync, it may drop after it.
+back. Entries are numbered, no number is given twice, and an entry goes only once its file was seen whole before a sync
+that did not fail. After a sync that failed, another one proves nothing: every file is written anew then.
 """
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from blobkit.digest import matches
 from blobkit.model import Descriptor
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from blobkit.digest import Digest
     from blobkit.model import JournalEntry
     from blobkit.protocols import Content
-    from blobkit.transactions import Index, Reading, Transaction, Writing
+    from blobkit.transactions import Index, Reading, Writing
 
 __all__ = ["LIMIT", "PUTS", "Journal", "content_of", "entries", "restore"]
 
@@ -40,15 +41,28 @@ PAGE = 64
 DOUBT = "journal_doubt"
 
 
+class _Drained(NamedTuple):
+    """Entries that may go: up to `number`, without those `kept`; `is_anew` says that every file was written anew."""
+
+    number: int
+    kept: tuple[int, ...]
+    is_anew: bool
+
+
 class Journal:
     """Small content on its way into a content. Where `durability` is "off", files are placed, and that is all."""
 
-    def __init__(self, content: Content, index: Index, transaction: Transaction, *, durability: str = "off") -> None:
+    def __init__(self, content: Content, index: Index, *, durability: str = "off") -> None:
         self._content = content
         self._index = index
-        self._transaction = transaction
         self._durability = durability
         self._bytes = 0
+        self._placed: set[int] = set()
+        self._drained: _Drained | None = None
+        self._draining = threading.Lock()
+        self._is_doubted = False
+        self.odd: frozenset[Digest] = frozenset()
+        """The blobs whose files were not as the journal has them, and could not be put right."""
 
     def wants_durable(self, digest: Digest, size: int) -> bool:
         """Return whether a put of this content should ask for a durable commit, where commits are not durable anyway.
@@ -60,14 +74,14 @@ class Journal:
     def put_plain(self, digest: Digest, content: bytes, media_type: str) -> Descriptor | None:
         """Put small content, and nothing else: the straight path of `enter` and `place`. None where it does not do."""
         size, durability = len(content), self._durability
-        if durability == "normal":
+        if durability == "normal" or self._drained is not None or self._is_doubted:
             return None
 
         def put(is_new: bool) -> bool:  # noqa: FBT001 (a protocol's parameter)
             if not is_new:
                 return self._content.sizes([digest]).get(digest) == size
-            if durability == "off":
-                self._content.place(digest, content)
+            if durability == "off" or self._content.sizes([digest]):
+                self._content.place(digest, content)  # what is there already may be anything
             return True
 
         kept, unsynced = (content, False) if durability == "full" else (None, True)
@@ -85,68 +99,118 @@ class Journal:
         What no durable commit will hold is made durable itself; what nothing makes durable is placed at once.
         """
         if self._durability == "full" or (self._durability == "normal" and durable):
+            for digest in self._content.sizes(blobs):
+                self._content.place(digest, blobs[digest])  # it may be anything
             return rows.journal(blobs)
         for digest, content in blobs.items():
             self._content.place(digest, content, durable=self._durability == "normal")
         return 0
 
     def place(self, blobs: Mapping[Digest, bytes], number: int) -> None:
-        """Put in its place what was entered, once that is committed. What fails now, whoever opens the store does."""
+        """Put in its place what was entered, once that is committed. What fails now, the journal has."""
         if not number:
             return
         with suppress(OSError):
-            for digest, content in blobs.items():
+            for entry, (digest, content) in enumerate(blobs.items(), number - len(blobs) + 1):
                 self._content.place(digest, content)
+                self._placed.add(entry)
             self._bytes += sum(map(len, blobs.values()))  # about: threads may add at once
             if number % PUTS < len(blobs) or self._bytes > BYTES:
                 self.drain()
 
     def drain(self) -> None:
-        """Make what the journal holds durable in its place, then drop its entries. OSError leaves them."""
-        self._bytes = 0
+        """Make durable in its place what the journal holds; OSError where that fails. One thread at a time does it.
+
+        It needs no write lock: `drop`, in the next transaction, lets the entries go.
+        """
+        if not self._draining.acquire(blocking=False):
+            return
+        try:
+            self._bytes = 0
+            self._drain()
+        finally:
+            self._draining.release()
+
+    def _drain(self) -> None:
         found, doubt = self._index.read(lambda rows: (list(entries(rows)), rows.meta(DOUBT)))
         if not found:
             return
-        for entry in found:
-            self._settle(entry, durable=doubt is not None)
+        anew = self._is_doubted or doubt is not None
+        kept = tuple(entry.number for entry in found if not self._is_settled(entry, anew=anew))
+        self.sync()
+        if anew or not self._is_doubted:  # else the sync of another thread failed meanwhile
+            self._drained = _Drained(found[-1].number, kept, anew)
+            self._placed = {number for number in self._placed if number > found[-1].number}
+
+    def drop(self, rows: Writing) -> None:
+        """Let go, in a transaction, of entries whose files are durable; keep in mind that a sync failed."""
+        drained, self._drained = self._drained, None
+        if drained is not None:
+            rows.drain(drained.number, drained.kept)
+        if drained is not None and drained.is_anew:
+            rows.set_meta(DOUBT, None)
+            self._is_doubted = False
+        elif self._is_doubted:
+            rows.set_meta(DOUBT, "1")
+
+    @property
+    def has_drained(self) -> bool:
+        """Whether there are entries to drop."""
+        return self._drained is not None
+
+    def sync(self) -> None:
+        """Make all content durable. Where that fails, nobody knows of which: the journal writes its own anew."""
         try:
             self._content.sync()
         except OSError:
-            self._doubt()
+            self._is_doubted = True
             raise
-        with self._transaction(durable=False, later=True) as rows:
-            rows.drain(found[-1].number)
-            if doubt is not None:
-                rows.set_meta(DOUBT, None)
 
     def recover(self) -> None:
-        """Put right what a crash left absent or torn, so far as the journal knows its content."""
-        odd = self._index.read(lambda rows: [entry.digest for entry in entries(rows) if self._is_odd(rows, entry)])
-        if odd:
-            with self._index.writing() as rows:
-                for digest in odd:
-                    restore(self._content, rows, digest)
+        """Put right what a crash left absent or torn, so far as the journal knows its content; see `odd`."""
+        odd = self._index.read(self._odd)
+        self.odd = frozenset(entry.digest for entry in odd if not self._is_settled(entry, anew=False))
 
-    def _settle(self, entry: JournalEntry, *, durable: bool) -> None:
-        """Put the file of a blob in its place, where it is not there: its writer may be about to, or has died."""
-        is_whole = self._content.sizes([entry.digest]).get(entry.digest) == entry.size
-        if not entry.is_blob or (is_whole and not durable):
-            return
-        content = self._index.read(lambda rows: rows.journal_content(entry.number))
-        if content is not None:
-            self._content.place(entry.digest, content, durable=durable)
+    def look(self) -> None:
+        """Set `odd` for one who must not write: the blobs that are to be read from the journal."""
+        self.odd = frozenset(entry.digest for entry in self._index.read(self._odd))
 
-    def _is_odd(self, rows: Reading, entry: JournalEntry) -> bool:
-        """Return whether the file of an entry is not as it should be. That of no blob need not be there."""
-        if not entry.is_blob and not self._content.sizes([entry.digest]):
-            return False
+    def show(self, rows: Reading) -> None:
+        """Put in its place what other processes did not come to, before index.json names it. OSError."""
+        found = [entry for entry in entries(rows) if entry.is_blob and entry.number not in self._placed]
+        stored = self._content.sizes([entry.digest for entry in found])
+        for entry in found:
+            if entry.digest not in stored:
+                restore(self._content, rows, entry.digest)
+
+    def _odd(self, rows: Reading) -> list[JournalEntry]:
+        """Return the entries whose files are not as they should be. That of no blob need not be there."""
+        return [entry for entry in entries(rows) if entry.is_blob and not self._is_whole(rows, entry)]
+
+    def _is_whole(self, rows: Reading, entry: JournalEntry) -> bool:
         content = rows.journal_content(entry.number)
-        return content is not None and self._content.read(entry.digest, len(content)) != content
+        return content is None or self._content.read(entry.digest, len(content)) == content
 
-    def _doubt(self) -> None:
-        """Let whoever drains next write every file anew: after a sync that failed, another one proves nothing."""
-        with suppress(OSError), self._transaction(durable=True, later=False) as rows:
-            rows.set_meta(DOUBT, "1")
+    def _is_settled(self, entry: JournalEntry, *, anew: bool) -> bool:
+        """Put the file of an entry in its place, where its writer did not; return whether a sync makes it durable."""
+        if not anew and entry.number in self._placed:
+            return True
+        content = self._index.read(lambda rows: rows.journal_content(entry.number) if entry.is_blob else None)
+        if content is None or not matches(content, entry.digest):
+            return True
+        try:
+            self._content.place(entry.digest, content, durable=anew)
+        except OSError:
+            return False
+        self._check_alive(entry.digest)
+        return True
+
+    def _check_alive(self, digest: Digest) -> None:
+        """Take the file of a blob away again that was removed while it was placed."""
+        if not self._index.read(lambda rows: rows.counts([digest])):
+            with suppress(OSError), self._index.writing() as rows:
+                if not rows.counts([digest]):
+                    self._content.delete([digest])
 
 
 def content_of(rows: Reading, digest: Digest) -> bytes | None:

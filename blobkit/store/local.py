@@ -84,6 +84,7 @@ class LocalStore(Store):
         projection = LayoutProjection(self._layout, self._files, index, index_path(self.root))
         super().__init__(self._files, index, projection, address=str(self.root), durability=durability)
         try:
+            self._recover()
             if adopt:
                 self.adopted = self.adopt()
             self._check_adopted()
@@ -105,7 +106,9 @@ class LocalStore(Store):
 
         self._refuse_nesting()
         sync = self.durability != "off"
-        onto = Onto(self.root, self._layout, self._content, self._index, self._committing, sync)
+        onto = Onto(
+            self.root, self._layout, self._content, self._index, self._committing, self._journal.sync if sync else None
+        )
         return adopt_into(onto, progress=progress)
 
     @classmethod
@@ -126,7 +129,8 @@ class LocalStore(Store):
             if not self._index.closed:
                 with suppress(OSError):
                     self._journal.drain()
-                self._settle(dirty=False, left=self._index.read(lambda rows: bool(rows.tombstones(1))))
+                left = self._index.read(lambda rows: bool(rows.tombstones(1)))
+                self._settle(dirty=False, left=left or self._journal.has_drained)
         finally:
             super().close()
 
@@ -153,6 +157,7 @@ class ReadOnlyStore(Store):
         content = ReadOnlyContent(self.root)
         projection = LayoutProjection(self._layout, content, self._reader, None)
         super().__init__(content, self._reader, projection, address=str(self.root))
+        self._journal.look()
 
     def _subject(self) -> Subject:
         """Return what `fsck` checks; there is no lock to hold, but where there is no WAL nobody has the store open."""

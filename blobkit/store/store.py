@@ -30,7 +30,7 @@ from blobkit.store.projection import Hidden
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
     from typing import BinaryIO
@@ -82,8 +82,8 @@ class Store(Bulk, Questions):
         self._projection = projection or Hidden()
         self.shows_tags = self._projection.shows_tags
         self.durability = durability
-        self._writing = Admission(content, index, durability).writing
-        self._journal = Journal(content, index, self._writing, durability=durability or "off")
+        self._journal = Journal(content, index, durability=durability or "off")
+        self._writing = Admission(self._journal.sync, index, durability).writing
 
     @contextmanager
     def batch(self) -> Iterator[Batch]:
@@ -229,13 +229,19 @@ class Store(Bulk, Questions):
     def _check_place(self) -> None:
         self._projection.check_place()
 
+    def _odd(self) -> Collection[Digest]:
+        return self._journal.odd
+
     def _retagged(self, rows: Writing, *, durable: bool) -> None:
         self._projection.announce(rows, durable=durable)
 
-    def _wake(self) -> None:
-        """Do what a dead process left undone: staged and torn files, unsynced writes, index.json, removed blobs."""
+    def _recover(self) -> None:
+        """Put right what a dead process, or a loss of power, left of content: staged, absent and torn files."""
         self._content.reclaim()
         self._journal.recover()
+
+    def _wake(self) -> None:
+        """Do what a dead process left undone beside that: unsynced writes, index.json, removed blobs."""
         unsynced, due, left = self._index.read(self._left_undone)
         if unsynced and self.durability != "off":
             with self._writing():
@@ -299,6 +305,7 @@ class Store(Bulk, Questions):
         with self._writing(durable=durable, later=later) as rows:
             yield rows
             number = self._journal.enter(rows, small, durable=durable) if small else 0
+            self._journal.drop(rows)
             standing = rows.standing()
         if small and number:
             self._journal.place(small, number)
@@ -322,9 +329,12 @@ class Store(Bulk, Questions):
         It need not be durable: where its commit is lost, both are done once more.
         """
         with self._writing(later=True) as rows:
+            self._journal.drop(rows)
             graves = rows.tombstones(SWEEP) if left else ()
             if graves and self._projection.may_delete(rows):
                 self._unlink(rows, graves)
+            if dirty:
+                self._journal.show(rows)
             shown = not dirty or self._projection.show(rows)
         if not shown:
             self._show_again()

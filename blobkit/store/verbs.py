@@ -35,7 +35,7 @@ from blobkit.store.layout.projection import is_shown
 from blobkit.store.writer import SMALL, BlobWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
@@ -289,36 +289,48 @@ class Verbs(ABC):
 
     def _content_of(self, digest: Digest, size: int) -> bytes:
         """Return the content of a blob of this size."""
-        content = self._content.read(digest, size)
+        content = None if digest in self._odd() else self._content.read(digest, size)
         if content is not None:
             return content
         with self._opened(digest, size) as file:
             return file.read()
 
+    def _odd(self) -> Collection[Digest]:
+        """Return the blobs whose files are not to be believed, while the journal has their content."""
+        return ()
+
     def _opened(self, digest: Digest, size: int | None = None) -> BinaryIO:
         """Return the content as a file to read; where its size is known, the index is asked only if it is not there.
 
-        Else it tries twice, because the blob may have gone and come back meanwhile.
+        Else it tries twice, because the blob may have gone and come back, or found its place, meanwhile.
         """
-        if size is not None:
+        if size is not None and digest not in self._odd():
             with suppress(FileNotFoundError):
                 file = self._content.open(digest)
                 if _length(file) == size:
                     return file
                 file.close()
         for _ in range(2):
-            size = self._index.read(lambda rows: rules.held(rows, [digest])[digest].size)
-            try:
-                if self._content.sizes([digest]).get(digest) == size:
-                    return self._content.open(digest)
-            except FileNotFoundError:
-                continue
-        self._check_place()
-        kept = self._index.read(lambda rows: content_of(rows, digest))
-        if kept is not None:
-            return io.BytesIO(kept)
+            found = self._found(digest) or self._journalled(digest)
+            if found is not None:
+                return found
         msg = f"the content of {digest} is gone or truncated in {self._address}: put it again to heal it"
         raise ContentMissingError(msg, digest=digest)
+
+    def _found(self, digest: Digest) -> BinaryIO | None:
+        """Return the file in its place, if it is whole; BlobNotFoundError."""
+        size = self._index.read(lambda rows: rules.held(rows, [digest])[digest].size)
+        kept = self._journalled(digest) if digest in self._odd() else None
+        with suppress(FileNotFoundError):
+            if kept is None and self._content.sizes([digest]).get(digest) == size:
+                return self._content.open(digest)
+        return kept
+
+    def _journalled(self, digest: Digest) -> BinaryIO | None:
+        """Return the content that the journal has of a blob."""
+        self._check_place()
+        content = self._index.read(lambda rows: content_of(rows, digest))
+        return None if content is None else io.BytesIO(content)
 
 
 def _length(file: BinaryIO) -> int:

@@ -111,7 +111,7 @@ class _Rebuilding:
 
     def adopt(self, *, progress: bool) -> None:
         """Take in what index.json holds, as a store does that finds a foreign one."""
-        onto = Onto(self.root, self.layout, self.content, self.index, self.index.writing, sync=False)
+        onto = Onto(self.root, self.layout, self.content, self.index, self.index.writing, sync=None)
         try:
             adopted = adopt_into(onto, progress=progress)
         except UnreadableStoreError as error:

@@ -36,7 +36,7 @@ from blobkit.store.layout.projection import SOURCE, Kept, digest_of
 from blobkit.store.transfer.closure import Closure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from blobkit.digest import Digest
@@ -59,14 +59,14 @@ PLAIN = {"mediaType", "digest", "size", "annotations"}
 
 @dataclass(frozen=True)
 class Onto:
-    """The store that an index.json is taken into; `sync` says whether it promises anything about a loss of power."""
+    """The store that an index.json is taken into; `sync` makes all content durable, where it promises that."""
 
     root: Path
     layout: Layout
     content: Content
     index: Index
     committing: Transaction
-    sync: bool
+    sync: Callable[[], None] | None
 
 
 def adopt_into(store: Onto, *, progress: bool) -> Adopted:
@@ -79,7 +79,7 @@ def adopt_into(store: Onto, *, progress: bool) -> Adopted:
         wanted = store.index.read(lambda rows, file=file: demand(rows, file))  # type: ignore[misc]  # bound at once
         closure.walk([target for _, target in wanted.open], progress=progress)
         if store.sync and closure.sizes:
-            store.content.sync()  # whoever wrote them may not have
+            store.sync()  # whoever wrote them may not have
         with store.committing(durable=True) as rows:
             if store.layout.hash() == file.hash:
                 work = _Adoption(rows, file, demand(rows, file), closure)
