@@ -137,7 +137,12 @@ class Journal:
             return
         anew = self._is_doubted or doubt is not None
         kept = tuple(entry.number for entry in found if not self._is_settled(entry, anew=anew))
-        self.sync()
+        try:
+            self.sync()
+        except OSError:
+            with suppress(OSError), self._index.writing(durable=True) as rows:
+                self.drop(rows)  # others are to know of it, too
+            raise
         if anew or not self._is_doubted:  # else the sync of another thread failed meanwhile
             self._drained = _Drained(found[-1].number, kept, anew)
             self._placed = {number for number in self._placed if number > found[-1].number}
@@ -185,9 +190,11 @@ class Journal:
 
     def _odd(self, rows: Reading) -> list[JournalEntry]:
         """Return the entries whose files are not as they should be. That of no blob need not be there."""
-        return [entry for entry in entries(rows) if entry.is_blob and not self._is_whole(rows, entry)]
+        return [entry for entry in entries(rows) if not self._is_whole(rows, entry)]
 
     def _is_whole(self, rows: Reading, entry: JournalEntry) -> bool:
+        if not entry.is_blob and not self._is_stored(entry.digest):
+            return True
         content = rows.journal_content(entry.number)
         return content is None or self._content.read(entry.digest, len(content)) == content
 
@@ -195,15 +202,20 @@ class Journal:
         """Put the file of an entry in its place, where its writer did not; return whether a sync makes it durable."""
         if not anew and entry.number in self._placed:
             return True
-        content = self._index.read(lambda rows: rows.journal_content(entry.number) if entry.is_blob else None)
-        if content is None or not matches(content, entry.digest):
+        was_there = self._is_stored(entry.digest)
+        content = self._index.read(lambda rows: rows.journal_content(entry.number))
+        if content is None or not matches(content, entry.digest) or not (entry.is_blob or was_there):
             return True
         try:
             self._content.place(entry.digest, content, durable=anew)
         except OSError:
             return False
-        self._check_alive(entry.digest)
+        if not was_there:
+            self._check_alive(entry.digest)
         return True
+
+    def _is_stored(self, digest: Digest) -> bool:
+        return bool(self._content.sizes([digest]))
 
     def _check_alive(self, digest: Digest) -> None:
         """Take the file of a blob away again that was removed while it was placed."""

@@ -14,6 +14,7 @@ from blobkit.errors import ContentMissingError
 from blobkit.store import journal
 from blobkit.store.journal import LIMIT, entries
 from blobkit.store.local import LocalStore, open_read_only
+from draining import drain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +83,7 @@ def test_it_is_drained_when_it_holds_much(root: Path, monkeypatch: pytest.Monkey
         for number in range(12):
             store.put(bytes([number]) * 30_000)
             most = max(most, len(held(store)))
-        assert most == 3
+        assert most == 4
 
 
 @pytest.mark.parametrize("harm", ["gone", "cut", "other"])
@@ -154,7 +155,7 @@ def test_a_writer_that_died_before_it_placed_a_file(root: Path, monkeypatch: pyt
     assert not file(root, SMALL).exists()
     other.put(b"small")
     assert file(root, SMALL).exists(), "whoever puts it again places it"
-    other._journal.drain()
+    drain(other)
     assert file(root, of(b"drained")).read_bytes() == b"drained"
     died(store)
     other.close()
@@ -198,15 +199,15 @@ def test_after_a_sync_that_failed_files_are_written_anew(root: Path, monkeypatch
         with monkeypatch.context() as patched:
             patched.setattr(store._content, "sync", full_disk)
             with pytest.raises(OSError, match="No space"):
-                store._journal.drain()
+                drain(store)
         assert held(store) == [SMALL]
         with LocalStore(root) as other:
-            other._journal.drain()
+            drain(other)
         assert held(store) == []
         assert file(root, SMALL).stat().st_ino != before
         after = file(root, SMALL).stat().st_ino
         store.put(b"next")
-        store._journal.drain()
+        drain(store)
         assert file(root, SMALL).stat().st_ino == after
 
 

@@ -10,6 +10,7 @@ import pytest
 import blobkit
 from blobkit import StoreError
 from blobkit.store.local import open_read_only
+from draining import drain
 from layouts import sha
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def test_a_store_that_is_moved_back_works_again(store: blobkit.LocalStore, tmp_p
 
 def test_what_is_missing_where_nothing_moved_is_missing(store: blobkit.LocalStore) -> None:
     path = store.root / "blobs" / DIGEST.replace(":", "/")
-    store._journal.drain()
+    drain(store)
     path.unlink()
     with pytest.raises(blobkit.ContentMissingError):
         store.open(DIGEST)
