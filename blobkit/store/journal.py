@@ -22,7 +22,7 @@ from blobkit.model import Descriptor
 from blobkit.transactions import Plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from blobkit.digest import Digest
     from blobkit.model import JournalEntry
@@ -45,7 +45,7 @@ class _Drained(NamedTuple):
     """Entries that may go: up to `number`, without those `kept`; `is_anew` says that every file was written anew."""
 
     number: int
-    kept: tuple[int, ...]
+    kept: frozenset[int]
     is_anew: bool
 
 
@@ -132,11 +132,11 @@ class Journal:
             self._draining.release()
 
     def _drain(self) -> None:
-        found, doubt = self._index.read(lambda rows: (list(entries(rows)), rows.meta(DOUBT)))
+        found, odd, doubt = self._index.read(lambda rows: (list(entries(rows)), self._odd(rows), rows.meta(DOUBT)))
         if not found:
             return
         anew = self._is_doubted or doubt is not None
-        kept = tuple(entry.number for entry in found if not self._is_settled(entry, anew=anew))
+        kept = self._put_right(found if anew else odd, anew=anew)
         try:
             self.sync()
         except OSError:
@@ -174,7 +174,8 @@ class Journal:
     def recover(self) -> None:
         """Put right what a crash left absent or torn, so far as the journal knows its content; see `odd`."""
         odd = self._index.read(self._odd)
-        self.odd = frozenset(entry.digest for entry in odd if not self._is_settled(entry, anew=False))
+        kept = self._put_right(odd, anew=False)
+        self.odd = frozenset(entry.digest for entry in odd if entry.number in kept)
 
     def look(self) -> None:
         """Set `odd` for one who must not write: the blobs that are to be read from the journal."""
@@ -189,40 +190,38 @@ class Journal:
                 restore(self._content, rows, entry.digest)
 
     def _odd(self, rows: Reading) -> list[JournalEntry]:
-        """Return the entries whose files are not as they should be. That of no blob need not be there."""
-        return [entry for entry in entries(rows) if not self._is_whole(rows, entry)]
+        """Return the entries whose files are not as they should be, without those that this process has placed."""
+        return [e for e in entries(rows) if e.number not in self._placed and not self._is_whole(rows, e)]
 
     def _is_whole(self, rows: Reading, entry: JournalEntry) -> bool:
-        if not entry.is_blob and not self._is_stored(entry.digest):
+        """Return whether the file of an entry is there, with these bytes. That of no blob need not be there."""
+        if not entry.is_blob and not self._content.sizes([entry.digest]):
             return True
         content = rows.journal_content(entry.number)
         return content is None or self._content.read(entry.digest, len(content)) == content
 
-    def _is_settled(self, entry: JournalEntry, *, anew: bool) -> bool:
-        """Put the file of an entry in its place, where its writer did not; return whether a sync makes it durable."""
-        if not anew and entry.number in self._placed:
-            return True
-        was_there = self._is_stored(entry.digest)
-        content = self._index.read(lambda rows: rows.journal_content(entry.number))
-        if content is None or not matches(content, entry.digest) or not (entry.is_blob or was_there):
-            return True
-        try:
-            self._content.place(entry.digest, content, durable=anew)
-        except OSError:
-            return False
-        if not was_there:
-            self._check_alive(entry.digest)
+    def _put_right(self, found: Collection[JournalEntry], *, anew: bool) -> frozenset[int]:
+        """Place what these entries hold, where it belongs to a blob or there is a file; return those that failed.
+
+        Under the write lock: else a file could come back that is removed meanwhile, and nobody would know of it.
+        """
+        failed = {entry.number for entry in found}
+        with suppress(OSError):
+            if failed:
+                with self._index.writing() as rows:
+                    failed = {entry.number for entry in found if not self._is_placed(rows, entry, anew=anew)}
+        return frozenset(failed)
+
+    def _is_placed(self, rows: Reading, entry: JournalEntry, *, anew: bool) -> bool:
+        """Place what an entry holds; return False where that fails."""
+        content = rows.journal_content(entry.number)
+        if content is not None and matches(content, entry.digest):
+            try:
+                if rows.counts([entry.digest]) or self._content.sizes([entry.digest]):
+                    self._content.place(entry.digest, content, durable=anew)
+            except OSError:
+                return False
         return True
-
-    def _is_stored(self, digest: Digest) -> bool:
-        return bool(self._content.sizes([digest]))
-
-    def _check_alive(self, digest: Digest) -> None:
-        """Take the file of a blob away again that was removed while it was placed."""
-        if not self._index.read(lambda rows: rows.counts([digest])):
-            with suppress(OSError), self._index.writing() as rows:
-                if not rows.counts([digest]):
-                    self._content.delete([digest])
 
 
 def content_of(rows: Reading, digest: Digest) -> bytes | None:

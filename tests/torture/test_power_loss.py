@@ -64,6 +64,6 @@ def test_the_model_finds_what_is_planted(tmp_path: Path, levels: str, bug: tuple
 @pytest.mark.slow
 def test_the_model_finds_a_store_that_restores_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Journal, "recover", lambda _: None)
-    monkeypatch.setattr(Journal, "_settle", lambda *_, **__: None)
+    monkeypatch.setattr(Journal, "_put_right", lambda *_, **__: frozenset())
     found = list(wrong_after_crashes(tmp_path, "full", seed=3))
     assert any(f": {harm}: " in problem for problem in found for harm in ("missing", "truncated"))
