@@ -12,6 +12,6 @@ __all__ = ["drain"]
 
 def drain(store: Store) -> None:
     """Drain the journal, and let a transaction drop the entries."""
-    store._journal.drain()
-    with store._committing():
+    store._session.journal.drain()
+    with store._session.writing():
         pass

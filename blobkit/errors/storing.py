@@ -80,8 +80,8 @@ class ContentMissingError(BlobNotFoundError, FileNotFoundError):
 
     >>> with blobkit.LocalStore("store") as store:
     ...     note = store.put(b"hello")
-    ...     (store.root / "blobs" / note.digest.replace(":", "/")).unlink()
-    ...     store.get(note.digest).read()
+    >>> (store.root / "blobs" / note.digest.replace(":", "/")).unlink()
+    >>> blobkit.LocalStore("store").get(note.digest).read()
     Traceback (most recent call last):
     blobkit.errors.ContentMissingError: the content of sha256:... is gone or truncated in .../store...
     """

@@ -1,7 +1,7 @@
 """Verbs together: one transaction over the index, one staging area for the content.
 
-A batch is the same verbs over two stand-ins: an index whose transaction stays open, and a content that keeps what is
-published until the end. What is put without links and tag waits for the lock until another verb takes it.
+A batch is the same verbs in a session whose transaction stays open, over a content that keeps what is published until
+the end. What is put without links and tag waits for the lock until another verb takes it.
 """
 
 from __future__ import annotations
@@ -16,17 +16,23 @@ from weakref import ref
 
 from blobkit.errors import BatchError
 from blobkit.model import Descriptor
-from blobkit.store.arrival import NOTHING, Arrived, check_type, described
-from blobkit.store.verbs import Verbs
+from blobkit.store.buffered import BufferedContent
+from blobkit.store.ingest import NO_OPTIONS, StagedBlob, check_type, described
+from blobkit.store.methods import Verbs
+from blobkit.store.reading import BlobReader
+from blobkit.store.session import put_bytes
+from blobkit.store.verbs import Work, take_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator
     from types import TracebackType
-    from typing import BinaryIO, Self
+    from typing import Self
 
     from blobkit.digest import Digest
-    from blobkit.protocols import Area, Content, Staged
-    from blobkit.transactions import Index, Plain, Reading, Retagged, Transaction, Writing
+    from blobkit.protocols import Staged
+    from blobkit.store.ingest import PutOptions
+    from blobkit.store.session import Session
+    from blobkit.transactions import Plain, Reading, Writing
 
 
 __all__ = ["Batch", "batched"]
@@ -37,14 +43,13 @@ OVER = "this batch {}: begin another one with store.batch()"
 
 
 @contextmanager
-def batched(
-    content: Content, index: Index, address: str, transaction: Transaction, retagged: Retagged
-) -> Iterator[Batch]:
-    """Give a batch over a store of this content and index; commit it at the end, or undo it where there is an error."""
-    with _Pending(content) as pending, _Held(index, transaction) as held:
-        batch = Batch(pending, held, address)
-        yield batch
-        batch.finish(retagged)
+def batched(session: Session) -> Iterator[Batch]:
+    """Give a batch over the store of a session; commit it at the end, or undo it where there is an error."""
+    with BufferedContent(session.content) as content, OpenTransaction(session) as transaction:
+        open_session = BatchSession(session, content, transaction)
+        session.begin_batch(ref(open_session))
+        yield Batch(open_session)
+        open_session.finish(session)
 
 
 class Batch(Verbs):
@@ -60,92 +65,111 @@ class Batch(Verbs):
     True
     """
 
-    def __init__(self, pending: _Pending, held: _Held, address: str) -> None:
-        super().__init__(pending, held, address)
-        self._pending = pending
-        self._waiting: list[Arrived] = []
-        self._foretold: dict[Digest, Descriptor] = {}
+
+class BatchSession:
+    """The session of a batch: what is put before another verb needs the lock waits, and is recorded first then."""
+
+    def __init__(self, session: Session, content: BufferedContent, transaction: OpenTransaction) -> None:
+        self.address = session.address
+        self.shows_tags = session.shows_tags
+        self.reader = BlobReader(content, self._ask, session.address)
+        self._content = content
+        self._transaction = ref(transaction)  # of the block alone: whoever keeps the batch keeps no lock
+        self._waiting: list[StagedBlob] = []
+        self._predicted: dict[Digest, Descriptor] = {}
         self._tags_changed = False
-        held.first = self._flush
+        transaction.first = self._flush
 
-    @property  # type: ignore[override]  # its setter takes no other index
-    def _index(self) -> _Held:
-        """The transaction. It belongs to the block alone: whoever keeps the batch keeps no lock, even after Ctrl-C."""
-        held = self._held()
-        if held is None:
+    @property
+    def index(self) -> OpenTransaction:
+        """The open transaction, as an index."""
+        transaction = self._transaction()
+        if transaction is None:
             raise BatchError(OVER.format("has ended"))
-        return held
-
-    @_index.setter
-    def _index(self, held: _Held) -> None:
-        self._held = ref(held)
+        return transaction
 
     @property
     def is_open(self) -> bool:
-        """Whether the block of this batch goes on."""
-        held = self._held()
-        return held is not None and not held.closed and held.is_here()
+        """Whether the block of this batch goes on, in this thread."""
+        transaction = self._transaction()
+        return transaction is not None and not transaction.closed and transaction.is_here()
 
-    def finish(self, retagged: Retagged) -> None:
+    @contextmanager
+    def work(self, *, durable: bool = False) -> Iterator[Work]:  # noqa: ARG002 (the batch itself is durable)
+        """Give a part of the transaction to one verb, which leaves nothing where it fails."""
+        rows = self.index.begin()
+        with rows.savepoint():
+            work = Work(rows, self._content)
+            yield work
+            self._take_over(work)
+
+    def stage(self) -> Staged:
+        """Return a place for new bytes."""
+        self.index.check()
+        return self._content.stage()
+
+    def put_small(self, content: bytes, digest: Digest, media_type: str, options: PutOptions) -> Descriptor:
+        """Stage bytes, and put them."""
+        return put_bytes(self, content, digest, media_type, options)
+
+    def put_staged(self, new: StagedBlob, staged: Staged) -> Descriptor:
+        """Make staged bytes a blob: at once where the lock is held or it takes more than a row, else later."""
+        staged.seal()
+        if self.index.begun or new.options is not NO_OPTIONS:
+            with self.work() as work:
+                return take_in(work, [new])[0]
+        found = self.index.look(lambda rows: self._foreseen(rows, new))
+        self._waiting.append(new)
+        self._predicted[new.digest] = found
+        return found
+
+    def finish(self, session: Session) -> None:
         """Make the content durable, outside the lock if nothing needed it so far, and put it in its place."""
-        if not self._waiting and not self._index.begun:
+        if not self._waiting and not self.index.begun:
             return
-        self._pending.seal()
-        rows = self._index.begin()
-        self._pending.settle(rows)
+        self._content.seal()
+        rows = self.index.begin()
+        self._content.settle(rows)
         if self._tags_changed:
-            retagged(rows, durable=True)
+            session.projection.announce(rows, durable=True)
+
+    def _ask(self, question: Callable[[Reading], T]) -> T:
+        return self.index.read(question)
 
     def _flush(self, rows: Writing) -> None:
         """Record, as the first thing under the lock, what was put before."""
         came, self._waiting = self._waiting, []
         if came:
-            self._record(rows, came, self._pending.publish)
+            work = Work(rows, self._content)
+            take_in(work, came)
+            self._take_over(work)
 
-    @contextmanager
-    def _changing(self, *, durable: bool = False) -> Iterator[Writing]:  # noqa: ARG002 (the batch itself is durable)
-        rows = self._index.begin()
-        with rows.savepoint():
-            yield rows
+    def _take_over(self, work: Work) -> None:
+        """Keep for the end of the batch what a verb left to do."""
+        self._content.publish(work.staged)
+        self._tags_changed |= work.is_shown
 
-    def _retagged(self, _rows: Writing, *, durable: bool) -> None:  # noqa: ARG002 (the batch itself is durable)
-        self._tags_changed = True
-
-    def _stage(self) -> Staged:
-        self._index.check()
-        return super()._stage()
-
-    def _take_in(self, came: Arrived, staged: Staged) -> Descriptor:
-        if self._index.begun or came.wish is not NOTHING:
-            return super()._take_in(came, staged)
-        found = self._index.look(lambda rows: self._foreseen(rows, came))
-        staged.seal()
-        self._waiting.append(came)
-        self._foretold[came.digest] = found
-        return found
-
-    def _foreseen(self, rows: Reading, came: Arrived) -> Descriptor:
+    def _foreseen(self, rows: Reading, new: StagedBlob) -> Descriptor:
         """Return what will be known of a blob that waits, unless other writers come first."""
-        known = self._foretold.get(came.digest)
-        if known is None and rows.counts([came.digest]):
-            known = described(rows, came.digest)
+        known = self._predicted.get(new.digest)
+        if known is None and rows.counts([new.digest]):
+            known = described(rows, new.digest)
         if known is None:
-            return Descriptor(came.digest, came.size, 1, 1, (), came.media_type, datetime.now(UTC), ())
-        media_type = check_type(came.digest, known.media_type, came.media_type)
+            return Descriptor(new.digest, new.size, 1, 1, (), new.media_type, datetime.now(UTC), ())
+        media_type = check_type(new.digest, known.media_type, new.media_type)
         return replace(known, refcount=known.refcount + 1, pins=known.pins + 1, media_type=media_type)
 
 
-class _Held:
+class OpenTransaction:
     """An index with one transaction that begins at the first question and stays open."""
 
-    def __init__(self, index: Index, transaction: Transaction) -> None:
-        self._index = index
-        self._transaction = transaction
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self._stack = ExitStack()
         self._rows: Writing | None = None
         self._owner = (os.getpid(), threading.get_ident())
         self._over = ""
-        self.first: Callable[[Writing], None] = _nothing
+        self.first: Callable[[Writing], None] = _do_nothing
 
     @property
     def begun(self) -> bool:
@@ -161,7 +185,7 @@ class _Held:
         """Return the transaction; take the write lock for it, and do what waits for that, if that was not done."""
         self.check()
         if self._rows is None:
-            self._rows = self._stack.enter_context(self._transaction(durable=True))
+            self._rows = self._stack.enter_context(self._session.writing(durable=True))
             self._over = "failed at what was put first, and is undone"
             self.first(self._rows)
             self._over = ""
@@ -170,7 +194,7 @@ class _Held:
     def look(self, question: Callable[[Reading], T]) -> T:
         """Return the answer to a question that can do without the lock."""
         self.check()
-        return self._index.read(question)
+        return self._session.index.read(question)
 
     def read(self, question: Callable[[Reading], T]) -> T:
         """Return the answer of the transaction, of what this batch did included."""
@@ -217,88 +241,5 @@ class _Held:
             raise BatchError(msg)
 
 
-class _Pending:
-    """A content that keeps what is published in an area until `settle`."""
-
-    def __init__(self, content: Content) -> None:
-        self._content = content
-        self._area: Area | None = None
-        self._kept: dict[Digest, str] = {}
-
-    def stage(self) -> Staged:
-        """Return a place for new bytes."""
-        return self.area().stage()
-
-    def area(self) -> Area:
-        """Return the one area of the batch."""
-        if self._area is None:
-            self._area = self._content.area()
-        return self._area
-
-    def publish(self, staged: Mapping[Digest, str]) -> None:
-        """Keep these for the end."""
-        self._kept.update(staged)
-
-    def place(self, digest: Digest, data: bytes, *, durable: bool = False) -> None:  # noqa: ARG002 (the end makes it durable)
-        """Keep this for the end."""
-        staged = self.stage()
-        staged.write(memoryview(data))
-        staged.seal()
-        self._kept[digest] = staged.token
-
-    def sizes(self, digests: Collection[Digest]) -> Mapping[Digest, int]:
-        """Return the size of each of these that is in its place, or kept."""
-        found = dict(self._content.sizes(digests))
-        for digest in self._kept.keys() & set(digests):
-            with self.open(digest) as file:
-                found[digest] = file.seek(0, os.SEEK_END)
-        return found
-
-    def open(self, digest: Digest) -> BinaryIO:
-        """Return the bytes as a file to read."""
-        return self.area().open(self._kept[digest]) if digest in self._kept else self._content.open(digest)
-
-    def read(self, digest: Digest, size: int) -> bytes | None:
-        """Return the bytes that are in their place; None where they are kept, or it takes `open`."""
-        return None if digest in self._kept else self._content.read(digest, size)
-
-    def digests(self) -> Iterator[Digest]:
-        """Yield every digest that has bytes in its place."""
-        return self._content.digests()
-
-    def delete(self, digests: Collection[Digest]) -> Sequence[Digest]:  # noqa: ARG002 (a protocol's parameter)
-        """Remove nothing: the store sweeps after the commit."""
-        return ()
-
-    def sync(self) -> None:
-        """Do nothing before the end."""
-
-    def reclaim(self) -> int:
-        """Reclaim nothing: that is the store's."""
-        return 0
-
-    def close(self) -> None:
-        """Do nothing: the content is the store's."""
-
-    def seal(self) -> None:
-        """Make all that was staged durable."""
-        if self._area is not None:
-            self._area.seal()
-
-    def settle(self, rows: Reading) -> None:
-        """Publish what was kept and is still a blob."""
-        alive = rows.sizes(self._kept)
-        if alive:
-            self._content.publish({digest: self._kept[digest] for digest in alive})
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Let go of what was not published."""
-        if self._area is not None:
-            self._area.discard()
-
-
-def _nothing(*_: object) -> None:
+def _do_nothing(_: Writing) -> None:
     """Do nothing."""

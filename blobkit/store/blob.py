@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from blobkit.model import Descriptor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import BinaryIO
 
-    from blobkit.digest import Digest
+    from blobkit.store.reading import BlobReader
 
 __all__ = ["Blob"]
 
@@ -25,16 +24,15 @@ class Blob(Descriptor):
     b'hello'
     """
 
-    _open: Callable[[Digest, int], BinaryIO] = field(repr=False, compare=False)
-    _read: Callable[[Digest, int], bytes] = field(repr=False, compare=False)
+    _reader: BlobReader = field(repr=False, compare=False)
 
     def open(self) -> BinaryIO:
         """Return the content as a file to read.
 
         ContentMissingError where the file is gone or truncated, BlobNotFoundError where it went with the blob.
         """
-        return self._open(self.digest, self.size)
+        return self._reader.open(self.digest, self.size)
 
     def read(self) -> bytes:
         """Return the content; errors as `open`. Cost: a small blob takes one step."""
-        return self._read(self.digest, self.size)
+        return self._reader.read(self.digest, self.size)

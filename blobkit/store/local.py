@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,12 +83,7 @@ class LocalStore(Store):
         projection = LayoutProjection(self._layout, self._files, index, index_path(self.root))
         super().__init__(self._files, index, projection, address=str(self.root), durability=durability)
         try:
-            self._recover()
-            if adopt:
-                self.adopted = self.adopt()
-            self._check_adopted()
-            self._look()
-            self._wake()
+            self._open(adopt=adopt)
         except BaseException:
             super().close()
             raise
@@ -104,11 +98,10 @@ class LocalStore(Store):
         """
         from blobkit.store.layout.adoption import Onto, adopt_into  # noqa: PLC0415 (rarely needed, and shows progress)
 
-        self._refuse_nesting()
-        sync = self.durability != "off"
-        onto = Onto(
-            self.root, self._layout, self._content, self._index, self._committing, self._journal.sync if sync else None
-        )
+        session = self._session
+        session.refuse_nesting()
+        sync = session.journal.sync if self.durability != "off" else None
+        onto = Onto(self.root, self._layout, self._content, self._index, session.writing, sync)
         return adopt_into(onto, progress=progress)
 
     @classmethod
@@ -127,12 +120,18 @@ class LocalStore(Store):
         """Make small content durable in its place, unlink what removals left; let go of the store. Idempotent."""
         try:
             if not self._index.closed:
-                with suppress(OSError):
-                    self._journal.drain()
-                left = self._index.read(lambda rows: bool(rows.tombstones(1)))
-                self._settle(dirty=False, left=left or self._journal.has_drained)
+                self._session.end()
         finally:
             super().close()
+
+    def _open(self, *, adopt: bool) -> None:
+        """Do what was left undone, and take in another program's index.json if that is wanted."""
+        self._session.recover()
+        if adopt:
+            self.adopted = self.adopt()
+        self._check_adopted()
+        self._session.projection.look()
+        self._session.catch_up()
 
     def _check_adopted(self) -> None:
         """Check that index.json was not there before the store: an older one is never overwritten, nor taken for empty.
@@ -157,7 +156,7 @@ class ReadOnlyStore(Store):
         content = ReadOnlyContent(self.root)
         projection = LayoutProjection(self._layout, content, self._reader, None)
         super().__init__(content, self._reader, projection, address=str(self.root))
-        self._journal.look()
+        self._session.journal.look()
 
     def _subject(self) -> Subject:
         """Return what `fsck` checks; there is no lock to hold, but where there is no WAL nobody has the store open."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from blobkit.digest import Algorithm
     from blobkit.model import Descriptor
     from blobkit.protocols import Staged
-    from blobkit.store.arrival import Data
+    from blobkit.store.ingest import Data
 
 __all__ = ["BlobWriter", "bytes_of"]
 

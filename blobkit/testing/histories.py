@@ -19,7 +19,7 @@ from blobkit.testing.model import Broken
 if TYPE_CHECKING:
     from blobkit.digest import Digest
     from blobkit.model import Freed
-    from blobkit.store.verbs import Verbs
+    from blobkit.store.methods import Verbs
     from blobkit.testing.model import Gone, Model
 
 __all__ = ["BLOBS", "Content", "Step", "aim", "histories", "play", "play_model", "state"]

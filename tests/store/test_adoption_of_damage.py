@@ -195,13 +195,13 @@ def test_a_file_that_goes_after_it_was_verified_is_not_recorded(
 ) -> None:
     image = other.image("a", b"one")
     other.write(other.entry(image, "t"))
-    committing = store._committing
+    committing = store._session.writing
 
     def unlinking(*, durable: bool) -> object:
         other.path(sha(b"one")).unlink(missing_ok=True)
         return committing(durable=durable)
 
-    monkeypatch.setattr(store, "_committing", unlinking)
+    monkeypatch.setattr(store._session, "writing", unlinking)
     assert sha(b"one") in store.adopt().notices[0]
     assert sha(b"one") not in store
 

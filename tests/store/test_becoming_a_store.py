@@ -43,7 +43,6 @@ def test_it_is_said_before_anything_is_done_and_shows_the_line_of_the_caller(roo
             with pytest.warns(LayoutChangedWarning, match=r"store\.adopt\(\)") as said:
                 verb() if verb is not None else None
             assert [warning.filename for warning in said] == [__file__]
-            store._here.batching = False
         count = len(store)
         other.write(annotations={"now": "at last"})
         with pytest.raises(LayoutChangedWarning):

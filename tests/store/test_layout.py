@@ -89,7 +89,7 @@ def test_verbs_that_change_no_tag_do_not_write_it(store: LocalStore, root: Path)
 
 def without_showing(store: LocalStore) -> None:
     """Let the store die, so to say, between the commit and the rewriting of index.json."""
-    store._projection.show = lambda _: True
+    store._session.projection.show = lambda _: True
 
 
 def test_a_dirty_store_is_redone_at_the_next_opening(root: Path) -> None:

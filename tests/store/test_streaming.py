@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from blobkit.store.arrival import Data
+    from blobkit.store.ingest import Data
 
 REPOSITORY = Path(__file__).parents[2]
 LARGE = random.Random(1).randbytes(11 * CHUNK + 12345)  # noqa: S311 (content, not a secret)

@@ -33,20 +33,20 @@ if TYPE_CHECKING:
     from blobkit.transactions import Reading, Writing
 
 __all__ = [
-    "NOTHING",
-    "Arrived",
+    "NO_OPTIONS",
     "Data",
-    "Wish",
+    "PutOptions",
+    "StagedBlob",
     "check_text",
     "check_type",
     "described",
     "described_all",
     "described_as",
     "pinned",
+    "put_options",
     "record",
     "small_bytes",
     "whole",
-    "wish_of",
 ]
 
 D = TypeVar("D", bound=Descriptor)
@@ -67,7 +67,7 @@ CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PutOptions:
     """Options of a put: links to `targets`, links that the content names, a tag."""
 
     targets: tuple[Digest, ...] = ()
@@ -76,34 +76,37 @@ class Wish:
     move: bool = False
 
 
-NOTHING = Wish()
+NO_OPTIONS = PutOptions()
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
-    """Content that is staged under `token`: to be recorded as a blob, and published."""
+class StagedBlob:
+    """Content to be recorded as a blob, and published: staged under `token`, or small and in `data`."""
 
     digest: Digest
     size: int
     media_type: str
-    wish: Wish
-    token: str
+    options: PutOptions = NO_OPTIONS
+    token: str = ""
+    data: bytes | None = None
 
 
-def wish_of(data: Data, *, media_type: str, links: Iterable[str], tag: str | None, move: bool) -> tuple[Wish, Data]:
+def put_options(
+    data: Data, *, media_type: str, links: Iterable[str], tag: str | None, move: bool
+) -> tuple[PutOptions, Data]:
     """Return what is wanted, checked, and the data. Only manifests and indexes are read, whole, up to their limit."""
     if tag is not None:
         check_name(tag)
     targets = tuple(parse_all(links))
     if targets or not is_document(media_type):
-        return Wish(targets, tag=tag, move=move) if targets or tag is not None else NOTHING, data
+        return PutOptions(targets, tag=tag, move=move) if targets or tag is not None else NO_OPTIONS, data
     body = _whole(_parts(data))
     try:
         document = read_document(body, media_type)
     except DocumentError as error:
         msg = f"the content is no {media_type} ({printable(str(error))}): put it without a media type, or give links="
         raise MediaTypeConflictError(msg) from error
-    return Wish(derived=document.references, tag=tag, move=move), body
+    return PutOptions(derived=document.references, tag=tag, move=move), body
 
 
 def small_bytes(data: Data, limit: int) -> Data:
@@ -121,14 +124,14 @@ def small_bytes(data: Data, limit: int) -> Data:
     return data
 
 
-def record(rows: Writing, came: Sequence[Arrived], known: Mapping[Digest, Record]) -> tuple[bool, list[Descriptor]]:
+def record(rows: Writing, came: Sequence[StagedBlob], known: Mapping[Digest, Record]) -> tuple[bool, list[Descriptor]]:
     """Record blobs that were committed: new ones with one pin, one pin more on `known` ones; then what is wanted.
 
     Returns whether anything changed that tags show, and the descriptors where all of them are plain: new, and nothing
     is wanted of them. MediaTypeConflictError, TagExistsError, LinkCycleError.
     """
     first = {new.digest: new for new in reversed(came) if new.digest not in known}
-    wanting = [new for new in came if new.wish is not NOTHING]
+    wanting = [new for new in came if new.options is not NO_OPTIONS]
     moment = datetime.now(UTC)
     waited = _add(rows, list(first.values()), moment) if first else False
     if len(first) == len(came) and not waited and not wanting:
@@ -140,7 +143,7 @@ def record(rows: Writing, came: Sequence[Arrived], known: Mapping[Digest, Record
     return shown, []
 
 
-def _add(rows: Writing, new: Sequence[Arrived], moment: datetime) -> bool:
+def _add(rows: Writing, new: Sequence[StagedBlob], moment: datetime) -> bool:
     """Record new blobs, and the links that waited for them; return whether there were any."""
     rows.add([Arrival(blob.digest, blob.size, blob.media_type, moment) for blob in new])
     waiting = rows.expecting([blob.digest for blob in new])
@@ -151,7 +154,7 @@ def _add(rows: Writing, new: Sequence[Arrived], moment: datetime) -> bool:
 
 
 def _pin_again(
-    rows: Writing, again: Sequence[Arrived], known: Mapping[Digest, Record], first: Mapping[Digest, Arrived]
+    rows: Writing, again: Sequence[StagedBlob], known: Mapping[Digest, Record], first: Mapping[Digest, StagedBlob]
 ) -> bool:
     """Add a pin for each of these, which are here; fill in media types. Return whether anything shown changed."""
     rows.pin(Counter(blob.digest for blob in again))
@@ -180,27 +183,27 @@ def check_type(digest: Digest, known: str, given: str) -> str:
     return known or given
 
 
-def _fulfil(rows: Writing, new: Arrived) -> bool:
+def _fulfil(rows: Writing, new: StagedBlob) -> bool:
     """Link and tag a blob as is wanted; return whether a tag changed."""
-    _link(rows, new.digest, new.wish)
-    if new.wish.tag is None:
+    _link(rows, new.digest, new.options)
+    if new.options.tag is None:
         return False
-    change = rules.tag(rows, new.wish.tag, new.digest, move=new.wish.move, transfer=True)
+    change = rules.tag(rows, new.options.tag, new.digest, move=new.options.move, transfer=True)
     rows.apply(change)
     return bool(change.named)
 
 
-def _link(rows: Writing, digest: Digest, wish: Wish) -> None:
+def _link(rows: Writing, digest: Digest, options: PutOptions) -> None:
     """Link a blob to what is wanted; what its content names and is not here is recorded as expected."""
-    rules.held(rows, wish.targets)
-    links = {target: Link(digest, target) for target in wish.targets}
-    for named in wish.derived:
+    rules.held(rows, options.targets)
+    links = {target: Link(digest, target) for target in options.targets}
+    for named in options.derived:
         links.setdefault(named.digest, Link(digest, named.digest, named.kind))
     if not links:
         return
     here = rows.records(list(links))
     rows.apply(rules.links_of_put(rows, digest, [link for target, link in links.items() if target in here]))
-    types = {named.digest: named.media_type for named in wish.derived}
+    types = {named.digest: named.media_type for named in options.derived}
     rows.expect({link: types[target] for target, link in links.items() if target not in here})
 
 

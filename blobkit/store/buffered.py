@@ -1,0 +1,100 @@
+"""Content of a batch: new bytes in one staging area, which are published together at its end."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from typing import BinaryIO, Self
+
+    from blobkit.digest import Digest
+    from blobkit.protocols import Area, Content, Staged
+    from blobkit.transactions import Reading
+
+__all__ = ["BufferedContent"]
+
+
+class BufferedContent:
+    """A content that keeps what is published in an area until `settle`."""
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self._area: Area | None = None
+        self._kept: dict[Digest, str] = {}
+
+    def stage(self) -> Staged:
+        """Return a place for new bytes."""
+        return self.area().stage()
+
+    def area(self) -> Area:
+        """Return the one area of the batch."""
+        if self._area is None:
+            self._area = self._content.area()
+        return self._area
+
+    def publish(self, staged: Mapping[Digest, str]) -> None:
+        """Keep these for the end."""
+        self._kept.update(staged)
+
+    def place(self, digest: Digest, data: bytes, *, durable: bool = False) -> None:  # noqa: ARG002 (the end makes it durable)
+        """Keep this for the end."""
+        staged = self.stage()
+        staged.write(memoryview(data))
+        staged.seal()
+        self._kept[digest] = staged.token
+
+    def sizes(self, digests: Collection[Digest]) -> Mapping[Digest, int]:
+        """Return the size of each of these that is in its place, or kept."""
+        found = dict(self._content.sizes(digests))
+        for digest in self._kept.keys() & set(digests):
+            with self.open(digest) as file:
+                found[digest] = file.seek(0, os.SEEK_END)
+        return found
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """Return the bytes as a file to read."""
+        return self.area().open(self._kept[digest]) if digest in self._kept else self._content.open(digest)
+
+    def read(self, digest: Digest, size: int) -> bytes | None:
+        """Return the bytes that are in their place; None where they are kept, or it takes `open`."""
+        return None if digest in self._kept else self._content.read(digest, size)
+
+    def digests(self) -> Iterator[Digest]:
+        """Yield every digest that has bytes in its place."""
+        return self._content.digests()
+
+    def delete(self, digests: Collection[Digest]) -> Sequence[Digest]:  # noqa: ARG002 (a protocol's parameter)
+        """Remove nothing: the store sweeps after the commit."""
+        return ()
+
+    def sync(self) -> None:
+        """Do nothing before the end."""
+
+    def reclaim(self) -> int:
+        """Reclaim nothing: that is the store's."""
+        return 0
+
+    def close(self) -> None:
+        """Do nothing: the content is the store's."""
+
+    def seal(self) -> None:
+        """Make all that was staged durable."""
+        if self._area is not None:
+            self._area.seal()
+
+    def settle(self, rows: Reading) -> None:
+        """Publish what was kept and is still a blob."""
+        alive = rows.sizes(self._kept)
+        if alive:
+            self._content.publish({digest: self._kept[digest] for digest in alive})
+
+    def __enter__(self) -> Self:
+        """Return the content itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of what was not published."""
+        if self._area is not None:
+            self._area.discard()
