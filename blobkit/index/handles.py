@@ -33,6 +33,8 @@ class Connection(sqlite3.Connection):
 
     owner: object = None
     """Who may use it: the pool, as of its last fork; nobody once it is closed."""
+    checkpoints: bool = True
+    """Whether its commits write the WAL to the database from time to time."""
     _key: Key | None = None
 
     def count_in(self, path: Path) -> None:

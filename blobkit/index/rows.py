@@ -37,8 +37,7 @@ KNOWN = "SELECT digest, id, size, refcount FROM blobs WHERE digest IN (:digests)
 RECORDS = """SELECT b.digest, b.id, b.size, b.refcount, b.pins, (SELECT count(*) FROM tags t WHERE t.blob_id = b.id),
     m.name, b.created, EXISTS (SELECT 1 FROM links l WHERE l.from_id = b.id)
     FROM blobs b JOIN media_types m ON m.id = b.media_type WHERE b.digest IN (:digests)"""
-PLAIN = """SELECT b.size, b.refcount, b.pins, m.name, b.created
-    FROM blobs b JOIN media_types m ON m.id = b.media_type WHERE b.digest = ?
+PLAIN = """SELECT b.size, b.refcount, b.pins, b.media_type, b.created FROM blobs b WHERE b.digest = ?
     AND NOT EXISTS (SELECT 1 FROM links l WHERE l.from_id = b.id)
     AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.blob_id = b.id)"""
 EXPECTING = """SELECT b.digest, w.digest, w.kind FROM missing_links w JOIN blobs b ON b.id = w.from_id
@@ -291,13 +290,16 @@ class Rows:
         return unpack_column(self._db.execute(statement, (pack(after) if after else b"", limit)))
 
 
-def glance(db: sqlite3.Connection, blob: Digest) -> Glance | None:
-    """Return what is recorded of a blob that has neither links nor tags."""
+def glance(db: sqlite3.Connection, blob: Digest, types: dict[int, str]) -> Glance | None:
+    """Return what is recorded of a blob that has neither links nor tags; `types` remembers the media types."""
     row = db.execute(PLAIN, (pack(blob),)).fetchone()
     if row is None:
         return None
     size, refcount, pins, media_type, created = row
-    return size, refcount, pins, media_type, EPOCH + timedelta(0, 0, created)
+    if media_type not in types:
+        types.update(db.execute("SELECT id, name FROM media_types WHERE id = ?", (media_type,)).fetchall())
+    name = types.get(media_type)
+    return None if name is None else (size, refcount, pins, name, EPOCH + timedelta(0, 0, created))
 
 
 @cache

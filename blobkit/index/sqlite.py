@@ -41,6 +41,7 @@ class SqliteIndex:
         self._synchronous = SYNCHRONOUS[durability]
         self._pool = Pool(path, self._synchronous, timeout)
         self._types: dict[str, int] = {}
+        self._names: dict[int, str] = {}
         self._combining = Combining(self._pool, self._types)
         self.read(lambda _: None)
 
@@ -71,7 +72,7 @@ class SqliteIndex:
         pool = self._pool
         db = pool.connection()
         try:
-            return glance(db, blob)
+            return glance(db, blob, self._names)
         except sqlite3.DatabaseError as error:
             pool.fail(error)
         finally:
@@ -118,7 +119,7 @@ class _Transaction:
         self._lease = lease = Lease(self._pool, writes=True)
         try:
             if self._level != self._usual:
-                _set_level(lease.db, self._level, AT if self._level == "FULL" else 0)
+                _set_level(lease.db, self._level, checkpoints=self._level == "FULL")
             self._pool.begin(lease.db)
         except BaseException as error:
             self._leave(error)
@@ -144,18 +145,20 @@ class _Transaction:
         try:
             if self._level != self._usual:
                 self._pool.undo(lease.db)
-                _set_level(lease.db, self._usual, AT)
+                _set_level(lease.db, self._usual, checkpoints=True)
         finally:
             lease.end()
         if isinstance(error, sqlite3.DatabaseError):
             self._pool.fail(error)
 
 
-def _set_level(db: Connection, level: str, checkpoint_at: int) -> None:
+def _set_level(db: Connection, level: str, *, checkpoints: bool) -> None:
     """Set what the next commits promise.
 
     One that is to become durable later does not write the WAL to the database: an error of the disk would be lost there
     without a word, and with it what the next durable commit relies on.
     """
     db.execute(f"PRAGMA synchronous = {level}")
-    db.execute(f"PRAGMA wal_autocheckpoint = {checkpoint_at}")
+    if checkpoints is not db.checkpoints:
+        db.execute(f"PRAGMA wal_autocheckpoint = {AT if checkpoints else 0}")
+        db.checkpoints = checkpoints

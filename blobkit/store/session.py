@@ -199,9 +199,9 @@ class Session:
     def _clean_up(self, *, dirty: bool, left: bool) -> None:
         """Unlink removed files, then show the tags: one transaction, unless there are many files.
 
-        It need not be durable: where its commit is lost, both are done once more.
+        It need not be durable, nor admitted: where its commit is lost, both are done once more.
         """
-        with self.admitted(later=True) as rows:
+        with self.index.writing(later=True) as rows:
             self.journal.drop(rows)
             graves = rows.tombstones(SWEEP) if left else ()
             if graves and self.projection.may_delete(rows):

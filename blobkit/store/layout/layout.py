@@ -15,6 +15,7 @@ import contextlib
 import hashlib
 import os
 import stat
+import time
 from typing import TYPE_CHECKING
 
 from blobkit.content.syncing import sync_directory
@@ -35,6 +36,8 @@ __all__ = ["Layout"]
 ANNOUNCED = "2"
 """`layout_dirty` after a durable announcement; before one it is 1."""
 ADVICE = "restore it, or delete it, and the store writes one that shows its own tags"
+SETTLED = 2_000_000_000
+"""Nanoseconds: longer than the ticks of a file system's clock, even where two machines' clocks differ a little."""
 VERSION = {"imageLayoutVersion": "1.0.0"}
 
 
@@ -46,6 +49,9 @@ class Layout:
         self.path = root / "index.json"
         self._sync = sync
         self._text = b""
+        self._text_path = str(self.path)
+        self._mark: tuple[int, ...] | None = None
+        self._known = ""
 
     def lay_out(self) -> None:
         """Write `oci-layout` if it is absent."""
@@ -109,11 +115,20 @@ class Layout:
         return True
 
     def hash(self) -> str:
-        """Return the hash of index.json as it is, "" where it is absent. It is read whole, as it is written."""
+        """Return the hash of index.json as it is, "" where it is absent. It is read whole, as it is written.
+
+        One that has been as it is for a while is not read again. Within a tick of the clock of a file system, two
+        writers could leave the same times.
+        """
         try:
-            return _hash(self.path.read_bytes())
+            found = os.stat(self._text_path)  # noqa: PTH116 (at each removal: a Path takes five times as long)
+            mark = found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
+            if mark != self._mark:
+                self._known = _hash(self.path.read_bytes())
+                self._mark = mark if found.st_ctime_ns < time.time_ns() - SETTLED else None
         except FileNotFoundError:
             return ""
+        return self._known
 
     def load(self, **how: float) -> IndexFile | None:
         """Return what index.json holds, None where it is absent; UnreadableStoreError where it cannot be read.
