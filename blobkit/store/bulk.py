@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from blobkit.digest import of, parse
-from blobkit.store.ingest import StagedBlob, put_options
+from blobkit.store.ingest import NO_OPTIONS, StagedBlob, put_options
 from blobkit.store.verbs import take_in
 from blobkit.store.writer import SMALL, BlobWriter
 
@@ -68,7 +68,9 @@ def pair_of(pair: tuple[str, str]) -> tuple[Digest, Digest]:
 
 def _staged(area: Area, data: Data, algorithm: Algorithm, media_type: str) -> StagedBlob:
     """Return the content of one item, staged."""
-    options, source = put_options(data, media_type=media_type, links=(), tag=None, move=False)
+    options, source = NO_OPTIONS, data
+    if media_type or type(data) is not bytes:
+        options, source = put_options(data, media_type=media_type, links=(), tag=None, move=False)
     if isinstance(source, bytes) and len(source) <= SMALL:  # a writer would cost as much as the writing
         staged = area.stage()
         staged.write(memoryview(source))

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from blobkit.digest import parse_all
 from blobkit.errors import MediaTypeConflictError
@@ -79,8 +79,7 @@ class PutOptions:
 NO_OPTIONS = PutOptions()
 
 
-@dataclass(frozen=True, slots=True)
-class StagedBlob:
+class StagedBlob(NamedTuple):
     """Content to be recorded as a blob, and published: staged under `token`, or small and in `data`."""
 
     digest: Digest
