@@ -132,13 +132,12 @@ class DirectoryContent:
             return None
         held = Held()
         try:
-            try:
-                open_into(held, self._path(digest), READ)
-                content = os.read(held[0], size + 1)
-            finally:
-                close(held)
+            open_into(held, f"{self._blobs}/{digest.replace(':', '/')}", READ)
+            content = os.read(held[0], size + 1)
         except OSError:
             return None
+        finally:
+            close(held)
         return content if len(content) == size else None
 
     def digests(self) -> Iterator[Digest]:

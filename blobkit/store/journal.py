@@ -61,7 +61,7 @@ class Journal:
         self._drained: _Drained | None = None
         self._draining = threading.Lock()
         self._is_doubted = False
-        self.odd: frozenset[Digest] = frozenset()
+        self.odd: set[Digest] = set()
         """The blobs whose files were not as the journal has them, and could not be put right."""
 
     def wants_durable(self, digest: Digest, size: int) -> bool:
@@ -175,11 +175,11 @@ class Journal:
         """Put right what a crash left absent or torn, so far as the journal knows its content; see `odd`."""
         odd = self._index.read(self._odd)
         kept = self._put_right(odd, anew=False)
-        self.odd = frozenset(entry.digest for entry in odd if entry.number in kept)
+        self.odd.update(entry.digest for entry in odd if entry.number in kept)
 
     def look(self) -> None:
         """Set `odd` for one who must not write: the blobs that are to be read from the journal."""
-        self.odd = frozenset(entry.digest for entry in self._index.read(self._odd))
+        self.odd.update(entry.digest for entry in self._index.read(self._odd))
 
     def show(self, rows: Reading) -> None:
         """Put in its place what other processes did not come to, before index.json names it. OSError."""

@@ -33,8 +33,8 @@ __all__ = ["BlobReader"]
 class BlobReader:
     """Reads the content of the blobs of one store; `ask` asks its index a question.
 
-    `odd` returns the blobs whose files are not to be believed while the journal has their content; `check_place` raises
-    where the store is not where it was opened.
+    `odd` are the blobs whose files are not to be believed while the journal has their content, a set that changes;
+    `check_place` raises where the store is not where it was opened.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class BlobReader:
         ask: Ask,
         address: str,
         *,
-        odd: Callable[[], Collection[Digest]] = tuple,
+        odd: Collection[Digest] = (),
         check_place: Callable[[], None] = lambda: None,
     ) -> None:
         self._content = content
@@ -54,7 +54,7 @@ class BlobReader:
 
     def read(self, digest: Digest, size: int) -> bytes:
         """Return the content of a blob of this size; errors as `open`."""
-        content = None if digest in self._odd() else self._content.read(digest, size)
+        content = None if digest in self._odd else self._content.read(digest, size)
         if content is not None:
             return content
         with self.open(digest, size) as file:
@@ -66,7 +66,7 @@ class BlobReader:
         Else it tries twice, because the blob may have gone and come back, or found its place, meanwhile.
         BlobNotFoundError, ContentMissingError.
         """
-        if size is not None and digest not in self._odd():
+        if size is not None and digest not in self._odd:
             with suppress(FileNotFoundError):
                 file = self._content.open(digest)
                 if _length(file) == size:
@@ -82,7 +82,7 @@ class BlobReader:
     def _stored(self, digest: Digest) -> BinaryIO | None:
         """Return the file in its place, if it is whole; BlobNotFoundError."""
         size = self._ask(lambda rows: rules.held(rows, [digest])[digest].size)
-        kept = self._journalled(digest) if digest in self._odd() else None
+        kept = self._journalled(digest) if digest in self._odd else None
         with suppress(FileNotFoundError):
             if kept is None and self._content.sizes([digest]).get(digest) == size:
                 return self._content.open(digest)

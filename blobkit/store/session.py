@@ -53,9 +53,7 @@ class Session:
         self.durability = durability
         self.shows_tags = projection.shows_tags
         self.journal = Journal(content, index, durability=durability or "off")
-        self.reader = BlobReader(
-            content, index.read, address, odd=lambda: self.journal.odd, check_place=projection.check_place
-        )
+        self.reader = BlobReader(content, index.read, address, odd=self.journal.odd, check_place=projection.check_place)
         self.admitted = Admission(self.journal.sync, index, durability).writing
         self._here = threading.local()
 
