@@ -68,8 +68,11 @@ def test_no_thread_is_left() -> None:
 
 
 INTERRUPTED = """
-import asyncio, sys, threading, traceback
+import asyncio, signal, threading
 from blobkit.sources.web.waiting import run
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background of a shell ignores it
+
 
 async def main():
     print("running", flush=True)
