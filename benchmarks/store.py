@@ -68,11 +68,11 @@ def main() -> None:
         places["tmpfs"] = Path("/dev/shm")  # noqa: S108 (the same)
     rounds = 3 if chosen.quick else 9
     fast = places.get("tmpfs", places["disk"])
-    parts: dict[str, Callable[[], None]] = {
+    parts: dict[str, Callable[[], object]] = {
         "small": lambda: everywhere(places, rounds, quick=chosen.quick),
         "threads": lambda: placed(places["disk"], lambda root: at_once(root, rounds)),
         "levels": lambda: placed(places["disk"], lambda root: levels(root, 50 if chosen.quick else 250, rounds)),
-        "limits": lambda: placed(places["disk"], lambda root: limits(root, rounds)),
+        "limits": lambda: [placed(place, partial(limits, name, rounds)) for name, place in places.items()],
         "large": lambda: large_ones(fast, rounds, quick=chosen.quick, gibibytes=10 if chosen.long else 2),
     }
     for name, part in parts.items():
@@ -176,7 +176,7 @@ def at_once(root: Path, rounds: int) -> None:
     table("disk: threads that put 4 KiB at once, full", ["threads", *stores, "of the floor", "target"], rows)
 
 
-def limits(root: Path, rounds: int) -> None:
+def limits(name: str, rounds: int, root: Path) -> None:
     """Measure from which size on content is put as fast without the journal."""
     rows = []
     usual = journal.LIMIT
@@ -198,7 +198,8 @@ def limits(root: Path, rounds: int) -> None:
                 ]
             )
     set_limit(usual)
-    table("disk: a put through the journal, and with three syncs instead", ["size", "journal", "staged", "ratio"], rows)
+    title = f"{name}: a put through the journal, and with three syncs instead, full"
+    table(title, ["size", "journal", "staged", "ratio"], rows)
 
 
 def _puts(store: blobkit.LocalStore, size: int, limit: int) -> None:
@@ -209,9 +210,9 @@ def _puts(store: blobkit.LocalStore, size: int, limit: int) -> None:
 
 def set_limit(size: int) -> None:
     """Let stores keep content up to this size in the journal."""
-    from blobkit.store import store  # noqa: PLC0415 (patched here only)
+    from blobkit.store import methods, session  # noqa: PLC0415 (patched here only)
 
-    store.LIMIT = journal.LIMIT = size
+    methods.LIMIT = session.LIMIT = journal.LIMIT = size
 
 
 def _crew(store: Floor, number: int) -> None:
