@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from blobkit.errors import AddressError
 from blobkit.render import alike, in_shell, printable
 
-__all__ = ["BUCKETS", "WEB", "Remote", "has_scheme", "read_remote"]
+__all__ = ["BUCKETS", "WEB", "Remote", "has_scheme", "read_remote", "whole"]
 
 WEB = ("https", "http")
 BUCKETS = ("s3", "gs", "az")
@@ -56,6 +56,17 @@ class Remote:
 def has_scheme(address: str) -> bool:
     """Return whether an address has the form of a URL, `scheme://...`."""
     return _SCHEME.match(address) is not None
+
+
+def whole(address: str) -> str:
+    """Return the address of a whole registry or bucket: the URL without its path.
+
+    >>> from blobkit.remotes import whole
+    >>> whole("registry+https://registry.example:5000/team/app")
+    'registry+https://registry.example:5000'
+    """
+    scheme, _, rest = address.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"
 
 
 def read_remote(address: str, reached: dict[str, tuple[str, ...]]) -> Remote:
