@@ -208,6 +208,42 @@ def test_a_plan_under_a_policy_that_untagged_manifests_hold_by_says_where_all_is
         blobkit.plan(over_http(filled_registry.url), free=1, policy="gc")
 
 
+def test_a_collector_removes_at_least_what_is_visible(filled_registry: FilledRegistry, own: Snapshot) -> None:
+    """Manifests without a tag are not seen: `-m` removes them too, and plain collection keeps what they hold."""
+    seen = over_http(filled_registry.url)
+    real, told = (blobkit.compare_gc(one, "registry-m") for one in (own, seen))
+    assert set(told.frame.index) <= set(real.frame.index)
+    assert told.bytes == told.at_most_bytes < real.bytes
+    assert f"would remove at least {len(told)} blobs" in told.title()
+    assert told.notices == ("manifests without a tag are not visible: it removes them too, and what only they hold",)
+    plain = blobkit.compare_gc(seen, "registry")
+    assert "would remove at least 0 blobs, 0 B: none needed" in plain.title()
+    hold = "manifests without a tag are not visible, and may hold the same blobs: a scan of the registry's storage"
+    assert [one.startswith(hold) for one in plain.notices] == [True]
+    assert "at least" not in blobkit.compare_gc(own, "registry-m").title()
+
+
+def test_a_collector_removes_at_most_what_a_part_shows(filled_registry: FilledRegistry, own: Snapshot) -> None:
+    """Other repositories may hold the same blobs; what is hidden is told apart from what cannot be read."""
+    part = over_http(filled_registry.url, "team0")
+    real, told = (blobkit.compare_gc(one, "registry-m") for one in (own, part))
+    ours = set(blobkit.to_frame(part).index)
+    gone = real.frame[real.frame.index.isin(ours)]
+    assert told.bytes == len(told) == 0
+    assert told.at_most_bytes == told.to_dict()["at_most_bytes"] >= gone["size"].sum() > 0
+    assert "would remove at most" in told.title()
+    assert "of what is visible: " in told.title()
+    elsewhere, untagged = told.notices
+    assert elsewhere == (
+        "other repositories are not visible, and may hold the same blobs: "
+        "a scan of the whole registry shows what they hold"
+    )
+    assert untagged.startswith("manifests without a tag are not visible: it removes them too")
+    assert "cannot be read" not in str(told)
+    both = blobkit.compare_gc(part, "registry").notices
+    assert [one.rpartition(": ")[2] for one in both] == ["a scan of the registry's storage shows what they hold"]
+
+
 def test_an_audit_tells_in_one_place_what_is_not_visible(filled_registry: FilledRegistry) -> None:
     audit = blobkit.audit(over_http(filled_registry.url))
     found = audit.findings.set_index("code")
