@@ -129,9 +129,9 @@ class Plan(Answer):
     @cached_property
     def notices(self) -> tuple[str, ...]:
         """The notices that a reader must know."""
-        found = list(self.preview.notices) if self.tags else []
-        found[:0] = [self._rules.undated] if self._rules.undated else []
-        found[:0] = [f"only certain bytes are counted: {why}" for why in inexact(self.preview)]
+        found = list(self.preview.notices) if self.tags or self.preview.dropped.noun else []
+        found[:0] = [self._rules.undated] * bool(self._rules.undated)
+        found[:0] = [f"only certain bytes are counted: {why}" for why in inexact(self.preview) if len(self.preview)]
         if self.tags and self.preview.breaks:
             found.insert(0, f"these tags stay, but could no longer be pulled: {join_some(self.preview.breaks)}")
         return tuple(found)

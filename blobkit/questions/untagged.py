@@ -18,6 +18,7 @@ from blobkit.questions.columns import categories, keys, times
 from blobkit.questions.inputs.ages import parse_age
 from blobkit.questions.inputs.selection import PinSelection
 from blobkit.questions.inputs.targets import flattened, resolve
+from blobkit.snapshot.lookups import noticed
 from blobkit.snapshot.pins import pin_labels, tag_rows
 from blobkit.snapshot.sets import among, unique
 from blobkit.snapshot.tables import flags, ids
@@ -189,7 +190,11 @@ def dropped_untagged(found: Untagged, groups: Targets = ()) -> PinSelection:
     """Return the pins of the manifests that nothing needs, in all repositories or some; UnknownTargetError."""
     rows = found.row[np.equal(found.needed_by, "").astype(np.bool_) & in_groups(found, groups)]
     names = tuple(pin_labels(found.snapshot, rows))
-    return PinSelection(names, rows=dict.fromkeys(rows.tolist(), 1), noun="untagged manifest")
+    dropped = PinSelection(names, rows=dict.fromkeys(rows.tolist(), 1), noun="untagged manifest")
+    for part in noticed(found.snapshot, "untagged-unseen")[0].unique().to_pylist():
+        known = "only those that a tag leads to are known; a scan of its storage shows all"
+        dropped.notices.append(f"this registry does not list {part}: {known}")
+    return dropped
 
 
 def in_groups(found: Untagged, groups: Targets) -> NDArray[np.bool_]:

@@ -208,6 +208,18 @@ def test_a_plan_under_a_policy_that_untagged_manifests_hold_by_says_where_all_is
         blobkit.plan(over_http(filled_registry.url), free=1, policy="gc")
 
 
+def test_untagged_manifests_that_are_not_listed_are_told_and_none_is_dropped(filled_registry: FilledRegistry) -> None:
+    seen = over_http(filled_registry.url)
+    preview = blobkit.simulate_deref(seen, untagged=True)
+    assert not preview.dropped.rows
+    told = str(preview).splitlines()
+    assert told[0] == "Dropping 0 untagged manifests frees 0 blobs, 0 B"
+    unlisted = "this registry does not list manifests without a tag: only those that a tag leads to are known"
+    assert told[2:] == [f"{unlisted}; a scan of its storage shows all"]
+    assert unlisted in str(blobkit.plan(seen, untagged=True))
+    assert "none of these names holds" in str(blobkit.simulate_deref(seen, "team1/app1:1.0", policy="gc"))
+
+
 def test_a_collector_removes_at_least_what_is_visible(filled_registry: FilledRegistry, own: Snapshot) -> None:
     """Manifests without a tag are not seen: `-m` removes them too, and plain collection keeps what they hold."""
     seen = over_http(filled_registry.url)
