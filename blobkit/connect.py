@@ -15,7 +15,7 @@ from blobkit.access import why_unreadable
 from blobkit.addresses import OWN, SCANNERS, all_kinds, parse, remote
 from blobkit.errors import AddressError, Hint, SourceError, UnreadableStoreError
 from blobkit.log import log
-from blobkit.protocols import as_snapshot
+from blobkit.protocols import as_snapshot, check_no_options
 from blobkit.render import in_shell, join_some, printable
 from blobkit.snapshot.kinds import STORES
 from blobkit.snapshot.snapshot import Snapshot
@@ -240,10 +240,11 @@ def _root(kind: str, path: Path) -> Path:
     return path.absolute()
 
 
-def surveyed(x: SupportsSnapshot | Address) -> Snapshot:
+def surveyed(x: SupportsSnapshot | Address, storage_options: Mapping[str, object] | None = None) -> Snapshot:
     """Return the snapshot of a store, a snapshot or an address; for a store on disk, with all its files counted."""
     if isinstance(x, str | os.PathLike):
-        return scan(x)
+        return scan(x, storage_options=storage_options)
+    check_no_options(x, storage_options)
     return _with_files(x) if isinstance(x, LocalStore | ReadOnlyStore) else as_snapshot(x)
 
 

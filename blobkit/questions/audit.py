@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from blobkit.present.sections import Table
-    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.protocols import Address, StorageOptions, SupportsSnapshot
     from blobkit.questions.findings.finding import Finding
     from blobkit.questions.inputs.ages import Age
     from blobkit.questions.inputs.sizes import Size
@@ -252,17 +252,24 @@ def limits(thresholds: Mapping[str, Size | None]) -> dict[str, int]:
     return {name: -1 if most is None else parse_size(most) for name, most in thresholds.items()}
 
 
-def audit(x: SupportsSnapshot | Address, *, min_age: Age = "24h", top: int = 10, policy: str | None = None) -> Audit:
+def audit(
+    x: SupportsSnapshot | Address,
+    *,
+    min_age: Age = "24h",
+    top: int = 10,
+    policy: str | None = None,
+    storage_options: StorageOptions | None = None,
+) -> Audit:
     """Return the problems of a store and its wasted space, the most severe first, with advice.
 
     Garbage and uploads younger than `min_age` ("24h", "7d", a timedelta, 0) at the time of the snapshot count as in
-    progress: the advice is to keep them. `top` is the number of rows in the tables of the text. Errors: as
-    `scan`, AgeError. Cost: as `to_frame`.
+    progress: the advice is to keep them. `top` is the number of rows in the tables of the text. `storage_options`
+    as in `scan`. Errors: as `scan`, AgeError. Cost: as `to_frame`.
 
     >>> audit = blobkit.audit(demo.small())
     >>> list(audit.findings["code"])
     ['suspect']
     """
-    snapshot = as_snapshot(as_surveyed(x), policy)
+    snapshot = as_snapshot(as_surveyed(x, storage_options), policy)
     age = parse_age(min_age)
     return Audit(snapshot, age, top, findings(snapshot, age))

@@ -32,7 +32,7 @@ from blobkit.snapshot.tables import codes, ids
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.protocols import Address, StorageOptions, SupportsSnapshot
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Comparison", "compare_gc"]
@@ -313,7 +313,9 @@ class Comparison(Answer):
         )
 
 
-def compare_gc(x: SupportsSnapshot | Address, tool: str) -> Comparison:
+def compare_gc(
+    x: SupportsSnapshot | Address, tool: str, *, storage_options: StorageOptions | None = None
+) -> Comparison:
     """Return the blobs that the garbage collector of a tool removes, and the names that would break.
 
     `tool` is umoci (`umoci gc`), registry (`registry garbage-collect`), registry-m (the same with -m), hf (`hf cache
@@ -322,16 +324,15 @@ def compare_gc(x: SupportsSnapshot | Address, tool: str) -> Comparison:
     podman-check (`podman system check --repair`), podman-rmi (which collects nothing) or containers-storage
     (`containers-storage gc`); the answer names the version of the rules. A blob is needed if the store's default policy
     holds it (in a Hugging Face cache, if a ref reaches it). A scan hashes documents and blobs up to 64 KiB only: a
-    larger damaged one would stop umoci, and this is not reported. UnknownToolError for any other tool, or if the tool
-    does not work on stores of this kind. Cost: nodes + links; `.frame` and `.broken`: the closures of the names that
-    would break.
+    larger damaged one would stop umoci, and this is not reported. `storage_options` as in `scan`. UnknownToolError for
+    other tools and kinds. Cost: nodes + links; `.frame` and `.broken`: the closures of the names that would break.
 
     >>> manifest = demo.small().export("shop/web:1.0", "layout")
     >>> comparison = blobkit.compare_gc("layout", "umoci")
     >>> comparison.bytes, comparison.needed_bytes
     (0, 0)
     """
-    snapshot = as_snapshot(x)
+    snapshot = as_snapshot(x, storage_options=storage_options)
     if tool not in collectors():
         msg = f"no collector is known by the name {tool!r}"
         raise UnknownToolError(msg, hint=choices(tool, collectors(), use="use one of"))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.analysis.repositories import Pairs, Repositories
-    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.protocols import Address, StorageOptions, SupportsSnapshot
     from blobkit.questions.inputs.ages import Age
     from blobkit.questions.inputs.targets import Targets
     from blobkit.snapshot.snapshot import Snapshot
@@ -139,7 +139,9 @@ class Untagged:
         )
 
 
-def untagged_frame(x: SupportsSnapshot | Address, *, min_age: Age = MIN_AGE) -> pd.DataFrame:
+def untagged_frame(
+    x: SupportsSnapshot | Address, *, min_age: Age = MIN_AGE, storage_options: StorageOptions | None = None
+) -> pd.DataFrame:
     """Return one row for each stored manifest that no tag of its repository names, by repository and digest.
 
     A manifest in several repositories has a row for each.
@@ -151,13 +153,15 @@ def untagged_frame(x: SupportsSnapshot | Address, *, min_age: Age = MIN_AGE) -> 
       younger than `min_age` at the snapshot, or of unknown age; `unknown: ...`: an unreadable manifest may need it
 
     The policy is always the one under which a revision link holds each manifest. UnknownPolicyError for kinds of stores
-    without untagged manifests, AgeError, errors of `scan`. Cost: the closures of the tags, and retained sizes.
+    without untagged manifests, AgeError, errors of `scan`. `storage_options` as in `scan`. Cost: the closures of the
+    tags, and retained sizes.
 
     >>> untagged = blobkit.untagged_frame(demo.registry(unit=1))
     >>> untagged[["repo", "needed_by"]].values.tolist()
     [['shop/web', ''], ['shop/worker', 'platform of shop/worker:1']]
     """
-    return Untagged(revisions_view(as_snapshot(x)), min_age, np.empty(0, np.int64)).frame()
+    snapshot = as_snapshot(x, storage_options=storage_options)
+    return Untagged(revisions_view(snapshot), min_age, np.empty(0, np.int64)).frame()
 
 
 @memoized
