@@ -16,7 +16,7 @@ from blobkit.access import is_denied, reason
 from blobkit.defaults import KINDS_BY_NAME, default_path
 from blobkit.errors import AddressError, UnreadableStoreError
 from blobkit.recognising import SNAPSHOT, kinds_at, kinds_of_file
-from blobkit.remotes import has_scheme, read_remote
+from blobkit.remotes import is_elsewhere, read_remote
 from blobkit.render import alike, in_shell, join_some, printable
 from blobkit.snapshot.kinds import STORES
 
@@ -45,7 +45,7 @@ def remote(address: str) -> Remote | None:
 
     A path that exists is a path, whatever its name is.
     """
-    if not has_scheme(address) or Path(address).exists():
+    if not is_elsewhere(address):
         return None
     return read_remote(address, REACHED)
 

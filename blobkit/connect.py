@@ -16,6 +16,7 @@ from blobkit.addresses import OWN, SCANNERS, all_kinds, parse, remote
 from blobkit.errors import AddressError, Hint, SourceError, UnreadableStoreError
 from blobkit.log import log
 from blobkit.protocols import as_snapshot, check_no_options
+from blobkit.remotes import image_at
 from blobkit.render import in_shell, join_some, printable
 from blobkit.snapshot.kinds import STORES
 from blobkit.snapshot.snapshot import Snapshot
@@ -190,7 +191,8 @@ def source(address: Address) -> Iterator[Source]:
     """
     if there := remote(os.fspath(address)):
         msg = f"{there.address} is on another machine: only what it holds is read, not its content"
-        raise SourceError(msg, hint="copy images here (skopeo copy --all docker://... oci:DIR:TAG), and import DIR")
+        copying = f"skopeo copy --all {in_shell(image_at(there.address))} oci:DIR:TAG"
+        raise SourceError(msg, hint=f"copy images here ({copying}), and import DIR")
     kind, path, _ = _located(address)
     if kind == OWN:
         with open_read_only(_directory(path)) as store:

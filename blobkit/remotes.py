@@ -5,14 +5,16 @@ No network is used here. An address holds no secret: one with a user or a passwo
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from blobkit.errors import AddressError
 from blobkit.render import alike, in_shell, printable
 
-__all__ = ["BUCKETS", "WEB", "Remote", "has_scheme", "read_remote", "whole"]
+__all__ = ["BUCKETS", "WEB", "Remote", "has_scheme", "image_at", "is_elsewhere", "read_remote", "reading", "whole"]
 
 WEB = ("https", "http")
 BUCKETS = ("s3", "gs", "az")
@@ -56,6 +58,41 @@ class Remote:
 def has_scheme(address: str) -> bool:
     """Return whether an address has the form of a URL, `scheme://...`."""
     return _SCHEME.match(address) is not None
+
+
+def is_elsewhere(path: str | os.PathLike[str]) -> bool:
+    """Return whether a text is an address on another machine: a URL, unless a path of this name exists."""
+    return has_scheme(os.fspath(path)) and not Path(path).exists()
+
+
+def reading(address: str | os.PathLike[str]) -> str:
+    """Return the address that reads what a URL is about, without what may be a secret.
+
+    >>> from blobkit.remotes import reading
+    >>> reading("https://user:secret@registry.example/team?key=secret")
+    'registry+https://registry.example/team'
+    """
+    scheme, _, rest = re.split(r"[?#]", os.fspath(address), maxsplit=1)[0].partition("://")
+    place, slash, below = rest.partition("/")
+    bare = f"{place.rpartition('@')[2]}{slash}{below}"
+    if scheme in (*WEB, *BUCKETS):
+        return f"registry+{scheme}://{bare}"
+    return f"{scheme}://{bare}" if "+" in scheme or scheme == "docker" else f"registry+https://{bare}"
+
+
+def image_at(address: str | os.PathLike[str]) -> str:
+    """Return the name, as skopeo takes it, of an image in what a URL is about.
+
+    >>> from blobkit.remotes import image_at
+    >>> image_at("registry+https://registry.example/team/app")
+    'docker://registry.example/team/app:TAG'
+    """
+    scheme, _, rest = reading(address).partition("://")
+    place, _, below = rest.strip("/").partition("/")
+    if scheme != "docker" and scheme.rpartition("+")[2] not in WEB:
+        return "docker://HOST/REPOSITORY:TAG"
+    repository = re.split("[:@]", below, maxsplit=1)[0] or "REPOSITORY"
+    return f"docker://{place}/{repository}:TAG"
 
 
 def whole(address: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blobkit.content.directory import DirectoryContent
@@ -16,12 +15,13 @@ from blobkit.store.fsck.outside import LayoutOutside
 from blobkit.store.layout.guard import Guard, notice
 from blobkit.store.layout.layout import Layout
 from blobkit.store.layout.projection import Kept
-from blobkit.store.opening import check_root, index_path, refuse_layout
+from blobkit.store.opening import check_root, index_path, local_root, refuse_layout
 from blobkit.store.store import Store
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
+    from pathlib import Path
 
     from blobkit.store.fsck.report import Fsck
     from blobkit.store.fsck.subject import Subject
@@ -75,7 +75,7 @@ class LocalStore(Store):
         if not (isinstance(timeout, int | float) and 0 <= timeout <= LONGEST_WAIT):
             msg = f"timeout {timeout!r} is no number of seconds from 0 to {LONGEST_WAIT:,}"
             raise ValueError(msg)
-        self.root = Path(root).absolute()
+        self.root = local_root(root)
         self.durability = durability
         self._layout = Layout(self.root, sync=durability != "off")
         check_root(self.root, create=create, adopt=adopt, layout=self._layout)
@@ -125,7 +125,7 @@ class LocalStore(Store):
         """
         from blobkit.store.fsck.rebuild import rebuild  # noqa: PLC0415 (rarely called, and it loads tqdm)
 
-        return rebuild(Path(root).absolute(), progress=progress)
+        return rebuild(local_root(root), progress=progress)
 
     def close(self) -> None:
         """Unlink what removals left behind, then let go of the store. A second time is nothing."""
@@ -216,7 +216,7 @@ class ReadOnlyStore(Store):
     """The store in the directory `root` as it is: no file, mode or time changes, and verbs that write raise."""
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
-        self.root = Path(root).absolute()
+        self.root = local_root(root)
         path = index_path(self.root)
         if not path.is_file():
             msg = f"{self.root} is no blobkit store: it has no {path.relative_to(self.root)}"
