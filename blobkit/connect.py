@@ -16,7 +16,7 @@ from blobkit.addresses import OWN, SCANNERS, all_kinds, parse, remote
 from blobkit.errors import AddressError, Hint, SourceError, UnreadableStoreError
 from blobkit.log import log
 from blobkit.protocols import as_snapshot, check_no_options
-from blobkit.remotes import image_at
+from blobkit.remotes import image_at, in_full
 from blobkit.render import in_shell, join_some, printable
 from blobkit.snapshot.kinds import STORES
 from blobkit.snapshot.snapshot import Snapshot
@@ -132,7 +132,11 @@ def _scan_remote(there: Remote, policy: str | None, **asked: object) -> Snapshot
     """Return the snapshot of a store on another machine."""
     log.info("reading %s", there.address)
     module = import_module(STORES[there.kind].remote[there.transport])
-    found: Snapshot = module.scan(there, policy=policy, **asked)
+    try:
+        found: Snapshot = module.scan(there, policy=policy, **asked)
+    except UnreadableStoreError as error:
+        error.hint = error.hint and Hint(in_full(error.hint.python, there), in_full(error.hint.shell, there))
+        raise
     _log_rows(found)
     return found
 

@@ -14,7 +14,18 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from blobkit.errors import AddressError
 from blobkit.render import alike, in_shell, printable
 
-__all__ = ["BUCKETS", "WEB", "Remote", "has_scheme", "image_at", "is_elsewhere", "read_remote", "reading", "whole"]
+__all__ = [
+    "BUCKETS",
+    "WEB",
+    "Remote",
+    "has_scheme",
+    "image_at",
+    "in_full",
+    "is_elsewhere",
+    "read_remote",
+    "reading",
+    "whole",
+]
 
 WEB = ("https", "http")
 BUCKETS = ("s3", "gs", "az")
@@ -78,6 +89,21 @@ def reading(address: str | os.PathLike[str]) -> str:
     if scheme in (*WEB, *BUCKETS):
         return f"registry+{scheme}://{bare}"
     return f"{scheme}://{bare}" if "+" in scheme or scheme == "docker" else f"registry+https://{bare}"
+
+
+def in_full(text: str, there: Remote) -> str:
+    """Return a text in which an address of the same host also has the path of a place.
+
+    Who speaks to a host knows no path: its advice to use another transport names the host alone.
+
+    >>> from blobkit.remotes import Remote, in_full
+    >>> in_full("give registry+http://localhost:5000", Remote("registry", "https", "localhost:5000", "team/app"))
+    'give registry+http://localhost:5000/team/app'
+    """
+    if not there.prefix:
+        return text
+    address = re.compile(rf"({re.escape(there.kind)}\+(?:{'|'.join(WEB)})://{re.escape(there.place)})(?![\w/:.-])")
+    return address.sub(lambda found: f"{found[1]}/{printable(there.prefix)}", text)
 
 
 def image_at(address: str | os.PathLike[str]) -> str:
@@ -176,6 +202,9 @@ def _unknown(address: str, kind: str, transport: str, reached: dict[str, tuple[s
         why = f"no {printable(kind)} store is reached by {transport}" if kind else "it does not say which kind of store"
         hints = " or ".join(in_shell(f"{one}://{rest}") for one in fitting)
         return AddressError(f"{shown} is not an address: {why}", hint=f"give {hints}")
+    if not kind and transport in reached:
+        hints = " or ".join(in_shell(f"{transport}+{one}://{rest}") for one in reached[transport])
+        return AddressError(f"{shown} is not an address: it does not say how it is reached", hint=f"give {hints}")
     near = alike(f"{kind}+{transport}" if kind else transport, right)
     guess = f"did you mean {printable(f'{near}://{rest}')}? Known are " if near else "use one of "
     return AddressError(f"{shown} is not an address", hint=f"{guess}{', '.join(f'{one}://' for one in right)}")

@@ -69,6 +69,12 @@ $ audit s3://bucket/registry
 s3://bucket/registry is not an address: it does not say which kind of store; give oci+s3://bucket/registry or registry+s3://bucket/registry
 $ audit oci+https://registry.example
 oci+https://registry.example is not an address: no oci store is reached by https; give registry+https://registry.example
+$ audit registry://registry.example/team
+registry://registry.example/team is not an address: it does not say how it is reached; give registry+https://registry.example/team or registry+http://registry.example/team or registry+s3://registry.example/team or registry+gs://registry.example/team or registry+az://registry.example/team
+$ audit registry+s3://bucket -O anonymous=perhaps
+the option anonymous is 'perhaps': give yes or no
+$ audit registry+s3://bucket -O endpoint=http://storage.example
+the endpoint http://storage.example is plain HTTP: give https://..., or -O allow_http=yes
 $ audit registry+s3:///registry
 registry+s3:///registry names no bucket: give registry+s3://BUCKET[/PREFIX]
 $ audit registry+https://registry.example?tag=1

@@ -119,7 +119,7 @@ def record_noncurrent(facts: Facts, there: Remote, account: Account, *, asked: b
     if not account.is_versioned():
         return
     if not asked:
-        _say(facts, "versions that are not current are not counted: the option versions=True does that")
+        _say(facts, "versions that are not current are not counted: the option versions does that (-O versions=yes)")
         return
     size, number, newest = 0, 0, -1
     for rows in account.versions(root_of(there)):
