@@ -23,7 +23,7 @@ from blobkit.snapshot.kinds import STORES
 if TYPE_CHECKING:
     from blobkit.remotes import Remote
 
-__all__ = ["KINDS", "OWN", "SCANNERS", "all_kinds", "kind_of", "parse", "recognise", "remote"]
+__all__ = ["KINDS", "OWN", "SCANNERS", "SCHEMES", "all_kinds", "kind_of", "parse", "recognise", "remote"]
 
 OWN = "blobkit"
 SCANNERS = {kind.name: kind.scanner for kind in STORES.values() if kind.scanner}
@@ -38,6 +38,8 @@ _HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}(?::[0-9]+|(?=/))|localhost:[0-9]
 """A path that looks like the host of a registry."""
 REACHED = {kind.name: tuple(kind.remote) for kind in STORES.values() if kind.remote}
 """The ways to reach a store on another machine, by its kind."""
+SCHEMES = ("docker://", *(f"{kind}+{one}://" for kind, known in REACHED.items() for one in known))
+"""What addresses of stores on other machines begin with."""
 
 
 def remote(address: str) -> Remote | None:

@@ -37,7 +37,9 @@ def _keep_repositories(context: click.Context, _param: click.Parameter, given: s
 
 def address_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the address of a store, and the options for one on another machine."""
-    added: Callable[..., Any] = remote_options()(click.argument("address", shell_complete=completing.paths)(command))
+    added: Callable[..., Any] = remote_options()(
+        click.argument("address", shell_complete=completing.addresses)(command)
+    )
     return added
 
 

@@ -95,8 +95,8 @@ def audit(  # noqa: PLR0913 (one parameter an option)
 
 @click.command()
 @remote_options(", on both sides")
-@click.argument("before", shell_complete=completing.paths)
-@click.argument("after", shell_complete=completing.paths)
+@click.argument("before", shell_complete=completing.addresses)
+@click.argument("after", shell_complete=completing.addresses)
 @click.option(
     "--by",
     default="tag",

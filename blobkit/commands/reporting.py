@@ -27,7 +27,7 @@ __all__ = ["report"]
 @click.option(
     "--before",
     metavar="ADDRESS",
-    shell_complete=completing.paths,
+    shell_complete=completing.addresses,
     help="An older snapshot of the store: shows what changed since.",
 )
 @click.option("--min-age", default="24h", show_default=True, metavar="AGE", help="Garbage younger than this is kept.")
