@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from blobkit.connect import scan
     from blobkit.errors import *  # noqa: F403 (all of them, as `__getattr__` gives them)
     from blobkit.present.sections import SupportsSections
-    from blobkit.protocols import Address, Source, SupportsSnapshot
+    from blobkit.protocols import Address, Source, StorageOptions, SupportsSnapshot
     from blobkit.questions.audit import Audit, audit
     from blobkit.questions.collecting import Collected
     from blobkit.questions.comparison import Comparison, compare_gc
@@ -178,8 +178,8 @@ def __dir__() -> list[str]:
     return [*__all__, "__version__", "errors"]
 
 
-def _open(address: Address) -> Snapshot:
-    return import_module("blobkit.connect").facts(address)  # type: ignore[no-any-return]
+def _open(address: Address, options: StorageOptions | None) -> Snapshot:
+    return import_module("blobkit.connect").facts(address, storage_options=options)  # type: ignore[no-any-return]
 
 
 def _source(address: Address) -> AbstractContextManager[Source]:
@@ -194,8 +194,8 @@ def _draw(answer: object, ax: Axes | None) -> Axes:
     return import_module("blobkit.views.plots").draw(answer, ax)  # type: ignore[no-any-return]
 
 
-def _survey(x: SupportsSnapshot | Address) -> Snapshot:
-    return import_module("blobkit.connect").surveyed(x)  # type: ignore[no-any-return]
+def _survey(x: SupportsSnapshot | Address, options: StorageOptions | None) -> Snapshot:
+    return import_module("blobkit.connect").surveyed(x, options)  # type: ignore[no-any-return]
 
 
 def _summary(x: SupportsSnapshot) -> SupportsSections:

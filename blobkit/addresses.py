@@ -16,14 +16,14 @@ from blobkit.access import is_denied, reason
 from blobkit.defaults import KINDS_BY_NAME, default_path
 from blobkit.errors import AddressError, UnreadableStoreError
 from blobkit.recognising import SNAPSHOT, kinds_at, kinds_of_file
-from blobkit.remotes import has_scheme, read_remote
+from blobkit.remotes import is_elsewhere, read_remote
 from blobkit.render import alike, in_shell, join_some, printable
 from blobkit.snapshot.kinds import STORES
 
 if TYPE_CHECKING:
     from blobkit.remotes import Remote
 
-__all__ = ["KINDS", "OWN", "SCANNERS", "all_kinds", "kind_of", "parse", "recognise", "remote"]
+__all__ = ["KINDS", "OWN", "SCANNERS", "SCHEMES", "all_kinds", "kind_of", "parse", "recognise", "remote"]
 
 OWN = "blobkit"
 SCANNERS = {kind.name: kind.scanner for kind in STORES.values() if kind.scanner}
@@ -38,6 +38,8 @@ _HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}(?::[0-9]+|(?=/))|localhost:[0-9]
 """A path that looks like the host of a registry."""
 REACHED = {kind.name: tuple(kind.remote) for kind in STORES.values() if kind.remote}
 """The ways to reach a store on another machine, by its kind."""
+SCHEMES = ("docker://", *(f"{kind}+{one}://" for kind, known in REACHED.items() for one in known))
+"""What addresses of stores on other machines begin with."""
 
 
 def remote(address: str) -> Remote | None:
@@ -45,7 +47,7 @@ def remote(address: str) -> Remote | None:
 
     A path that exists is a path, whatever its name is.
     """
-    if not has_scheme(address) or Path(address).exists():
+    if not is_elsewhere(address):
         return None
     return read_remote(address, REACHED)
 

@@ -15,7 +15,8 @@ from blobkit.access import why_unreadable
 from blobkit.addresses import OWN, SCANNERS, all_kinds, parse, remote
 from blobkit.errors import AddressError, Hint, SourceError, UnreadableStoreError
 from blobkit.log import log
-from blobkit.protocols import as_snapshot
+from blobkit.protocols import as_snapshot, check_no_options
+from blobkit.remotes import image_at, in_full
 from blobkit.render import in_shell, join_some, printable
 from blobkit.snapshot.kinds import STORES
 from blobkit.snapshot.snapshot import Snapshot
@@ -131,7 +132,11 @@ def _scan_remote(there: Remote, policy: str | None, **asked: object) -> Snapshot
     """Return the snapshot of a store on another machine."""
     log.info("reading %s", there.address)
     module = import_module(STORES[there.kind].remote[there.transport])
-    found: Snapshot = module.scan(there, policy=policy, **asked)
+    try:
+        found: Snapshot = module.scan(there, policy=policy, **asked)
+    except UnreadableStoreError as error:
+        error.hint = error.hint and Hint(in_full(error.hint.python, there), in_full(error.hint.shell, there))
+        raise
     _log_rows(found)
     return found
 
@@ -190,7 +195,8 @@ def source(address: Address) -> Iterator[Source]:
     """
     if there := remote(os.fspath(address)):
         msg = f"{there.address} is on another machine: only what it holds is read, not its content"
-        raise SourceError(msg, hint="copy images here (skopeo copy --all docker://... oci:DIR:TAG), and import DIR")
+        copying = f"skopeo copy --all {in_shell(image_at(there.address))} oci:DIR:TAG"
+        raise SourceError(msg, hint=f"copy images here ({copying}), and import DIR")
     kind, path, _ = _located(address)
     if kind == OWN:
         with open_read_only(_directory(path)) as store:
@@ -240,10 +246,11 @@ def _root(kind: str, path: Path) -> Path:
     return path.absolute()
 
 
-def surveyed(x: SupportsSnapshot | Address) -> Snapshot:
+def surveyed(x: SupportsSnapshot | Address, storage_options: Mapping[str, object] | None = None) -> Snapshot:
     """Return the snapshot of a store, a snapshot or an address; for a store on disk, with all its files counted."""
     if isinstance(x, str | os.PathLike):
-        return scan(x)
+        return scan(x, storage_options=storage_options)
+    check_no_options(x, storage_options)
     return _with_files(x) if isinstance(x, LocalStore | ReadOnlyStore) else as_snapshot(x)
 
 

@@ -1,7 +1,8 @@
 """The questions of blobkit as methods of stores and snapshots, so that TAB finds them.
 
 Each method calls the function of the same name: `x.usage()` is `blobkit.usage(x)`. The function has the full
-documentation and examples. This file may not import the functions: a module above registers a finder with
+documentation and examples. `storage_options` are taken where another address is given: what has methods is no
+address. This file may not import the functions: a module above registers a finder with
 `answer_with`, and their modules are loaded when they are called. A test compares signatures and first lines.
 """
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import networkx as nx
     import pandas as pd
 
-    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.protocols import Address, StorageOptions, SupportsSnapshot
     from blobkit.questions.audit import Audit
     from blobkit.questions.comparison import Comparison
     from blobkit.questions.diff import Diff
@@ -180,12 +181,19 @@ class Questions(Frames):
         answer: Sharing = _function("sharing")(self, by, policy=policy)
         return answer
 
-    def diff(self, after: SupportsSnapshot | Address, *, by: By = "tag", policy: str | None = None) -> Diff:
+    def diff(
+        self,
+        after: SupportsSnapshot | Address,
+        *,
+        by: By = "tag",
+        policy: str | None = None,
+        storage_options: StorageOptions | None = None,
+    ) -> Diff:
         """Return the changes from one snapshot to another of the same kind of store, under the same policy.
 
         More in `help(blobkit.diff)`.
         """
-        answer: Diff = _function("diff")(self, after, by=by, policy=policy)
+        answer: Diff = _function("diff")(self, after, by=by, policy=policy, storage_options=storage_options)
         return answer
 
     def audit(self, *, min_age: Age = "24h", top: int = 10, policy: str | None = None) -> Audit:
@@ -212,7 +220,7 @@ class Questions(Frames):
         answer: WhatIf = _function("what_if")(self, policy=policy)
         return answer
 
-    def report(
+    def report(  # noqa: PLR0913 (what is wanted is keyword-only)
         self,
         path: str | os.PathLike[str] | None = None,
         *,
@@ -220,13 +228,14 @@ class Questions(Frames):
         before: SupportsSnapshot | Address | None = None,
         min_age: Age = "24h",
         progress: bool = True,
+        storage_options: StorageOptions | None = None,
     ) -> Report:
         """Return a report about a store; if `path` is given, written there as one HTML page.
 
         More in `help(blobkit.report)`.
         """
         how = {"policy": policy, "before": before, "min_age": min_age, "progress": progress}
-        answer: Report = _function("report")(self, path, **how)
+        answer: Report = _function("report")(self, path, **how, storage_options=storage_options)
         return answer
 
     def compare_gc(self, tool: str) -> Comparison:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sized
 from contextlib import contextmanager
+from itertools import chain
 from threading import Timer
-from typing import TYPE_CHECKING, TypeVar
+from time import time
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -17,26 +20,49 @@ SECONDS_BEFORE_SHOWN = 1.0
 
 
 def watched(items: Iterable[T], what: str, *, show: bool, unit: str = " blobs") -> Iterable[T]:
-    """Yield `items`, with a progress bar on standard error (a widget in a notebook)."""
+    """Yield `items`, with a progress bar on standard error (a widget in a notebook); none if there are no items."""
     _asked(show=show)
-    if not show:
-        return items
+    return _counting(items, what, unit) if show else items
+
+
+def _counting(items: Iterable[T], what: str, unit: str) -> Iterator[T]:
     from tqdm.auto import tqdm  # noqa: PLC0415 (it brings asyncio, and most commands show no bar)
 
-    return tqdm(items, desc=what, unit=unit, unit_scale=True, delay=SECONDS_BEFORE_SHOWN, leave=False)
+    rest = iter(items)
+    total = len(items) if isinstance(items, Sized) else None
+    for first in rest:  # the bar takes all others
+        both = chain((first,), rest)
+        yield from tqdm(both, what, total, unit=unit, unit_scale=True, delay=SECONDS_BEFORE_SHOWN, leave=False)
 
 
 @contextmanager
 def counted(total: int | None, what: str, *, show: bool, unit: str = "B") -> Iterator[Callable[[int], object]]:
-    """Give a function to call with each amount of work done, of `total` (None: unknown); a bar shows it."""
+    """Give a function to call with each amount of work done, of `total` (None: unknown); a bar shows it.
+
+    The bar begins with the first of them: one for which nothing is to be done would stay at 0.
+    """
     _asked(show=show)
     if not show:
         yield lambda _more: None
         return
     from tqdm.auto import tqdm  # noqa: PLC0415
 
-    with tqdm(total=total, desc=what, unit=unit, unit_scale=True, delay=SECONDS_BEFORE_SHOWN, leave=False) as bar:
-        yield bar.update
+    begun = time()
+    bars: list[Any] = []
+
+    def step(more: int) -> None:
+        if not bars:
+            bars.append(
+                tqdm(total=total, desc=what, unit=unit, unit_scale=True, delay=SECONDS_BEFORE_SHOWN, leave=False)
+            )
+            bars[0].start_t = begun
+        bars[0].update(more)
+
+    try:
+        yield step
+    finally:
+        for bar in bars:
+            bar.close()
 
 
 @contextmanager

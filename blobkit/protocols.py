@@ -10,10 +10,11 @@ import os
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
-from blobkit.errors import SourceError
+from blobkit.errors import AddressError, SourceError
+from blobkit.remotes import has_scheme
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from blobkit.snapshot.snapshot import Snapshot
 
     Address = str | os.PathLike[str]
+    StorageOptions = Mapping[str, object]
+    """Options for stores on other machines, by name."""
 
 __all__ = [
     "SUMMED",
@@ -35,12 +38,15 @@ __all__ = [
     "Staged",
     "SupportsSnapshot",
     "as_snapshot",
+    "as_snapshots",
     "as_source",
     "as_surveyed",
+    "check_no_options",
     "draw_answer",
     "draw_answers_with",
     "open_addresses_with",
     "open_sources_with",
+    "options_of_each",
     "summarise_with",
     "summary_of",
     "survey_with",
@@ -60,26 +66,30 @@ class SupportsSnapshot(Protocol):
         ...
 
 
-_openers: list[Callable[[Address], Snapshot]] = []
-_surveyors: list[Callable[[SupportsSnapshot | Address], Snapshot]] = []
+_openers: list[Callable[[Address, StorageOptions | None], Snapshot]] = []
+_surveyors: list[Callable[[SupportsSnapshot | Address, StorageOptions | None], Snapshot]] = []
 _writers: list[Callable[..., str]] = []
 _drawers: list[Callable[[object, Axes | None], Axes]] = []
 _summarisers: list[Callable[[SupportsSnapshot], SupportsSections]] = []
 
 
-def open_addresses_with(opener: Callable[[Address], Snapshot]) -> None:
+def open_addresses_with(opener: Callable[[Address, StorageOptions | None], Snapshot]) -> None:
     """Set the function that turns an address into a snapshot, so that readers need not import makers."""
     _openers[:] = [opener]
 
 
-def as_snapshot(x: SupportsSnapshot | Address, policy: str | None = None) -> Snapshot:
+def as_snapshot(
+    x: SupportsSnapshot | Address, policy: str | None = None, storage_options: StorageOptions | None = None
+) -> Snapshot:
     """Return the snapshot of `x` (a snapshot, an answer, anything with `.snapshot()`, or an address) under a policy.
 
     None: the policy that the snapshot has. TypeError for anything else; errors from opening an address are passed on.
+    AddressError if `storage_options` are given and `x` is not the address of a store on another machine.
     """
     if isinstance(x, str | os.PathLike):
-        snapshot = _openers[0](x)
+        snapshot = _openers[0](x, storage_options)
     elif isinstance(x, SupportsSnapshot):
+        check_no_options(x, storage_options)
         found: Any = x.snapshot  # an answer has it as a field
         snapshot = found() if callable(found) else found
     else:
@@ -89,14 +99,46 @@ def as_snapshot(x: SupportsSnapshot | Address, policy: str | None = None) -> Sna
     return snapshot if policy is None else snapshot.with_policy(policy)
 
 
-def survey_with(surveyor: Callable[[SupportsSnapshot | Address], Snapshot]) -> None:
+def check_no_options(x: object, storage_options: StorageOptions | None) -> None:
+    """Raise AddressError if there are options for an address, and `x` is something else."""
+    if storage_options:
+        msg = f"storage_options are for the address of a store on another machine, which a {type(x).__name__} is not"
+        raise AddressError(msg, hint="give them to the scan of it")
+
+
+def as_snapshots(
+    several: Iterable[SupportsSnapshot | Address],
+    policy: str | None = None,
+    storage_options: StorageOptions | None = None,
+) -> list[Snapshot]:
+    """Return the snapshot of each as `as_snapshot` does; the options are for those on other machines among them."""
+    if not storage_options:
+        return [as_snapshot(one, policy) for one in several]
+    each = list(several)
+    pairs = zip(each, options_of_each(each, storage_options), strict=True)
+    return [as_snapshot(one, policy, options) for one, options in pairs]
+
+
+def options_of_each(
+    several: Sequence[SupportsSnapshot | Address], storage_options: StorageOptions | None
+) -> list[StorageOptions | None]:
+    """Return the options for each: those given for stores on other machines, None for the others.
+
+    If there is no such store among them, the first one gets them: to open it is the error that says so.
+    """
+    far = [isinstance(one, str | os.PathLike) and has_scheme(os.fspath(one)) for one in several]
+    far[:1] = [far[0] or not any(far)] if far else []
+    return [storage_options if is_far else None for is_far in far]
+
+
+def survey_with(surveyor: Callable[[SupportsSnapshot | Address, StorageOptions | None], Snapshot]) -> None:
     """Set the function that also counts the files of a store, so that readers need not import makers."""
     _surveyors[:] = [surveyor]
 
 
-def as_surveyed(x: SupportsSnapshot | Address) -> Snapshot:
+def as_surveyed(x: SupportsSnapshot | Address, storage_options: StorageOptions | None = None) -> Snapshot:
     """Return the snapshot of `x` as `as_snapshot` does; for a store on disk, with all its files counted."""
-    return _surveyors[0](x)
+    return _surveyors[0](x, storage_options)
 
 
 def write_scripts_with(writer: Callable[..., str]) -> None:

@@ -5,14 +5,27 @@ No network is used here. An address holds no secret: one with a user or a passwo
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from blobkit.errors import AddressError
 from blobkit.render import alike, in_shell, printable
 
-__all__ = ["BUCKETS", "WEB", "Remote", "has_scheme", "read_remote"]
+__all__ = [
+    "BUCKETS",
+    "WEB",
+    "Remote",
+    "has_scheme",
+    "image_at",
+    "in_full",
+    "is_elsewhere",
+    "read_remote",
+    "reading",
+    "whole",
+]
 
 WEB = ("https", "http")
 BUCKETS = ("s3", "gs", "az")
@@ -56,6 +69,67 @@ class Remote:
 def has_scheme(address: str) -> bool:
     """Return whether an address has the form of a URL, `scheme://...`."""
     return _SCHEME.match(address) is not None
+
+
+def is_elsewhere(path: str | os.PathLike[str]) -> bool:
+    """Return whether a text is an address on another machine: a URL, unless a path of this name exists."""
+    return has_scheme(os.fspath(path)) and not Path(path).exists()
+
+
+def reading(address: str | os.PathLike[str]) -> str:
+    """Return the address that reads what a URL is about, without what may be a secret.
+
+    >>> from blobkit.remotes import reading
+    >>> reading("https://user:secret@registry.example/team?key=secret")
+    'registry+https://registry.example/team'
+    """
+    scheme, _, rest = re.split(r"[?#]", os.fspath(address), maxsplit=1)[0].partition("://")
+    place, slash, below = rest.partition("/")
+    bare = f"{place.rpartition('@')[2]}{slash}{below}"
+    if scheme in (*WEB, *BUCKETS):
+        return f"registry+{scheme}://{bare}"
+    return f"{scheme}://{bare}" if "+" in scheme or scheme == "docker" else f"registry+https://{bare}"
+
+
+def in_full(text: str, there: Remote) -> str:
+    """Return a text in which an address of the same host also has the path of a place.
+
+    Who speaks to a host knows no path: its advice to use another transport names the host alone.
+
+    >>> from blobkit.remotes import Remote, in_full
+    >>> in_full("give registry+http://localhost:5000", Remote("registry", "https", "localhost:5000", "team/app"))
+    'give registry+http://localhost:5000/team/app'
+    """
+    if not there.prefix:
+        return text
+    address = re.compile(rf"({re.escape(there.kind)}\+(?:{'|'.join(WEB)})://{re.escape(there.place)})(?![\w/:.-])")
+    return address.sub(lambda found: f"{found[1]}/{printable(there.prefix)}", text)
+
+
+def image_at(address: str | os.PathLike[str]) -> str:
+    """Return the name, as skopeo takes it, of an image in what a URL is about.
+
+    >>> from blobkit.remotes import image_at
+    >>> image_at("registry+https://registry.example/team/app")
+    'docker://registry.example/team/app:TAG'
+    """
+    scheme, _, rest = reading(address).partition("://")
+    place, _, below = rest.strip("/").partition("/")
+    if scheme != "docker" and scheme.rpartition("+")[2] not in WEB:
+        return "docker://HOST/REPOSITORY:TAG"
+    repository = re.split("[:@]", below, maxsplit=1)[0] or "REPOSITORY"
+    return f"docker://{place}/{repository}:TAG"
+
+
+def whole(address: str) -> str:
+    """Return the address of a whole registry or bucket: the URL without its path.
+
+    >>> from blobkit.remotes import whole
+    >>> whole("registry+https://registry.example:5000/team/app")
+    'registry+https://registry.example:5000'
+    """
+    scheme, _, rest = address.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"
 
 
 def read_remote(address: str, reached: dict[str, tuple[str, ...]]) -> Remote:
@@ -128,6 +202,9 @@ def _unknown(address: str, kind: str, transport: str, reached: dict[str, tuple[s
         why = f"no {printable(kind)} store is reached by {transport}" if kind else "it does not say which kind of store"
         hints = " or ".join(in_shell(f"{one}://{rest}") for one in fitting)
         return AddressError(f"{shown} is not an address: {why}", hint=f"give {hints}")
+    if not kind and transport in reached:
+        hints = " or ".join(in_shell(f"{transport}+{one}://{rest}") for one in reached[transport])
+        return AddressError(f"{shown} is not an address: it does not say how it is reached", hint=f"give {hints}")
     near = alike(f"{kind}+{transport}" if kind else transport, right)
     guess = f"did you mean {printable(f'{near}://{rest}')}? Known are " if near else "use one of "
     return AddressError(f"{shown} is not an address", hint=f"{guess}{', '.join(f'{one}://' for one in right)}")

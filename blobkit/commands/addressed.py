@@ -12,7 +12,7 @@ from blobkit.commands import completing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["address_argument", "storage_options"]
+__all__ = ["address_argument", "remote_options", "storage_options"]
 
 _REMOTE = "blobkit.storage_options"
 
@@ -37,7 +37,25 @@ def _keep_repositories(context: click.Context, _param: click.Parameter, given: s
 
 def address_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the address of a store, and the options for one on another machine."""
-    for add in (
+    added: Callable[..., Any] = remote_options()(
+        click.argument("address", shell_complete=completing.addresses)(command)
+    )
+    return added
+
+
+def remote_options(where: str = "") -> Callable[..., Any]:
+    """Return what adds the options for stores on other machines; `where`: which of a command's stores take them."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for one in _options(where):
+            command = one(command)
+        return command
+
+    return add
+
+
+def _options(where: str) -> tuple[Callable[..., Any], ...]:
+    return (
         click.option(
             "-O",
             "--storage-option",
@@ -45,7 +63,7 @@ def address_argument(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="NAME=VALUE",
             expose_value=False,
             callback=_keep_options,
-            help="An option for a registry over HTTP or a bucket, such as at_once=32 (see README.md).",
+            help=f"An option for a registry over HTTP or a bucket, such as at_once=32 (see README.md){where}.",
         ),
         click.option(
             "--repositories",
@@ -53,12 +71,9 @@ def address_argument(command: Callable[..., Any]) -> Callable[..., Any]:
             expose_value=False,
             callback=_keep_repositories,
             shell_complete=completing.paths,
-            help="The repositories of a registry over HTTP, one a line, if it does not list them.",
+            help=f"The repositories of a registry over HTTP, one a line, if it does not list them{where}.",
         ),
-        click.argument("address", shell_complete=completing.paths),
-    ):
-        command = add(command)
-    return command
+    )
 
 
 def storage_options() -> dict[str, object]:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from blobkit.commands import completing
-from blobkit.commands.addressed import address_argument, storage_options
+from blobkit.commands.addressed import address_argument, remote_options, storage_options
 from blobkit.commands.shown import (
     NUMBER,
     cache_option,
     output_options,
     policy_option,
     print_script,
-    scanned,
+    scanned_both,
     script_option,
     watched,
 )
@@ -94,8 +94,9 @@ def audit(  # noqa: PLR0913 (one parameter an option)
 
 
 @click.command()
-@click.argument("before", shell_complete=completing.paths)
-@click.argument("after", shell_complete=completing.paths)
+@remote_options(", on both sides")
+@click.argument("before", shell_complete=completing.addresses)
+@click.argument("after", shell_complete=completing.addresses)
 @click.option(
     "--by",
     default="tag",
@@ -109,9 +110,10 @@ def audit(  # noqa: PLR0913 (one parameter an option)
 def diff(before: str, after: str, by: str, policy: str | None, *, out: Output) -> None:
     """Show what changed from one store or snapshot to another.
 
-    BEFORE and AFTER are addresses. Prints blobs by the cause of the change, bytes, and names.
+    BEFORE and AFTER are addresses. Prints blobs by the cause of the change, bytes, and names. -O and --repositories are
+    for both, or for the one that is on another machine.
     """
-    answer = diff_of(scanned(before, policy), scanned(after, policy), by=by)
+    answer = diff_of(*scanned_both(before, after, policy), by=by)
     out.answer(answer, answer.to_dict)
 
 

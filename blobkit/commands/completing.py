@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
     Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
-__all__ = ["blobs", "collectors", "join_words_of_bash", "paths", "policies", "repositories", "tools", "words"]
+__all__ = [
+    "addresses",
+    "blobs",
+    "collectors",
+    "join_words_of_bash",
+    "paths",
+    "policies",
+    "repositories",
+    "tools",
+    "words",
+]
 
 SECONDS = 2.0
 MOST = 200
@@ -34,6 +44,26 @@ MOST = 200
 def paths(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer files and directories; the shell completes them itself."""
     return [CompletionItem(incomplete, type="file")]
+
+
+def addresses(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer files and directories; if the start of an address on another machine is typed, its schemes with them.
+
+    The shell does not complete files beside words, so that those of the working directory are then words, too.
+    """
+    from blobkit.addresses import SCHEMES  # noqa: PLC0415 (what is not asked for is not loaded)
+
+    schemes = _starting(SCHEMES, incomplete) if incomplete else []
+    return [*_starting(_here(), incomplete), *schemes] if schemes else paths(ctx, param, incomplete)
+
+
+def _here() -> list[str]:
+    """Return the names in the working directory, those of directories with a slash."""
+    try:
+        with os.scandir() as entries:
+            return sorted(f"{entry.name}{'/' * entry.is_dir()}" for entry in entries)
+    except OSError:
+        return []
 
 
 def words(*known: str) -> Complete:
@@ -90,7 +120,14 @@ def _keys(snapshot: Snapshot, incomplete: str) -> list[str]:
 
 
 class _Bash(BashComplete):
-    """Completion in bash, where a colon is a separate word: `shop/web:1.0` is three words."""
+    """Completion in bash, where a colon is a separate word: `shop/web:1.0` is three words.
+
+    After a slash no space is added: more of an address or path follows.
+    """
+
+    source_template = BashComplete.source_template.replace(
+        "COMPREPLY+=($value)", "COMPREPLY+=($value); [[ $value != */ ]] || compopt -o nospace"
+    )
 
     before = ""
     """The part of the word up to its last colon, which bash keeps unchanged."""

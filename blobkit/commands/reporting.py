@@ -8,8 +8,9 @@ import click
 
 from blobkit.commands import completing
 from blobkit.commands.addressed import address_argument, storage_options
-from blobkit.commands.shown import policy_option, scanned, watched
-from blobkit.connect import scan
+from blobkit.commands.shown import policy_option, watched
+from blobkit.connect import facts, scan
+from blobkit.protocols import options_of_each
 from blobkit.questions.inputs.ages import parse_age
 from blobkit.render import human_bytes, printable
 from blobkit.replacing import check_place
@@ -26,7 +27,7 @@ __all__ = ["report"]
 @click.option(
     "--before",
     metavar="ADDRESS",
-    shell_complete=completing.paths,
+    shell_complete=completing.addresses,
     help="An older snapshot of the store: shows what changed since.",
 )
 @click.option("--min-age", default="24h", show_default=True, metavar="AGE", help="Garbage younger than this is kept.")
@@ -39,8 +40,9 @@ def report(address: str, output: str, before: str | None, min_age: str, policy: 
     """
     parse_age(min_age)
     check_place(Path(output))
-    older = None if before is None else scanned(before, None)
-    snapshot = scan(address, policy=policy, progress=watched(), storage_options=storage_options())
-    given = [address, *([] if before is None else [before])]
+    given = [address] if before is None else [address, before]
+    options, *earlier = options_of_each(given, storage_options())
+    older = None if before is None else facts(before, progress=watched(), storage_options=earlier[0])
+    snapshot = scan(address, policy=policy, progress=watched(), storage_options=options)
     made = report_of(snapshot, output, given, before=older, min_age=min_age, progress=watched())
     click.echo(f"{printable(output)}: {human_bytes(len(made.html.encode()))}, {made.title()}", err=True)

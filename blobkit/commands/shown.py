@@ -22,6 +22,7 @@ from blobkit.connect import facts
 from blobkit.present.plain import plain, plain_section
 from blobkit.present.sections import ROWS_SHOWN, columns_table
 from blobkit.present.text import TextStyle, answer_text, table_text
+from blobkit.protocols import options_of_each
 from blobkit.render import choices
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ __all__ = [
     "policy_option",
     "print_script",
     "scanned",
+    "scanned_both",
     "script_option",
     "watched",
 ]
@@ -191,6 +193,13 @@ _SHAPES = (
 def scanned(address: str, policy: str | None) -> Snapshot:
     """Return the snapshot at an address."""
     return facts(address, policy=policy, progress=watched(), storage_options=storage_options())
+
+
+def scanned_both(before: str, after: str, policy: str | None) -> tuple[Snapshot, Snapshot]:
+    """Return the snapshots at two addresses; those on other machines take the options that are given."""
+    pairs = zip((before, after), options_of_each((before, after), storage_options()), strict=True)
+    old, new = (facts(one, policy=policy, progress=watched(), storage_options=options) for one, options in pairs)
+    return old, new
 
 
 def watched() -> bool:

@@ -120,7 +120,9 @@ class PlanError(BlobkitError, ValueError):
 
 
 class InfeasiblePlanError(PlanError):
-    """So much cannot be freed: `possible` bytes can, with what the plan may drop; `needed` were asked for.
+    """So much cannot be freed: `possible` bytes certainly can, with what the plan may drop; `needed` were asked for.
+
+    `at_most` is the upper bound of what can be freed: more than `possible` if something cannot be read or is not shown.
 
     >>> try:
     ...     blobkit.plan(demo.small(), free="1GiB")
@@ -129,11 +131,14 @@ class InfeasiblePlanError(PlanError):
     28112 1073741824
     """
 
-    def __init__(self, message: str, *, hint: Hint | str | None = None, possible: int = 0, needed: int = 0) -> None:
+    def __init__(
+        self, message: str, *, hint: Hint | str | None = None, possible: int = 0, needed: int = 0, at_most: int = 0
+    ) -> None:
         """Keep the one-line message, the hint, and the bytes as data."""
         super().__init__(message, hint=hint)
         self.possible = possible
         self.needed = needed
+        self.at_most = max(possible, at_most)
 
 
 class DiffError(BlobkitError, ValueError):

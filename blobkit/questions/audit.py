@@ -17,12 +17,14 @@ from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, columns_ta
 from blobkit.protocols import as_snapshot, as_surveyed, draw_answer
 from blobkit.questions.columns import categorical, keys, times
 from blobkit.questions.findings.checks import findings
+from blobkit.questions.findings.files import beyond_files
 from blobkit.questions.findings.finding import FIGURES, FINDINGS, SEVERITIES
 from blobkit.questions.garbage import collector_script
 from blobkit.questions.inputs.ages import parse_age
 from blobkit.questions.inputs.sizes import parse_size
 from blobkit.questions.summary import Summary
 from blobkit.render import abbreviate, choices, count, human_bytes, truncate
+from blobkit.snapshot.notices import BEYOND, PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from blobkit.present.sections import Table
-    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.protocols import Address, StorageOptions, SupportsSnapshot
     from blobkit.questions.findings.finding import Finding
     from blobkit.questions.inputs.ages import Age
     from blobkit.questions.inputs.sizes import Size
@@ -92,9 +94,20 @@ class Audit(Answer):
     def bytes(self) -> int:
         """The bytes of all regular files below the store's root, each inode once: blobs and all other files.
 
-        Only the bytes of the blobs, if the snapshot was made without reading the list of files.
+        Only the bytes of the blobs, if the snapshot was made without reading the list of files. In a bucket also those
+        of unfinished uploads in parts and of versions that are not current, as far as the scan counted them.
         """
+        return self._listed + sum(self._beyond.values())
+
+    @property
+    def _listed(self) -> int:
+        """The bytes of the files, or only of the blobs."""
         return self.snapshot.bytes if self.snapshot.disk is None else self.snapshot.disk.bytes
+
+    @cached_property
+    def _beyond(self) -> dict[str, int]:
+        """The bytes that are stored and are in no file, by what they are."""
+        return beyond_files(self.snapshot)
 
     @cached_property
     def summary(self) -> Summary:
@@ -133,6 +146,7 @@ class Audit(Answer):
             **self.summary.to_dict(),
             "min_age": self.min_age.total_seconds(),
             "all_bytes": self.bytes,
+            "beyond_files": self._beyond,
             "disk": None if self.snapshot.disk is None else self.snapshot.disk.to_meta(),
             "findings": records(found.assign(oldest=pd.Series(oldest, dtype=object)).set_index("code")),
         }
@@ -156,13 +170,25 @@ class Audit(Answer):
         return [truncate(line, LINE_SHOWN) for line in lines]
 
     def _totals(self) -> list[str]:
-        """Return the line with the bytes of all files, if they were counted."""
+        """Return the line with the bytes of all files, if they were counted, and one with what is in no file."""
+        return [*self._total_of_files(), *self._total_of_all()]
+
+    def _total_of_all(self) -> list[str]:
+        """Return the line with all bytes that are stored, if some of them are in no file."""
+        if not self._beyond:
+            return []
+        noun = "blobs" if self.snapshot.disk is None else "files"
+        parts = [f"{human_bytes(size)} {what}" for what, size in {noun: self._listed, **self._beyond}.items()]
+        return [f"stored in all: {human_bytes(self.bytes)}: {', '.join(parts)}"]
+
+    def _total_of_files(self) -> list[str]:
         disk = self.snapshot.disk
         if disk is None:
             return []
         other = {what: (what,) for what in ("leftover", "orphan", "other")} | {"uploads": ("upload", "stale-upload")}
         size = {what: sum(self._no_blobs(f) for f in self.found if f.code in codes) for what, codes in other.items()}
         size["leftover"] += sum(finding.beside for finding in self.found)
+        size["uploads"] -= self._beyond.get(BEYOND[PARTS], 0)
         parts = {"blobs": self.snapshot.bytes, **size, "metadata": disk.metadata}
         twice = sum(parts.values()) - disk.bytes
         shown = [f"{human_bytes(number)} {what}" for what, number in parts.items() if number]
@@ -226,17 +252,24 @@ def limits(thresholds: Mapping[str, Size | None]) -> dict[str, int]:
     return {name: -1 if most is None else parse_size(most) for name, most in thresholds.items()}
 
 
-def audit(x: SupportsSnapshot | Address, *, min_age: Age = "24h", top: int = 10, policy: str | None = None) -> Audit:
+def audit(
+    x: SupportsSnapshot | Address,
+    *,
+    min_age: Age = "24h",
+    top: int = 10,
+    policy: str | None = None,
+    storage_options: StorageOptions | None = None,
+) -> Audit:
     """Return the problems of a store and its wasted space, the most severe first, with advice.
 
     Garbage and uploads younger than `min_age` ("24h", "7d", a timedelta, 0) at the time of the snapshot count as in
-    progress: the advice is to keep them. `top` is the number of rows in the tables of the text. Errors: as
-    `scan`, AgeError. Cost: as `to_frame`.
+    progress: the advice is to keep them. `top` is the number of rows in the tables of the text. `storage_options`
+    as in `scan`. Errors: as `scan`, AgeError. Cost: as `to_frame`.
 
     >>> audit = blobkit.audit(demo.small())
     >>> list(audit.findings["code"])
     ['suspect']
     """
-    snapshot = as_snapshot(as_surveyed(x), policy)
+    snapshot = as_snapshot(as_surveyed(x, storage_options), policy)
     age = parse_age(min_age)
     return Audit(snapshot, age, top, findings(snapshot, age))

@@ -21,8 +21,10 @@ from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
 from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categories, keys, objects
+from blobkit.questions.hidden import hidden_in_use, not_visible, unread_in_use
 from blobkit.render import abbreviate, choices, count, human_bytes, join_some, truncate
 from blobkit.snapshot.kinds import collector, collectors
+from blobkit.snapshot.lookups import hidden_parts
 from blobkit.snapshot.notices import SAID
 from blobkit.snapshot.roles import IS_REVISION, STANDS_FOR
 from blobkit.snapshot.tables import codes, ids
@@ -30,7 +32,7 @@ from blobkit.snapshot.tables import codes, ids
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.protocols import Address, StorageOptions, SupportsSnapshot
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Comparison", "compare_gc"]
@@ -128,14 +130,17 @@ class Comparison(Answer):
         return tuple(keys(self.collected, removed_before_stop(self.collected)).tolist())
 
     @cached_property
+    def at_most_bytes(self) -> int:
+        """Bytes that the tool removes at most of the blobs that are visible; more than `bytes` if it is not certain."""
+        return self._size(self._possible)
+
+    @cached_property
     def notices(self) -> tuple[str, ...]:
         """The notices that a reader must know: first why the tool would stop."""
-        opaque = unknown(self.snapshot.graph)
-        if not len(opaque):
-            return self.aborts
-        what = join_some([abbreviate(key) for key in keys(self.snapshot, opaque[:4]).tolist()], 3)
-        more = f"{count(len(opaque), 'manifest')} in use cannot be read ({what}): more blobs than shown may be needed"
-        return (*self.aborts, more)
+        unread = unread_in_use(self.snapshot)
+        what = join_some([abbreviate(key) for key in unread], 3)
+        more = f"{count(len(unread), 'manifest')} in use cannot be read ({what}): more blobs than shown may be needed"
+        return (*self.aborts, *([more] if unread else []), *not_visible(self.snapshot, self.collected))
 
     def __bool__(self) -> bool:
         """Return whether the tool removes anything."""
@@ -156,6 +161,7 @@ class Comparison(Answer):
             "removed_before_stop": list(self.removed_before_stop),
             "blobs": len(self),
             "bytes": self.bytes,
+            "at_most_bytes": self.at_most_bytes,
             "needed_blobs": int(self._needed[self._removed].sum()),
             "needed_bytes": self.needed_bytes,
             "kept_blobs": int(self._spared.sum()),
@@ -167,15 +173,16 @@ class Comparison(Answer):
 
     def title(self) -> str:
         """Return the answer in one line."""
-        needed = int(self._needed[self._removed].sum())
         by_then = count(len(self.removed_before_stop), "blob")
         after = f" after removing {by_then}" if self.removed_before_stop else ""
-        does = f"would abort{after}; else it" if self.aborts else "would"
-        removes = f"remove{'s' if self.aborts else ''} {count(len(self), 'blob')}, {human_bytes(self.bytes)}"
-        wrongly = (
-            f"{count(needed, 'blob')}, {human_bytes(self.needed_bytes)}, of it needed" if needed else "none needed"
-        )
-        return f"{self.collected.rule.tool} {does} {removes}: {wrongly}"
+        does = f"would abort{after}; else it removes" if self.aborts else "would remove"
+        gone = self._possible
+        bound, seen = ("at most ", " of what is visible") if len(gone) > len(self) else ("", "")
+        bound = bound or "at least " * bool(hidden_parts(self.snapshot))
+        removes = f"{bound}{count(len(gone), 'blob')}, {human_bytes(self._size(gone))}{seen}"
+        lost = gone[self._needed[gone]]
+        wrongly = f"{count(len(lost), 'blob')}, {human_bytes(self._size(lost))}, of it needed" if len(lost) else ""
+        return f"{self.collected.rule.tool} {does} {removes}: {wrongly or 'none needed'}"
 
     @cached_property
     def _needed(self) -> NDArray[np.bool_]:
@@ -184,9 +191,19 @@ class Comparison(Answer):
     @cached_property
     def _removed(self) -> NDArray[np.int32]:
         """The nodes of the blobs that the tool removes; none if it reads parts that blobkit may not read."""
-        graph = self.collected.graph
-        if self.collected.rule.complete and len(unknown(graph)):
+        if self.collected.rule.complete and len(unknown(self.collected.graph)):
             return np.empty(0, np.int32)
+        return self._unreached
+
+    @property
+    def _possible(self) -> NDArray[np.int32]:
+        """The nodes of the visible blobs that the tool may remove: more than `_removed` where others are hidden."""
+        return self._unreached if hidden_in_use(self.collected) else self._removed
+
+    @cached_property
+    def _unreached(self) -> NDArray[np.int32]:
+        """The nodes of the blobs that nothing which the tool reads and blobkit sees reaches."""
+        graph = self.collected.graph
         return np.flatnonzero(graph.blob & ~live(graph)).astype(np.int32)
 
     @cached_property
@@ -296,7 +313,9 @@ class Comparison(Answer):
         )
 
 
-def compare_gc(x: SupportsSnapshot | Address, tool: str) -> Comparison:
+def compare_gc(
+    x: SupportsSnapshot | Address, tool: str, *, storage_options: StorageOptions | None = None
+) -> Comparison:
     """Return the blobs that the garbage collector of a tool removes, and the names that would break.
 
     `tool` is umoci (`umoci gc`), registry (`registry garbage-collect`), registry-m (the same with -m), hf (`hf cache
@@ -305,16 +324,15 @@ def compare_gc(x: SupportsSnapshot | Address, tool: str) -> Comparison:
     podman-check (`podman system check --repair`), podman-rmi (which collects nothing) or containers-storage
     (`containers-storage gc`); the answer names the version of the rules. A blob is needed if the store's default policy
     holds it (in a Hugging Face cache, if a ref reaches it). A scan hashes documents and blobs up to 64 KiB only: a
-    larger damaged one would stop umoci, and this is not reported. UnknownToolError for any other tool, or if the tool
-    does not work on stores of this kind. Cost: nodes + links; `.frame` and `.broken`: the closures of the names that
-    would break.
+    larger damaged one would stop umoci, and this is not reported. `storage_options` as in `scan`. UnknownToolError for
+    other tools and kinds. Cost: nodes + links; `.frame` and `.broken`: the closures of the names that would break.
 
     >>> manifest = demo.small().export("shop/web:1.0", "layout")
     >>> comparison = blobkit.compare_gc("layout", "umoci")
     >>> comparison.bytes, comparison.needed_bytes
     (0, 0)
     """
-    snapshot = as_snapshot(x)
+    snapshot = as_snapshot(x, storage_options=storage_options)
     if tool not in collectors():
         msg = f"no collector is known by the name {tool!r}"
         raise UnknownToolError(msg, hint=choices(tool, collectors(), use="use one of"))

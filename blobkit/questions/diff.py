@@ -15,7 +15,7 @@ from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.plain import records
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_table
-from blobkit.protocols import as_snapshot, draw_answer
+from blobkit.protocols import as_snapshots, draw_answer
 from blobkit.questions.columns import categorical, keys, tags, words
 from blobkit.questions.inputs.grouping import OF_PINS, held, named_by
 from blobkit.render import count, join_some, signed_bytes, truncate
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.protocols import Address, StorageOptions, SupportsSnapshot
     from blobkit.questions.inputs.grouping import By
     from blobkit.snapshot.snapshot import Snapshot
 
@@ -238,10 +238,12 @@ def diff(
     *,
     by: By = "tag",
     policy: str | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> Diff:
     """Return the changes from one snapshot to another of the same kind of store, under the same policy.
 
     `by` defines the groups, as in `usage`: "tag", "repo", a function, Series or mapping of the names of pins.
+    `storage_options` as in `scan`, for both addresses, or for the one of a store on another machine.
     Errors: as `scan`, DiffError for different kinds or policies, GroupingError. Cost: as `usage` of both,
     and one look-up for each blob.
 
@@ -252,7 +254,7 @@ def diff(
     True
     """
     name = named_by(by)
-    old, new = (as_snapshot(x, policy) for x in (before, after))
+    old, new = as_snapshots([before, after], policy, storage_options)
     for what, one, two in (("kind", old.kind, new.kind), ("policy", old.policy, new.policy)):
         if one != two:
             several = {"kind": "kinds", "policy": "policies"}[what]

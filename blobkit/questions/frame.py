@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas.core.arrays.string_ import BaseStringArray as TextArray
 
-    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.protocols import Address, StorageOptions, SupportsSnapshot
     from blobkit.questions.inputs.ages import Age
     from blobkit.snapshot.snapshot import Snapshot
 
@@ -45,6 +45,7 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
     absent: bool = False,
     virtual: bool = False,
     min_age: Age | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> pd.DataFrame:
     """Return one row for each stored blob, by digest (index `digest`, str, unique, sorted). Sizes are bytes.
 
@@ -69,8 +70,8 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
       (int64)
 
     `links` adds `links`: a tuple of the digests linked to. `absent` adds nodes that are referenced but not stored,
-    `virtual` virtual nodes; both add the column `stored`.
-    If `x` is an answer, return its main table. Cost: nodes + links; 1M blobs and 8M links take about a second.
+    `virtual` virtual nodes; both add the column `stored`. If `x` is an answer, return its main table. `storage_options`
+    as in `scan`. Cost: nodes + links; 1M blobs and 8M links take about a second.
 
     >>> frame = blobkit.to_frame(demo.small())
     >>> frame.nlargest(2, "retained")["tags"].tolist()
@@ -79,7 +80,7 @@ def to_frame(  # noqa: PLR0913 (what to show is keyword-only)
     frame = getattr(x, "frame", None)
     if isinstance(frame, pd.DataFrame):
         return frame
-    snapshot = as_snapshot(x)
+    snapshot = as_snapshot(x, storage_options=storage_options)
     stored = codes(snapshot.nodes["stored"])
     included = (stored == _YES) | ((stored == _VIRTUAL) if virtual else False)
     if absent:
@@ -110,7 +111,7 @@ def frame_of(
     return pd.DataFrame({name: available[name](snapshot, nodes) for name in names}, index=index)
 
 
-def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
+def tags_frame(x: SupportsSnapshot | Address, *, storage_options: StorageOptions | None = None) -> pd.DataFrame:
     """Return one row for each tag, by its full name (index `tag`, str, sorted; a name given twice has two rows).
 
     - `repo` (repository, "" for a plain tag), `version` (the rest of the full name), `digest`: str;
@@ -119,13 +120,13 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
     - `closure`: bytes that the tag reaches under the policy; `exclusive`: bytes freed if this name is dropped;
       `same_digest`: how many other names name the same digest: int64
 
-    Cost: the closures of different digests.
+    `storage_options` as in `scan`. Cost: the closures of different digests.
 
     >>> tags = blobkit.tags_frame(demo.small())
     >>> tags.loc["shop/web:1.0", ["closure", "exclusive"]].tolist()
     [6903, 1669]
     """
-    snapshot = as_snapshot(x)
+    snapshot = as_snapshot(x, storage_options=storage_options)
     pins = snapshot.pins
     rows = tag_rows(snapshot)
     node = named_nodes(snapshot)[rows]
@@ -150,16 +151,17 @@ def tags_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
     )
 
 
-def links_frame(x: SupportsSnapshot | Address) -> pd.DataFrame:
+def links_frame(x: SupportsSnapshot | Address, *, storage_options: StorageOptions | None = None) -> pd.DataFrame:
     """Return one row for each link that counts under the policy: `source`, `target` (str), `kind` (categorical).
 
     Virtual nodes are sources too, if the policy counts their links. If a manifest names a blob in two positions (as
-    config and as layer), there is a row for each. Sorted by source, target, kind. Cost: links.
+    config and as layer), there is a row for each. Sorted by source, target, kind. `storage_options` as in `scan`.
+    Cost: links.
 
     >>> blobkit.links_frame(demo.small())["kind"].value_counts().head(3).to_dict()
     {'layer': 29, 'config': 10, 'child': 2}
     """
-    snapshot = as_snapshot(x)
+    snapshot = as_snapshot(x, storage_options=storage_options)
     kind = codes(snapshot.links["kind"])
     counts = snapshot.counted
     source, target = (ids(snapshot.links[end])[counts] for end in ("source", "target"))

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from blobkit.errors import DiffError
-from blobkit.protocols import SupportsSnapshot, as_snapshot
+from blobkit.protocols import SupportsSnapshot, as_snapshot, as_snapshots
 from blobkit.questions.columns import times
 from blobkit.render import join_some
 
 if TYPE_CHECKING:
-    from blobkit.protocols import Address
+    from blobkit.protocols import Address, StorageOptions
     from blobkit.snapshot.snapshot import Snapshot
 
     One = SupportsSnapshot | Address
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["growth", "several"]
 
 
-def growth(x: One | Iterable[One]) -> pd.DataFrame:
+def growth(x: One | Iterable[One], *, storage_options: StorageOptions | None = None) -> pd.DataFrame:
     """Return one row for each month (index `month`, a Period) from the first to the last modification of a blob.
 
     - `new`: bytes of the blobs modified in that month (UTC) and still stored; `total`: of all up to its end (int64)
@@ -32,16 +32,16 @@ def growth(x: One | Iterable[One]) -> pd.DataFrame:
 
     Deleted blobs are in no month. Several snapshots of a store (a list, in any order) show what was really stored: one
     row for each, by their times (index `time`, UTC): `new` is the difference to the one before, which can be negative
-    (the first: all), `total` the bytes stored; `unknown` is 0. DiffError for different kinds of stores, errors of
-    `scan`. Cost: a pass over the blobs.
+    (the first: all), `total` the bytes stored; `unknown` is 0. `storage_options` as in
+    `scan`. DiffError for different kinds of stores, errors of `scan`. Cost: a pass over the blobs.
 
     >>> growth = blobkit.growth(demo.small())  # one month: all blobs are new
     >>> growth["new"].tolist(), growth["total"].tolist()
     ([28112], [28112])
     """
     if isinstance(x, str | os.PathLike | SupportsSnapshot):
-        return _by_month(as_snapshot(x))
-    return _measured([as_snapshot(one) for one in several(x)])
+        return _by_month(as_snapshot(x, storage_options=storage_options))
+    return _measured(as_snapshots(several(x), storage_options=storage_options))
 
 
 def several(x: One | Iterable[One]) -> Iterable[One]:

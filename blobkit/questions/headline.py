@@ -115,7 +115,7 @@ def notes(preview: Preview) -> list[str]:
     if preview.also_untagged:
         lines.append(f"also untagged: {join_some(preview.also_untagged)}")
     lines += _advice(preview)
-    lines += [f"not exact: {why}" for why in inexact(preview)]
+    lines += [f"not exact: {why}" for why in inexact(preview)] if len(preview) else []
     lines += preview.notices[:NOTICES_SHOWN]
     if len(preview.notices) > NOTICES_SHOWN:
         lines.append(f"and {count(len(preview.notices) - NOTICES_SHOWN, 'more notice')}: see .notices")
@@ -163,7 +163,9 @@ def _what(blobs: int, size: int) -> str:
 
 def _promised(preview: Preview) -> str:
     what = _what(len(preview), preview.bytes)
-    return what if preview.exact else f"{hedge(preview)}{what}, {human_bytes(preview.certain_bytes)} for sure"
+    if preview.exact or not len(preview):
+        return what
+    return f"{hedge(preview)}{what}, {human_bytes(preview.certain_bytes)} for sure"
 
 
 def hedge(preview: Preview) -> str:
@@ -280,7 +282,7 @@ def _with_commands(preview: Preview) -> list[str]:
 
 
 def not_holding(snapshot: Snapshot, holds: NDArray[np.bool_]) -> list[str]:
-    """Return a notice if none of the dropped names holds a blob under the policy."""
-    if holds.any():
+    """Return a notice if some names are dropped, and none of them holds a blob under the policy."""
+    if holds.any() or not len(holds):
         return []
     return [f"none of these names holds a blob under policy {snapshot.policy} (others: {', '.join(snapshot.policies)})"]

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.analysis.covers import Cover
-    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.protocols import Address, StorageOptions, SupportsSnapshot
     from blobkit.questions.collecting import Collected
     from blobkit.questions.inputs.ages import Age
     from blobkit.questions.inputs.sizes import Size
@@ -129,9 +129,9 @@ class Plan(Answer):
     @cached_property
     def notices(self) -> tuple[str, ...]:
         """The notices that a reader must know."""
-        found = list(self.preview.notices) if self.tags else []
-        found[:0] = [self._rules.undated] if self._rules.undated else []
-        found[:0] = [f"only certain bytes are counted: {why}" for why in inexact(self.preview)]
+        found = list(self.preview.notices) if self.tags or self.preview.dropped.noun else []
+        found[:0] = [self._rules.undated] * bool(self._rules.undated)
+        found[:0] = [f"only certain bytes are counted: {why}" for why in inexact(self.preview) if len(self.preview)]
         if self.tags and self.preview.breaks:
             found.insert(0, f"these tags stay, but could no longer be pulled: {join_some(self.preview.breaks)}")
         return tuple(found)
@@ -140,9 +140,9 @@ class Plan(Answer):
         """Return the commands that carry out the plan with a tool, as `Preview.script`."""
         return write_script(self.preview, tool, [self.title(), *self._proof()])
 
-    def verify(self, after: SupportsSnapshot | Address) -> Verified:
+    def verify(self, after: SupportsSnapshot | Address, *, storage_options: StorageOptions | None = None) -> Verified:
         """Return the promise compared with the result, blob for blob; `after` is the same store, read later."""
-        return verified(self.preview, self.tags, as_snapshot(after))
+        return verified(self.preview, self.tags, as_snapshot(after, storage_options=storage_options))
 
     def __bool__(self) -> bool:
         """Return whether there is anything to drop."""
@@ -246,6 +246,7 @@ def plan(  # noqa: PLR0913 (the options are keyword-only)
     untagged: bool = False,
     groups: Targets = (),
     progress: bool = True,
+    storage_options: StorageOptions | None = None,
 ) -> Plan:
     """Return the cheapest names to drop that free at least `free` bytes, or leave at most `until` bytes stored.
 
@@ -260,22 +261,21 @@ def plan(  # noqa: PLR0913 (the options are keyword-only)
     claim instead, for an index by the newest of its images: registries over HTTP tell no other time. If revisions hold,
     the manifests in a spared index are spared too. `keep_last` counts images, however many names they have; a name is
     spared if another name keeps its image. `cost`: a Series by name, of numbers from 0 up; else each name costs 1. Only
-    certain bytes are counted.
-    `untagged`: instead of names, drop the manifests that no tag names and nothing needs (see `untagged_frame`), in all
-    repositories or in `groups`; only `keep` and `groups` may be given with it.
+    certain bytes are counted. `untagged`: instead of names, drop the manifests that no tag names and nothing needs (see
+    `untagged_frame`), in all repositories or in `groups`; only `keep` and `groups` may be given with it.
 
     If `gap` is 0, the plan is proven to be the cheapest. The search ends `time_limit` seconds after the call, but not
-    before a first choice; then `gap` is the part of the cost that a better plan may save. The answer is the
-    same each time, unless the limit is reached. `progress` shows steps longer than a second. Errors: as `scan` and
-    `simulate_deref`, SizeError, AgeError, PlanError, InfeasiblePlanError (shows the possible bytes, and how
-    many more without the strictest rules). Cost: as `usage` by tag, and the search.
+    before a first choice; then `gap` is the part of the cost that a better plan may save. The answer is the same each
+    time, unless the limit is reached. `progress` shows steps longer than a second. `storage_options` as in `scan`.
+    Errors: as `simulate_deref`, SizeError, AgeError, PlanError, InfeasiblePlanError (how much is possible, and what
+    the rules cost). Cost: as `usage` by tag, and the search.
 
     >>> plan = blobkit.plan(demo.small(), free="3KiB", keep=["base/*", "shop/worker:*"])
     >>> plan.tags
     ('shop/web:1.0', 'shop/web:1.1')
     """
     deadline = monotonic() + time_limit
-    snapshot = as_snapshot(x)
+    snapshot = as_snapshot(x, storage_options=storage_options)
     if untagged:
         goals = {"free": free, "until": until, "older_than": older_than, "keep_last": keep_last, "cost": cost}
         goals |= {} if age_by == "modified" else {"age_by": age_by}

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from blobkit.analysis.removal import Removal
     from blobkit.model import Level
     from blobkit.present.sections import Section
-    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.protocols import Address, StorageOptions, SupportsSnapshot
     from blobkit.questions.inputs.selection import PinSelection
     from blobkit.questions.inputs.targets import Targets
     from blobkit.snapshot.snapshot import Snapshot
@@ -299,35 +299,35 @@ class Preview(Answer):
         return details_of(self, rows)
 
 
-def simulate_deref(
+def simulate_deref(  # noqa: PLR0913 (the options are keyword-only)
     x: SupportsSnapshot | Address,
     *targets: Targets,
     groups: Targets = (),
     all_pins: bool = False,
     untagged: bool = False,
     policy: str | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> Preview:
     """Return the blobs that dropping these references together would free; nothing is written anywhere.
 
     `targets` are names, digests, unique prefixes of a digest, patterns of whole names (`shop/*`, `*:1.?`, `*:[0-9]*`,
     `re:.*-rc[0-9]+`), lists, Indexes or Series of them, or bool masks over `tags_frame` (a Series with its index, or an
     array); `groups` are repositories: every pin in them is dropped. A digest means one anonymous pin on it (if it has
-    none, in a mark-and-sweep store: every name on it); `all_pins` drops all pins on each target. `untagged`
-    drops the manifests that no tag names and nothing needs (see `untagged_frame`), in all repositories or in `groups`;
-    targets and another policy may not be given with it. Errors: as `scan`, UnknownTargetError, AmbiguousTargetError,
-    ChoiceError, PatternError, InvalidDigestError, BlobNotFoundError, NotPinnedError, UnknownPolicyError, PlanError.
-    Cost: the freed nodes and their links, if the snapshot was used before.
+    none, in a mark-and-sweep store: every name on it); `all_pins` drops all pins on each target. `untagged` drops the
+    manifests that no tag names and nothing needs (see `untagged_frame`), in all repositories or in `groups`; targets
+    and another policy may not be given with it. `storage_options` as in `scan`. Errors: as `scan`, UnknownTargetError,
+    AmbiguousTargetError, ChoiceError, PatternError, InvalidDigestError, BlobNotFoundError, NotPinnedError,
+    UnknownPolicyError, PlanError. Cost: the freed nodes and their links, if the snapshot was used before.
 
     >>> store = demo.small()
     >>> blobkit.simulate_deref(store, "shop/web:1.0").bytes, blobkit.simulate_deref(store, "shop/web:1.*").bytes
     (1669, 5369)
     """
-    snapshot = as_snapshot(x)
+    snapshot = as_snapshot(x, None if untagged else policy, storage_options)
     if untagged:
         only_groups(snapshot, policy, {"a target": targets, "all_pins": all_pins})
         found = Untagged(revisions_view(snapshot), MIN_AGE, np.empty(0, np.int64))
         return preview_of(found.snapshot, dropped_untagged(found, groups))
-    snapshot = as_snapshot(snapshot, policy)
     return preview_of(snapshot, resolve(snapshot, targets, groups=groups, all_pins=all_pins))
 
 

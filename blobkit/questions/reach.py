@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.protocols import Address, StorageOptions, SupportsSnapshot
     from blobkit.questions.inputs.targets import Targets
 
 __all__ = ["reach"]
@@ -28,19 +28,20 @@ def reach(
     *,
     columns: str | Sequence[str] | None = None,
     policy: str | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> pd.DataFrame:
     """Return the rows of `to_frame` that a target reaches by links that count, with `depth` from the target.
 
-    `target` is a name, a digest, a unique prefix of one, a pattern of names, a list of them, or a mask; `depth`
-    (int32) is the fewest links from any of them, 0 for the named blobs. Sorted by depth, then by digest (index
-    `digest`). A target may be garbage. `columns` picks columns of `to_frame`; `depth` comes first, always. Errors: as
-    `scan`, UnknownTargetError, AmbiguousTargetError, PatternError, InvalidDigestError, BlobNotFoundError, ValueError
-    for an unknown column. Cost: the reached nodes, and the columns.
+    `target` is a name, a digest, a unique prefix of one, a pattern of names, a list of them, or a mask; `depth` (int32)
+    is the fewest links from any of them, 0 for the named blobs. Sorted by depth, then by digest (index `digest`). A
+    target may be garbage. `columns` picks columns of `to_frame`; `depth` comes first, always. `storage_options` as in
+    `scan`. Errors: as `scan`, UnknownTargetError, AmbiguousTargetError, PatternError, InvalidDigestError,
+    BlobNotFoundError, ValueError for an unknown column. Cost: the reached nodes, and the columns.
 
     >>> blobkit.reach(demo.small(), "shop/web:1.0", columns=["size", "kind"])["depth"].tolist()
     [0, 1, 1, 1, 1]
     """
-    snapshot = as_snapshot(x, policy)
+    snapshot = as_snapshot(x, policy, storage_options)
     distance = closure(snapshot.graph, nodes_of(snapshot, target))
     nodes = np.flatnonzero((distance >= 0) & snapshot.graph.blob).astype(np.int32)
     nodes = nodes[np.lexsort((nodes, distance[nodes]))]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.protocols import Address, StorageOptions, SupportsSnapshot
     from blobkit.questions.inputs.grouping import By, Held
     from blobkit.snapshot.snapshot import Snapshot
 
@@ -111,17 +111,23 @@ class Sharing(Answer):
         return (Section("Shared by two groups", table=frame_table(pd.DataFrame(pairs), rows=rows)),)
 
 
-def sharing(x: SupportsSnapshot | Address, by: By = "repo", *, policy: str | None = None) -> Sharing:
+def sharing(
+    x: SupportsSnapshot | Address,
+    by: By = "repo",
+    *,
+    policy: str | None = None,
+    storage_options: StorageOptions | None = None,
+) -> Sharing:
     """Return the bytes that groups share: bytes by the exact set of groups that reach them.
 
-    `by` as in `usage`. Errors: as `scan`, GroupingError. Cost: the nodes that each group reaches and their
-    links, and a sort of the blobs.
+    `by` as in `usage`, `storage_options` as in `scan`. Errors: as `scan`, GroupingError. Cost: the nodes that each
+    group reaches and their links, and a sort of the blobs.
 
     >>> sharing = blobkit.sharing(demo.small(), by="repo")
     >>> int(sharing.pairs.loc["data/etl", "shop/web"])  # bytes that both use
     4834
     """
-    name, snapshot = named_by(by), as_snapshot(x, policy)
+    name, snapshot = named_by(by), as_snapshot(x, policy, storage_options)
     parts = partition(snapshot, by)
     if parts is not None:
         return Sharing(snapshot, name, _sorted([_single(parts)]), _diagonal(parts))

@@ -18,6 +18,7 @@ from blobkit.questions.columns import categories, keys, times
 from blobkit.questions.inputs.ages import parse_age
 from blobkit.questions.inputs.selection import PinSelection
 from blobkit.questions.inputs.targets import flattened, resolve
+from blobkit.snapshot.lookups import noticed
 from blobkit.snapshot.pins import pin_labels, tag_rows
 from blobkit.snapshot.sets import among, unique
 from blobkit.snapshot.tables import flags, ids
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.analysis.repositories import Pairs, Repositories
-    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.protocols import Address, StorageOptions, SupportsSnapshot
     from blobkit.questions.inputs.ages import Age
     from blobkit.questions.inputs.targets import Targets
     from blobkit.snapshot.snapshot import Snapshot
@@ -138,7 +139,9 @@ class Untagged:
         )
 
 
-def untagged_frame(x: SupportsSnapshot | Address, *, min_age: Age = MIN_AGE) -> pd.DataFrame:
+def untagged_frame(
+    x: SupportsSnapshot | Address, *, min_age: Age = MIN_AGE, storage_options: StorageOptions | None = None
+) -> pd.DataFrame:
     """Return one row for each stored manifest that no tag of its repository names, by repository and digest.
 
     A manifest in several repositories has a row for each.
@@ -150,13 +153,15 @@ def untagged_frame(x: SupportsSnapshot | Address, *, min_age: Age = MIN_AGE) -> 
       younger than `min_age` at the snapshot, or of unknown age; `unknown: ...`: an unreadable manifest may need it
 
     The policy is always the one under which a revision link holds each manifest. UnknownPolicyError for kinds of stores
-    without untagged manifests, AgeError, errors of `scan`. Cost: the closures of the tags, and retained sizes.
+    without untagged manifests, AgeError, errors of `scan`. `storage_options` as in `scan`. Cost: the closures of the
+    tags, and retained sizes.
 
     >>> untagged = blobkit.untagged_frame(demo.registry(unit=1))
     >>> untagged[["repo", "needed_by"]].values.tolist()
     [['shop/web', ''], ['shop/worker', 'platform of shop/worker:1']]
     """
-    return Untagged(revisions_view(as_snapshot(x)), min_age, np.empty(0, np.int64)).frame()
+    snapshot = as_snapshot(x, storage_options=storage_options)
+    return Untagged(revisions_view(snapshot), min_age, np.empty(0, np.int64)).frame()
 
 
 @memoized
@@ -189,7 +194,11 @@ def dropped_untagged(found: Untagged, groups: Targets = ()) -> PinSelection:
     """Return the pins of the manifests that nothing needs, in all repositories or some; UnknownTargetError."""
     rows = found.row[np.equal(found.needed_by, "").astype(np.bool_) & in_groups(found, groups)]
     names = tuple(pin_labels(found.snapshot, rows))
-    return PinSelection(names, rows=dict.fromkeys(rows.tolist(), 1), noun="untagged manifest")
+    dropped = PinSelection(names, rows=dict.fromkeys(rows.tolist(), 1), noun="untagged manifest")
+    for part in noticed(found.snapshot, "untagged-unseen")[0].unique().to_pylist():
+        known = "only those that a tag leads to are known; a scan of its storage shows all"
+        dropped.notices.append(f"this registry does not list {part}: {known}")
+    return dropped
 
 
 def in_groups(found: Untagged, groups: Targets) -> NDArray[np.bool_]:

@@ -20,7 +20,7 @@ from blobkit.render import count, human_bytes, truncate
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.protocols import Address, StorageOptions, SupportsSnapshot
     from blobkit.questions.inputs.choosing import Where
     from blobkit.questions.inputs.grouping import By
     from blobkit.snapshot.snapshot import Snapshot
@@ -102,7 +102,12 @@ class Usage(Answer):
 
 
 def usage(
-    x: SupportsSnapshot | Address, by: By = "tag", *, where: Where | None = None, policy: str | None = None
+    x: SupportsSnapshot | Address,
+    by: By = "tag",
+    *,
+    where: Where | None = None,
+    policy: str | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> Usage:
     """Return what uses the space, by group; the shares add up to the stored bytes, exactly.
 
@@ -116,14 +121,14 @@ def usage(
     pattern (`"*-rc*"`, `"re:..."`), or names. Then `exclusive` is the bytes freed if the chosen names of a group are
     dropped while all others stay; blobs that only the others hold are in the row `(other names)`.
 
-    Errors: as `scan`, GroupingError, ChoiceError, UnknownTargetError, PatternError. Cost: the nodes that
-    each group reaches, and their links.
+    `storage_options` as in `scan`. Errors: as `scan`, GroupingError, ChoiceError, UnknownTargetError, PatternError.
+    Cost: the nodes that each group reaches, and their links.
 
     >>> usage = blobkit.usage(demo.small(), by=lambda tag: tag.split("/")[0])  # by team
     >>> usage.frame["split"].nlargest(3).to_dict()
     {'shop': 18112, 'data': 6710, 'base': 3290}
     """
-    name, snapshot = named_by(by), as_snapshot(x, policy)
+    name, snapshot = named_by(by), as_snapshot(x, policy, storage_options)
     parts = partition(snapshot, by, where)
     frame = _of_groups(snapshot, by, where) if parts is None else _whole(parts)
     is_beside = frame.index.isin(SPECIAL)

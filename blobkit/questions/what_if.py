@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from blobkit.analysis.owners import Owners
     from blobkit.analysis.tree import Tree
-    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.protocols import Address, StorageOptions, SupportsSnapshot
     from blobkit.questions.inputs.selection import PinSelection
     from blobkit.questions.inputs.targets import Targets
     from blobkit.snapshot.snapshot import Snapshot
@@ -310,14 +310,17 @@ class WhatIf(Answer):
         return [RANKS[rank] for rank in self.tree.rank[places].tolist()]
 
 
-def what_if(x: SupportsSnapshot | Address, *, policy: str | None = None) -> WhatIf:
+def what_if(
+    x: SupportsSnapshot | Address, *, policy: str | None = None, storage_options: StorageOptions | None = None
+) -> WhatIf:
     """Return the names of a store to tick: what dropping them would free, and each other name in addition.
 
-    Nothing is written anywhere. Errors: as `scan`, UnknownPolicyError. Cost: nodes + links.
+    Nothing is written anywhere. `storage_options` as in `scan`. Errors: as `scan`, UnknownPolicyError. Cost: nodes +
+    links.
 
     >>> what_if = blobkit.what_if(demo.small())
     >>> what_if.tick("shop/web:1.0")
     >>> what_if.last_keepers.to_dict("records")
     [{'tag': 'shop/web:1.1', 'bytes': 3700, 'alone': 1680, 'extra': 2020}]
     """
-    return WhatIf(as_snapshot(x, policy))
+    return WhatIf(as_snapshot(x, policy, storage_options))

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.protocols import Address, StorageOptions, SupportsSnapshot
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["Why", "why"]
@@ -233,16 +233,23 @@ def _few(found: tuple[str, ...]) -> str:
     return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
-def why(x: SupportsSnapshot | Address, blob: str, *, policy: str | None = None) -> Why:
+def why(
+    x: SupportsSnapshot | Address,
+    blob: str,
+    *,
+    policy: str | None = None,
+    storage_options: StorageOptions | None = None,
+) -> Why:
     """Return why a blob is still stored: what holds it under the policy, and how to free it.
 
-    `blob` is a digest, a unique prefix of one, or a name. Errors: as `scan`, BlobNotFoundError,
-    InvalidDigestError, UnknownTargetError, AmbiguousTargetError. Cost: nodes + links; each of `.paths`: its nodes.
+    `blob` is a digest, a unique prefix of one, or a name. `storage_options` as in `scan`. Errors: as `scan`,
+    BlobNotFoundError, InvalidDigestError, UnknownTargetError, AmbiguousTargetError. Cost: nodes + links; each of
+    `.paths`: its nodes.
 
     >>> store = demo.small()
     >>> layer = blobkit.to_frame(store)["refcount"].idxmax()
     >>> len(blobkit.why(store, layer).tags)
     11
     """
-    snapshot = as_snapshot(x, policy)
+    snapshot = as_snapshot(x, policy, storage_options)
     return Why(snapshot, snapshot.key(blob_of(snapshot, blob)))

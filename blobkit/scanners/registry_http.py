@@ -22,6 +22,7 @@ from blobkit.scanners.facts import Facts
 from blobkit.scanners.pausing import paused_collector
 from blobkit.scanners.registries.web.adapters.table import adapter_for, listed
 from blobkit.scanners.registries.web.asking import Registry
+from blobkit.scanners.registries.web.being import of_a_registry
 from blobkit.scanners.registries.web.fetch import Fetch
 from blobkit.scanners.registries.web.options import read_options
 from blobkit.scanners.registries.web.record import record
@@ -95,7 +96,8 @@ async def _fetch(there: Remote, kept: Kept, visible: Visible, asked: Options, fl
         return None if adapter is None else await listed(adapter, there, names, transport, at_once=asked.at_once)
 
     try:
-        await Fetch(Registry(client), kept, visible, asked, lists, show=show).run(there.prefix, verify=verify)
+        async with of_a_registry(client, visible):
+            await Fetch(Registry(client), kept, visible, asked, lists, show=show).run(there.prefix, verify=verify)
     finally:
         log.info("requests: %s", ", ".join(f"{number:,} {what}" for what, number in client.counts.items()) or "none")
         kept.commit()

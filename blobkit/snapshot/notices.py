@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "BEYOND",
     "NOT_VISIBLE",
+    "PARTS",
     "SAID",
     "denied_in",
     "leftover",
@@ -37,6 +39,10 @@ SAID = "said"
 """The code of notices about what a tool itself says; the key is the name of the collector that it is about."""
 NOT_VISIBLE = frozenset({"untagged-unseen", "repositories-unseen", "referrers-unseen", "uploads-unseen"})
 """The codes of notices about what a registry does not list; the key and the path are the name of that part."""
+PARTS = "upload-parts"
+"""The code of notices about unfinished uploads in parts, whose bytes are in no listing of a bucket."""
+BEYOND = {PARTS: "unfinished uploads in parts", "noncurrent": "versions that are not current"}
+"""The codes of notices about bytes that are stored and are in no file of a store."""
 _UPLOAD = re.compile(r"\((\d{1,18}) bytes\)(?:, last written (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ))?\Z", re.ASCII)
 _DENIED = re.compile(r"\(no permission: (.*) belongs to (.*), mode (0[0-7]+|unknown); this is user (\S+)\)\Z", re.ASCII)
 _LINK = re.compile(r" is a symbolic link to (.*?)(?: in the store (\S+))?: not followed\Z")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blobkit.content.directory import DirectoryContent
@@ -13,7 +12,7 @@ from blobkit.index.readonly import ReadOnlyIndex
 from blobkit.index.sqlite import SqliteIndex
 from blobkit.store.layout.layout import Layout
 from blobkit.store.layout.projected import LayoutProjection
-from blobkit.store.opening import check_root, index_path, refuse_layout
+from blobkit.store.opening import check_root, index_path, local_root, refuse_layout
 from blobkit.store.store import Store
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ class LocalStore(Store):
         if not (isinstance(timeout, int | float) and 0 <= timeout <= LONGEST_WAIT):
             msg = f"timeout {timeout!r} is no number of seconds from 0 to {LONGEST_WAIT:,}"
             raise ValueError(msg)
-        self.root = Path(root).absolute()
+        self.root = local_root(root)
         self._layout = Layout(self.root, sync=durability != "off")
         check_root(self.root, create=create, adopt=adopt, layout=self._layout)
         sync = durability != "off"
@@ -114,7 +113,7 @@ class LocalStore(Store):
         """
         from blobkit.store.fsck.rebuild import rebuild  # noqa: PLC0415 (rarely called, and it loads tqdm)
 
-        return rebuild(Path(root).absolute(), progress=progress)
+        return rebuild(local_root(root), progress=progress)
 
     def close(self) -> None:
         """Make small content durable in its place, unlink what removals left; let go of the store. Idempotent."""
@@ -146,7 +145,7 @@ class ReadOnlyStore(Store):
     """The store in the directory `root` as it is: no file, mode or time changes, and verbs that write raise."""
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
-        self.root = Path(root).absolute()
+        self.root = local_root(root)
         path = index_path(self.root)
         if not path.is_file():
             msg = f"{self.root} is no blobkit store: it has no {path.relative_to(self.root)}"

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from blobkit.access import why_unreadable
 from blobkit.errors import Hint, NotAdoptedError, NotAStoreError, StoreDamagedError, UnreadableStoreError
 from blobkit.index.schema import check_version
-from blobkit.render import in_shell
+from blobkit.remotes import image_at, is_elsewhere, reading
+from blobkit.render import in_shell, printable
 from blobkit.store.mounts import check_disk
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import os
 
     from blobkit.store.layout.layout import Layout
 
-__all__ = ["check_root", "index_path", "refuse_layout"]
+__all__ = ["check_root", "index_path", "local_root", "refuse_layout"]
 
 
 def index_path(root: Path) -> Path:
     """Return where the index of a store is."""
     return root / ".blobkit" / "index.sqlite"
+
+
+def local_root(root: str | os.PathLike[str]) -> Path:
+    """Return the absolute path of a store; NotAStoreError for an address on another machine, which is no path."""
+    if not is_elsewhere(root):
+        return Path(root).absolute()
+    address = reading(root)
+    msg = f"{printable(address)} is on another machine, and a blobkit store is a directory on this one"
+    rest = f"skopeo copy --all {in_shell(image_at(root))} oci:DIR:TAG copies an image of it here"
+    python, shell = f"blobkit.scan({address!r})", f"blobkit audit {in_shell(address)}"
+    raise NotAStoreError(msg, hint=Hint(f"{python} reads it; {rest}", f"{shell} reads it; {rest}"))
 
 
 def refuse_layout(root: Path) -> NoReturn:

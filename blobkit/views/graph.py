@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.protocols import Address, StorageOptions, SupportsSnapshot
     from blobkit.snapshot.snapshot import Snapshot
 
     _DiGraph = nx.DiGraph[str]
@@ -42,7 +42,7 @@ _CHANGES = (
 )
 
 
-def to_graph(x: SupportsSnapshot | Address) -> nx.DiGraph[str]:
+def to_graph(x: SupportsSnapshot | Address, *, storage_options: StorageOptions | None = None) -> nx.DiGraph[str]:
     """Return the blobs and the links that count under the policy as a directed graph.
 
     An edge leads from a blob to one that it links to. Nodes are keys: every stored blob, and all other nodes with a
@@ -56,33 +56,33 @@ def to_graph(x: SupportsSnapshot | Address) -> nx.DiGraph[str]:
 
     An edge has `kind`: the kinds of the link joined by commas. The graph itself has `store`, `address`, `time`,
     `policy`. Cost: one Python object for each node and edge: about 4 s and 400 MB for 100,000 blobs with 700,000 links.
-    `graph_view` costs almost nothing, and is read-only.
+    `graph_view` costs almost nothing, and is read-only. `storage_options` as in `scan`.
 
     >>> graph = blobkit.to_graph(demo.small())
     >>> len(graph), graph.number_of_edges()
     (33, 41)
     """
-    view = graph_view(x)
+    view = graph_view(x, storage_options=storage_options)
     graph: nx.DiGraph[str] = nx.DiGraph(**view.graph)
     graph.add_nodes_from(view.nodes.items())
     graph.add_edges_from(view.edges(data=True))
     return graph
 
 
-def graph_view(x: SupportsSnapshot | Address) -> nx.DiGraph[str]:
+def graph_view(x: SupportsSnapshot | Address, *, storage_options: StorageOptions | None = None) -> nx.DiGraph[str]:
     """Return the same graph as `to_graph`, read-only, over the arrays of the snapshot.
 
     Any change, also of attributes, raises networkx.NetworkXError; `nx.DiGraph(view)`, `view.copy()`
     and `view.reverse()` are ordinary graphs. A pickle has the snapshot's facts, and is loaded as a view.
     Cost: a pass over the links; keys become text when they are first used, and are kept (100 bytes each); the first
-    attribute of a node costs as much as `to_frame`.
+    attribute of a node costs as much as `to_frame`. `storage_options` as in `scan`.
 
     >>> import networkx as nx
     >>> store = demo.small()
     >>> len(nx.descendants(blobkit.graph_view(store), store.tags()["shop/web:1.0"]))
     4
     """
-    return _View.of(as_snapshot(x))
+    return _View.of(as_snapshot(x, storage_options=storage_options))
 
 
 class _View(_DiGraph):

@@ -70,6 +70,23 @@ def test_names_in_bash_and_zsh(store: str) -> None:
     assert offered("blobkit", "export", store, "data/etl", ":", "1") == ["1"]
 
 
+def test_schemes_of_addresses_beside_the_paths_that_begin_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "registry").mkdir()
+    (tmp_path / "registry.blobkit").touch()
+    (tmp_path / "other").touch()
+    web = ["registry+https://", "registry+http://"]
+    for asked in (["audit"], ["why"], ["diff", "x"], ["report", "x", "--before"]):
+        assert offered("blobkit", *asked, "d") == ["docker://"]
+        found = offered("blobkit", *asked, "reg")
+        assert found[:2] == ["registry.blobkit", "registry/"]
+        assert set(found) == {*found[:2], *web, "registry+s3://", "registry+gs://", "registry+az://"}
+        assert offered("blobkit", *asked, "registry+h", where="zsh") == web
+    assert offered("blobkit", "audit", "registry+https", ":") == ["//"]
+    for typed in ("", "othe", "./reg"):
+        assert offered("blobkit", "audit", typed) == [typed]  # a path: bash completes it itself
+
+
 @pytest.mark.slow
 def test_digests_once_their_beginning_is_typed(store: str) -> None:
     digest = blobkit.to_frame(store)["size"].idxmax()
@@ -113,9 +130,14 @@ def test_paths_are_left_to_bash_itself(tmp_path: Path, store: str) -> None:
     script = f"""
 PATH={tmp_path}:$PATH
 eval "$(_BLOBKIT_COMPLETE=bash_source blobkit)"
-COMP_WORDS=(blobkit audit reg) COMP_CWORD=2
+COMP_WORDS=(blobkit audit stor) COMP_CWORD=2
 _blobkit_completion blobkit 2>/dev/null
 echo "paths: ${{COMPREPLY[*]}}"
+compopt() {{ echo "compopt $2"; }}
+COMP_WORDS=(blobkit audit registry+http : ) COMP_CWORD=3
+_blobkit_completion blobkit
+echo "schemes: ${{COMPREPLY[*]}}"
+COMPREPLY=()
 COMP_WORDS=(blobkit why {store} shop/web : 1) COMP_CWORD=5
 _blobkit_completion blobkit
 echo "names: ${{COMPREPLY[*]}}"
@@ -123,5 +145,6 @@ complete -p blobkit
 """
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, timeout=HANG)
     assert "paths: \n" in done.stdout, done
+    assert "compopt nospace\nschemes: //\n" in done.stdout, done
     assert "names: 1.0 1.1\n" in done.stdout, done
     assert "-F _blobkit_completion blobkit" in done.stdout

@@ -69,6 +69,12 @@ $ audit s3://bucket/registry
 s3://bucket/registry is not an address: it does not say which kind of store; give oci+s3://bucket/registry or registry+s3://bucket/registry
 $ audit oci+https://registry.example
 oci+https://registry.example is not an address: no oci store is reached by https; give registry+https://registry.example
+$ audit registry://registry.example/team
+registry://registry.example/team is not an address: it does not say how it is reached; give registry+https://registry.example/team or registry+http://registry.example/team or registry+s3://registry.example/team or registry+gs://registry.example/team or registry+az://registry.example/team
+$ audit registry+s3://bucket -O anonymous=perhaps
+the option anonymous is 'perhaps': give yes or no
+$ audit registry+s3://bucket -O endpoint=http://storage.example
+the endpoint http://storage.example is plain HTTP: give https://..., or -O allow_http=yes
 $ audit registry+s3:///registry
 registry+s3:///registry names no bucket: give registry+s3://BUCKET[/PREFIX]
 $ audit registry+https://registry.example?tag=1
@@ -205,6 +211,24 @@ $ simulate store shop/web:1.0 --script crane
 'crane' does not fit stores of the kind blobkit: use blobkit
 $ simulate registry app:1 --script cran
 'cran' does not fit stores of the kind registry: did you mean crane? Use curl, crane, skopeo, regctl
+$ export registry+https://registry.example/team/app app:1 out
+registry+https://registry.example/team/app is on another machine, and a blobkit store is a directory on this one: blobkit audit registry+https://registry.example/team/app reads it; skopeo copy --all docker://registry.example/team/app:TAG oci:DIR:TAG copies an image of it here
+$ fsck docker://registry.example/team/app
+docker://registry.example/team/app is on another machine, and a blobkit store is a directory on this one: blobkit audit docker://registry.example/team/app reads it; skopeo copy --all docker://registry.example/team/app:TAG oci:DIR:TAG copies an image of it here
+$ fsck --purge https://registry.example
+registry+https://registry.example is on another machine, and a blobkit store is a directory on this one: blobkit audit registry+https://registry.example reads it; skopeo copy --all docker://registry.example/REPOSITORY:TAG oci:DIR:TAG copies an image of it here
+$ fsck --repair registry://registry.example
+registry+https://registry.example is on another machine, and a blobkit store is a directory on this one: blobkit audit registry+https://registry.example reads it; skopeo copy --all docker://registry.example/REPOSITORY:TAG oci:DIR:TAG copies an image of it here
+$ adopt s3://user:secret@bucket/layout?X-Amz-Signature=secret
+registry+s3://bucket/layout is on another machine, and a blobkit store is a directory on this one: blobkit audit registry+s3://bucket/layout reads it; skopeo copy --all docker://HOST/REPOSITORY:TAG oci:DIR:TAG copies an image of it here
+$ import layout oci+s3://bucket/layout
+oci+s3://bucket/layout is on another machine, and a blobkit store is a directory on this one: blobkit audit oci+s3://bucket/layout reads it; skopeo copy --all docker://HOST/REPOSITORY:TAG oci:DIR:TAG copies an image of it here
+$ import registry+https://registry.example/team/app store
+registry+https://registry.example/team/app is on another machine: only what it holds is read, not its content; copy images here (skopeo copy --all docker://registry.example/team/app:TAG oci:DIR:TAG), and import DIR
+$ export store shop/web:1.0 docker://registry.example/team/app
+docker://registry.example/team/app is on another machine: an export writes to a directory or archive on this one; export to a directory DIR, and copy from there (skopeo copy --all oci:DIR:TAG docker://registry.example/team/app:TAG)
+$ export store shop/web:1.0 oci:registry+s3://bucket
+registry+s3://bucket is on another machine: an export writes to a directory or archive on this one; export to a directory DIR, and copy from there (skopeo copy --all oci:DIR:TAG docker://HOST/REPOSITORY:TAG)
 $ compare-gc store umoci
 umoci collects nothing in stores of the kind blobkit: no tool's collector is known for it; its directory is an OCI layout too: scan oci:PATH for umoci
 $ compare-gc layout umoco

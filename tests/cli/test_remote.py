@@ -63,6 +63,26 @@ def test_options_of_a_remote_store_for_a_local_path(tmp_path: Path) -> None:
     assert "storage_options" not in done.stderr
 
 
+@pytest.mark.slow
+def test_a_diff_and_a_report_take_the_options_for_what_is_on_another_machine(
+    filled_registry: FilledRegistry, tmp_path: Path
+) -> None:
+    (tmp_path / "names").write_text("team0/group/app0\n")
+    address, saved = f"registry+{filled_registry.url}", str(tmp_path / "part.blobkit")
+    only = ["--repositories", str(tmp_path / "names"), "-O", "configs=no"]
+    assert run(tmp_path, "scan", address, *only, "-o", saved).returncode == 0
+    for before in (saved, address):
+        done = run(tmp_path, "diff", before, address, *only, "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["net"] == 0
+    assert json.loads(run(tmp_path, "diff", saved, address, "--json").stdout)["net"] > 0
+    done = run(tmp_path, "report", address, "--before", saved, *only, "-o", str(tmp_path / "report.html"))
+    assert done.returncode == 0, done.stderr
+    done = run(tmp_path, "diff", saved, saved, *only)
+    assert done.returncode == 2
+    assert "leave out -O configs, --repositories" in done.stderr
+
+
 def test_a_repository_that_is_not_there(filled_registry: FilledRegistry, tmp_path: Path) -> None:
     names, address = tmp_path / "names", f"registry+{filled_registry.url}"
     names.write_text(f"{min(filled_registry.content.tags)}\nteam3/nosuch\n")

@@ -51,8 +51,10 @@ def test_a_plan_counts_on_no_estimate(guessed: Snapshot) -> None:
     plan = guessed.plan(free=12)
     assert (plan.tags, plan.bytes) == (("first", "other"), 13)
     assert "only certain bytes are counted: 1 size" in plan.notices[0]
-    with pytest.raises(blobkit.errors.InfeasiblePlanError, match="at most 13 B"):
+    with pytest.raises(blobkit.errors.InfeasiblePlanError, match="at most 213 B") as caught:
         guessed.plan(free=14)
+    assert (caught.value.possible, caught.value.at_most) == (13, 213)
+    assert "some sizes are estimates" in str(caught.value)
 
 
 def test_an_audit_tells_the_estimates_and_who_may_look(guessed: Snapshot) -> None:

@@ -21,6 +21,7 @@ import registry_documents
 import registry_links
 from blobkit.errors import AddressError, UnreadableStoreError
 from blobkit.remotes import Remote
+from blobkit.render import human_bytes
 from blobkit.scanners import registry_bucket
 from blobkit.scanners.registries import stored
 from blobkit.sources.buckets import objects as bucket_objects
@@ -411,15 +412,32 @@ def test_unfinished_uploads_and_old_versions_are_findings_with_bytes(
     client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     client.put_object(Bucket=bucket, Key="notes", Body=b"a" * 100)
     client.put_object(Bucket=bucket, Key="notes", Body=b"b" * 10)
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    listed = sum(one["Size"] for page in pages for one in page["Contents"])
     for versions in (True, None, False):
         more = {} if versions is None else {"versions": versions}
         snapshot = blobkit.scan(address, progress=False, storage_options=server.options | more)
         found = audited(snapshot)
         assert found["upload"] == (0, 5 << 20)
         assert found.get("noncurrent") == ((0, 100) if versions else None)
+        check_total(snapshot, listed, 5 << 20, 100 if versions else 0)
         assert any("versions" in one[3] for one in told(snapshot, frozenset())) == (not versions)
     without = blobkit.scan(address, progress=False, storage_options=server.options | {"uploads": False})
-    assert "upload" not in codes(without)
+    assert codes(without).isdisjoint({"upload", "upload-parts"})
+    check_total(without, listed, 0, 0)
+
+
+def check_total(snapshot: Snapshot, files: int, parts: int, old: int) -> None:
+    """Check that the total of an audit has the keys, the uploads in parts and the old versions, each once."""
+    audit = blobkit.audit(snapshot)
+    assert audit.bytes == audit.to_dict()["all_bytes"] == files + parts + old
+    assert "counted twice" not in str(audit)
+    told = {"unfinished uploads in parts": parts, "versions that are not current": old}
+    told = {what: size for what, size in told.items() if size}
+    assert audit.to_dict()["beyond_files"] == told
+    shown = [f"{human_bytes(size)} {what}" for what, size in {"files": files, **told}.items()]
+    line = f"stored in all: {human_bytes(files + parts + old)}: {', '.join(shown)}"
+    assert (line in str(audit)) == bool(told)
 
 
 def test_a_bucket_without_repositories_stops_the_collector(registry: Registry) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import blobkit
 from blobkit.errors import AddressError, InfeasiblePlanError, NotListableError, UnreadableStoreError
+from blobkit.render import human_bytes
 from layouts import codes, noticed
 from remote_servers.mask import mask
 from web_scans import CLAIMED, COLUMNS, UNSEEN, check_previews, check_same, over_http, reached, requests
@@ -163,6 +164,96 @@ def test_a_prefix_takes_a_repository_and_those_below_it(filled_registry: FilledR
     assert "repositories-unseen" in codes(seen)
     with pytest.raises(UnreadableStoreError, match="no repository team"):
         over_http(filled_registry.url, "team")
+
+
+def test_a_plan_of_a_part_tells_what_is_certain_what_is_possible_and_what_to_scan(
+    filled_registry: FilledRegistry,
+) -> None:
+    url = filled_registry.url
+    part, named = over_http(url, "team0"), over_http(url, repositories=["team0/group/app0"])
+    most = blobkit.simulate_deref(part, groups=["team0/group/app0"]).bytes
+    assert most > 10_000
+    doubt = "other repositories may hold the same blobs; scan the whole registry"
+    for seen, python, shell in (
+        (part, f", registry+{url}, if", f", registry+{url}, if"),
+        (named, ' without storage_options["repositories"], if', " without --repositories, if"),
+    ):
+        with pytest.raises(InfeasiblePlanError) as caught:
+            blobkit.plan(seen, free=10_000)
+        error = caught.value
+        assert (error.possible, error.at_most, error.needed) == (0, most, 10_000)
+        sure = f"(10,000 bytes) cannot be freed for certain: 0 B (0 bytes) can, and at most {human_bytes(most)}"
+        assert sure in str(error)
+        assert f"{doubt}{python} it lists" in str(error)
+        assert f"{doubt}{shell} it lists" in error.in_shell()
+        assert error.in_shell().endswith("blobkit simulate shows what names free at most")
+        with pytest.raises(InfeasiblePlanError, match=rf"at most .*{most:,} bytes. can, 0 B .* for certain"):
+            blobkit.plan(seen, free="1GiB")
+
+
+def test_rules_of_a_plan_of_a_part_are_told_with_upper_bounds(filled_registry: FilledRegistry) -> None:
+    part = over_http(filled_registry.url, "team0")
+    most = human_bytes(blobkit.simulate_deref(part, groups=["team0/group/app0"]).bytes)
+    with pytest.raises(InfeasiblePlanError, match="at most 0 B") as caught:
+        blobkit.plan(part, free=1, keep="team0/*")
+    assert caught.value.at_most == 0
+    told = f"at most {most} more without 'keep team0/*', at most {most} if nothing were spared"
+    assert str(caught.value).endswith(told)
+
+
+def test_a_plan_under_a_policy_that_untagged_manifests_hold_by_says_where_all_is(
+    filled_registry: FilledRegistry,
+) -> None:
+    with pytest.raises(InfeasiblePlanError, match=r"manifests without a tag may hold .* scan the registry's storage"):
+        blobkit.plan(over_http(filled_registry.url), free=1, policy="gc")
+
+
+def test_untagged_manifests_that_are_not_listed_are_told_and_none_is_dropped(filled_registry: FilledRegistry) -> None:
+    seen = over_http(filled_registry.url)
+    preview = blobkit.simulate_deref(seen, untagged=True)
+    assert not preview.dropped.rows
+    told = str(preview).splitlines()
+    assert told[0] == "Dropping 0 untagged manifests frees 0 blobs, 0 B"
+    unlisted = "this registry does not list manifests without a tag: only those that a tag leads to are known"
+    assert told[2:] == [f"{unlisted}; a scan of its storage shows all"]
+    assert unlisted in str(blobkit.plan(seen, untagged=True))
+    assert "none of these names holds" in str(blobkit.simulate_deref(seen, "team1/app1:1.0", policy="gc"))
+
+
+def test_a_collector_removes_at_least_what_is_visible(filled_registry: FilledRegistry, own: Snapshot) -> None:
+    """Manifests without a tag are not seen: `-m` removes them too, and plain collection keeps what they hold."""
+    seen = over_http(filled_registry.url)
+    real, told = (blobkit.compare_gc(one, "registry-m") for one in (own, seen))
+    assert set(told.frame.index) <= set(real.frame.index)
+    assert told.bytes == told.at_most_bytes < real.bytes
+    assert f"would remove at least {len(told)} blobs" in told.title()
+    assert told.notices == ("manifests without a tag are not visible: it removes them too, and what only they hold",)
+    plain = blobkit.compare_gc(seen, "registry")
+    assert "would remove at least 0 blobs, 0 B: none needed" in plain.title()
+    hold = "manifests without a tag are not visible, and may hold the same blobs: a scan of the registry's storage"
+    assert [one.startswith(hold) for one in plain.notices] == [True]
+    assert "at least" not in blobkit.compare_gc(own, "registry-m").title()
+
+
+def test_a_collector_removes_at_most_what_a_part_shows(filled_registry: FilledRegistry, own: Snapshot) -> None:
+    """Other repositories may hold the same blobs; what is hidden is told apart from what cannot be read."""
+    part = over_http(filled_registry.url, "team0")
+    real, told = (blobkit.compare_gc(one, "registry-m") for one in (own, part))
+    ours = set(blobkit.to_frame(part).index)
+    gone = real.frame[real.frame.index.isin(ours)]
+    assert told.bytes == len(told) == 0
+    assert told.at_most_bytes == told.to_dict()["at_most_bytes"] >= gone["size"].sum() > 0
+    assert "would remove at most" in told.title()
+    assert "of what is visible: " in told.title()
+    elsewhere, untagged = told.notices
+    assert elsewhere == (
+        "other repositories are not visible, and may hold the same blobs: "
+        "a scan of the whole registry shows what they hold"
+    )
+    assert untagged.startswith("manifests without a tag are not visible: it removes them too")
+    assert "cannot be read" not in str(told)
+    both = blobkit.compare_gc(part, "registry").notices
+    assert [one.rpartition(": ")[2] for one in both] == ["a scan of the registry's storage shows what they hold"]
 
 
 def test_an_audit_tells_in_one_place_what_is_not_visible(filled_registry: FilledRegistry) -> None:

@@ -17,14 +17,14 @@ import obstore
 from botocore.credentials import RefreshableCredentials
 from obstore.store import LocalStore, MemoryStore
 
-from blobkit.errors import AddressError, CredentialsError, MissingExtraError, UnreadableStoreError
+from blobkit.errors import AddressError, CredentialsError, Hint, MissingExtraError, UnreadableStoreError
 from blobkit.remotes import Remote
-from blobkit.sources.buckets.account import Account
+from blobkit.sources.buckets.account import Account, _no_credentials
 from blobkit.sources.buckets.bucket import Bucket
 from blobkit.sources.buckets.connecting import check_not_empty, connected
 from blobkit.sources.buckets.keys import Folders, Key, file_at, files_below
 from blobkit.sources.buckets.objects import Objects
-from blobkit.sources.buckets.options import Options, read_options
+from blobkit.sources.buckets.options import Options, read_options, to_give
 from blobkit.sources.source import Is
 from blobkit.testing.source import NAMES, SourceSuite
 from remote_servers.buckets import SECRET, SHARED
@@ -196,6 +196,18 @@ def test_options_that_are_refused(given: dict[str, object], said: str) -> None:
         read_options(given, {})
 
 
+def test_hints_about_options_speak_as_the_caller_does() -> None:
+    with pytest.raises(AddressError) as caught:
+        read_options({"anonymous": "perhaps"}, {})
+    assert caught.value.in_shell().endswith("give yes or no")
+    hint = _no_credentials("bucket").in_shell()
+    assert hint.endswith("for a public bucket give -O anonymous=yes")
+    assert to_give("give {}", "region", "x y") == Hint(
+        "give storage_options={\"region\": 'x y'}", "give -O region='x y'"
+    )
+    assert to_give("give {}", "region") == Hint('give storage_options["region"]', "give -O region=REGION")
+
+
 def test_options_of_the_command_line_are_text() -> None:
     found = read_options({"at_once": "32", "anonymous": "true", "versions": "no"}, {"inventory": "s3://b/m.json"})
     assert found == Options(at_once=32, anonymous=True, versions=False, inventory="s3://b/m.json")
@@ -236,7 +248,7 @@ def test_refusals_say_what_is_wrong_and_what_to_do(
     assert "(InvalidAccessKeyId)" in refusal(server, bucket)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    assert "there are no credentials" in refusal(server, bucket)
+    assert 'for a public bucket give storage_options={"anonymous": True}' in refusal(server, bucket)
     assert refusal(server, bucket, anonymous=True).startswith("CredentialsError")
     config = tmp_path / "credentials"
     config.write_text(f"[shop]\naws_access_key_id = stranger\naws_secret_access_key = {SECRET}\n")
@@ -287,7 +299,7 @@ def refused(code: str, more: str = "", status: int = 400) -> Reply:
     [
         (
             refused("AuthorizationHeaderMalformed", "<Region>eu-west-1</Region>"),
-            "another region: give the option region=eu-west-1",
+            "another region: give storage_options={\"region\": 'eu-west-1'}",
         ),
         (refused("ExpiredToken"), "have expired: log in again"),
         (refused("AccessDenied", status=403), "may not be listed with these credentials (AccessDenied)"),

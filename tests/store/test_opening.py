@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -18,6 +19,7 @@ from blobkit.digest import of
 from blobkit.errors import (
     BlobNotFoundError,
     ContentMissingError,
+    ExportError,
     NotAdoptedError,
     NotAStoreError,
     ReadOnlyStoreError,
@@ -382,3 +384,22 @@ def test_a_timeout_is_a_number_of_seconds(tmp_path: Path, timeout: object) -> No
     with pytest.raises(ValueError, match="seconds"):
         LocalStore(tmp_path / "store", timeout=timeout)  # type: ignore[arg-type]
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("address", ["registry+https://registry.example/app", "docker://registry.example/app"])
+def test_an_address_on_another_machine_is_no_path(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says what reads it, and makes no directory of that name; a path that exists is a path."""
+    monkeypatch.chdir(tmp_path)
+    says = re.escape(f"{address} is on another machine, and a blobkit store is a directory on this one")
+    reads = re.escape(f"blobkit.scan({address!r}) reads it")
+    for opened in (LocalStore, open_read_only, LocalStore.rebuild):
+        with pytest.raises(NotAStoreError, match=f"{says}: {reads}"):
+            opened(address)
+    assert not any(tmp_path.iterdir())
+    Path(address).mkdir(parents=True)
+    with LocalStore(address, durability="off") as store:
+        assert store.root == Path(address).absolute()
+        with pytest.raises(ExportError, match="is on another machine: an export writes to a directory or archive"):
+            store.export("app:1", "s3://bucket/app")

@@ -15,7 +15,7 @@ from blobkit.cache import memoized
 from blobkit.questions.columns import keys
 from blobkit.questions.findings.finding import Finding, finding
 from blobkit.render import count, join_some
-from blobkit.snapshot.notices import NOT_VISIBLE, denied_in, not_followed_in, shared_in, upload_in
+from blobkit.snapshot.notices import BEYOND, NOT_VISIBLE, denied_in, not_followed_in, shared_in, upload_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     """The notices by code."""
 
 __all__ = [
+    "beyond_files",
     "described",
     "estimates",
     "leftovers",
@@ -143,6 +144,16 @@ def described(snapshot: Snapshot, _: timedelta) -> Iterator[Finding]:
     disk = snapshot.disk
     if disk is not None and disk.described:
         yield Finding("metadata", NOTHING, disk.metadata, disk.names)
+
+
+def beyond_files(snapshot: Snapshot) -> dict[str, int]:
+    """Return the bytes that are stored and are in no file, by what they are: uploads in parts, old versions."""
+    columns = (snapshot.notices[name].to_pylist() for name in ("code", "message"))
+    found = dict.fromkeys(BEYOND.values(), 0)
+    for code, message in zip(*columns, strict=True):
+        if code in BEYOND:
+            found[BEYOND[code]] += upload_in(message)[0]
+    return {what: size for what, size in found.items() if size}
 
 
 @memoized

@@ -20,7 +20,7 @@ from blobkit.questions.findings.files import (
 )
 from blobkit.questions.findings.finding import FINDINGS, Finding, finding
 from blobkit.snapshot.kinds import STORES
-from blobkit.snapshot.notices import NOT_VISIBLE, SAID, recompressed_in, upload_in
+from blobkit.snapshot.notices import NOT_VISIBLE, PARTS, SAID, recompressed_in, upload_in
 from blobkit.snapshot.sets import unique
 from blobkit.snapshot.tables import STORED, codes, index_in
 
@@ -80,7 +80,7 @@ def from_notices(snapshot: Snapshot, min_age: timedelta) -> Iterator[Finding]:
 
 
 def _by_code(snapshot: Snapshot) -> dict[str, Notices]:
-    """Return the notices by code; a virtual node counts as a name, not as a node."""
+    """Return the notices by code, uploads in parts with the others; a virtual node counts as a name, not as a node."""
     table = snapshot.notices
     node = index_in(table["key"], snapshot.nodes["key"])
     virtual_node = codes(snapshot.nodes["stored"]) == STORED.index("virtual")
@@ -88,7 +88,7 @@ def _by_code(snapshot: Snapshot) -> dict[str, Notices]:
     columns = (table[name].to_pylist() for name in ("code", "key", "path", "message"))
     found: dict[str, Notices] = {}
     for code, key, path, message, at in zip(*columns, node.tolist(), strict=True):
-        found.setdefault(code, []).append((key, path, message, at))
+        found.setdefault("upload" if code == PARTS else code, []).append((key, path, message, at))
     return found
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from blobkit.render import count, printable, to_utf8
-from blobkit.snapshot.notices import leftover, upload
+from blobkit.snapshot.notices import PARTS, leftover, upload
 from blobkit.sources.buckets.connecting import root_of
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def record_uploads(facts: Facts, there: Remote, account: Account) -> None:
         found = _REPOSITORY.fullmatch(one.key)
         what = f"the upload {found[2]} to {found[1]} in parts" if found else f"the upload in parts of {one.key}"
         message = upload(printable(to_utf8(what)), one.size, one.modified)
-        facts.notice("upload", message, to_utf8(found[1]) if found else "", f"{there.address}/{one.key[cut:]}")
+        facts.notice(PARTS, message, to_utf8(found[1]) if found else "", f"{there.address}/{one.key[cut:]}")
 
 
 def record_noncurrent(facts: Facts, there: Remote, account: Account, *, asked: bool) -> None:
@@ -119,7 +119,7 @@ def record_noncurrent(facts: Facts, there: Remote, account: Account, *, asked: b
     if not account.is_versioned():
         return
     if not asked:
-        _say(facts, "versions that are not current are not counted: the option versions=True does that")
+        _say(facts, "versions that are not current are not counted: the option versions does that (-O versions=yes)")
         return
     size, number, newest = 0, 0, -1
     for rows in account.versions(root_of(there)):

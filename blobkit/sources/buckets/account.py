@@ -29,7 +29,7 @@ from botocore.exceptions import (
 from blobkit.errors import AddressError, CredentialsError, UnreadableStoreError
 from blobkit.render import alike, in_shell, join_some, printable
 from blobkit.sources.buckets.keys import Key
-from blobkit.sources.buckets.options import check_endpoint
+from blobkit.sources.buckets.options import check_endpoint, to_give
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -185,7 +185,7 @@ class Account:
             raise _no_credentials(self.bucket) from None
         except (EndpointConnectionError, HTTPClientError) as error:
             msg = f"{self.endpoint} cannot be reached ({type(error).__name__})"
-            raise UnreadableStoreError(msg, hint="check the option endpoint, or AWS_ENDPOINT_URL") from None
+            raise UnreadableStoreError(msg, hint=to_give("check {}, or AWS_ENDPOINT_URL", "endpoint")) from None
         except BotoCoreError as error:
             msg = f"the bucket {printable(self.bucket)} cannot be asked: {printable(str(error))[:200]}"
             raise CredentialsError(msg) from None
@@ -201,18 +201,18 @@ class Account:
                 f"the credentials for {name} have expired", hint="log in again, for example with aws sso login"
             )
         if code in _ELSEWHERE or status == 301:  # noqa: PLR2004 (moved)
-            return UnreadableStoreError(
-                f"{name} is in another region", hint=f"give the option region={printable(region) or 'REGION'}"
-            )
+            hint = to_give("give {}", "region", printable(region))
+            return UnreadableStoreError(f"{name} is in another region", hint=hint)
         if code in ("NoSuchBucket", "404"):
-            return UnreadableStoreError(f"{name} does not exist", hint="check its name, and the option endpoint")
+            return UnreadableStoreError(f"{name} does not exist", hint=to_give("check its name, and {}", "endpoint"))
         if status in (401, 403):
-            hint = "s3:ListBucket and s3:GetObject are needed, or the option anonymous=True for a public bucket"
+            needed = "s3:ListBucket and s3:GetObject are needed, or {} for a public bucket"
+            hint = to_give(needed, "anonymous", value=True)
             return CredentialsError(f"{name} may not be listed with these credentials ({shown})", hint=hint)
         return UnreadableStoreError(f"{name} cannot be listed: it answers {status} {shown}")
 
 
-_WHERE = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the option profile"
+_WHERE = to_give("check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or {}", "profile")
 
 
 def _no_profile(profile: str) -> CredentialsError:
@@ -223,7 +223,7 @@ def _no_profile(profile: str) -> CredentialsError:
 
 
 def _no_credentials(bucket: str) -> CredentialsError:
-    hint = "set AWS_PROFILE, or the option profile; for a public bucket give the option anonymous=True"
+    hint = to_give("set AWS_PROFILE; for a public bucket give {}", "anonymous", value=True)
     return CredentialsError(f"there are no credentials for the bucket {printable(bucket)}", hint=hint)
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from blobkit.errors import AddressError
-from blobkit.render import alike, printable
+from blobkit.errors import AddressError, Hint
+from blobkit.render import alike, in_shell, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Options", "check_endpoint", "read_options"]
+__all__ = ["Options", "check_endpoint", "read_options", "to_give"]
 
 AT_ONCE = 64
 MOST_AT_ONCE = 1024
@@ -55,6 +55,19 @@ def read_options(given: Mapping[str, object], asked: Mapping[str, str]) -> Optio
     return found
 
 
+def to_give(text: str, name: str, value: object = "") -> Hint:
+    """Return a hint in which `{}` is an option with its value, as Python and the shell take it.
+
+    >>> from blobkit.sources.buckets.options import to_give
+    >>> to_give("give {} for a public bucket", "anonymous", value=True).shell
+    'give -O anonymous=yes for a public bucket'
+    """
+    python = f'storage_options={{"{name}": {value!r}}}' if value else f'storage_options["{name}"]'
+    typed = "yes" if value is True else str(value)
+    shell = f"-O {name}={in_shell(typed) if typed else name.upper()}"
+    return Hint(text.replace("{}", python), text.replace("{}", shell))
+
+
 def check_endpoint(options: Options, endpoint: str) -> None:
     """Raise AddressError for an endpoint that is no URL, or plain HTTP to another machine without permission."""
     parts = urlsplit(endpoint)
@@ -67,7 +80,7 @@ def check_endpoint(options: Options, endpoint: str) -> None:
     allowed = options.allow_http or os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true", "yes")
     if parts.scheme == "http" and not allowed and parts.hostname not in LOOPBACK:
         msg = f"the endpoint {printable(endpoint)} is plain HTTP"
-        raise AddressError(msg, hint="give https://..., or the option allow_http=True")
+        raise AddressError(msg, hint=to_give("give https://..., or {}", "allow_http", value=True))
 
 
 def _read(name: str, value: object, known: Mapping[str, object]) -> object:
@@ -86,8 +99,13 @@ def _read(name: str, value: object, known: Mapping[str, object]) -> object:
     if isinstance(value, str) and right is int and value.isascii() and value.isdigit():
         return int(value[:9])
     msg = f"the option {name} is {printable(repr(value))}"
-    raise AddressError(msg, hint=f"give {_NOUNS[right]}")
+    raise AddressError(msg, hint=Hint(f"give {_NOUNS[right][0]}", f"give {_NOUNS[right][1]}"))
 
 
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_NOUNS: Mapping[type, str] = {bool: "True or False", int: "a whole number", str: "text"}
+_NOUNS: Mapping[type, tuple[str, str]] = {
+    bool: ("True or False", "yes or no"),
+    int: ("a whole number", "a whole number"),
+    str: ("text", "text"),
+}
+"""What an option of a type takes, in Python and in the shell."""

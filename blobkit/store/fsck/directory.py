@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blobkit.content.quarantine import purge
@@ -10,11 +9,12 @@ from blobkit.errors import NO_STORE, NotAStoreError, StoreDamagedError
 from blobkit.store.fsck.rebuild import rebuild
 from blobkit.store.fsck.report import Finding, Fsck
 from blobkit.store.local import LocalStore, open_read_only
-from blobkit.store.opening import index_path
+from blobkit.store.opening import index_path, local_root
 from blobkit.store.store import Store
 
 if TYPE_CHECKING:
     import os
+    from pathlib import Path
 
 __all__ = ["fsck_directory", "purge_quarantine"]
 
@@ -36,7 +36,7 @@ def fsck_directory(root: str | os.PathLike[str], *, repair: bool, content: bool,
 
     With it, an index that is broken as a whole is rebuilt. NotAStoreError, StoreTooNewError, StoreBusyError.
     """
-    place = Path(root).absolute()
+    place = local_root(root)
     found = _checked(place, repair=repair, content=content, progress=progress)
     if not repair or not any(finding.code == DAMAGED for finding in found.findings):
         return found
@@ -47,10 +47,11 @@ def fsck_directory(root: str | os.PathLike[str], *, repair: bool, content: bool,
 
 def purge_quarantine(root: str | os.PathLike[str]) -> tuple[int, int]:
     """Delete what repairs moved to quarantine; return how many files that were, and their bytes. NotAStoreError."""
-    if not index_path(Path(root)).parent.is_dir():
+    place = local_root(root)
+    if not index_path(place).parent.is_dir():
         msg = f"{root} is no blobkit store: it has no .blobkit"
         raise NotAStoreError(msg, hint=NO_STORE)
-    return purge(Path(root).absolute())
+    return purge(place)
 
 
 def _checked(root: Path, *, repair: bool, content: bool, progress: bool) -> Fsck:

@@ -36,7 +36,8 @@ from blobkit.oci.index import (
 )
 from blobkit.oci.untrusted import DocumentError
 from blobkit.oci.walk import levels
-from blobkit.render import abbreviate, printable
+from blobkit.remotes import image_at, is_elsewhere, reading
+from blobkit.render import abbreviate, in_shell, printable
 from blobkit.store import rules
 from blobkit.store.transfer.exported import Exported
 
@@ -82,6 +83,12 @@ def _target(target: str) -> tuple[bool, Path]:
     if not path:
         msg = f"the path of {target!r} is empty: give oci:DIRECTORY or oci-archive:FILE.tar"
         raise ExportError(msg)
+    if is_elsewhere(path):
+        msg = (
+            f"{printable(reading(path))} is on another machine: an export writes to a directory or archive on this one"
+        )
+        copying = f"skopeo copy --all oci:DIR:TAG {in_shell(image_at(path))}"
+        raise ExportError(msg, hint=f"export to a directory DIR, and copy from there ({copying})")
     return (kind == "oci-archive" if prefixed else path.endswith(".tar")), Path(path).absolute()
 
 

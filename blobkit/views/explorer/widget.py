@@ -24,7 +24,7 @@ from blobkit.views.explorer.session import Session
 from blobkit.views.explorer.static import static_html
 
 if TYPE_CHECKING:
-    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.protocols import Address, StorageOptions, SupportsSnapshot
     from blobkit.questions.what_if import Ticked, WhatIf
 
 __all__ = ["Explorer", "explore"]
@@ -155,19 +155,21 @@ def _refusal(message: object, error: Exception) -> dict[str, object]:
     return {"to": to, "seq": number, "error": truncate(printable(str(error)), REASON_SHOWN)}
 
 
-def explore(x: SupportsSnapshot | Address, *, policy: str | None = None) -> Explorer:
+def explore(
+    x: SupportsSnapshot | Address, *, policy: str | None = None, storage_options: StorageOptions | None = None
+) -> Explorer:
     """Return a widget to tick tags and to see what dropping them frees, exactly; it deletes nothing.
 
     It shows the bytes that go and stay, who keeps what stays, the names that free most in addition, an icicle of who
     alone keeps what, and all names as a tree to search, sort and filter. `.value` has the ticked names and can be set,
     `.preview` is the answer of `simulate_deref`; the buttons Code and Script show the call and the commands. For
-    JupyterLab, Notebook 7, marimo and others with anywidget. Errors: as `scan`, UnknownPolicyError. Cost: nodes + links
-    at the start; then the nodes below the names that were ticked or unticked.
+    JupyterLab, Notebook 7, marimo and others with anywidget. `storage_options` as in `scan`. Errors: as `scan`,
+    UnknownPolicyError. Cost: nodes + links at the start; then the nodes below the names that were ticked or unticked.
 
     >>> widget = blobkit.explore(demo.small())
     >>> widget.value = ("shop/web:1.0",)
     >>> widget.preview.bytes
     1669
     """
-    snapshot = as_snapshot(x)
+    snapshot = as_snapshot(x, storage_options=storage_options)
     return Explorer(snapshot if policy is None else snapshot.with_policy(policy))

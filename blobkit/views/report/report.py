@@ -13,7 +13,7 @@ from blobkit.present.answer import Answer
 from blobkit.present.plain import plain_section
 from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, Table
 from blobkit.progress import staged
-from blobkit.protocols import as_snapshot, as_surveyed
+from blobkit.protocols import as_snapshot, as_surveyed, options_of_each
 from blobkit.questions.inputs.ages import parse_age
 from blobkit.remotes import has_scheme
 from blobkit.render import count, human_bytes, printable, truncate
@@ -25,7 +25,7 @@ from blobkit.views.report.page import page
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from blobkit.protocols import Address, SupportsSnapshot
+    from blobkit.protocols import Address, StorageOptions, SupportsSnapshot
     from blobkit.questions.inputs.ages import Age
     from blobkit.snapshot.snapshot import Snapshot
     from blobkit.views.report.asked import Chapter
@@ -105,6 +105,7 @@ def report(  # noqa: PLR0913 (what is wanted is keyword-only)
     before: SupportsSnapshot | Address | None = None,
     min_age: Age = "24h",
     progress: bool = True,
+    storage_options: StorageOptions | None = None,
 ) -> Report:
     """Return a report about a store; if `path` is given, written there as one HTML page.
 
@@ -113,9 +114,9 @@ def report(  # noqa: PLR0913 (what is wanted is keyword-only)
     snapshot of the store, or by month; how it was counted. Names are escaped; the page loads nothing and runs nothing.
     A question without an answer is a sentence in its place. Garbage younger than `min_age` is kept.
 
-    Errors: as `scan`, AgeError, DiffError if `before` is of another kind of store, ExportError for a path in the store
-    itself, OSError. Cost: as `audit`, `sharing` and three times `plan`; half a minute for a million blobs. The page has
-    less than 500 kB.
+    `storage_options` as in `scan`, also for `before`. Errors: as `scan`, AgeError, DiffError if `before` is of another
+    kind of store, ExportError for a path in the store itself, OSError. Cost: as `audit`, `sharing` and three times
+    `plan`; half a minute for a million blobs. The page has less than 500 kB.
 
     >>> report = blobkit.report(demo.small(), "report.html")
     >>> [chapter.title for chapter in report.chapters][:2]
@@ -123,8 +124,9 @@ def report(  # noqa: PLR0913 (what is wanted is keyword-only)
     """
     if path is not None:
         check_place(Path(path))
-    snapshot = as_snapshot(as_surveyed(x), policy)
-    older = None if before is None else as_snapshot(before)
+    both = options_of_each([x] if before is None else [x, before], storage_options)
+    snapshot = as_snapshot(as_surveyed(x, both[0]), policy)
+    older = None if before is None else as_snapshot(before, storage_options=both[1])
     given = [os.fspath(one) for one in (x, before) if isinstance(one, str | os.PathLike)]
     return report_of(snapshot, path, given, before=older, min_age=min_age, progress=progress)
 
