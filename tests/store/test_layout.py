@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import warnings
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ import pytest
 
 from blobkit.digest import of
 from blobkit.errors import LayoutChangedWarning
+from blobkit.store.layout import layout
 from blobkit.store.local import LocalStore, open_read_only
-from patience import Clock
+from patience import Clock, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -218,3 +220,27 @@ def test_a_file_that_cannot_be_unlinked_stays_for_the_next_time(root: Path) -> N
         path.write_bytes(b"x")
         assert store.sweep() == 1
         assert not path.exists()
+
+
+def test_a_settled_index_json_is_hashed_once_and_a_foreign_change_in_place_is_seen(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The change keeps inode, size and time of modification; only its time of change differs."""
+    monkeypatch.setattr(layout, "SETTLED", 0)
+    with LocalStore(root, durability="off") as store:
+        store.put(b"tagged", tag="a")
+        blobs = [store.put(bytes([number])).digest for number in range(4)]
+        path, hashed = root / "index.json", []
+        real = layout._hash
+        monkeypatch.setattr(layout, "_hash", lambda text: (hashed.append(text), real(text))[1])
+        until(lambda: (store.deref(store.put(b"more").digest), store._layout._mark)[1] is not None)
+        hashed.clear()
+        for blob in blobs[:3]:
+            store.deref(blob)
+        assert hashed == []
+        found, ours = path.stat(), path.read_bytes()
+        path.write_bytes(ours.replace(b'"a"', b'"b"'))
+        os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+        assert path.stat().st_mtime_ns == found.st_mtime_ns
+        store.deref(blobs[3])
+        assert (root / "blobs" / blobs[3].replace(":", "/")).exists()
