@@ -33,7 +33,7 @@ def test_a_drain_of_the_journal_that_is_cut_at_any_step(tmp_path: Path, more: in
     for number in range(more):
         place = tmp_path / str(number)
         calls = crash_images.history(place, 5 + number, 40, "full")
-        assert sum(call.name == "syncfs" for call in calls) > 4
+        assert sum(call.name == "syncfs" for call in calls) > 2
         assert list(crash_images.cut_drains(place, calls, 5 + number)) == []
 
 
