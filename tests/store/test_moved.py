@@ -49,10 +49,7 @@ WRITES: dict[str, Verb] = {
     "untag": lambda store: store.untag("x"),
     "batch": batched,
 }
-READS: dict[str, Verb] = {
-    "open": lambda store: store.open(DIGEST),
-    "read": lambda store: store.get(DIGEST).read(),
-}
+READS: dict[str, Verb] = {"open": lambda store: store.open(DIGEST)}
 
 
 @pytest.fixture
@@ -77,6 +74,19 @@ def test_every_verb_says_that_the_store_is_not_there(
         (WRITES | READS)[verb](store)
     assert str(tmp_path / "store") in str(told.value)
     assert content(tmp_path) == before
+
+
+def test_small_content_is_read_from_the_store_that_was_opened_wherever_it_is(
+    store: blobkit.LocalStore, tmp_path: Path
+) -> None:
+    shutil.move(store.root, tmp_path / "moved")
+    with blobkit.LocalStore(tmp_path / "store") as other:
+        other.put(b"another store")
+        assert store.get(DIGEST).read() == b"content"
+        assert other.get(sha(b"another store")).read() == b"another store"
+    shutil.rmtree(tmp_path / "moved")
+    with pytest.raises(StoreError, match="was moved, removed or replaced"):
+        store.get(DIGEST).read()
 
 
 def test_a_store_that_is_moved_back_works_again(store: blobkit.LocalStore, tmp_path: Path) -> None:
