@@ -140,7 +140,10 @@ def test_what_another_thread_commits_is_not_given_up(store: LocalStore, monkeypa
 
     def put_late() -> object:
         slow.append(threading.current_thread())
-        return store.put(b"late")
+        try:
+            return store.put(b"late")
+        finally:
+            late.set()
 
     slow: list[threading.Thread] = []
 
