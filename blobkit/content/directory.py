@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +43,7 @@ class DirectoryContent:
         self._tmp = str(root / ".blobkit" / "tmp")
         self._sync = sync
         self._directories: list[FileHandle] = []
-        self._openers: dict[str, Callable[[str, int], int]] = {}
+        self._openers: dict[str, tuple[Callable[[str, int], int], FileHandle]] = {}
 
     def lay_out(self) -> None:
         """Make the directories of an empty content; a second time is nothing.
@@ -139,7 +138,8 @@ class DirectoryContent:
         label, _, name = digest.partition(":")
         held = Held()
         try:
-            held.extend(map(self._openers[label], (name,), (READ,)))  # in one step, as `open_into`
+            opened, _directory = self._openers[label]
+            held.extend(map(opened, (name,), (READ,)))  # in one step, as `open_into`
             content = os.read(held[0], size + 1)
         except (OSError, KeyError):
             return None
@@ -171,9 +171,9 @@ class DirectoryContent:
 
         One descriptor for all calls: it hears of each error since it was opened, a new one not of what others heard.
         """
-        with nullcontext(self._directories[0]) if self._directories else FileHandle(self._root, os.O_DIRECTORY) as root:
-            if not sync_file_system(root.fileno()):
-                os.sync()
+        root = self._directories[0] if self._directories else FileHandle(self._root, os.O_DIRECTORY)
+        if not sync_file_system(root.fileno()):
+            os.sync()
 
     def reclaim(self) -> int:
         """Remove the temporary files and areas of dead writers; return how many there were."""
@@ -209,17 +209,15 @@ class DirectoryContent:
         return moved
 
     def close(self) -> None:
-        """Close the directories that stay open between calls."""
+        """Let go of the directories that stay open; a call that is under way in another thread keeps its own."""
         self._openers.clear()
-        for handle in self._directories:
-            handle.close()
         self._directories.clear()
 
     def _open_directories(self) -> None:
         """Open the root, for `sync`, and the directories of blobs, for `read`."""
         self._directories += [FileHandle(path, os.O_DIRECTORY) for path in (self._root, *self._of_labels())]
         for label, handle in zip(ALGORITHMS, self._directories[1:], strict=True):
-            self._openers[label] = partial(os.open, dir_fd=handle.fileno())
+            self._openers[label] = partial(os.open, dir_fd=handle.fileno()), handle
 
     def _moved(self, error: OSError) -> OSError:
         """Return the error that says so where the directories of the store are gone, else the same error."""

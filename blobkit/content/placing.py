@@ -53,10 +53,13 @@ def _place_nameless(tmp: str, path: str, data: bytes) -> None:
 
 
 def _place_renamed(tmp: str, path: str, data: bytes) -> bool:
-    """Do the same with a name meanwhile. Where somebody makes the file at once, it is replaced by the same bytes."""
+    """Do the same with a name meanwhile. Where somebody makes the file at once, it is replaced by the same bytes.
+
+    They are synced: what they replace may be durable, and relied upon.
+    """
     if os.path.lexists(path):
         return False
-    file = StagedFile(tmp, sync=False)
+    file = StagedFile(tmp, sync=True)
     try:
         file.write(memoryview(data))
         file.seal()

@@ -52,57 +52,65 @@ class Combining:
         self._lock = threading.Lock()
 
     def put(self, new: Plain, put: Callable[[bool], bool]) -> Put | None:
-        """Return what `Index.put_plain` does, alone or with the puts that wait."""
+        """Return what `Index.put_plain` does, alone or with the puts that wait. One that fails is given up for good."""
         request = _Request(new, put)
-        if new.journal is not None:  # else nothing is synced that could be shared
-            self._queue.append(request)
-        lease = self._turn(request)
         try:
-            if not request.is_done:
-                self._lead(lease, request)
-        finally:
-            lease.end()  # undoes what was not committed
+            if new.journal is not None:  # else nothing is synced that could be shared
+                self._queue.append(request)
+            lease = self._turn(request)
+            try:
+                if not request.is_done:
+                    self._lead(lease, request)
+            finally:
+                lease.end()  # undoes what was not committed
+        except BaseException:
+            self._withdraw(request)
+            raise
         return request.found
 
     def _turn(self, request: _Request) -> Lease:
         """Return the turn to write, or none once another thread has done the request.
 
-        A request that is given up leaves the queue. One that is being committed cannot be given up for lack of time.
+        One that is being committed cannot be given up for lack of time.
         """
         while True:
             try:
                 return Lease(self._pool, writes=True, unless=lambda: request.is_done)
-            except BaseException as error:
-                if self._withdraw(request) or not isinstance(error, StoreBusyError):
+            except StoreBusyError:
+                if self._withdraw(request):
                     raise
 
     def _withdraw(self, request: _Request) -> bool:
         """Take a request out of the queue; return False where another thread has claimed it."""
         with self._lock:
-            if not request.is_claimed and request in self._queue:
+            if request in self._queue:
                 self._queue.remove(request)
             return not request.is_claimed
 
-    def _claimed(self, own: _Request) -> list[_Request]:
-        """Return this request and the first of those that wait, none of which is in the queue any more."""
+    def _claim(self, group: list[_Request]) -> None:
+        """Add the first of those that wait to the group of this thread's own request, which waits no longer.
+
+        An interrupt may come between any two steps: until the last one a request can be claimed again.
+        """
+        own = group[0]
         with self._lock:
             if own.is_claimed:  # and not done, while nobody else has the lock
                 msg = "another thread was interrupted twice while it put this: look whether it is here, then try again"
                 raise StoreError(msg)
-            group = [own]
             if own in self._queue:
                 self._queue.remove(own)
             while self._queue and len(group) < MOST:
-                group.append(self._queue.popleft())
-            for other in group[1:]:
+                other = self._queue[0]
+                group.append(other)
                 other.is_claimed = True
-        return group
+                self._queue.popleft()
 
     def _lead(self, lease: Lease, own: _Request) -> None:
         """Commit this request and those that wait by now. Where that fails, each of them tries by itself."""
-        self._pool.begin(lease.db)
-        group = self._claimed(own)
+        group = [own]
         try:
+            self._pool.begin(lease.db)
+            self._claim(group)
             self._commit(lease.db, group)
         except BaseException as error:
             self._pool.undo(lease.db)

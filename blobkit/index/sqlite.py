@@ -26,7 +26,8 @@ T = TypeVar("T")
 
 AT = 1000
 """Pages in the WAL at which a commit writes them to the database, as is usual for SQLite."""
-SYNCHRONOUS = {"full": "FULL", "normal": "NORMAL", "off": "OFF"}
+SYNCHRONOUS = {"full": "FULL", "normal": "NORMAL", "off": "NORMAL"}
+"""SQLite's word for each promise. OFF would take the WAL away, unsynced, to which a stronger store has committed."""
 
 
 class SqliteIndex:

@@ -13,6 +13,7 @@ that did not fail. After a sync that failed, another one proves nothing: every f
 
 from __future__ import annotations
 
+import secrets
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
@@ -46,7 +47,7 @@ class _Drained(NamedTuple):
 
     number: int
     kept: frozenset[int]
-    is_anew: bool
+    settled: tuple[str | None, str | None] | None
 
 
 class Journal:
@@ -60,7 +61,7 @@ class Journal:
         self._placed: set[int] = set()
         self._drained: _Drained | None = None
         self._draining = threading.Lock()
-        self._is_doubted = False
+        self._doubt: str | None = None
         self.odd: set[Digest] = set()
         """The blobs whose files were not as the journal has them, and could not be put right."""
 
@@ -74,7 +75,7 @@ class Journal:
     def put_plain(self, digest: Digest, content: bytes, media_type: str) -> Descriptor | None:
         """Put small content, and nothing else: the straight path of `enter` and `place`. None where it does not do."""
         size, durability = len(content), self._durability
-        if durability == "normal" or self._drained is not None or self._is_doubted:
+        if durability == "normal" or self._drained is not None or self._doubt is not None:
             return None
 
         def put(is_new: bool) -> bool:  # noqa: FBT001 (a protocol's parameter)
@@ -123,19 +124,17 @@ class Journal:
 
         It needs no write lock: `drop`, in the next transaction, lets the entries go.
         """
-        if not self._draining.acquire(blocking=False):
-            return
-        try:
-            self._bytes = 0
-            self._drain()
-        finally:
-            self._draining.release()
+        if not self._draining.locked():  # two threads may pass here at once: then there are two drains
+            with self._draining:
+                self._bytes = 0
+                self._drain()
 
     def _drain(self) -> None:
-        found, odd, doubt = self._index.read(lambda rows: (list(entries(rows)), self._odd(rows), rows.meta(DOUBT)))
+        mine = self._doubt
+        found, odd, noted = self._index.read(lambda rows: (list(entries(rows)), self._odd(rows), rows.meta(DOUBT)))
         if not found:
             return
-        anew = self._is_doubted or doubt is not None
+        anew = mine is not None or noted is not None
         kept = self._put_right(found if anew else odd, anew=anew)
         try:
             self.sync()
@@ -143,20 +142,29 @@ class Journal:
             with suppress(OSError), self._index.writing(durable=True) as rows:
                 self.drop(rows)  # others are to know of it, too
             raise
-        if anew or not self._is_doubted:  # else the sync of another thread failed meanwhile
-            self._drained = _Drained(found[-1].number, kept, anew)
-            self._placed = {number for number in self._placed if number > found[-1].number}
+        if self._doubt == mine:  # else the sync of another thread failed meanwhile
+            self._drained = _Drained(found[-1].number, kept, (mine, noted) if anew and not kept else None)
+            last = found[-1].number
+            self._placed.difference_update([number for number in self._placed.copy() if number <= last])
 
     def drop(self, rows: Writing) -> None:
         """Let go, in a transaction, of entries whose files are durable; keep in mind that a sync failed."""
         drained, self._drained = self._drained, None
         if drained is not None:
             rows.drain(drained.number, drained.kept)
-        if drained is not None and drained.is_anew:
-            rows.set_meta(DOUBT, None)
-            self._is_doubted = False
-        elif self._is_doubted:
-            rows.set_meta(DOUBT, "1")
+            if drained.settled is not None:
+                mine, noted = drained.settled
+                if self._doubt == mine:
+                    self._doubt = None
+                if rows.meta(DOUBT) in (mine, noted):
+                    rows.set_meta(DOUBT, None)
+        if self._doubt is not None:
+            rows.set_meta(DOUBT, self._doubt)
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether a sync failed, after which another one proves nothing."""
+        return self._doubt is not None
 
     @property
     def has_drained(self) -> bool:
@@ -168,7 +176,7 @@ class Journal:
         try:
             self._content.sync()
         except OSError:
-            self._is_doubted = True
+            self._doubt = secrets.token_hex(8)
             raise
 
     def recover(self) -> None:

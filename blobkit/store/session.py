@@ -90,7 +90,7 @@ class Session:
         if not checked:
             self.check()
         with self.admitted(durable=durable, later=later) as rows:
-            work = Work(rows, self.content)
+            work = Work(rows, self.content, anew=self.journal.is_doubted)
             yield work
             if work.staged:
                 seal()

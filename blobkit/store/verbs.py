@@ -30,11 +30,12 @@ class Work:
     """An open transaction, and what the verbs in it leave to do for whoever commits it.
 
     `staged` and `small` are to be published: content by its token, and small content itself. `is_shown` says that a
-    tag changed, or what other programs see of it.
+    tag changed, or what other programs see of it. `anew`: what is stored is not relied upon, because a sync failed.
     """
 
     rows: Writing
     content: Content
+    anew: bool = False
     is_shown: bool = False
     staged: dict[Digest, str] = field(default_factory=dict)
     small: dict[Digest, bytes] = field(default_factory=dict)
@@ -64,7 +65,8 @@ def take_in(work: Work, came: Sequence[StagedBlob]) -> Sequence[Descriptor]:
     """Record content that came; have that published which is absent or truncated here. Return what is then known."""
     rows = work.rows
     known = rows.records({new.digest for new in came})
-    here = whole(work.content, {digest: blob.size for digest, blob in known.items()}) if known else ()
+    relied = known if not work.anew else {}
+    here = whole(work.content, {digest: blob.size for digest, blob in relied.items()}) if relied else ()
     shown, plain = record(rows, came, known)
     work.is_shown |= shown
     for new in came:

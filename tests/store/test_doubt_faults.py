@@ -167,7 +167,7 @@ def test_an_interrupt_anywhere_takes_a_put_back_or_leaves_it_done(root: Path) ->
 
 def test_an_interrupt_of_a_leader_that_has_claimed_others(root: Path) -> None:
     """They are put, each by itself: nobody was interrupted twice."""
-    points = ["_claimed"]
+    points = ["_claim"]
 
     def interrupt(frame: object, event: str, what: object) -> None:
         where = frame.f_code.co_name

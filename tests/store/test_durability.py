@@ -33,7 +33,7 @@ def counted(store: LocalStore) -> list[int]:
     return calls
 
 
-@pytest.mark.parametrize(("durability", "synchronous"), [("full", 2), ("normal", 1), ("off", 0)])
+@pytest.mark.parametrize(("durability", "synchronous"), [("full", 2), ("normal", 1), ("off", 1)])
 def test_the_level_of_commits(root: Path, durability: str, synchronous: int) -> None:
     with LocalStore(root, durability=durability) as store:
         assert level(store) == synchronous
