@@ -29,6 +29,8 @@ __all__ = ["Lease", "Pool"]
 
 GLANCE = 0.05
 """Seconds after which somebody who waits looks whether the writer was forgotten without a word."""
+MARK = "commit-failed"
+"""The name of a file beside the index: a commit failed, and what the WAL holds is not in the database yet."""
 _inherited: list[Connection] = []
 """Connections that were in use at a fork: closing one in the child could take locks and the WAL from the parent."""
 
@@ -83,7 +85,8 @@ class Pool:
         self._path = path
         self._synchronous = synchronous
         self._timeout = timeout
-        self._doubted = False
+        self._mark = self.path.with_name(MARK)
+        self._doubted = self._mark.exists()
         self._writer: tuple[ref[Lease], int] | None = None
         self._renew()
         forking.register(self)
@@ -123,15 +126,22 @@ class Pool:
             if busy:
                 msg = f"{self._path}: a commit failed, and what was committed before is not safe while others read"
                 raise StoreBusyError(msg)
+            self._mark.unlink(missing_ok=True)
             self._doubted = False
         db.execute("BEGIN IMMEDIATE")
 
     def commit(self, db: Connection) -> None:
-        """Commit; remember where the disk failed at that."""
+        """Commit; remember where the disk failed at that, and tell who opens the index from now on.
+
+        Who has it open already hears of it from the system, at its own next commit.
+        """
         try:
             db.execute("COMMIT")
         except sqlite3.Error as error:
-            self._doubted |= (getattr(error, "sqlite_errorname", "") or "").startswith("SQLITE_IOERR")
+            if (getattr(error, "sqlite_errorname", "") or "").startswith("SQLITE_IOERR"):
+                self._doubted = True
+                with contextlib.suppress(OSError):
+                    self._mark.touch()
             raise
 
     def wait_to_write(self, lease: Lease, unless: Callable[[], bool] | None) -> bool:

@@ -238,6 +238,20 @@ def test_after_a_sync_that_failed_the_wal_is_written_to_the_database(
     ]
 
 
+def test_whoever_opens_the_index_after_such_a_sync_is_told(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system tells it to nobody who opens the WAL later, while its gap is still there."""
+    with monkeypatch.context() as patched:
+        fail_once(patched, "COMMIT", "SQLITE_IOERR_FSYNC")
+        with pytest.raises(OSError, match="disk"):
+            store.put(b"failed")
+    for is_told in (True, False):
+        statements: list[str] = []
+        with LocalStore(store.root) as other:
+            other._index._pool._idle[0].set_trace_callback(statements.append)
+            other.ref(of(b"settled"))
+        assert statements[0].startswith("PRAGMA wal_checkpoint" if is_told else "BEGIN")
+
+
 def test_while_others_read_the_old_wal_nothing_is_acknowledged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with LocalStore(tmp_path / "store", timeout=0) as store, LocalStore(tmp_path / "store") as other:
         store.put(b"settled")
