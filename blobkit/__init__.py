@@ -51,11 +51,9 @@ if TYPE_CHECKING:
     from blobkit.store.batch import Batch
     from blobkit.store.blob import Blob
     from blobkit.store.fsck.report import Fsck
-    from blobkit.store.layout.adopted import Adopted
     from blobkit.store.local import LocalStore
     from blobkit.store.store import Store
-    from blobkit.store.transfer.exported import Exported
-    from blobkit.store.transfer.imported import Imported
+    from blobkit.store.transfer.results import Adopted, Exported, Imported
     from blobkit.store.writer import BlobWriter
     from blobkit.views import plots as plot
     from blobkit.views.explorer.widget import explore
@@ -115,7 +113,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Adopted": "blobkit.store.layout.adopted",
+    "Adopted": "blobkit.store.transfer.results",
     "Audit": "blobkit.questions.audit",
     "Batch": "blobkit.store.batch",
     "Blob": "blobkit.store.blob",
@@ -123,9 +121,9 @@ _HOMES = {
     "Collected": "blobkit.questions.collecting",
     "Comparison": "blobkit.questions.comparison",
     "Diff": "blobkit.questions.diff",
-    "Exported": "blobkit.store.transfer.exported",
+    "Exported": "blobkit.store.transfer.results",
     "Fsck": "blobkit.store.fsck.report",
-    "Imported": "blobkit.store.transfer.imported",
+    "Imported": "blobkit.store.transfer.results",
     "LocalStore": "blobkit.store.local",
     "Plan": "blobkit.questions.plan",
     "Preview": "blobkit.questions.preview",

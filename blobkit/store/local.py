@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from blobkit.store.fsck.report import Fsck
     from blobkit.store.fsck.subject import Subject
-    from blobkit.store.layout.adopted import Adopted
+    from blobkit.store.transfer.results import Adopted
 
 __all__ = ["LocalStore", "ReadOnlyStore", "open_read_only"]
 
@@ -95,13 +95,13 @@ class LocalStore(Store):
         blobkit's own again. A second time is nothing. Cost: reads the new blobs, outside the lock.
         UnreadableStoreError, LinkCycleError, StoreBusyError.
         """
-        from blobkit.store.layout.adoption import Onto, adopt_into  # noqa: PLC0415 (rarely needed, and shows progress)
+        from blobkit.store.layout.adoption import Target, adopt_into  # noqa: PLC0415 (rarely needed, and shows progress)
 
         session = self._session
         session.refuse_nesting()
         sync = session.journal.sync if self.durability != "off" else None
-        onto = Onto(self.root, self._layout, self._content, self._index, session.writing, sync)
-        return adopt_into(onto, progress=progress)
+        target = Target(self._layout, self._content, self._index, session.writing, sync)
+        return adopt_into(target, progress=progress)
 
     @classmethod
     def rebuild(cls, root: str | os.PathLike[str], *, progress: bool = True) -> Fsck:

@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     from blobkit.store.fsck.report import Fsck
     from blobkit.store.ingest import Data
     from blobkit.store.projection import Projection
-    from blobkit.store.transfer.exported import Exported
-    from blobkit.store.transfer.imported import Imported
+    from blobkit.store.transfer.results import Exported, Imported
     from blobkit.transactions import Index
 
 __all__ = ["Store"]
@@ -127,14 +126,14 @@ class Store(Verbs, Questions):
         damaged: each is left out and said in `notices`. `strict` refuses a source that is not sound (SourceError)
         before anything is written. Works in chunks of 1,000, each whole; a repeat completes what was interrupted.
         """
-        from blobkit.store.transfer.importing import Into, import_from  # noqa: PLC0415 (reads a snapshot, which needs numpy)
+        from blobkit.store.transfer.importing import Target, import_from  # noqa: PLC0415 (reads a snapshot, which needs numpy)
 
         session = self._session
-        into = Into(
+        target = Target(
             self._content, self._index, session.checked, session.projection.announce, self.identity, session.shows_tags
         )
         with as_source(source) as opened:
-            return import_from(opened, into, strict=strict, progress=progress)
+            return import_from(opened, target, strict=strict, progress=progress)
 
     def export(self, what: str, target: str | os.PathLike[str]) -> Exported:
         """Write a tag or digest, with all that it links to, verified, to an OCI image layout or an archive of one.

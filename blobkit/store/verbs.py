@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.store import rules
 from blobkit.store.ingest import described_all, record, whole
-from blobkit.store.layout.projection import is_shown
+from blobkit.store.layout.preserved import is_shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

@@ -11,7 +11,7 @@ import pytest
 from blobkit.errors import (
     LinkCycleError,
 )
-from blobkit.store.layout.adopted import Adopted
+from blobkit.store.transfer.results import Adopted
 from foreign import Foreign, check, names
 from layouts import CONFIG, INDEX, LAYER, MANIFEST, NAME, sha
 
@@ -292,7 +292,7 @@ def test_a_manifest_that_was_here_as_plain_bytes_is_linked(store: LocalStore, ot
 def test_another_media_type_than_is_known_is_a_notice(store: LocalStore, other: Foreign) -> None:
     blob = store.put(b"x", media_type="text/plain").digest
     other.write(other.entry(blob, "t", "text/html"))
-    assert "is here as text/plain, not as text/html" in store.adopt().notices[0]
+    assert "is here as 'text/plain', not as 'text/html'" in store.adopt().notices[0]
     assert store.get(blob).media_type == "text/plain"
     assert other.entries()[0]["mediaType"] == "text/html"
 

@@ -12,7 +12,7 @@ from blobkit.errors import (
     StoreBusyError,
     UnreadableStoreError,
 )
-from blobkit.store.layout.adopted import Adopted
+from blobkit.store.transfer.results import Adopted
 from blobkit.store.local import LocalStore
 from foreign import Foreign, check, names
 from layouts import NAME, nowhere, sha

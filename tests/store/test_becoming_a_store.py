@@ -15,7 +15,7 @@ from blobkit.errors import (
     NotAStoreError,
     UnreadableStoreError,
 )
-from blobkit.store.layout.adopted import Adopted
+from blobkit.store.transfer.results import Adopted
 from blobkit.store.local import LocalStore, open_read_only
 from foreign import Foreign, check, names
 from layouts import nowhere

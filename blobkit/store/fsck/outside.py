@@ -9,7 +9,7 @@ from blobkit.errors import UnreadableStoreError
 from blobkit.oci.documents import DOCUMENT_LIMIT
 from blobkit.oci.walk import Walk, followed_type
 from blobkit.store.fsck.subject import Outside, Suspect
-from blobkit.store.layout.projection import Kept
+from blobkit.store.layout.preserved import PreservedEntries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -103,11 +103,11 @@ class LayoutOutside(Outside):
             file = self._loaded()
         except UnreadableStoreError:
             return False
-        tags, kept = dict(rows.tags()), Kept.of(rows)
+        tags, kept = dict(rows.tags()), PreservedEntries.load(rows)
         entries = [entry for entry in file.entries if entry.name] if file else []
         named = {entry.name: entry.target.digest for entry in entries if entry.target and entry.name in tags}
         odd = [entry.raw for entry in entries if entry.name not in tags]
-        return named == tags and all(raw in kept.held or raw in kept.unheld for raw in odd)
+        return named == tags and all(raw in kept.pinned or raw in kept.unresolved for raw in odd)
 
 
 def _closure(content: Content, start: Iterable[Reference]) -> set[Digest] | None:

@@ -32,7 +32,7 @@ from blobkit.render import count, in_shell, join_some
 from blobkit.store.fsck.files import matches
 from blobkit.store.fsck.report import Checked, Finding, Fsck
 from blobkit.store.journal import entries
-from blobkit.store.layout.adoption import Onto, adopt_into
+from blobkit.store.layout.adoption import Target, adopt_into
 from blobkit.store.layout.layout import Layout
 from blobkit.store.opening import index_path
 
@@ -111,9 +111,9 @@ class _Rebuilding:
 
     def adopt(self, *, progress: bool) -> None:
         """Take in what index.json holds, as a store does that finds a foreign one."""
-        onto = Onto(self.root, self.layout, self.content, self.index, self.index.writing, sync=None)
+        target = Target(self.layout, self.content, self.index, self.index.writing, sync=None)
         try:
-            adopted = adopt_into(onto, progress=progress)
+            adopted = adopt_into(target, progress=progress)
         except UnreadableStoreError as error:
             place = move_aside(self.root, "index.json", "unreadable", sync=True)
             action = f"moved to {place}: every blob is pinned instead, give names again with store.tag"

@@ -23,7 +23,7 @@ from blobkit.content.temporary import LockedFile
 from blobkit.errors import NotAdoptedError, UnreadableStoreError
 from blobkit.oci.index import LAYOUT, check_writable, load_index
 from blobkit.oci.untrusted import DocumentError, parse_json
-from blobkit.store.layout.projection import rendered
+from blobkit.store.layout.preserved import rendered
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from blobkit.errors import StoreError, moved
 from blobkit.render import truncate
 from blobkit.store.fsck.outside import LayoutOutside
 from blobkit.store.layout.guard import Guard, notice
-from blobkit.store.layout.projection import Kept
+from blobkit.store.layout.preserved import PreservedEntries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,7 +71,7 @@ class LayoutProjection:
         """Return the entries that were not taken in, and whether another program wrote index.json."""
         found = [
             ("layout-damaged", "", "index.json", f"an entry of index.json was not taken in: {truncate(str(raw), 200)}")
-            for raw in Kept.of(rows).unheld
+            for raw in PreservedEntries.load(rows).unresolved
         ]
         if self._layout.is_absent() or self._layout.is_ours(rows):
             return found

@@ -39,7 +39,7 @@ from blobkit.oci.walk import levels
 from blobkit.remotes import image_at, is_elsewhere, reading
 from blobkit.render import abbreviate, in_shell, printable
 from blobkit.store import rules
-from blobkit.store.transfer.exported import Exported
+from blobkit.store.transfer.results import Exported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

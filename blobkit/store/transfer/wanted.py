@@ -6,32 +6,31 @@ Imported at the first import only: it reads a snapshot, which needs numpy.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blobkit.digest import Digest, is_digest, matches
-from blobkit.errors import BlobNotFoundError, InvalidTagError
+from blobkit.digest import Digest, is_digest
 from blobkit.model import LINK_KINDS, Link
-from blobkit.oci.documents import DOCUMENT_LIMIT, Reference
+from blobkit.oci.documents import Reference
 from blobkit.oci.walk import Walk
 from blobkit.render import count, printable
 from blobkit.snapshot.graph import of_kinds
 from blobkit.snapshot.references import LINK_KINDS as ALL_LINK_KINDS
 from blobkit.snapshot.tables import STORED, codes, ids
-from blobkit.store.layout.names import check_name
+from blobkit.store.layout.names import is_legal
+from blobkit.store.transfer.recording import BODY, Wanted
+from blobkit.store.transfer.verifying import documents
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
     from blobkit.oci.documents import Document
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["BODY", "Plan", "Wanted"]
+__all__ = ["Plan"]
 
 UNSOUND = frozenset(
     {
@@ -53,8 +52,6 @@ UNSOUND = frozenset(
     }
 )
 """Codes of notices that say that a source is not what it claims."""
-BODY = frozenset({"config", "layer", "child"})
-"""Links that the content of a manifest makes: they wait for a target that is absent."""
 ELSEWHERE = frozenset({"foreign", "inline"})
 """What need not be stored, so that a link to it is no fault."""
 
@@ -62,17 +59,6 @@ LATER = "later-entry"
 """The kind of pin of an entry whose name an earlier entry has: that one is the tag."""
 
 OPEN, DONE = 1, 2
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """One blob as the source has it: `links` that count, `names` that are tags here, `pins` that nothing names."""
-
-    digest: Digest
-    media_type: str
-    pins: int
-    names: tuple[str, ...]
-    links: tuple[Link, ...]
 
 
 class Plan:
@@ -146,7 +132,7 @@ class Plan:
         """Return the documents among the pinned blobs of which no descriptor says a media type, by their content."""
         opaque = np.flatnonzero(self.snapshot.graph.opaque & (self.snapshot.graph.pins > 0)).tolist()
         nodes = {self._key[node]: node for node in opaque if not self._type[node] and self.stored[node] == "yes"}
-        walk = Walk(lambda digests: _contents(opened, digests), lambda _: "")
+        walk = Walk(lambda digests: documents(opened, digests), lambda _: "")
         steps = next(walk.levels(Reference(Digest(key), "entry") for key in nodes), [])
         found = {nodes[step.reference.digest]: step.document for step in steps if step.document}
         for node, document in found.items():
@@ -200,9 +186,7 @@ class Plan:
 
     def _is_free(self, name: str, taken: set[str]) -> bool:
         """Return whether a name of the source can be a tag."""
-        try:
-            check_name(name)
-        except InvalidTagError:
+        if not is_legal(name):
             self.notices.append(f"{printable(name)} cannot be a tag here: the blob has a pin without a name")
             return False
         if name in taken:
@@ -253,12 +237,3 @@ class Plan:
     def _cycle(self, link: tuple[int, int]) -> str:
         source, target = (self._key[node] for node in link)
         return f"the link from {source} to {target} closes a cycle: dropped"
-
-
-def _contents(opened: Callable[[Digest], BinaryIO], digests: Iterable[Digest]) -> Iterator[tuple[Digest, bytes | str]]:
-    """Yield the bytes of blobs that may be documents; not of those that cannot be read, or have another hash."""
-    for digest in digests:
-        with suppress(BlobNotFoundError, OSError), opened(digest) as file:
-            content = file.read(DOCUMENT_LIMIT + 1)
-            if matches(content, digest):
-                yield digest, content

@@ -1,0 +1,172 @@
+"""The recording of what a source has, in one transaction: blobs, links, missing links, pins, tags.
+
+Imports and adoptions use it. The index remembers, by the identity of the source, how many pins each blob was given, so
+that only the difference is given again. A blob that nothing holds yet, because what links to it comes in a later
+transaction, keeps the pin that it came with; the index records that pin as given by the same source, unfinished, so
+that a repeat after a crash finds and drops it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from blobkit.model import Arrival, Link
+from blobkit.render import printable
+from blobkit.store import rules
+from blobkit.store.cycles import reaches
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from blobkit.digest import Digest
+    from blobkit.model import Record
+    from blobkit.transactions import Writing
+
+__all__ = ["BODY", "Origin", "Recorder", "Wanted"]
+
+BODY = frozenset({"config", "layer", "child"})
+"""Links that the content of a manifest makes: they wait for a target that is absent."""
+
+
+class Wanted(NamedTuple):
+    """One blob as a source has it: `links` that count, `names` that become tags, `pins` that nothing names."""
+
+    digest: Digest
+    media_type: str
+    pins: int = 0
+    names: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
+
+
+class Origin(Protocol):
+    """The answers that only the reader of a source can give."""
+
+    def media_type(self, link: Link) -> str:
+        """Return what the source calls the absent target of a link, "" where it does not know it."""
+        ...
+
+    def missing(self, link: Link) -> str:
+        """Return the notice of a link whose target is absent, "" where none is due."""
+        ...
+
+    def cycle(self, link: Link) -> str:
+        """Return the notice of a link that is left out because it would close a cycle, or raise."""
+        ...
+
+
+class Recorder:
+    """Records what one source has. `done` counts it, `notices` says what is not here as it is there.
+
+    `names` are the new tags with their media types. `unfinished` are the blobs that only the pin holds that they came
+    with.
+    """
+
+    def __init__(self, identity: str, origin: Origin) -> None:
+        self._identity = identity
+        self._temporary = f"{identity} (unfinished)"
+        self._origin = origin
+        self.done: Counter[str] = Counter()
+        self.notices: list[str] = []
+        self.names: dict[str, str] = {}
+        self.unfinished: set[Digest] = set()
+
+    def record(
+        self, rows: Writing, wanted: Sequence[Wanted], known: Mapping[Digest, Record], sizes: Mapping[Digest, int]
+    ) -> bool:
+        """Record blobs, of which the ones that are not `known` have these sizes; return whether a tag shows a change.
+
+        The wanted links alone must close no cycle.
+        """
+        new = [one for one in wanted if one.digest not in known]
+        now = datetime.now(UTC)
+        rows.add([Arrival(one.digest, sizes[one.digest], one.media_type, now) for one in new])
+        retyped = self._retype(rows, wanted, known)
+        waiting = rows.expecting([one.digest for one in new])
+        plain, doubtful = self._links(rows, wanted, known, waiting)
+        names = {name: one.digest for one in wanted for name in one.names}
+        pins = self._give(rows, wanted)
+        pins.update(names.values())
+        rows.apply(rules.referred(rows, pins=pins, linked=[*plain, *waiting], named=names))
+        rows.unexpect(waiting)
+        self._link_one_by_one(rows, doubtful)
+        self._release(rows, wanted, new, {link.target for link in (*plain, *doubtful)})
+        self.names.update({name: one.media_type for one in wanted for name in one.names})
+        self.done.update(blobs=len(new), bytes=sum(sizes[one.digest] for one in new), here=len(known))
+        self.done.update(links=len(plain) + len(waiting), tags=len(names))
+        return bool(names) or retyped
+
+    def settle(self, rows: Writing, blobs: Collection[Digest]) -> list[Digest]:
+        """Count the temporary pins of these blobs as given, for good; return those that had one."""
+        held = sorted(blob for blob, pins in rows.given(self._temporary, blobs).items() if pins)
+        given = rows.given(self._identity, held)
+        rows.give(self._identity, {blob: given.get(blob, 0) + 1 for blob in held})
+        rows.give(self._temporary, dict.fromkeys(held, 0))
+        self.done["pins"] += len(held)
+        return held
+
+    def _retype(self, rows: Writing, wanted: Sequence[Wanted], known: Mapping[Digest, Record]) -> bool:
+        """Fill in media types that were not known here; return whether a tag shows one."""
+        types = {one.digest: one.media_type for one in wanted if one.digest in known and one.media_type}
+        for digest, media_type in types.items():
+            if known[digest].media_type not in ("", media_type):
+                ours, theirs = printable(known[digest].media_type), printable(media_type)
+                self.notices.append(f"{digest} is here as {ours!r}, not as {theirs!r}: kept as it is")
+        filled = {digest: media_type for digest, media_type in types.items() if not known[digest].media_type}
+        rows.retype(filled)
+        return any(known[digest].tags for digest in filled)
+
+    def _links(
+        self, rows: Writing, wanted: Sequence[Wanted], known: Mapping[Digest, Record], waiting: Collection[Link]
+    ) -> tuple[list[Link], list[Link]]:
+        """Return the links that are new here: those that close no cycle for sure, and those to look at one by one.
+
+        A cycle needs a link that was here before, and goes on from its target: only new links of blobs that something
+        links to already can close one.
+        """
+        links = [link for one in wanted for link in one.links]
+        here = rows.counts({link.target for link in links})
+        self._expect(rows, [link for link in links if link.target not in here])
+        links = [link for link in links if link.target in here]
+        exist = {link[:2] for link in (*rows.linked(links), *waiting)}
+        held = {digest for digest, record in known.items() if record.refcount > record.pins}
+        held |= {link.target for link in waiting}
+        new = [link for link in links if link[:2] not in exist]
+        return [link for link in new if link.source not in held], [link for link in new if link.source in held]
+
+    def _expect(self, rows: Writing, absent: Sequence[Link]) -> None:
+        """Record the links that lead nowhere, as far as a manifest made them: they wait for their target."""
+        rows.expect({link: self._origin.media_type(link) for link in absent if link.kind in BODY})
+        self.notices += filter(None, map(self._origin.missing, absent))
+
+    def _link_one_by_one(self, rows: Writing, links: Sequence[Link]) -> None:
+        """Make those links that close no cycle with what is here."""
+        for link in links:
+            if reaches(rows, [link.target], link.source):
+                self.notices.append(self._origin.cycle(link))
+            else:
+                rows.apply(rules.referred(rows, linked=[link]))
+                self.done["links"] += 1
+
+    def _give(self, rows: Writing, wanted: Sequence[Wanted]) -> Counter[Digest]:
+        """Return the pins that the source has more than it has given already, and record them as given."""
+        given = rows.given(self._identity, [one.digest for one in wanted])
+        more = {one.digest: one.pins - given.get(one.digest, 0) for one in wanted}
+        pins = +Counter(more)  # fewer there than were given: no pin is ever dropped
+        rows.give(self._identity, {blob: given.get(blob, 0) + number for blob, number in pins.items()})
+        self.done["pins"] += pins.total()
+        return pins
+
+    def _release(
+        self, rows: Writing, wanted: Sequence[Wanted], new: Sequence[Wanted], targets: Collection[Digest]
+    ) -> None:
+        """Drop the pin that a blob came with, where something else holds it now."""
+        held = rows.given(self._temporary, {*targets, *(one.digest for one in wanted)})
+        waiting = {one.digest for one in new} | {blob for blob, pins in held.items() if pins}
+        records = rows.records(waiting)
+        free = {blob for blob, record in records.items() if record.refcount > 1 and record.anonymous}
+        rows.apply(rules.referred(rows, pins=dict.fromkeys(free, -1)))
+        changed = waiting & ((waiting - free) | held.keys())
+        rows.give(self._temporary, {blob: int(blob not in free) for blob in changed})
+        self.unfinished = (self.unfinished | waiting) - free
