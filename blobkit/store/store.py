@@ -126,14 +126,10 @@ class Store(Verbs, Questions):
         damaged: each is left out and said in `notices`. `strict` refuses a source that is not sound (SourceError)
         before anything is written. Works in chunks of 1,000, each whole; a repeat completes what was interrupted.
         """
-        from blobkit.store.transfer.importing import Target, import_from  # noqa: PLC0415 (reads a snapshot, which needs numpy)
+        from blobkit.store.transfer.importing import import_from  # noqa: PLC0415 (reads a snapshot, which needs numpy)
 
-        session = self._session
-        target = Target(
-            self._content, self._index, session.checked, session.projection.announce, self.identity, session.shows_tags
-        )
         with as_source(source) as opened:
-            return import_from(opened, target, strict=strict, progress=progress)
+            return import_from(opened, self._session, self.identity, strict=strict, progress=progress)
 
     def export(self, what: str, target: str | os.PathLike[str]) -> Exported:
         """Write a tag or digest, with all that it links to, verified, to an OCI image layout or an archive of one.

@@ -12,8 +12,8 @@ from blobkit.errors import (
     StoreBusyError,
     UnreadableStoreError,
 )
-from blobkit.store.transfer.results import Adopted
 from blobkit.store.local import LocalStore
+from blobkit.store.transfer.results import Adopted
 from foreign import Foreign, check, names
 from layouts import NAME, nowhere, sha
 from patience import Clock

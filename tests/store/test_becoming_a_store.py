@@ -15,8 +15,8 @@ from blobkit.errors import (
     NotAStoreError,
     UnreadableStoreError,
 )
-from blobkit.store.transfer.results import Adopted
 from blobkit.store.local import LocalStore, open_read_only
+from blobkit.store.transfer.results import Adopted
 from foreign import Foreign, check, names
 from layouts import nowhere
 from patience import Clock

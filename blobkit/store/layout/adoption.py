@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from blobkit.model import Record
     from blobkit.oci.index import IndexFile
     from blobkit.oci.untrusted import Json
-    from blobkit.protocols import Content, Inspected
+    from blobkit.protocols import Inspected
     from blobkit.store.layout.indexdiff import Claim, IndexDiff
     from blobkit.store.layout.layout import Layout
     from blobkit.transactions import Index, Reading, Transaction, Writing
@@ -72,7 +72,7 @@ def adopt_into(target: Target, *, progress: bool) -> Adopted:
             return Adopted()
         diff = target.index.read(partial(compare, file=file))
         closure.walk([claim.target for claim in diff.open], progress=progress)
-        if target.sync and closure.sizes:
+        if target.sync and closure.verified:
             target.sync()  # whoever wrote them may not have
         with target.committing(durable=True) as rows:
             if target.layout.hash() == file.hash:
@@ -99,25 +99,23 @@ class _Adoption:
         named = (target for links in closure.links.values() for target in links)
         self._reached = dict.fromkeys([*(claim.target.digest for claim in self._taken), *closure.links, *named])
 
-    def is_current(self, rows: Reading, content: Content) -> bool:
+    def is_current(self, rows: Reading, content: Inspected) -> bool:
         """Return whether what was read without the lock is still so; what is not is read again next time."""
         closure = self._closure
-        digests = self._reached.keys() | {claim.target.digest for claim in self._damaged}
-        known = rows.counts(digests)
-        new = {digest: closure.sizes[digest] for digest in digests if digest in closure.sizes and digest not in known}
-        stored = content.sizes(new)
-        changed = [digest for digest, size in new.items() if stored.get(digest) != size]
-        closure.forget(changed)
-        return not changed and digests <= known.keys() | new.keys() | closure.bad.keys()
+        new = self._reached.keys() - rows.counts(self._reached).keys()
+        found = {digest: closure.verified[digest] for digest in new if digest in closure.verified}
+        damaged = {claim.target.digest for claim in self._damaged}
+        return content.stamps(found) == found and (new - found.keys()) | damaged <= closure.bad.keys()
 
     def take_in(self, rows: Writing, file: IndexFile) -> Adopted:
         """Record everything; return what was done."""
         closure, diff, moved = self._closure, self._diff, self._moved
         recorder = Recorder(SOURCE, self)
         known = rows.records(self._reached)
-        here = [digest for digest in self._reached if digest in known or digest in closure.sizes]
+        here = [digest for digest in self._reached if digest in known or digest in closure.verified]
         untagged = self._count_as_given(rows)
-        recorder.record(rows, self._wanted(here, untagged), known, closure.sizes)
+        sizes = {digest: stamp.size for digest, stamp in closure.verified.items()}
+        recorder.record(rows, self._wanted(here, untagged), known, sizes)
         left = self._preserve(rows, file)
         hidden = hidden_images(recorder.names.items())
         notices = [
@@ -134,7 +132,7 @@ class _Adoption:
             vanished=(*diff.vanished, *left),
             damaged=(*((claim.label, closure.bad[claim.target.digest]) for claim in self._damaged), *invalid),
             blobs=tuple(sorted(digest for digest in here if digest not in known)),
-            bytes=sum(closure.sizes.values()),
+            bytes=sum(sizes.values()),
             notices=tuple(dict.fromkeys(filter(None, notices))),
         )
 
@@ -144,7 +142,7 @@ class _Adoption:
 
     def missing(self, link: Link) -> str:
         """Return what is wrong with a blob that a document names, unless it need not be here."""
-        why = self._closure.fault(self._closure.links[link.source][link.target])
+        why = self._closure.fault(link)
         return f"{abbreviate(link.source)} names {link.target}: {why}" if why else ""
 
     def cycle(self, link: Link) -> str:

@@ -6,7 +6,6 @@ go; then one transaction records blobs, pins, names and links (`recording`). So 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -24,42 +23,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from blobkit.model import Link
-    from blobkit.protocols import Area, Content, Source
+    from blobkit.protocols import Area, Source
+    from blobkit.store.session import Session
     from blobkit.store.transfer.recording import Wanted
-    from blobkit.transactions import Index, Reading, Retagged, Transaction
+    from blobkit.transactions import Reading
 
 
-__all__ = ["Target", "import_from"]
+__all__ = ["import_from"]
 
 CHUNK = 1_000
 
 
-@dataclass(frozen=True)
-class Target:
-    """The store that an import writes to; `shows_tags` where other programs see its tags in index.json."""
-
-    content: Content
-    index: Index
-    changing: Transaction
-    retagged: Retagged
-    identity: str
-    shows_tags: bool = False
-
-
-def import_from(source: Source, target: Target, *, strict: bool, progress: bool) -> Imported:
+def import_from(source: Source, session: Session, own: str, *, strict: bool, progress: bool) -> Imported:
     """Make everything that the source's policy holds there be here, with as many references; return what was done.
 
-    SourceError, before anything is written, where the source is the store itself or, if `strict`, is not sound.
+    SourceError, before anything is written, where the source is the store itself, whose identity is `own`, or, if
+    `strict`, is not sound.
     """
     snapshot = source.snapshot()
     identity = getattr(source, "identity", "") or snapshot.place
-    if identity == target.identity:
+    if identity == own:
         msg = f"{printable(snapshot.address)} cannot be imported into itself: give another store"
         raise SourceError(msg)
     plan = Plan(snapshot, source.open)
     if strict:
         _refuse(plan, source, progress=progress)
-    work = _Import(plan, source, target, identity)
+    work = _Import(plan, source, session, identity)
     wanted = iter(watched(plan, "importing", show=progress))
     while chunk := list(islice(wanted, CHUNK)):
         work.take(chunk)
@@ -79,19 +68,13 @@ def _refuse(plan: Plan, source: Source, *, progress: bool) -> None:
         raise SourceError(printable(msg), hint=Hint(*sound))
 
 
-def _arranged(source: Source, digests: Sequence[Digest]) -> Sequence[Digest]:
-    """Return the blobs in the order in which the source reads them best: a compressed archive in its own order."""
-    arranged: Callable[[Sequence[Digest]], Sequence[Digest]] = getattr(source, "ordered", list)
-    return arranged(digests)
-
-
 class _Import:
     """One import under way. It is the `Origin` of what is recorded."""
 
-    def __init__(self, plan: Plan, source: Source, target: Target, identity: str) -> None:
+    def __init__(self, plan: Plan, source: Source, session: Session, identity: str) -> None:
         self._plan = plan
         self._source = source
-        self._target = target
+        self._session = session
         self._recorder = Recorder(identity, self)
         self._skipped: list[str] = []
 
@@ -99,7 +82,7 @@ class _Import:
         """Return what was done."""
         plan, recorder = self._plan, self._recorder
         missing = [f"{plan.key(node)} is pinned there, and has no content: skipped" for node in plan.missing]
-        hidden = hidden_images(recorder.names.items()) if self._target.shows_tags else ""
+        hidden = hidden_images(recorder.names.items()) if self._session.shows_tags else ""
         notices = [*plan.noticed(), *plan.notices, *missing, *self._skipped, *recorder.notices, *filter(None, [hidden])]
         skipped = len(self._skipped) + len(missing)
         source = plan.snapshot.caption()
@@ -109,7 +92,7 @@ class _Import:
         """Copy what is not here, then record the chunk; again where blobs that were here went meanwhile."""
         skipped: set[Digest] = set()
         while True:
-            area = self._target.content.area()
+            area = self._session.content.area()
             try:
                 staged = self._stage(area, [wanted.digest for wanted in chunk if wanted.digest not in skipped], skipped)
                 if self._record([wanted for wanted in chunk if wanted.digest not in skipped], staged):
@@ -121,7 +104,7 @@ class _Import:
         """Let the pins stay that still are all that holds a blob: what held it in the source was not taken."""
         left, kept = iter(sorted(self._recorder.unfinished)), list[Digest]()
         while chunk := list(islice(left, CHUNK)):
-            with self._target.changing(durable=False) as rows:
+            with self._session.checked() as rows:
                 kept += self._recorder.settle(rows, chunk)
         if kept:
             some = join_some(list(map(abbreviate, kept)), 3)
@@ -145,10 +128,11 @@ class _Import:
 
     def _stage(self, area: Area, digests: Sequence[Digest], skipped: set[Digest]) -> dict[Digest, tuple[str, int]]:
         """Copy the blobs that are not whole here; return token and size of each. What is damaged is skipped."""
-        recorded = self._target.index.read(lambda rows: rows.sizes(digests))
-        present = self._target.content.sizes(recorded)
+        recorded = self._session.index.read(lambda rows: rows.sizes(digests))
+        present = self._session.content.sizes(recorded)
         staged: dict[Digest, tuple[str, int]] = {}
-        for digest in _arranged(self._source, digests):
+        ordered: Callable[[Sequence[Digest]], Sequence[Digest]] = getattr(self._source, "ordered", list)
+        for digest in ordered(digests):  # a compressed archive is read best in its own order
             if recorded.get(digest, -1) == present.get(digest, -2):
                 continue
             place = area.stage()
@@ -171,14 +155,13 @@ class _Import:
         The transaction is durable where tags come.
         """
         durable = any(wanted.names for wanted in taken)
-        with self._target.changing(durable=durable) as rows:
-            known = rows.records([wanted.digest for wanted in taken])
+        with self._session.work(durable=durable) as work:
+            known = work.rows.records([wanted.digest for wanted in taken])
             if any(wanted.digest not in known and wanted.digest not in staged for wanted in taken):
                 return False
             sizes = {digest: size for digest, (_, size) in staged.items()}
-            if self._recorder.record(rows, self._untaken(rows, taken), known, sizes):
-                self._target.retagged(rows, durable=durable)
-            self._target.content.publish({digest: token for digest, (token, _) in staged.items()})
+            work.is_shown = self._recorder.record(work.rows, self._untaken(work.rows, taken), known, sizes)
+            work.staged = {digest: token for digest, (token, _) in staged.items()}
             return True
 
     def _untaken(self, rows: Reading, taken: Sequence[Wanted]) -> list[Wanted]:

@@ -27,6 +27,7 @@ class _Result(Answer):
     """An answer of a dataclass of plain values; `_lines` are what needs a look."""
 
     __slots__ = ()
+    notices: tuple[str, ...]
 
     def sections(self, rows: int = ROWS_SHOWN) -> tuple[Section, ...]:  # noqa: ARG002 (lines, no table)
         """Return a line for each thing that needs a look."""
@@ -37,7 +38,9 @@ class _Result(Answer):
         return {field.name: plain(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]
 
     def _lines(self) -> Iterator[str]:
-        raise NotImplementedError
+        """Return the first notices, and how many more there are."""
+        lines = [f"notice: {text}" for text in self.notices]
+        return _some(lines, NOTICES_SHOWN, lambda more: f"notice: and {count(more, 'notice')} more")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -80,9 +83,6 @@ class Imported(_Result):
         """Return what was read."""
         return (Section("Source", (printable(self.source),)),)
 
-    def _lines(self) -> Iterator[str]:
-        return _noticed(self.notices)
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Exported(_Result):
@@ -107,9 +107,6 @@ class Exported(_Result):
         what = printable(self.name) if self.name else abbreviate(self.digest)
         size = f"{count(self.blobs, 'blob')}, {human_bytes(self.bytes)}"
         return f"exported {what} to {printable(self.target)}: {size}; {self.there:,} there before"
-
-    def _lines(self) -> Iterator[str]:
-        return _noticed(self.notices)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -156,12 +153,6 @@ class Adopted(_Result):
         damaged = [f"not taken in: {entry}: {why}" for entry, why in self.damaged]
         for lines in (moved, vanished, damaged, self.notices):
             yield from _some(lines, LINES_SHOWN, lambda more: f"and {more:,} more like this")
-
-
-def _noticed(notices: Sequence[str]) -> Iterator[str]:
-    """Yield the first notices, and how many more there are."""
-    lines = [f"notice: {text}" for text in notices]
-    return _some(lines, NOTICES_SHOWN, lambda more: f"notice: and {count(more, 'notice')} more")
 
 
 def _some(lines: Sequence[str], most: int, rest: Callable[[int], str]) -> Iterator[str]:
