@@ -11,7 +11,7 @@ from blobkit.errors import NO_STORE, NotAStoreError
 from blobkit.index.readonly import ReadOnlyIndex
 from blobkit.index.sqlite import SqliteIndex
 from blobkit.store.layout.layout import Layout
-from blobkit.store.layout.projected import LayoutProjection
+from blobkit.store.layout.projection import LayoutProjection
 from blobkit.store.opening import check_root, index_path, local_root, refuse_layout
 from blobkit.store.store import Store
 

@@ -23,7 +23,7 @@ from blobkit.store.ingest import (
     small_bytes,
 )
 from blobkit.store.journal import LIMIT
-from blobkit.store.layout.guard import to_caller
+from blobkit.store.layout.projection import to_caller
 from blobkit.store.writer import SMALL, BlobWriter
 
 if TYPE_CHECKING:

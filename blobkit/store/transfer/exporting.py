@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blobkit.content.syncing import sync_directory, sync_files
-from blobkit.digest import Digest, is_digest, parse, read_through, split
+from blobkit.digest import blob_path, is_digest, parse, split
 from blobkit.errors import BlobkitError, ContentMissingError, ExportError, Hint, TagNotFoundError, UnreadableStoreError
 from blobkit.filehandle import FileHandle
 from blobkit.oci.documents import DOCUMENT_LIMIT, is_document, read_document
@@ -40,11 +40,13 @@ from blobkit.remotes import image_at, is_elsewhere, reading
 from blobkit.render import abbreviate, in_shell, printable
 from blobkit.store import rules
 from blobkit.store.transfer.results import Exported
+from blobkit.store.transfer.verifying import verified
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from typing import BinaryIO, Self
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import BinaryIO
 
+    from blobkit.digest import Digest
     from blobkit.model import Record
     from blobkit.oci.documents import Document
     from blobkit.oci.untrusted import Json
@@ -142,9 +144,14 @@ class _Job:
             return read_document(file.read(), record.media_type if is_document(record.media_type) else "")
         return None
 
-    def verified(self, digest: Digest) -> _Verified:
-        """Return the content of a blob, which is checked when the `with` block ends."""
-        return _Verified(self.opened(digest), digest)
+    @contextlib.contextmanager
+    def verified(self, digest: Digest) -> Iterator[_Hashed]:
+        """Give the content of a blob to read; ContentMissingError at the end where it is not what the digest says."""
+        with self.opened(digest) as file:
+            yield (content := _Hashed(file, digest))
+        if content.state.hexdigest() != split(digest)[1]:
+            msg = f"the content of {digest} is damaged, nothing was exported: put it again to heal it"
+            raise ContentMissingError(msg, digest=digest)
 
     def result(self, path: Path, new: list[Digest]) -> Exported:
         """Return what was written."""
@@ -159,30 +166,18 @@ class _Job:
         )
 
 
-class _Verified:
+class _Hashed:
     """A file that is hashed while it is read."""
 
     def __init__(self, file: BinaryIO, digest: Digest) -> None:
         self._file = file
-        self._digest = digest
-        self._state = hashlib.new(split(digest)[0])
+        self.state = hashlib.new(split(digest)[0])
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes, none at the end."""
         piece = self._file.read(size)
-        self._state.update(piece)
+        self.state.update(piece)
         return piece
-
-    def __enter__(self) -> Self:
-        """Return the file itself."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Close the file; ContentMissingError where what was read is not what the digest says."""
-        self._file.close()
-        if kind is None and self._state.hexdigest() != split(self._digest)[1]:
-            msg = f"the content of {self._digest} is damaged, nothing was exported: put it again to heal it"
-            raise ContentMissingError(msg, digest=self._digest)
 
 
 def _to_archive(job: _Job, path: Path) -> Exported:
@@ -203,7 +198,7 @@ def _to_archive(job: _Job, path: Path) -> Exported:
 
 def _fill(tar: tarfile.TarFile, job: _Job) -> None:
     small = {"index.json": render_index([job.entry()], {}), "oci-layout": LAYOUT}
-    blobs = {_name(digest): digest for digest in job.records}
+    blobs = {blob_path(digest): digest for digest in job.records}
     folders = {"blobs", *(name.rpartition("/")[0] for name in blobs)}
     for name in sorted({*small, *blobs, *folders}):
         member = tarfile.TarInfo(name)
@@ -249,19 +244,21 @@ def _add(job: _Job, root: Path) -> list[Digest]:
     """Make the blobs durable in a layout, then name them in its index.json; return those that were not there."""
     index = _index(root / "index.json")
     scratch = root / f".export-{secrets.token_hex(8)}"
+    paths = {digest: root / blob_path(digest) for digest in job.records}
     try:
         scratch.mkdir()
-        new = [digest for digest in job.records if not _is_there(root / _name(digest), digest)]
+        stored = {digest: verified(lambda blob: paths[blob].open("rb"), digest) for digest in paths}
+        new = [digest for digest, size in stored.items() if isinstance(size, str)]
         for digest in new:
-            (root / _name(digest)).parent.mkdir(parents=True, exist_ok=True)
+            paths[digest].parent.mkdir(parents=True, exist_ok=True)
             partial = scratch / split(digest)[1]
             with partial.open("xb") as to, job.verified(digest) as file:
                 shutil.copyfileobj(file, to, PIECE)
-            partial.replace(root / _name(digest))
-        _sync(root, new)
+            partial.replace(paths[digest])
+        _sync(root, [paths[digest] for digest in new])
         partial = scratch / "index.json"
         partial.write_bytes(render_index(_merged(index, job.entry()), index.rest))
-        _sync(scratch, ["index.json"])
+        _sync(root, [partial])
         partial.replace(root / "index.json")
         sync_directory(root)
     finally:
@@ -294,23 +291,11 @@ def _merged(index: IndexFile, entry: Json) -> list[object]:
     return [*kept, entry]
 
 
-def _is_there(path: Path, digest: Digest) -> bool:
-    """Return whether a file has the content of this digest."""
-    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-        return read_through(file, digest, lambda _: None)
-    return False
-
-
-def _name(digest: Digest) -> str:
-    return f"blobs/{digest.replace(':', '/')}"
-
-
-def _sync(root: Path, what: Iterable[Digest | str]) -> None:
-    """Make these files of a layout durable, and the directories of blobs."""
-    paths = [str(root / (_name(Digest(one)) if is_digest(one) else one)) for one in what]
+def _sync(root: Path, paths: Sequence[Path]) -> None:
+    """Make these files in a layout durable, and their directories."""
     with FileHandle(root, os.O_DIRECTORY) as handle:
-        sync_files(handle.fileno(), paths)
-    for folder in sorted({os.path.dirname(path) for path in paths}):  # noqa: PTH120 (paths are text here)
+        sync_files(handle.fileno(), list(map(str, paths)))
+    for folder in sorted({path.parent for path in paths}):
         sync_directory(folder)
 
 
