@@ -13,7 +13,7 @@ from blobkit.errors import BlobNotFoundError, Hint, LinkCycleError, NotPinnedErr
 from blobkit.model import Change, Freed, Link
 from blobkit.render import abbreviate, count, join_some, printable
 from blobkit.store.cycles import reaches
-from blobkit.store.layout.names import check_name, is_name
+from blobkit.store.layout.names import check_name, is_legal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -140,7 +140,7 @@ def tag(rows: Reading, name: str, digest: Digest, *, move: bool, transfer: bool)
 
 def untag(rows: Reading, name: str) -> Change:
     """Return the plan of dropping a tag and its pin; TagNotFoundError where there is none."""
-    blob = rows.tags([name]).get(name) if is_name(name) else None
+    blob = rows.tags([name]).get(name) if is_legal(name) else None
     if blob is None:
         msg = f"no tag {printable(str(name))!r:.300} in this store"
         raise TagNotFoundError(msg, hint=Hint("see store.tags()", "see blobkit tags"))

@@ -19,6 +19,7 @@ from layouts import NAME, nowhere, sha
 from patience import Clock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     Entry = dict[str, object]
@@ -190,20 +191,61 @@ def test_a_change_while_it_is_read_is_seen(store: LocalStore, other: Foreign, mo
     assert sha(b"two") in done.notices[0]
 
 
+def before_the_lock(store: LocalStore, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Do something once, between the reading of an adoption and its transaction."""
+    writing, acts = store._session.writing, iter([act])
+
+    def acting(*, durable: bool) -> object:
+        next(acts, lambda: None)()
+        return writing(durable=durable)
+
+    monkeypatch.setattr(store._session, "writing", acting)
+
+
 def test_a_file_that_goes_after_it_was_verified_is_not_recorded(
     store: LocalStore, other: Foreign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = other.image("a", b"one")
     other.write(other.entry(image, "t"))
-    committing = store._session.writing
-
-    def unlinking(*, durable: bool) -> object:
-        other.path(sha(b"one")).unlink(missing_ok=True)
-        return committing(durable=durable)
-
-    monkeypatch.setattr(store._session, "writing", unlinking)
+    before_the_lock(store, monkeypatch, other.path(sha(b"one")).unlink)
     assert sha(b"one") in store.adopt().notices[0]
     assert sha(b"one") not in store
+
+
+def test_a_file_that_changes_after_it_was_verified_is_not_recorded(
+    store: LocalStore, other: Foreign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other.write(other.entry(other.image("a", b"one", b"two"), "t"))
+    before_the_lock(store, monkeypatch, lambda: other.path(sha(b"one")).write_bytes(b"eno"))
+    assert f"{sha(b'one')}: it has other content" in store.adopt().notices[0]
+    assert (sha(b"one") in store, sha(b"two") in store) == (False, True)
+
+
+def test_what_was_verified_is_not_read_again_where_all_is_tried_again(
+    store: LocalStore, other: Foreign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other.write(other.entry(other.image("a", b"one", b"two"), "t"))
+    opened: list[str] = []
+    opener = store._content.open
+    monkeypatch.setattr(store._content, "open", lambda digest: (opened.append(digest), opener(digest))[1])
+    before_the_lock(store, monkeypatch, lambda: other.add(other.entry(other.image("b", b"three"), "u")))
+    assert store.adopt().tags == ("t", "u")
+    assert [opened.count(sha(layer)) for layer in (b"one", b"two", b"three")] == [1, 1, 1]
+
+
+def test_an_entry_whose_pin_goes_while_others_are_read_is_pinned_anew(
+    store: LocalStore, other: Foreign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = other.image("a", b"one")
+    other.write(other.entry(image))
+    store.adopt()
+    store.tag("keep", image)
+    other.add(other.entry(other.image("b", b"two"), "t"))
+    before_the_lock(store, monkeypatch, lambda: store.deref(image))
+    done = store.adopt()
+    assert (done.tags, done.entries, done.damaged) == (("t",), (image,), ())
+    assert store.get(image).pins == 2
+    check(store)
 
 
 def test_one_that_never_rests_is_busy(store: LocalStore, other: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:

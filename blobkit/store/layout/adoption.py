@@ -87,7 +87,7 @@ def adopt_into(target: Target, *, progress: bool) -> Adopted:
 
 
 class _Adoption:
-    """One adoption, inside its transaction. It is the `Origin` of what is recorded."""
+    """One adoption, inside its transaction."""
 
     def __init__(self, closure: Closure, diff: IndexDiff) -> None:
         self._closure = closure
@@ -110,7 +110,7 @@ class _Adoption:
     def take_in(self, rows: Writing, file: IndexFile) -> Adopted:
         """Record everything; return what was done."""
         closure, diff, moved = self._closure, self._diff, self._moved
-        recorder = Recorder(SOURCE, self)
+        recorder = Recorder(SOURCE, closure.media_type, closure.missing, _refuse_cycle)
         known = rows.records(self._reached)
         here = [digest for digest in self._reached if digest in known or digest in closure.verified]
         untagged = self._count_as_given(rows)
@@ -135,23 +135,6 @@ class _Adoption:
             bytes=sum(sizes.values()),
             notices=tuple(dict.fromkeys(filter(None, notices))),
         )
-
-    def media_type(self, link: Link) -> str:
-        """Return what a document calls a blob that it names."""
-        return self._closure.links[link.source][link.target].media_type
-
-    def missing(self, link: Link) -> str:
-        """Return what is wrong with a blob that a document names, unless it need not be here."""
-        why = self._closure.fault(link)
-        return f"{abbreviate(link.source)} names {link.target}: {why}" if why else ""
-
-    def cycle(self, link: Link) -> str:
-        """Refuse the adoption: links that digests imply close a cycle only with one that was made by hand."""
-        msg = (
-            f"{link.source} names {link.target}, which holds it by links that were made by hand: "
-            f"unlink one of them first, then adopt again"
-        )
-        raise LinkCycleError(msg, digest=link.source)
 
     def _wanted(self, here: Iterable[Digest], untagged: Iterable[Digest]) -> list[Wanted]:
         """Return what is to be recorded of each blob."""
@@ -216,3 +199,12 @@ def _untagged(blob: Digest, record: Record, raw: Json | None) -> Json:
     """Return the entry of a blob whose name moved away; other fields of its earlier entry `raw` stay."""
     raw = without_name(raw) if raw is not None and digest_of(raw) == blob else None
     return entry_for("", blob, record.size, record.media_type, raw)
+
+
+def _refuse_cycle(link: Link) -> str:
+    """Raise LinkCycleError: links that digests imply close a cycle only with one that was made by hand."""
+    msg = (
+        f"{link.source} names {link.target}, which holds it by links that were made by hand: "
+        f"unlink one of them first, then adopt again"
+    )
+    raise LinkCycleError(msg, digest=link.source)

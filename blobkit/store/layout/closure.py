@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.oci.walk import ABSENT, UNPARSEABLE, Walk, followed_type
 from blobkit.progress import watched
+from blobkit.render import abbreviate
 from blobkit.store.transfer.verifying import documents, verified
 
 if TYPE_CHECKING:
@@ -60,11 +61,16 @@ class Closure:
             return self._walk.has_read(reference.digest, reference.media_type)
         return reference.digest in self.verified or reference.digest in self._present
 
-    def fault(self, link: Link) -> str:
+    def media_type(self, link: Link) -> str:
+        """Return what a document calls a blob that it names."""
+        return self.links[link.source][link.target].media_type
+
+    def missing(self, link: Link) -> str:
         """Return what is wrong with a target that is not here, "" where it need not be: an index may miss children."""
         named, why = self.links[link.source][link.target], self.bad.get(link.target, "")
         is_optional = named.kind == "child" or named.foreign or named.inline is not None
-        return "" if why == MISSING and is_optional else why
+        is_fault = why and not (why == MISSING and is_optional)
+        return f"{abbreviate(link.source)} names {link.target}: {why}" if is_fault else ""
 
     def _documents(self, digests: Collection[Digest]) -> Iterable[tuple[Digest, bytes | str]]:
         self._stamps = self._content.stamps(digests)

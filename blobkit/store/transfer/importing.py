@@ -14,7 +14,7 @@ from blobkit.errors import Hint, SourceError
 from blobkit.oci.index import hidden_images
 from blobkit.progress import watched
 from blobkit.render import abbreviate, count, join_some, printable
-from blobkit.store.transfer.recording import BODY, Recorder
+from blobkit.store.transfer.recording import Recorder
 from blobkit.store.transfer.results import Imported
 from blobkit.store.transfer.verifying import verified
 from blobkit.store.transfer.wanted import Plan
@@ -69,34 +69,33 @@ def _refuse(plan: Plan, source: Source, *, progress: bool) -> None:
 
 
 class _Import:
-    """One import under way. It is the `Origin` of what is recorded."""
+    """One import under way."""
 
     def __init__(self, plan: Plan, source: Source, session: Session, identity: str) -> None:
         self._plan = plan
         self._source = source
         self._session = session
-        self._recorder = Recorder(identity, self)
-        self._skipped: list[str] = []
+        self._recorder = Recorder(identity, plan.media_type, plan.missing, _left_out)
+        self._damaged: dict[Digest, str] = {}
 
     def result(self) -> Imported:
         """Return what was done."""
         plan, recorder = self._plan, self._recorder
-        missing = [f"{plan.key(node)} is pinned there, and has no content: skipped" for node in plan.missing]
+        skipped = [*plan.skipped, *(f"{digest} {why}: skipped" for digest, why in self._damaged.items())]
         hidden = hidden_images(recorder.names.items()) if self._session.shows_tags else ""
-        notices = [*plan.noticed(), *plan.notices, *missing, *self._skipped, *recorder.notices, *filter(None, [hidden])]
-        skipped = len(self._skipped) + len(missing)
-        source = plan.snapshot.caption()
-        return Imported(source=source, skipped=skipped, notices=tuple(dict.fromkeys(notices)), **recorder.done)
+        notices = dict.fromkeys([*plan.noticed(), *plan.notices, *skipped, *recorder.notices, hidden])
+        told = tuple(filter(None, notices))
+        return Imported(source=plan.snapshot.caption(), skipped=len(skipped), notices=told, **recorder.done)
 
     def take(self, chunk: Sequence[Wanted]) -> None:
         """Copy what is not here, then record the chunk; again where blobs that were here went meanwhile."""
-        skipped: set[Digest] = set()
-        while True:
+        is_recorded = False
+        while not is_recorded:
             area = self._session.content.area()
             try:
-                staged = self._stage(area, [wanted.digest for wanted in chunk if wanted.digest not in skipped], skipped)
-                if self._record([wanted for wanted in chunk if wanted.digest not in skipped], staged):
-                    return
+                staged = self._stage(area, [wanted.digest for wanted in chunk if wanted.digest not in self._damaged])
+                taken = [wanted for wanted in chunk if wanted.digest not in self._damaged]
+                is_recorded = self._record(taken, staged)
             finally:
                 area.discard()
 
@@ -111,23 +110,8 @@ class _Import:
             text = f"{count(len(kept), 'blob')} kept by a pin, as nothing that was taken holds it: {some}"
             self._recorder.notices.append(text)
 
-    def media_type(self, link: Link) -> str:
-        """Return what the source calls the target of a link."""
-        return self._plan.media_type(link.target)
-
-    def missing(self, link: Link) -> str:
-        """Return that a link leads nowhere, unless its target need not be stored."""
-        if self._plan.is_elsewhere(link.target):
-            return ""
-        then = "made when that arrives" if link.kind in BODY else "dropped"
-        return f"the link from {link.source} to {link.target} leads nowhere: {then}"
-
-    def cycle(self, link: Link) -> str:
-        """Return that a link is dropped."""
-        return f"the link from {link.source} to {link.target} closes a cycle here: dropped"
-
-    def _stage(self, area: Area, digests: Sequence[Digest], skipped: set[Digest]) -> dict[Digest, tuple[str, int]]:
-        """Copy the blobs that are not whole here; return token and size of each. What is damaged is skipped."""
+    def _stage(self, area: Area, digests: Sequence[Digest]) -> dict[Digest, tuple[str, int]]:
+        """Copy the blobs that are not whole here; return token and size of each. What is damaged is left out."""
         recorded = self._session.index.read(lambda rows: rows.sizes(digests))
         present = self._session.content.sizes(recorded)
         staged: dict[Digest, tuple[str, int]] = {}
@@ -142,8 +126,7 @@ class _Import:
                     place.seal()
                     staged[digest] = (place.token, size)
                 else:
-                    skipped.add(digest)
-                    self._skipped.append(f"{digest} {size}: skipped")
+                    self._damaged[digest] = size
             finally:
                 place.discard()
         area.seal()
@@ -176,3 +159,7 @@ class _Import:
             free = tuple(name for name in wanted.names if name not in names)
             found.append(wanted._replace(pins=wanted.pins + len(lost), names=free))
         return found
+
+
+def _left_out(link: Link) -> str:
+    return f"the link from {link.source} to {link.target} closes a cycle here: dropped"

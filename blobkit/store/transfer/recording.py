@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from blobkit.model import Arrival, Link
 from blobkit.render import printable
@@ -18,13 +18,15 @@ from blobkit.store import rules
 from blobkit.store.cycles import reaches
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from blobkit.digest import Digest
     from blobkit.model import Record
     from blobkit.transactions import Writing
 
-__all__ = ["BODY", "Origin", "Recorder", "Wanted"]
+    AskLink = Callable[[Link], str]
+
+__all__ = ["BODY", "Recorder", "Wanted"]
 
 BODY = frozenset({"config", "layer", "child"})
 """Links that the content of a manifest makes: they wait for a target that is absent."""
@@ -40,33 +42,18 @@ class Wanted(NamedTuple):
     links: tuple[Link, ...] = ()
 
 
-class Origin(Protocol):
-    """The answers that only the reader of a source can give."""
-
-    def media_type(self, link: Link) -> str:
-        """Return what the source calls the absent target of a link, "" where it does not know it."""
-        ...
-
-    def missing(self, link: Link) -> str:
-        """Return the notice of a link whose target is absent, "" where none is due."""
-        ...
-
-    def cycle(self, link: Link) -> str:
-        """Return the notice of a link that is left out because it would close a cycle, or raise."""
-        ...
-
-
 class Recorder:
     """Records what one source has. `done` counts it, `notices` says what is not here as it is there.
 
-    `names` are the new tags with their media types. `unfinished` are the blobs that only the pin holds that they came
-    with.
+    Of a link whose target is absent, `media_type` returns what the source calls that, and `missing` a notice ("" where
+    none is due). Of one that would close a cycle, `cycle` returns the notice that it is left out, or raises.
+    `names` are the new tags with their media types; `unfinished` blobs that only the pin holds that they came with.
     """
 
-    def __init__(self, identity: str, origin: Origin) -> None:
+    def __init__(self, identity: str, media_type: AskLink, missing: AskLink, cycle: AskLink) -> None:
         self._identity = identity
         self._temporary = f"{identity} (unfinished)"
-        self._origin = origin
+        self._media_type, self._missing, self._cycle = media_type, missing, cycle
         self.done: Counter[str] = Counter()
         self.notices: list[str] = []
         self.names: dict[str, str] = {}
@@ -137,14 +124,14 @@ class Recorder:
 
     def _expect(self, rows: Writing, absent: Sequence[Link]) -> None:
         """Record the links that lead nowhere, as far as a manifest made them: they wait for their target."""
-        rows.expect({link: self._origin.media_type(link) for link in absent if link.kind in BODY})
-        self.notices += filter(None, map(self._origin.missing, absent))
+        rows.expect({link: self._media_type(link) for link in absent if link.kind in BODY})
+        self.notices += filter(None, map(self._missing, absent))
 
     def _link_one_by_one(self, rows: Writing, links: Sequence[Link]) -> None:
         """Make those links that close no cycle with what is here."""
         for link in links:
             if reaches(rows, [link.target], link.source):
-                self.notices.append(self._origin.cycle(link))
+                self.notices.append(self._cycle(link))
             else:
                 rows.apply(rules.referred(rows, linked=[link]))
                 self.done["links"] += 1

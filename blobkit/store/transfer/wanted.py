@@ -66,8 +66,8 @@ class Plan:
 
     Where something that holds cannot be read, blobs that nothing is known to hold are wanted as well. A pinned blob
     without a media type is `opened`, and links to what it names where it is a manifest or an index. `dropped` are
-    links that would close a cycle; `missing` are blobs with a pin and no content; `notices` says what will differ
-    from the source. Cost: the links that count; memory a few bytes for each, and the keys.
+    links that would close a cycle; `skipped` says which blobs have a pin and no content, `notices` what else will
+    differ from the source. Cost: the links that count; memory a few bytes for each, and the keys.
     """
 
     def __init__(self, snapshot: Snapshot, opened: Callable[[Digest], BinaryIO]) -> None:
@@ -83,7 +83,8 @@ class Plan:
         self._names: defaultdict[int, list[str]] = defaultdict(list)
         self._read_pins()
         self.order = self._ordered()
-        self.missing = [node for node in sorted({*self._pins, *self._names}) if self.stored[node] == "missing"]
+        lost = [self._key[node] for node in sorted({*self._pins, *self._names}) if self.stored[node] == "missing"]
+        self.skipped = [f"{key} is pinned there, and has no content: skipped" for key in lost]
         self.notices += map(self._cycle, sorted(self.dropped))
 
     def __len__(self) -> int:
@@ -104,19 +105,18 @@ class Plan:
         pairs = zip(notices["code"], notices["message"], strict=True)
         return [str(message) for code, message in pairs if code in UNSOUND]
 
-    def key(self, node: int) -> str:
-        """Return the key of a node."""
-        return self._key[node]
-
-    def media_type(self, digest: Digest) -> str:
-        """Return what the source calls a blob, "" where it does not know it."""
-        node = self.snapshot.find(digest)
+    def media_type(self, link: Link) -> str:
+        """Return what the source calls the target of a link, "" where it does not know it."""
+        node = self.snapshot.find(link.target)
         return self._type[node] if node >= 0 else ""
 
-    def is_elsewhere(self, digest: Digest) -> bool:
-        """Return whether a blob need not be stored in the source."""
-        node = self.snapshot.find(digest)
-        return node >= 0 and self.stored[node] in ELSEWHERE
+    def missing(self, link: Link) -> str:
+        """Return that the target of a link is absent, "" where it need not be stored in the source."""
+        node = self.snapshot.find(link.target)
+        if node >= 0 and self.stored[node] in ELSEWHERE:
+            return ""
+        then = "made when that arrives" if link.kind in BODY else "dropped"
+        return f"the link from {link.source} to {link.target} leads nowhere: {then}"
 
     def _wanted(self, node: int) -> Wanted:
         source = Digest(self._key[node])
