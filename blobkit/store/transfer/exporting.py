@@ -67,9 +67,7 @@ def export(index: Index, opened: Callable[[Digest], BinaryIO], what: str, target
     name, digest, records = index.read(lambda rows: _closure(rows, what))
     job = _Job(name, digest, records, opened)
     try:
-        if is_archive:
-            return _to_archive(job, path)
-        return _into_layout(job, path) if os.path.lexists(path) else _to_layout(job, path)
+        return (_into if os.path.lexists(path) else _to_new)(job, path, is_archive=is_archive)
     except OSError as error:
         if isinstance(error, BlobkitError):
             raise
@@ -180,20 +178,27 @@ class _Hashed:
         return piece
 
 
-def _to_archive(job: _Job, path: Path) -> Exported:
-    """Make a new archive; the same blobs give the same bytes."""
-    if os.path.lexists(path):
-        msg = f"{printable(str(path))} exists: give a new file, for an archive is never added to"
-        raise ExportError(msg)
+def _to_new(job: _Job, path: Path, *, is_archive: bool) -> Exported:
+    """Make a new archive or layout, whole or not at all."""
     with _beside(path) as partial:
-        with partial.open("xb") as file:
-            with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
-                _fill(tar, job)
-            file.flush()
-            os.fsync(file.fileno())
+        if is_archive:
+            _write_archive(job, partial)
+        else:
+            partial.mkdir()
+            (partial / "oci-layout").write_bytes(LAYOUT)
+            _add(job, partial)
         partial.rename(path)
     sync_directory(path.parent)
     return job.result(path, list(job.records))
+
+
+def _write_archive(job: _Job, path: Path) -> None:
+    """Write an archive, durably; the same blobs give the same bytes."""
+    with path.open("xb") as file:
+        with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            _fill(tar, job)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _fill(tar: tarfile.TarFile, job: _Job) -> None:
@@ -214,19 +219,11 @@ def _fill(tar: tarfile.TarFile, job: _Job) -> None:
                 tar.addfile(member, file)
 
 
-def _to_layout(job: _Job, path: Path) -> Exported:
-    """Make a new layout, whole or not at all."""
-    with _beside(path) as partial:
-        partial.mkdir()
-        (partial / "oci-layout").write_bytes(LAYOUT)
-        new = _add(job, partial)
-        partial.rename(path)
-    sync_directory(path.parent)
-    return job.result(path, new)
-
-
-def _into_layout(job: _Job, path: Path) -> Exported:
+def _into(job: _Job, path: Path, *, is_archive: bool) -> Exported:
     """Add to a layout that is there, or fill an empty directory; other exports into it wait."""
+    if is_archive:
+        msg = f"{printable(str(path))} exists: give a new file, for an archive is never added to"
+        raise ExportError(msg)
     names = {entry.name for entry in path.iterdir()} if path.is_dir() else {"a file"}
     if ".blobkit" in names:
         msg = f"{printable(str(path))} is a blobkit store: open it and use import_, which keeps its index right"

@@ -16,7 +16,7 @@ from blobkit.model import LINK_KINDS, Link
 from blobkit.oci.documents import Reference
 from blobkit.oci.walk import Walk
 from blobkit.render import count, printable
-from blobkit.snapshot.graph import of_kinds
+from blobkit.snapshot.graph import link_rows, of_kinds
 from blobkit.snapshot.references import LINK_KINDS as ALL_LINK_KINDS
 from blobkit.snapshot.tables import STORED, codes, ids
 from blobkit.store.layout.names import is_legal
@@ -152,16 +152,14 @@ class Plan:
         table = self.snapshot.links
         kind = codes(table["kind"])
         counts = self.snapshot.counted | of_kinds(kind, BODY, ALL_LINK_KINDS)
-        start = np.zeros(len(self._key) + 1, np.int64)
-        np.cumsum(np.bincount(ids(table["source"])[counts], minlength=len(self._key)), out=start[1:])
-        return start.tolist(), ids(table["target"])[counts].tolist(), kind[counts].tolist()
+        start, target = link_rows(ids(table["source"]), ids(table["target"]), counts, len(self._key))
+        return start.tolist(), target.tolist(), kind[counts].tolist()
 
     def _links(self, node: int) -> dict[int, str]:
-        """Return what a node links to, and as what first."""
+        """Return what a node links to, and as what."""
         start, target, kind = self._counted
-        found: dict[int, str] = {}
-        for row in range(start[node], start[node + 1]):
-            found.setdefault(target[row], ALL_LINK_KINDS[kind[row]])
+        rows = range(start[node], start[node + 1])
+        found = {target[row]: ALL_LINK_KINDS[kind[row]] for row in rows}
         for reference in self._named(node):
             seen = self.snapshot.find(reference.digest)
             if seen >= 0:
