@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Glance = tuple[int, int, int, str, datetime]
     """Size, refcount, pins, media type and moment of the first commit of a blob that has no links and no tags."""
 
-__all__ = ["Index", "Plain", "Put", "Reading", "Retagged", "Transaction", "Writing"]
+__all__ = ["Index", "Plain", "Put", "Reading", "Transaction", "Writing"]
 
 T = TypeVar("T")
 
@@ -268,12 +268,4 @@ class Transaction(Protocol):
 
     def __call__(self, *, durable: bool = False, later: bool = False) -> AbstractContextManager[Writing]:
         """Return the transaction; `durable` and `later` as in `Index.writing`."""
-        ...
-
-
-class Retagged(Protocol):
-    """A call that a store makes, inside a transaction, once tags or what they show changed."""
-
-    def __call__(self, rows: Writing, /, *, durable: bool) -> None:
-        """Do it; `durable` says whether the transaction is."""
         ...

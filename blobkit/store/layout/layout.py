@@ -91,6 +91,10 @@ class Layout:
         now = self.hash()
         return bool(now) and (now == rows.meta("layout_hash") or now == rows.meta("layout_pending"))
 
+    def is_foreign(self, rows: Reading) -> bool:
+        """Return whether another program wrote index.json."""
+        return not self.is_absent() and not self.is_ours(rows)
+
     def never_shown(self, rows: Reading) -> bool:
         """Return whether this store never wrote an index.json nor took one in."""
         return rows.meta("layout_hash") is None and rows.meta("layout_pending") is None
@@ -101,7 +105,7 @@ class Layout:
         Returns False, having done nothing, where what is to be written was not announced by a durable commit: a
         writer that died after its rename would leave a file that nobody knows.
         """
-        if not self.is_due(rows) or not (self.is_absent() or self.is_ours(rows)):
+        if not self.is_due(rows) or self.is_foreign(rows):
             return True
         pending = rows.meta("layout_pending")
         text = self._text if _hash(self._text) == pending else rendered(rows)

@@ -89,9 +89,8 @@ class LayoutProjection:
             ("layout-damaged", "", "index.json", f"an entry of index.json was not taken in: {truncate(str(raw), 200)}")
             for raw in PreservedEntries.load(rows).unresolved
         ]
-        if self._layout.is_absent() or self._layout.is_ours(rows):
-            return found
-        return [*found, ("layout-changed", "", "index.json", _notice(self._layout))]
+        changed = ("layout-changed", "", "index.json", _notice(self._layout))
+        return [*found, changed] if self._layout.is_foreign(rows) else found
 
     def outside(self, show: Callable[[], None]) -> LayoutOutside:
         """Return the layout as `fsck` sees it."""
@@ -99,16 +98,14 @@ class LayoutProjection:
 
     def _change(self) -> str:
         """Return the notice that another program wrote index.json, "" where it is ours."""
-        if self._is_ours():
+        if not self._is_foreign():
             return ""
         is_whole = self._layout.parses()
-        return "" if self._is_ours() else _notice(self._layout, is_whole=is_whole)  # half written a moment ago
+        return _notice(self._layout, is_whole=is_whole) if self._is_foreign() else ""  # half written a moment ago
 
-    def _is_ours(self) -> bool:
-        """Return whether blobkit wrote index.json; in doubt under the write lock, where nobody of ours rewrites it."""
-        if self._index.read(self._layout.is_ours):
-            return True
-        return self._index.write(lambda rows: self._layout.is_absent() or self._layout.is_ours(rows))
+    def _is_foreign(self) -> bool:
+        """Return whether another program wrote index.json; in doubt under the lock, where none of ours rewrites it."""
+        return self._index.read(self._layout.is_foreign) and self._index.write(self._layout.is_foreign)
 
 
 def to_caller() -> int:
