@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Entry = dict[str, object]
 
 TITLE = "org.opencontainers.image.title"
+FULL_NAME = "io.containerd.image.name"
 
 
 # What entries become
@@ -133,6 +134,15 @@ def test_a_name_that_vanished_is_kept_and_shown_again(store: LocalStore, other: 
     assert store.tags() == names(other) == {"t": blob}
 
 
+def test_a_name_that_vanished_keeps_what_its_entry_said(store: LocalStore, other: Foreign) -> None:
+    other.write(other.entry(other.image("a", b"one"), "t", platform={"os": "linux"}))
+    store.adopt()
+    before = other.entries()
+    other.write()
+    assert store.adopt().vanished == ("t",)
+    assert other.entries() == before
+
+
 def test_an_entry_without_a_tag_that_vanished_is_kept_and_shown_again(store: LocalStore, other: Foreign) -> None:
     one, two = other.image("a", b"one"), other.image("b", b"two")
     other.write(other.entry(one, platform={"os": "linux"}), other.entry(two, "a b"))
@@ -147,6 +157,16 @@ def test_an_entry_without_a_tag_that_vanished_is_kept_and_shown_again(store: Loc
     store.deref(one)
     other.write()
     assert store.adopt().vanished == (two,)
+
+
+def test_an_entry_that_vanished_after_its_pin_is_not_reported(store: LocalStore, other: Foreign) -> None:
+    image = other.image("a", b"one")
+    other.write(other.entry(image))
+    store.adopt()
+    store.put(json.dumps({"manifests": [other.to(image, MANIFEST)]}).encode(), media_type=INDEX)  # takes the pin
+    other.write()
+    assert store.adopt().vanished == ()
+    assert other.entries() == []
 
 
 def test_what_the_store_moved_meanwhile_stays_and_what_the_file_shows_is_kept(
@@ -196,7 +216,7 @@ def test_of_a_name_given_twice_one_entry_is_the_tag(store: LocalStore, other: Fo
     other.write(other.entry(one, "t"), other.entry(two, "t"), other.entry(one, "t"))
     assert (store.adopt().tags, store.tags()) == (("t",), {"t": one})
     assert [(e["digest"], "annotations" in e) for e in other.entries()] == [(one, True), (two, False)]
-    other.write(other.entry(three, "t"), other.entry(one, "t"), other.entry(two))
+    other.write(other.entry(three, "t"), other.entry(one, "t"), other.entry(two), other.entry(one, "t"))
     assert (store.adopt().entries, store.tags()) == ((three,), {"t": one})
     assert [store.get(blob).pins for blob in (one, two, three)] == [1, 1, 1]
 
@@ -215,7 +235,7 @@ def test_what_other_programs_say_beside_is_kept(store: LocalStore, other: Foreig
             image,
             MANIFEST,
             platform={"os": "linux", "architecture": "arm64"},
-            annotations={TITLE: "t", NAME: "v1", "io.containerd.image.name": "reg.example.org/x:v1"},
+            annotations={TITLE: "t", NAME: "v1", FULL_NAME: "reg.example.org/x:v1"},
         ),
         {**other.entry(other.blob(content), media_type="text/plain"), **inline},
     ]
@@ -231,6 +251,14 @@ def test_what_other_programs_say_beside_is_kept(store: LocalStore, other: Foreig
     store.tag("reg.example.org/x:v1", sha(content), move=True)
     assert TITLE not in other.entries()[0]["annotations"]
     assert other.entries()[0]["mediaType"] == "text/plain"
+
+
+def test_two_entries_never_show_one_reference_name(store: LocalStore, other: Foreign) -> None:
+    image = other.image("a", b"one")
+    other.write(other.to(image, MANIFEST, annotations={NAME: "v1", FULL_NAME: "reg.example.org/x:v1"}))
+    store.adopt()
+    store.put(b"x", tag="v1")
+    assert names(other) == store.tags() == {"reg.example.org/x:v1": image, "v1": sha(b"x")}
 
 
 @pytest.mark.parametrize("label", ["sha384", "sha512"])

@@ -126,6 +126,17 @@ def test_a_damaged_layer_is_recorded_as_missing(store: LocalStore, other: Foreig
         check(store)
 
 
+@pytest.mark.parametrize("how", ["missing", "a directory", "a link", "a pipe"])
+def test_an_entry_of_a_known_blob_that_is_no_file_any_more_is_damaged(
+    store: LocalStore, other: Foreign, how: str
+) -> None:
+    blob = store.put(b"known").digest
+    other.write(other.entry(blob, "t", "text/plain"))
+    damage(other, blob, how)
+    assert [name for name, _ in store.adopt().damaged] == ["t"]
+    assert store.tags() == {}
+
+
 def test_the_bytes_of_a_damaged_entry_are_not_unlinked(store: LocalStore, other: Foreign) -> None:
     blob = store.put(b"no manifest").digest
     other.add(other.entry(blob, "t"))
@@ -224,13 +235,15 @@ def test_a_file_that_changes_after_it_was_verified_is_not_recorded(
 def test_what_was_verified_is_not_read_again_where_all_is_tried_again(
     store: LocalStore, other: Foreign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other.write(other.entry(other.image("a", b"one", b"two"), "t"))
+    known = store.put(b"known").digest
+    other.write(other.entry(other.image("a", b"one", b"two", b"known"), "t"))
     opened: list[str] = []
     opener = store._content.open
     monkeypatch.setattr(store._content, "open", lambda digest: (opened.append(digest), opener(digest))[1])
     before_the_lock(store, monkeypatch, lambda: other.add(other.entry(other.image("b", b"three"), "u")))
     assert store.adopt().tags == ("t", "u")
     assert [opened.count(sha(layer)) for layer in (b"one", b"two", b"three")] == [1, 1, 1]
+    assert known not in opened, "the store has it"
 
 
 def test_an_entry_whose_pin_goes_while_others_are_read_is_pinned_anew(

@@ -186,6 +186,15 @@ def test_a_media_type_that_differs_is_kept(store: Store, go: GoStore) -> None:
     assert [f"{digest} is here as 'text/plain', not as 'text/html': kept as it is"] == list(done.notices)
 
 
+def test_a_media_type_that_is_learned_is_shown_in_index_json(tmp_path: Path, go: GoStore) -> None:
+    go.add("same", 1, mediaType="text/plain")
+    with LocalStore(tmp_path / "mine", durability="off") as store:
+        store.put(b"same", tag="t")
+        take(store, go)
+        assert store.get(sha(b"same")).media_type == "text/plain"
+    assert '"mediaType": "text/plain"' in (tmp_path / "mine/index.json").read_text()
+
+
 # Sources that are not sound.
 
 

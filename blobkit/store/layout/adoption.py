@@ -18,7 +18,6 @@ What an entry becomes:
 from __future__ import annotations
 
 import time
-from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -37,9 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from blobkit.digest import Digest
-    from blobkit.model import Record
     from blobkit.oci.index import IndexFile
-    from blobkit.oci.untrusted import Json
     from blobkit.protocols import Inspected
     from blobkit.store.layout.indexdiff import Claim, IndexDiff
     from blobkit.store.layout.layout import Layout
@@ -155,16 +152,14 @@ class _Adoption:
         ]
 
     def _count_as_given(self, rows: Writing) -> list[Digest]:
-        """Record pins of tags that moved away, anonymous from now on, as given; return what is to be pinned untagged.
+        """Record the pins of tags that moved away, anonymous now, as given; return the blobs to be pinned untagged.
 
-        None of that has a given pin: where one was given before, it is gone.
+        None of these has a pin that was given: where one was recorded, it is gone.
         """
-        old = Counter(blob for _, blob, _ in self._moved)
-        given = rows.given(SOURCE, old)
-        rows.give(SOURCE, {blob: given.get(blob, 0) + number for blob, number in old.items()})
-        targets = (claim.target.digest for claim in self._taken if not claim.tag)
-        untagged = list(dict.fromkeys(blob for blob in targets if blob not in old))
-        rows.give(SOURCE, dict.fromkeys(rows.given(SOURCE, untagged), 0))
+        old = {blob for _, blob, _ in self._moved}
+        targets = dict.fromkeys(claim.target.digest for claim in self._taken if not claim.tag)
+        untagged = [blob for blob in targets if blob not in old]
+        rows.give(SOURCE, {**dict.fromkeys(rows.given(SOURCE, untagged), 0), **dict.fromkeys(old, 1)})
         return untagged
 
     def _preserve(self, rows: Writing, file: IndexFile) -> list[Digest]:
@@ -179,7 +174,11 @@ class _Adoption:
         records = rows.records([*map(digest_of, kept.pinned), *(blob for _, blob, _ in self._moved)])
         pinned = {digest for digest, record in records.items() if record.anonymous and digest not in shown}
         left = [without_name(raw) for raw in kept.pinned if digest_of(raw) in pinned]
-        old = [_untagged(blob, records[blob], kept.tagged.get(name)) for name, blob, _ in self._moved if blob in pinned]
+        old = [
+            entry_for("", blob, records[blob].size, records[blob].media_type, without_name(kept.tagged.get(name)))
+            for name, blob, _ in self._moved
+            if blob in pinned
+        ]
         unresolved = [*(claim.raw for claim in self._damaged), *self._diff.invalid]
         rows.forget([claim.target.digest for claim in self._damaged])
         distinct = {repr(raw): raw for raw in (*untagged, *left, *old)}
@@ -193,12 +192,6 @@ class _Adoption:
         found = self._closure.types.get(claim.target.digest, "")
         read = f"read as {found}, as its content says" if found else "held as bytes that name nothing"
         return f"{abbreviate(claim.target.digest)} has no media type in index.json: {read}"
-
-
-def _untagged(blob: Digest, record: Record, raw: Json | None) -> Json:
-    """Return the entry of a blob whose name moved away; other fields of its earlier entry `raw` stay."""
-    raw = without_name(raw) if raw is not None and digest_of(raw) == blob else None
-    return entry_for("", blob, record.size, record.media_type, raw)
 
 
 def _refuse_cycle(link: Link) -> str:

@@ -61,17 +61,15 @@ def compare(rows: Reading, file: IndexFile) -> IndexDiff:
     """Return what the file asks for. Cost: all its entries and all tags."""
     tags, changed = rows.tags(), rows.changed_names()
     named = _named(file, tags, changed)
-    claims: dict[object, Claim] = {}
-    for number, entry in enumerate(file.entries):
-        if entry.target is not None:
-            claim = _claim(cast("Json", entry.raw), entry.name, entry.target, named)
-            claims.setdefault(claim.tag or number, claim)
-    untagged = {claim.target.digest for claim in claims.values() if not claim.tag}
+    claims = [
+        _claim(cast("Json", entry.raw), entry.name, entry.target, named) for entry in file.entries if entry.target
+    ]
+    untagged = {claim.target.digest for claim in claims if not claim.tag}
     given, records = rows.given(SOURCE, untagged), rows.records(untagged)
     pinned = {blob for blob, number in given.items() if number and records[blob].anonymous}
     settled: list[Claim] = []
     unsettled: list[Claim] = []
-    for claim in claims.values():
+    for claim in claims:
         is_here = tags.get(claim.tag) == claim.target.digest if claim.tag else claim.target.digest in pinned
         (settled if is_here else unsettled).append(claim)
     shown = {entry.name for entry in file.entries}
