@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from blobkit.digest import Digest
+    from blobkit.model import Stamp
     from blobkit.oci.index import IndexFile
     from blobkit.protocols import Inspected
     from blobkit.store.layout.indexdiff import Claim, IndexDiff
@@ -62,13 +63,15 @@ class Target:
 
 def adopt_into(target: Target, *, progress: bool) -> Adopted:
     """Take in what index.json holds; return what was done. UnreadableStoreError, LinkCycleError, StoreBusyError."""
-    closure = Closure(target.content, target.index)
+    verified: dict[Digest, Stamp] = {}
     for _ in range(ATTEMPTS):
         file = target.layout.load()
         if file is None:
             return Adopted()
         diff = target.index.read(partial(compare, file=file))
+        closure = Closure(target.content, target.index, verified)
         closure.walk([claim.target for claim in diff.open], progress=progress)
+        verified |= closure.verified
         if target.sync and closure.verified:
             target.sync()  # whoever wrote them may not have
         with target.committing(durable=True) as rows:

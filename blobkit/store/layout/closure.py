@@ -14,7 +14,7 @@ from blobkit.render import abbreviate
 from blobkit.store.transfer.verifying import documents, verified
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from blobkit.digest import Digest
     from blobkit.model import Link, Stamp
@@ -32,28 +32,28 @@ class Closure:
     """The blobs that descriptors reach: the `verified` ones, with the signatures of their files; why others are `bad`.
 
     `types` are media types, `links` what documents name. Blobs that the index has are not read, except documents, for
-    their links; nor are files that an earlier walk has verified.
+    their links; nor are files again that an `earlier` closure has verified.
     """
 
-    def __init__(self, content: Inspected, index: Index) -> None:
+    def __init__(self, content: Inspected, index: Index, earlier: Mapping[Digest, Stamp]) -> None:
         self._content = content
         self._index = index
-        self._earlier: dict[Digest, Stamp] = {}
-
-    def walk(self, entries: Iterable[Reference], *, progress: bool) -> None:
-        """Verify all that these reach, and nothing else."""
+        self._earlier = earlier
         self.verified: dict[Digest, Stamp] = {}
         self.types: dict[Digest, str] = {}
         self.links: dict[Digest, dict[Digest, Reference]] = {}
         self.bad: dict[Digest, str] = {}
         self._present: set[Digest] = set()
+        self._stamps: Mapping[Digest, Stamp] = {}
         self._walk = Walk(self._documents, _read_as, inline=False)
+
+    def walk(self, entries: Iterable[Reference], *, progress: bool) -> None:
+        """Verify all that these reach."""
         for level in self._walk.levels(entries):
             for step in level:
                 self._note(step)
             leaves = (step.reference.digest for step in level if not step.reference.followed)
             self._verify(dict.fromkeys(leaf for leaf in leaves if leaf not in self.verified), progress=progress)
-        self._earlier |= self.verified
 
     def is_read(self, reference: Reference) -> bool:
         """Return whether the blob is verified; a manifest or an index is then also understood."""
@@ -86,7 +86,7 @@ class Closure:
             for reference in step.document.references:
                 named.setdefault(reference.digest, reference)
         elif step.reference.followed and step.fault is not None:
-            self.bad[digest] = _said(step.fault, media_type)
+            self.bad[digest] = _reason(step.fault, media_type)
         elif not self.types.get(digest):
             self.types[digest] = media_type
 
@@ -112,7 +112,7 @@ def _read_as(reference: Reference) -> str | None:
     return "" if reference.kind == "entry" and not reference.media_type else followed_type(reference)
 
 
-def _said(fault: Fault, media_type: str) -> str:
+def _reason(fault: Fault, media_type: str) -> str:
     """Return in words why a document cannot be taken in."""
     if fault.code == ABSENT:
         return MISSING

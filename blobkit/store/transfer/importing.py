@@ -75,7 +75,7 @@ class _Import:
         self._plan = plan
         self._source = source
         self._session = session
-        self._recorder = Recorder(identity, plan.media_type, plan.missing, _left_out)
+        self._recorder = Recorder(identity, plan.media_type, plan.missing, _cycle_notice)
         self._damaged: dict[Digest, str] = {}
 
     def result(self) -> Imported:
@@ -84,8 +84,8 @@ class _Import:
         skipped = [*plan.skipped, *(f"{digest} {why}: skipped" for digest, why in self._damaged.items())]
         hidden = hidden_images(recorder.names.items()) if self._session.shows_tags else ""
         notices = dict.fromkeys([*plan.noticed(), *plan.notices, *skipped, *recorder.notices, hidden])
-        told = tuple(filter(None, notices))
-        return Imported(source=plan.snapshot.caption(), skipped=len(skipped), notices=told, **recorder.done)
+        shown = tuple(filter(None, notices))
+        return Imported(source=plan.snapshot.caption(), skipped=len(skipped), notices=shown, **recorder.done)
 
     def take(self, chunk: Sequence[Wanted]) -> None:
         """Copy what is not here, then record the chunk; again where blobs that were here went meanwhile."""
@@ -143,11 +143,11 @@ class _Import:
             if any(wanted.digest not in known and wanted.digest not in staged for wanted in taken):
                 return False
             sizes = {digest: size for digest, (_, size) in staged.items()}
-            work.is_shown = self._recorder.record(work.rows, self._untaken(work.rows, taken), known, sizes)
+            work.is_shown = self._recorder.record(work.rows, self._with_free_names(work.rows, taken), known, sizes)
             work.staged = {digest: token for digest, (token, _) in staged.items()}
             return True
 
-    def _untaken(self, rows: Reading, taken: Sequence[Wanted]) -> list[Wanted]:
+    def _with_free_names(self, rows: Reading, taken: Sequence[Wanted]) -> list[Wanted]:
         """Return the blobs with the names that are free here; a name of another blob here becomes a pin."""
         names = rows.tags([name for wanted in taken for name in wanted.names])
         found = []
@@ -161,5 +161,5 @@ class _Import:
         return found
 
 
-def _left_out(link: Link) -> str:
+def _cycle_notice(link: Link) -> str:
     return f"the link from {link.source} to {link.target} closes a cycle here: dropped"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from blobkit.model import Record
     from blobkit.transactions import Writing
 
-    AskLink = Callable[[Link], str]
+    LinkText = Callable[[Link], str]
 
 __all__ = ["BODY", "Recorder", "Wanted"]
 
@@ -50,7 +50,7 @@ class Recorder:
     `names` are the new tags with their media types; `unfinished` blobs that only the pin holds that they came with.
     """
 
-    def __init__(self, identity: str, media_type: AskLink, missing: AskLink, cycle: AskLink) -> None:
+    def __init__(self, identity: str, media_type: LinkText, missing: LinkText, cycle: LinkText) -> None:
         self._identity = identity
         self._temporary = f"{identity} (unfinished)"
         self._media_type, self._missing, self._cycle = media_type, missing, cycle

@@ -204,13 +204,15 @@ class Plan:
         opaque[list(self._read)] = False
         hidden = np.flatnonzero(opaque & ((np.frombuffer(state, np.uint8) > 0) | (graph.pins > 0)))
         here = [stored == "yes" and is_blob for stored, is_blob in zip(self.stored, self._is_blob, strict=True)]
-        unheld = [node for node, is_here in enumerate(here) if is_here and not state[node]]
-        if len(hidden) and unheld:
+        unreferenced = [node for node, is_here in enumerate(here) if is_here and not state[node]]
+        if len(hidden) and unreferenced:
             key = printable(self._key[hidden[0]])
-            self.notices.append(f"what {key} links to is unknown: {count(len(unheld), 'blob')} that it may hold, too")
-            self._descend(unheld, state, order)
-        elif unheld:
-            self.notices.append(f"{count(len(unheld), 'blob')} left out that nothing holds there (garbage)")
+            self.notices.append(
+                f"what {key} links to is unknown: {count(len(unreferenced), 'blob')} that it may hold, too"
+            )
+            self._descend(unreferenced, state, order)
+        elif unreferenced:
+            self.notices.append(f"{count(len(unreferenced), 'blob')} left out that nothing holds there (garbage)")
         return [node for node in order if here[node]]
 
     def _descend(self, roots: list[int], state: bytearray, order: list[int]) -> None:
