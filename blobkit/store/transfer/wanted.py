@@ -32,25 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan"]
 
-UNSOUND = frozenset(
-    {
-        "damaged",
-        "damaged-revision",
-        "damaged-tag",
-        "dangling",
-        "digest-mismatch",
-        "missing",
-        "negative-pins",
-        "odd",
-        "opaque",
-        "opaque-revision",
-        "size-mismatch",
-        "symlink",
-        "too-large",
-        "unparseable",
-        "unreadable",
-    }
-)
+DAMAGED = {"damaged", "damaged-revision", "damaged-tag", "digest-mismatch", "missing", "size-mismatch", "symlink"}
+UNREAD = {"odd", "opaque", "opaque-revision", "too-large", "unparseable", "unreadable"}
+UNSOUND = frozenset({"dangling", "negative-pins"} | DAMAGED | UNREAD)
 """Codes of notices that say that a source is not what it claims."""
 ELSEWHERE = frozenset({"foreign", "inline"})
 """What need not be stored, so that a link to it is no fault."""
