@@ -29,15 +29,15 @@ __all__ = [
     "Change",
     "Descriptor",
     "Facts",
-    "Fault",
+    "FileSignature",
     "Freed",
+    "IndexFault",
     "JournalEntry",
     "Level",
     "Link",
     "Record",
-    "Stamp",
+    "RefCounts",
     "Standing",
-    "Tally",
 ]
 
 LINK_KINDS = ("link", "config", "layer", "child")
@@ -169,7 +169,7 @@ class Link(NamedTuple):
     kind: str = "link"
 
 
-class Fault(NamedTuple):
+class IndexFault(NamedTuple):
     """A fault that an index finds in itself: its kind, the blob concerned if any, a word about it."""
 
     code: str
@@ -186,7 +186,7 @@ class JournalEntry(NamedTuple):
     is_blob: bool
 
 
-class Tally(NamedTuple):
+class RefCounts(NamedTuple):
     """The recorded references to a blob (refcount, pins), and those that are really there (links, tags)."""
 
     refcount: int
@@ -195,7 +195,7 @@ class Tally(NamedTuple):
     tags: int
 
 
-class Stamp(NamedTuple):
+class FileSignature(NamedTuple):
     """The signature of a file, which changes with its content: size, time of arrival (seconds since 1970), identity.
 
     `regular` says whether these are plain bytes (no symlink, no directory), `mode` who may do what with them.

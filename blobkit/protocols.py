@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from blobkit.digest import Digest
-    from blobkit.model import Stamp
+    from blobkit.model import FileSignature
     from blobkit.present.sections import SupportsSections
     from blobkit.snapshot.snapshot import Snapshot
 
@@ -335,8 +335,8 @@ class Content(Protocol):
 class Inspected(Content, Protocol):
     """A content that can be checked and repaired: the methods for `fsck`, beside those for the verbs."""
 
-    def stamps(self, digests: Collection[Digest]) -> Mapping[Digest, Stamp]:
-        """Return a stamp for each stored one of these; it differs for other bytes under the same digest."""
+    def signatures(self, digests: Collection[Digest]) -> Mapping[Digest, FileSignature]:
+        """Return the signature of each stored one of these; it differs for other bytes under the same digest."""
         ...
 
     def strays(self) -> Iterator[str]:

@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from blobkit.digest import Digest
-    from blobkit.model import Arrival, Change, Column, Facts, Fault, JournalEntry, Link, Record, Standing, Tally
+    from blobkit.model import (
+        Arrival,
+        Change,
+        Column,
+        Facts,
+        IndexFault,
+        JournalEntry,
+        Link,
+        Record,
+        RefCounts,
+        Standing,
+    )
 
     Glance = tuple[int, int, int, str, datetime]
     """Size, refcount, pins, media type and moment of the first commit of a blob that has no links and no tags."""
@@ -127,11 +138,11 @@ class Reading(Protocol):
         """Return a fact about the store itself."""
         ...
 
-    def faults(self) -> Sequence[Fault]:
+    def faults(self) -> Sequence[IndexFault]:
         """Return what is wrong with single rows, or with the index as such. Cost: scans everything."""
         ...
 
-    def miscounts(self, blobs: Collection[Digest] | None = None) -> Mapping[Digest, Tally]:
+    def miscounts(self, blobs: Collection[Digest] | None = None) -> Mapping[Digest, RefCounts]:
         """Return those of these (of all) blobs whose refcount is not pins plus links, or pins less than tags, or 0."""
         ...
 

@@ -1,7 +1,7 @@
 """Mixed-integer programs of names to drop: HiGHS solves them, for long in a process of its own that can be stopped.
 
 HiGHS looks at neither its time limit nor a keyboard interrupt in some of its steps. So this process asks it for an
-instant only, and about small programs only. Only this file and `blobkit.store.loops` import scipy: this one for its
+instant only, and about small programs only. Only this file and `blobkit.store.cycles` import scipy: this one for its
 solver, the other one for its graph algorithms.
 """
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blobkit.content.placing import place
-from blobkit.content.quarantine import PRIVATE, move_aside, quarantine, stamp, strays
+from blobkit.content.quarantine import PRIVATE, file_signature, move_aside, quarantine, strays
 from blobkit.content.syncing import sync_directory, sync_file_system
 from blobkit.content.temporary import StagedFile, StagingArea, abandoned, reclaim
 from blobkit.digest import ALGORITHMS, Digest, is_digest, split
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from typing import BinaryIO
 
-    from blobkit.model import Stamp
+    from blobkit.model import FileSignature
 
 __all__ = ["DirectoryContent"]
 
@@ -179,12 +179,12 @@ class DirectoryContent:
         """Remove the temporary files and areas of dead writers; return how many there were."""
         return reclaim(self._tmp)
 
-    def stamps(self, digests: Collection[Digest]) -> Mapping[Digest, Stamp]:
+    def signatures(self, digests: Collection[Digest]) -> Mapping[Digest, FileSignature]:
         """Return what tells the bytes of each of these that is there from others under the same digest."""
         found = {}
         for digest in digests:
             with contextlib.suppress(FileNotFoundError):
-                found[digest] = stamp(self._path(digest))
+                found[digest] = file_signature(self._path(digest))
         return found
 
     def strays(self) -> Iterator[str]:

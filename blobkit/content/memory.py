@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.content.appending import pieces_of
 from blobkit.digest import Digest
-from blobkit.model import Stamp
+from blobkit.model import FileSignature
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -80,13 +80,13 @@ class MemoryContent:
     def sync(self) -> None:
         """Do nothing: memory promises nothing."""
 
-    def stamps(self, digests: Collection[Digest]) -> Mapping[Digest, Stamp]:
+    def signatures(self, digests: Collection[Digest]) -> Mapping[Digest, FileSignature]:
         """Return what tells the bytes of each of these from others: when they came, in which buffer."""
-        return {digest: self._stamped(digest) for digest in digests if digest in self._bytes}
+        return {digest: self._signature(digest) for digest in digests if digest in self._bytes}
 
-    def _stamped(self, digest: Digest) -> Stamp:
+    def _signature(self, digest: Digest) -> FileSignature:
         data = self._bytes[digest]
-        return Stamp(len(data), self._since.get(digest, 0.0), id(data))
+        return FileSignature(len(data), self._since.get(digest, 0.0), id(data))
 
     def strays(self) -> Iterator[str]:
         """Yield nothing: a dict of bytes by digest holds nothing else."""

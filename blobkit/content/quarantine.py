@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from blobkit.content.syncing import sync_directory
 from blobkit.digest import ALGORITHMS, is_digest
-from blobkit.model import Stamp
+from blobkit.model import FileSignature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["PRIVATE", "move_aside", "purge", "quarantine", "stamp", "strays"]
+__all__ = ["PRIVATE", "file_signature", "move_aside", "purge", "quarantine", "strays"]
 
 PRIVATE = 0o700
 LONGEST = 180
@@ -30,14 +30,14 @@ def quarantine(root: Path) -> Path:
     return root / ".blobkit" / "quarantine"
 
 
-def stamp(path: str) -> Stamp:
-    """Return what tells the bytes at this path from others; FileNotFoundError. A change of mode is no other bytes.
+def file_signature(path: str) -> FileSignature:
+    """Return the signature of the file at this path; FileNotFoundError. A change of mode is no other bytes.
 
-    They are as old as what was written, as everywhere: a store that was copied with its times is as old as before.
+    Its age is that of the last write: a store that was copied with its times is as old as before.
     """
     found = os.lstat(path)
-    identity = (found.st_ino, found.st_mtime_ns)
-    return Stamp(found.st_size, found.st_mtime, identity, stat.S_ISREG(found.st_mode), stat.S_IMODE(found.st_mode))
+    identity, mode = (found.st_ino, found.st_mtime_ns), found.st_mode
+    return FileSignature(found.st_size, found.st_mtime, identity, stat.S_ISREG(mode), stat.S_IMODE(mode))
 
 
 def strays(root: Path) -> Iterator[str]:

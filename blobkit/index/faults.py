@@ -10,7 +10,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 from blobkit.digest import ALGORITHMS, Digest, unpack
-from blobkit.model import LINK_KINDS, Fault, Tally
+from blobkit.model import LINK_KINDS, IndexFault, RefCounts
 
 if TYPE_CHECKING:
     import sqlite3
@@ -104,7 +104,7 @@ EDGES = """SELECT group_concat(from_id), group_concat(to_id), count(*) FROM (SEL
     WHERE (from_id, to_id) > (?, ?) ORDER BY from_id, to_id LIMIT ?)"""
 
 
-def faults(db: sqlite3.Connection) -> Iterator[Fault]:
+def faults(db: sqlite3.Connection) -> Iterator[IndexFault]:
     """Yield what is wrong with single rows; where the file itself is damaged only that, as all else is unsure then."""
     damages = list(_damages(db))
     yield from damages
@@ -112,14 +112,14 @@ def faults(db: sqlite3.Connection) -> Iterator[Fault]:
         return
     for code, statement in FAULTS:
         for packed, detail in db.execute(statement):
-            yield Fault(code, _digest(packed), str(detail))
+            yield IndexFault(code, _digest(packed), str(detail))
 
 
-def miscounts(db: sqlite3.Connection, ids: str | None) -> dict[Digest, Tally]:
+def miscounts(db: sqlite3.Connection, ids: str | None) -> dict[Digest, RefCounts]:
     """Return the blobs whose count is not pins plus links, that have fewer pins than tags, or that nothing holds."""
     condition = "TRUE" if ids is None else "b.id IN (SELECT value FROM json_each(?))"
     rows = db.execute(MISCOUNTS.format(condition), () if ids is None else (ids,))
-    return {unpack(packed): Tally(*numbers) for packed, *numbers in rows}
+    return {unpack(packed): RefCounts(*numbers) for packed, *numbers in rows}
 
 
 def edges(db: sqlite3.Connection) -> tuple[array[int], array[int]]:
@@ -142,13 +142,13 @@ def clear(db: sqlite3.Connection, codes: Collection[str]) -> None:
             db.execute(statement)
 
 
-def _damages(db: sqlite3.Connection) -> Iterator[Fault]:
+def _damages(db: sqlite3.Connection) -> Iterator[IndexFault]:
     """Yield what SQLite's own check finds, except what the statements above say better."""
     for (line,) in db.execute(f"PRAGMA integrity_check({DAMAGES_SHOWN})"):
         if " in index " in f"{line} " or " from index " in line:
-            yield Fault("lookup", None, str(line))
+            yield IndexFault("lookup", None, str(line))
         elif line != "ok" and not line.startswith(("CHECK constraint failed", "NULL value")):
-            yield Fault("index-damaged", None, str(line))
+            yield IndexFault("index-damaged", None, str(line))
 
 
 def _digest(packed: object) -> Digest | None:

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from blobkit.model import Fault, Record, Tally
+from blobkit.model import IndexFault, Record, RefCounts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -31,24 +31,28 @@ class MemoryFaults(ABC):
     _tags: dict[str, Digest]
     _tombstones: dict[Digest, None]
 
-    def faults(self) -> Sequence[Fault]:
+    def faults(self) -> Sequence[IndexFault]:
         """Return what is wrong: links, expectations and tags of what is gone, or of what is here after all."""
         return [
-            *(Fault("dangling-link", s if s in self._blobs else t, "") for s, t in self._dangling()),
-            *(Fault("dangling-expected", link.target, "from") for link in self._expectations(here=False)),
-            *(Fault("dangling-tag", None, name) for name in self._nameless()),
-            *(Fault("expected-here", x.target, "") for x in self._expectations(here=True) if x.target in self._blobs),
-            *(Fault("buried-alive", blob, "") for blob in self._buried()),
+            *(IndexFault("dangling-link", s if s in self._blobs else t, "") for s, t in self._dangling()),
+            *(IndexFault("dangling-expected", link.target, "from") for link in self._expectations(here=False)),
+            *(IndexFault("dangling-tag", None, name) for name in self._nameless()),
+            *(
+                IndexFault("expected-here", x.target, "")
+                for x in self._expectations(here=True)
+                if x.target in self._blobs
+            ),
+            *(IndexFault("buried-alive", blob, "") for blob in self._buried()),
         ]
 
-    def miscounts(self, blobs: Collection[Digest] | None = None) -> Mapping[Digest, Tally]:
+    def miscounts(self, blobs: Collection[Digest] | None = None) -> Mapping[Digest, RefCounts]:
         """Return those of these (of all) blobs whose counts do not add up."""
         tags, found = Counter(self._tags.values()), {}
         for blob in self._blobs if blobs is None else self._blobs.keys() & set(blobs):
             record = self._blobs[blob]
             links = sum(holder in self._blobs for holder in self._holders.get(blob, ()))
             if record.refcount != record.pins + links or record.pins < tags[blob] or record.refcount <= 0:
-                found[blob] = Tally(record.refcount, record.pins, links, tags[blob])
+                found[blob] = RefCounts(record.refcount, record.pins, links, tags[blob])
         return found
 
     def edges(self) -> tuple[Column, Column]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from blobkit.digest import Digest
-    from blobkit.model import Column, Facts, Fault, Tally
+    from blobkit.model import Column, Facts, IndexFault, RefCounts
     from blobkit.transactions import Glance
 
 __all__ = ["EPOCH", "Rows", "glance"]
@@ -215,11 +215,11 @@ class Rows:
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
-    def faults(self) -> Sequence[Fault]:
+    def faults(self) -> Sequence[IndexFault]:
         """Return what is wrong with single rows, or with the file. Cost: scans everything."""
         return list(faults(self._db))
 
-    def miscounts(self, blobs: Collection[Digest] | None = None) -> Mapping[Digest, Tally]:
+    def miscounts(self, blobs: Collection[Digest] | None = None) -> Mapping[Digest, RefCounts]:
         """Return those of these (of all) blobs whose counts do not add up. Cost: one scan of the links of them."""
         return miscounts(self._db, None if blobs is None else self._ids(blobs))
 

@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from blobkit.digest import Digest
-    from blobkit.model import Stamp
+    from blobkit.model import FileSignature
     from blobkit.snapshot.disk import Disk
     from blobkit.snapshot.tables import Notice
 
 __all__ = ["survey"]
 
 
-def survey(root: Path, orphans: Mapping[Digest, Stamp]) -> tuple[Sequence[Notice], Disk]:
+def survey(root: Path, orphans: Mapping[Digest, FileSignature]) -> tuple[Sequence[Notice], Disk]:
     """Return notices about the files below `root` and about these orphans, and the totals of all files.
 
     Cost: one `stat` for each file.
     """
     ledger = Ledger(os.fspath(root), LAYOUT, blobs=True)
     facts = Facts(ledger)
-    for digest, stamp in sorted(orphans.items()):
-        message = upload(f"{digest} is content without an index row: it", stamp.size, int(stamp.since * 1e6))
+    for digest, file in sorted(orphans.items()):
+        message = upload(f"{digest} is content without an index row: it", file.size, int(file.since * 1e6))
         facts.notice("orphan", message, digest, f"blobs/{digest.replace(':', '/')}")
     disk = ledger.close(facts)
     return facts.notices, disk

@@ -12,8 +12,8 @@ from blobkit.cascade import cascade
 from blobkit.errors import BlobNotFoundError, Hint, LinkCycleError, NotPinnedError, TagExistsError, TagNotFoundError
 from blobkit.model import Change, Freed, Link
 from blobkit.render import abbreviate, count, join_some, printable
-from blobkit.store.cycles import reaches
 from blobkit.store.layout.names import check_name, is_legal
+from blobkit.store.reachability import reaches
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from blobkit.digest import Digest
-    from blobkit.model import Descriptor, Stamp
+    from blobkit.model import Descriptor, FileSignature
     from blobkit.protocols import Address, Inspected, Source
     from blobkit.snapshot.snapshot import Snapshot
     from blobkit.store.batch import Batch
@@ -156,7 +156,7 @@ class Store(Verbs, Questions):
         facts, notices = self._index.read(lambda rows: (rows.facts(), self._session.projection.notices(rows)))
         return picture(facts, self._session.address, notices)
 
-    def orphans(self) -> Mapping[Digest, Stamp]:
+    def orphans(self) -> Mapping[Digest, FileSignature]:
         """Return the content that the index does not know, as killed writers leave it: `fsck` moves it away.
 
         Cost: a look-up for every file of content.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from blobkit.digest import Digest
-    from blobkit.model import Tally
+    from blobkit.model import RefCounts
     from blobkit.store.fsck.subject import Subject
     from blobkit.transactions import Reading
 
@@ -45,7 +45,7 @@ def check(subject: Subject, *, content: bool, progress: bool) -> Seen:
     seen = Seen(rows)
     if any(suspect.code in UNREADABLE for suspect in rows):
         return seen
-    seen.suspects += subject.read(_loops)
+    seen.suspects += subject.read(_cycles)
     files.look_at_content(subject, seen, hashing=content, progress=progress)
     files.look_around(subject, seen)
     return seen
@@ -58,7 +58,7 @@ def of_index(subject: Subject) -> list[Suspect]:
     return [*found, *(suspect for digest, tally in miscounts.items() for suspect in _miscounted(digest, tally))]
 
 
-def _asked_of_itself(rows: Reading) -> tuple[list[tuple[str, Digest, str]], Mapping[Digest, Tally]]:
+def _asked_of_itself(rows: Reading) -> tuple[list[tuple[str, Digest, str]], Mapping[Digest, RefCounts]]:
     faults = [(fault.code, fault.digest or NO_BLOB, fault.detail) for fault in rows.faults()]
     damaged = any(code in UNREADABLE for code, _, _ in faults)
     return faults, {} if damaged else rows.miscounts()
@@ -68,7 +68,7 @@ def _said(code: str, detail: str) -> str:
     return MESSAGES[code].format(printable(detail))
 
 
-def _miscounted(digest: Digest, tally: Tally) -> Iterator[Suspect]:
+def _miscounted(digest: Digest, tally: RefCounts) -> Iterator[Suspect]:
     if tally.pins < tally.tags or tally.pins < 0:
         yield Suspect("pins", digest, f"it has {count(tally.tags, 'tag')} and {tally.pins:,} as the number of its pins")
     held = tally.pins + tally.links
@@ -77,21 +77,21 @@ def _miscounted(digest: Digest, tally: Tally) -> Iterator[Suspect]:
         yield Suspect("refcount", digest, f"it counts {tally.refcount:,}, but is held by {tally.pins:,} pins, {links}")
 
 
-def _loops(rows: Reading) -> list[Suspect]:
+def _cycles(rows: Reading) -> list[Suspect]:
     """Return the cycles, each with the calls that break it.
 
     Looked for twice, the second time among what is here: through links of what is gone others could seem to close.
     """
-    from blobkit.store.loops import loops  # noqa: PLC0415 (it loads scipy)
+    from blobkit.store.cycles import cycles  # noqa: PLC0415 (it loads scipy)
 
-    seeming = list(loops(*rows.edges()))
+    seeming = list(cycles(*rows.edges()))
     names = rows.numbered({node for members, _ in seeming for node in members})
     real = [(s, t) for _, links in seeming for s, t in links if s in names and t in names]
-    return [_loop(names, members, links) for members, links in loops(*zip(*real, strict=True))] if real else []
+    return [_cycle(names, members, links) for members, links in cycles(*zip(*real, strict=True))] if real else []
 
 
-def _loop(names: Mapping[int, Digest], members: Sequence[int], links: Sequence[tuple[int, int]]) -> Suspect:
-    from blobkit.store.loops import back_links  # noqa: PLC0415 (it loads scipy)
+def _cycle(names: Mapping[int, Digest], members: Sequence[int], links: Sequence[tuple[int, int]]) -> Suspect:
+    from blobkit.store.cycles import back_links  # noqa: PLC0415 (it loads scipy)
 
     calls = [f'store.unlink("{names[target]}", "{names[source]}")' for source, target in back_links(links)]
     message = (

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from blobkit.digest import Digest
-    from blobkit.model import Stamp
+    from blobkit.model import FileSignature
     from blobkit.protocols import Inspected
     from blobkit.store.fsck.subject import Seen, Subject
     from blobkit.transactions import Reading
@@ -49,7 +49,7 @@ MESSAGES = {
 RESTORABLE = frozenset({"content-missing", "content-corrupt", "content-truncated"})
 
 
-def is_old(stamp: Stamp) -> bool:
+def is_old(stamp: FileSignature) -> bool:
     """Return whether bytes are there for so long that nobody can be about to record them."""
     return time.time() - stamp.since > settings.GRACE
 
@@ -61,7 +61,7 @@ def look_at_content(subject: Subject, seen: Seen, *, hashing: bool, progress: bo
     total = sum(sum(sizes.values()) for sizes in _pages(subject)) if hashing and progress else 0
     with counted(total, "hashing", show=hashing and progress) as advance:
         for sizes in _pages(subject):
-            stamps = subject.content.stamps(sizes)
+            stamps = subject.content.signatures(sizes)
             for blob, size in sizes.items():
                 stamp = stamps.get(blob)
                 code, hashed = _verdict(subject.content, blob, size, stamp, hashing=hashing, advance=advance)
@@ -115,7 +115,7 @@ def _told_by_journal(damaged: Sequence[Suspect], rows: Reading) -> list[Suspect]
 def still_damaged(content: Inspected, rows: Reading, suspects: Sequence[Suspect]) -> Iterator[Suspect]:
     """Yield those whose blob is recorded still, and whose content was not replaced."""
     blobs = [suspect.digest for suspect in suspects]
-    sizes, stamps = rows.sizes(blobs), content.stamps(blobs)
+    sizes, stamps = rows.sizes(blobs), content.signatures(blobs)
     for suspect in suspects:
         stamp = stamps.get(suspect.digest)
         if suspect.digest not in sizes:
@@ -127,7 +127,7 @@ def still_damaged(content: Inspected, rows: Reading, suspects: Sequence[Suspect]
             yield suspect
 
 
-def orphans(subject: Subject) -> Mapping[Digest, Stamp]:
+def orphans(subject: Subject) -> Mapping[Digest, FileSignature]:
     """Return the content that neither a blob nor a removal accounts for. Cost: asks the index for every digest."""
     found = subject.confirmed(_orphans(subject), partial(unknown, subject.content), exact=True)
     return {suspect.digest: suspect.stamp for suspect in found if suspect.stamp}
@@ -136,7 +136,7 @@ def orphans(subject: Subject) -> Mapping[Digest, Stamp]:
 def unknown(content: Inspected, rows: Reading, suspects: Sequence[Suspect]) -> Iterator[Suspect]:
     """Yield those whose file is there still while neither a blob nor a tombstone is."""
     digests = [suspect.digest for suspect in suspects]
-    known, graves, stamps = rows.counts(digests), buried(rows), content.stamps(digests)
+    known, graves, stamps = rows.counts(digests), buried(rows), content.signatures(digests)
     for suspect in suspects:
         stamp = stamps.get(suspect.digest)
         if stamp and stamp.regular and suspect.digest not in known and suspect.digest not in graves:
@@ -165,7 +165,7 @@ def matches(content: Inspected, blob: Digest, advance: Advance) -> bool:
 
 
 def _verdict(  # noqa: PLR0913 (what there is to know of one blob)
-    content: Inspected, blob: Digest, size: int, stamp: Stamp | None, *, hashing: bool, advance: Advance
+    content: Inspected, blob: Digest, size: int, stamp: FileSignature | None, *, hashing: bool, advance: Advance
 ) -> tuple[str, int]:
     """Return what is wrong with the content of one blob, "" if nothing, and how many bytes were read for that.
 
@@ -186,7 +186,7 @@ def _verdict(  # noqa: PLR0913 (what there is to know of one blob)
     return "size" if good else "content-truncated", stamp.size
 
 
-def _suspect(code: str, blob: Digest, stamp: Stamp | None) -> Suspect:
+def _suspect(code: str, blob: Digest, stamp: FileSignature | None) -> Suspect:
     return Suspect(code, blob, MESSAGES[code], stamp=stamp)
 
 

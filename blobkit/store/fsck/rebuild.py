@@ -150,7 +150,7 @@ class _Rebuilding:
             yield [digest for digest in page if digest not in known]
 
     def _verified(self, digest: Digest, advance: Callable[[int], object]) -> Arrival | None:
-        stamp = self.content.stamps([digest]).get(digest)
+        stamp = self.content.signatures([digest]).get(digest)
         if stamp is None or not stamp.regular:
             return None
         try:

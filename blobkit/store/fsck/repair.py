@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from blobkit.render import count, printable
 from blobkit.store import rules
-from blobkit.store.cycles import reaches
 from blobkit.store.fsck.files import buried, is_old, still_damaged, unknown
 from blobkit.store.fsck.subject import Suspect, in_chunks
 from blobkit.store.journal import restore
+from blobkit.store.reachability import reaches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from blobkit.model import Link, Stamp
+    from blobkit.model import FileSignature, Link
     from blobkit.store.fsck.subject import Subject
     from blobkit.transactions import Writing
 
@@ -193,7 +193,7 @@ def _gone(suspect: Suspect) -> Suspect:
     return Suspect("content-missing", suspect.digest, message)
 
 
-def _stamp(suspect: Suspect) -> Stamp:
+def _stamp(suspect: Suspect) -> FileSignature:
     """Return the stamp of the bytes that were looked at."""
     if suspect.stamp is None:
         msg = f"nothing was looked at for {suspect}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from typing import Protocol
 
-    from blobkit.model import Stamp
+    from blobkit.model import FileSignature
     from blobkit.protocols import Inspected
     from blobkit.transactions import Index, Reading, Transaction
 
@@ -54,7 +54,7 @@ class Suspect(NamedTuple):
     digest: Digest = NO_BLOB
     message: str = ""
     name: str = ""
-    stamp: Stamp | None = None
+    stamp: FileSignature | None = None
 
 
 @dataclass

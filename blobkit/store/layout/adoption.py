@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from blobkit.digest import Digest
-    from blobkit.model import Stamp
+    from blobkit.model import FileSignature
     from blobkit.oci.index import IndexFile
     from blobkit.protocols import Inspected
     from blobkit.store.layout.indexdiff import Claim, IndexDiff
@@ -63,7 +63,7 @@ class Target:
 
 def adopt_into(target: Target, *, progress: bool) -> Adopted:
     """Take in what index.json holds; return what was done. UnreadableStoreError, LinkCycleError, StoreBusyError."""
-    verified: dict[Digest, Stamp] = {}
+    verified: dict[Digest, FileSignature] = {}
     for _ in range(ATTEMPTS):
         file = target.layout.load()
         if file is None:
@@ -105,7 +105,7 @@ class _Adoption:
         new = self._reached.keys() - rows.counts(self._reached).keys()
         found = {digest: closure.verified[digest] for digest in new if digest in closure.verified}
         damaged = {claim.target.digest for claim in self._damaged}
-        return content.stamps(found) == found and (new - found.keys()) | damaged <= closure.bad.keys()
+        return content.signatures(found) == found and (new - found.keys()) | damaged <= closure.bad.keys()
 
     def take_in(self, rows: Writing, file: IndexFile) -> Adopted:
         """Record everything; return what was done."""

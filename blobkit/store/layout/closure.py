@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from blobkit.digest import Digest
-    from blobkit.model import Link, Stamp
+    from blobkit.model import FileSignature, Link
     from blobkit.oci.documents import Reference
     from blobkit.oci.walk import Fault, Step
     from blobkit.protocols import Inspected
@@ -35,16 +35,16 @@ class Closure:
     their links; nor are files again that an `earlier` closure has verified.
     """
 
-    def __init__(self, content: Inspected, index: Index, earlier: Mapping[Digest, Stamp]) -> None:
+    def __init__(self, content: Inspected, index: Index, earlier: Mapping[Digest, FileSignature]) -> None:
         self._content = content
         self._index = index
         self._earlier = earlier
-        self.verified: dict[Digest, Stamp] = {}
+        self.verified: dict[Digest, FileSignature] = {}
         self.types: dict[Digest, str] = {}
         self.links: dict[Digest, dict[Digest, Reference]] = {}
         self.bad: dict[Digest, str] = {}
         self._present: set[Digest] = set()
-        self._stamps: Mapping[Digest, Stamp] = {}
+        self._files: Mapping[Digest, FileSignature] = {}
         self._walk = Walk(self._documents, _read_as, inline=False)
 
     def walk(self, entries: Iterable[Reference], *, progress: bool) -> None:
@@ -73,15 +73,15 @@ class Closure:
         return f"{abbreviate(link.source)} names {link.target}: {why}" if is_fault else ""
 
     def _documents(self, digests: Collection[Digest]) -> Iterable[tuple[Digest, bytes | str]]:
-        self._stamps = self._content.stamps(digests)
-        return documents(self._content.open, self._stamps)
+        self._files = self._content.signatures(digests)
+        return documents(self._content.open, self._files)
 
     def _note(self, step: Step) -> None:
         """Remember as what a blob is called, what a document names, and why a document is none."""
         digest, media_type = step.reference.digest, step.reference.media_type
         if step.document is not None:
             self.types[digest] = step.document.media_type
-            self.verified[digest] = self._stamps[digest]
+            self.verified[digest] = self._files[digest]
             named = self.links.setdefault(digest, {})
             for reference in step.document.references:
                 named.setdefault(reference.digest, reference)
@@ -92,17 +92,17 @@ class Closure:
 
     def _verify(self, leaves: Collection[Digest], *, progress: bool) -> None:
         """Verify blobs that name nothing; those that the index has are only looked at."""
-        stamps, known = self._content.stamps(leaves), self._index.read(lambda rows: rows.counts(leaves))
+        files, known = self._content.signatures(leaves), self._index.read(lambda rows: rows.counts(leaves))
         for digest in watched(leaves, "verifying", show=progress):
-            stamp = stamps.get(digest)
-            if stamp is None:
+            file = files.get(digest)
+            if file is None:
                 self.bad[digest] = MISSING
-            elif not stamp.regular:
+            elif not file.regular:
                 self.bad[digest] = "it cannot be read (no regular file)"
             elif digest in known:
                 self._present.add(digest)
-            elif self._earlier.get(digest) == stamp or isinstance(found := verified(self._content.open, digest), int):
-                self.verified[digest] = stamp
+            elif self._earlier.get(digest) == file or isinstance(found := verified(self._content.open, digest), int):
+                self.verified[digest] = file
             else:
                 self.bad[digest] = f"it {found}"
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from blobkit.model import Arrival, Link
 from blobkit.render import printable
 from blobkit.store import rules
-from blobkit.store.cycles import reaches
+from blobkit.store.reachability import reaches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
