@@ -1,11 +1,12 @@
 """The seam between a store and its index: questions about one consistent state, and the transaction that may write.
 
-An index knows no rule: the rules are in `blobkit.store`, written once for every index. It is asked in bulk.
+An index knows no rule: the rules are in `blobkit.store`, written once for every index. It is asked in bulk. What it
+answers is in three parts: references for the rules, a small ledger, and checks for `fsck` only.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -29,7 +30,18 @@ if TYPE_CHECKING:
     Glance = tuple[int, int, int, str, datetime]
     """Size, refcount, pins, media type and moment of the first commit of a blob that has no links and no tags."""
 
-__all__ = ["Index", "Plain", "Put", "Reading", "Transaction", "Writing"]
+__all__ = [
+    "Checked",
+    "Index",
+    "Ledger",
+    "Plain",
+    "Put",
+    "Reading",
+    "References",
+    "Repairable",
+    "Transaction",
+    "Writing",
+]
 
 T = TypeVar("T")
 
@@ -56,8 +68,8 @@ class Put(NamedTuple):
     number: int
 
 
-class Reading(Protocol):
-    """One consistent state of an index. Digests that are not in it are left out of every answer.
+class References(Protocol):
+    """The questions of the rules about one consistent state. Digests that are not in it are left out of every answer.
 
     `counts` and `links` are the two questions of a cascade (`blobkit.cascade.References`).
     """
@@ -114,6 +126,14 @@ class Reading(Protocol):
         """Return up to `limit` blobs, behind `after`, that were removed while their bytes may still be there."""
         ...
 
+    def facts(self) -> Facts:
+        """Return everything, as columns."""
+        ...
+
+
+class Ledger(Protocol):
+    """The records of a store about itself: facts, work that is left, pins by source, changed names, the journal."""
+
     def given(self, source: str, blobs: Collection[Digest]) -> Mapping[Digest, int]:
         """Return how many anonymous pins were recorded as given to each of these by `source`, where there are any."""
         ...
@@ -138,25 +158,9 @@ class Reading(Protocol):
         """Return a fact about the store itself."""
         ...
 
-    def faults(self) -> Sequence[IndexFault]:
-        """Return what is wrong with single rows, or with the index as such. Cost: scans everything."""
-        ...
 
-    def miscounts(self, blobs: Collection[Digest] | None = None) -> Mapping[Digest, RefCounts]:
-        """Return those of these (of all) blobs whose refcount is not pins plus links, or pins less than tags, or 0."""
-        ...
-
-    def edges(self) -> tuple[Column, Column]:
-        """Return all links, dangling ones too, as sources and targets: numbers that `numbered` knows."""
-        ...
-
-    def numbered(self, numbers: Collection[int]) -> Mapping[int, Digest]:
-        """Return the blobs with these numbers of `edges`."""
-        ...
-
-    def facts(self) -> Facts:
-        """Return everything, as columns."""
-        ...
+class Reading(References, Ledger, Protocol):
+    """One consistent state of an index."""
 
 
 class Writing(Reading, Protocol):
@@ -178,14 +182,6 @@ class Writing(Reading, Protocol):
         """Make a plan true: links and tags come and go, counts are set, what was freed goes and leaves tombstones."""
         ...
 
-    def journal(self, contents: Mapping[Digest, bytes]) -> int:
-        """Keep content in the journal; return the number of the last entry. No number is given twice."""
-        ...
-
-    def drain(self, number: int, kept: Collection[int] = ()) -> None:
-        """Drop the entries of the journal up to this number, but those `kept`."""
-        ...
-
     def expect(self, links: Mapping[Link, str]) -> None:
         """Record links to absent blobs, each with the media type that its source claims."""
         ...
@@ -194,13 +190,59 @@ class Writing(Reading, Protocol):
         """Forget links to absent blobs."""
         ...
 
+    def retype(self, media_types: Mapping[Digest, str]) -> None:
+        """Set media types."""
+        ...
+
+    def forget(self, tombstones: Collection[Digest]) -> None:
+        """Clear tombstones."""
+        ...
+
     def give(self, source: str, pins: Mapping[Digest, int]) -> None:
         """Record how many pins each blob was given by `source`, in all; changes no pin. It goes with the blob."""
         ...
 
-    def retype(self, media_types: Mapping[Digest, str]) -> None:
-        """Set media types."""
+    def journal(self, contents: Mapping[Digest, bytes]) -> int:
+        """Keep content in the journal; return the number of the last entry. No number is given twice."""
         ...
+
+    def drain(self, number: int, kept: Collection[int] = ()) -> None:
+        """Drop the entries of the journal up to this number, but those `kept`."""
+        ...
+
+    def settle_names(self) -> None:
+        """Forget which names changed."""
+        ...
+
+    def set_meta(self, key: str, value: str | None) -> None:
+        """Set a fact about the store itself, or drop it."""
+        ...
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """The questions of a check, which an index need not answer: `fsck` then checks content only."""
+
+    def faults(self) -> Sequence[IndexFault]:
+        """Return what is wrong with single rows, or with the index as such. Cost: scans everything."""
+        ...
+
+    def miscounts(self, blobs: Collection[Digest] | None = None) -> Mapping[Digest, RefCounts]:
+        """Return those of these (of all) blobs whose refcount is not pins plus links, or pins less than tags, or 0."""
+        ...
+
+    def edges(self) -> tuple[Column, Column]:
+        """Return all links, dangling ones too, as sources and targets: numbers that `numbered` knows."""
+        ...
+
+    def numbered(self, numbers: Collection[int]) -> Mapping[int, Digest]:
+        """Return the blobs with these numbers of `edges`."""
+        ...
+
+
+@runtime_checkable
+class Repairable(Checked, Protocol):
+    """The cures of what a check found, in the transaction that may write."""
 
     def resize(self, sizes: Mapping[Digest, int]) -> None:
         """Set sizes."""
@@ -215,18 +257,6 @@ class Writing(Reading, Protocol):
 
         Blobs, and what counts them, stay as they are, unless their row has no digest.
         """
-        ...
-
-    def forget(self, tombstones: Collection[Digest]) -> None:
-        """Clear tombstones."""
-        ...
-
-    def settle_names(self) -> None:
-        """Forget which names changed."""
-        ...
-
-    def set_meta(self, key: str, value: str | None) -> None:
-        """Set a fact about the store itself, or drop it."""
         ...
 
 

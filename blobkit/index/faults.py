@@ -7,6 +7,7 @@ Few statements over whole tables, each of them one scan: a check asks them once,
 from __future__ import annotations
 
 from array import array
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from blobkit.digest import ALGORITHMS, Digest, unpack
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["clear", "edges", "faults", "is_packed", "miscounts"]
 
-SLICE = 2_000_000  # rows a text: SQLite refuses strings above 1e9 bytes
 DAMAGES_SHOWN = 20
 YEARS = (0, 253_402_300_799_999_999)
 """Microseconds since 1970 that are a time."""
@@ -33,75 +33,49 @@ def is_packed(column: str) -> str:
 
 
 BLOBS = "(SELECT id FROM blobs)"
-_KIND = f"kind NOT IN ({', '.join(str(number) for number in range(len(LINK_KINDS)))})"
-_TIME = f"created NOT BETWEEN {YEARS[0]} AND {YEARS[1]}"
-_NO_NUMBER = " OR ".join(f"typeof({column}) <> 'integer'" for column in ("size", "refcount", "pins", "created"))
+NO_DIGEST = f"NOT {is_packed('digest')}"
+NO_KIND = f"kind NOT IN ({', '.join(str(number) for number in range(len(LINK_KINDS)))})"
+NO_NUMBER = " OR ".join(f"typeof({column}) <> 'integer'" for column in ("size", "refcount", "pins", "created"))
+NO_TIME = f"created NOT BETWEEN {YEARS[0]} AND {YEARS[1]}"
+NO_TYPE = "media_type NOT IN (SELECT id FROM media_types)"
+NO_SOURCE, NO_TARGET = f"from_id NOT IN {BLOBS}", f"to_id NOT IN {BLOBS} AND from_id IN {BLOBS}"
+ARRIVED = f"digest IN (SELECT digest FROM blobs) AND from_id IN {BLOBS}"
+ROW = "'row ' || id || ' of blobs holds no '"
 
-FAULTS = (
-    (
-        "bad-digest",
-        f"SELECT NULL, 'row ' || id || ' of blobs has no digest' FROM blobs WHERE NOT {is_packed('digest')}",
-    ),
-    (
-        "bad-row",
-        f"""SELECT digest, 'row ' || id || ' of blobs holds no numbers' FROM blobs
-        WHERE {_NO_NUMBER} OR size < 0 OR {_TIME}""",
-    ),
-    ("bad-digest", f"SELECT NULL, 'a tombstone has no digest' FROM tombstones WHERE NOT {is_packed('digest')}"),
-    ("bad-digest", f"SELECT NULL, 'an expected link has no digest' FROM missing_links WHERE NOT {is_packed('digest')}"),
-    ("bad-row", f"SELECT NULL, 'a link is of no kind' FROM links WHERE {_KIND}"),
-    ("bad-row", f"SELECT digest, 'an expected link is of no kind' FROM missing_links WHERE {_KIND}"),
-    (
-        "dangling-link",
-        """SELECT coalesce(s.digest, t.digest), CASE WHEN s.id IS NULL THEN 'from' ELSE 'to' END
-        FROM links l LEFT JOIN blobs s ON s.id = l.from_id LEFT JOIN blobs t ON t.id = l.to_id
-        WHERE s.id IS NULL OR t.id IS NULL""",
-    ),
-    ("dangling-expected", f"SELECT digest, 'from' FROM missing_links WHERE from_id NOT IN {BLOBS}"),
-    ("dangling-tag", f"SELECT NULL, name FROM tags WHERE blob_id NOT IN {BLOBS}"),
-    ("media-type", "SELECT digest, '' FROM blobs WHERE media_type NOT IN (SELECT id FROM media_types)"),
-    (
-        "expected-here",
-        "SELECT w.digest, '' FROM missing_links w JOIN blobs b ON b.digest = w.digest JOIN blobs s ON s.id = w.from_id",
-    ),
-    ("buried-alive", "SELECT t.digest, '' FROM tombstones t JOIN blobs b ON b.digest = t.digest"),
+CHECKS = (
+    ("bad-digest", "blobs", NO_DIGEST, f"NULL, {ROW} || 'digest'"),
+    ("bad-row", "blobs", f"{NO_NUMBER} OR size < 0 OR {NO_TIME}", f"digest, {ROW} || 'numbers'"),
+    ("bad-digest", "tombstones", NO_DIGEST, "NULL, 'a tombstone has no digest'"),
+    ("bad-digest", "missing_links", NO_DIGEST, "NULL, 'an expected link has no digest'"),
+    ("bad-row", "links", NO_KIND, "NULL, 'a link is of no kind'"),
+    ("bad-row", "missing_links", NO_KIND, "digest, 'an expected link is of no kind'"),
+    ("dangling-link", "links", NO_SOURCE, "(SELECT digest FROM blobs WHERE id = to_id), 'from'"),
+    ("dangling-link", "links", NO_TARGET, "(SELECT digest FROM blobs WHERE id = from_id), 'to'"),
+    ("dangling-expected", "missing_links", NO_SOURCE, "digest, 'from'"),
+    ("dangling-tag", "tags", f"blob_id NOT IN {BLOBS}", "NULL, name"),
+    ("media-type", "blobs", NO_TYPE, "digest, ''"),
+    ("expected-here", "missing_links", ARRIVED, "digest, ''"),
+    ("buried-alive", "tombstones", "digest IN (SELECT digest FROM blobs)", "digest, ''"),
 )
-"""A fault, and the statement that finds its rows: a digest or NULL, and a word about it."""
+"""A fault, the table and the condition of its rows, and what is said of each: a digest or NULL, and a word."""
 
 CURES = {
-    "bad-digest": (
-        f"DELETE FROM blobs WHERE NOT {is_packed('digest')}",
-        f"DELETE FROM tombstones WHERE NOT {is_packed('digest')}",
-        f"DELETE FROM missing_links WHERE NOT {is_packed('digest')}",
-    ),
-    "bad-row": (
-        f"UPDATE links SET kind = 0 WHERE {_KIND}",
-        f"UPDATE missing_links SET kind = 0 WHERE {_KIND}",
-        f"""UPDATE blobs SET size = max(CAST(size AS INTEGER), 0), created = 0, pins = 0,
-        refcount = max(CAST(refcount AS INTEGER), 1) WHERE {_NO_NUMBER}""",
-        "UPDATE blobs SET size = 0 WHERE size < 0",
-        f"UPDATE blobs SET created = 0 WHERE {_TIME}",
-    ),
-    "dangling-link": (f"DELETE FROM links WHERE from_id NOT IN {BLOBS} OR to_id NOT IN {BLOBS}",),
-    "dangling-expected": (f"DELETE FROM missing_links WHERE from_id NOT IN {BLOBS}",),
-    "dangling-tag": (f"DELETE FROM tags WHERE blob_id NOT IN {BLOBS}",),
-    "media-type": (
-        "INSERT OR IGNORE INTO media_types(name) VALUES ('')",
-        """UPDATE blobs SET media_type = (SELECT id FROM media_types WHERE name = '')
-        WHERE media_type NOT IN (SELECT id FROM media_types)""",
-    ),
-    "buried-alive": ("DELETE FROM tombstones WHERE digest IN (SELECT digest FROM blobs)",),
-    "lookup": ("REINDEX",),
+    ("bad-row", "blobs"): f"""UPDATE blobs SET size = max(CAST(size AS INTEGER), 0),
+        refcount = CASE WHEN {NO_NUMBER} THEN max(CAST(refcount AS INTEGER), 1) ELSE refcount END,
+        pins = CASE WHEN {NO_NUMBER} THEN 0 ELSE pins END,
+        created = CASE WHEN {NO_NUMBER} OR {NO_TIME} THEN 0 ELSE created END""",
+    ("bad-row", "links"): "UPDATE links SET kind = 0",
+    ("bad-row", "missing_links"): "UPDATE missing_links SET kind = 0",
+    ("media-type", "blobs"): "UPDATE blobs SET media_type = (SELECT id FROM media_types WHERE name = '')",
 }
+"""What is done to rows that are not deleted for their fault."""
 
 MISCOUNTS = f"""SELECT digest, refcount, pins, links, tags FROM (
     SELECT b.digest, b.refcount, b.pins,
         (SELECT count(*) FROM links l CROSS JOIN blobs s ON s.id = l.from_id WHERE l.to_id = b.id) AS links,
         (SELECT count(*) FROM tags t WHERE t.blob_id = b.id) AS tags
-    FROM blobs b WHERE {is_packed("b.digest")} AND NOT ({_NO_NUMBER}) AND {{}})
+    FROM blobs b WHERE {is_packed("b.digest")} AND NOT ({NO_NUMBER}) AND {{}})
     WHERE refcount <> pins + links OR pins < max(tags, 0) OR refcount <= 0"""
-EDGES = """SELECT group_concat(from_id), group_concat(to_id), count(*) FROM (SELECT from_id, to_id FROM links
-    WHERE (from_id, to_id) > (?, ?) ORDER BY from_id, to_id LIMIT ?)"""
 
 
 def faults(db: sqlite3.Connection) -> Iterator[IndexFault]:
@@ -110,8 +84,8 @@ def faults(db: sqlite3.Connection) -> Iterator[IndexFault]:
     yield from damages
     if any(fault.code == "index-damaged" for fault in damages):
         return
-    for code, statement in FAULTS:
-        for packed, detail in db.execute(statement):
+    for code, table, condition, said in CHECKS:
+        for packed, detail in db.execute(f"SELECT {said} FROM {table} WHERE {condition}"):
             yield IndexFault(code, _digest(packed), str(detail))
 
 
@@ -124,22 +98,18 @@ def miscounts(db: sqlite3.Connection, ids: str | None) -> dict[Digest, RefCounts
 
 def edges(db: sqlite3.Connection) -> tuple[array[int], array[int]]:
     """Return every link as a source and a target, which are ids of blobs."""
-    sources, targets = array("q"), array("q")
-    after, count = (-1, -1), SLICE
-    while count == SLICE:
-        some, others, count = db.execute(EDGES, (*after, SLICE)).fetchone()
-        if count:
-            sources.extend(map(int, some.split(",")))
-            targets.extend(map(int, others.split(",")))
-            after = (sources[-1], targets[-1])
-    return sources, targets
+    ends = array("q", chain.from_iterable(db.execute("SELECT from_id, to_id FROM links")))
+    return ends[::2], ends[1::2]
 
 
 def clear(db: sqlite3.Connection, codes: Collection[str]) -> None:
     """Take out, or make harmless, the rows that have one of these faults."""
-    for code in codes:
-        for statement in CURES.get(code, ()):
-            db.execute(statement)
+    if "lookup" in codes:
+        db.execute("REINDEX")
+    db.execute("INSERT OR IGNORE INTO media_types(name) VALUES ('')")
+    for code, table, condition, _ in CHECKS:
+        if code in codes:
+            db.execute(f"{CURES.get((code, table), f'DELETE FROM {table}')} WHERE {condition}")
 
 
 def _damages(db: sqlite3.Connection) -> Iterator[IndexFault]:

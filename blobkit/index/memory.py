@@ -7,11 +7,12 @@ import threading
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from blobkit.errors import BatchError, StoreClosedError
 from blobkit.index.memory_facts import facts
-from blobkit.index.memory_faults import MemoryFaults
 from blobkit.model import Facts, JournalEntry, Link, Record, Standing
 
 if TYPE_CHECKING:
@@ -83,8 +84,8 @@ class MemoryIndex:
             yield
 
 
-class _State(MemoryFaults):
-    """The dicts, and how to undo what was done to them since the last `settle`."""
+class _State:
+    """The dicts, and how to undo what was done to them since the last `settle`. Its methods are those of `Writing`."""
 
     def __init__(self) -> None:
         self._blobs: dict[Digest, Record] = {}
@@ -101,46 +102,34 @@ class _State(MemoryFaults):
         self._undo: list[Callable[[], object]] = []
 
     def counts(self, blobs: Collection[Digest]) -> Mapping[Digest, int]:
-        """Return the reference count of each of these."""
         return {blob: record.refcount for blob, record in self.records(blobs).items()}
 
     def links(self, blobs: Collection[Digest]) -> Mapping[Digest, int]:
-        """Return each blob that these link to, with the number of links that come from these."""
         return Counter(target for blob in blobs for target in self._targets.get(blob, ()))
 
     def sizes(self, blobs: Collection[Digest]) -> Mapping[Digest, int]:
-        """Return the size of each of these."""
         return {blob: record.size for blob, record in self.records(blobs).items()}
 
     def records(self, blobs: Collection[Digest]) -> Mapping[Digest, Record]:
-        """Return what is recorded of each of these."""
         return {blob: self._blobs[blob] for blob in blobs if blob in self._blobs}
 
     def targets(self, blobs: Collection[Digest]) -> Mapping[Digest, Sequence[Digest]]:
-        """Return what each of these links to, sorted."""
         return {blob: sorted(found) for blob in blobs if (found := self._targets.get(blob))}
 
     def holders(self, blobs: Collection[Digest], limit: int = -1) -> Mapping[Digest, Sequence[Digest]]:
-        """Return what links to each of these, at most `limit` in all."""
+        pairs = ((blob, holder) for blob in blobs for holder in self._holders.get(blob, ()))
         found: dict[Digest, list[Digest]] = {}
-        for blob in blobs:
-            for holder in self._holders.get(blob, ()):
-                if limit == 0:
-                    return found
-                found.setdefault(blob, []).append(holder)
-                limit -= 1
+        for blob, holder in islice(pairs, None if limit < 0 else limit):
+            found.setdefault(blob, []).append(holder)
         return found
 
     def linked(self, links: Collection[Link]) -> Collection[Link]:
-        """Return those of the links that exist."""
         return [link for link in links if link.target in self._targets.get(link.source, ())]
 
     def expecting(self, digests: Collection[Digest]) -> Sequence[Link]:
-        """Return the links that wait for one of these."""
         return [link for digest in digests for link in self._expected.get(digest, ())]
 
     def names(self, blobs: Collection[Digest]) -> Mapping[Digest, Sequence[str]]:
-        """Return the tags of each of these, sorted. Cost: all tags."""
         found: dict[Digest, list[str]] = {}
         for name, blob in sorted(self._tags.items()):
             if blob in blobs:
@@ -148,56 +137,44 @@ class _State(MemoryFaults):
         return found
 
     def tags(self, names: Collection[str] | None = None) -> Mapping[str, Digest]:
-        """Return what these names name, or all names, sorted."""
         return {name: self._tags[name] for name in sorted(self._tags if names is None else names) if name in self._tags}
 
     def digests(self, after: Digest | None = None, limit: int = -1) -> Sequence[Digest]:
-        """Return the blobs that sort behind `after`. Cost: all blobs."""
         return _page(self._blobs, after, limit)
 
     def total(self) -> int:
-        """Return the number of blobs."""
         return len(self._blobs)
 
     def tombstones(self, limit: int, after: Digest | None = None) -> Sequence[Digest]:
-        """Return up to `limit` blobs that were removed while their bytes may still be there."""
         return _page(self._tombstones, after, limit)
 
     def given(self, source: str, blobs: Collection[Digest]) -> Mapping[Digest, int]:
-        """Return how many pins were recorded as given to each of these by `source`."""
         return {blob: self._given[blob][source] for blob in blobs if source in self._given.get(blob, {})}
 
     def changed_names(self) -> Mapping[str, Digest | None]:
-        """Return the names that changed, with what each one named before."""
         return dict(self._changed)
 
     def journalled(self, after: int, limit: int) -> Sequence[JournalEntry]:
-        """Return entries of the journal."""
         numbers = [number for number in sorted(self._journal) if number > after][:limit]
         found = ((number, *self._journal[number]) for number in numbers)
         return [JournalEntry(n, digest, len(content), digest in self._blobs) for n, digest, content in found]
 
     def journal_content(self, number: int) -> bytes | None:
-        """Return the content of an entry of the journal."""
         return self._journal[number][1] if number in self._journal else None
 
     def standing(self) -> Standing:
-        """Return what is left to do."""
         waiting = any(self._expected.values())
         given, kept = any(self._given.values()), "layout_kept" in self._meta
         return Standing(self.meta("unsynced"), self.meta("layout_dirty"), bool(self._tombstones), waiting, given, kept)
 
     def meta(self, key: str) -> str | None:
-        """Return a fact about the store itself."""
         return self._meta.get(key)
 
     def facts(self) -> Facts:
-        """Return everything, as columns."""
         return facts(self._blobs, self._targets, self._expected, self._tags)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Undo what is written in the block where it raises."""
         before = len(self._undo)
         try:
             yield
@@ -206,20 +183,17 @@ class _State(MemoryFaults):
             raise
 
     def add(self, arrivals: Collection[Arrival]) -> None:
-        """Record new blobs with one anonymous pin each."""
         for new in arrivals:
             self._put(self._blobs, new.digest, Record(new.size, 1, 1, 0, new.media_type, new.created))
             self._pop(self._tombstones, new.digest)
 
     def pin(self, pins: Mapping[Digest, int]) -> Mapping[Digest, Record]:
-        """Add pins; return the new records."""
         for blob, known in self.records(pins).items():
             more = replace(known, refcount=known.refcount + pins[blob], pins=known.pins + pins[blob])
             self._put(self._blobs, blob, more)
         return self.records(pins)
 
     def apply(self, change: Change) -> None:
-        """Make a plan true."""
         for link in change.linked:
             self._put(self._targets.setdefault(link.source, {}), link.target, link.kind)
             self._put(self._holders.setdefault(link.target, {}), link.source, None)
@@ -238,49 +212,40 @@ class _State(MemoryFaults):
             self._remove(blob)
 
     def journal(self, contents: Mapping[Digest, bytes]) -> int:
-        """Keep content in the journal; return the number of the last entry."""
         for entry in contents.items():
             self._number += 1  # given once, also where it is undone
             self._put(self._journal, self._number, entry)
         return self._number
 
     def drain(self, number: int, kept: Collection[int] = ()) -> None:
-        """Drop the entries of the journal up to this number, but those `kept`."""
         for entry in [entry for entry in self._journal if entry <= number and entry not in kept]:
             self._pop(self._journal, entry)
 
     def expect(self, links: Mapping[Link, str]) -> None:
-        """Record links to absent blobs."""
         for link, media_type in links.items():
             self._put(self._expected.setdefault(link.target, {}), link, media_type)
 
     def unexpect(self, links: Collection[Link]) -> None:
-        """Forget links to absent blobs."""
         for link in links:
             self._pop(self._expected.get(link.target, {}), link)
 
     def give(self, source: str, pins: Mapping[Digest, int]) -> None:
-        """Record how many pins each blob was given by `source`, in all."""
         for blob, number in pins.items():
             self._put(self._given.setdefault(blob, {}), source, number)
 
     def retype(self, media_types: Mapping[Digest, str]) -> None:
-        """Set media types."""
         for blob, media_type in media_types.items():
             self._put(self._blobs, blob, replace(self._blobs[blob], media_type=media_type))
 
     def forget(self, tombstones: Collection[Digest]) -> None:
-        """Clear tombstones."""
         for digest in tombstones:
             self._pop(self._tombstones, digest)
 
     def settle_names(self) -> None:
-        """Forget which names changed."""
         for name in list(self._changed):
             self._pop(self._changed, name)
 
     def set_meta(self, key: str, value: str | None) -> None:
-        """Set a fact about the store itself, or drop it."""
         if value is None:
             self._pop(self._meta, key)
         else:
@@ -317,19 +282,18 @@ class _State(MemoryFaults):
         self._put(self._tombstones, blob, None)
 
     def _put(self, mapping: dict[K, V], key: K, value: V) -> None:
-        if key in mapping:
-            old = mapping[key]
-            self._undo.append(lambda: mapping.__setitem__(key, old))
-        else:
-            self._undo.append(lambda: mapping.pop(key))
+        self._remember(mapping, key)
         mapping[key] = value
 
     def _pop(self, mapping: dict[K, V], key: K) -> V | None:
-        if key not in mapping:
-            return None
-        old = mapping.pop(key)
-        self._undo.append(lambda: mapping.__setitem__(key, old))
-        return old
+        self._remember(mapping, key)
+        return mapping.pop(key, None)
+
+    def _remember(self, mapping: dict[K, V], key: K) -> None:
+        is_new = key not in mapping
+        self._undo.append(
+            partial(mapping.pop, key, None) if is_new else partial(mapping.__setitem__, key, mapping[key])
+        )
 
 
 def _page(found: Collection[Digest], after: Digest | None, limit: int) -> Sequence[Digest]:

@@ -76,16 +76,6 @@ class ReadOnlyIndex:
     def glance(self, blob: Digest) -> None:
         """Return None: looking whether the files have changed is what costs, as in `read`."""
 
-    def read_more(self, question: Callable[[Reading], T]) -> T:
-        """Return the answer over the state of the last answer, if that was a private copy; else over that of now.
-
-        For many questions in a row: each of `read` may have to copy everything once more.
-        """
-        with self._lock, translated(self._path):
-            if self._db is not None and self._copy is not None:
-                return _asked(self._db, question)
-        return self.read(question)
-
     def put_plain(self, new: Plain, put: Callable[[bool], bool]) -> None:
         """Return None: `writing` refuses."""
 

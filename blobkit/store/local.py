@@ -18,8 +18,8 @@ from blobkit.store.store import Store
 if TYPE_CHECKING:
     import os
 
+    from blobkit.store.fsck.context import FsckContext
     from blobkit.store.fsck.report import Fsck
-    from blobkit.store.fsck.subject import Subject
     from blobkit.store.transfer.results import Adopted
 
 __all__ = ["LocalStore", "ReadOnlyStore", "open_read_only"]
@@ -151,16 +151,16 @@ class ReadOnlyStore(Store):
             msg = f"{self.root} is no blobkit store: it has no {path.relative_to(self.root)}"
             raise NotAStoreError(msg, hint=NO_STORE)
         self._layout = Layout(self.root, sync=False)
-        self._reader = ReadOnlyIndex(path)
+        index = ReadOnlyIndex(path)
         content = ReadOnlyContent(self.root)
-        projection = LayoutProjection(self._layout, content, self._reader, None)
-        super().__init__(content, self._reader, projection, address=str(self.root))
+        projection = LayoutProjection(self._layout, content, index, None)
+        super().__init__(content, index, projection, address=str(self.root))
         self._session.journal.look()
 
-    def _subject(self) -> Subject:
-        """Return what `fsck` checks; there is no lock to hold, but where there is no WAL nobody has the store open."""
+    def _context(self) -> FsckContext:
+        """Return the parts of the store that `fsck` checks; nobody has it open where there is no WAL."""
         wal = index_path(self.root).with_name("index.sqlite-wal")
-        return replace(super()._subject(), reading=self._reader.read_more, locked=False, quiet=not wal.exists())
+        return replace(super()._context(), is_read_only=True, is_live=wal.exists())
 
 
 def open_read_only(root: str | os.PathLike[str]) -> ReadOnlyStore:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from blobkit.store.fsck.subject import Outside
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from blobkit.store.fsck.layoutcheck import LayoutCheck
     from blobkit.transactions import Reading, Writing
 
     Notice = tuple[str, str, str, str]
@@ -52,8 +51,8 @@ class Projection(Protocol):
         """Return what a snapshot should say beside the facts."""
         ...
 
-    def outside(self, show: Callable[[], None]) -> Outside:
-        """Return what is around the store, for `fsck`; `show` shows the tags as they are."""
+    def check(self, show: Callable[[], None]) -> LayoutCheck | None:
+        """Return the check of what is shown, for `fsck`; `show` shows the tags as they are."""
         ...
 
 
@@ -87,6 +86,5 @@ class Hidden:
         """Return nothing."""
         return ()
 
-    def outside(self, _show: Callable[[], None]) -> Outside:
-        """Return surroundings in which there is nothing."""
-        return Outside()
+    def check(self, _show: Callable[[], None]) -> None:
+        """Return None: nothing is shown."""

@@ -16,7 +16,7 @@ from blobkit.protocols import as_source
 from blobkit.store import rules, verbs
 from blobkit.store.batch import batched
 from blobkit.store.bulk import in_chunks, pair_of, put_chunk
-from blobkit.store.fsck.subject import Subject
+from blobkit.store.fsck.context import FsckContext
 from blobkit.store.ingest import check_text, pinned
 from blobkit.store.methods import Verbs
 from blobkit.store.projection import Hidden
@@ -163,19 +163,20 @@ class Store(Verbs, Questions):
         """
         from blobkit.store.fsck.files import orphans  # noqa: PLC0415 (rarely needed)
 
-        return orphans(self._subject())
+        return {orphan.digest: orphan.signature for orphan in orphans(self._context()) if orphan.signature}
 
     def fsck(self, *, repair: bool = False, content: bool = True, progress: bool = True) -> Fsck:
         """Return every kind of damage that is found in the index, the content and what is around them.
 
         `content` reads and hashes every blob. Nothing is written, unless `repair`: that moves what is damaged to
         quarantine and makes the index right where nothing is lost by it; it deletes no content. Living writers go on
-        meanwhile. StoreDamagedError where the index cannot be read: `blobkit fsck --repair` rebuilds it.
+        meanwhile: what they may be about to finish is a note, unless `repair` finishes it. StoreDamagedError where the
+        index cannot be read: `blobkit fsck --repair` rebuilds it. An index in memory is not checked, only its content.
         """
         from blobkit.store.fsck.fsck import fsck  # noqa: PLC0415 (it loads numpy and scipy)
 
         self._session.refuse_nesting()
-        return fsck(self._subject(), repair=repair, content=content, progress=progress)
+        return fsck(self._context(), repair=repair, content=content, progress=progress)
 
     def close(self) -> None:
         """Let go of the store; its verbs raise StoreClosedError from then on. A second time is nothing."""
@@ -203,12 +204,11 @@ class Store(Verbs, Questions):
         except (BlobkitError, OSError):  # a closed or damaged store shows its place
             return f"<code>{escape(repr(self))}</code>"
 
-    def _subject(self) -> Subject:
-        """Return what `fsck` checks."""
+    def _context(self) -> FsckContext:
+        """Return the parts of the store that `fsck` checks."""
         session = self._session
-        outside = session.projection.outside(session.show_again)
-        parts = (self._content, self._index, session.address, session.admitted, session.sweep, outside)
-        return Subject(*parts, reading=self._index.read)
+        layout = session.projection.check(session.show_again)
+        return FsckContext(self._content, self._index, session.address, session.admitted, session.sweep, layout)
 
     def _ref_chunk(self, digests: Sequence[str]) -> list[Descriptor]:
         keys = parse_all(digests)

@@ -16,10 +16,11 @@ import damage
 from blobkit.digest import of
 from blobkit.errors import ReadOnlyStoreError
 from blobkit.index import readonly
-from blobkit.store.fsck import subject
-from blobkit.store.fsck.check import check
+from blobkit.oci import index
+from blobkit.store.fsck import context
 from blobkit.store.fsck.directory import fsck_directory, purge_quarantine
-from blobkit.store.fsck.repair import repair
+from blobkit.store.fsck.fsck import check
+from blobkit.store.fsck.repair import repair_all
 from blobkit.store.local import LocalStore, open_read_only
 from damage import LEFT, LEFT_BESIDE_FOREIGN, PLANTS, Place
 
@@ -51,9 +52,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def planted(template: Path, quick_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planted:
     """A function that plants damage in a fresh copy of a store. Nothing is too young, and nobody else is there."""
-    monkeypatch.setattr(subject, "GRACE", -60.0)
-    monkeypatch.setattr(subject, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(context, "GRACE", -60.0)
     monkeypatch.setattr(readonly, "TICK", 0.0)
+    monkeypatch.setattr(index, "TIMEOUT", 0.0)
     numbers = itertools.count()
 
     def plant(names: Iterable[str]) -> Place:
@@ -205,14 +206,14 @@ def test_the_same_damage_twice_overwrites_nothing_in_quarantine(planted: Planted
 
 def test_young_orphans_stay(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     place = planted(["orphan"])
-    monkeypatch.setattr(subject, "GRACE", 3600.0)
+    monkeypatch.setattr(context, "GRACE", 3600.0)
     assert [finding.code for finding in look(place, repair=True).left] == ["orphan"]
     assert place.blob(damage.ORPHAN).exists()
 
 
 def test_orphans_are_as_old_as_what_was_written(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     place = planted(["orphan"])
-    monkeypatch.setattr(subject, "GRACE", 3600.0)
+    monkeypatch.setattr(context, "GRACE", 3600.0)
     then = time.time() - 3700
     os.utime(place.blob(damage.ORPHAN), (then, then))
     assert not look(place, repair=True).left
@@ -247,6 +248,14 @@ def test_the_calls_of_a_cycle_break_it(planted: Planted) -> None:
         assert {of(damage.victim(number)) for number in (18, 19, 20, 21)} <= set(store)
 
 
+def test_a_link_from_nowhere_to_nowhere_is_one_finding(planted: Planted) -> None:
+    place = planted([])
+    place.run("INSERT INTO links VALUES (9990, 9991, 0)")
+    assert look(place).counts == {"dangling-link": 1}
+    assert not look(place, repair=True).left
+    assert not look(place)
+
+
 def test_modes_are_a_note(planted: Planted) -> None:
     place = planted([])
     place.blob(damage.victim(1)).chmod(0o600)
@@ -265,12 +274,12 @@ def test_without_content_a_corrupt_blob_is_not_read(planted: Planted) -> None:
 def test_what_was_healed_meanwhile_is_not_moved(planted: Planted) -> None:
     place = planted(["corrupt", "truncated", "orphan"])
     with LocalStore(place.root) as store:
-        seen = check(store._subject(), content=True, progress=False)
-        assert len(seen.suspects) == 3
+        seen = check(store._context(), [], content=True, progress=False)
+        assert len(seen.candidates) == 3
         place.rewrite(damage.victim(7), damage.victim(7))
         place.rewrite(damage.victim(5), damage.victim(5))
         store.put(damage.ORPHAN)
-        assert repair(store._subject(), seen.suspects) == ({}, [])
+        assert repair_all(store._context(), seen.candidates) == ({}, [])
         assert store.get(of(damage.victim(7))).read() == damage.victim(7)
         assert not store.fsck(progress=False)
 

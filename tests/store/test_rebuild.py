@@ -16,7 +16,6 @@ import damage
 from blobkit.cli import cli
 from blobkit.digest import of
 from blobkit.errors import NotAStoreError, StoreDamagedError, StoreTooNewError
-from blobkit.store.fsck import subject
 from blobkit.store.fsck.directory import fsck_directory
 from blobkit.store.local import LocalStore
 
@@ -76,14 +75,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture
-def _nobody_else_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is suspect needs no second look after a while."""
-    monkeypatch.setattr(subject, "PAUSES", (0.0,))
-
-
 @pytest.mark.slow
-@pytest.mark.usefixtures("_nobody_else_is_there")
 @pytest.mark.parametrize("break_it", BREAKS, ids=lambda one: one.__name__)
 def test_a_store_of_images_comes_back_as_it_was(tmp_path: Path, images: Path, break_it: Callable[[Path], None]) -> None:
     root = tmp_path / "store"
@@ -125,7 +117,6 @@ def test_what_index_json_does_not_know_is_pinned_and_what_is_damaged_moved(tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("_nobody_else_is_there")
 def test_without_a_readable_index_json_every_blob_is_pinned(tmp_path: Path) -> None:
     root = tmp_path / "store"
     damage.build(root)
@@ -170,7 +161,6 @@ def test_a_newer_store_is_not_touched(tmp_path: Path) -> None:
         fsck_directory(root, repair=True, content=True, progress=False)
 
 
-@pytest.mark.usefixtures("_nobody_else_is_there")
 def test_the_command_says_what_is_left(tmp_path: Path) -> None:
     root = tmp_path / "store"
     damage.build(root)

@@ -1,4 +1,4 @@
-"""The check of a directory, whatever state its store is in: one that cannot be opened is rebuilt."""
+"""Check a directory, whatever state its store is in: one that cannot be opened is rebuilt."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ __all__ = ["fsck_directory", "purge_quarantine"]
 DAMAGED = "index-damaged"
 
 
-class _Asleep(LocalStore):
-    """A store that does nothing on its own when it is opened or closed, so that all that is left undone is found."""
+class NoRecoveryStore(LocalStore):
+    """A store that recovers nothing when it is opened or closed, so that a check finds all that is left undone."""
 
     def close(self) -> None:
         """Let go of the store."""
@@ -56,20 +56,12 @@ def purge_quarantine(root: str | os.PathLike[str]) -> tuple[int, int]:
 
 def _checked(root: Path, *, repair: bool, content: bool, progress: bool) -> Fsck:
     try:
-        with _Asleep(root, create=False) if repair else open_read_only(root) as store:
+        with NoRecoveryStore(root, create=False) if repair else open_read_only(root) as store:
             return store.fsck(repair=repair, content=content, progress=progress)
-    except (StoreDamagedError, NotAStoreError) as error:
-        if isinstance(error, NotAStoreError) and not _had_an_index(root):
+    except StoreDamagedError as error:
+        why = str(error)
+    except NotAStoreError:
+        if not ((root / ".blobkit").is_dir() and any((root / "blobs").glob("*/*"))):
             raise
-        return Fsck((Finding(DAMAGED, "", _why(error)),), address=str(root))
-
-
-def _had_an_index(root: Path) -> bool:
-    """Return whether this was a store: it has blobs, and the place where an index should be."""
-    return (root / ".blobkit").is_dir() and any((root / "blobs").glob("*/*"))
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, StoreDamagedError):
-        return str(error)
-    return "there are blobs, but their index is gone: restore it, or blobkit fsck --repair builds it anew"
+        why = "there are blobs, but their index is gone: restore it, or blobkit fsck --repair builds it anew"
+    return Fsck((Finding(DAMAGED, "", why),), address=str(root))

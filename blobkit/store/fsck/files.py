@@ -1,8 +1,10 @@
-"""Damage that shows in files: content that is not what its digest says, and what nobody knows of."""
+"""Check files: content against its digest, and what the index does not know.
+
+Candidates are found without a lock; each is looked at again before it is believed (`FsckContext.confirm`).
+"""
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -10,25 +12,34 @@ from typing import TYPE_CHECKING
 from blobkit.digest import read_through
 from blobkit.progress import counted
 from blobkit.render import count
-from blobkit.store.fsck import subject as settings
-from blobkit.store.fsck.report import Checked
-from blobkit.store.fsck.subject import Suspect
+from blobkit.store.fsck.context import Candidate
+from blobkit.store.fsck.report import Extent
 from blobkit.store.journal import content_of, entries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from blobkit.digest import Digest
     from blobkit.model import FileSignature
-    from blobkit.protocols import Inspected
-    from blobkit.store.fsck.subject import Seen, Subject
-    from blobkit.transactions import Reading
+    from blobkit.protocols import Content, Inspected
+    from blobkit.store.fsck.context import FsckContext, FsckResult
+    from blobkit.transactions import Index, Reading
 
     Advance = Callable[[int], object]
 
-__all__ = ["buried", "is_old", "look_around", "look_at_content", "matches", "orphans", "still_damaged", "unknown"]
+__all__ = [
+    "check_content",
+    "check_surroundings",
+    "damaged",
+    "orphans",
+    "removed",
+    "unknown",
+    "unknown_pages",
+    "verdict",
+]
 
-PAGE = 10_000
+PAGE = 100_000
+"""Blobs asked for at once: beside living writers a read-only index may copy its database for each question."""
 PLAIN = 0o444
 
 HEAL = "put the same content again to heal it"
@@ -44,156 +55,122 @@ MESSAGES = {
     "temp": "what a dead process had staged",
     "tombstone": "it was removed, but its file may be there still",
 }
-
-
 RESTORABLE = frozenset({"content-missing", "content-corrupt", "content-truncated"})
 
 
-def is_old(stamp: FileSignature) -> bool:
-    """Return whether bytes are there for so long that nobody can be about to record them."""
-    return time.time() - stamp.since > settings.GRACE
-
-
-def look_at_content(subject: Subject, seen: Seen, *, hashing: bool, progress: bool) -> None:
-    """Look at the content of every blob: is it there, of the right length and, if `hashing`, of the right hash."""
+def check_content(context: FsckContext, result: FsckResult, *, hashing: bool, progress: bool) -> None:
+    """Find content that is absent, of another length or, if `hashing`, of another hash."""
     blobs = read = odd = 0
-    doubtful: list[Suspect] = []
-    total = sum(sum(sizes.values()) for sizes in _pages(subject)) if hashing and progress else 0
+    found: list[Candidate] = []
+    total = sum(sum(sizes.values()) for sizes in _pages(context)) if hashing and progress else 0
     with counted(total, "hashing", show=hashing and progress) as advance:
-        for sizes in _pages(subject):
-            stamps = subject.content.signatures(sizes)
+        for sizes in _pages(context):
+            signatures = context.content.signatures(sizes)
             for blob, size in sizes.items():
-                stamp = stamps.get(blob)
-                code, hashed = _verdict(subject.content, blob, size, stamp, hashing=hashing, advance=advance)
-                doubtful += [_suspect(code, blob, stamp)] if code else []
+                file = signatures.get(blob)
+                code, hashed = verdict(context.content, blob, size, file, hashing=hashing, advance=advance)
+                found += [Candidate(code, blob, MESSAGES[code], signature=file)] if code else []
                 read += hashed
             blobs += len(sizes)
-            odd += sum(stamp.regular and stamp.mode != PLAIN for stamp in stamps.values())
-    seen.checked = Checked(blobs, read)
-    damaged = subject.confirmed(doubtful, partial(still_damaged, subject.content), exact=True)
-    seen.suspects += subject.read(partial(_told_by_journal, damaged)) if damaged else []
+            odd += sum(file.regular and file.mode != PLAIN for file in signatures.values())
+    result.extent = Extent(blobs, read)
+    result.candidates += context.confirm(found, damaged)
     if odd:
-        seen.notes.append(f"{count(odd, 'file')} of content may be written to, or not be read by all: mode is not 0444")
+        result.notes.append(f"{count(odd, 'file')} of content can be written to, or not read by all: not of mode 0444")
 
 
-def look_around(subject: Subject, seen: Seen) -> None:
-    """Look for what nobody knows of, and for what dead processes left undone."""
-    content, outside = subject.content, subject.outside
-    orphans = subject.confirmed(_orphans(subject), partial(unknown, content), exact=True)
-    temps = [Suspect("temp", message=f"{name}: {MESSAGES['temp']}", name=name) for name in _temps(subject)]
-    graves = [_suspect("tombstone", digest, None) for digest in subject.read(_left_behind)]
-    undone = subject.confirmed([*temps, *graves, *subject.read(outside.faults)], partial(_undone, subject))
-    if sum(suspect.code == "tombstone" for suspect in undone) < len(graves):  # somebody sweeps just now
-        undone = [suspect for suspect in undone if suspect.code != "tombstone"]
-    sure = [suspect for suspect in (*orphans, *undone) if subject.quiet or not _in_the_making(suspect)]
-    seen.suspects += sure
-    seen.suspects += [Suspect("stray", message=f"{name}: {MESSAGES['stray']}", name=name) for name in content.strays()]
-    if len(sure) < len(orphans) + len(undone):
-        seen.notes.append(
-            "another process has the store open or died with it: files that are not recorded yet, removals and tags "
-            "that are not shown yet may be its work in the making; look again when it is done"
-        )
+def check_surroundings(context: FsckContext, result: FsckResult) -> None:
+    """Find files that the index does not know, and what dead processes left undone."""
+    first = set(context.content.abandoned())  # of which a living writer has locked its own by the second look
+    temps = [name for name in context.content.abandoned() if name in first]
+    graves = sorted(context.index.read(removed))
+    result.candidates += orphans(context)
+    result.candidates += [Candidate("temp", message=f"{name}: {MESSAGES['temp']}", name=name) for name in temps]
+    result.candidates += [Candidate("tombstone", one, MESSAGES["tombstone"], is_pending=True) for one in graves]
+    result.candidates += context.layout.faults(context) if context.layout else []
+    strays = context.content.strays()
+    result.candidates += [Candidate("stray", message=f"{name}: {MESSAGES['stray']}", name=name) for name in strays]
 
 
-def _in_the_making(suspect: Suspect) -> bool:
-    """Return whether this may be the work of a writer who cannot be asked to wait."""
-    if suspect.code == "orphan":
-        return suspect.stamp is not None and not is_old(suspect.stamp)
-    return suspect.code in {"tombstone", "layout-stale"}
+def verdict(  # noqa: PLR0913 (what there is to know of one blob)
+    content: Inspected, blob: Digest, size: int, file: FileSignature | None, *, hashing: bool, advance: Advance
+) -> tuple[str, int]:
+    """Return what is wrong with the content of one blob, "" if nothing, and the number of bytes read to see that.
+
+    Content of another length is read in any case: the index may be wrong.
+    """
+    if file is None or not file.regular:
+        return "content-missing", 0
+    if file.size == size and not hashing:
+        return "", 0
+    try:
+        with content.open(blob) as opened:
+            good = read_through(opened, blob, lambda piece: advance(len(piece)))
+    except FileNotFoundError:
+        return "content-missing", 0
+    except OSError:
+        return "content-unreadable", 0
+    if file.size == size:
+        return "" if good else "content-corrupt", file.size
+    return "size" if good else "content-truncated", file.size
 
 
-def _told_by_journal(damaged: Sequence[Suspect], rows: Reading) -> list[Suspect]:
-    """Return the same damages, but those that the journal has the content of as what is only to be restored."""
-    return [
-        _suspect("unrestored", one.digest, one.stamp)
-        if one.code in RESTORABLE and content_of(rows, one.digest) is not None
-        else one
-        for one in damaged
-    ]
-
-
-def still_damaged(content: Inspected, rows: Reading, suspects: Sequence[Suspect]) -> Iterator[Suspect]:
-    """Yield those whose blob is recorded still, and whose content was not replaced."""
-    blobs = [suspect.digest for suspect in suspects]
-    sizes, stamps = rows.sizes(blobs), content.signatures(blobs)
-    for suspect in suspects:
-        stamp = stamps.get(suspect.digest)
-        if suspect.digest not in sizes:
+def damaged(content: Inspected, candidates: Sequence[Candidate], rows: Reading) -> list[Candidate]:
+    """Return those whose blob is recorded and whose file is as it was; as `unrestored` where the journal has it."""
+    blobs = [candidate.digest for candidate in candidates]
+    sizes, signatures = rows.sizes(blobs), content.signatures(blobs)
+    found = []
+    for candidate in candidates:
+        code, size, file = candidate.code, sizes.get(candidate.digest), signatures.get(candidate.digest)
+        is_gone = file is None or not file.regular
+        is_so = is_gone if code == "content-missing" else file == candidate.signature and not is_gone
+        if size is None or not is_so or (code == "size" and file and file.size == size):
             continue
-        if suspect.code == "content-missing":
-            if stamp is None or not stamp.regular:
-                yield suspect
-        elif stamp and stamp == suspect.stamp and (suspect.code != "size" or stamp.size != sizes[suspect.digest]):
-            yield suspect
+        is_journalled = code in RESTORABLE and content_of(rows, candidate.digest) is not None
+        restorable = candidate._replace(code="unrestored", message=MESSAGES["unrestored"], is_pending=file is None)
+        found.append(restorable if is_journalled else candidate)
+    return found
 
 
-def orphans(subject: Subject) -> Mapping[Digest, FileSignature]:
-    """Return the content that neither a blob nor a removal accounts for. Cost: asks the index for every digest."""
-    found = subject.confirmed(_orphans(subject), partial(unknown, subject.content), exact=True)
-    return {suspect.digest: suspect.stamp for suspect in found if suspect.stamp}
+def orphans(context: FsckContext) -> list[Candidate]:
+    """Return the files that the index does not know. Cost: asks the index for every digest.
+
+    Without the lock, a writer may be about to record a young one.
+    """
+    pages = unknown_pages(context.content, context.index)
+    found = (Candidate("orphan", digest, MESSAGES["orphan"]) for page in pages for digest in page)
+    sure = context.confirm(found, unknown)
+    return [orphan._replace(is_pending=context.is_read_only and not orphan.is_old) for orphan in sure]
 
 
-def unknown(content: Inspected, rows: Reading, suspects: Sequence[Suspect]) -> Iterator[Suspect]:
-    """Yield those whose file is there still while neither a blob nor a tombstone is."""
-    digests = [suspect.digest for suspect in suspects]
-    known, graves, stamps = rows.counts(digests), buried(rows), content.signatures(digests)
-    for suspect in suspects:
-        stamp = stamps.get(suspect.digest)
-        if stamp and stamp.regular and suspect.digest not in known and suspect.digest not in graves:
-            yield suspect._replace(stamp=stamp)
+def unknown(content: Inspected, candidates: Sequence[Candidate], rows: Reading) -> list[Candidate]:
+    """Return those whose file is still there without a blob, a tombstone or an entry of the journal."""
+    digests = [candidate.digest for candidate in candidates]
+    known = {*rows.counts(digests), *_tombstones(rows), *(entry.digest for entry in entries(rows))}
+    files = {digest: file for digest, file in content.signatures(set(digests) - known).items() if file.regular}
+    return [one._replace(signature=files[one.digest]) for one in candidates if one.digest in files]
 
 
-def buried(rows: Reading) -> set[Digest]:
-    """Return all tombstones of what is not a blob again. Cost: all of them; mostly there are none."""
+def removed(rows: Reading) -> set[Digest]:
+    """Return the tombstones of what is no blob again and is not in the journal: what that holds may still be placed."""
+    graves = _tombstones(rows)
+    return graves.difference(rows.counts(graves), (entry.digest for entry in entries(rows)))
+
+
+def _tombstones(rows: Reading) -> set[Digest]:
+    """Return all tombstones; mostly there are none."""
     found: set[Digest] = set()
     after = None
     while page := rows.tombstones(PAGE, after):
         found.update(page)
         after = page[-1]
-    return found - set(rows.counts(found))
+    return found
 
 
-def _left_behind(rows: Reading) -> set[Digest]:
-    """Return those tombstones whose file nobody is about to place: what the journal holds may still come."""
-    return buried(rows).difference(entry.digest for entry in entries(rows))
-
-
-def matches(content: Inspected, blob: Digest, advance: Advance) -> bool:
-    """Return whether the bytes of a blob have its hash. Cost: reads them, a piece at a time."""
-    with content.open(blob) as file:
-        return read_through(file, blob, lambda piece: advance(len(piece)))
-
-
-def _verdict(  # noqa: PLR0913 (what there is to know of one blob)
-    content: Inspected, blob: Digest, size: int, stamp: FileSignature | None, *, hashing: bool, advance: Advance
-) -> tuple[str, int]:
-    """Return what is wrong with the content of one blob, "" if nothing, and how many bytes were read for that.
-
-    What has another length is read in any case: it may be the index that is wrong.
-    """
-    if stamp is None or not stamp.regular:
-        return "content-missing", 0
-    if stamp.size == size and not hashing:
-        return "", 0
-    try:
-        good = matches(content, blob, advance)
-    except FileNotFoundError:
-        return "content-missing", 0
-    except OSError:
-        return "content-unreadable", 0
-    if stamp.size == size:
-        return "" if good else "content-corrupt", stamp.size
-    return "size" if good else "content-truncated", stamp.size
-
-
-def _suspect(code: str, blob: Digest, stamp: FileSignature | None) -> Suspect:
-    return Suspect(code, blob, MESSAGES[code], stamp=stamp)
-
-
-def _pages(subject: Subject) -> Iterator[Mapping[Digest, int]]:
+def _pages(context: FsckContext) -> Iterator[Mapping[Digest, int]]:
     """Yield all blobs with their sizes, in pieces."""
     after = None
-    while page := subject.read(partial(_page, after=after)):
+    while page := context.index.read(partial(_page, after=after)):
         yield page
         after = max(page)
 
@@ -202,27 +179,13 @@ def _page(rows: Reading, *, after: Digest | None) -> Mapping[Digest, int]:
     return rows.sizes(rows.digests(after, PAGE))
 
 
-def _orphans(subject: Subject) -> Iterator[Suspect]:
-    """Yield the digests that have content and are no blob, or were none a moment ago."""
-    digests = subject.content.digests()
+def unknown_pages(content: Content, index: Index) -> Iterator[list[Digest]]:
+    """Yield, in pages, the digests that have content and are no blob, or were none a moment ago."""
+    digests = content.digests()
     while page := list(islice(digests, PAGE)):
-        known = subject.read(partial(_known, page))
-        yield from (_suspect("orphan", digest, None) for digest in page if digest not in known)
+        known = index.read(partial(_counts, page))
+        yield [digest for digest in page if digest not in known]
 
 
-def _known(digests: Sequence[Digest], rows: Reading) -> Mapping[Digest, int]:
+def _counts(digests: Sequence[Digest], rows: Reading) -> Mapping[Digest, int]:
     return rows.counts(digests)
-
-
-def _temps(subject: Subject) -> list[str]:
-    return [*subject.content.abandoned(), *subject.outside.leftovers()]
-
-
-def _undone(subject: Subject, rows: Reading, suspects: Sequence[Suspect]) -> Iterable[Suspect]:
-    """Return those that are there still."""
-    graves, temps = buried(rows), set(_temps(subject))
-    faults = set(subject.outside.faults(rows))
-    for suspect in suspects:
-        there = {"tombstone": suspect.digest in graves, "temp": suspect.name in temps}
-        if there.get(suspect.code, suspect in faults):
-            yield suspect

@@ -1,6 +1,6 @@
-"""A new index for a store whose own is broken, from the content and from index.json.
+"""Rebuild a broken index from the content and from index.json.
 
-The new database is built under another name, beside the old one, and takes its place in two renames at the end: the
+The new database is built among the temporary files and takes its place in two renames at the end: the
 old one goes to quarantine, then the new one comes. Whatever dies on the way is begun anew by the next attempt; between
 the two renames the store has no index, and says so. Other processes are kept out by SQLite's own lock on the old file.
 """
@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from blobkit.content.directory import DirectoryContent
 from blobkit.content.quarantine import move_aside
 from blobkit.content.syncing import sync_directory
-from blobkit.digest import matches as is_content
+from blobkit.digest import matches
 from blobkit.errors import BlobkitError, Hint, NotAStoreError, StoreBusyError, UnreadableStoreError
 from blobkit.filehandle import FileHandle
 from blobkit.index.handles import is_connected
@@ -29,23 +27,21 @@ from blobkit.index.sqlite import SqliteIndex
 from blobkit.model import Arrival
 from blobkit.progress import counted
 from blobkit.render import count, in_shell, join_some
-from blobkit.store.fsck.files import matches
-from blobkit.store.fsck.report import Checked, Finding, Fsck
+from blobkit.store.fsck.files import unknown_pages, verdict
+from blobkit.store.fsck.report import Extent, Finding, Fsck
 from blobkit.store.journal import entries
 from blobkit.store.layout.adoption import Target, adopt_into
 from blobkit.store.layout.layout import Layout
 from blobkit.store.opening import index_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from blobkit.digest import Digest
-    from blobkit.transactions import Reading, Writing
 
 __all__ = ["rebuild"]
 
-CHUNK = 1_000
 LOCKED = (512, 0x40000000)
 """Length and start of the bytes that SQLite locks in a database file: pending, reserved, shared."""
 
@@ -63,121 +59,89 @@ def rebuild(root: Path, *, progress: bool) -> Fsck:
         shell = f"blobkit adopt {in_shell(root)} makes one of an OCI layout"
         raise NotAStoreError(msg, hint=Hint(python, shell))
     check_version(path)
-    _restore(root, path)
-    with _alone(path):
-        content, layout = DirectoryContent(root), Layout(root, sync=True)
-        content.lay_out()
-        layout.lay_out()
-        fresh = path.with_name(f"{path.name}.rebuild")
-        _remove(fresh)
-        index = SqliteIndex(fresh, durability="off")
-        try:
-            work = _Rebuilding(root, content, layout, index)
-            work.adopt(progress=progress)
-            work.add_the_rest(progress=progress)
-        finally:
-            index.close()
+    content = DirectoryContent(root)
+    content.lay_out()
+    _restore(content, path)
+    fresh = path.with_name("tmp") / "rebuild" / path.name
+    fresh.parent.mkdir(exist_ok=True)
+    with _alone(path, fresh.parent):
+        for side in _sides(fresh):
+            side.unlink(missing_ok=True)
+        with closing(SqliteIndex(fresh, durability="off")) as index:
+            findings, adopted = _adopt(root, content, index, progress=progress)
+            unreached, read = _add_unreached(content, index, findings, progress=progress)
+            blobs, tags = index.read(lambda rows: (rows.total(), len(rows.tags())))
         content.sync()  # the new database with it
         places = _swap(root, path, fresh)
-        return work.result(places)
+    where = f"; the old one is in {join_some(places)}" if places else ""
+    action = f"built anew from blobs/ and index.json: {count(blobs, 'blob')}, {count(tags, 'tag')}{where}"
+    findings.insert(0, Finding("index-damaged", "", "the index could not be used", action))
+    if unreached:
+        some = f"{count(len(unreached), 'blob')}: {join_some(unreached, 3)}"
+        findings.append(Finding("unreached", "", f"no entry of index.json reaches {some}", "pinned once each"))
+    return Fsck(tuple(findings), Extent(blobs, adopted + read), address=str(root))
 
 
-def _restore(root: Path, path: Path) -> None:
-    """Put in its place what a crash left absent or torn, as far as the journal of the old index can be read.
+def _restore(content: DirectoryContent, path: Path) -> None:
+    """Restore absent and torn files, as far as the journal of the old index can be read.
 
     Before the old index is locked: reading it, this process would drop its locks.
     """
-    content = DirectoryContent(root)
     with suppress(BlobkitError, OSError), closing(ReadOnlyIndex(path)) as index:
         for entry in index.read(lambda rows: [found for found in entries(rows) if found.is_blob]):
             data = index.read(lambda rows, number=entry.number: rows.journal_content(number))  # type: ignore[misc]
-            if data is not None and is_content(data, entry.digest):
+            if data is not None and matches(data, entry.digest):
                 content.place(entry.digest, data)
 
 
-@dataclass
-class _Rebuilding:
-    """A new index on its way."""
-
-    root: Path
-    content: DirectoryContent
-    layout: Layout
-    index: SqliteIndex
-    findings: list[Finding] = field(default_factory=list)
-    pinned: list[Digest] = field(default_factory=list)
-    blobs: int = 0
-    tags: int = 0
-    read: int = 0
-
-    def adopt(self, *, progress: bool) -> None:
-        """Take in what index.json holds, as a store does that finds a foreign one."""
-        target = Target(self.layout, self.content, self.index, self.index.writing, sync=None)
-        try:
-            adopted = adopt_into(target, progress=progress)
-        except UnreadableStoreError as error:
-            place = move_aside(self.root, "index.json", "unreadable", sync=True)
-            action = f"moved to {place}: every blob is pinned instead, give names again with store.tag"
-            self.findings.append(Finding("layout-unreadable", "", str(error), action))
-            return
-        self.tags, self.blobs, self.read = len(adopted.tags), len(adopted.blobs), adopted.bytes
-        self.findings += [Finding("entry", "", f"index.json names {name}, but {why}") for name, why in adopted.damaged]
-
-    def add_the_rest(self, *, progress: bool) -> None:
-        """Give every blob that is not reached a pin; what is no blob though its name says so goes to quarantine."""
-        total = sum(sum(self.content.sizes(page).values()) for page in self._unknown()) if progress else 0
-        with counted(total, "verifying", show=progress) as advance:
-            for page in self._unknown():
-                arrivals = [new for digest in page if (new := self._verified(digest, advance))]
-                self.index.write(partial(_add, arrivals))
-                self.pinned += [new.digest for new in arrivals]
-        self.blobs += len(self.pinned)
-
-    def result(self, places: list[str]) -> Fsck:
-        """Return what was done."""
-        where = f"; the old one is in {join_some(places)}" if places else ""
-        action = f"built anew from blobs/ and index.json: {count(self.blobs, 'blob')}, {count(self.tags, 'tag')}{where}"
-        findings = [Finding("index-damaged", "", "the index could not be used", action), *self.findings]
-        if self.pinned:
-            message = f"no entry of index.json reaches {count(len(self.pinned), 'blob')}: {join_some(self.pinned, 3)}"
-            findings.append(Finding("unreached", "", message, "pinned once each"))
-        return Fsck(tuple(findings), Checked(self.blobs, self.read), address=str(self.root))
-
-    def _unknown(self) -> Iterator[list[Digest]]:
-        """Yield what has content and is not in the index yet."""
-        digests = self.content.digests()
-        while page := list(islice(digests, CHUNK)):
-            known = self.index.read(partial(_counts, page))
-            yield [digest for digest in page if digest not in known]
-
-    def _verified(self, digest: Digest, advance: Callable[[int], object]) -> Arrival | None:
-        stamp = self.content.signatures([digest]).get(digest)
-        if stamp is None or not stamp.regular:
-            return None
-        try:
-            good = matches(self.content, digest, advance)
-        except OSError as error:
-            message = f"its content cannot be read ({error.strerror})"
-            self.findings.append(Finding("content-unreadable", digest, message))
-            return None
-        self.read += stamp.size
-        if good:
-            return Arrival(digest, stamp.size, "", datetime.fromtimestamp(stamp.since, UTC))
-        place = self.content.set_aside([digest], "corrupt")[digest]
-        self.findings.append(Finding("content-corrupt", digest, "its content has another hash", f"moved to {place}"))
-        return None
+def _adopt(root: Path, content: DirectoryContent, index: SqliteIndex, *, progress: bool) -> tuple[list[Finding], int]:
+    """Take in what index.json holds, as a store does that finds a foreign one; return findings, and the bytes read."""
+    layout = Layout(root, sync=True)
+    layout.lay_out()
+    try:
+        adopted = adopt_into(Target(layout, content, index, index.writing, sync=None), progress=progress)
+    except UnreadableStoreError as error:
+        place = move_aside(root, "index.json", "unreadable", sync=True)
+        action = f"moved to {place}: every blob is pinned instead, give names again with store.tag"
+        return [Finding("layout-unreadable", "", str(error), action)], 0
+    return [Finding("entry", "", f"index.json names {name}, but {why}") for name, why in adopted.damaged], adopted.bytes
 
 
-def _add(arrivals: list[Arrival], rows: Writing) -> None:
-    rows.add(arrivals)
+def _add_unreached(
+    content: DirectoryContent, index: SqliteIndex, findings: list[Finding], *, progress: bool
+) -> tuple[list[Digest], int]:
+    """Give every blob that is not reached a pin; return these, and the bytes read. Damaged files give findings."""
+    pinned: list[Digest] = []
+    read = 0
+    pages = partial(unknown_pages, content, index)
+    total = sum(sum(content.sizes(page).values()) for page in pages()) if progress else 0
+    with counted(total, "verifying", show=progress) as advance:
+        for page in pages():
+            good = []
+            for digest, file in content.signatures(page).items():
+                code, hashed = verdict(content, digest, file.size, file, hashing=True, advance=advance)
+                read += hashed
+                if not code:
+                    good.append(Arrival(digest, file.size, "", datetime.fromtimestamp(file.since, UTC)))
+                elif file.regular:
+                    findings.append(_damaged(content, digest, code))
+            with index.writing() as rows:
+                rows.add(good)
+            pinned += [new.digest for new in good]
+    return pinned, read
 
 
-def _counts(digests: list[Digest], rows: Reading) -> Mapping[Digest, int]:
-    return rows.counts(digests)
+def _damaged(content: DirectoryContent, digest: Digest, code: str) -> Finding:
+    """Move content with another hash to quarantine."""
+    if code != "content-corrupt":
+        return Finding(code, digest, "its content cannot be read")
+    place = content.set_aside([digest], "corrupt")[digest]
+    return Finding(code, digest, "its content has another hash", f"moved to {place}")
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Keep others from opening the index meanwhile; StoreBusyError where another process has it open.
+def _alone(path: Path, work: Path) -> Iterator[None]:
+    """Keep others from opening the index meanwhile, and from rebuilding it or clearing `work`; StoreBusyError.
 
     The locks are those that every connection to the database takes; those of one process do not exclude one another,
     so that its own connections are asked for.
@@ -185,25 +149,16 @@ def _alone(path: Path) -> Iterator[None]:
     if is_connected(path):
         msg = f"{path}: this process has the store open itself: close it, then try again"
         raise StoreBusyError(msg)
-    try:
-        with FileHandle(path.parent, os.O_DIRECTORY) as directory:
-            fcntl.flock(directory.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)  # another rebuilding
-            with _locked(path):
-                yield
-    except BlockingIOError:
-        msg = f"{path}: another process has the store open: end it, then try again"
-        raise StoreBusyError(msg) from None
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    try:
-        handle = FileHandle(path, os.O_RDWR)
-    except FileNotFoundError:
-        yield
-        return
-    with handle:
-        fcntl.lockf(handle.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB, *LOCKED)
+    with ExitStack() as held:
+        try:
+            directory = held.enter_context(FileHandle(work, os.O_DIRECTORY))
+            fcntl.flock(directory.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(FileNotFoundError):
+                file = held.enter_context(FileHandle(path, os.O_RDWR))
+                fcntl.lockf(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB, *LOCKED)
+        except BlockingIOError:
+            msg = f"{path}: another process has the store open: end it, then try again"
+            raise StoreBusyError(msg) from None
         yield
 
 
@@ -215,13 +170,10 @@ def _swap(root: Path, path: Path, fresh: Path) -> list[str]:
     old = [side for side in _sides(path) if side.exists()]
     places = [move_aside(root, str(side.relative_to(root)), "damaged", sync=True) for side in old]
     fresh.rename(path)
+    with suppress(OSError):
+        fresh.parent.rmdir()
     sync_directory(path.parent)
     return places
-
-
-def _remove(path: Path) -> None:
-    for side in _sides(path):
-        side.unlink(missing_ok=True)
 
 
 def _sides(path: Path) -> list[Path]:

@@ -1,33 +1,33 @@
-"""Repair: what was found is made right where that loses nothing. Content is moved to quarantine, never deleted.
+"""Repair what a check found, where nothing is lost by it. Content is moved to quarantine, never deleted.
 
-Pins are the truth about references. Each chunk is looked at again under the write lock, just before it is changed; a
-repair that dies half way is done to the end by the next one.
+Pins are the truth about references. Each chunk is looked at again under the write lock, just before it is changed; the
+next repair finishes what one that died has begun.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from blobkit.render import count, printable
+from blobkit.render import printable
 from blobkit.store import rules
-from blobkit.store.fsck.files import buried, is_old, still_damaged, unknown
-from blobkit.store.fsck.subject import Suspect, in_chunks
+from blobkit.store.fsck.context import Candidate, in_chunks
+from blobkit.store.fsck.files import damaged, removed, unknown
 from blobkit.store.journal import restore
 from blobkit.store.reachability import reaches
+from blobkit.transactions import Repairable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from blobkit.model import FileSignature, Link
-    from blobkit.store.fsck.subject import Subject
+    from blobkit.store.fsck.context import FsckContext
     from blobkit.transactions import Writing
 
-    Done = dict[Suspect, str]
-    """What was done about a suspect."""
+    Done = dict[Candidate, str]
+    """What was done about a candidate."""
 
-__all__ = ["BEFORE_ALL", "repair", "repair_index"]
+__all__ = ["BEFORE_ALL", "repair_all", "repair_index"]
 
-BEFORE_ALL = ("lookup", "bad-digest", "bad-row")
+BEFORE_ALL = frozenset({"lookup", "bad-digest", "bad-row"})
 """Faults of the index that make its answers unsure, so that everything else is asked after their repair."""
 
 CLEARED = {
@@ -43,159 +43,126 @@ CLEARED = {
 DAMAGED = {"content-corrupt": "corrupt", "content-truncated": "truncated"}
 
 
-def repair_index(subject: Subject, suspects: Sequence[Suspect], codes: Sequence[str] = tuple(CLEARED)) -> Done:
-    """Clear what the index sees wrong with single rows, of these kinds; return what was done."""
-    found = [suspect for suspect in suspects if suspect.code in CLEARED and suspect.code in codes]
+def repair_index(context: FsckContext, candidates: Sequence[Candidate], codes: Collection[str] = CLEARED) -> Done:
+    """Clear faults of single rows, of these kinds; return what was done."""
+    found = [candidate for candidate in candidates if candidate.code in CLEARED and candidate.code in codes]
     if found:
-        with subject.writing(durable=True) as rows:
-            rows.clear([code for code in CLEARED if code in {suspect.code for suspect in found}])
-    return {suspect: CLEARED[suspect.code] for suspect in found}
+        present = {candidate.code for candidate in found}
+        with context.writing(durable=True) as rows:
+            cast("Repairable", rows).clear([code for code in CLEARED if code in present])
+    return {candidate: CLEARED[candidate.code] for candidate in found}
 
 
-def repair(subject: Subject, suspects: Sequence[Suspect]) -> tuple[Done, list[Suspect]]:
-    """Repair what can be; return what was done about each, and what is wrong because of that."""
-    done = repair_index(subject, suspects)
-    by_code: dict[str, list[Suspect]] = {}
-    for suspect in suspects:
-        by_code.setdefault(suspect.code, []).append(suspect)
-    done |= _link_arrived(subject, by_code.get("expected-here", []))
-    done |= _recount(subject, [*by_code.get("refcount", []), *by_code.get("pins", [])])
-    done |= _restore(subject, by_code.get("unrestored", []))
-    done |= _resize(subject, by_code.get("size", []))
-    moved = _move_content(subject, [one for code in DAMAGED for one in by_code.get(code, [])])
-    done |= moved
-    done |= _move_orphans(subject, by_code.get("orphan", []))
-    done |= _move_strays(subject, by_code.get("stray", []))
-    done |= _reclaim(subject, by_code.get("temp", []))
-    done |= _show_tags(subject, by_code.get("layout-stale", []))
-    done |= _sweep(subject, by_code.get("tombstone", []))  # which removes nothing while index.json is not as it was
-    return done, [_gone(suspect) for suspect in moved]
+def repair_all(context: FsckContext, candidates: Sequence[Candidate]) -> tuple[Done, list[Candidate]]:
+    """Repair what can be; return what was done about each, and the new findings that this leaves."""
+    done = repair_index(context, candidates)
+    by_code: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        by_code.setdefault(candidate.code, []).append(candidate)
+    by_code["orphan"] = _unreached(context, by_code.get("orphan", []))
+    for codes, cure in CURES:
+        for chunk in in_chunks([one for code in codes for one in by_code.get(code, ())]):
+            with context.writing(durable=True) as rows:
+                done |= cure(context, rows, chunk)
+    if context.layout and (stale := by_code.get("layout-stale")):
+        context.layout.show()
+        done |= dict.fromkeys(stale, "written anew")
+    done |= _sweep(context, by_code.get("tombstone", []))  # which removes nothing while index.json is not as it was
+    return done, [_gone(candidate) for candidate in done if candidate.code in DAMAGED]
 
 
-def _link_arrived(subject: Subject, suspects: list[Suspect]) -> Done:
-    """Link what was expected and is here; a link that would close a cycle is only forgotten."""
-    done = {}
-    for chunk in in_chunks(suspects):
-        with subject.writing(durable=True) as rows:
-            for digest in {suspect.digest for suspect in chunk}:
-                done[digest] = _linked(rows, list(rows.expecting([digest])))
-    return {suspect: done[suspect.digest] for suspect in suspects}
+def _link_arrived(_context: FsckContext, rows: Writing, chunk: list[Candidate]) -> Done:
+    for digest in {one.digest for one in chunk}:
+        waiting = rows.expecting([digest])
+        exist = {link[:2] for link in rows.linked(waiting)}
+        fresh = [link for link in waiting if link[:2] not in exist]
+        rows.unexpect(waiting)
+        rows.apply(rules.arrived(rows, [link for link in fresh if not reaches(rows, [digest], link.source)]))
+    return dict.fromkeys(chunk, "linked, or only forgotten where the link would have closed a cycle")
 
 
-def _linked(rows: Writing, waiting: list[Link]) -> str:
-    exist = {link[:2] for link in rows.linked(waiting)}
-    fresh = [link for link in waiting if link[:2] not in exist]
-    good = [link for link in fresh if link.source != link.target and not reaches(rows, [link.target], link.source)]
-    rows.unexpect(waiting)
-    rows.apply(rules.arrived(rows, good))
-    cyclic = len(fresh) - len(good)
-    return f"{count(len(good), 'link')} made" + (f", {cyclic:,} would have closed a cycle" if cyclic else "")
-
-
-def _recount(subject: Subject, suspects: list[Suspect]) -> Done:
+def _recount(_context: FsckContext, rows: Writing, chunk: list[Candidate]) -> Done:
     """Set pins to no less than the tags, then refcounts to pins plus links; what nothing holds is pinned once."""
-    done: Done = {}
-    for chunk in in_chunks(suspects):
-        with subject.writing(durable=True) as rows:
-            wrong = rows.miscounts([suspect.digest for suspect in chunk])
-            pins = {blob: max(tally.pins, tally.tags) for blob, tally in wrong.items()}
-            counts = {blob: (pins[blob] + tally.links, pins[blob]) for blob, tally in wrong.items()}
-            unheld = {blob for blob, (refcount, _) in counts.items() if not refcount}
-            rows.recount({**counts, **dict.fromkeys(unheld, (1, 1))})
-        for suspect in chunk:
-            what = "nothing held it: pinned once" if suspect.digest in unheld else "counted anew"
-            done[suspect] = what
-    return done
+    index = cast("Repairable", rows)
+    wrong = index.miscounts([one.digest for one in chunk])
+    pins = {blob: max(found.pins, found.tags) for blob, found in wrong.items()}
+    counts = {blob: (pins[blob] + found.links, pins[blob]) for blob, found in wrong.items()}
+    unheld = {blob for blob, (refcount, _) in counts.items() if not refcount}
+    index.recount({**counts, **dict.fromkeys(unheld, (1, 1))})
+    return {one: "nothing held it: pinned once" if one.digest in unheld else "counted anew" for one in chunk}
 
 
-def _resize(subject: Subject, suspects: list[Suspect]) -> Done:
-    for chunk in in_chunks(suspects):
-        with subject.writing(durable=True) as rows:
-            true = list(still_damaged(subject.content, rows, chunk))
-            rows.resize({one.digest: _stamp(one).size for one in true})
-    return dict.fromkeys(suspects, "recorded")
+def _restore(context: FsckContext, rows: Writing, chunk: list[Candidate]) -> Done:
+    return {one: "restored" for one in chunk if restore(context.content, rows, one.digest)}
 
 
-def _restore(subject: Subject, suspects: list[Suspect]) -> Done:
-    """Restore content from the journal."""
-    done: Done = {}
-    for chunk in in_chunks(suspects):
-        with subject.writing(durable=True) as rows:
-            done |= {one: "restored" for one in chunk if restore(subject.content, rows, one.digest)}
-    return done
-
-
-def _move_content(subject: Subject, suspects: list[Suspect]) -> Done:
-    """Move content that is damaged, and is still the content that was read, to quarantine."""
-    done: Done = {}
-    for chunk in in_chunks(suspects):
-        with subject.writing(durable=True) as rows:
-            true = list(still_damaged(subject.content, rows, chunk))
-            for code, what in DAMAGED.items():
-                done |= _moved(subject, {one.digest: one for one in true if one.code == code}, what)
-    return done
-
-
-def _move_orphans(subject: Subject, suspects: list[Suspect]) -> Done:
-    """Move files that the index does not know, unless they are young or index.json may reach them."""
-    old = [suspect for suspect in suspects if is_old(_stamp(suspect))]
-    reached = subject.outside.reached() if old else ()
-    done: Done = {}
-    for chunk in in_chunks([suspect for suspect in old if reached is not None and suspect.digest not in reached]):
-        with subject.writing(durable=True) as rows:
-            still = {one.digest for one in unknown(subject.content, rows, chunk)}
-            done |= _moved(subject, {one.digest: one for one in chunk if one.digest in still}, "orphan")
-    return done
-
-
-def _move_strays(subject: Subject, suspects: list[Suspect]) -> Done:
-    """Move what is no blob from among the blobs, unless another program is at work here."""
-    done: Done = {}
-    for chunk in in_chunks(suspects):
-        with subject.writing(durable=True) as rows:
-            if subject.outside.is_foreign(rows):
-                break
-            done |= _moved(subject, {one.name: one for one in chunk}, "stray")
-    return done
-
-
-def _reclaim(subject: Subject, suspects: list[Suspect]) -> Done:
-    if suspects:
-        subject.content.reclaim()
-        with subject.writing(durable=False):
-            subject.outside.clear_leftovers()
-    left = {*subject.content.abandoned(), *subject.outside.leftovers()} if suspects else ()
-    return {suspect: "removed" for suspect in suspects if suspect.name not in left}
-
-
-def _sweep(subject: Subject, suspects: list[Suspect]) -> Done:
-    if not suspects or subject.read(subject.outside.is_foreign):
+def _resize(context: FsckContext, rows: Writing, chunk: list[Candidate]) -> Done:
+    if not isinstance(rows, Repairable):
         return {}
-    subject.sweep()
-    left = subject.read(buried)
-    return {suspect: "its file is gone, too" for suspect in suspects if suspect.digest not in left}
+    true = damaged(context.content, chunk, rows)
+    rows.resize({one.digest: one.signature.size for one in true if one.signature})
+    return dict.fromkeys(true, "recorded")
 
 
-def _show_tags(subject: Subject, suspects: list[Suspect]) -> Done:
-    if suspects:
-        subject.outside.show()
-    return dict.fromkeys(suspects, "written anew")
+def _move_content(context: FsckContext, rows: Writing, chunk: list[Candidate]) -> Done:
+    """Move content that is damaged, and is still the content that was read, to quarantine."""
+    true = damaged(context.content, chunk, rows)
+    moved = (_moved(context, {one.digest: one for one in true if one.code == code}, DAMAGED[code]) for code in DAMAGED)
+    return {one: where for done in moved for one, where in done.items()}
 
 
-def _moved(subject: Subject, suspects: Mapping[str, Suspect], what: str) -> Done:
+def _unreached(context: FsckContext, found: list[Candidate]) -> list[Candidate]:
+    """Return the orphans that are old and that index.json does not reach."""
+    old = [one for one in found if one.is_old]
+    reached = context.layout.reached() if old and context.layout else ()
+    return [] if reached is None else [one for one in old if one.digest not in reached]
+
+
+def _move_orphans(context: FsckContext, rows: Writing, chunk: list[Candidate]) -> Done:
+    still = {one.digest for one in unknown(context.content, chunk, rows)}
+    return _moved(context, {one.digest: one for one in chunk if one.digest in still}, "orphan")
+
+
+def _move_strays(context: FsckContext, rows: Writing, chunk: list[Candidate]) -> Done:
+    """Move what is no blob from among the blobs, unless another program is at work here."""
+    if context.layout and context.layout.is_foreign(rows):
+        return {}
+    return _moved(context, {one.name: one for one in chunk}, "stray")
+
+
+def _reclaim(context: FsckContext, _rows: Writing, chunk: list[Candidate]) -> Done:
+    context.content.reclaim()
+    left = set(context.content.abandoned())
+    return {one: "removed" for one in chunk if one.name not in left}
+
+
+CURES = (
+    (("expected-here",), _link_arrived),
+    (("refcount", "pins"), _recount),
+    (("unrestored",), _restore),
+    (("size",), _resize),
+    (tuple(DAMAGED), _move_content),
+    (("orphan",), _move_orphans),
+    (("stray",), _move_strays),
+    (("temp",), _reclaim),
+)
+"""How findings are repaired, in this order, a chunk in one transaction."""
+
+
+def _sweep(context: FsckContext, found: list[Candidate]) -> Done:
+    if not found or (context.layout and context.index.read(context.layout.is_foreign)):
+        return {}
+    context.sweep()
+    left = context.index.read(removed)
+    return {one: "its file is gone, too" for one in found if one.digest not in left}
+
+
+def _moved(context: FsckContext, found: Mapping[str, Candidate], what: str) -> Done:
     """Move these to quarantine, and say where each is."""
-    places = subject.content.set_aside(list(suspects), what)
-    return {suspects[name]: f"moved to {printable(place)}" for name, place in places.items()}
+    places = context.content.set_aside(list(found), what)
+    return {found[name]: f"moved to {printable(place)}" for name, place in places.items()}
 
 
-def _gone(suspect: Suspect) -> Suspect:
+def _gone(candidate: Candidate) -> Candidate:
     message = "its damaged content is in quarantine now: put the same content again to heal it"
-    return Suspect("content-missing", suspect.digest, message)
-
-
-def _stamp(suspect: Suspect) -> FileSignature:
-    """Return the stamp of the bytes that were looked at."""
-    if suspect.stamp is None:
-        msg = f"nothing was looked at for {suspect}"
-        raise TypeError(msg)
-    return suspect.stamp
+    return Candidate("content-missing", candidate.digest, message)

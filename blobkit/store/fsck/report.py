@@ -15,7 +15,7 @@ from blobkit.render import count, human_bytes, printable, to_utf8
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["UNCHECKED", "Checked", "Finding", "Fsck"]
+__all__ = ["UNCHECKED", "Extent", "Finding", "Fsck"]
 
 LINES = 40
 """Findings that are shown as text; all of them are in `findings`."""
@@ -36,14 +36,14 @@ class Finding:
         return printable(to_utf8(f"{text} -> {self.action}" if self.action else text))
 
 
-class Checked(NamedTuple):
+class Extent(NamedTuple):
     """The extent of a check: `blobs` in all, `bytes` of content that were read and hashed."""
 
     blobs: int = 0
     bytes: int = 0
 
 
-UNCHECKED = Checked()
+UNCHECKED = Extent()
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,7 +57,7 @@ class Fsck(Answer):
     """
 
     findings: tuple[Finding, ...] = ()
-    checked: Checked = UNCHECKED
+    checked: Extent = UNCHECKED
     notes: tuple[str, ...] = ()
     address: str = ""
 

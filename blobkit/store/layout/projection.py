@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from blobkit.errors import LayoutChangedWarning, StoreError, moved
 from blobkit.render import truncate
-from blobkit.store.fsck.outside import LayoutOutside
+from blobkit.store.fsck.layoutcheck import LayoutCheck
 from blobkit.store.layout.preserved import PreservedEntries
 
 if TYPE_CHECKING:
@@ -92,9 +92,9 @@ class LayoutProjection:
         changed = ("layout-changed", "", "index.json", _notice(self._layout))
         return [*found, changed] if self._layout.is_foreign(rows) else found
 
-    def outside(self, show: Callable[[], None]) -> LayoutOutside:
-        """Return the layout as `fsck` sees it."""
-        return LayoutOutside(self._layout.path.parent, self._layout, self._content, show)
+    def check(self, show: Callable[[], None]) -> LayoutCheck:
+        """Return the check of the layout, for `fsck`."""
+        return LayoutCheck(self._layout.path.parent, self._layout, self._content, show)
 
     def _change(self) -> str:
         """Return the notice that another program wrote index.json, "" where it is ours."""
