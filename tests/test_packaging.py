@@ -85,7 +85,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: Path) -> None:
     suffixes = {".py", ".js", ".css"}
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "blobkit").rglob("*") if path.suffix in suffixes}
     inside = {name for name in names if ".dist-info/" not in name}
-    assert inside == sources | {"blobkit/py.typed", "blobkit/README.md"}
+    assert inside == sources | {"blobkit/py.typed", "blobkit/README.md", "blobkit/store/README.md"}
     assert {"blobkit/views/explorer/page/view.js", "blobkit/views/explorer/page/view.css"} <= inside
     assert about["Version"] == blobkit.__version__
     assert about["Requires-Python"] == ">=3.11"
