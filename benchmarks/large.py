@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FRESH = """
 import re, sys, time
-import blobkit, blobkit.snapshot, blobkit.store.picture
+import blobkit, blobkit.snapshot, blobkit.store.snapshot
 import pandas  # pyarrow loads it with its first array
 def memory(what):
     return 1024 * int(re.search(what + r":\\s+(\\d+)", open("/proc/self/status").read())[1])

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LINK_KINDS",
-    "Arrival",
     "Change",
     "Descriptor",
     "Facts",
@@ -35,9 +34,10 @@ __all__ = [
     "JournalEntry",
     "Level",
     "Link",
+    "NewBlob",
+    "PendingWork",
     "Record",
     "RefCounts",
-    "Standing",
 ]
 
 LINK_KINDS = ("link", "config", "layer", "child")
@@ -208,7 +208,7 @@ class FileSignature(NamedTuple):
     mode: int = 0o444
 
 
-class Standing(NamedTuple):
+class PendingWork(NamedTuple):
     """Work that is left to do in a store: the flags `unsynced` and `layout_dirty`, tombstones, expected links.
 
     `given`: pins are recorded by source; `kept`: index.json shows entries beside the tags.
@@ -217,13 +217,13 @@ class Standing(NamedTuple):
     unsynced: str | None = None
     dirty: str | None = None
     buried: bool = False
-    waiting: bool = False
+    unresolved: bool = False
     given: bool = False
     kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class NewBlob:
     """New content as the index is told of it."""
 
     digest: Digest

@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.model import (
-        Arrival,
         Change,
         Column,
         Facts,
         IndexFault,
         JournalEntry,
         Link,
+        NewBlob,
+        PendingWork,
         Record,
         RefCounts,
-        Standing,
     )
 
-    Glance = tuple[int, int, int, str, datetime]
+    Peeked = tuple[int, int, int, str, datetime]
     """Size, refcount, pins, media type and moment of the first commit of a blob that has no links and no tags."""
 
 __all__ = [
@@ -150,7 +150,7 @@ class Ledger(Protocol):
         """Return the content of an entry of the journal, None where it is gone."""
         ...
 
-    def standing(self) -> Standing:
+    def pending(self) -> PendingWork:
         """Return what is left to do, as this transaction has it now. Cheap: every write asks it."""
         ...
 
@@ -170,7 +170,7 @@ class Writing(Reading, Protocol):
         """Return a block of which all writes are undone where it raises; the transaction goes on."""
         ...
 
-    def add(self, arrivals: Collection[Arrival]) -> None:
+    def add(self, arrivals: Collection[NewBlob]) -> None:
         """Record new blobs with one anonymous pin each; their tombstones are cleared."""
         ...
 
@@ -272,7 +272,7 @@ class Index(Protocol):
         """Return the answer to a question over one consistent state; the question may be asked again."""
         ...
 
-    def glance(self, blob: Digest) -> Glance | None:
+    def peek(self, blob: Digest) -> Peeked | None:
         """Return what is recorded of a blob without links and tags; None for others, or where `read` is as cheap."""
         ...
 

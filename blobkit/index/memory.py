@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from blobkit.errors import BatchError, StoreClosedError
 from blobkit.index.memory_facts import facts
-from blobkit.model import Facts, JournalEntry, Link, Record, Standing
+from blobkit.model import Facts, JournalEntry, Link, PendingWork, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from blobkit.digest import Digest
-    from blobkit.model import Arrival, Change
+    from blobkit.model import Change, NewBlob
     from blobkit.transactions import Plain, Reading, Writing
 
 __all__ = ["MemoryIndex"]
@@ -43,7 +43,7 @@ class MemoryIndex:
         with self._opened():
             return question(self._state)
 
-    def glance(self, blob: Digest) -> None:
+    def peek(self, blob: Digest) -> None:
         """Return None: `read` is as cheap."""
 
     def put_plain(self, new: Plain, put: Callable[[bool], bool]) -> None:
@@ -162,10 +162,12 @@ class _State:
     def journal_content(self, number: int) -> bytes | None:
         return self._journal[number][1] if number in self._journal else None
 
-    def standing(self) -> Standing:
-        waiting = any(self._expected.values())
+    def pending(self) -> PendingWork:
+        unresolved = any(self._expected.values())
         given, kept = any(self._given.values()), "layout_kept" in self._meta
-        return Standing(self.meta("unsynced"), self.meta("layout_dirty"), bool(self._tombstones), waiting, given, kept)
+        return PendingWork(
+            self.meta("unsynced"), self.meta("layout_dirty"), bool(self._tombstones), unresolved, given, kept
+        )
 
     def meta(self, key: str) -> str | None:
         return self._meta.get(key)
@@ -182,7 +184,7 @@ class _State:
             self.undo(before)
             raise
 
-    def add(self, arrivals: Collection[Arrival]) -> None:
+    def add(self, arrivals: Collection[NewBlob]) -> None:
         for new in arrivals:
             self._put(self._blobs, new.digest, Record(new.size, 1, 1, 0, new.media_type, new.created))
             self._pop(self._tombstones, new.digest)

@@ -73,7 +73,7 @@ class ReadOnlyIndex:
                     return answer
         return self._give_up()
 
-    def glance(self, blob: Digest) -> None:
+    def peek(self, blob: Digest) -> None:
         """Return None: looking whether the files have changed is what costs, as in `read`."""
 
     def put_plain(self, new: Plain, put: Callable[[bool], bool]) -> None:

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from blobkit.digest import pack, unpack, unpack_column
 from blobkit.index.faults import edges, faults, is_packed, miscounts
-from blobkit.model import LINK_KINDS, JournalEntry, Link, Record, Standing
+from blobkit.model import LINK_KINDS, JournalEntry, Link, PendingWork, Record
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from blobkit.digest import Digest
     from blobkit.model import Column, Facts, IndexFault, RefCounts
-    from blobkit.transactions import Glance
+    from blobkit.transactions import Peeked
 
-__all__ = ["EPOCH", "Rows", "glance"]
+__all__ = ["EPOCH", "Rows", "peek"]
 
 V = TypeVar("V")
 
@@ -78,7 +78,7 @@ class Rows:
         self._db = db
         self._known: dict[Digest, tuple[int, int, int]] = {}
         self._leaves: set[Digest] = set()
-        self._standing: Standing | None = None
+        self._pending: PendingWork | None = None
 
     def counts(self, blobs: Collection[Digest]) -> Mapping[Digest, int]:
         """Return the reference count of each of these."""
@@ -152,7 +152,7 @@ class Rows:
 
     def expecting(self, digests: Collection[Digest]) -> Sequence[Link]:
         """Return the links that wait for one of these."""
-        if not self.standing().waiting:
+        if not self.pending().unresolved:
             return []
         rows = self._by_digest(EXPECTING, digests)
         return [Link(unpack(source), unpack(target), LINK_KINDS[kind]) for source, target, kind in rows]
@@ -204,11 +204,11 @@ class Rows:
         row = self._db.execute(JOURNAL_CONTENT, (number,)).fetchone()
         return None if row is None else bytes(row[0])
 
-    def standing(self) -> Standing:
+    def pending(self) -> PendingWork:
         """Return what is left to do. One statement a transaction, unless something changes it."""
-        if self._standing is None:
-            self._standing = Standing(*self._db.execute(STANDING).fetchone())
-        return self._standing
+        if self._pending is None:
+            self._pending = PendingWork(*self._db.execute(STANDING).fetchone())
+        return self._pending
 
     def meta(self, key: str) -> str | None:
         """Return a fact about the store itself."""
@@ -290,7 +290,7 @@ class Rows:
         return unpack_column(self._db.execute(statement, (pack(after) if after else b"", limit)))
 
 
-def glance(db: sqlite3.Connection, blob: Digest, types: dict[int, str]) -> Glance | None:
+def peek(db: sqlite3.Connection, blob: Digest, types: dict[int, str]) -> Peeked | None:
     """Return what is recorded of a blob that has neither links nor tags; `types` remembers the media types."""
     row = db.execute(PLAIN, (pack(blob),)).fetchone()
     if row is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from blobkit.index.combining import Combining
 from blobkit.index.pool import Lease, Pool
-from blobkit.index.rows import Rows, glance
+from blobkit.index.rows import Rows, peek
 from blobkit.index.schema import check_version
 from blobkit.index.writes import SqliteWriting
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.index.handles import Connection
-    from blobkit.transactions import Glance, Plain, Put, Reading, Writing
+    from blobkit.transactions import Peeked, Plain, Put, Reading, Writing
 
 __all__ = ["SqliteIndex"]
 
@@ -65,7 +65,7 @@ class SqliteIndex:
             lease.end()
         return answer
 
-    def glance(self, blob: Digest) -> Glance | None:
+    def peek(self, blob: Digest) -> Peeked | None:
         """Return what is recorded of a blob without links and tags. One statement, which sees one state by itself.
 
         It needs no lease: there is no transaction that an interrupt could leave open.
@@ -73,7 +73,7 @@ class SqliteIndex:
         pool = self._pool
         db = pool.connection()
         try:
-            return glance(db, blob, self._names)
+            return peek(db, blob, self._names)
         except sqlite3.DatabaseError as error:
             pool.fail(error)
         finally:

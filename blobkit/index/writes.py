@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from blobkit.digest import Digest
-    from blobkit.model import Arrival, Change, Link, Record
+    from blobkit.model import Change, Link, NewBlob, Record
     from blobkit.transactions import Plain
 
 __all__ = ["SqliteWriting", "put_row"]
@@ -69,19 +69,19 @@ class SqliteWriting(Rows):
                 self._db.execute("ROLLBACK TO verb")
                 self._db.execute("RELEASE verb")
             self._forget()
-            self._standing = None
+            self._pending = None
             self.types = dict(self._committed)
             raise
         self._db.execute("RELEASE verb")
 
-    def add(self, arrivals: Collection[Arrival]) -> None:
+    def add(self, arrivals: Collection[NewBlob]) -> None:
         """Record new blobs with one anonymous pin each; their tombstones are cleared."""
         types = self._type_ids({new.media_type for new in arrivals})
         self._db.executemany(
             "INSERT INTO blobs(digest, size, refcount, pins, media_type, created) VALUES (?, ?, 1, 1, ?, ?)",
             [(pack(new.digest), new.size, types[new.media_type], _microseconds(new.created)) for new in arrivals],
         )
-        if self.standing().buried:
+        if self.pending().buried:
             self.forget([new.digest for new in arrivals])
 
     def pin(self, pins: Mapping[Digest, int]) -> Mapping[Digest, Record]:
@@ -134,7 +134,7 @@ class SqliteWriting(Rows):
     def expect(self, links: Mapping[Link, str]) -> None:
         """Record links to absent blobs."""
         known = self._seen({link.source for link in links})
-        self._standing = None
+        self._pending = None
         self._db.executemany(
             "INSERT OR IGNORE INTO missing_links VALUES (?, ?, ?, ?)",
             [(pack(t), known[s][0], LINK_KINDS.index(k), media_type) for (s, t, k), media_type in links.items()],
@@ -143,7 +143,7 @@ class SqliteWriting(Rows):
     def unexpect(self, links: Collection[Link]) -> None:
         """Forget links to absent blobs."""
         known = self._seen({link.source for link in links})
-        self._standing = None
+        self._pending = None
         self._db.executemany(
             "DELETE FROM missing_links WHERE digest = ? AND from_id = ?",
             [(pack(link.target), known[link.source][0]) for link in links],
@@ -152,7 +152,7 @@ class SqliteWriting(Rows):
     def give(self, source: str, pins: Mapping[Digest, int]) -> None:
         """Record how many pins each blob was given by `source`, in all."""
         known = self._seen(pins)
-        self._standing = None
+        self._pending = None
         self._db.executemany(
             "INSERT OR REPLACE INTO given VALUES (?, ?, ?)",
             [(source, known[blob][0], number) for blob, number in pins.items()],
@@ -181,11 +181,11 @@ class SqliteWriting(Rows):
         """Take out, or make harmless, the rows with faults of these kinds."""
         clear(self._db, codes)
         self._forget()
-        self._standing = None
+        self._pending = None
 
     def forget(self, tombstones: Collection[Digest]) -> None:
         """Clear tombstones."""
-        self._standing = None
+        self._pending = None
         for _ in self._by_digest("DELETE FROM tombstones WHERE digest IN (:digests)", tombstones):
             pass
 
@@ -195,7 +195,7 @@ class SqliteWriting(Rows):
 
     def set_meta(self, key: str, value: str | None) -> None:
         """Set a fact about the store itself, or drop it."""
-        self._standing = None
+        self._pending = None
         if value is None:
             self._db.execute("DELETE FROM meta WHERE key = ?", (key,))
         else:
@@ -206,8 +206,8 @@ class SqliteWriting(Rows):
 
         No id is looked up in a table that is empty, as two of them mostly are, nor links of what is known to have none.
         """
-        standing, ids = self.standing(), self._sorted_ids(blobs)
-        empty = {"missing_links": not standing.waiting, "given": not standing.given}
+        pending, ids = self.pending(), self._sorted_ids(blobs)
+        empty = {"missing_links": not pending.unresolved, "given": not pending.given}
         tables = [table for table in OF_BLOBS if not empty.get(table)]
         if self._leaves.issuperset(blobs):
             tables.remove("links")
@@ -219,7 +219,7 @@ class SqliteWriting(Rows):
             self._db.execute(BURY, (str(ids),))
         for table in tables:
             self._db.execute(REMOVE.format(table, OF_BLOBS[table]), (str(ids),))
-        self._standing = standing._replace(buried=True)
+        self._pending = pending._replace(buried=True)
 
     def _type_ids(self, names: Collection[str]) -> dict[str, int]:
         """Return the ids of media types; those that are new get one.

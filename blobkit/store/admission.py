@@ -34,13 +34,13 @@ class Admission:
     def writing(self, *, durable: bool = False, later: bool = False) -> Iterator[Writing]:
         """Hold the write lock, then commit; `durable` and `later` as in `Index.writing`."""
         while True:
-            with self._index.writing(durable=durable, later=later) as rows:
-                if self._admits(rows):
-                    yield rows
+            with self._index.writing(durable=durable, later=later) as tx:
+                if self._admits(tx):
+                    yield tx
                     return
             self._mark()
 
-    def _admits(self, rows: Writing) -> bool:
+    def _admits(self, tx: Writing) -> bool:
         """Return whether this transaction may write; if not, `_mark` is called without the lock.
 
         Under "off" the mark must be durable before anything that is not, even where a stronger store has just taken it
@@ -48,14 +48,14 @@ class Admission:
         """
         if not self._durability:
             return True
-        unsynced = rows.standing().unsynced is not None
+        unsynced = tx.pending().unsynced is not None
         if self._durability == "off":
             return unsynced
         if unsynced:
             self._sync()
-            rows.set_meta(MARK, None)
+            tx.set_meta(MARK, None)
         return True
 
     def _mark(self) -> None:
-        with self._index.writing(durable=True) as rows:
-            rows.set_meta(MARK, "1")
+        with self._index.writing(durable=True) as tx:
+            tx.set_meta(MARK, "1")

@@ -97,9 +97,9 @@ class BatchSession:
     @contextmanager
     def work(self, *, durable: bool = False) -> Iterator[Work]:  # noqa: ARG002 (the batch itself is durable)
         """Give a part of the transaction to one verb, which leaves nothing where it fails."""
-        rows = self.index.begin()
-        with rows.savepoint():
-            work = Work(rows, self._content)
+        tx = self.index.begin()
+        with tx.savepoint():
+            work = Work(tx, self._content)
             yield work
             self._take_over(work)
 
@@ -118,7 +118,7 @@ class BatchSession:
         if self.index.begun or new.options is not NO_OPTIONS:
             with self.work() as work:
                 return take_in(work, [new])[0]
-        found = self.index.look(lambda rows: self._foreseen(rows, new))
+        found = self.index.look(lambda tx: self._foreseen(tx, new))
         self._waiting.append(new)
         self._predicted[new.digest] = found
         return found
@@ -128,19 +128,19 @@ class BatchSession:
         if not self._waiting and not self.index.begun:
             return
         self._content.seal()
-        rows = self.index.begin()
-        self._content.settle(rows)
+        tx = self.index.begin()
+        self._content.settle(tx)
         if self._tags_changed:
-            session.projection.announce(rows, durable=True)
+            session.projection.announce(tx, durable=True)
 
     def _ask(self, question: Callable[[Reading], T]) -> T:
         return self.index.read(question)
 
-    def _flush(self, rows: Writing) -> None:
+    def _flush(self, tx: Writing) -> None:
         """Record, as the first thing under the lock, what was put before."""
         came, self._waiting = self._waiting, []
         if came:
-            work = Work(rows, self._content)
+            work = Work(tx, self._content)
             take_in(work, came)
             self._take_over(work)
 
@@ -149,11 +149,11 @@ class BatchSession:
         self._content.publish(work.staged)
         self._tags_changed |= work.is_shown
 
-    def _foreseen(self, rows: Reading, new: StagedBlob) -> Descriptor:
+    def _foreseen(self, tx: Reading, new: StagedBlob) -> Descriptor:
         """Return what will be known of a blob that waits, unless other writers come first."""
         known = self._predicted.get(new.digest)
-        if known is None and rows.counts([new.digest]):
-            known = described(rows, new.digest)
+        if known is None and tx.counts([new.digest]):
+            known = described(tx, new.digest)
         if known is None:
             return Descriptor(new.digest, new.size, 1, 1, (), new.media_type, datetime.now(UTC), ())
         media_type = check_type(new.digest, known.media_type, new.media_type)
@@ -166,7 +166,7 @@ class OpenTransaction:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._stack = ExitStack()
-        self._rows: Writing | None = None
+        self._tx: Writing | None = None
         self._owner = (os.getpid(), threading.get_ident())
         self._over = ""
         self.first: Callable[[Writing], None] = _do_nothing
@@ -174,7 +174,7 @@ class OpenTransaction:
     @property
     def begun(self) -> bool:
         """Whether the write lock is held."""
-        return self._rows is not None
+        return self._tx is not None
 
     @property
     def closed(self) -> bool:
@@ -184,12 +184,12 @@ class OpenTransaction:
     def begin(self) -> Writing:
         """Return the transaction; take the write lock for it, and do what waits for that, if that was not done."""
         self.check()
-        if self._rows is None:
-            self._rows = self._stack.enter_context(self._session.writing(durable=True))
+        if self._tx is None:
+            self._tx = self._stack.enter_context(self._session.writing(durable=True))
             self._over = "failed at what was put first, and is undone"
-            self.first(self._rows)
+            self.first(self._tx)
             self._over = ""
-        return self._rows
+        return self._tx
 
     def look(self, question: Callable[[Reading], T]) -> T:
         """Return the answer to a question that can do without the lock."""
@@ -200,7 +200,7 @@ class OpenTransaction:
         """Return the answer of the transaction, of what this batch did included."""
         return question(self.begin())
 
-    def glance(self, blob: Digest) -> None:
+    def peek(self, blob: Digest) -> None:
         """Return None: `read` is as cheap."""
 
     def put_plain(self, new: Plain, put: Callable[[bool], bool]) -> None:

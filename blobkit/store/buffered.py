@@ -84,9 +84,9 @@ class BufferedContent:
         if self._area is not None:
             self._area.seal()
 
-    def settle(self, rows: Reading) -> None:
+    def settle(self, tx: Reading) -> None:
         """Publish what was kept and is still a blob."""
-        alive = rows.sizes(self._kept)
+        alive = tx.sizes(self._kept)
         if alive:
             self._content.publish({digest: self._kept[digest] for digest in alive})
 

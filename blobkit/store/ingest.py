@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from blobkit.digest import parse_all
 from blobkit.errors import MediaTypeConflictError
-from blobkit.model import Arrival, Descriptor, Link
+from blobkit.model import Descriptor, Link, NewBlob
 from blobkit.oci.documents import DOCUMENT_LIMIT, is_document, read_document
 from blobkit.oci.untrusted import DocumentError
 from blobkit.render import printable, to_utf8
@@ -123,7 +123,7 @@ def small_bytes(data: Data, limit: int) -> Data:
     return data
 
 
-def record(rows: Writing, came: Sequence[StagedBlob], known: Mapping[Digest, Record]) -> tuple[bool, list[Descriptor]]:
+def record(tx: Writing, came: Sequence[StagedBlob], known: Mapping[Digest, Record]) -> tuple[bool, list[Descriptor]]:
     """Record blobs that were committed: new ones with one pin, one pin more on `known` ones; then what is wanted.
 
     Returns whether anything changed that tags show, and the descriptors where all of them are plain: new, and nothing
@@ -132,38 +132,38 @@ def record(rows: Writing, came: Sequence[StagedBlob], known: Mapping[Digest, Rec
     first = {new.digest: new for new in reversed(came) if new.digest not in known}
     wanting = [new for new in came if new.options is not NO_OPTIONS]
     moment = datetime.now(UTC)
-    waited = _add(rows, list(first.values()), moment) if first else False
+    waited = _add(tx, list(first.values()), moment) if first else False
     if len(first) == len(came) and not waited and not wanting:
         return False, [Descriptor(new.digest, new.size, 1, 1, (), new.media_type, moment, ()) for new in came]
     again = [new for new in came if first.get(new.digest) is not new]
-    shown = _pin_again(rows, again, known, first) if again else False
+    shown = _pin_again(tx, again, known, first) if again else False
     for new in wanting:
-        shown |= _fulfil(rows, new)
+        shown |= _fulfil(tx, new)
     return shown, []
 
 
-def _add(rows: Writing, new: Sequence[StagedBlob], moment: datetime) -> bool:
+def _add(tx: Writing, new: Sequence[StagedBlob], moment: datetime) -> bool:
     """Record new blobs, and the links that waited for them; return whether there were any."""
-    rows.add([Arrival(blob.digest, blob.size, blob.media_type, moment) for blob in new])
-    waiting = rows.expecting([blob.digest for blob in new])
-    if waiting:
-        rows.apply(rules.arrived(rows, waiting))
-        rows.unexpect(waiting)
-    return bool(waiting)
+    tx.add([NewBlob(blob.digest, blob.size, blob.media_type, moment) for blob in new])
+    unresolved = tx.expecting([blob.digest for blob in new])
+    if unresolved:
+        tx.apply(rules.arrived(tx, unresolved))
+        tx.unexpect(unresolved)
+    return bool(unresolved)
 
 
 def _pin_again(
-    rows: Writing, again: Sequence[StagedBlob], known: Mapping[Digest, Record], first: Mapping[Digest, StagedBlob]
+    tx: Writing, again: Sequence[StagedBlob], known: Mapping[Digest, Record], first: Mapping[Digest, StagedBlob]
 ) -> bool:
     """Add a pin for each of these, which are here; fill in media types. Return whether anything shown changed."""
-    rows.pin(Counter(blob.digest for blob in again))
+    tx.pin(Counter(blob.digest for blob in again))
     types = {digest: record.media_type for digest, record in known.items()}
     types |= {digest: blob.media_type for digest, blob in first.items()}
     learned = {}
     for blob in again:
         if check_type(blob.digest, types[blob.digest], blob.media_type) != types[blob.digest]:
             learned[blob.digest] = types[blob.digest] = blob.media_type
-    rows.retype(learned)
+    tx.retype(learned)
     return any(digest in known and known[digest].tags for digest in learned)
 
 
@@ -182,28 +182,28 @@ def check_type(digest: Digest, known: str, given: str) -> str:
     return known or given
 
 
-def _fulfil(rows: Writing, new: StagedBlob) -> bool:
+def _fulfil(tx: Writing, new: StagedBlob) -> bool:
     """Link and tag a blob as is wanted; return whether a tag changed."""
-    _link(rows, new.digest, new.options)
+    _link(tx, new.digest, new.options)
     if new.options.tag is None:
         return False
-    change = rules.tag(rows, new.options.tag, new.digest, move=new.options.move, transfer=True)
-    rows.apply(change)
+    change = rules.tag(tx, new.options.tag, new.digest, move=new.options.move, transfer=True)
+    tx.apply(change)
     return bool(change.named)
 
 
-def _link(rows: Writing, digest: Digest, options: PutOptions) -> None:
+def _link(tx: Writing, digest: Digest, options: PutOptions) -> None:
     """Link a blob to what is wanted; what its content names and is not here is recorded as expected."""
-    rules.held(rows, options.targets)
+    rules.held(tx, options.targets)
     links = {target: Link(digest, target) for target in options.targets}
     for named in options.derived:
         links.setdefault(named.digest, Link(digest, named.digest, named.kind))
     if not links:
         return
-    here = rows.records(list(links))
-    rows.apply(rules.links_of_put(rows, digest, [link for target, link in links.items() if target in here]))
+    here = tx.records(list(links))
+    tx.apply(rules.links_of_put(tx, digest, [link for target, link in links.items() if target in here]))
     types = {named.digest: named.media_type for named in options.derived}
-    rows.expect({link: types[target] for target, link in links.items() if target not in here})
+    tx.expect({link: types[target] for target, link in links.items() if target not in here})
 
 
 def whole(content: Content, recorded: Mapping[Digest, int]) -> Collection[Digest]:
@@ -212,37 +212,37 @@ def whole(content: Content, recorded: Mapping[Digest, int]) -> Collection[Digest
     return {digest for digest, size in recorded.items() if stored.get(digest) == size}
 
 
-def described(rows: Reading, digest: Digest) -> Descriptor:
+def described(tx: Reading, digest: Digest) -> Descriptor:
     """Return what is known of one blob; BlobNotFoundError. Cost: its links and tags."""
-    return described_all(rows, [digest])[0]
+    return described_all(tx, [digest])[0]
 
 
-def described_all(rows: Reading, digests: Sequence[Digest]) -> list[Descriptor]:
+def described_all(tx: Reading, digests: Sequence[Digest]) -> list[Descriptor]:
     """Return what is known of each blob; BlobNotFoundError. Cost: a few questions, their links and tags."""
-    return described_as(Descriptor, rows, digests)
+    return described_as(Descriptor, tx, digests)
 
 
-def described_as(make: Callable[..., D], rows: Reading, digests: Sequence[Digest]) -> list[D]:
+def described_as(make: Callable[..., D], tx: Reading, digests: Sequence[Digest]) -> list[D]:
     """Return the same as `make`, which takes what a Descriptor takes, makes it."""
-    return _described(make, rows, digests, rules.held(rows, digests))
+    return _described(make, tx, digests, rules.held(tx, digests))
 
 
-def pinned(rows: Writing, digests: Sequence[Digest]) -> list[Descriptor]:
+def pinned(tx: Writing, digests: Sequence[Digest]) -> list[Descriptor]:
     """Add one anonymous pin for each, two for one that is given twice; return what is then known of each blob.
 
     BlobNotFoundError. Cost: one statement a blob, as there is nothing to plan; their links and tags.
     """
-    held = rows.pin(Counter(digests))
+    held = tx.pin(Counter(digests))
     rules.check_held(held, digests)
-    return _described(Descriptor, rows, digests, held)
+    return _described(Descriptor, tx, digests, held)
 
 
 def _described(
-    make: Callable[..., D], rows: Reading, digests: Sequence[Digest], held: Mapping[Digest, Record]
+    make: Callable[..., D], tx: Reading, digests: Sequence[Digest], held: Mapping[Digest, Record]
 ) -> list[D]:
-    links = rows.targets(held)
+    links = tx.targets(held)
     tagged = [digest for digest, known in held.items() if known.tags]
-    tags = rows.names(tagged) if tagged else {}
+    tags = tx.names(tagged) if tagged else {}
     return [
         make(
             digest,

@@ -94,7 +94,7 @@ class Journal:
             self.place({digest: content}, number)
         return Descriptor(digest, size, refcount, pins, (), media_type, created, ())
 
-    def enter(self, rows: Writing, blobs: Mapping[Digest, bytes], *, durable: bool) -> int:
+    def enter(self, tx: Writing, blobs: Mapping[Digest, bytes], *, durable: bool) -> int:
         """Take in small content in the transaction that records it; return the number of its entry, 0 for none.
 
         What no durable commit will hold is made durable itself; what nothing makes durable is placed at once.
@@ -102,7 +102,7 @@ class Journal:
         if self._durability == "full" or (self._durability == "normal" and durable):
             for digest in self._content.sizes(blobs):
                 self._content.place(digest, blobs[digest])  # it may be anything
-            return rows.journal(blobs)
+            return tx.journal(blobs)
         for digest, content in blobs.items():
             self._content.place(digest, content, durable=self._durability == "normal")
         return 0
@@ -131,7 +131,7 @@ class Journal:
 
     def _drain(self) -> None:
         mine = self._doubt
-        found, odd, noted = self._index.read(lambda rows: (list(entries(rows)), self._odd(rows), rows.meta(DOUBT)))
+        found, odd, noted = self._index.read(lambda tx: (list(entries(tx)), self._odd(tx), tx.meta(DOUBT)))
         if not found:
             return
         anew = mine is not None or noted is not None
@@ -139,27 +139,27 @@ class Journal:
         try:
             self.sync()
         except OSError:
-            with suppress(OSError), self._index.writing(durable=True) as rows:
-                self.drop(rows)  # others are to know of it, too
+            with suppress(OSError), self._index.writing(durable=True) as tx:
+                self.drop(tx)  # others are to know of it, too
             raise
         if self._doubt == mine:  # else the sync of another thread failed meanwhile
             self._drained = _Drained(found[-1].number, kept, (mine, noted) if anew and not kept else None)
             last = found[-1].number
             self._placed.difference_update([number for number in self._placed.copy() if number <= last])
 
-    def drop(self, rows: Writing) -> None:
+    def drop(self, tx: Writing) -> None:
         """Let go, in a transaction, of entries whose files are durable; keep in mind that a sync failed."""
         drained, self._drained = self._drained, None
         if drained is not None:
-            rows.drain(drained.number, drained.kept)
+            tx.drain(drained.number, drained.kept)
             if drained.settled is not None:
                 mine, noted = drained.settled
                 if self._doubt == mine:
                     self._doubt = None
-                if rows.meta(DOUBT) in (mine, noted):
-                    rows.set_meta(DOUBT, None)
+                if tx.meta(DOUBT) in (mine, noted):
+                    tx.set_meta(DOUBT, None)
         if self._doubt is not None:
-            rows.set_meta(DOUBT, self._doubt)
+            tx.set_meta(DOUBT, self._doubt)
 
     @property
     def is_doubted(self) -> bool:
@@ -185,27 +185,27 @@ class Journal:
         kept = self._put_right(odd, anew=False)
         self.odd.update(entry.digest for entry in odd if entry.number in kept)
 
-    def look(self) -> None:
+    def find_odd(self) -> None:
         """Set `odd` for one who must not write: the blobs that are to be read from the journal."""
         self.odd.update(entry.digest for entry in self._index.read(self._odd))
 
-    def show(self, rows: Reading) -> None:
+    def show(self, tx: Reading) -> None:
         """Put in its place what other processes did not come to, before index.json names it. OSError."""
-        found = [entry for entry in entries(rows) if entry.is_blob and entry.number not in self._placed]
+        found = [entry for entry in entries(tx) if entry.is_blob and entry.number not in self._placed]
         stored = self._content.sizes([entry.digest for entry in found])
         for entry in found:
             if entry.digest not in stored:
-                restore(self._content, rows, entry.digest)
+                restore(self._content, tx, entry.digest)
 
-    def _odd(self, rows: Reading) -> list[JournalEntry]:
+    def _odd(self, tx: Reading) -> list[JournalEntry]:
         """Return the entries whose files are not as they should be, without those that this process has placed."""
-        return [e for e in entries(rows) if e.number not in self._placed and not self._is_whole(rows, e)]
+        return [e for e in entries(tx) if e.number not in self._placed and not self._is_whole(tx, e)]
 
-    def _is_whole(self, rows: Reading, entry: JournalEntry) -> bool:
+    def _is_whole(self, tx: Reading, entry: JournalEntry) -> bool:
         """Return whether the file of an entry is there, with these bytes. That of no blob need not be there."""
         if not entry.is_blob and not self._content.sizes([entry.digest]):
             return True
-        content = rows.journal_content(entry.number)
+        content = tx.journal_content(entry.number)
         return content is None or self._content.read(entry.digest, len(content)) == content
 
     def _put_right(self, found: Collection[JournalEntry], *, anew: bool) -> frozenset[int]:
@@ -216,46 +216,46 @@ class Journal:
         failed = {entry.number for entry in found}
         with suppress(OSError):
             if failed:
-                with self._index.writing() as rows:
-                    failed = {entry.number for entry in found if not self._is_placed(rows, entry, anew=anew)}
+                with self._index.writing() as tx:
+                    failed = {entry.number for entry in found if not self._is_placed(tx, entry, anew=anew)}
         return frozenset(failed)
 
-    def _is_placed(self, rows: Reading, entry: JournalEntry, *, anew: bool) -> bool:
+    def _is_placed(self, tx: Reading, entry: JournalEntry, *, anew: bool) -> bool:
         """Place what an entry holds; return False where that fails."""
-        content = rows.journal_content(entry.number)
+        content = tx.journal_content(entry.number)
         if content is not None and matches(content, entry.digest):
             try:
-                if rows.counts([entry.digest]) or self._content.sizes([entry.digest]):
+                if tx.counts([entry.digest]) or self._content.sizes([entry.digest]):
                     self._content.place(entry.digest, content, durable=anew)
             except OSError:
                 return False
         return True
 
 
-def content_of(rows: Reading, digest: Digest) -> bytes | None:
+def content_of(tx: Reading, digest: Digest) -> bytes | None:
     """Return the content that the journal has of a digest, None where it has none. Cost: all entries."""
-    for entry in entries(rows):
+    for entry in entries(tx):
         if entry.digest == digest:
-            content = rows.journal_content(entry.number)
+            content = tx.journal_content(entry.number)
             if content is not None and matches(content, digest):
                 return content
     return None
 
 
-def restore(content: Content, rows: Reading, digest: Digest) -> bool:
+def restore(content: Content, tx: Reading, digest: Digest) -> bool:
     """Put the content that the journal has of a digest in its place, durably; return whether it has.
 
     The write lock is held: else what is restored could be removed meanwhile.
     """
-    found = content_of(rows, digest)
+    found = content_of(tx, digest)
     if found is not None:
         content.place(digest, found, durable=True)
     return found is not None
 
 
-def entries(rows: Reading) -> Iterator[JournalEntry]:
+def entries(tx: Reading) -> Iterator[JournalEntry]:
     """Yield all entries, by number."""
     after = 0
-    while page := rows.journalled(after, PAGE):
+    while page := tx.journalled(after, PAGE):
         yield from page
         after = page[-1].number

@@ -129,7 +129,7 @@ class LocalStore(Store):
         if adopt:
             self.adopted = self.adopt()
         self._check_adopted()
-        self._session.projection.look()
+        self._session.projection.check_foreign()
         self._session.catch_up()
 
     def _check_adopted(self) -> None:
@@ -155,7 +155,7 @@ class ReadOnlyStore(Store):
         content = ReadOnlyContent(self.root)
         projection = LayoutProjection(self._layout, content, index, None)
         super().__init__(content, index, projection, address=str(self.root))
-        self._session.journal.look()
+        self._session.journal.find_odd()
 
     def _context(self) -> FsckContext:
         """Return the parts of the store that `fsck` checks; nobody has it open where there is no WAL."""

@@ -90,22 +90,22 @@ class Verbs:
         """Return what is known of a blob, with `.open()` and `.read()`."""
         key = parse(digest)
         session = self._session
-        reader, found = session.reader, session.index.glance(key)
+        reader, found = session.reader, session.index.peek(key)
         if found is not None:
             size, refcount, pins, media_type, created = found
             return Blob(key, size, refcount, pins, (), media_type, created, (), reader)
         make = partial(Blob, _reader=reader)
-        return session.index.read(lambda rows: described_as(make, rows, [key]))[0]
+        return session.index.read(lambda tx: described_as(make, tx, [key]))[0]
 
     def list(self) -> list[str]:
         """Return the digests of all blobs, of every algorithm, sorted."""
-        return list(self._session.index.read(lambda rows: rows.digests()))
+        return list(self._session.index.read(lambda tx: tx.digests()))
 
     def ref(self, digest: str) -> Descriptor:
         """Add one anonymous pin; return what is then known of the blob."""
         key = parse(digest)
         with self._session.work() as work:
-            return pinned(work.rows, [key])[0]
+            return pinned(work.tx, [key])[0]
 
     def deref(self, digest: str) -> Freed:
         """Drop one anonymous pin; return what went because nothing holds it any more, links followed.
@@ -174,10 +174,10 @@ class Verbs:
         """
         key = parse(digest)
 
-        def plan(rows: Reading) -> Change:
-            change = rules.tag(rows, name, key, move=move, transfer=transfer)
+        def plan(tx: Reading) -> Change:
+            change = rules.tag(tx, name, key, move=move, transfer=transfer)
             if change.named and not dry_run:
-                self._warn_of(name, rows.records([key])[key].media_type)
+                self._warn_of(name, tx.records([key])[key].media_type)
             return change
 
         return self._change(plan, dry_run=dry_run)
@@ -188,7 +188,7 @@ class Verbs:
 
     def tags(self) -> dict[str, str]:
         """Return every name with the digest that it names, by name."""
-        return dict(self._session.index.read(lambda rows: rows.tags()))
+        return dict(self._session.index.read(lambda tx: tx.tags()))
 
     def __iter__(self) -> Iterator[str]:
         """Yield the digests of all blobs, sorted; blobs that come or go meanwhile may be in it or not."""
@@ -199,7 +199,7 @@ class Verbs:
 
     def __len__(self) -> int:
         """Return the number of blobs."""
-        return self._session.index.read(lambda rows: rows.total())
+        return self._session.index.read(lambda tx: tx.total())
 
     def __bool__(self) -> bool:
         """Return True: a store without blobs is a store."""
@@ -210,7 +210,7 @@ class Verbs:
         if not is_digest(digest):
             return False
         key = parse(digest)
-        return bool(self._session.index.read(lambda rows: rows.counts([key])))
+        return bool(self._session.index.read(lambda tx: tx.counts([key])))
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled or copied: a store is open in one process."""
@@ -247,5 +247,5 @@ class Verbs:
         return BlobWriter(algorithm_of(algorithm), media_type, session.stage, commit)
 
 
-def _page(rows: Reading, *, after: Digest | None) -> Sequence[Digest]:
-    return rows.digests(after, PAGE)
+def _page(tx: Reading, *, after: Digest | None) -> Sequence[Digest]:
+    return tx.digests(after, PAGE)

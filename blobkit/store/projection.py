@@ -23,7 +23,7 @@ class Projection(Protocol):
         """Whether other programs see the tags."""
         ...
 
-    def look(self) -> None:
+    def check_foreign(self) -> None:
         """Warn, before a verb does anything, of what other programs did; StoreError as `check_place`."""
         ...
 
@@ -31,23 +31,23 @@ class Projection(Protocol):
         """Check that the store is where it was opened; StoreError where it was moved, removed or replaced."""
         ...
 
-    def may_delete(self, rows: Reading) -> bool:
+    def may_delete(self, tx: Reading) -> bool:
         """Return whether content may be deleted now: no other program can have built on it."""
         ...
 
-    def announce(self, rows: Writing, *, durable: bool) -> None:
+    def announce(self, tx: Writing, *, durable: bool) -> None:
         """Record, in the transaction that changed tags, how they will be shown; `durable` says whether it is."""
         ...
 
-    def show(self, rows: Writing) -> bool:
+    def show(self, tx: Writing) -> bool:
         """Show the tags, in a later transaction; False, with nothing done, where `announce` must come first."""
         ...
 
-    def is_due(self, rows: Reading) -> bool:
+    def is_due(self, tx: Reading) -> bool:
         """Return whether the tags are not shown as they are."""
         ...
 
-    def notices(self, rows: Reading) -> Sequence[Notice]:
+    def notices(self, tx: Reading) -> Sequence[Notice]:
         """Return what a snapshot should say beside the facts."""
         ...
 
@@ -61,28 +61,28 @@ class Hidden:
 
     shows_tags = False
 
-    def look(self) -> None:
+    def check_foreign(self) -> None:
         """Do nothing: nobody else is there."""
 
     def check_place(self) -> None:
         """Do nothing: it has no place."""
 
-    def may_delete(self, _rows: Reading) -> bool:
+    def may_delete(self, _tx: Reading) -> bool:
         """Return True."""
         return True
 
-    def announce(self, _rows: Writing, *, durable: bool) -> None:
+    def announce(self, _tx: Writing, *, durable: bool) -> None:
         """Do nothing: nobody looks."""
 
-    def show(self, _rows: Writing) -> bool:
+    def show(self, _tx: Writing) -> bool:
         """Return True."""
         return True
 
-    def is_due(self, _rows: Reading) -> bool:
+    def is_due(self, _tx: Reading) -> bool:
         """Return False."""
         return False
 
-    def notices(self, _rows: Reading) -> Sequence[Notice]:
+    def notices(self, _tx: Reading) -> Sequence[Notice]:
         """Return nothing."""
         return ()
 

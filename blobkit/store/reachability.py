@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["reaches"]
 
 
-def reaches(rows: Reading, sources: Collection[Digest], goal: Digest) -> bool:
+def reaches(tx: Reading, sources: Collection[Digest], goal: Digest) -> bool:
     """Return whether one of `sources` reaches `goal` by links.
 
     Searches alternately forward from the sources and backward from the goal, always from the smaller front, and ends
@@ -24,10 +24,10 @@ def reaches(rows: Reading, sources: Collection[Digest], goal: Digest) -> bool:
     front, back = set(sources), {goal}
     while front and back and not ahead & back and not behind & front:
         if len(front) <= len(back):
-            front = _next(rows.targets(front)) - ahead
+            front = _next(tx.targets(front)) - ahead
             ahead |= front
         else:
-            back = _next(rows.holders(back)) - behind
+            back = _next(tx.holders(back)) - behind
             behind |= back
     return bool(ahead & behind)
 

@@ -81,7 +81,7 @@ class BlobReader:
 
     def _stored(self, digest: Digest) -> BinaryIO | None:
         """Return the file in its place, if it is whole; BlobNotFoundError."""
-        size = self._ask(lambda rows: rules.held(rows, [digest])[digest].size)
+        size = self._ask(lambda tx: rules.held(tx, [digest])[digest].size)
         kept = self._journalled(digest) if digest in self._odd else None
         with suppress(FileNotFoundError):
             if kept is None and self._content.sizes([digest]).get(digest) == size:
@@ -91,7 +91,7 @@ class BlobReader:
     def _journalled(self, digest: Digest) -> BinaryIO | None:
         """Return the content that the journal has of a blob."""
         self._check_place()
-        content = self._ask(lambda rows: content_of(rows, digest))
+        content = self._ask(lambda tx: content_of(tx, digest))
         return None if content is None else io.BytesIO(content)
 
 

@@ -37,71 +37,71 @@ __all__ = [
 ]
 
 
-def arrived(rows: Reading, waiting: Collection[Link]) -> Change:
+def arrived(tx: Reading, unresolved: Collection[Link]) -> Change:
     """Return the plan of links that waited for their targets: each takes a reference of its own."""
-    return _planned(rows, linked=waiting)
+    return _planned(tx, linked=unresolved)
 
 
 def referred(
-    rows: Reading,
+    tx: Reading,
     *,
     pins: Mapping[Digest, int] | None = None,
     linked: Collection[Link] = (),
     named: Mapping[str, Digest] | None = None,
 ) -> Change:
     """Return the plan of references as they are given: no link may close a cycle, and `pins` count those of names."""
-    return _planned(rows, pins=pins, linked=linked, named=named)
+    return _planned(tx, pins=pins, linked=linked, named=named)
 
 
-def deref(rows: Reading, digests: Collection[Digest]) -> Change:
+def deref(tx: Reading, digests: Collection[Digest]) -> Change:
     """Return the plan of dropping one anonymous pin for each of these; NotPinnedError where there are not as many."""
     drops = Counter(digests)
-    _check_pinned(rows, drops, "drop")
-    return _planned(rows, pins={digest: -number for digest, number in drops.items()})
+    _check_pinned(tx, drops, "drop")
+    return _planned(tx, pins={digest: -number for digest, number in drops.items()})
 
 
-def link(rows: Reading, to: Digest, from_: Digest, *, transfer: bool) -> Change:
+def link(tx: Reading, to: Digest, from_: Digest, *, transfer: bool) -> Change:
     """Return the plan of a link, to which the caller's pin on `to` goes if `transfer`, surplus or not.
 
     Else the link takes a reference of its own. NotPinnedError, LinkCycleError.
     """
-    records = held(rows, [to, from_])
+    records = held(tx, [to, from_])
     if to == from_:
         _refuse_cycle(to, from_)
     if transfer:
-        _check_pinned(rows, {to: 1}, "hand over")
+        _check_pinned(tx, {to: 1}, "hand over")
     new = Link(from_, to)
-    exists = bool(rows.linked([new]))
-    if not exists and records[from_].refcount > records[from_].pins and reaches(rows, [to], from_):
+    exists = bool(tx.linked([new]))
+    if not exists and records[from_].refcount > records[from_].pins and reaches(tx, [to], from_):
         _refuse_cycle(to, from_)
-    return _planned(rows, pins={to: -1} if transfer else {}, linked=[] if exists else [new])
+    return _planned(tx, pins={to: -1} if transfer else {}, linked=[] if exists else [new])
 
 
-def links(rows: Reading, pairs: Collection[tuple[Digest, Digest]], *, transfer: bool) -> Change | None:
+def links(tx: Reading, pairs: Collection[tuple[Digest, Digest]], *, transfer: bool) -> Change | None:
     """Return the plan of links between these pairs (to, from_), or None where it is not plain that none closes a cycle.
 
     It is plain where nothing links to any source. NotPinnedError, BlobNotFoundError.
     """
     wanted = [Link(from_, to) for to, from_ in pairs]
-    records = held(rows, {blob for link in wanted for blob in link[:2]})
+    records = held(tx, {blob for link in wanted for blob in link[:2]})
     sources = {link.source for link in wanted}
     if any(link.target in sources for link in wanted) or any(records[s].refcount > records[s].pins for s in sources):
         return None
     given = Counter(link.target for link in wanted) if transfer else Counter()
-    _check_pinned(rows, given, "hand over")
-    exist = set(rows.linked(wanted))
+    _check_pinned(tx, given, "hand over")
+    exist = set(tx.linked(wanted))
     new = [link for link in dict.fromkeys(wanted) if link not in exist]
-    return _planned(rows, pins={target: -number for target, number in given.items()}, linked=new)
+    return _planned(tx, pins={target: -number for target, number in given.items()}, linked=new)
 
 
-def unlink(rows: Reading, to: Digest, from_: Digest) -> Change:
+def unlink(tx: Reading, to: Digest, from_: Digest) -> Change:
     """Return the plan of dropping a link; an empty one where there is no such link."""
-    held(rows, [to, from_])
-    gone = rows.linked([Link(from_, to)])
-    return _planned(rows, unlinked=gone) if gone else Change()
+    held(tx, [to, from_])
+    gone = tx.linked([Link(from_, to)])
+    return _planned(tx, unlinked=gone) if gone else Change()
 
 
-def links_of_put(rows: Reading, digest: Digest, links: Collection[Link]) -> Change:
+def links_of_put(tx: Reading, digest: Digest, links: Collection[Link]) -> Change:
     """Return the plan of the links of a blob that is put, to targets that exist.
 
     Each target gives up one anonymous pin if it has one, else the link takes its own reference; LinkCycleError.
@@ -109,25 +109,25 @@ def links_of_put(rows: Reading, digest: Digest, links: Collection[Link]) -> Chan
     targets = {new.target for new in links}
     if digest in targets:
         _refuse_cycle(digest, digest)
-    records = rows.records({*targets, digest})
-    exist = {old.target for old in rows.linked(links)}
+    records = tx.records({*targets, digest})
+    exist = {old.target for old in tx.linked(links)}
     new = [added for added in links if added.target not in exist]
-    if new and records[digest].refcount > records[digest].pins and reaches(rows, [n.target for n in new], digest):
+    if new and records[digest].refcount > records[digest].pins and reaches(tx, [n.target for n in new], digest):
         _refuse_cycle(join_some([abbreviate(n.target) for n in new]), digest)
-    return _planned(rows, pins={target: -1 for target in targets if records[target].anonymous > 0}, linked=new)
+    return _planned(tx, pins={target: -1 for target in targets if records[target].anonymous > 0}, linked=new)
 
 
-def tag(rows: Reading, name: str, digest: Digest, *, move: bool, transfer: bool) -> Change:
+def tag(tx: Reading, name: str, digest: Digest, *, move: bool, transfer: bool) -> Change:
     """Return the plan of `name` naming `digest`, with a pin of its own or, if `transfer`, with the caller's.
 
     A name that names it already needs no pin: the caller's is surplus, as with a link. TagExistsError where it names
     another blob and may not move; what the move frees is in the plan.
     """
     check_name(name)
-    held(rows, [digest])
+    held(tx, [digest])
     if transfer:
-        _check_pinned(rows, {digest: 1}, "hand over")
-    old = rows.tags([name]).get(name)
+        _check_pinned(tx, {digest: 1}, "hand over")
+    old = tx.tags([name]).get(name)
     if old not in (None, digest) and not move:
         msg = f"the tag {name!r} names {abbreviate(str(old))}: give move=True to make it name {abbreviate(digest)}"
         raise TagExistsError(msg, digest=str(old))
@@ -135,21 +135,21 @@ def tag(rows: Reading, name: str, digest: Digest, *, move: bool, transfer: bool)
     if old != digest:
         pins[digest] += 1
         pins.update({old: -1} if old is not None else {})
-    return _planned(rows, pins=pins, named={} if old == digest else {name: digest})
+    return _planned(tx, pins=pins, named={} if old == digest else {name: digest})
 
 
-def untag(rows: Reading, name: str) -> Change:
+def untag(tx: Reading, name: str) -> Change:
     """Return the plan of dropping a tag and its pin; TagNotFoundError where there is none."""
-    blob = rows.tags([name]).get(name) if is_legal(name) else None
+    blob = tx.tags([name]).get(name) if is_legal(name) else None
     if blob is None:
         msg = f"no tag {printable(str(name))!r:.300} in this store"
         raise TagNotFoundError(msg, hint=Hint("see store.tags()", "see blobkit tags"))
-    return _planned(rows, pins={blob: -1}, unnamed=[name])
+    return _planned(tx, pins={blob: -1}, unnamed=[name])
 
 
-def held(rows: Reading, digests: Collection[Digest]) -> Mapping[Digest, Record]:
+def held(tx: Reading, digests: Collection[Digest]) -> Mapping[Digest, Record]:
     """Return the records of these blobs; BlobNotFoundError where one is not here."""
-    records = rows.records(digests)
+    records = tx.records(digests)
     check_held(records, digests)
     return records
 
@@ -163,7 +163,7 @@ def check_held(records: Mapping[Digest, Record], digests: Collection[Digest]) ->
 
 
 def _planned(  # noqa: PLR0913 (the parts of a plan)
-    rows: Reading,
+    tx: Reading,
     *,
     pins: Mapping[Digest, int] | None = None,
     linked: Collection[Link] = (),
@@ -180,35 +180,35 @@ def _planned(  # noqa: PLR0913 (the parts of a plan)
     drops.subtract(pins or {})
     drops.subtract(new.target for new in linked)
     drops.update(gone.target for gone in unlinked)
-    levels, refcounts = cascade(rows, drops)
-    return Change(pins or {}, refcounts, linked, unlinked, named or {}, unnamed, _freed(rows, levels))
+    levels, refcounts = cascade(tx, drops)
+    return Change(pins or {}, refcounts, linked, unlinked, named or {}, unnamed, _freed(tx, levels))
 
 
-def _freed(rows: Reading, levels: list[list[Digest]]) -> Freed:
+def _freed(tx: Reading, levels: list[list[Digest]]) -> Freed:
     """Return these levels, each sorted, with their bytes."""
     if not levels:
         return Freed()
-    sizes = rows.sizes([digest for level in levels for digest in level])
+    sizes = tx.sizes([digest for level in levels for digest in level])
     totals = tuple((len(level), sum(map(sizes.__getitem__, level))) for level in levels)
     digests = tuple(digest for level in levels for digest in sorted(level))
     return Freed(digests, sum(size for _, size in totals), totals)
 
 
-def _check_pinned(rows: Reading, wanted: Mapping[Digest, int], act: str) -> None:
+def _check_pinned(tx: Reading, wanted: Mapping[Digest, int], act: str) -> None:
     """Check that each blob has as many anonymous pins as are wanted."""
-    records = held(rows, wanted)
+    records = held(tx, wanted)
     for digest, number in wanted.items():
         if records[digest].anonymous < number:
-            _refuse(rows, digest, records[digest], number, act)
+            _refuse(tx, digest, records[digest], number, act)
 
 
-def _refuse(rows: Reading, digest: Digest, record: Record, wanted: int, act: str) -> NoReturn:
+def _refuse(tx: Reading, digest: Digest, record: Record, wanted: int, act: str) -> NoReturn:
     """Return a message that names who holds the blob and what to type instead."""
     if record.anonymous > 0:
         msg = f"{digest} has {count(record.anonymous, 'anonymous pin')} and not {wanted} to {act}"
         raise NotPinnedError(msg, digest=digest)
-    releases = {f"tag {name!r}": f"store.untag({name!r})" for name in rows.names([digest]).get(digest, ())}
-    for holder in rows.holders([digest], 3).get(digest, ()):
+    releases = {f"tag {name!r}": f"store.untag({name!r})" for name in tx.names([digest]).get(digest, ())}
+    for holder in tx.holders([digest], 3).get(digest, ()):
         releases[f"a link from {abbreviate(holder)}"] = f'store.unlink("{digest}", "{holder}")'
     more = record.refcount - len(releases)
     by = [*releases, *([f"{count(more, 'more reference')}"] if more > 0 else [])]

@@ -64,7 +64,7 @@ class Session:
     def check(self) -> None:
         """Check, before anything is done, that no batch of this thread is open; warn of what other programs did."""
         self.refuse_nesting()
-        self.projection.look()
+        self.projection.check_foreign()
 
     def refuse_nesting(self) -> None:
         """Check that this thread has no batch open; BatchError."""
@@ -89,32 +89,32 @@ class Session:
         """
         if not checked:
             self.check()
-        with self.admitted(durable=durable, later=later) as rows:
-            work = Work(rows, self.content, anew=self.journal.is_doubted)
+        with self.admitted(durable=durable, later=later) as tx:
+            work = Work(tx, self.content, anew=self.journal.is_doubted)
             yield work
             if work.staged:
                 seal()
                 self.content.publish(work.staged)
             if work.is_shown:
-                self.projection.announce(rows, durable=durable)
-            number = self.journal.enter(rows, work.small, durable=durable) if work.small else 0
-            self.journal.drop(rows)
-            standing = rows.standing()
+                self.projection.announce(tx, durable=durable)
+            number = self.journal.enter(tx, work.small, durable=durable) if work.small else 0
+            self.journal.drop(tx)
+            pending = tx.pending()
         if number:
             self.journal.place(work.small, number)
-        self.clean_up(dirty=standing.dirty is not None, left=standing.buried)
+        self.clean_up(dirty=pending.dirty is not None, left=pending.buried)
 
     @contextmanager
     def writing(self, *, durable: bool = False, later: bool = False) -> Iterator[Writing]:
         """Do the same for a caller who works on the rows alone, and has checked what `check` does."""
         with self.work(durable=durable, later=later, checked=True) as work:
-            yield work.rows
+            yield work.tx
 
     @contextmanager
     def checked(self, *, durable: bool = False, later: bool = False) -> Iterator[Writing]:
         """Check what `check` does, then do what `writing` does."""
         with self.work(durable=durable, later=later) as work:
-            yield work.rows
+            yield work.tx
 
     def stage(self) -> Staged:
         """Return a place for new bytes."""
@@ -163,7 +163,7 @@ class Session:
         """Make small content durable in its place, and unlink what removals left."""
         with suppress(OSError):
             self.journal.drain()
-        left = self.index.read(lambda rows: bool(rows.tombstones(1)))
+        left = self.index.read(lambda tx: bool(tx.tombstones(1)))
         self.clean_up(dirty=False, left=left or self.journal.has_drained)
 
     def clean_up(self, *, dirty: bool, left: bool) -> None:
@@ -182,16 +182,16 @@ class Session:
         """Unlink the files that earlier removals left behind; return how many are gone."""
         removed, after, more = 0, None, True
         while more:
-            with self.admitted(later=True) as rows:
-                left = rows.tombstones(SWEEP, after)
-                removed += self._unlink(rows, left) if left and self.projection.may_delete(rows) else 0
+            with self.admitted(later=True) as tx:
+                left = tx.tombstones(SWEEP, after)
+                removed += self._unlink(tx, left) if left and self.projection.may_delete(tx) else 0
             more, after = len(left) == SWEEP, left[-1] if left else None
         return removed
 
     def show_again(self) -> None:
         """Show the tags as they are."""
-        with self.admitted(durable=True) as rows:
-            self.projection.announce(rows, durable=True)
+        with self.admitted(durable=True) as tx:
+            self.projection.announce(tx, durable=True)
         self._clean_up(dirty=True, left=False)
 
     def _clean_up(self, *, dirty: bool, left: bool) -> None:
@@ -199,31 +199,31 @@ class Session:
 
         It need not be durable, nor admitted: where its commit is lost, both are done once more.
         """
-        with self.index.writing(later=True) as rows:
-            self.journal.drop(rows)
-            graves = rows.tombstones(SWEEP) if left else ()
-            if graves and self.projection.may_delete(rows):
-                self._unlink(rows, graves)
+        with self.index.writing(later=True) as tx:
+            self.journal.drop(tx)
+            graves = tx.tombstones(SWEEP) if left else ()
+            if graves and self.projection.may_delete(tx):
+                self._unlink(tx, graves)
             if dirty:
-                self.journal.show(rows)
-            shown = not dirty or self.projection.show(rows)
+                self.journal.show(tx)
+            shown = not dirty or self.projection.show(tx)
         if not shown:
             self.show_again()
         if len(graves) == SWEEP:
             self.sweep()
 
-    def _unlink(self, rows: Writing, left: Sequence[Digest]) -> int:
+    def _unlink(self, tx: Writing, left: Sequence[Digest]) -> int:
         """Delete the content of these tombstones, then clear them; return how many are gone."""
-        alive = rows.counts(left)  # none, unless the index is damaged: then bytes that are needed would go
+        alive = tx.counts(left)  # none, unless the index is damaged: then bytes that are needed would go
         absent = set(left).difference(self.content.sizes(left))
         gone = self.content.delete([digest for digest in left if digest not in alive])
         # the writer of a file that is absent may be about to place it, until the journal forgets it
-        awaited = absent.intersection(entry.digest for entry in entries(rows)) if absent else set()
-        rows.forget([*awaited.symmetric_difference(gone), *alive])
+        awaited = absent.intersection(entry.digest for entry in entries(tx)) if absent else set()
+        tx.forget([*awaited.symmetric_difference(gone), *alive])
         return len(gone) - len(awaited)
 
-    def _left_undone(self, rows: Reading) -> tuple[bool, bool, bool]:
-        return rows.meta("unsynced") is not None, self.projection.is_due(rows), bool(rows.tombstones(1))
+    def _left_undone(self, tx: Reading) -> tuple[bool, bool, bool]:
+        return tx.meta("unsynced") is not None, self.projection.is_due(tx), bool(tx.tombstones(1))
 
 
 class Stages(Protocol):

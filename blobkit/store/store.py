@@ -105,7 +105,7 @@ class Store(Verbs, Questions):
         session = self._session
         session.refuse_nesting()
         session.refuse_closed()
-        session.projection.look()
+        session.projection.check_foreign()
         with batched(session) as batch:
             yield batch
 
@@ -151,10 +151,10 @@ class Store(Verbs, Questions):
 
     def snapshot(self) -> Snapshot:
         """Return all facts of the store at one moment. Cost: reads the whole index, no content."""
-        from blobkit.store.picture import picture  # noqa: PLC0415 (the verbs must not wait for numpy and pyarrow)
+        from blobkit.store.snapshot import to_snapshot  # noqa: PLC0415 (the verbs must not wait for numpy and pyarrow)
 
-        facts, notices = self._index.read(lambda rows: (rows.facts(), self._session.projection.notices(rows)))
-        return picture(facts, self._session.address, notices)
+        facts, notices = self._index.read(lambda tx: (tx.facts(), self._session.projection.notices(tx)))
+        return to_snapshot(facts, self._session.address, notices)
 
     def orphans(self) -> Mapping[Digest, FileSignature]:
         """Return the content that the index does not know, as killed writers leave it: `fsck` moves it away.
@@ -198,7 +198,7 @@ class Store(Verbs, Questions):
         from blobkit.store.card import SUMMED, Card  # noqa: PLC0415 (for notebooks only)
 
         try:
-            blobs, tags = self._index.read(lambda rows: (rows.total(), len(rows.tags())))
+            blobs, tags = self._index.read(lambda tx: (tx.total(), len(tx.tags())))
             card = Card(repr(self), blobs, tags, self.snapshot() if blobs <= SUMMED else None)
             return card._repr_html_()
         except (BlobkitError, OSError):  # a closed or damaged store shows its place
@@ -213,7 +213,7 @@ class Store(Verbs, Questions):
     def _ref_chunk(self, digests: Sequence[str]) -> list[Descriptor]:
         keys = parse_all(digests)
         with self._session.work() as work:
-            return pinned(work.rows, keys)
+            return pinned(work.tx, keys)
 
     def _link_chunk(self, transfer: bool, pairs: Sequence[tuple[str, str]]) -> int:  # noqa: FBT001 (private, bound)
         keys = [pair_of(pair) for pair in pairs]

@@ -33,7 +33,7 @@ class Work:
     tag changed, or what other programs see of it. `anew`: what is stored is not relied upon, because a sync failed.
     """
 
-    rows: Writing
+    tx: Writing
     content: Content
     anew: bool = False
     is_shown: bool = False
@@ -43,31 +43,31 @@ class Work:
 
 def change(work: Work, plan: Callable[[Reading], Change]) -> Freed:
     """Make a plan true that may remove something or change tags; return what goes."""
-    planned = plan(work.rows)
-    work.is_shown |= is_shown(work.rows, planned)
-    work.rows.apply(planned)
+    planned = plan(work.tx)
+    work.is_shown |= is_shown(work.tx, planned)
+    work.tx.apply(planned)
     return planned.freed
 
 
 def link(work: Work, pairs: Collection[tuple[Digest, Digest]], *, transfer: bool) -> int:
     """Link each pair (to, from); return how many there are."""
-    rows = work.rows
-    at_once = rules.links(rows, pairs, transfer=transfer) if len(pairs) > 1 else None
+    tx = work.tx
+    at_once = rules.links(tx, pairs, transfer=transfer) if len(pairs) > 1 else None
     if at_once is not None:
-        rows.apply(at_once)
+        tx.apply(at_once)
     else:
         for to, from_ in pairs:
-            rows.apply(rules.link(rows, to, from_, transfer=transfer))
+            tx.apply(rules.link(tx, to, from_, transfer=transfer))
     return len(pairs)
 
 
 def take_in(work: Work, came: Sequence[StagedBlob]) -> Sequence[Descriptor]:
     """Record content that came; have that published which is absent or truncated here. Return what is then known."""
-    rows = work.rows
-    known = rows.records({new.digest for new in came})
+    tx = work.tx
+    known = tx.records({new.digest for new in came})
     relied = known if not work.anew else {}
     here = whole(work.content, {digest: blob.size for digest, blob in relied.items()}) if relied else ()
-    shown, plain = record(rows, came, known)
+    shown, plain = record(tx, came, known)
     work.is_shown |= shown
     for new in came:
         if new.digest in here:
@@ -76,4 +76,4 @@ def take_in(work: Work, came: Sequence[StagedBlob]) -> Sequence[Descriptor]:
             work.staged[new.digest] = new.token
         else:
             work.small[new.digest] = new.data
-    return plain or described_all(rows, [new.digest for new in came])
+    return plain or described_all(tx, [new.digest for new in came])

@@ -78,8 +78,8 @@ class CheckSuite:
         assert orphan not in set(content.digests())
 
     def test_a_leftover_removal_is_done(self, store: Store, content: Inspected, index: Index) -> None:
-        with index.writing() as rows:
-            rows.apply(Change(freed=Freed((blob(11),))))
+        with index.writing() as tx:
+            tx.apply(Change(freed=Freed((blob(11),))))
         mended(store, "tombstone")
         assert blob(11) not in set(content.digests())
 
@@ -98,30 +98,30 @@ class IndexCheckSuite(CheckSuite):
     """The same for an index that can be checked (`blobkit.transactions.Checked`): damage of its rows, too."""
 
     def test_a_wrong_size_in_the_index_is_set_right(self, store: Store, index: Index) -> None:
-        with index.writing() as rows:
-            assert isinstance(rows, Repairable)
-            rows.resize({blob(3): 77})
+        with index.writing() as tx:
+            assert isinstance(tx, Repairable)
+            tx.resize({blob(3): 77})
         mended(store, "size")
         assert store.get(blob(3)).read() == b"blob 3"
 
     def test_counts_are_made_of_pins_and_links(self, store: Store, index: Index) -> None:
         store.tag("tree:2", of(b"tree"))
-        with index.writing() as rows:
-            assert isinstance(rows, Repairable)
-            rows.recount({blob(0): (9, 0), blob(4): (5, 2), of(b"tree"): (1, 0)})
+        with index.writing() as tx:
+            assert isinstance(tx, Repairable)
+            tx.recount({blob(0): (9, 0), blob(4): (5, 2), of(b"tree"): (1, 0)})
         mended(store, "refcount", "pins")
         found = [store.get(digest) for digest in (blob(0), blob(4), of(b"tree"))]
         assert [(one.refcount, one.pins) for one in found] == [(1, 0), (2, 2), (2, 2)]
 
     def test_what_nothing_holds_is_pinned_once(self, store: Store, index: Index) -> None:
-        with index.writing() as rows:
-            rows.apply(Change(unlinked=[Link(of(b"tree"), blob(0))]))
+        with index.writing() as tx:
+            tx.apply(Change(unlinked=[Link(of(b"tree"), blob(0))]))
         mended(store, "refcount")
         assert (store.get(blob(0)).refcount, store.get(blob(0)).pins) == (1, 1)
 
     def test_links_of_what_is_gone_are_dropped(self, store: Store, index: Index) -> None:
-        with index.writing() as rows:
-            rows.apply(Change(freed=Freed((blob(0), of(b"tree")))))
+        with index.writing() as tx:
+            tx.apply(Change(freed=Freed((blob(0), of(b"tree")))))
         found = store.fsck(progress=False)
         assert found.counts.keys() >= {"dangling-tag", "refcount"}
         assert not store.fsck(repair=True, progress=False).left
@@ -130,23 +130,23 @@ class IndexCheckSuite(CheckSuite):
         assert (store.get(blob(1)).refcount, store.get(blob(1)).pins) == (1, 1)
 
     def test_a_link_to_what_is_gone_is_dropped(self, store: Store, index: Index) -> None:
-        with index.writing() as rows:
-            rows.apply(Change(freed=Freed((blob(0),))))
+        with index.writing() as tx:
+            tx.apply(Change(freed=Freed((blob(0),))))
         mended(store, "dangling-link", "tombstone")
         assert store.get(of(b"tree")).links == (blob(1),)
 
     def test_what_was_expected_and_is_here_is_linked(self, store: Store, index: Index) -> None:
-        with index.writing() as rows:
-            rows.expect({Link(blob(5), blob(6), "layer"): "", Link(blob(1), of(b"tree")): ""})
+        with index.writing() as tx:
+            tx.expect({Link(blob(5), blob(6), "layer"): "", Link(blob(1), of(b"tree")): ""})
         mended(store, "expected-here")
         assert store.get(blob(5)).links == (blob(6),)
         assert store.get(blob(6)).refcount == 2
         assert store.get(blob(1)).links == (), "that link would have closed a cycle"
 
     def test_cycles_are_found_and_their_calls_break_them(self, store: Store, index: Index) -> None:
-        with index.writing() as rows:
+        with index.writing() as tx:
             ring = [Link(blob(7), blob(8)), Link(blob(8), blob(9)), Link(blob(9), blob(7)), Link(blob(10), blob(10))]
-            rows.apply(Change(linked=ring, refcounts={blob(number): 2 for number in (7, 8, 9, 10)}))
+            tx.apply(Change(linked=ring, refcounts={blob(number): 2 for number in (7, 8, 9, 10)}))
         found = store.fsck(repair=True, progress=False)
         assert found.counts == {"cycle": 2}
         assert len(found.left) == 2

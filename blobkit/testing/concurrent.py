@@ -17,7 +17,7 @@ import pytest
 
 from blobkit.digest import of
 from blobkit.errors import BlobkitError
-from blobkit.model import Arrival, Link
+from blobkit.model import Link, NewBlob
 from blobkit.store import rules
 
 if TYPE_CHECKING:
@@ -40,12 +40,12 @@ MEETING = 0.1
 class _Meeting:
     """A transaction that waits before its first write until the other one is as far."""
 
-    def __init__(self, rows: Writing, gate: threading.Barrier) -> None:
-        self._rows = rows
+    def __init__(self, tx: Writing, gate: threading.Barrier) -> None:
+        self._tx = tx
         self._gate = gate
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (any method of a transaction)
-        act = getattr(self._rows, name)
+        act = getattr(self._tx, name)
         return partial(self._meet, act) if name in {"add", "apply", "expect", "pin", "unexpect"} else act
 
     def _meet(self, act: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 (the same)
@@ -61,7 +61,7 @@ def both(handles: Handles, *plans: Plan) -> list[str]:
 
     def run(number: int) -> None:
         try:
-            handles[number].write(lambda rows: plans[number](_Meeting(rows, gate)))
+            handles[number].write(lambda tx: plans[number](_Meeting(tx, gate)))
         except BlobkitError as error:
             raised[number] = type(error).__name__
 
@@ -76,35 +76,35 @@ def both(handles: Handles, *plans: Plan) -> list[str]:
 def put(*blobs: Digest, links: Sequence[Digest] = ()) -> Plan:
     """Return the plan of a put of each blob: new, or one pin more; the first of them links to `links`."""
 
-    def plan(rows: Writing) -> None:
-        known = rows.records(blobs)
-        rows.pin({blob: 1 for blob in blobs if blob in known})
+    def plan(tx: Writing) -> None:
+        known = tx.records(blobs)
+        tx.pin({blob: 1 for blob in blobs if blob in known})
         new = [blob for blob in blobs if blob not in known]
-        waiting = rows.expecting(new)
-        here = rows.counts(links)
-        rows.add([Arrival(blob, 1, "", NOW) for blob in new])
-        rows.apply(rules.arrived(rows, waiting))
-        rows.unexpect(waiting)
+        waiting = tx.expecting(new)
+        here = tx.counts(links)
+        tx.add([NewBlob(blob, 1, "", NOW) for blob in new])
+        tx.apply(rules.arrived(tx, waiting))
+        tx.unexpect(waiting)
         wanted = [Link(blobs[0], target, "layer") for target in links]
-        rows.apply(rules.links_of_put(rows, blobs[0], [link for link in wanted if link.target in here]))
-        rows.expect({link: "" for link in wanted if link.target not in here})
+        tx.apply(rules.links_of_put(tx, blobs[0], [link for link in wanted if link.target in here]))
+        tx.expect({link: "" for link in wanted if link.target not in here})
 
     return plan
 
 
 def link(to: Digest, from_: Digest) -> Plan:
     """Return the plan of a link that takes a reference of its own."""
-    return lambda rows: rows.apply(rules.link(rows, to, from_, transfer=False))
+    return lambda tx: tx.apply(rules.link(tx, to, from_, transfer=False))
 
 
 def deref(*blobs: Digest) -> Plan:
     """Return the plan of dropping a pin of each."""
-    return lambda rows: rows.apply(rules.deref(rows, blobs))
+    return lambda tx: tx.apply(rules.deref(tx, blobs))
 
 
 def tag(name: str, blob: Digest) -> Plan:
     """Return the plan of a new name with a pin of its own."""
-    return lambda rows: rows.apply(rules.tag(rows, name, blob, move=False, transfer=False))
+    return lambda tx: tx.apply(rules.tag(tx, name, blob, move=False, transfer=False))
 
 
 class ConcurrentSuite:
@@ -123,19 +123,19 @@ class ConcurrentSuite:
 
     def test_a_manifest_and_its_layer_that_arrive_together_are_linked(self, handles: Handles) -> None:
         assert both(handles, put(TOP, links=[LAYER]), put(LAYER)) == ["", ""]
-        assert handles[1].read(lambda rows: dict(rows.targets([TOP]))) == {TOP: [LAYER]}
-        assert handles[1].read(lambda rows: list(rows.expecting([LAYER]))) == []
+        assert handles[1].read(lambda tx: dict(tx.targets([TOP]))) == {TOP: [LAYER]}
+        assert handles[1].read(lambda tx: list(tx.expecting([LAYER]))) == []
         check(handles)
 
     def test_two_puts_of_one_content_are_two_pins(self, handles: Handles) -> None:
         assert both(handles, put(A), put(A)) == ["", ""]
-        assert handles[0].read(lambda rows: dict(rows.counts([A]))) == {A: 2}
+        assert handles[0].read(lambda tx: dict(tx.counts([A]))) == {A: 2}
         check(handles)
 
     def test_a_new_name_is_given_once(self, handles: Handles) -> None:
         handles[0].write(put(A, B))
         assert sorted(both(handles, tag("t", A), tag("t", B))) == ["", "TagExistsError"]
-        records = handles[0].read(lambda rows: rows.records([A, B]))
+        records = handles[0].read(lambda tx: tx.records([A, B]))
         assert sorted((record.pins, record.tags) for record in records.values()) == [(1, 0), (2, 1)]
         check(handles)
 
@@ -146,13 +146,13 @@ class ConcurrentSuite:
                 handles[0].write(link(to, top))
         handles[0].write(deref(C, C, D, D))
         assert both(handles, deref(A), deref(B)) == ["", ""]
-        assert handles[1].read(lambda rows: (rows.total(), sorted(rows.tombstones(9)))) == (0, sorted([A, B, C, D]))
+        assert handles[1].read(lambda tx: (tx.total(), sorted(tx.tombstones(9)))) == (0, sorted([A, B, C, D]))
 
     def test_a_put_and_a_removal_of_the_last_reference(self, handles: Handles) -> None:
         handles[0].write(put(A))
         assert both(handles, put(A), deref(A)) == ["", ""]
-        assert handles[1].read(lambda rows: dict(rows.counts([A]))) == {A: 1}
-        assert handles[1].read(lambda rows: list(rows.tombstones(9))) == []
+        assert handles[1].read(lambda tx: dict(tx.counts([A]))) == {A: 1}
+        assert handles[1].read(lambda tx: list(tx.tombstones(9))) == []
         check(handles)
 
     def test_a_last_pin_is_dropped_once(self, handles: Handles) -> None:
@@ -166,9 +166,9 @@ def check(handles: Handles) -> None:
         assert index.read(_wrong) == []
 
 
-def _wrong(rows: Reading) -> list[object]:
+def _wrong(tx: Reading) -> list[object]:
     """Return the blobs whose count is not pins plus links, and links that are expected though their target is here."""
-    blobs = rows.digests()
-    held = {blob: len(holders) for blob, holders in rows.holders(blobs).items()}
-    counts = {blob: (one.refcount, one.pins + held.get(blob, 0)) for blob, one in rows.records(blobs).items()}
-    return [*(blob for blob, (refcount, true) in counts.items() if refcount != true), *rows.expecting(blobs)]
+    blobs = tx.digests()
+    held = {blob: len(holders) for blob, holders in tx.holders(blobs).items()}
+    counts = {blob: (one.refcount, one.pins + held.get(blob, 0)) for blob, one in tx.records(blobs).items()}
+    return [*(blob for blob, (refcount, true) in counts.items() if refcount != true), *tx.expecting(blobs)]

@@ -10,7 +10,7 @@ import pytest
 
 from blobkit.digest import of
 from blobkit.errors import StoreClosedError
-from blobkit.model import Arrival, Change, Freed, Link
+from blobkit.model import Change, Freed, Link, NewBlob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -37,9 +37,9 @@ def fill(index: Index, count: int, links: Iterable[tuple[int, int]] = ()) -> lis
     blobs = [digest(number) for number in range(count)]
     pairs = [Link(blobs[source], blobs[target], "layer") for source, target in links]
     counts = {target: 1 + sum(link.target == target for link in pairs) for target in {link.target for link in pairs}}
-    with index.writing() as rows:
-        rows.add([Arrival(blob, number, f"type/{number % 2}", NOW) for number, blob in enumerate(blobs)])
-        rows.apply(Change(linked=pairs, refcounts=counts))
+    with index.writing() as tx:
+        tx.add([NewBlob(blob, number, f"type/{number % 2}", NOW) for number, blob in enumerate(blobs)])
+        tx.apply(Change(linked=pairs, refcounts=counts))
     return blobs
 
 
@@ -52,82 +52,82 @@ class IndexSuite:
 
     def test_an_empty_index_answers(self, index: Index) -> None:
         absent = [digest(0)]
-        assert ask(index, lambda rows: (rows.total(), list(rows.digests()), dict(rows.tags()))) == (0, [], {})
-        assert ask(index, lambda rows: (dict(rows.counts(absent)), dict(rows.links(absent)))) == ({}, {})
-        assert ask(index, lambda rows: (dict(rows.records([])), dict(rows.targets(absent)))) == ({}, {})
-        assert ask(index, lambda rows: (rows.meta("nothing"), list(rows.tombstones(9)))) == (None, [])
+        assert ask(index, lambda tx: (tx.total(), list(tx.digests()), dict(tx.tags()))) == (0, [], {})
+        assert ask(index, lambda tx: (dict(tx.counts(absent)), dict(tx.links(absent)))) == ({}, {})
+        assert ask(index, lambda tx: (dict(tx.records([])), dict(tx.targets(absent)))) == ({}, {})
+        assert ask(index, lambda tx: (tx.meta("nothing"), list(tx.tombstones(9)))) == (None, [])
 
     def test_arrivals_have_one_anonymous_pin(self, index: Index) -> None:
         blobs = fill(index, 3)
-        record = ask(index, lambda rows: rows.records(blobs))[blobs[1]]
+        record = ask(index, lambda tx: tx.records(blobs))[blobs[1]]
         assert (record.size, record.refcount, record.pins, record.tags, record.anonymous) == (1, 1, 1, 0, 1)
         assert (record.media_type, record.created) == ("type/1", NOW)
 
     def test_a_plan_is_written_whole_or_not_at_all(self, index: Index) -> None:
-        def plan(rows: Writing) -> int:
-            rows.add([Arrival(digest(1), 1, "", NOW)])
-            return rows.total()
+        def plan(tx: Writing) -> int:
+            tx.add([NewBlob(digest(1), 1, "", NOW)])
+            return tx.total()
 
-        def failing(rows: Writing) -> None:
-            rows.add([Arrival(digest(2), 2, "", NOW)])
+        def failing(tx: Writing) -> None:
+            tx.add([NewBlob(digest(2), 2, "", NOW)])
             raise KeyError
 
         assert index.write(plan, durable=True) == 1
         with pytest.raises(KeyError):
             index.write(failing)
-        assert ask(index, lambda rows: list(rows.digests())) == [digest(1)]
+        assert ask(index, lambda tx: list(tx.digests())) == [digest(1)]
 
     def test_pins_are_added_and_what_is_absent_is_left_out(self, index: Index) -> None:
         blobs = fill(index, 2, [(1, 0)])
-        with index.writing() as rows:
-            rows.apply(Change(named={"t": blobs[0]}, pins={blobs[0]: 1}, refcounts={blobs[0]: 3}))
-            found = rows.pin({blobs[0]: 2, blobs[1]: 1, digest(9): 1})
-            assert dict(found) == dict(rows.records(blobs))
-            assert dict(rows.counts(blobs)) == {blobs[0]: 5, blobs[1]: 2}
-            assert list(rows.targets(blobs)) == [blobs[1]]
-        record = ask(index, lambda rows: rows.records(blobs))[blobs[0]]
+        with index.writing() as tx:
+            tx.apply(Change(named={"t": blobs[0]}, pins={blobs[0]: 1}, refcounts={blobs[0]: 3}))
+            found = tx.pin({blobs[0]: 2, blobs[1]: 1, digest(9): 1})
+            assert dict(found) == dict(tx.records(blobs))
+            assert dict(tx.counts(blobs)) == {blobs[0]: 5, blobs[1]: 2}
+            assert list(tx.targets(blobs)) == [blobs[1]]
+        record = ask(index, lambda tx: tx.records(blobs))[blobs[0]]
         assert (record.refcount, record.pins, record.tags, record.anonymous) == (5, 4, 1, 3)
 
     def test_the_journal_holds_content_until_it_is_drained(self, index: Index) -> None:
         blobs = fill(index, 2)
-        with index.writing() as rows:
-            first = rows.journal({blobs[0]: b"", digest(7): b"x" * 10_000})
-            last = rows.journal({blobs[0]: b"", blobs[1]: b"\0"})
-        found = [*ask(index, lambda rows: rows.journalled(0, 2)), *ask(index, lambda rows: rows.journalled(first, 9))]
+        with index.writing() as tx:
+            first = tx.journal({blobs[0]: b"", digest(7): b"x" * 10_000})
+            last = tx.journal({blobs[0]: b"", blobs[1]: b"\0"})
+        found = [*ask(index, lambda tx: tx.journalled(0, 2)), *ask(index, lambda tx: tx.journalled(first, 9))]
         assert [entry[1:] for entry in found] == [
             (blobs[0], 0, True), (digest(7), 10_000, False), (blobs[0], 0, True), (blobs[1], 1, True)
         ]  # fmt: skip
         numbers = [entry.number for entry in found]
         assert numbers == sorted(set(numbers))
         assert (numbers[1], numbers[3]) == (first, last)
-        contents = ask(index, lambda rows: [rows.journal_content(number) for number in (*numbers, last + 1)])
+        contents = ask(index, lambda tx: [tx.journal_content(number) for number in (*numbers, last + 1)])
         assert contents == [b"", b"x" * 10_000, b"", b"\0", None]
-        with index.writing() as rows:
-            rows.drain(numbers[2])
-            assert [entry.number for entry in rows.journalled(0, 9)] == [last]
-            rows.drain(last)
-            rows.drain(last)
-            assert (rows.journalled(0, 9), rows.journal_content(last)) == ([], None)
-            assert rows.journal({digest(0): b"again"}) > last
+        with index.writing() as tx:
+            tx.drain(numbers[2])
+            assert [entry.number for entry in tx.journalled(0, 9)] == [last]
+            tx.drain(last)
+            tx.drain(last)
+            assert (tx.journalled(0, 9), tx.journal_content(last)) == ([], None)
+            assert tx.journal({digest(0): b"again"}) > last
 
     def test_digests_are_sorted_and_come_in_pages(self, index: Index) -> None:
         blobs = sorted(fill(index, 20))
-        assert ask(index, lambda rows: list(rows.digests())) == blobs
-        assert ask(index, lambda rows: list(rows.digests(blobs[4], 3))) == blobs[5:8]
-        assert ask(index, lambda rows: rows.total()) == 20
+        assert ask(index, lambda tx: list(tx.digests())) == blobs
+        assert ask(index, lambda tx: list(tx.digests(blobs[4], 3))) == blobs[5:8]
+        assert ask(index, lambda tx: tx.total()) == 20
 
     def test_bulk_questions_beyond_one_statement(self, index: Index) -> None:
         blobs = fill(index, 1201, [(number, 0) for number in range(1, 1201)])
-        assert ask(index, lambda rows: len(rows.counts(blobs))) == 1201
-        assert ask(index, lambda rows: rows.counts(blobs)[blobs[0]]) == 1201
-        assert ask(index, lambda rows: dict(rows.links(blobs))) == {blobs[0]: 1200}
-        assert ask(index, lambda rows: len(rows.holders(blobs)[blobs[0]])) == 1200
-        assert ask(index, lambda rows: len(rows.holders([blobs[0]], 3)[blobs[0]])) == 3
+        assert ask(index, lambda tx: len(tx.counts(blobs))) == 1201
+        assert ask(index, lambda tx: tx.counts(blobs)[blobs[0]]) == 1201
+        assert ask(index, lambda tx: dict(tx.links(blobs))) == {blobs[0]: 1200}
+        assert ask(index, lambda tx: len(tx.holders(blobs)[blobs[0]])) == 1200
+        assert ask(index, lambda tx: len(tx.holders([blobs[0]], 3)[blobs[0]])) == 3
 
     def test_links_are_counted_with_multiplicity(self, index: Index) -> None:
         blobs = fill(index, 4, [(0, 2), (1, 2), (0, 3)])
-        assert ask(index, lambda rows: dict(rows.links(blobs[:2]))) == {blobs[2]: 2, blobs[3]: 1}
-        assert ask(index, lambda rows: {k: list(v) for k, v in rows.targets(blobs).items()}) == {
+        assert ask(index, lambda tx: dict(tx.links(blobs[:2]))) == {blobs[2]: 2, blobs[3]: 1}
+        assert ask(index, lambda tx: {k: list(v) for k, v in tx.targets(blobs).items()}) == {
             blobs[0]: sorted(blobs[2:]),
             blobs[1]: [blobs[2]],
         }
@@ -135,12 +135,12 @@ class IndexSuite:
     def test_links_that_exist(self, index: Index) -> None:
         blobs = fill(index, 3, [(0, 1)])
         asked = [Link(blobs[0], blobs[1]), Link(blobs[1], blobs[0]), Link(digest(77), blobs[0])]
-        assert list(ask(index, lambda rows: rows.linked(asked))) == asked[:1]
+        assert list(ask(index, lambda tx: tx.linked(asked))) == asked[:1]
 
     def test_a_plan_is_applied_as_a_whole(self, index: Index) -> None:
         blobs = fill(index, 4, [(0, 1), (1, 2)])
-        with index.writing() as rows:
-            rows.apply(
+        with index.writing() as tx:
+            tx.apply(
                 Change(
                     pins={blobs[3]: 2},
                     refcounts={blobs[3]: 4, blobs[2]: 1},
@@ -149,150 +149,150 @@ class IndexSuite:
                     freed=Freed((blobs[0], blobs[1]), 1, ((1, 0), (1, 1))),
                 )
             )
-        assert ask(index, lambda rows: list(rows.digests())) == sorted(blobs[2:])
-        assert ask(index, lambda rows: sorted(rows.tombstones(9))) == sorted(blobs[:2])
-        assert ask(index, lambda rows: dict(rows.counts(blobs))) == {blobs[2]: 1, blobs[3]: 4}
-        assert ask(index, lambda rows: list(rows.holders([blobs[3]])[blobs[3]])) == [blobs[2]]
-        record = ask(index, lambda rows: rows.records(blobs))[blobs[3]]
+        assert ask(index, lambda tx: list(tx.digests())) == sorted(blobs[2:])
+        assert ask(index, lambda tx: sorted(tx.tombstones(9))) == sorted(blobs[:2])
+        assert ask(index, lambda tx: dict(tx.counts(blobs))) == {blobs[2]: 1, blobs[3]: 4}
+        assert ask(index, lambda tx: list(tx.holders([blobs[3]])[blobs[3]])) == [blobs[2]]
+        record = ask(index, lambda tx: tx.records(blobs))[blobs[3]]
         assert (record.pins, record.tags, record.anonymous) == (3, 2, 1)
-        assert ask(index, lambda rows: dict(rows.names(blobs))) == {blobs[3]: ["a", "b"]}
-        assert ask(index, lambda rows: dict(rows.tags(["b", "z"]))) == {"b": blobs[3]}
+        assert ask(index, lambda tx: dict(tx.names(blobs))) == {blobs[3]: ["a", "b"]}
+        assert ask(index, lambda tx: dict(tx.tags(["b", "z"]))) == {"b": blobs[3]}
 
-    def test_a_glance_sees_what_has_no_links_and_no_tags_or_nothing(self, index: Index) -> None:
+    def test_a_peek_sees_what_has_no_links_and_no_tags_or_nothing(self, index: Index) -> None:
         blobs = fill(index, 4, [(2, 1)])
-        with index.writing() as rows:
-            rows.apply(Change(refcounts={blobs[3]: 2}, pins={blobs[3]: 1}, named={"latest": blobs[3]}))
-        assert [index.glance(blob) for blob in (*blobs[2:], digest(4))] == [None, None, None]
+        with index.writing() as tx:
+            tx.apply(Change(refcounts={blobs[3]: 2}, pins={blobs[3]: 1}, named={"latest": blobs[3]}))
+        assert [index.peek(blob) for blob in (*blobs[2:], digest(4))] == [None, None, None]
         for number, refcount in ((0, 1), (1, 2)):
             seen = number, refcount, 1, f"type/{number}", NOW
-            assert index.glance(blobs[number]) in (seen, None)
+            assert index.peek(blobs[number]) in (seen, None)
 
-    def test_a_glance_has_no_part_in_what_is_written_meanwhile(self, index: Index) -> None:
+    def test_a_peek_has_no_part_in_what_is_written_meanwhile(self, index: Index) -> None:
         blob, other = fill(index, 2)
-        before = index.glance(blob)
-        with index.writing() as rows:
-            rows.apply(Change(linked=[Link(blob, other)], refcounts={other: 2}))
-        assert index.glance(blob) is None
-        with index.writing() as rows:
-            rows.apply(Change(unlinked=[Link(blob, other)], refcounts={other: 1}))
-        assert index.glance(blob) == before
+        before = index.peek(blob)
+        with index.writing() as tx:
+            tx.apply(Change(linked=[Link(blob, other)], refcounts={other: 2}))
+        assert index.peek(blob) is None
+        with index.writing() as tx:
+            tx.apply(Change(unlinked=[Link(blob, other)], refcounts={other: 1}))
+        assert index.peek(blob) == before
 
     def test_what_a_source_gave_is_recorded_until_the_blob_goes(self, index: Index) -> None:
         blobs = fill(index, 3)
-        with index.writing() as rows:
-            rows.give("a", {blobs[0]: 2, blobs[1]: 1})
-            rows.give("b", {blobs[0]: 7})
-            rows.give("a", {blobs[0]: 3})
-            rows.apply(Change(freed=Freed((blobs[1],), 1, ((1, 1),))))
-            rows.add([Arrival(blobs[1], 1, "", NOW)])
-        assert ask(index, lambda rows: dict(rows.given("a", blobs))) == {blobs[0]: 3}
-        assert ask(index, lambda rows: dict(rows.given("b", blobs))) == {blobs[0]: 7}
-        assert ask(index, lambda rows: rows.records(blobs)[blobs[0]].pins) == 1
+        with index.writing() as tx:
+            tx.give("a", {blobs[0]: 2, blobs[1]: 1})
+            tx.give("b", {blobs[0]: 7})
+            tx.give("a", {blobs[0]: 3})
+            tx.apply(Change(freed=Freed((blobs[1],), 1, ((1, 1),))))
+            tx.add([NewBlob(blobs[1], 1, "", NOW)])
+        assert ask(index, lambda tx: dict(tx.given("a", blobs))) == {blobs[0]: 3}
+        assert ask(index, lambda tx: dict(tx.given("b", blobs))) == {blobs[0]: 7}
+        assert ask(index, lambda tx: tx.records(blobs)[blobs[0]].pins) == 1
 
     def test_a_name_moves(self, index: Index) -> None:
         blobs = fill(index, 2)
-        with index.writing() as rows:
-            rows.apply(Change({blobs[0]: 1}, {blobs[0]: 2}, named={"a": blobs[0]}))
-            rows.apply(Change({blobs[0]: -1, blobs[1]: 1}, {blobs[0]: 1, blobs[1]: 2}, named={"a": blobs[1]}))
-        assert ask(index, lambda rows: dict(rows.tags())) == {"a": blobs[1]}
-        assert ask(index, lambda rows: [rows.records(blobs)[blob].tags for blob in blobs]) == [0, 1]
+        with index.writing() as tx:
+            tx.apply(Change({blobs[0]: 1}, {blobs[0]: 2}, named={"a": blobs[0]}))
+            tx.apply(Change({blobs[0]: -1, blobs[1]: 1}, {blobs[0]: 1, blobs[1]: 2}, named={"a": blobs[1]}))
+        assert ask(index, lambda tx: dict(tx.tags())) == {"a": blobs[1]}
+        assert ask(index, lambda tx: [tx.records(blobs)[blob].tags for blob in blobs]) == [0, 1]
 
     def test_names_that_change_are_known_with_what_they_named_first(self, index: Index) -> None:
         blobs = fill(index, 2)
-        with index.writing() as rows:
-            rows.apply(Change(named={"a": blobs[0], "b": blobs[0]}))
-            assert rows.changed_names() == {"a": None, "b": None}
-            rows.settle_names()
-        with index.writing() as rows:
-            rows.apply(Change(named={"a": blobs[1]}))
-            rows.apply(Change(unnamed=["a"], named={"c": blobs[1]}))
-        assert ask(index, lambda rows: dict(rows.changed_names())) == {"a": blobs[0], "c": None}
-        with pytest.raises(ZeroDivisionError), index.writing() as rows:
-            rows.settle_names()
+        with index.writing() as tx:
+            tx.apply(Change(named={"a": blobs[0], "b": blobs[0]}))
+            assert tx.changed_names() == {"a": None, "b": None}
+            tx.settle_names()
+        with index.writing() as tx:
+            tx.apply(Change(named={"a": blobs[1]}))
+            tx.apply(Change(unnamed=["a"], named={"c": blobs[1]}))
+        assert ask(index, lambda tx: dict(tx.changed_names())) == {"a": blobs[0], "c": None}
+        with pytest.raises(ZeroDivisionError), index.writing() as tx:
+            tx.settle_names()
             raise ZeroDivisionError
-        assert ask(index, lambda rows: dict(rows.changed_names())) == {"a": blobs[0], "c": None}
+        assert ask(index, lambda tx: dict(tx.changed_names())) == {"a": blobs[0], "c": None}
 
     def test_the_return_of_a_blob_clears_its_tombstone(self, index: Index) -> None:
         blobs = fill(index, 1)
-        with index.writing() as rows:
-            rows.apply(Change(freed=Freed((blobs[0],), 0, ((1, 0),))))
+        with index.writing() as tx:
+            tx.apply(Change(freed=Freed((blobs[0],), 0, ((1, 0),))))
         fill(index, 1)
-        assert ask(index, lambda rows: list(rows.tombstones(9))) == []
+        assert ask(index, lambda tx: list(tx.tombstones(9))) == []
 
     def test_tombstones_come_in_pages_and_are_forgotten(self, index: Index) -> None:
         blobs = sorted(fill(index, 5))
-        with index.writing() as rows:
-            rows.apply(Change(freed=Freed(tuple(blobs), 10, ((5, 10),))))
-            assert list(rows.tombstones(2)) == blobs[:2]
-            assert list(rows.tombstones(2, blobs[1])) == blobs[2:4]
-            rows.forget(blobs[:4])
-        assert ask(index, lambda rows: list(rows.tombstones(9))) == blobs[4:]
+        with index.writing() as tx:
+            tx.apply(Change(freed=Freed(tuple(blobs), 10, ((5, 10),))))
+            assert list(tx.tombstones(2)) == blobs[:2]
+            assert list(tx.tombstones(2, blobs[1])) == blobs[2:4]
+            tx.forget(blobs[:4])
+        assert ask(index, lambda tx: list(tx.tombstones(9))) == blobs[4:]
 
     def test_expected_links_wait_and_go_with_their_source(self, index: Index) -> None:
         blobs = fill(index, 2)
         waiting = [Link(blobs[0], digest(50), "config"), Link(blobs[1], digest(50), "layer")]
-        with index.writing() as rows:
-            rows.expect(dict.fromkeys(waiting, "type/x"))
-            rows.expect({waiting[0]: "type/x"})
-        assert sorted(ask(index, lambda rows: rows.expecting([digest(50), digest(51)]))) == sorted(waiting)
-        with index.writing() as rows:
-            rows.apply(Change(freed=Freed((blobs[0],), 0, ((1, 0),))))
-        assert list(ask(index, lambda rows: rows.expecting([digest(50)]))) == waiting[1:]
-        with index.writing() as rows:
-            rows.unexpect(waiting[1:])
-        assert list(ask(index, lambda rows: rows.expecting([digest(50)]))) == []
+        with index.writing() as tx:
+            tx.expect(dict.fromkeys(waiting, "type/x"))
+            tx.expect({waiting[0]: "type/x"})
+        assert sorted(ask(index, lambda tx: tx.expecting([digest(50), digest(51)]))) == sorted(waiting)
+        with index.writing() as tx:
+            tx.apply(Change(freed=Freed((blobs[0],), 0, ((1, 0),))))
+        assert list(ask(index, lambda tx: tx.expecting([digest(50)]))) == waiting[1:]
+        with index.writing() as tx:
+            tx.unexpect(waiting[1:])
+        assert list(ask(index, lambda tx: tx.expecting([digest(50)]))) == []
 
     def test_expected_links_do_not_pass_to_the_next_blob(self, index: Index) -> None:
         blobs = fill(index, 1)
-        with index.writing() as rows:
-            rows.expect({Link(blobs[0], digest(50), "config"): ""})
-            rows.apply(Change(freed=Freed((blobs[0],), 0, ((1, 0),))))
+        with index.writing() as tx:
+            tx.expect({Link(blobs[0], digest(50), "config"): ""})
+            tx.apply(Change(freed=Freed((blobs[0],), 0, ((1, 0),))))
         fill(index, 1)  # which may get the place of the one that went
-        assert list(ask(index, lambda rows: rows.expecting([digest(50)]))) == []
+        assert list(ask(index, lambda tx: tx.expecting([digest(50)]))) == []
 
     def test_media_types_and_meta_are_set_and_dropped(self, index: Index) -> None:
         blobs = fill(index, 2)
-        with index.writing(durable=True) as rows:
-            rows.retype({blobs[0]: "type/new"})
-            rows.set_meta("key", "one")
-            rows.set_meta("key", "two")
-            rows.set_meta("other", None)
-        assert ask(index, lambda rows: (rows.records(blobs)[blobs[0]].media_type, rows.meta("key"))) == (
+        with index.writing(durable=True) as tx:
+            tx.retype({blobs[0]: "type/new"})
+            tx.set_meta("key", "one")
+            tx.set_meta("key", "two")
+            tx.set_meta("other", None)
+        assert ask(index, lambda tx: (tx.records(blobs)[blobs[0]].media_type, tx.meta("key"))) == (
             "type/new",
             "two",
         )
-        with index.writing() as rows:
-            rows.set_meta("key", None)
-        assert ask(index, lambda rows: rows.meta("key")) is None
+        with index.writing() as tx:
+            tx.set_meta("key", None)
+        assert ask(index, lambda tx: tx.meta("key")) is None
 
     def test_a_media_type_is_any_text(self, index: Index) -> None:
         types = dict(zip(map(digest, range(5)), ("a\0b", "\0", "\u202e'\"", "x" * 9_999, "a"), strict=True))
-        with index.writing() as rows:
-            rows.add([Arrival(blob, 1, media_type, NOW) for blob, media_type in types.items()])
-        held = ask(index, lambda rows: rows.records(list(types)))
+        with index.writing() as tx:
+            tx.add([NewBlob(blob, 1, media_type, NOW) for blob, media_type in types.items()])
+        held = ask(index, lambda tx: tx.records(list(types)))
         assert {blob: record.media_type for blob, record in held.items()} == types
 
     def test_an_error_undoes_everything(self, index: Index) -> None:
         blobs = fill(index, 4, [(0, 1), (1, 2)])
         before = ask(index, everything)
-        with pytest.raises(KeyboardInterrupt), index.writing() as rows:
-            rows.add([Arrival(digest(60), 1, "type/new", NOW)])
-            rows.expect({Link(blobs[3], digest(61)): ""})
-            rows.retype({blobs[3]: "type/other"})
-            rows.set_meta("key", "value")
-            rows.apply(Change({blobs[3]: 1}, {blobs[3]: 2, blobs[2]: 1}, named={"a": blobs[3]}))
-            rows.apply(Change(unlinked=[Link(blobs[0], blobs[1])], freed=Freed((blobs[1],), 1, ((1, 1),))))
+        with pytest.raises(KeyboardInterrupt), index.writing() as tx:
+            tx.add([NewBlob(digest(60), 1, "type/new", NOW)])
+            tx.expect({Link(blobs[3], digest(61)): ""})
+            tx.retype({blobs[3]: "type/other"})
+            tx.set_meta("key", "value")
+            tx.apply(Change({blobs[3]: 1}, {blobs[3]: 2, blobs[2]: 1}, named={"a": blobs[3]}))
+            tx.apply(Change(unlinked=[Link(blobs[0], blobs[1])], freed=Freed((blobs[1],), 1, ((1, 1),))))
             raise KeyboardInterrupt
         assert ask(index, everything) == before
-        assert ask(index, lambda rows: (rows.meta("key"), list(rows.tombstones(9)))) == (None, [])
+        assert ask(index, lambda tx: (tx.meta("key"), list(tx.tombstones(9)))) == (None, [])
 
     def test_facts_are_everything(self, index: Index) -> None:
         blobs = fill(index, 5, [(0, 1), (0, 2), (3, 2)])
-        with index.writing() as rows:
-            rows.apply(Change({blobs[2]: 1}, {blobs[2]: 4}, named={"t": blobs[2]}))
-            rows.apply(Change(freed=Freed((blobs[4],), 4, ((1, 4),))))
-            rows.expect({Link(blobs[0], digest(50), "config"): "type/x"})
-        facts = ask(index, lambda rows: rows.facts())
+        with index.writing() as tx:
+            tx.apply(Change({blobs[2]: 1}, {blobs[2]: 4}, named={"t": blobs[2]}))
+            tx.apply(Change(freed=Freed((blobs[4],), 4, ((1, 4),))))
+            tx.expect({Link(blobs[0], digest(50), "config"): "type/x"})
+        facts = ask(index, lambda tx: tx.facts())
         at = {str(blob, "ascii") if isinstance(blob, bytes) else blob: i for i, blob in enumerate(facts.digests)}
         assert sorted(at) == sorted(blobs[:4])
         assert [facts.sizes[at[blob]] for blob in blobs[:4]] == [0, 1, 2, 3]
@@ -310,7 +310,7 @@ class IndexSuite:
         index.close()
         assert index.closed
         with pytest.raises(StoreClosedError):
-            ask(index, lambda rows: rows.total())
+            ask(index, lambda tx: tx.total())
         with pytest.raises(StoreClosedError), index.writing():
             pass
 
@@ -320,8 +320,8 @@ def ask(index: Index, question: Callable[[Reading], T]) -> T:
     return index.read(question)
 
 
-def everything(rows: Reading) -> tuple[object, ...]:
+def everything(tx: Reading) -> tuple[object, ...]:
     """Return all that an index says of its blobs."""
-    blobs = rows.digests()
-    waiting = rows.expecting([digest(61)])
-    return blobs, rows.records(blobs), rows.targets(blobs), rows.names(blobs), rows.tags(), waiting, rows.total()
+    blobs = tx.digests()
+    waiting = tx.expecting([digest(61)])
+    return blobs, tx.records(blobs), tx.targets(blobs), tx.names(blobs), tx.tags(), waiting, tx.total()

@@ -38,7 +38,7 @@ def other(root: Path) -> Foreign:
 def store(root: Path) -> Iterator[LocalStore]:
     """A store that has seen that its index.json may change: the warnings are a test of their own."""
     with LocalStore(root, durability="off") as store:
-        store._session.projection.look = lambda: None
+        store._session.projection.check_foreign = lambda: None
         yield store
 
 

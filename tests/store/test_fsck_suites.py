@@ -12,7 +12,7 @@ from blobkit.content.memory import MemoryContent
 from blobkit.digest import of
 from blobkit.index.memory import MemoryIndex
 from blobkit.index.sqlite import SqliteIndex
-from blobkit.model import Arrival, Change
+from blobkit.model import Change, NewBlob
 from blobkit.store.fsck.fsck import NO_CHECKS
 from blobkit.testing.checks import CheckSuite, IndexCheckSuite, blob
 from blobkit.testing.content import put
@@ -39,7 +39,7 @@ class TestMemory(CheckSuite):
         assert not store.fsck(repair=True, progress=False)
 
     def test_a_wrong_size_is_found_and_left(self, store: Store, content: MemoryContent) -> None:
-        store._index.write(lambda rows: rows.add([Arrival(of(b"long"), 9, "", datetime.now(UTC))]))
+        store._index.write(lambda rows: rows.add([NewBlob(of(b"long"), 9, "", datetime.now(UTC))]))
         put(content, of(b"long"), b"long")
         assert [finding.code for finding in store.fsck(repair=True, progress=False).left] == ["size"]
 

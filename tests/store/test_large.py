@@ -15,7 +15,7 @@ from blobkit.digest import of
 from blobkit.errors import LinkCycleError
 from blobkit.index.memory import MemoryIndex
 from blobkit.index.sqlite import SqliteIndex
-from blobkit.model import Arrival, Change, Link
+from blobkit.model import Change, Link, NewBlob
 from blobkit.store.store import Store
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def fill(store: Store, links: Iterable[tuple[int, int]], count: int) -> list[Dig
     for link in linked:
         held[link.target] = held.get(link.target, 0) + 1
     with store._index.writing() as rows:
-        rows.add([Arrival(blob, 1, "", NOW) for blob in blobs])
+        rows.add([NewBlob(blob, 1, "", NOW) for blob in blobs])
         rows.apply(Change(dict.fromkeys(held, -1), held, linked))
     return blobs
 

@@ -186,10 +186,10 @@ class TestSqliteIndex(IndexSuite):
         yield index
         index.close()
 
-    def test_a_glance_is_enough_for_a_blob_without_links_and_tags(self, index: SqliteIndex) -> None:
+    def test_a_peek_is_enough_for_a_blob_without_links_and_tags(self, index: SqliteIndex) -> None:
         blob = fill(index, 1)[0]
         record = index.read(lambda rows: rows.records([blob]))[blob]
-        assert index.glance(blob) == (record.size, record.refcount, record.pins, record.media_type, record.created)
+        assert index.peek(blob) == (record.size, record.refcount, record.pins, record.media_type, record.created)
 
 
 class TestMemoryStore(StoreSuite):

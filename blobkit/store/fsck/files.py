@@ -115,10 +115,10 @@ def verdict(  # noqa: PLR0913 (what there is to know of one blob)
     return "size" if good else "content-truncated", file.size
 
 
-def damaged(content: Inspected, candidates: Sequence[Candidate], rows: Reading) -> list[Candidate]:
+def damaged(content: Inspected, candidates: Sequence[Candidate], tx: Reading) -> list[Candidate]:
     """Return those whose blob is recorded and whose file is as it was; as `unrestored` where the journal has it."""
     blobs = [candidate.digest for candidate in candidates]
-    sizes, signatures = rows.sizes(blobs), content.signatures(blobs)
+    sizes, signatures = tx.sizes(blobs), content.signatures(blobs)
     found = []
     for candidate in candidates:
         code, size, file = candidate.code, sizes.get(candidate.digest), signatures.get(candidate.digest)
@@ -126,7 +126,7 @@ def damaged(content: Inspected, candidates: Sequence[Candidate], rows: Reading) 
         is_so = is_gone if code == "content-missing" else file == candidate.signature and not is_gone
         if size is None or not is_so or (code == "size" and file and file.size == size):
             continue
-        is_journalled = code in RESTORABLE and content_of(rows, candidate.digest) is not None
+        is_journalled = code in RESTORABLE and content_of(tx, candidate.digest) is not None
         restorable = candidate._replace(code="unrestored", message=MESSAGES["unrestored"], is_pending=file is None)
         found.append(restorable if is_journalled else candidate)
     return found
@@ -143,25 +143,25 @@ def orphans(context: FsckContext) -> list[Candidate]:
     return [orphan._replace(is_pending=context.is_read_only and not orphan.is_old) for orphan in sure]
 
 
-def unknown(content: Inspected, candidates: Sequence[Candidate], rows: Reading) -> list[Candidate]:
+def unknown(content: Inspected, candidates: Sequence[Candidate], tx: Reading) -> list[Candidate]:
     """Return those whose file is still there without a blob, a tombstone or an entry of the journal."""
     digests = [candidate.digest for candidate in candidates]
-    known = {*rows.counts(digests), *_tombstones(rows), *(entry.digest for entry in entries(rows))}
+    known = {*tx.counts(digests), *_tombstones(tx), *(entry.digest for entry in entries(tx))}
     files = {digest: file for digest, file in content.signatures(set(digests) - known).items() if file.regular}
     return [one._replace(signature=files[one.digest]) for one in candidates if one.digest in files]
 
 
-def removed(rows: Reading) -> set[Digest]:
+def removed(tx: Reading) -> set[Digest]:
     """Return the tombstones of what is no blob again and is not in the journal: what that holds may still be placed."""
-    graves = _tombstones(rows)
-    return graves.difference(rows.counts(graves), (entry.digest for entry in entries(rows)))
+    graves = _tombstones(tx)
+    return graves.difference(tx.counts(graves), (entry.digest for entry in entries(tx)))
 
 
-def _tombstones(rows: Reading) -> set[Digest]:
+def _tombstones(tx: Reading) -> set[Digest]:
     """Return all tombstones; mostly there are none."""
     found: set[Digest] = set()
     after = None
-    while page := rows.tombstones(PAGE, after):
+    while page := tx.tombstones(PAGE, after):
         found.update(page)
         after = page[-1]
     return found
@@ -175,8 +175,8 @@ def _pages(context: FsckContext) -> Iterator[Mapping[Digest, int]]:
         after = max(page)
 
 
-def _page(rows: Reading, *, after: Digest | None) -> Mapping[Digest, int]:
-    return rows.sizes(rows.digests(after, PAGE))
+def _page(tx: Reading, *, after: Digest | None) -> Mapping[Digest, int]:
+    return tx.sizes(tx.digests(after, PAGE))
 
 
 def unknown_pages(content: Content, index: Index) -> Iterator[list[Digest]]:
@@ -187,5 +187,5 @@ def unknown_pages(content: Content, index: Index) -> Iterator[list[Digest]]:
         yield [digest for digest in page if digest not in known]
 
 
-def _counts(digests: Sequence[Digest], rows: Reading) -> Mapping[Digest, int]:
-    return rows.counts(digests)
+def _counts(digests: Sequence[Digest], tx: Reading) -> Mapping[Digest, int]:
+    return tx.counts(digests)

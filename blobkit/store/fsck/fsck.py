@@ -83,18 +83,18 @@ def _findings(candidates: Iterable[Candidate], done: Mapping[Candidate, str]) ->
     return (Finding(one.code, one.digest, one.message, done.get(one, "")) for one in candidates)
 
 
-def check_index(rows: Reading) -> list[Candidate] | None:
+def check_index(tx: Reading) -> list[Candidate] | None:
     """Return everything that is wrong with the rows, None for an index without checks."""
-    if not isinstance(rows, Checked):
+    if not isinstance(tx, Checked):
         return None
     found = [
         Candidate(code, digest or Digest(""), MESSAGES[code].format(printable(detail)), detail)
-        for code, digest, detail in rows.faults()
+        for code, digest, detail in tx.faults()
     ]
     if any(one.code in UNREADABLE for one in found):
         return found
-    miscounts = (one for digest, counts in rows.miscounts().items() for one in _miscounted(digest, counts))
-    return [*found, *miscounts, *_cycles(rows)]
+    miscounts = (one for digest, counts in tx.miscounts().items() for one in _miscounted(digest, counts))
+    return [*found, *miscounts, *_cycles(tx)]
 
 
 def _miscounted(digest: Digest, counts: RefCounts) -> Iterator[Candidate]:
@@ -106,15 +106,15 @@ def _miscounted(digest: Digest, counts: RefCounts) -> Iterator[Candidate]:
         yield Candidate("refcount", digest, f"it counts {refcount:,}, but is held by {held}")
 
 
-def _cycles(rows: Checked) -> list[Candidate]:
+def _cycles(tx: Checked) -> list[Candidate]:
     """Return the cycles, each with the calls that break it.
 
     Found in two passes: links of deleted blobs can fake a cycle, so the second ignores them.
     """
     from blobkit.store.cycles import cycles  # noqa: PLC0415 (it loads scipy)
 
-    seeming = list(cycles(*rows.edges()))
-    names = rows.numbered({node for members, _ in seeming for node in members})
+    seeming = list(cycles(*tx.edges()))
+    names = tx.numbered({node for members, _ in seeming for node in members})
     real = [(s, t) for _, links in seeming for s, t in links if s in names and t in names]
     return [_cycle(names, members, links) for members, links in cycles(*zip(*real, strict=True))] if real else []
 

@@ -70,7 +70,7 @@ class LayoutCheck:
         self._layout.lay_out()
         self._show()
 
-    def _faults(self, rows: Reading) -> list[Candidate]:
+    def _faults(self, tx: Reading) -> list[Candidate]:
         """Return where `oci-layout` or index.json are not as they should be, each with the hash of index.json."""
         stale = Candidate("layout-stale", message="oci-layout is gone", name=self._layout.hash())
         found = [] if (self._root / "oci-layout").is_file() else [stale]
@@ -80,18 +80,18 @@ class LayoutCheck:
             return [*found, stale._replace(code="layout-unreadable", message=str(error))]
         if file is None:
             found.append(stale._replace(message="index.json is gone"))
-        elif not self._layout.is_ours(rows):
+        elif not self._layout.is_ours(tx):
             found.append(stale._replace(code="layout-foreign", message=FOREIGN))
-        elif rows.meta("layout_dirty") is not None:
+        elif tx.meta("layout_dirty") is not None:
             found.append(stale._replace(message="index.json was not rewritten after a tag changed", is_pending=True))
-        elif not _shows(file, rows):
+        elif not _shows(file, tx):
             found.append(stale._replace(message="index.json does not show the tags as they are"))
         return found
 
 
-def _shows(file: IndexFile, rows: Reading) -> bool:
+def _shows(file: IndexFile, tx: Reading) -> bool:
     """Return whether each tag has its entry, and each entry with a name is a tag or what was kept of adoptions."""
-    tags, kept = dict(rows.tags()), PreservedEntries.load(rows)
+    tags, kept = dict(tx.tags()), PreservedEntries.load(tx)
     entries = [entry for entry in file.entries if entry.name]
     named = {entry.name: entry.target.digest for entry in entries if entry.target and entry.name in tags}
     odd = [entry.raw for entry in entries if entry.name not in tags]

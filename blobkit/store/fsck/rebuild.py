@@ -24,7 +24,7 @@ from blobkit.index.handles import is_connected
 from blobkit.index.readonly import ReadOnlyIndex
 from blobkit.index.schema import check_version
 from blobkit.index.sqlite import SqliteIndex
-from blobkit.model import Arrival
+from blobkit.model import NewBlob
 from blobkit.progress import counted
 from blobkit.render import count, in_shell, join_some
 from blobkit.store.fsck.files import unknown_pages, verdict
@@ -70,7 +70,7 @@ def rebuild(root: Path, *, progress: bool) -> Fsck:
         with closing(SqliteIndex(fresh, durability="off")) as index:
             findings, adopted = _adopt(root, content, index, progress=progress)
             unreached, read = _add_unreached(content, index, findings, progress=progress)
-            blobs, tags = index.read(lambda rows: (rows.total(), len(rows.tags())))
+            blobs, tags = index.read(lambda tx: (tx.total(), len(tx.tags())))
         content.sync()  # the new database with it
         places = _swap(root, path, fresh)
     where = f"; the old one is in {join_some(places)}" if places else ""
@@ -88,8 +88,8 @@ def _restore(content: DirectoryContent, path: Path) -> None:
     Before the old index is locked: reading it, this process would drop its locks.
     """
     with suppress(BlobkitError, OSError), closing(ReadOnlyIndex(path)) as index:
-        for entry in index.read(lambda rows: [found for found in entries(rows) if found.is_blob]):
-            data = index.read(lambda rows, number=entry.number: rows.journal_content(number))  # type: ignore[misc]
+        for entry in index.read(lambda tx: [found for found in entries(tx) if found.is_blob]):
+            data = index.read(lambda tx, number=entry.number: tx.journal_content(number))  # type: ignore[misc]
             if data is not None and matches(data, entry.digest):
                 content.place(entry.digest, data)
 
@@ -122,11 +122,11 @@ def _add_unreached(
                 code, hashed = verdict(content, digest, file.size, file, hashing=True, advance=advance)
                 read += hashed
                 if not code:
-                    good.append(Arrival(digest, file.size, "", datetime.fromtimestamp(file.since, UTC)))
+                    good.append(NewBlob(digest, file.size, "", datetime.fromtimestamp(file.since, UTC)))
                 elif file.regular:
                     findings.append(_damaged(content, digest, code))
-            with index.writing() as rows:
-                rows.add(good)
+            with index.writing() as tx:
+                tx.add(good)
             pinned += [new.digest for new in good]
     return pinned, read
 

@@ -48,8 +48,8 @@ def repair_index(context: FsckContext, candidates: Sequence[Candidate], codes: C
     found = [candidate for candidate in candidates if candidate.code in CLEARED and candidate.code in codes]
     if found:
         present = {candidate.code for candidate in found}
-        with context.writing(durable=True) as rows:
-            cast("Repairable", rows).clear([code for code in CLEARED if code in present])
+        with context.writing(durable=True) as tx:
+            cast("Repairable", tx).clear([code for code in CLEARED if code in present])
     return {candidate: CLEARED[candidate.code] for candidate in found}
 
 
@@ -62,8 +62,8 @@ def repair_all(context: FsckContext, candidates: Sequence[Candidate]) -> tuple[D
     by_code["orphan"] = _unreached(context, by_code.get("orphan", []))
     for codes, cure in CURES:
         for chunk in in_chunks([one for code in codes for one in by_code.get(code, ())]):
-            with context.writing(durable=True) as rows:
-                done |= cure(context, rows, chunk)
+            with context.writing(durable=True) as tx:
+                done |= cure(context, tx, chunk)
     if context.layout and (stale := by_code.get("layout-stale")):
         context.layout.show()
         done |= dict.fromkeys(stale, "written anew")
@@ -71,19 +71,19 @@ def repair_all(context: FsckContext, candidates: Sequence[Candidate]) -> tuple[D
     return done, [_gone(candidate) for candidate in done if candidate.code in DAMAGED]
 
 
-def _link_arrived(_context: FsckContext, rows: Writing, chunk: list[Candidate]) -> Done:
+def _link_arrived(_context: FsckContext, tx: Writing, chunk: list[Candidate]) -> Done:
     for digest in {one.digest for one in chunk}:
-        waiting = rows.expecting([digest])
-        exist = {link[:2] for link in rows.linked(waiting)}
+        waiting = tx.expecting([digest])
+        exist = {link[:2] for link in tx.linked(waiting)}
         fresh = [link for link in waiting if link[:2] not in exist]
-        rows.unexpect(waiting)
-        rows.apply(rules.arrived(rows, [link for link in fresh if not reaches(rows, [digest], link.source)]))
+        tx.unexpect(waiting)
+        tx.apply(rules.arrived(tx, [link for link in fresh if not reaches(tx, [digest], link.source)]))
     return dict.fromkeys(chunk, "linked, or only forgotten where the link would have closed a cycle")
 
 
-def _recount(_context: FsckContext, rows: Writing, chunk: list[Candidate]) -> Done:
+def _recount(_context: FsckContext, tx: Writing, chunk: list[Candidate]) -> Done:
     """Set pins to no less than the tags, then refcounts to pins plus links; what nothing holds is pinned once."""
-    index = cast("Repairable", rows)
+    index = cast("Repairable", tx)
     wrong = index.miscounts([one.digest for one in chunk])
     pins = {blob: max(found.pins, found.tags) for blob, found in wrong.items()}
     counts = {blob: (pins[blob] + found.links, pins[blob]) for blob, found in wrong.items()}
@@ -92,21 +92,21 @@ def _recount(_context: FsckContext, rows: Writing, chunk: list[Candidate]) -> Do
     return {one: "nothing held it: pinned once" if one.digest in unheld else "counted anew" for one in chunk}
 
 
-def _restore(context: FsckContext, rows: Writing, chunk: list[Candidate]) -> Done:
-    return {one: "restored" for one in chunk if restore(context.content, rows, one.digest)}
+def _restore(context: FsckContext, tx: Writing, chunk: list[Candidate]) -> Done:
+    return {one: "restored" for one in chunk if restore(context.content, tx, one.digest)}
 
 
-def _resize(context: FsckContext, rows: Writing, chunk: list[Candidate]) -> Done:
-    if not isinstance(rows, Repairable):
+def _resize(context: FsckContext, tx: Writing, chunk: list[Candidate]) -> Done:
+    if not isinstance(tx, Repairable):
         return {}
-    true = damaged(context.content, chunk, rows)
-    rows.resize({one.digest: one.signature.size for one in true if one.signature})
+    true = damaged(context.content, chunk, tx)
+    tx.resize({one.digest: one.signature.size for one in true if one.signature})
     return dict.fromkeys(true, "recorded")
 
 
-def _move_content(context: FsckContext, rows: Writing, chunk: list[Candidate]) -> Done:
+def _move_content(context: FsckContext, tx: Writing, chunk: list[Candidate]) -> Done:
     """Move content that is damaged, and is still the content that was read, to quarantine."""
-    true = damaged(context.content, chunk, rows)
+    true = damaged(context.content, chunk, tx)
     moved = (_moved(context, {one.digest: one for one in true if one.code == code}, DAMAGED[code]) for code in DAMAGED)
     return {one: where for done in moved for one, where in done.items()}
 
@@ -118,19 +118,19 @@ def _unreached(context: FsckContext, found: list[Candidate]) -> list[Candidate]:
     return [] if reached is None else [one for one in old if one.digest not in reached]
 
 
-def _move_orphans(context: FsckContext, rows: Writing, chunk: list[Candidate]) -> Done:
-    still = {one.digest for one in unknown(context.content, chunk, rows)}
+def _move_orphans(context: FsckContext, tx: Writing, chunk: list[Candidate]) -> Done:
+    still = {one.digest for one in unknown(context.content, chunk, tx)}
     return _moved(context, {one.digest: one for one in chunk if one.digest in still}, "orphan")
 
 
-def _move_strays(context: FsckContext, rows: Writing, chunk: list[Candidate]) -> Done:
+def _move_strays(context: FsckContext, tx: Writing, chunk: list[Candidate]) -> Done:
     """Move what is no blob from among the blobs, unless another program is at work here."""
-    if context.layout and context.layout.is_foreign(rows):
+    if context.layout and context.layout.is_foreign(tx):
         return {}
     return _moved(context, {one.name: one for one in chunk}, "stray")
 
 
-def _reclaim(context: FsckContext, _rows: Writing, chunk: list[Candidate]) -> Done:
+def _reclaim(context: FsckContext, _tx: Writing, chunk: list[Candidate]) -> Done:
     context.content.reclaim()
     left = set(context.content.abandoned())
     return {one: "removed" for one in chunk if one.name not in left}

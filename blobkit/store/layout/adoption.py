@@ -74,12 +74,12 @@ def adopt_into(target: Target, *, progress: bool) -> Adopted:
         verified |= closure.verified
         if target.sync and closure.verified:
             target.sync()  # whoever wrote them may not have
-        with target.committing(durable=True) as rows:
+        with target.committing(durable=True) as tx:
             if target.layout.hash() == file.hash:
-                work = _Adoption(closure, compare(rows, file))
-                if work.is_current(rows, target.content):
-                    done = work.take_in(rows, file)
-                    target.layout.take_over(rows, file.hash)
+                work = _Adoption(closure, compare(tx, file))
+                if work.is_current(tx, target.content):
+                    done = work.take_in(tx, file)
+                    target.layout.take_over(tx, file.hash)
                     return done
         time.sleep(PAUSE)
     msg = f"{target.layout.path} changes all the time: wait until the program that writes it is done, then try again"
@@ -99,24 +99,24 @@ class _Adoption:
         named = (target for links in closure.links.values() for target in links)
         self._reached = dict.fromkeys([*(claim.target.digest for claim in self._taken), *closure.links, *named])
 
-    def is_current(self, rows: Reading, content: Inspected) -> bool:
+    def is_current(self, tx: Reading, content: Inspected) -> bool:
         """Return whether what was read without the lock is still so; what is not is read again next time."""
         closure = self._closure
-        new = self._reached.keys() - rows.counts(self._reached).keys()
+        new = self._reached.keys() - tx.counts(self._reached).keys()
         found = {digest: closure.verified[digest] for digest in new if digest in closure.verified}
         damaged = {claim.target.digest for claim in self._damaged}
         return content.signatures(found) == found and (new - found.keys()) | damaged <= closure.bad.keys()
 
-    def take_in(self, rows: Writing, file: IndexFile) -> Adopted:
+    def take_in(self, tx: Writing, file: IndexFile) -> Adopted:
         """Record everything; return what was done."""
         closure, diff, moved = self._closure, self._diff, self._moved
         recorder = Recorder(SOURCE, closure.media_type, closure.missing, _refuse_cycle)
-        known = rows.records(self._reached)
+        known = tx.records(self._reached)
         here = [digest for digest in self._reached if digest in known or digest in closure.verified]
-        untagged = self._count_as_given(rows)
+        untagged = self._count_as_given(tx)
         sizes = {digest: stamp.size for digest, stamp in closure.verified.items()}
-        recorder.record(rows, self._wanted(here, untagged), known, sizes)
-        left = self._preserve(rows, file)
+        recorder.record(tx, self._wanted(here, untagged), known, sizes)
+        left = self._preserve(tx, file)
         hidden = hidden_images(recorder.names.items())
         notices = [
             *(claim.notice for claim in self._taken),
@@ -154,7 +154,7 @@ class _Adoption:
             for digest in here
         ]
 
-    def _count_as_given(self, rows: Writing) -> list[Digest]:
+    def _count_as_given(self, tx: Writing) -> list[Digest]:
         """Record the pins of tags that moved away, anonymous now, as given; return the blobs to be pinned untagged.
 
         None of these has a pin that was given: where one was recorded, it is gone.
@@ -162,19 +162,19 @@ class _Adoption:
         old = {blob for _, blob, _ in self._moved}
         targets = dict.fromkeys(claim.target.digest for claim in self._taken if not claim.tag)
         untagged = [blob for blob in targets if blob not in old]
-        rows.give(SOURCE, {**dict.fromkeys(rows.given(SOURCE, untagged), 0), **dict.fromkeys(old, 1)})
+        tx.give(SOURCE, {**dict.fromkeys(tx.given(SOURCE, untagged), 0), **dict.fromkeys(old, 1)})
         return untagged
 
-    def _preserve(self, rows: Writing, file: IndexFile) -> list[Digest]:
+    def _preserve(self, tx: Writing, file: IndexFile) -> list[Digest]:
         """Remember what index.json shows beside the tags; return the blobs of entries that the file does not show.
 
         Such an entry stays where its pin is still there. What could not be taken in is left alone on disk too.
         """
-        kept, here = PreservedEntries.load(rows), [*self._diff.settled, *self._taken]
+        kept, here = PreservedEntries.load(tx), [*self._diff.settled, *self._taken]
         tagged = {**kept.tagged, **{claim.tag: claim.raw for claim in here if claim.tag}}
         untagged = [claim.raw for claim in here if not claim.tag]
         shown = set(map(digest_of, untagged))
-        records = rows.records([*map(digest_of, kept.pinned), *(blob for _, blob, _ in self._moved)])
+        records = tx.records([*map(digest_of, kept.pinned), *(blob for _, blob, _ in self._moved)])
         pinned = {digest for digest, record in records.items() if record.anonymous and digest not in shown}
         left = [without_name(raw) for raw in kept.pinned if digest_of(raw) in pinned]
         old = [
@@ -183,9 +183,9 @@ class _Adoption:
             if blob in pinned
         ]
         unresolved = [*(claim.raw for claim in self._damaged), *self._diff.invalid]
-        rows.forget([claim.target.digest for claim in self._damaged])
+        tx.forget([claim.target.digest for claim in self._damaged])
         distinct = {repr(raw): raw for raw in (*untagged, *left, *old)}
-        PreservedEntries(dict(file.rest), tagged, tuple(distinct.values()), tuple(unresolved)).save(rows)
+        PreservedEntries(dict(file.rest), tagged, tuple(distinct.values()), tuple(unresolved)).save(tx)
         return list(dict.fromkeys(map(digest_of, left)))
 
     def _untyped(self, claim: Claim) -> str:

@@ -92,7 +92,7 @@ class Closure:
 
     def _verify(self, leaves: Collection[Digest], *, progress: bool) -> None:
         """Verify blobs that name nothing; those that the index has are only looked at."""
-        files, known = self._content.signatures(leaves), self._index.read(lambda rows: rows.counts(leaves))
+        files, known = self._content.signatures(leaves), self._index.read(lambda tx: tx.counts(leaves))
         for digest in watched(leaves, "verifying", show=progress):
             file = files.get(digest)
             if file is None:

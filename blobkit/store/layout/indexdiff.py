@@ -57,15 +57,15 @@ class IndexDiff:
     vanished: tuple[str, ...]
 
 
-def compare(rows: Reading, file: IndexFile) -> IndexDiff:
+def compare(tx: Reading, file: IndexFile) -> IndexDiff:
     """Return what the file asks for. Cost: all its entries and all tags."""
-    tags, changed = rows.tags(), rows.changed_names()
+    tags, changed = tx.tags(), tx.changed_names()
     named = _named(file, tags, changed)
     claims = [
         _claim(cast("Json", entry.raw), entry.name, entry.target, named) for entry in file.entries if entry.target
     ]
     untagged = {claim.target.digest for claim in claims if not claim.tag}
-    given, records = rows.given(SOURCE, untagged), rows.records(untagged)
+    given, records = tx.given(SOURCE, untagged), tx.records(untagged)
     pinned = {blob for blob, number in given.items() if number and records[blob].anonymous}
     settled: list[Claim] = []
     unsettled: list[Claim] = []

@@ -59,63 +59,63 @@ class Layout:
         if not path.exists():
             self._write(path, LAYOUT)
 
-    def announce(self, rows: Writing, *, durable: bool) -> None:
+    def announce(self, tx: Writing, *, durable: bool) -> None:
         """Record, in the transaction that changed tags, that index.json is to be rewritten and how it will read.
 
         `durable` says whether that transaction is: the file must never be ahead of the index after a loss of power.
         One call for any number of changes, as the last thing in their transaction.
         """
-        if rows.meta("layout_dirty") and self.hash() == rows.meta("layout_pending"):
+        if tx.meta("layout_dirty") and self.hash() == tx.meta("layout_pending"):
             # a writer died between its rename and its commit: what it left is ours
-            rows.set_meta("layout_hash", rows.meta("layout_pending"))
-        self._text = rendered(rows)
-        rows.set_meta("layout_pending", _hash(self._text))
-        rows.set_meta("layout_dirty", ANNOUNCED if durable else "1")
+            tx.set_meta("layout_hash", tx.meta("layout_pending"))
+        self._text = rendered(tx)
+        tx.set_meta("layout_pending", _hash(self._text))
+        tx.set_meta("layout_dirty", ANNOUNCED if durable else "1")
 
-    def take_over(self, rows: Writing, read: str) -> None:
+    def take_over(self, tx: Writing, read: str) -> None:
         """Record, in a durable transaction, that the file with this hash was taken in: it may be rewritten."""
-        rows.set_meta("layout_dirty", None)
-        self.announce(rows, durable=True)
-        rows.set_meta("layout_hash", read)
+        tx.set_meta("layout_dirty", None)
+        self.announce(tx, durable=True)
+        tx.set_meta("layout_hash", read)
 
-    def is_due(self, rows: Reading) -> bool:
+    def is_due(self, tx: Reading) -> bool:
         """Return whether index.json does not show the tags: it is to be rewritten, or it was removed."""
-        return rows.meta("layout_dirty") is not None or self.is_absent()
+        return tx.meta("layout_dirty") is not None or self.is_absent()
 
     def is_absent(self) -> bool:
         """Return whether there is no index.json: another program wrote none, and it may be written again."""
         return not self.path.exists()
 
-    def is_ours(self, rows: Reading) -> bool:
+    def is_ours(self, tx: Reading) -> bool:
         """Return whether index.json is as blobkit wrote it. Cost: reads and hashes it."""
         now = self.hash()
-        return bool(now) and (now == rows.meta("layout_hash") or now == rows.meta("layout_pending"))
+        return bool(now) and (now == tx.meta("layout_hash") or now == tx.meta("layout_pending"))
 
-    def is_foreign(self, rows: Reading) -> bool:
+    def is_foreign(self, tx: Reading) -> bool:
         """Return whether another program wrote index.json."""
-        return not self.is_absent() and not self.is_ours(rows)
+        return not self.is_absent() and not self.is_ours(tx)
 
-    def never_shown(self, rows: Reading) -> bool:
+    def never_shown(self, tx: Reading) -> bool:
         """Return whether this store never wrote an index.json nor took one in."""
-        return rows.meta("layout_hash") is None and rows.meta("layout_pending") is None
+        return tx.meta("layout_hash") is None and tx.meta("layout_pending") is None
 
-    def rewrite(self, rows: Writing) -> bool:
+    def rewrite(self, tx: Writing) -> bool:
         """Make index.json show the tags, in a transaction of its own, unless another program wrote it.
 
         Returns False, having done nothing, where what is to be written was not announced by a durable commit: a
         writer that died after its rename would leave a file that nobody knows.
         """
-        if not self.is_due(rows) or self.is_foreign(rows):
+        if not self.is_due(tx) or self.is_foreign(tx):
             return True
-        pending = rows.meta("layout_pending")
-        text = self._text if _hash(self._text) == pending else rendered(rows)
-        if _hash(text) != pending or rows.meta("layout_dirty") != ANNOUNCED:
+        pending = tx.meta("layout_pending")
+        text = self._text if _hash(self._text) == pending else rendered(tx)
+        if _hash(text) != pending or tx.meta("layout_dirty") != ANNOUNCED:
             return False
         self._write(self.path, text)
-        rows.set_meta("layout_hash", _hash(text))
-        rows.set_meta("layout_pending", None)
-        rows.set_meta("layout_dirty", None)
-        rows.settle_names()
+        tx.set_meta("layout_hash", _hash(text))
+        tx.set_meta("layout_pending", None)
+        tx.set_meta("layout_dirty", None)
+        tx.settle_names()
         return True
 
     def hash(self) -> str:

@@ -44,39 +44,39 @@ class PreservedEntries:
     unresolved: tuple[object, ...] = ()
 
     @classmethod
-    def load(cls, rows: Reading) -> PreservedEntries:
+    def load(cls, tx: Reading) -> PreservedEntries:
         """Return what the index remembers."""
-        text = rows.meta(KEPT)
+        text = tx.meta(KEPT)
         if text is None:
             return cls()
         rest, tagged, pinned, unresolved = json.loads(text)
         return cls(rest, tagged, tuple(pinned), tuple(unresolved))
 
-    def save(self, rows: Writing) -> None:
+    def save(self, tx: Writing) -> None:
         """Let the index remember this."""
         parts = (self.rest, self.tagged, self.pinned, self.unresolved)
-        rows.set_meta(KEPT, json.dumps(parts) if any(parts) else None)
+        tx.set_meta(KEPT, json.dumps(parts) if any(parts) else None)
 
 
-def is_shown(rows: Reading, change: Change) -> bool:
+def is_shown(tx: Reading, change: Change) -> bool:
     """Return whether a plan that is not applied yet changes what index.json shows. Cost: two questions at most."""
     if change.named or change.unnamed:
         return True
-    if not rows.standing().kept:
+    if not tx.pending().kept:
         return False
     dropped = {blob for blob, number in change.pins.items() if number < 0}
-    return any(rows.given(SOURCE, dropped.union(change.freed.digests)).values())
+    return any(tx.given(SOURCE, dropped.union(change.freed.digests)).values())
 
 
-def rendered(rows: Writing) -> bytes:
+def rendered(tx: Writing) -> bytes:
     """Return index.json: the tags by name, then the entries that are none. Cost: all tags.
 
     Pinned entries whose blob has no anonymous pin any more are forgotten.
     """
-    kept = PreservedEntries.load(rows)
-    tags = rows.tags()
-    records = rows.records({*tags.values(), *map(digest_of, kept.pinned)})
-    kept = _pruned(rows, kept, tags, records)
+    kept = PreservedEntries.load(tx)
+    tags = tx.tags()
+    records = tx.records({*tags.values(), *map(digest_of, kept.pinned)})
+    kept = _pruned(tx, kept, tags, records)
     shown = [_entry(name, blob, records[blob], _raw(name, kept, tags)) for name, blob in tags.items()]
     others = [without_name(raw) if name_of(raw) in tags else raw for raw in (*kept.pinned, *kept.unresolved)]
     return render_index([*shown, *others], kept.rest)
@@ -94,7 +94,7 @@ def _raw(name: str, kept: PreservedEntries, tags: Mapping[str, Digest]) -> Json 
 
 
 def _pruned(
-    rows: Writing, kept: PreservedEntries, tags: Mapping[str, Digest], records: Mapping[Digest, Record]
+    tx: Writing, kept: PreservedEntries, tags: Mapping[str, Digest], records: Mapping[Digest, Record]
 ) -> PreservedEntries:
     """Forget entries of tags that name something else or say no more than blobkit, and those whose pin is gone."""
     tagged = {
@@ -107,8 +107,8 @@ def _pruned(
     if len(tagged) < len(kept.tagged) or dead:
         pinned = tuple(raw for raw in kept.pinned if digest_of(raw) not in dead)
         kept = replace(kept, tagged=tagged, pinned=pinned)
-        kept.save(rows)
-        rows.give(SOURCE, dict.fromkeys(dead & records.keys(), 0))
+        kept.save(tx)
+        tx.give(SOURCE, dict.fromkeys(dead & records.keys(), 0))
     return kept
 
 

@@ -44,7 +44,7 @@ class LayoutProjection:
         self._seen: tuple[int, ...] | None = None
         self._warned = ""
 
-    def look(self) -> None:
+    def check_foreign(self) -> None:
         """Warn where another program wrote index.json. Cost: two `stat`, where it is as it was at the last look."""
         if not self._index_file:
             return
@@ -67,30 +67,30 @@ class LayoutProjection:
         if self._index_file and _identity(self._index_file) != self._opened_at:
             raise StoreError(moved(self._layout.path.parent))
 
-    def may_delete(self, rows: Reading) -> bool:
+    def may_delete(self, tx: Reading) -> bool:
         """Return whether index.json is ours: another program may have built on a blob that it found on disk."""
-        return self._layout.is_ours(rows)
+        return self._layout.is_ours(tx)
 
-    def announce(self, rows: Writing, *, durable: bool) -> None:
+    def announce(self, tx: Writing, *, durable: bool) -> None:
         """Record that index.json is to be rewritten, and how it will read."""
-        self._layout.announce(rows, durable=durable)
+        self._layout.announce(tx, durable=durable)
 
-    def show(self, rows: Writing) -> bool:
+    def show(self, tx: Writing) -> bool:
         """Rewrite index.json, unless another program wrote it; False where that was not announced durably."""
-        return self._layout.rewrite(rows)
+        return self._layout.rewrite(tx)
 
-    def is_due(self, rows: Reading) -> bool:
+    def is_due(self, tx: Reading) -> bool:
         """Return whether index.json is to be rewritten, or was removed."""
-        return self._layout.is_due(rows)
+        return self._layout.is_due(tx)
 
-    def notices(self, rows: Reading) -> Sequence[Notice]:
+    def notices(self, tx: Reading) -> Sequence[Notice]:
         """Return the entries that were not taken in, and whether another program wrote index.json."""
         found = [
             ("layout-damaged", "", "index.json", f"an entry of index.json was not taken in: {truncate(str(raw), 200)}")
-            for raw in PreservedEntries.load(rows).unresolved
+            for raw in PreservedEntries.load(tx).unresolved
         ]
         changed = ("layout-changed", "", "index.json", _notice(self._layout))
-        return [*found, changed] if self._layout.is_foreign(rows) else found
+        return [*found, changed] if self._layout.is_foreign(tx) else found
 
     def check(self, show: Callable[[], None]) -> LayoutCheck:
         """Return the check of the layout, for `fsck`."""

@@ -64,7 +64,7 @@ def export(index: Index, opened: Callable[[Digest], BinaryIO], what: str, target
     cannot be written to. After an error the target is as it was, but for blobs that a layout may have more.
     """
     is_archive, path = _target(os.fspath(target))
-    name, digest, records = index.read(lambda rows: _closure(rows, what))
+    name, digest, records = index.read(lambda tx: _closure(tx, what))
     job = _Job(name, digest, records, opened)
     try:
         return (_into if os.path.lexists(path) else _to_new)(job, path, is_archive=is_archive)
@@ -92,16 +92,16 @@ def _target(target: str) -> tuple[bool, Path]:
     return (kind == "oci-archive" if prefixed else path.endswith(".tar")), Path(path).absolute()
 
 
-def _closure(rows: Reading, what: str) -> tuple[str, Digest, dict[Digest, Record]]:
+def _closure(tx: Reading, what: str) -> tuple[str, Digest, dict[Digest, Record]]:
     """Return the name and digest that are meant, and what is recorded of all that it links to, itself included."""
-    found = rows.tags([what])
+    found = tx.tags([what])
     if not found and not is_digest(what):
         msg = f"no tag {printable(what)!r:.300} in this store, and no digest"
         raise TagNotFoundError(msg, hint=Hint("see store.tags()", "see blobkit tags"))
     digest = parse(found.get(what, what))
-    records = dict(rules.held(rows, [digest]))
-    for level in levels([digest], lambda level: chain.from_iterable(rows.targets(level).values())):
-        records.update(rows.records(level))
+    records = dict(rules.held(tx, [digest]))
+    for level in levels([digest], lambda level: chain.from_iterable(tx.targets(level).values())):
+        records.update(tx.records(level))
     return (what if found else ""), digest, records
 
 

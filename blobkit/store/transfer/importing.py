@@ -103,8 +103,8 @@ class _Import:
         """Let the pins stay that still are all that holds a blob: what held it in the source was not taken."""
         left, kept = iter(sorted(self._recorder.unfinished)), list[Digest]()
         while chunk := list(islice(left, CHUNK)):
-            with self._session.checked() as rows:
-                kept += self._recorder.settle(rows, chunk)
+            with self._session.checked() as tx:
+                kept += self._recorder.settle(tx, chunk)
         if kept:
             some = join_some(list(map(abbreviate, kept)), 3)
             text = f"{count(len(kept), 'blob')} kept by a pin, as nothing that was taken holds it: {some}"
@@ -112,7 +112,7 @@ class _Import:
 
     def _stage(self, area: Area, digests: Sequence[Digest]) -> dict[Digest, tuple[str, int]]:
         """Copy the blobs that are not whole here; return token and size of each. What is damaged is left out."""
-        recorded = self._session.index.read(lambda rows: rows.sizes(digests))
+        recorded = self._session.index.read(lambda tx: tx.sizes(digests))
         present = self._session.content.sizes(recorded)
         staged: dict[Digest, tuple[str, int]] = {}
         ordered: Callable[[Sequence[Digest]], Sequence[Digest]] = getattr(self._source, "ordered", list)
@@ -139,17 +139,17 @@ class _Import:
         """
         durable = any(wanted.names for wanted in taken)
         with self._session.work(durable=durable) as work:
-            known = work.rows.records([wanted.digest for wanted in taken])
+            known = work.tx.records([wanted.digest for wanted in taken])
             if any(wanted.digest not in known and wanted.digest not in staged for wanted in taken):
                 return False
             sizes = {digest: size for digest, (_, size) in staged.items()}
-            work.is_shown = self._recorder.record(work.rows, self._with_free_names(work.rows, taken), known, sizes)
+            work.is_shown = self._recorder.record(work.tx, self._with_free_names(work.tx, taken), known, sizes)
             work.staged = {digest: token for digest, (token, _) in staged.items()}
             return True
 
-    def _with_free_names(self, rows: Reading, taken: Sequence[Wanted]) -> list[Wanted]:
+    def _with_free_names(self, tx: Reading, taken: Sequence[Wanted]) -> list[Wanted]:
         """Return the blobs with the names that are free here; a name of another blob here becomes a pin."""
-        names = rows.tags([name for wanted in taken for name in wanted.names])
+        names = tx.tags([name for wanted in taken for name in wanted.names])
         found = []
         for wanted in taken:
             lost = [name for name in wanted.names if names.get(name, wanted.digest) != wanted.digest]

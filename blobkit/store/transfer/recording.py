@@ -12,7 +12,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from blobkit.model import Arrival, Link
+from blobkit.model import Link, NewBlob
 from blobkit.render import printable
 from blobkit.store import rules
 from blobkit.store.reachability import reaches
@@ -60,7 +60,7 @@ class Recorder:
         self.unfinished: set[Digest] = set()
 
     def record(
-        self, rows: Writing, wanted: Sequence[Wanted], known: Mapping[Digest, Record], sizes: Mapping[Digest, int]
+        self, tx: Writing, wanted: Sequence[Wanted], known: Mapping[Digest, Record], sizes: Mapping[Digest, int]
     ) -> bool:
         """Record blobs, of which the ones that are not `known` have these sizes; return whether a tag shows a change.
 
@@ -68,32 +68,32 @@ class Recorder:
         """
         new = [one for one in wanted if one.digest not in known]
         now = datetime.now(UTC)
-        rows.add([Arrival(one.digest, sizes[one.digest], one.media_type, now) for one in new])
-        retyped = self._retype(rows, wanted, known)
-        waiting = rows.expecting([one.digest for one in new])
-        plain, doubtful = self._links(rows, wanted, known, waiting)
+        tx.add([NewBlob(one.digest, sizes[one.digest], one.media_type, now) for one in new])
+        retyped = self._retype(tx, wanted, known)
+        unresolved = tx.expecting([one.digest for one in new])
+        plain, doubtful = self._links(tx, wanted, known, unresolved)
         names = {name: one.digest for one in wanted for name in one.names}
-        pins = self._give(rows, wanted)
+        pins = self._give(tx, wanted)
         pins.update(names.values())
-        rows.apply(rules.referred(rows, pins=pins, linked=[*plain, *waiting], named=names))
-        rows.unexpect(waiting)
-        self._link_one_by_one(rows, doubtful)
-        self._release(rows, wanted, new, {link.target for link in (*plain, *doubtful)})
+        tx.apply(rules.referred(tx, pins=pins, linked=[*plain, *unresolved], named=names))
+        tx.unexpect(unresolved)
+        self._link_one_by_one(tx, doubtful)
+        self._release(tx, wanted, new, {link.target for link in (*plain, *doubtful)})
         self.names.update({name: one.media_type for one in wanted for name in one.names})
         self.done.update(blobs=len(new), bytes=sum(sizes[one.digest] for one in new), here=len(known))
-        self.done.update(links=len(plain) + len(waiting), tags=len(names))
+        self.done.update(links=len(plain) + len(unresolved), tags=len(names))
         return bool(names) or retyped
 
-    def settle(self, rows: Writing, blobs: Collection[Digest]) -> list[Digest]:
+    def settle(self, tx: Writing, blobs: Collection[Digest]) -> list[Digest]:
         """Count the temporary pins of these blobs as given, for good; return those that had one."""
-        held = sorted(blob for blob, pins in rows.given(self._temporary, blobs).items() if pins)
-        given = rows.given(self._identity, held)
-        rows.give(self._identity, {blob: given.get(blob, 0) + 1 for blob in held})
-        rows.give(self._temporary, dict.fromkeys(held, 0))
+        held = sorted(blob for blob, pins in tx.given(self._temporary, blobs).items() if pins)
+        given = tx.given(self._identity, held)
+        tx.give(self._identity, {blob: given.get(blob, 0) + 1 for blob in held})
+        tx.give(self._temporary, dict.fromkeys(held, 0))
         self.done["pins"] += len(held)
         return held
 
-    def _retype(self, rows: Writing, wanted: Sequence[Wanted], known: Mapping[Digest, Record]) -> bool:
+    def _retype(self, tx: Writing, wanted: Sequence[Wanted], known: Mapping[Digest, Record]) -> bool:
         """Fill in media types that were not known here; return whether a tag shows one."""
         types = {one.digest: one.media_type for one in wanted if one.digest in known and one.media_type}
         for digest, media_type in types.items():
@@ -101,11 +101,11 @@ class Recorder:
                 ours, theirs = printable(known[digest].media_type), printable(media_type)
                 self.notices.append(f"{digest} is here as {ours!r}, not as {theirs!r}: kept as it is")
         filled = {digest: media_type for digest, media_type in types.items() if not known[digest].media_type}
-        rows.retype(filled)
+        tx.retype(filled)
         return any(known[digest].tags for digest in filled)
 
     def _links(
-        self, rows: Writing, wanted: Sequence[Wanted], known: Mapping[Digest, Record], waiting: Collection[Link]
+        self, tx: Writing, wanted: Sequence[Wanted], known: Mapping[Digest, Record], unresolved: Collection[Link]
     ) -> tuple[list[Link], list[Link]]:
         """Return the links that are new here: those that close no cycle for sure, and those to look at one by one.
 
@@ -113,47 +113,47 @@ class Recorder:
         links to already can close one.
         """
         links = [link for one in wanted for link in one.links]
-        here = rows.counts({link.target for link in links})
-        self._expect(rows, [link for link in links if link.target not in here])
+        here = tx.counts({link.target for link in links})
+        self._expect(tx, [link for link in links if link.target not in here])
         links = [link for link in links if link.target in here]
-        exist = {link[:2] for link in (*rows.linked(links), *waiting)}
+        exist = {link[:2] for link in (*tx.linked(links), *unresolved)}
         held = {digest for digest, record in known.items() if record.refcount > record.pins}
-        held |= {link.target for link in waiting}
+        held |= {link.target for link in unresolved}
         new = [link for link in links if link[:2] not in exist]
         return [link for link in new if link.source not in held], [link for link in new if link.source in held]
 
-    def _expect(self, rows: Writing, absent: Sequence[Link]) -> None:
+    def _expect(self, tx: Writing, absent: Sequence[Link]) -> None:
         """Record the links that lead nowhere, as far as a manifest made them: they wait for their target."""
-        rows.expect({link: self._media_type(link) for link in absent if link.kind in BODY})
+        tx.expect({link: self._media_type(link) for link in absent if link.kind in BODY})
         self.notices += filter(None, map(self._missing, absent))
 
-    def _link_one_by_one(self, rows: Writing, links: Sequence[Link]) -> None:
+    def _link_one_by_one(self, tx: Writing, links: Sequence[Link]) -> None:
         """Make those links that close no cycle with what is here."""
         for link in links:
-            if reaches(rows, [link.target], link.source):
+            if reaches(tx, [link.target], link.source):
                 self.notices.append(self._cycle(link))
             else:
-                rows.apply(rules.referred(rows, linked=[link]))
+                tx.apply(rules.referred(tx, linked=[link]))
                 self.done["links"] += 1
 
-    def _give(self, rows: Writing, wanted: Sequence[Wanted]) -> Counter[Digest]:
+    def _give(self, tx: Writing, wanted: Sequence[Wanted]) -> Counter[Digest]:
         """Return the pins that the source has more than it has given already, and record them as given."""
-        given = rows.given(self._identity, [one.digest for one in wanted])
+        given = tx.given(self._identity, [one.digest for one in wanted])
         more = {one.digest: one.pins - given.get(one.digest, 0) for one in wanted}
         pins = +Counter(more)  # fewer there than were given: no pin is ever dropped
-        rows.give(self._identity, {blob: given.get(blob, 0) + number for blob, number in pins.items()})
+        tx.give(self._identity, {blob: given.get(blob, 0) + number for blob, number in pins.items()})
         self.done["pins"] += pins.total()
         return pins
 
     def _release(
-        self, rows: Writing, wanted: Sequence[Wanted], new: Sequence[Wanted], targets: Collection[Digest]
+        self, tx: Writing, wanted: Sequence[Wanted], new: Sequence[Wanted], targets: Collection[Digest]
     ) -> None:
         """Drop the pin that a blob came with, where something else holds it now."""
-        held = rows.given(self._temporary, {*targets, *(one.digest for one in wanted)})
-        waiting = {one.digest for one in new} | {blob for blob, pins in held.items() if pins}
-        records = rows.records(waiting)
+        held = tx.given(self._temporary, {*targets, *(one.digest for one in wanted)})
+        unresolved = {one.digest for one in new} | {blob for blob, pins in held.items() if pins}
+        records = tx.records(unresolved)
         free = {blob for blob, record in records.items() if record.refcount > 1 and record.anonymous}
-        rows.apply(rules.referred(rows, pins=dict.fromkeys(free, -1)))
-        changed = waiting & ((waiting - free) | held.keys())
-        rows.give(self._temporary, {blob: int(blob not in free) for blob in changed})
-        self.unfinished = (self.unfinished | waiting) - free
+        tx.apply(rules.referred(tx, pins=dict.fromkeys(free, -1)))
+        changed = unresolved & ((unresolved - free) | held.keys())
+        tx.give(self._temporary, {blob: int(blob not in free) for blob in changed})
+        self.unfinished = (self.unfinished | unresolved) - free

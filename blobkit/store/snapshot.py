@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from blobkit.snapshot.snapshot import Snapshot
     from blobkit.snapshot.tables import Columns
 
-__all__ = ["picture"]
+__all__ = ["to_snapshot"]
 
 
-def picture(facts: Facts, address: str, notices: Sequence[tuple[str, str, str, str]]) -> Snapshot:
+def to_snapshot(facts: Facts, address: str, notices: Sequence[tuple[str, str, str, str]]) -> Snapshot:
     """Return the snapshot of these facts. Blobs that are only expected are nodes that are not stored.
 
     `created` of a blob in the store, when it came in, is `modified` of a node, whose `created` is what an image claims.
