@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from blobkit.store.fsck.report import Fsck
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
 
 KILLS = 6 * int(os.environ.get("BLOBKIT_TORTURE", "1"))

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Said = dict[str, Any]
     Dataset = Callable[[str], tuple[Path, Said]]
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 STORES = ("go-store-simple", "go-store-shared")
 
 
