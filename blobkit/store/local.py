@@ -116,7 +116,10 @@ class LocalStore(Store):
         return rebuild(local_root(root), progress=progress)
 
     def close(self) -> None:
-        """Make small content durable in its place, unlink what removals left; let go of the store. Idempotent."""
+        """Make small content durable in its place, unlink what removals left, and let go of the store. Idempotent.
+
+        It waits for other writers, up to the `timeout` of the store.
+        """
         try:
             if not self._index.closed:
                 self._session.end()
