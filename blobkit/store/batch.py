@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from blobkit.contents import Staged
     from blobkit.digest import Digest
-    from blobkit.protocols import Staged
     from blobkit.store.ingest import PutOptions
     from blobkit.store.session import Session
     from blobkit.transactions import Plain, Reading, Writing

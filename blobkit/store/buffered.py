@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import BinaryIO, Self
 
+    from blobkit.contents import Area, Content, Staged
     from blobkit.digest import Digest
-    from blobkit.protocols import Area, Content, Staged
     from blobkit.transactions import Reading
 
 __all__ = ["BufferedContent"]

@@ -14,9 +14,9 @@ from blobkit.store.writer import SMALL, BlobWriter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from blobkit.contents import Area, Staged
     from blobkit.digest import Algorithm, Digest
     from blobkit.model import Descriptor
-    from blobkit.protocols import Area, Staged
     from blobkit.store.ingest import Data, PutOptions
     from blobkit.store.session import Session
 

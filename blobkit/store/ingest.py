@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+    from blobkit.contents import Content
     from blobkit.digest import Digest
     from blobkit.model import Record
     from blobkit.oci.documents import Reference
-    from blobkit.protocols import Content
     from blobkit.transactions import Reading, Writing
 
 __all__ = [

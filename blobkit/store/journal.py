@@ -25,9 +25,9 @@ from blobkit.transactions import Plain
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
+    from blobkit.contents import Content
     from blobkit.digest import Digest
     from blobkit.model import JournalEntry
-    from blobkit.protocols import Content
     from blobkit.transactions import Index, Reading, Writing
 
 __all__ = ["LIMIT", "PUTS", "Journal", "content_of", "entries", "restore"]

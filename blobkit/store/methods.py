@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from blobkit.contents import Staged
     from blobkit.digest import Digest
     from blobkit.model import Change, Descriptor, Freed
-    from blobkit.protocols import Staged
     from blobkit.store.ingest import Data, PutOptions
     from blobkit.store.reading import BlobReader
     from blobkit.store.verbs import Work

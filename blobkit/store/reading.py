@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from typing import BinaryIO
 
+    from blobkit.contents import Content
     from blobkit.digest import Digest
-    from blobkit.protocols import Content
     from blobkit.transactions import Reading
 
     T = TypeVar("T")

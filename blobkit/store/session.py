@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from weakref import ref
 
+    from blobkit.contents import Inspected, Staged
     from blobkit.digest import Digest
     from blobkit.model import Descriptor
-    from blobkit.protocols import Inspected, Staged
     from blobkit.store.batch import BatchSession
     from blobkit.store.ingest import PutOptions
     from blobkit.store.projection import Projection

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import BinaryIO
 
+    from blobkit.contents import Inspected
     from blobkit.digest import Digest
     from blobkit.model import Descriptor, FileSignature
-    from blobkit.protocols import Address, Inspected, Source
+    from blobkit.protocols import Address, Source
     from blobkit.snapshot.snapshot import Snapshot
     from blobkit.store.batch import Batch
     from blobkit.store.fsck.report import Fsck

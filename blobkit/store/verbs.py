@@ -16,9 +16,9 @@ from blobkit.store.layout.preserved import is_shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from blobkit.contents import Content
     from blobkit.digest import Digest
     from blobkit.model import Change, Descriptor, Freed
-    from blobkit.protocols import Content
     from blobkit.store.ingest import StagedBlob
     from blobkit.transactions import Reading, Writing
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
     from typing_extensions import TypeVar as DefaultingTypeVar
 
+    from blobkit.contents import Staged
     from blobkit.digest import Algorithm
     from blobkit.model import Descriptor
-    from blobkit.protocols import Staged
     from blobkit.store.ingest import Data
 
 __all__ = ["BlobWriter", "bytes_of"]

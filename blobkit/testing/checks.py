@@ -15,8 +15,8 @@ from blobkit.testing.content import put
 from blobkit.transactions import Repairable
 
 if TYPE_CHECKING:
+    from blobkit.contents import Inspected
     from blobkit.digest import Digest
-    from blobkit.protocols import Inspected
     from blobkit.store.fsck.report import Fsck
     from blobkit.transactions import Index
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from blobkit.contents import Area, Content, Staged
     from blobkit.digest import Digest
-    from blobkit.protocols import Area, Content, Staged
 
 __all__ = ["ContentSuite", "staged"]
 

@@ -13,8 +13,8 @@ from blobkit.store.fsck.report import UNCHECKED, Extent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from blobkit.contents import Inspected
     from blobkit.model import FileSignature
-    from blobkit.protocols import Inspected
     from blobkit.store.fsck.layoutcheck import LayoutCheck
     from blobkit.transactions import Index, Reading, Transaction
 

@@ -19,9 +19,9 @@ from blobkit.store.journal import content_of, entries
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from blobkit.contents import Content, Inspected
     from blobkit.digest import Digest
     from blobkit.model import FileSignature
-    from blobkit.protocols import Content, Inspected
     from blobkit.store.fsck.context import FsckContext, FsckResult
     from blobkit.transactions import Index, Reading
 

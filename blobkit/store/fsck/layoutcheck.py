@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from pathlib import Path
 
+    from blobkit.contents import Content
     from blobkit.digest import Digest
     from blobkit.oci.documents import Reference
     from blobkit.oci.index import IndexFile
-    from blobkit.protocols import Content
     from blobkit.store.fsck.context import FsckContext
     from blobkit.store.layout.layout import Layout
     from blobkit.transactions import Reading

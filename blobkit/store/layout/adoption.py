@@ -35,10 +35,10 @@ from blobkit.store.transfer.results import Adopted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from blobkit.contents import Inspected
     from blobkit.digest import Digest
     from blobkit.model import FileSignature
     from blobkit.oci.index import IndexFile
-    from blobkit.protocols import Inspected
     from blobkit.store.layout.indexdiff import Claim, IndexDiff
     from blobkit.store.layout.layout import Layout
     from blobkit.transactions import Index, Reading, Transaction, Writing

@@ -16,11 +16,11 @@ from blobkit.store.transfer.verifying import documents, verified
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from blobkit.contents import Inspected
     from blobkit.digest import Digest
     from blobkit.model import FileSignature, Link
     from blobkit.oci.documents import Reference
     from blobkit.oci.walk import Fault, Step
-    from blobkit.protocols import Inspected
     from blobkit.transactions import Index
 
 __all__ = ["Closure"]

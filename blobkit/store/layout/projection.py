@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from blobkit.protocols import Content
+    from blobkit.contents import Content
     from blobkit.store.layout.layout import Layout
     from blobkit.transactions import Index, Reading, Writing
 

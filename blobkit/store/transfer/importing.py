@@ -22,8 +22,9 @@ from blobkit.store.transfer.wanted import Plan
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from blobkit.contents import Area
     from blobkit.model import Link
-    from blobkit.protocols import Area, Source
+    from blobkit.protocols import Source
     from blobkit.store.session import Session
     from blobkit.store.transfer.recording import Wanted
     from blobkit.transactions import Reading
