@@ -43,7 +43,11 @@ DOUBT = "journal_doubt"
 
 
 class _Drained(NamedTuple):
-    """Entries that may go: up to `number`, without those `kept`; `is_anew` says that every file was written anew."""
+    """Entries that may go: up to `number`, without those `kept`.
+
+    `settled` are the doubts that are settled because every file was written anew: this process's own, and the one that
+    the index had.
+    """
 
     number: int
     kept: frozenset[int]
