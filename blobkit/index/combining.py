@@ -49,7 +49,7 @@ class Combining:
         self._pool = pool
         self._types = types
         self._queue: deque[_Request] = deque()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a handler of a signal may put while its thread is in here
 
     def put(self, new: Plain, put: Callable[[bool], bool]) -> Put | None:
         """Return what `Index.put_plain` does, alone or with the puts that wait. One that fails is given up for good."""

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
     from blobkit.index.handles import Connection
 
-__all__ = ["Lease", "Pool"]
+__all__ = ["UNDONE", "Lease", "Pool"]
 
 GLANCE = 0.05
 """Seconds after which somebody who waits looks whether the writer was forgotten without a word."""
+UNDONE = "the disk was full or failed, so that all of this transaction is undone: begin it again"
 MARK = "commit-failed"
 """The name of a file beside the index: a commit failed, and what the WAL holds is not in the database yet."""
 _inherited: list[Connection] = []
@@ -133,8 +134,11 @@ class Pool:
     def commit(self, db: Connection) -> None:
         """Commit; remember where the disk failed at that, and tell who opens the index from now on.
 
-        Who has it open already hears of it from the system, at its own next commit.
+        Who has it open already hears of it from the system, at its own next commit. StoreError where an error that
+        somebody has caught had undone the transaction.
         """
+        if not db.in_transaction:
+            raise StoreError(UNDONE)
         try:
             db.execute("COMMIT")
         except sqlite3.Error as error:

@@ -125,7 +125,7 @@ class _Transaction:
         except BaseException as error:
             self._leave(error)
             raise
-        self._rows = SqliteWriting(lease.db, self._types)
+        self._rows = SqliteWriting(lease.db, self._types, self._pool.path)
         return self._rows
 
     def __exit__(

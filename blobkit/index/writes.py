@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from blobkit.digest import pack
+from blobkit.errors import StoreError
 from blobkit.index.faults import clear
+from blobkit.index.pool import UNDONE
 from blobkit.index.rows import EPOCH, Rows
+from blobkit.index.schema import raise_translated
 from blobkit.model import LINK_KINDS
 from blobkit.transactions import Put
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Collection, Iterator, Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from blobkit.digest import Digest
     from blobkit.model import Change, Link, NewBlob, Record
@@ -53,24 +57,32 @@ FEW = 8
 class SqliteWriting(Rows):
     """The answers and the writes of one write transaction. `types` are ids of media types that are committed."""
 
-    def __init__(self, db: sqlite3.Connection, types: Mapping[str, int]) -> None:
+    def __init__(self, db: sqlite3.Connection, types: Mapping[str, int], path: Path) -> None:
         super().__init__(db)
+        self._path = path
         self._committed = types
         self.types = dict(types)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Undo what is written in the block where it raises."""
+        """Undo what is written in the block where it raises; StoreError where the transaction is gone already.
+
+        A disk that is full or fails, and memory that is not enough, may end the whole of it.
+        """
+        if not self._db.in_transaction:
+            raise StoreError(UNDONE)
         self._db.execute("SAVEPOINT verb")
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             if self._db.in_transaction:  # a full disk may have ended the transaction already
                 self._db.execute("ROLLBACK TO verb")
                 self._db.execute("RELEASE verb")
             self._forget()
             self._pending = None
             self.types = dict(self._committed)
+            if isinstance(error, sqlite3.DatabaseError):
+                raise_translated(error, self._path)
             raise
         self._db.execute("RELEASE verb")
 

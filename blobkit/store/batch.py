@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from blobkit.digest import Digest
     from blobkit.store.ingest import PutOptions
     from blobkit.store.session import Session
-    from blobkit.transactions import Plain, Reading, Writing
+    from blobkit.transactions import Reading, Writing
 
 
 __all__ = ["Batch", "batched"]
@@ -73,6 +73,7 @@ class BatchSession:
         self.address = session.address
         self.shows_tags = session.shows_tags
         self.reader = BlobReader(content, self._ask, session.address)
+        self._outside = session.index
         self._content = content
         self._transaction = ref(transaction)  # of the block alone: whoever keeps the batch keeps no lock
         self._waiting: list[StagedBlob] = []
@@ -134,7 +135,9 @@ class BatchSession:
             session.projection.announce(tx, durable=True)
 
     def _ask(self, question: Callable[[Reading], T]) -> T:
-        return self.index.read(question)
+        """Return the answer of the batch or, once that has ended, of the store."""
+        transaction = self._transaction()
+        return self._outside.read(question) if transaction is None or transaction.closed else transaction.read(question)
 
     def _flush(self, tx: Writing) -> None:
         """Record, as the first thing under the lock, what was put before."""
@@ -161,7 +164,7 @@ class BatchSession:
 
 
 class OpenTransaction:
-    """An index with one transaction that begins at the first question and stays open."""
+    """One transaction of an index, which begins at the first question and stays open."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -185,10 +188,10 @@ class OpenTransaction:
         """Return the transaction; take the write lock for it, and do what waits for that, if that was not done."""
         self.check()
         if self._tx is None:
-            self._tx = self._stack.enter_context(self._session.writing(durable=True))
+            tx = self._stack.enter_context(self._session.writing(durable=True))
             self._over = "failed at what was put first, and is undone"
-            self.first(self._tx)
-            self._over = ""
+            self.first(tx)
+            self._tx, self._over = tx, ""
         return self._tx
 
     def look(self, question: Callable[[Reading], T]) -> T:
@@ -202,21 +205,6 @@ class OpenTransaction:
 
     def peek(self, blob: Digest) -> None:
         """Return None: `read` is as cheap."""
-
-    def put_plain(self, new: Plain, put: Callable[[bool], bool]) -> None:
-        """Return None: the transaction is open already."""
-
-    def write(self, plan: Callable[[Writing], T], *, durable: bool = False) -> T:  # noqa: ARG002 (it is durable)
-        """Return what a plan returns; it is not committed before the end."""
-        return plan(self.begin())
-
-    @contextmanager
-    def writing(self, *, durable: bool = False, later: bool = False) -> Iterator[Writing]:  # noqa: ARG002 (it is durable)
-        """Give the transaction; it is not committed before the end."""
-        yield self.begin()
-
-    def close(self) -> None:
-        """Do nothing: the batch ends with its block."""
 
     def __enter__(self) -> Self:
         return self

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping
     from typing import BinaryIO, Self
 
     from blobkit.contents import Area, Content, Staged
@@ -38,13 +38,6 @@ class BufferedContent:
         """Keep these for the end."""
         self._kept.update(staged)
 
-    def place(self, digest: Digest, data: bytes, *, durable: bool = False) -> None:  # noqa: ARG002 (the end makes it durable)
-        """Keep this for the end."""
-        staged = self.stage()
-        staged.write(memoryview(data))
-        staged.seal()
-        self._kept[digest] = staged.token
-
     def sizes(self, digests: Collection[Digest]) -> Mapping[Digest, int]:
         """Return the size of each of these that is in its place, or kept."""
         found = dict(self._content.sizes(digests))
@@ -60,24 +53,6 @@ class BufferedContent:
     def read(self, digest: Digest, size: int) -> bytes | None:
         """Return the bytes that are in their place; None where they are kept, or it takes `open`."""
         return None if digest in self._kept else self._content.read(digest, size)
-
-    def digests(self) -> Iterator[Digest]:
-        """Yield every digest that has bytes in its place."""
-        return self._content.digests()
-
-    def delete(self, digests: Collection[Digest]) -> Sequence[Digest]:  # noqa: ARG002 (a protocol's parameter)
-        """Remove nothing: the store sweeps after the commit."""
-        return ()
-
-    def sync(self) -> None:
-        """Do nothing before the end."""
-
-    def reclaim(self) -> int:
-        """Reclaim nothing: that is the store's."""
-        return 0
-
-    def close(self) -> None:
-        """Do nothing: the content is the store's."""
 
     def seal(self) -> None:
         """Make all that was staged durable."""
@@ -96,5 +71,7 @@ class BufferedContent:
 
     def __exit__(self, *_: object) -> None:
         """Let go of what was not published."""
-        if self._area is not None:
-            self._area.discard()
+        area, self._area = self._area, None
+        self._kept.clear()
+        if area is not None:
+            area.discard()

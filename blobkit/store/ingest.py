@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from blobkit.contents import Content
     from blobkit.digest import Digest
     from blobkit.model import Record
     from blobkit.oci.documents import Reference
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NO_OPTIONS",
     "Data",
+    "HasSizes",
     "PutOptions",
     "StagedBlob",
     "check_text",
@@ -206,7 +206,15 @@ def _link(tx: Writing, digest: Digest, options: PutOptions) -> None:
     tx.expect({link: types[target] for target, link in links.items() if target not in here})
 
 
-def whole(content: Content, recorded: Mapping[Digest, int]) -> Collection[Digest]:
+class HasSizes(Protocol):
+    """The part of a content that tells sizes."""
+
+    def sizes(self, digests: Collection[Digest], /) -> Mapping[Digest, int]:
+        """Return the sizes of the stored ones among these."""
+        ...
+
+
+def whole(content: HasSizes, recorded: Mapping[Digest, int]) -> Collection[Digest]:
     """Return those of the recorded blobs, given with their sizes, that have their content, of the right length."""
     stored = content.sizes(recorded) if recorded else {}
     return {digest for digest, size in recorded.items() if stored.get(digest) == size}

@@ -113,8 +113,6 @@ class Journal:
 
     def place(self, blobs: Mapping[Digest, bytes], number: int) -> None:
         """Put in its place what was entered, once that is committed. What fails now, the journal has."""
-        if not number:
-            return
         with suppress(OSError):
             for entry, (digest, content) in enumerate(blobs.items(), number - len(blobs) + 1):
                 self._content.place(digest, content)

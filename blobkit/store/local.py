@@ -120,6 +120,7 @@ class LocalStore(Store):
 
         It waits for other writers, up to the `timeout` of the store.
         """
+        self._session.refuse_nesting()
         try:
             if not self._index.closed:
                 self._session.end()

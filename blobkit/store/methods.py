@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from blobkit.store.ingest import Data, PutOptions
     from blobkit.store.reading import BlobReader
     from blobkit.store.verbs import Work
-    from blobkit.transactions import Index, Reading
+    from blobkit.transactions import Peeked, Reading
 
 __all__ = ["Runs", "Verbs"]
 
@@ -44,8 +44,20 @@ T = TypeVar("T")
 PAGE = 10_000
 
 
+class Asked(Protocol):
+    """The part of an index that answers questions."""
+
+    def read(self, question: Callable[[Reading], T], /) -> T:
+        """Return the answer to a question over one state."""
+        ...
+
+    def peek(self, blob: Digest, /) -> Peeked | None:
+        """Return what is recorded of a blob without links and tags; None for others, or where `read` is as cheap."""
+        ...
+
+
 class Runs(Protocol):
-    """Where verbs run: a session of a store, each in a transaction of its own, or a batch, all in the open one.
+    """A place where verbs run: a session of a store, each in a transaction of its own, or a batch, all in one.
 
     `shows_tags` says that other programs see the tags.
     """
@@ -55,8 +67,8 @@ class Runs(Protocol):
     reader: BlobReader
 
     @property
-    def index(self) -> Index:
-        """The index that answers questions; that of a batch answers with what the batch did."""
+    def index(self) -> Asked:
+        """Answers questions; that of a batch with what the batch did."""
         ...
 
     def work(self, *, durable: bool = False) -> AbstractContextManager[Work]:

@@ -12,14 +12,22 @@ from blobkit.store import rules
 from blobkit.store.journal import content_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
     from typing import BinaryIO
 
-    from blobkit.contents import Content
     from blobkit.digest import Digest
     from blobkit.transactions import Reading
 
     T = TypeVar("T")
+
+    class Readable(Protocol):
+        """The part of a content that is read."""
+
+        def sizes(self, digests: Collection[Digest], /) -> Mapping[Digest, int]: ...
+
+        def open(self, digest: Digest, /) -> BinaryIO: ...
+
+        def read(self, digest: Digest, size: int, /) -> bytes | None: ...
 
     class Ask(Protocol):
         """Returns the answer to a question over one state of an index."""
@@ -39,7 +47,7 @@ class BlobReader:
 
     def __init__(
         self,
-        content: Content,
+        content: Readable,
         ask: Ask,
         address: str,
         *,

@@ -17,6 +17,7 @@ from blobkit.errors import BatchError, LayoutBehindWarning
 from blobkit.store.admission import Admission
 from blobkit.store.ingest import NO_OPTIONS, StagedBlob, whole
 from blobkit.store.journal import LIMIT, Journal, entries
+from blobkit.store.layout.projection import to_caller
 from blobkit.store.reading import BlobReader
 from blobkit.store.verbs import Work, take_in
 
@@ -84,8 +85,8 @@ class Session:
     ) -> Iterator[Work]:
         """Hold the write lock, publish what came, commit, then do what the commit leaves to do.
 
-        `seal` makes staged content durable that is to be published; `checked`: `check` was called. The journal keeps
-        small content until it is durable in its place. `durable` and `later` as in `Index.writing`.
+        `seal` makes staged content durable that is to be published. `checked` says that the caller has called `check`.
+        The journal keeps small content until it is durable in its place. `durable` and `later` as in `Index.writing`.
         """
         if not checked:
             self.check()
@@ -108,12 +109,6 @@ class Session:
     def writing(self, *, durable: bool = False, later: bool = False) -> Iterator[Writing]:
         """Do the same for a caller who works on the rows alone, and has checked what `check` does."""
         with self.work(durable=durable, later=later, checked=True) as work:
-            yield work.tx
-
-    @contextmanager
-    def checked(self, *, durable: bool = False, later: bool = False) -> Iterator[Writing]:
-        """Check what `check` does, then do what `writing` does."""
-        with self.work(durable=durable, later=later) as work:
             yield work.tx
 
     def stage(self) -> Staged:
@@ -176,7 +171,7 @@ class Session:
             if dirty:
                 msg = f"{self.address}: index.json could not be written ({error}); the next change or opening does it"
                 with suppress(LayoutBehindWarning):  # where warnings are errors
-                    warnings.warn(msg, LayoutBehindWarning, stacklevel=2)
+                    warnings.warn(msg, LayoutBehindWarning, stacklevel=to_caller())
 
     def sweep(self) -> int:
         """Unlink the files that earlier removals left behind; return how many are gone."""
@@ -195,21 +190,22 @@ class Session:
         self._clean_up(dirty=True, left=False)
 
     def _clean_up(self, *, dirty: bool, left: bool) -> None:
-        """Unlink removed files, then show the tags: one transaction, unless there are many files.
+        """Show the tags, then unlink removed files: one transaction, unless there are many files.
 
-        It need not be durable, nor admitted: where its commit is lost, both are done once more.
+        In this order, so that index.json names nothing that is gone. It need not be durable, nor admitted: where its
+        commit is lost, both are done once more.
         """
         with self.index.writing(later=True) as tx:
             self.journal.drop(tx)
-            graves = tx.tombstones(SWEEP) if left else ()
-            if graves and self.projection.may_delete(tx):
-                self._unlink(tx, graves)
             if dirty:
                 self.journal.show(tx)
             shown = not dirty or self.projection.show(tx)
+            graves = tx.tombstones(SWEEP) if left and shown else ()
+            if graves and self.projection.may_delete(tx):
+                self._unlink(tx, graves)
         if not shown:
             self.show_again()
-        if len(graves) == SWEEP:
+        if len(graves) == SWEEP or (left and not shown):
             self.sweep()
 
     def _unlink(self, tx: Writing, left: Sequence[Digest]) -> int:
@@ -219,7 +215,7 @@ class Session:
         gone = self.content.delete([digest for digest in left if digest not in alive])
         # the writer of a file that is absent may be about to place it, until the journal forgets it
         awaited = absent.intersection(entry.digest for entry in entries(tx)) if absent else set()
-        tx.forget([*awaited.symmetric_difference(gone), *alive])
+        tx.forget([*set(gone).difference(awaited), *alive])
         return len(gone) - len(awaited)
 
     def _left_undone(self, tx: Reading) -> tuple[bool, bool, bool]:

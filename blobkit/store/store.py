@@ -148,6 +148,7 @@ class Store(Verbs, Questions):
 
         A file that cannot be unlinked stays for the next time, without an error.
         """
+        self._session.refuse_nesting()
         return self._session.sweep()
 
     def snapshot(self) -> Snapshot:

@@ -16,10 +16,9 @@ from blobkit.store.layout.preserved import is_shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from blobkit.contents import Content
     from blobkit.digest import Digest
     from blobkit.model import Change, Descriptor, Freed
-    from blobkit.store.ingest import StagedBlob
+    from blobkit.store.ingest import HasSizes, StagedBlob
     from blobkit.transactions import Reading, Writing
 
 __all__ = ["Work", "change", "link", "take_in"]
@@ -30,11 +29,12 @@ class Work:
     """An open transaction, and what the verbs in it leave to do for whoever commits it.
 
     `staged` and `small` are to be published: content by its token, and small content itself. `is_shown` says that a
-    tag changed, or what other programs see of it. `anew`: what is stored is not relied upon, because a sync failed.
+    tag changed, or what other programs see of it. `anew` says that a sync failed, so that all content that comes is
+    published, also where it is here.
     """
 
     tx: Writing
-    content: Content
+    content: HasSizes
     anew: bool = False
     is_shown: bool = False
     staged: dict[Digest, str] = field(default_factory=dict)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sqlite3
 import threading
+from collections import deque
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blobkit.digest import of
-from blobkit.errors import StoreBusyError, StoreClosedError
+from blobkit.errors import BatchError, StoreBusyError, StoreClosedError
 from blobkit.index import combining
 from blobkit.index.combining import _Request
 from blobkit.index.handles import Connection
@@ -290,3 +292,29 @@ def test_a_fork_while_threads_wait_and_commit(
     assert set(pins_of(store, store.list())) == {1}
     assert len(store) == CREW + 1
     assert not store.fsck(progress=False)
+
+
+def test_a_handler_of_a_signal_that_puts_in_the_middle_of_a_put(store: LocalStore) -> None:
+    """It is refused, as inside any transaction of its own thread; nobody waits for ever."""
+    told: list[str] = []
+
+    class Queue(deque[object]):
+        def remove(self, request: object) -> None:
+            if not told:
+                signal.raise_signal(signal.SIGUSR1)
+            super().remove(request)
+
+    def put(*_: object) -> None:
+        told.append("called")
+        with pytest.raises(BatchError):
+            store.put(b"of the handler")
+        told.append("refused")
+
+    store._index._combining._queue = Queue()
+    before = signal.signal(signal.SIGUSR1, put)
+    try:
+        assert store.put(b"put").pins == 1
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert told == ["called", "refused"]
+    assert of(b"of the handler") not in store

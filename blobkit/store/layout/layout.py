@@ -50,8 +50,7 @@ class Layout:
         self._sync = sync
         self._text = b""
         self._text_path = str(self.path)
-        self._mark: tuple[int, ...] | None = None
-        self._known = ""
+        self._known: tuple[tuple[int, ...] | None, str] = (None, "")
 
     def lay_out(self) -> None:
         """Write `oci-layout` if it is absent."""
@@ -127,12 +126,14 @@ class Layout:
         try:
             found = os.stat(self._text_path)  # noqa: PTH116 (at each removal: a Path takes five times as long)
             mark = found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
-            if mark != self._mark:
-                self._known = _hash(self.path.read_bytes())
-                self._mark = mark if found.st_ctime_ns < time.time_ns() - SETTLED else None
+            known_mark, known = self._known  # one object, as threads may set it meanwhile
+            if mark != known_mark:
+                known = _hash(self.path.read_bytes())
+                is_settled = found.st_ctime_ns < time.time_ns() - SETTLED
+                self._known = (mark, known) if is_settled else (None, "")
         except FileNotFoundError:
             return ""
-        return self._known
+        return known
 
     def load(self, **how: float) -> IndexFile | None:
         """Return what index.json holds, None where it is absent; UnreadableStoreError where it cannot be read.

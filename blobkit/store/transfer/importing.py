@@ -104,8 +104,8 @@ class _Import:
         """Let the pins stay that still are all that holds a blob: what held it in the source was not taken."""
         left, kept = iter(sorted(self._recorder.unfinished)), list[Digest]()
         while chunk := list(islice(left, CHUNK)):
-            with self._session.checked() as tx:
-                kept += self._recorder.settle(tx, chunk)
+            with self._session.work() as work:
+                kept += self._recorder.settle(work.tx, chunk)
         if kept:
             some = join_some(list(map(abbreviate, kept)), 3)
             text = f"{count(len(kept), 'blob')} kept by a pin, as nothing that was taken holds it: {some}"

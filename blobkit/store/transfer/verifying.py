@@ -23,18 +23,28 @@ CHANGED = "has other content than its digest says"
 
 
 def verified(opened: Open, digest: Digest, write: Callable[[memoryview], object] = len) -> int | str:
-    """Write the content of a blob; return its size, or why it cannot be taken ("cannot be read (...)")."""
+    """Write the content of a blob; return its size, or why it cannot be taken ("cannot be read (...)").
+
+    What `write` raises is passed on: it says nothing of the source.
+    """
     size = 0
+    failed: list[OSError] = []
 
     def take(piece: bytes) -> None:
         nonlocal size
-        write(memoryview(piece))
+        try:
+            write(memoryview(piece))
+        except OSError as error:
+            failed.append(error)
+            raise
         size += len(piece)
 
     try:
         with opened(digest) as file:
             return size if read_through(file, digest, take) else CHANGED
     except (BlobNotFoundError, OSError) as error:
+        if error in failed:
+            raise
         return _unreadable(error)
 
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blobkit.digest import of
-from blobkit.errors import LayoutChangedWarning
+from blobkit.errors import LayoutBehindWarning, LayoutChangedWarning
 from blobkit.store.layout import layout
 from blobkit.store.local import LocalStore, open_read_only
+from faulty import full_disk
 from patience import Clock, until
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ def test_a_settled_index_json_is_hashed_once_and_a_foreign_change_in_place_is_se
         path, hashed = root / "index.json", []
         real = layout._hash
         monkeypatch.setattr(layout, "_hash", lambda text: (hashed.append(text), real(text))[1])
-        until(lambda: (store.deref(store.put(b"more").digest), store._layout._mark)[1] is not None)
+        until(lambda: (store.deref(store.put(b"more").digest), store._layout._known[0])[1] is not None)
         hashed.clear()
         for blob in blobs[:3]:
             store.deref(blob)
@@ -244,3 +245,40 @@ def test_a_settled_index_json_is_hashed_once_and_a_foreign_change_in_place_is_se
         assert path.stat().st_mtime_ns == found.st_mtime_ns
         store.deref(blobs[3])
         assert (root / "blobs" / blobs[3].replace(":", "/")).exists()
+
+
+def test_index_json_names_no_file_that_is_gone(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it cannot be rewritten, what it names stays."""
+    with LocalStore(root) as store:
+        digest = store.put(b"x", tag="a").digest
+        with monkeypatch.context() as patched:
+            patched.setattr(layout.Layout, "_write", full_disk)
+            with pytest.warns(LayoutBehindWarning, match="No space") as told:
+                assert store.untag("a").digests == (digest,)
+        assert [warning.filename for warning in told] == [__file__]
+        assert entries(root) == {"a": digest}
+        store.put(b"next", tag="b")
+        assert list(entries(root)) == ["b"]
+        assert not (root / "blobs" / digest.replace(":", "/")).exists()
+
+
+def test_threads_that_look_at_once_do_not_take_each_others_hash(store: LocalStore) -> None:
+    """One that read before another program wrote must not tell one that looks afterwards that all is ours."""
+    store.put(b"x", tag="a")
+    found, ours = store._layout, store._layout.hash()
+    foreign = []
+
+    def look_meanwhile(text: bytes) -> str:
+        monkeypatch.setattr(layout, "_hash", real)
+        found.path.write_bytes(b"{}")
+        foreign.append(found.hash())
+        return real(text)
+
+    real = layout._hash
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        found._known = (None, "")
+        monkeypatch.setattr(layout, "_hash", look_meanwhile)
+        assert found.hash() == ours
+        assert foreign == [real(b"{}")]
+        assert found.hash() == real(b"{}")
+    store.adopt() if found.parses() else found.path.unlink()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -643,3 +645,29 @@ def test_a_killed_import_is_completed_by_the_next_one(tmp_path: Path, go_store: 
         got = {digest: (known[0], sorted(known[2])) for digest, known in state(store).items()}
     assert got == {digest: (blob["refCount"], blob["linksTo"]) for digest, blob in said["blobs"].items()}
     assert list((tmp_path / "mine/.blobkit/tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_disk_that_is_full_here_is_no_damage_there(
+    store: Store, go: GoStore, monkeypatch: pytest.MonkeyPatch, *, strict: bool
+) -> None:
+    go.add(b"content", 1)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    area = store._content.area
+
+    def filled() -> object:
+        found = area()
+        stage = found.stage
+        found.stage = lambda: staged(stage())
+        return found
+
+    def staged(one: object) -> object:
+        return SimpleNamespace(token=one.token, write=full, seal=one.seal, discard=one.discard)
+
+    monkeypatch.setattr(store._content, "area", filled)
+    with pytest.raises(OSError, match="No space"):
+        store.import_(f"go-blobstore:{go.root}", strict=strict, progress=False)
+    assert len(store) == 0
