@@ -61,7 +61,7 @@ STANDING = """SELECT (SELECT value FROM meta WHERE key = 'unsynced'),
     EXISTS (SELECT 1 FROM meta WHERE key = 'layout_kept')"""
 JOURNALLED = f"""SELECT number, digest, length(content), EXISTS (SELECT 1 FROM blobs b WHERE b.digest = journal.digest)
     FROM journal WHERE number > ? AND {is_packed("digest")} ORDER BY number LIMIT ?"""  # noqa: S608 (of constants)
-JOURNAL_CONTENT = "SELECT content FROM journal WHERE number = ? AND digest <> x''"
+JOURNAL_CONTENT = "SELECT content FROM journal WHERE number = ? AND digest <> x'' AND typeof(content) = 'blob'"
 JOURNAL_SINCE = 3
 """The version of the schema that brought the journal."""
 TAGS = "SELECT t.name, b.digest FROM tags t JOIN blobs b ON b.id = t.blob_id"

@@ -39,6 +39,7 @@ MESSAGES = {
     "index-damaged": "the database is damaged: {}; close the store, then run blobkit fsck --repair, which rebuilds it",
     "dangling-link": "a link {} a blob that is not here",
     "dangling-expected": "an expected link from a blob that is not here",
+    "bad-name": "the name of one of its tags is empty or no text",
     "dangling-tag": "the tag {!r} names a blob that is not here, so that nobody can tell which",
     "media-type": "its media type is none that the index knows",
     "expected-here": "a link to it is recorded as expected, but it is here",

@@ -38,6 +38,8 @@ BESIDE = {
     "lookup": {"layout-stale"},
     "no-digest": {"orphan", "layout-stale"},
     "no-number": {"refcount", "pins"},
+    "name-of-bytes": {"layout-stale"},
+    "name-of-nothing": {"layout-stale"},
 }
 """What else is found where this was planted."""
 
