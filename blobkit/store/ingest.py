@@ -96,6 +96,9 @@ def put_options(
     """Return what is wanted, checked, and the data. Only manifests and indexes are read, whole, up to their limit."""
     if tag is not None:
         check_name(tag)
+    if links is None:
+        msg = "links are given as None: give a list of digests, or leave links out"
+        raise TypeError(msg)
     targets = tuple(parse_all(links))
     if targets or not is_document(media_type):
         return PutOptions(targets, tag=tag, move=move) if targets or tag is not None else NO_OPTIONS, data

@@ -259,6 +259,8 @@ class BatchRules:
                 bulk(digest)  # type: ignore[arg-type]
         with pytest.raises(TypeError, match="list"):
             store.put(b"y", links=digest)
+        with pytest.raises(TypeError, match="links are given as None: give a list of digests, or leave links out"):
+            store.put(b"y", links=None)  # type: ignore[arg-type]
         with pytest.raises(TypeError, match="no pair"):
             store.link_many([digest])  # type: ignore[list-item]
         with pytest.raises(TypeError, match="no text"):
