@@ -124,9 +124,14 @@ def _cycle(names: Mapping[int, Digest], members: Sequence[int], links: Sequence[
     from blobkit.store.cycles import back_links  # noqa: PLC0415 (it loads scipy)
 
     calls = [f'store.unlink("{names[target]}", "{names[source]}")' for source, target in back_links(links)]
-    message = (
-        f"{count(len(members), 'blob')} hold one another, so that nothing frees them "
-        f"({join_some([abbreviate(names[node]) for node in members])}): break it with {join_some(calls, 3)}, "
-        "after store.ref of what is to stay"
-    )
+    if len(members) == 1:
+        message = (
+            f"it links to itself, so that nothing frees it: break it with {calls[0]}, after store.ref if it is to stay"
+        )
+    else:
+        message = (
+            f"{count(len(members), 'blob')} hold one another, so that nothing frees them "
+            f"({join_some([abbreviate(names[node]) for node in members])}): break it with {join_some(calls, 3)}, "
+            "after store.ref of what is to stay"
+        )
     return Candidate("cycle", names[members[0]], message)
