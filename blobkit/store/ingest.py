@@ -1,4 +1,4 @@
-"""Arrival of blobs: the source of the bytes, their links, and the recording of the blob."""
+"""Take in blobs: read their bytes from any source, find their links, and record them."""
 
 from __future__ import annotations
 
