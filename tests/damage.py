@@ -121,6 +121,17 @@ def _expected_here(place: Place) -> None:
     place.run(("INSERT INTO missing_links VALUES (?, ?, 2, 'x/y')", values))
 
 
+def _typed_with_bytes(place: Place) -> None:
+    place.run("INSERT INTO media_types VALUES (778, x'7aff')")
+    place.update("media_type = 778", victim(29))
+
+
+def _journalled_number(place: Place) -> None:
+    """Let the journal hold a number as the content of a blob whose file is gone."""
+    place.blob(victim(27)).unlink()
+    place.run(("INSERT INTO journal(digest, content) VALUES (?, ?)", (packed(of(victim(27))), 10**18)))
+
+
 def _write(path: str, content: bytes) -> Callable[[Place], None]:
     return lambda place: (place.root / path).write_bytes(content) and None
 
@@ -158,8 +169,14 @@ PLANTS: dict[str, tuple[str, Callable[[Place], object]]] = {
         lambda p: p.run(("INSERT INTO missing_links VALUES (?, 9997, 1, '')", (packed(of(b"never")),))),
     ),
     "tag-of-nothing": ("dangling-tag", lambda p: p.run("INSERT INTO tags VALUES ('evil\x1b[31m', 9996)")),
+    "link-from-text": ("dangling-link", lambda p: p.run(f"INSERT INTO links VALUES ('x', {p.ident(victim(25))}, 0)")),
+    "link-to-fraction": ("dangling-link", lambda p: p.run(f"INSERT INTO links VALUES ({p.ident(victim(25))}, 1.5, 0)")),
+    "name-of-bytes": ("bad-name", lambda p: p.run(f"INSERT INTO tags VALUES (x'7aff', {p.ident(victim(26))})")),
+    "name-of-nothing": ("bad-name", lambda p: p.run(f"INSERT INTO tags VALUES ('', {p.ident(victim(28))})")),
+    "journal-of-number": ("content-missing", _journalled_number),
     "expected-here": ("expected-here", _expected_here),
     "media-type": ("media-type", lambda p: p.update("media_type = 777", victim(16))),
+    "media-type-of-bytes": ("media-type", _typed_with_bytes),
     "buried-alive": (
         "buried-alive",
         lambda p: p.run(("INSERT INTO tombstones VALUES (?)", (packed(of(victim(17))),))),

@@ -37,8 +37,10 @@ NO_DIGEST = f"NOT {is_packed('digest')}"
 NO_KIND = f"kind NOT IN ({', '.join(str(number) for number in range(len(LINK_KINDS)))})"
 NO_NUMBER = " OR ".join(f"typeof({column}) <> 'integer'" for column in ("size", "refcount", "pins", "created"))
 NO_TIME = f"created NOT BETWEEN {YEARS[0]} AND {YEARS[1]}"
-NO_TYPE = "media_type NOT IN (SELECT id FROM media_types)"
-NO_SOURCE, NO_TARGET = f"from_id NOT IN {BLOBS}", f"to_id NOT IN {BLOBS} AND from_id IN {BLOBS}"
+NO_TYPE = "media_type NOT IN (SELECT id FROM media_types WHERE typeof(name) = 'text')"
+NO_SOURCE = f"(typeof(from_id) <> 'integer' OR from_id NOT IN {BLOBS})"
+NO_TARGET = f"(typeof(to_id) <> 'integer' OR to_id NOT IN {BLOBS}) AND NOT {NO_SOURCE}"
+NO_NAME = "(typeof(name) <> 'text' OR name = '')"
 ARRIVED = f"digest IN (SELECT digest FROM blobs) AND from_id IN {BLOBS}"
 ROW = "'row ' || id || ' of blobs holds no '"
 
@@ -52,7 +54,8 @@ CHECKS = (
     ("dangling-link", "links", NO_SOURCE, "(SELECT digest FROM blobs WHERE id = to_id), 'from'"),
     ("dangling-link", "links", NO_TARGET, "(SELECT digest FROM blobs WHERE id = from_id), 'to'"),
     ("dangling-expected", "missing_links", NO_SOURCE, "digest, 'from'"),
-    ("dangling-tag", "tags", f"blob_id NOT IN {BLOBS}", "NULL, name"),
+    ("bad-name", "tags", NO_NAME, "(SELECT digest FROM blobs WHERE id = blob_id), ''"),
+    ("dangling-tag", "tags", f"blob_id NOT IN {BLOBS} AND NOT {NO_NAME}", "NULL, name"),
     ("media-type", "blobs", NO_TYPE, "digest, ''"),
     ("expected-here", "missing_links", ARRIVED, "digest, ''"),
     ("buried-alive", "tombstones", "digest IN (SELECT digest FROM blobs)", "digest, ''"),
@@ -78,6 +81,9 @@ MISCOUNTS = f"""SELECT digest, refcount, pins, links, tags FROM (
     WHERE refcount <> pins + links OR pins < max(tags, 0) OR refcount <= 0"""
 
 
+EDGES = "SELECT from_id, to_id FROM links WHERE typeof(from_id) = 'integer' AND typeof(to_id) = 'integer'"
+
+
 def faults(db: sqlite3.Connection) -> Iterator[IndexFault]:
     """Yield what is wrong with single rows; where the file itself is damaged only that, as all else is unsure then."""
     damages = list(_damages(db))
@@ -97,8 +103,8 @@ def miscounts(db: sqlite3.Connection, ids: str | None) -> dict[Digest, RefCounts
 
 
 def edges(db: sqlite3.Connection) -> tuple[array[int], array[int]]:
-    """Return every link as a source and a target, which are ids of blobs."""
-    ends = array("q", chain.from_iterable(db.execute("SELECT from_id, to_id FROM links")))
+    """Return every link as a source and a target, which are ids of blobs; one whose ends are no ids is dangling."""
+    ends = array("q", chain.from_iterable(db.execute(EDGES)))
     return ends[::2], ends[1::2]
 
 

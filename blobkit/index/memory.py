@@ -51,8 +51,8 @@ class MemoryIndex:
 
     def write(self, plan: Callable[[Writing], T], *, durable: bool = False) -> T:
         """Return what a plan returns; it is run once."""
-        with self.writing(durable=durable) as rows:
-            return plan(rows)
+        with self.writing(durable=durable) as tx:
+            return plan(tx)
 
     @contextmanager
     def writing(self, *, durable: bool = False, later: bool = False) -> Iterator[_State]:  # noqa: ARG002 (memory promises nothing)

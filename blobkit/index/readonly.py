@@ -53,7 +53,7 @@ class ReadOnlyIndex:
         self._lock = threading.RLock()
         self.closed = False
         check_version(path)
-        self.read(lambda rows: rows.total())
+        self.read(lambda tx: tx.total())
 
     def read(self, question: Callable[[Reading], T]) -> T:
         """Return the answer to a question; it is asked again if the files changed while it was answered."""
@@ -81,8 +81,8 @@ class ReadOnlyIndex:
 
     def write(self, plan: Callable[[Writing], T], *, durable: bool = False) -> T:
         """Raise ReadOnlyStoreError."""
-        with self.writing(durable=durable) as rows:
-            return plan(rows)
+        with self.writing(durable=durable) as tx:
+            return plan(tx)
 
     @contextmanager
     def writing(self, *, durable: bool = False, later: bool = False) -> Iterator[Writing]:  # noqa: ARG002 (refused either way)

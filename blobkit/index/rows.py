@@ -55,13 +55,13 @@ HOLDERS = """SELECT l.to_id, b.digest FROM links l CROSS JOIN blobs b ON b.id = 
 NAMES = "SELECT blob_id, name FROM tags WHERE blob_id IN (SELECT value FROM json_each(?)) ORDER BY name"
 GIVEN = "SELECT blob_id, pins FROM given WHERE source = ? AND blob_id IN (SELECT value FROM json_each(?))"
 NUMBERED = "SELECT id, digest FROM blobs WHERE id IN (SELECT value FROM json_each(?))"
-STANDING = """SELECT (SELECT value FROM meta WHERE key = 'unsynced'),
+PENDING = """SELECT (SELECT value FROM meta WHERE key = 'unsynced'),
     (SELECT value FROM meta WHERE key = 'layout_dirty'), EXISTS (SELECT 1 FROM tombstones),
     EXISTS (SELECT 1 FROM missing_links), EXISTS (SELECT 1 FROM given),
     EXISTS (SELECT 1 FROM meta WHERE key = 'layout_kept')"""
 JOURNALLED = f"""SELECT number, digest, length(content), EXISTS (SELECT 1 FROM blobs b WHERE b.digest = journal.digest)
     FROM journal WHERE number > ? AND {is_packed("digest")} ORDER BY number LIMIT ?"""  # noqa: S608 (of constants)
-JOURNAL_CONTENT = "SELECT content FROM journal WHERE number = ? AND digest <> x''"
+JOURNAL_CONTENT = "SELECT content FROM journal WHERE number = ? AND digest <> x'' AND typeof(content) = 'blob'"
 JOURNAL_SINCE = 3
 """The version of the schema that brought the journal."""
 TAGS = "SELECT t.name, b.digest FROM tags t JOIN blobs b ON b.id = t.blob_id"
@@ -207,7 +207,7 @@ class Rows:
     def pending(self) -> PendingWork:
         """Return what is left to do. One statement a transaction, unless something changes it."""
         if self._pending is None:
-            self._pending = PendingWork(*self._db.execute(STANDING).fetchone())
+            self._pending = PendingWork(*self._db.execute(PENDING).fetchone())
         return self._pending
 
     def meta(self, key: str) -> str | None:

@@ -42,7 +42,7 @@ def in_chunks(items: Iterable[T], act: Callable[[Sequence[T]], R]) -> Iterator[R
             yield result
     except Exception as error:
         error.done = done  # type: ignore[attr-defined]
-        error.add_note(f"{done:,} items were done before, those of all earlier chunks; of this one none was")
+        error.add_note(f"{done:,} items were done; of the chunk of up to {CHUNK:,} that failed, none was.")
         raise
 
 

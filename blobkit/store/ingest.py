@@ -1,4 +1,4 @@
-"""Arrival of blobs: the source of the bytes, their links, and the recording of the blob."""
+"""Take in blobs: read their bytes from any source, find their links, and record them."""
 
 from __future__ import annotations
 
@@ -96,6 +96,12 @@ def put_options(
     """Return what is wanted, checked, and the data. Only manifests and indexes are read, whole, up to their limit."""
     if tag is not None:
         check_name(tag)
+    elif move:
+        msg = "move=True is given without a tag: give tag=, the name that is to move here"
+        raise TypeError(msg)
+    if links is None:
+        msg = "links are given as None: give a list of digests, or leave links out"
+        raise TypeError(msg)
     targets = tuple(parse_all(links))
     if targets or not is_document(media_type):
         return PutOptions(targets, tag=tag, move=move) if targets or tag is not None else NO_OPTIONS, data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
 
@@ -13,8 +14,6 @@ from blobkit.render import in_shell, printable
 from blobkit.store.mounts import check_disk
 
 if TYPE_CHECKING:
-    import os
-
     from blobkit.store.layout.layout import Layout
 
 __all__ = ["check_root", "index_path", "local_root", "refuse_layout"]
@@ -26,7 +25,10 @@ def index_path(root: Path) -> Path:
 
 
 def local_root(root: str | os.PathLike[str]) -> Path:
-    """Return the absolute path of a store; NotAStoreError for an address on another machine, which is no path."""
+    """Return the absolute path of a store; NotAStoreError for "" and for an address on another machine: no paths."""
+    if not os.fspath(root):
+        msg = "the path of a store is empty: give the directory of one, or . for the current one"
+        raise NotAStoreError(msg)
     if not is_elsewhere(root):
         return Path(root).absolute()
     address = reading(root)

@@ -1,4 +1,4 @@
-"""Whether a link would close a cycle: a search from both ends at once."""
+"""Search for a path of links from both ends at once, to see that a new link would close a cycle."""
 
 from __future__ import annotations
 

@@ -203,20 +203,31 @@ def _check_pinned(tx: Reading, wanted: Mapping[Digest, int], act: str) -> None:
 
 
 def _refuse(tx: Reading, digest: Digest, record: Record, wanted: int, act: str) -> NoReturn:
-    """Return a message that names who holds the blob and what to type instead."""
-    if record.anonymous > 0:
-        msg = f"{digest} has {count(record.anonymous, 'anonymous pin')} and not {wanted} to {act}"
-        raise NotPinnedError(msg, digest=digest)
-    releases = {f"tag {name!r}": f"store.untag({name!r})" for name in tx.names([digest]).get(digest, ())}
-    for holder in tx.holders([digest], 3).get(digest, ()):
-        releases[f"a link from {abbreviate(holder)}"] = f'store.unlink("{digest}", "{holder}")'
-    more = record.refcount - len(releases)
-    by = [*releases, *([f"{count(more, 'more reference')}"] if more > 0 else [])]
-    release = next(iter(releases.values()), "store.snapshot() to look at")
-    take = f'store.ref("{digest}") or transfer=False'
-    use = release if act == "drop" else take
-    msg = f"{digest} has no anonymous pin to {act}, it is held by {join_some(by)}: use {use}"
+    """Raise NotPinnedError, which names who holds the blob beside anonymous pins and what to type instead."""
+    pins = max(record.anonymous, 0)
+    releases = _releases(tx, digest)
+    more = record.refcount - pins - len(releases)
+    by = join_some([*releases, *([f"{count(more, 'more reference')}"] if more > 0 else [])])
+    release = next(iter(releases.values()), "" if pins else "store.snapshot() to look at")
+    times = f" {wanted - pins} times" if wanted - pins > 1 else ""
+    take = f'use store.ref("{digest}"){times} or transfer=False'
+    if pins:
+        has = f"{count(pins, 'anonymous pin')} and not {wanted} to {act}"
+        rest = f"it is also held by {by}" if by else "nothing else holds it"
+        most = f"give it {count(pins, 'time')} at most"
+        drop = f"{most}, and use {release}" if release else most
+    else:
+        has, rest, drop = f"no anonymous pin to {act}", f"it is held by {by}", f"use {release}"
+    msg = f"{digest} has {has}, {rest}: {drop if act == 'drop' else take}"
     raise NotPinnedError(msg, digest=digest)
+
+
+def _releases(tx: Reading, digest: Digest) -> dict[str, str]:
+    """Return tags and links that hold a blob, a few of the links, each with the call that releases it."""
+    found = {f"tag {name!r}": f"store.untag({name!r})" for name in tx.names([digest]).get(digest, ())}
+    for holder in tx.holders([digest], 3).get(digest, ()):
+        found[f"a link from {abbreviate(holder)}"] = f'store.unlink("{digest}", "{holder}")'
+    return found
 
 
 def _refuse_cycle(to: str, from_: Digest) -> None:

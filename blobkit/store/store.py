@@ -113,7 +113,7 @@ class Store(Verbs, Questions):
     @property
     def identity(self) -> str:
         """The identity by which other stores remember this one, wherever it is opened from."""
-        return f"blobkit:{self._index.read(lambda rows: rows.meta('uuid')) or id(self._index)}"
+        return f"blobkit:{self._index.read(lambda tx: tx.meta('uuid')) or id(self._index)}"
 
     def open(self, digest: str) -> BinaryIO:
         """Return the content of a blob as a file to read, as `get(digest).open()` does."""

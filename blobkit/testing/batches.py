@@ -197,7 +197,7 @@ class BatchRules:
         with pytest.raises(ZeroDivisionError) as caught:
             store.put_many(items())
         assert caught.value.done == 1000  # type: ignore[attr-defined]
-        assert "1,000 items" in caught.value.__notes__[0]
+        assert caught.value.__notes__ == ["1,000 items were done; of the chunk of up to 1,000 that failed, none was."]
         assert len(store) == 1000
         digests = store.list()
         with pytest.raises(BlobNotFoundError) as missed:
@@ -219,11 +219,25 @@ class BatchRules:
     def test_as_many_pins_are_dropped_as_are_named(self, store: Store) -> None:
         digest = store.put(b"x").digest
         store.ref_many([digest, digest])
-        with pytest.raises(NotPinnedError, match="3 anonymous pins and not 4"):
+        with pytest.raises(NotPinnedError, match=r"3 anonymous pins and not 4 to drop, nothing .* 3 times at most"):
             store.deref_many([digest] * 4)
         assert store.get(digest).pins == 3
         assert store.deref_many([digest] * 2).digests == ()
         assert store.deref_many([digest]).digests == (digest,)
+
+    def test_who_holds_the_rest_is_named_where_pins_are_too_few(self, store: Store) -> None:
+        digest, parent = store.put(b"x", tag="x").digest, store.put(b"parent").digest
+        store.ref(digest)
+        with pytest.raises(NotPinnedError) as caught:
+            store.deref_many([digest] * 5)
+        assert str(caught.value) == (
+            f"{digest} has 1 anonymous pin and not 5 to drop, it is also held by tag 'x': "
+            "give it 1 time at most, and use store.untag('x')"
+        )
+        with pytest.raises(NotPinnedError) as caught:
+            store.link_many([(digest, parent)] * 4)
+        assert str(caught.value).endswith(f': use store.ref("{digest}") 3 times or transfer=False')
+        assert state(store)[digest][:2] == (2, 2)
 
     def test_links_in_bulk_obey_the_rules(self, store: Store) -> None:
         first, second, third = (store.put(b"%d" % number).digest for number in range(3))
@@ -245,6 +259,10 @@ class BatchRules:
                 bulk(digest)  # type: ignore[arg-type]
         with pytest.raises(TypeError, match="list"):
             store.put(b"y", links=digest)
+        with pytest.raises(TypeError, match="links are given as None: give a list of digests, or leave links out"):
+            store.put(b"y", links=None)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="move=True is given without a tag: give tag="):
+            store.put(b"y", move=True)
         with pytest.raises(TypeError, match="no pair"):
             store.link_many([digest])  # type: ignore[list-item]
         with pytest.raises(TypeError, match="no text"):

@@ -315,6 +315,8 @@ $ adopt nowhere
 ROOT/nowhere does not exist, and is no store: give the path of one
 $ adopt empty
 ROOT/empty is empty, and is no store: give the path of one
+$ adopt ''
+the path of a store is empty: give the directory of one, or . for the current one
 $ adopt registry
 ROOT/registry is no blobkit store and not empty: give another directory, or read it with blobkit audit ROOT/registry
 $ fsck nowhere

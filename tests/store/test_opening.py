@@ -70,6 +70,16 @@ def test_a_store_is_made_in_an_empty_directory_or_one_that_was_being_made(root: 
     made(root, b"x")
 
 
+def test_an_empty_path_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for opened in (LocalStore, LocalStore.rebuild, open_read_only):
+        with pytest.raises(NotAStoreError, match="the path of a store is empty: give the directory of one"):
+            opened("")
+    assert list(tmp_path.iterdir()) == []
+    with LocalStore(".") as store:
+        assert store.root == tmp_path
+
+
 def test_create_false_makes_nothing(root: Path) -> None:
     with pytest.raises(NotAStoreError, match="does not exist"):
         LocalStore(root, create=False)

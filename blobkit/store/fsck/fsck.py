@@ -39,6 +39,7 @@ MESSAGES = {
     "index-damaged": "the database is damaged: {}; close the store, then run blobkit fsck --repair, which rebuilds it",
     "dangling-link": "a link {} a blob that is not here",
     "dangling-expected": "an expected link from a blob that is not here",
+    "bad-name": "the name of one of its tags is empty or no text",
     "dangling-tag": "the tag {!r} names a blob that is not here, so that nobody can tell which",
     "media-type": "its media type is none that the index knows",
     "expected-here": "a link to it is recorded as expected, but it is here",
@@ -123,9 +124,14 @@ def _cycle(names: Mapping[int, Digest], members: Sequence[int], links: Sequence[
     from blobkit.store.cycles import back_links  # noqa: PLC0415 (it loads scipy)
 
     calls = [f'store.unlink("{names[target]}", "{names[source]}")' for source, target in back_links(links)]
-    message = (
-        f"{count(len(members), 'blob')} hold one another, so that nothing frees them "
-        f"({join_some([abbreviate(names[node]) for node in members])}): break it with {join_some(calls, 3)}, "
-        "after store.ref of what is to stay"
-    )
+    if len(members) == 1:
+        message = (
+            f"it links to itself, so that nothing frees it: break it with {calls[0]}, after store.ref if it is to stay"
+        )
+    else:
+        message = (
+            f"{count(len(members), 'blob')} hold one another, so that nothing frees them "
+            f"({join_some([abbreviate(names[node]) for node in members])}): break it with {join_some(calls, 3)}, "
+            "after store.ref of what is to stay"
+        )
     return Candidate("cycle", names[members[0]], message)

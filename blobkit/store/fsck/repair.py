@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BEFORE_ALL", "repair_all", "repair_index"]
 
-BEFORE_ALL = frozenset({"lookup", "bad-digest", "bad-row"})
+BEFORE_ALL = frozenset({"lookup", "bad-digest", "bad-row", "bad-name"})
 """Faults of the index that make its answers unsure, so that everything else is asked after their repair."""
 
 CLEARED = {
@@ -36,6 +36,7 @@ CLEARED = {
     "bad-row": "set to a value that can be",
     "dangling-link": "dropped",
     "dangling-expected": "dropped",
+    "bad-name": "dropped: the pin of the tag stays",
     "dangling-tag": "dropped, and with it the name",
     "media-type": "recorded as of unknown type",
     "buried-alive": "it is not to be removed any more",

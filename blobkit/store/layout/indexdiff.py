@@ -3,7 +3,8 @@
 A name that the file moved names the new blob from then on. A name that the store itself moved since it was last shown
 stays where the store put it: the file shows only what it was. A name that the store dropped since then comes back,
 because whoever wrote the file may have written it anew, and no pin may be lost. Of a name that is there twice one
-entry becomes the tag, the one that the store knows or else the first; the others lose the name, not the pin.
+entry becomes the tag, the one that the store knows or else the first; the others lose the name, not the pin. Another
+entry of the same name and blob that says something else is held without the name, too: its annotations stay.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from blobkit.store.layout.names import is_legal
 from blobkit.store.layout.preserved import SOURCE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from blobkit.digest import Digest
     from blobkit.oci.documents import Reference
@@ -61,9 +62,7 @@ def compare(tx: Reading, file: IndexFile) -> IndexDiff:
     """Return what the file asks for. Cost: all its entries and all tags."""
     tags, changed = tx.tags(), tx.changed_names()
     named = _named(file, tags, changed)
-    claims = [
-        _claim(cast("Json", entry.raw), entry.name, entry.target, named) for entry in file.entries if entry.target
-    ]
+    claims = list(_claims(file, named))
     untagged = {claim.target.digest for claim in claims if not claim.tag}
     given, records = tx.given(SOURCE, untagged), tx.records(untagged)
     pinned = {blob for blob, number in given.items() if number and records[blob].anonymous}
@@ -86,6 +85,23 @@ def _named(file: IndexFile, tags: Mapping[str, Digest], changed: Mapping[str, Di
             found[entry.name] = known if known == entry.target.digest else found.get(entry.name, entry.target.digest)
     moved = {name: tags[name] for name, blob in found.items() if name in tags and changed.get(name) == blob}
     return {**found, **moved}
+
+
+def _claims(file: IndexFile, named: Mapping[str, Digest]) -> Iterator[Claim]:
+    """Yield what becomes of each entry that names a blob."""
+    first: dict[str, Json] = {}
+    for entry in file.entries:
+        if entry.target is not None:
+            claim = _claim(cast("Json", entry.raw), entry.name, entry.target, named)
+            is_other = claim.tag and first.setdefault(claim.tag, claim.raw) != claim.raw
+            yield _unnamed(claim) if is_other else claim
+
+
+def _unnamed(claim: Claim) -> Claim:
+    """Return the claim of an entry whose name and blob another entry has, too."""
+    blob = abbreviate(claim.target.digest)
+    text = f"{claim.tag} names {blob} by two entries that differ: the second one is held without the name"
+    return Claim(without_name(claim.raw), claim.target, notice=text)
 
 
 def _claim(raw: Json, name: str, target: Reference, named: Mapping[str, Digest]) -> Claim:

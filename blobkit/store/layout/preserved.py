@@ -25,7 +25,7 @@ __all__ = ["SOURCE", "PreservedEntries", "digest_of", "is_shown", "rendered"]
 SOURCE = "index.json"
 """The source by which the index remembers the pins of entries without a tag."""
 KEPT = "layout_kept"
-"""The meta fact that `Standing.kept` is about."""
+"""The meta fact that `PendingWork.kept` is about."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ BESIDE = {
     "lookup": {"layout-stale"},
     "no-digest": {"orphan", "layout-stale"},
     "no-number": {"refcount", "pins"},
+    "name-of-bytes": {"layout-stale"},
+    "name-of-nothing": {"layout-stale"},
 }
 """What else is found where this was planted."""
 
@@ -246,6 +248,16 @@ def test_the_calls_of_a_cycle_break_it(planted: Planted) -> None:
             eval(call, {"store": store})  # noqa: S307 (what the message says to type)
         assert not store.fsck(progress=False)
         assert {of(damage.victim(number)) for number in (18, 19, 20, 21)} <= set(store)
+
+
+def test_a_blob_that_links_to_itself_is_said_to_do_so(planted: Planted) -> None:
+    (finding,) = look(planted(["self-link"])).findings
+    blob = of(damage.victim(21))
+    assert (finding.code, finding.digest) == ("cycle", blob)
+    assert finding.message == (
+        f'it links to itself, so that nothing frees it: break it with store.unlink("{blob}", "{blob}"), '
+        "after store.ref if it is to stay"
+    )
 
 
 def test_a_link_from_nowhere_to_nowhere_is_one_finding(planted: Planted) -> None:

@@ -221,6 +221,23 @@ def test_of_a_name_given_twice_one_entry_is_the_tag(store: LocalStore, other: Fo
     assert [store.get(blob).pins for blob in (one, two, three)] == [1, 1, 1]
 
 
+def test_two_entries_of_one_name_and_blob_that_differ_both_stay(store: LocalStore, other: Foreign) -> None:
+    image, arm = other.image("a", b"one"), {"platform": {"os": "linux", "architecture": "arm64"}}
+    other.write(other.entry(image, "t"), other.entry(image, "t", **arm), other.entry(image, "t"))
+    done = store.adopt()
+    assert (done.tags, done.entries, store.tags()) == (("t",), (image,), {"t": image})
+    assert len(done.notices) == 1
+    assert "by two entries that differ: the second one is held without the name" in done.notices[0]
+    shown = [other.entry(image, "t"), other.entry(image, **arm)]
+    assert other.entries() == shown
+    assert store.get(image).pins == 2
+    other.write(*reversed(shown))
+    assert store.adopt() == Adopted()
+    store.untag("t")
+    assert other.entries() == shown[1:]
+    check(store)
+
+
 def test_no_manifests_at_all_is_an_empty_list(store: LocalStore, other: Foreign) -> None:
     (other.root / "index.json").write_text('{"schemaVersion": 2, "manifests": null}')
     assert store.adopt() == Adopted()
