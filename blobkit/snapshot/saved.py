@@ -26,6 +26,7 @@ from blobkit.snapshot.kinds import STORES, policy_of
 from blobkit.snapshot.loading import load
 from blobkit.snapshot.members import member
 from blobkit.snapshot.parts import layout, reading, writing
+from blobkit.snapshot.parts.room import check_room
 from blobkit.snapshot.regular import regular
 
 if TYPE_CHECKING:
@@ -114,12 +115,22 @@ def read_directory(directory: Path) -> tuple[Tables, Meta]:
     if not (directory / "snapshot.json").exists():
         msg = f"{directory} is not a saved snapshot (it has no snapshot.json)"
         raise SnapshotFormatError(msg)
+    with refusing(directory):
+        _, found = _directory_meta(directory)
+    return _read_parts(directory) if found["format"] == layout.FORMAT else _read_files(directory)
+
+
+def _read_parts(directory: Path) -> tuple[Tables, Meta]:
+    parts, meta = open_parts(directory)
+    check_room(directory, parts)
+    with refusing(directory):
+        tables = reading.load(directory, parts, STORES[meta.kind])
+    pa.default_memory_pool().release_unused()
+    return tables, meta
+
+
+def _read_files(directory: Path) -> tuple[Tables, Meta]:
     with refusing(directory), ExitStack() as opened:
-        meta, found = _directory_meta(directory)
-        if found["format"] == layout.FORMAT:
-            tables = reading.load(directory, layout.Parts.from_meta(found), STORES[meta.kind])
-            pa.default_memory_pool().release_unused()
-            return tables, meta
         files = {path.stem: opened.enter_context(regular(path)) for path in (directory / name for name in _MEMBERS)}
         size = sum(os.fstat(file.fileno()).st_size for file in files.values())
         return _read(files, size)

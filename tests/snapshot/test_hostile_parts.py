@@ -81,7 +81,7 @@ def test_a_part_that_is_missing_or_more(tmp_path: Path, table: str) -> None:
 
 
 @pytest.mark.parametrize("table", ["nodes", "links", "pins", "notices"])
-@pytest.mark.parametrize("more", [1, -1, 10**15])
+@pytest.mark.parametrize("more", [1, -1, 10**6])
 def test_wrong_counts(tmp_path: Path, table: str, more: int) -> None:
     rows = [max(0, ROWS[table][0] + more), *ROWS[table][1:]]
     assert "tells of" in refusal(parts_at(tmp_path / "x", tables(), {table: rows}))

@@ -13,14 +13,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 import blobkit
+from blobkit.cli import cli
 from blobkit.errors import SnapshotFormatError
 from blobkit.snapshot import saved, tables
 from blobkit.snapshot.kinds import STORES
 from blobkit.snapshot.parts import reading, writing
+from blobkit.snapshot.parts.room import needed, room
 from blobkit.snapshot.snapshot import Snapshot, build
 from graphs import key
 from layouts import Layout, Registry, garbage
@@ -143,8 +146,36 @@ def test_more_nodes_than_a_snapshot_in_memory_can_have(tmp_path: Path, monkeypat
     assert max(alive) <= 200
     sizes = [pq.read_table(path)["size"].to_pylist() for path in sorted((tmp_path / "nodes").iterdir())]
     assert [size for part in sizes for size in part] == list(range(1000))
-    with pytest.raises(SnapshotFormatError, match="more than a snapshot can hold"):
+    with pytest.raises(SnapshotFormatError, match="more than a snapshot in memory can hold") as error:
         Snapshot.load(tmp_path)
+    assert "DuckSnapshot" in str(error.value)
+
+
+def test_what_does_not_fit_the_memory_is_told_before_it_is_read(
+    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot.save(f"{tmp_path}/x/")
+    assert 0 < needed(saved.open_parts(tmp_path / "x")[0]) < room()
+    (tmp_path / "memory.max").write_text("1000\n")
+    monkeypatch.setattr("blobkit.snapshot.parts.room._LIMITS", (tmp_path / "none", tmp_path / "memory.max"))
+    monkeypatch.setattr(reading, "checked", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(SnapshotFormatError, match="1000 B of memory") as error:
+        Snapshot.load(tmp_path / "x")
+    assert f"DuckSnapshot('{tmp_path / 'x'}')" in str(error.value)
+    (tmp_path / "memory.max").write_text("max\n")
+    assert room() > 1 << 20
+
+
+def test_the_command_writes_a_directory(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "layout")
+    layout.image("a:1", "content")
+    done = CliRunner().invoke(cli, ["scan", str(layout.root), "-o", f"{tmp_path}/now/"])
+    assert done.exit_code == 0, done.output
+    assert Snapshot.load(tmp_path / "now").bytes == layout.scan().bytes
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "x").write_text("x")
+    done = CliRunner().invoke(cli, ["scan", str(layout.root), "-o", f"{tmp_path}/mine/"])
+    assert done.exit_code != 0
 
 
 @pytest.mark.slow
@@ -180,15 +211,16 @@ def test_rows_that_are_not_in_order_are_refused(tmp_path: Path) -> None:
             writing.write(tmp_path, writing.Batches(some, linked, (), ()), META, STORES["oci"])
 
 
-@pytest.mark.slow
-def test_what_packs_well_is_read_again(tmp_path: Path) -> None:
+def test_what_packs_well_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Readers refuse files that unpack to too much; each part is packed so that they do not."""
-    n = 100_000
+    monkeypatch.setattr(reading, "FREE", 3 << 20)
+    monkeypatch.setattr(writing, "_EASY", 1 << 18)
+    n = 4000
     columns = {"key": [key(i) for i in range(n)], "size": np.zeros(n, np.int64)}
     links = {"source": np.arange(n), "target": np.zeros(n, np.int64)}
-    pins = {"node": np.arange(n), "name": ["x" * 50] * n, "group": ["y" * 50] * n}
-    found = build("oci", "/s", nodes=columns, links=links, pins=pins | {"kind": ["entry"] * n})
-    saved.write_parts(tmp_path / "x", found.tables, found._meta(), part_rows=20_000)
+    pins = {"node": np.arange(n), "name": ["x" * 1000] * n, "group": ["y" * 2000] * n, "kind": ["entry"] * n}
+    found = build("oci", "/s", nodes=columns, links=links, pins=pins)
+    saved.write_parts(tmp_path / "x", found.tables, found._meta(), part_rows=1000)
     assert same_rows(found, Snapshot.load(tmp_path / "x"))
 
 
