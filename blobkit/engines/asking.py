@@ -18,7 +18,7 @@ from blobkit.engines.answers import (
 )
 from blobkit.engines.collecting import aborts, hidden
 from blobkit.engines.grouping import PAIRS, held, name_of, partition
-from blobkit.engines.steps import cascade, reach
+from blobkit.engines.steps import References
 from blobkit.errors import DiffError, EngineLimitError, GroupingError, Hint
 from blobkit.questions.diff import CAUSES, cause_of
 from blobkit.questions.inputs.grouping import GARBAGE, SPECIAL, UNKNOWN
@@ -111,16 +111,16 @@ class Questions(Generic[Frame]):
 
     def _gone(self, ruled: Ruled) -> str:
         """Return the table of the nodes that go with the pins of the nodes in the table `dropped`."""
-        e, p, depth = ruled.e, ruled.p, self.facts.depth
+        e, p, walks = ruled.e, ruled.p, ruled.walks
         gone = f"{p}gone"
         if self.rule.counting:
-            cascade(e, gone, ruled.edges, ruled.degree(), ruled.held, f"{p}dropped", depth)
+            walks.cascade(gone, References(ruled.edges, ruled.degree(), ruled.held), f"{p}dropped")
             return gone
         ruled.live()
-        reach(e, f"{p}closure", f"SELECT id FROM {p}dropped", ruled.edges, depth)
+        walks.reach(f"{p}closure", f"SELECT id FROM {p}dropped", ruled.edges)
         e.step(f"{p}roots", sql.held_by_others(p, ruled.edges))
         e.define(f"{p}below", f"SELECT k.source, k.target FROM {ruled.edges} k JOIN {p}closure c ON c.id = k.source")
-        reach(e, f"{p}stays", f"SELECT id FROM {p}roots", f"{p}below", depth)
+        walks.reach(f"{p}stays", f"SELECT id FROM {p}roots", f"{p}below")
         e.step(gone, f"SELECT id FROM {p}closure c WHERE NOT EXISTS (SELECT 1 FROM {p}stays s WHERE s.id = c.id)")
         return gone
 

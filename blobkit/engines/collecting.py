@@ -1,4 +1,4 @@
-"""What stops a collector, and what it sees that a snapshot does not, in an engine."""
+"""Reasons why a collector stops, and parts of a store that are not shown, in an engine."""
 
 from __future__ import annotations
 

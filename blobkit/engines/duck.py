@@ -11,7 +11,7 @@ from blobkit.engines import sql
 from blobkit.engines.asking import Questions
 from blobkit.engines.facts import Facts
 from blobkit.engines.grouping import PAIRS
-from blobkit.engines.steps import DEPTH
+from blobkit.engines.steps import DEPTH, Walks
 from blobkit.engines.workplace import Workplace
 from blobkit.errors import MissingExtraError
 from blobkit.render import count as counted
@@ -138,7 +138,7 @@ class DuckSnapshot(Questions["DuckDBPyRelation"]):
         rule = policy_of(meta.kind, policy, meta.address) if policy else meta.rule
         self.duck = Duck(memory, threads, Path(work) if work else None)
         self.path = directory
-        facts = _facts(self.duck, directory, parts, meta, depth)
+        facts = _facts(Walks(self.duck, depth), self.duck, directory, parts, meta)
         super().__init__(facts, rule, pairs=pairs)
 
     def __enter__(self) -> Self:
@@ -183,14 +183,14 @@ class DuckSnapshot(Questions["DuckDBPyRelation"]):
         rule = policy_of(meta.kind, policy, meta.address) if policy else meta.rule
         if not policy and meta.kind == self.facts.kind:
             rule = self.rule
-        Questions.__init__(later, _facts(self.duck, directory, parts, meta, self.facts.depth), rule, pairs=self.pairs)
+        Questions.__init__(later, _facts(self.facts.walks, self.duck, directory, parts, meta), rule, pairs=self.pairs)
         return self._diff(later, by)
 
     def _frame(self, table: str, columns: str, order: str) -> DuckDBPyRelation:
         return self.duck.db.sql(f"SELECT {columns} FROM {table} ORDER BY {order}")
 
 
-def _facts(duck: Duck, directory: Path, parts: Parts, meta: saved.Meta, depth: int) -> Facts:
+def _facts(walks: Walks, duck: Duck, directory: Path, parts: Parts, meta: saved.Meta) -> Facts:
     """Return the facts of a directory as views of a database."""
     prefix = f"s{next(duck.numbers)}_"
     for name, paths in parts.paths(directory).items():
@@ -198,7 +198,7 @@ def _facts(duck: Duck, directory: Path, parts: Parts, meta: saved.Meta, depth: i
             duck.view(f"{prefix}{name}", paths)
     size = duck.rows(f"SELECT CAST(coalesce(sum(size), 0) AS BIGINT) FROM {prefix}nodes")[0][0]
     store = store_of(meta.kind, meta.address)
-    return Facts(duck, prefix, meta.kind, meta.address, meta.time, store, parts.number, int(size), depth)
+    return Facts(walks, prefix, meta.kind, meta.address, meta.time, store, parts.number, int(size))
 
 
 def _literal(path: str) -> str:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from blobkit.engines import sql
-from blobkit.engines.steps import DEPTH, Engine, count_down, reach
 from blobkit.snapshot.references import LINKS, PINS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from blobkit.engines.steps import Engine, Walks
     from blobkit.snapshot.records import Kind, Policy
 
 __all__ = ["BY_DIGEST", "Facts", "Ruled"]
@@ -30,7 +30,7 @@ SHOWN = 100
 class Facts:
     """The facts of one snapshot: views named `{prefix}nodes`, `{prefix}links`, `{prefix}pins`, `{prefix}notices`."""
 
-    engine: Engine
+    walks: Walks
     prefix: str
     kind: str
     address: str
@@ -38,8 +38,12 @@ class Facts:
     store: Kind
     nodes: int
     bytes: int
-    depth: int = DEPTH
     ruled: dict[str, Ruled] = field(default_factory=dict)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine with these views."""
+        return self.walks.engine
 
     def under(self, policy: Policy) -> Ruled:
         """Return the facts under a policy; the same for the same policy."""
@@ -53,7 +57,7 @@ class Ruled:
 
     def __init__(self, facts: Facts, policy: Policy, prefix: str) -> None:
         self.facts, self.policy, self.p = facts, policy, prefix
-        self.e, self.s = facts.engine, facts.prefix
+        self.e, self.s, self.walks = facts.engine, facts.prefix, facts.walks
         self.edges, self.held = f"{prefix}edges", f"{prefix}held"
         self._made: set[str] = set()
         self._followed = f"{prefix}sources" if policy.sources else ""
@@ -73,7 +77,7 @@ class Ruled:
     def live(self) -> str:
         """Return the table (id) of what the roots reach."""
         roots = f"SELECT node AS id FROM {self.held}"
-        return self.once("live", lambda name: reach(self.e, name, roots, self.edges, self.facts.depth))
+        return self.once("live", lambda name: self.walks.reach(name, roots, self.edges))
 
     def unknown(self) -> str:
         """Return the table (id) of the nodes in use whose links are unknown."""
@@ -94,7 +98,7 @@ class Ruled:
         """Return the table (id, level) of `inside` without cycles and what is below; and whether there are none."""
 
         def make(name: str) -> None:
-            if not count_down(self.e, name, self.inside(), self.edges, self.facts.depth):
+            if not self.walks.count_down(name, self.inside(), self.edges):
                 self._made.add("cyclic")
 
         name = self.once("levels", make)
@@ -116,7 +120,7 @@ class Ruled:
             levels, _ = self.levels()
             roots = f"""SELECT id FROM {self.s}nodes n WHERE NOT EXISTS (SELECT 1 FROM {live} l WHERE l.id = n.id)
                 OR NOT EXISTS (SELECT 1 FROM {levels} l WHERE l.id = n.id)"""
-            reach(self.e, name, roots, self.edges, self.facts.depth)
+            self.walks.reach(name, roots, self.edges)
 
         return self.once("leaked", make)
 
@@ -127,7 +131,7 @@ class Ruled:
 
     def count(self, table: str) -> int:
         """Return the number of rows of a table."""
-        return int(self.e.rows(f"SELECT count(*) FROM {table}")[0][0])
+        return self.walks.number(table)
 
     def totals(self, table: str, where: str = "true") -> tuple[int, int]:
         """Return the number of rows of a table with a column `size`, and their bytes."""

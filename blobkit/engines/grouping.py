@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import pyarrow as pa
 
 from blobkit.engines import sql
-from blobkit.engines.steps import pairs, reach
 from blobkit.errors import GroupingError, Hint
 from blobkit.questions.inputs.grouping import MORE, OF_PINS, OTHER, SPECIAL, UNTAGGED, named_by
 
@@ -70,7 +69,7 @@ def held(ruled: Ruled, by: By, most: int = PAIRS) -> Held:
     ruled.e.step(of, sql.groups_of_pins(*_source(ruled, by), (*SPECIAL, MORE), OTHER))
     found, nobody = _reached(ruled, of, most), f"{ruled.p}nobody"
     roots = f"SELECT node AS id FROM {of} WHERE grp IS NULL"
-    reach(ruled.e, nobody, roots, ruled.edges, ruled.facts.depth)
+    ruled.walks.reach(nobody, roots, ruled.edges)
     return found._replace(alone=f"a.id NOT IN (SELECT id FROM {nobody}) AND {found.alone}")
 
 
@@ -89,7 +88,7 @@ def _is_missing(value: object) -> bool:
     return value is None or value != value  # noqa: PLR0124 (NaN differs from itself)
 
 
-def _reached(ruled: Ruled, of: str, most: int, links: str = "") -> Held:
+def _reached(ruled: Ruled, of: str, most: int) -> Held:
     """Return the reach of the groups in a table (node, grp)."""
     made, groups = f"{ruled.p}pairs", f"{ruled.p}groups"
     named = f"SELECT DISTINCT grp AS name FROM {of} WHERE grp IS NOT NULL"
@@ -97,7 +96,7 @@ def _reached(ruled: Ruled, of: str, most: int, links: str = "") -> Held:
         groups, f"SELECT CAST(row_number() OVER (ORDER BY name) AS INTEGER) AS number, name FROM ({named}) AS x"
     )
     roots = sql.pair_roots(of, groups)
-    pairs(ruled.e, made, roots, links or ruled.edges, most=most, depth=ruled.facts.depth)
+    ruled.walks.pairs(made, roots, ruled.edges, most)
     ruled.live()
     return Held(made, groups, f"a.id NOT IN (SELECT id FROM {ruled.leaked()})", UNTAGGED)
 
@@ -119,5 +118,5 @@ def _by_platform(ruled: Ruled, most: int) -> Held:
         WHERE source NOT IN (SELECT node FROM {of}) AND target NOT IN (SELECT node FROM {of})""",
     )
     roots = f"SELECT node AS id FROM {ruled.held} WHERE node NOT IN (SELECT node FROM {of})"
-    reach(ruled.e, nobody, roots, around, ruled.facts.depth)
+    ruled.walks.reach(nobody, roots, around)
     return found._replace(alone=f"a.id NOT IN (SELECT id FROM {nobody}) AND {found.alone}", rest=OTHER)

@@ -210,8 +210,8 @@ def shares(s: str, pairs: str, numbered: str, alone: str) -> str:
 
 def rest(s: str, p: str, pairs: str, unreached: str, nobody: str) -> str:
     """Return blobs and bytes that no group reaches: live ones in the row `nobody`, the others in `unreached`."""
-    return f"""SELECT CASE WHEN n.id IN (SELECT id FROM {p}live) THEN {quoted(nobody)} ELSE {quoted(unreached)} END AS "group",
-            count(*) AS blobs, CAST(sum(n.size) AS BIGINT) AS bytes
+    row = f"CASE WHEN n.id IN (SELECT id FROM {p}live) THEN {quoted(nobody)} ELSE {quoted(unreached)} END"
+    return f"""SELECT {row} AS "group", count(*) AS blobs, CAST(sum(n.size) AS BIGINT) AS bytes
         FROM {s}nodes n WHERE n.stored = 'yes' AND NOT EXISTS (SELECT 1 FROM {pairs} a WHERE a.id = n.id) GROUP BY 1"""
 
 
@@ -247,7 +247,8 @@ def dominators(links: str, dom: str, level: str, free: str) -> str:
     """
     same = "list_transform(range(1, least(len(a), len(b)) + 1), lambda i: a[i] <> b[i])"
     length = f"coalesce(list_position({same}, true) - 1, least(len(a), len(b)))"
-    return f"""SELECT id, list_append(CASE WHEN id IN (SELECT id FROM {free}) THEN [] ELSE a[1:{length}] END, id) AS path
+    above = f"CASE WHEN id IN (SELECT id FROM {free}) THEN [] ELSE a[1:{length}] END"
+    return f"""SELECT id, list_append({above}, id) AS path
         FROM (SELECT v.id, coalesce(min(d.path), []) AS a, coalesce(max(d.path), []) AS b FROM {level} v
             LEFT JOIN {links} k ON k.target = v.id LEFT JOIN {dom} d ON d.id = k.source GROUP BY v.id) AS given"""
 

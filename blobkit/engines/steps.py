@@ -1,8 +1,9 @@
-"""Walks over a graph in steps: an engine makes a table of the result of each, so memory holds no more than it allows."""
+"""Walks over a graph in steps: an engine makes a table of the result of each, in the memory that it is given."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from blobkit.engines import sql
 from blobkit.errors import EngineLimitError, Hint
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["DEPTH", "Engine", "cascade", "count_down", "number", "pairs", "reach"]
+__all__ = ["DEPTH", "Engine", "References", "Walks"]
 
 DEPTH = 1_000
 """The most links on a way: each takes a query, and images have about five."""
@@ -55,94 +56,113 @@ class Engine(Protocol):
         ...
 
 
-def number(engine: Engine, table: str) -> int:
-    """Return the number of rows of a table."""
-    return int(engine.rows(f"SELECT count(*) FROM {table}")[0][0])
+class References(NamedTuple):
+    """The references that a counting store counts: `links`, how many links each node has, the nodes with pins.
 
-
-def reach(engine: Engine, into: str, roots: str, links: str, depth: int = DEPTH) -> None:
-    """Make the table `into`(id) of what these roots (a query of ids) reach, a frontier at a time.
-
-    Cost: each link is read once a level. EngineLimitError if a way is longer than `depth`.
+    Tables: (source, target), (id, number), (node).
     """
-    front = f"{into}_front"
-    engine.step(front, f"SELECT DISTINCT id FROM ({roots}) AS given")
-    engine.step(into, f"SELECT id FROM {front}")
-    for _ in _levels(engine, front, depth):
-        engine.step(front, sql.frontier(links, front, into))
-        engine.add(into, front)
-    engine.drop(front)
+
+    links: str
+    held: str
+    pinned: str
 
 
-def pairs(engine: Engine, into: str, roots: str, links: str, *, most: int, depth: int = DEPTH) -> None:
-    """Make the table `into`(id, grp) of the nodes that each group reaches; roots is a query of both columns.
+@dataclass(frozen=True, slots=True)
+class Walks:
+    """The walks in one engine, along at most `depth` links."""
 
-    Cost: a row for each pair. EngineLimitError before there are more than `most`: then the groups are too many.
-    """
-    front, degree = f"{into}_front", f"{into}_degree"
-    engine.step(front, f"SELECT DISTINCT id, grp FROM ({roots}) AS given")
-    engine.step(into, f"SELECT id, grp FROM {front}")
-    engine.step(degree, sql.degrees(links))
-    for level in _levels(engine, front, depth):
-        next_ones = engine.rows(f"SELECT coalesce(sum(d.number), 0) FROM {front} f JOIN {degree} d ON d.id = f.id")
-        if (made := number(engine, into)) + int(next_ones[0][0]) > most:
-            msg = (
-                f"these groups reach {made:,} blobs after {level:,} links, and up to {int(next_ones[0][0]):,} more "
-                f"after the next: more than the limit of {most:,} pairs of group and blob"
+    engine: Engine
+    depth: int = DEPTH
+
+    def number(self, table: str) -> int:
+        """Return the number of rows of a table."""
+        return int(self.engine.rows(f"SELECT count(*) FROM {table}")[0][0])
+
+    def reach(self, into: str, roots: str, links: str) -> None:
+        """Make the table `into`(id) of what these roots (a query of ids) reach, a frontier at a time.
+
+        Cost: each link is read once a level. EngineLimitError if a way is longer than the limit.
+        """
+        front = f"{into}_front"
+        self.engine.step(front, f"SELECT DISTINCT id FROM ({roots}) AS given")
+        self.engine.step(into, f"SELECT id FROM {front}")
+        for _ in self._levels(front):
+            self.engine.step(front, sql.frontier(links, front, into))
+            self.engine.add(into, front)
+        self.engine.drop(front)
+
+    def pairs(self, into: str, roots: str, links: str, most: int) -> None:
+        """Make the table `into`(id, grp) of the nodes that each group reaches; roots is a query of both columns.
+
+        Cost: a row for each pair. EngineLimitError before there are more than `most`: then the groups are too many.
+        """
+        front, degree = f"{into}_front", f"{into}_degree"
+        self.engine.step(front, f"SELECT DISTINCT id, grp FROM ({roots}) AS given")
+        self.engine.step(into, f"SELECT id, grp FROM {front}")
+        self.engine.step(degree, sql.degrees(links))
+        for level in self._levels(front):
+            next_ones = self.engine.rows(
+                f"SELECT coalesce(sum(d.number), 0) FROM {front} f JOIN {degree} d ON d.id = f.id"
             )
-            coarser = "group by repo, or by a mapping to fewer groups"
-            raise EngineLimitError(msg, hint=Hint(f"{coarser}, or give pairs=", coarser))
-        engine.step(front, sql.pair_frontier(links, front, into))
-        engine.add(into, front)
-    engine.drop(front, degree)
+            if (made := self.number(into)) + int(next_ones[0][0]) > most:
+                msg = (
+                    f"these groups reach {made:,} blobs after {level:,} links, and up to {int(next_ones[0][0]):,} more "
+                    f"after the next: more than the limit of {most:,} pairs of group and blob"
+                )
+                coarser = "group by repo, or by a mapping to fewer groups"
+                raise EngineLimitError(msg, hint=Hint(f"{coarser}, or give pairs=", coarser))
+            self.engine.step(front, sql.pair_frontier(links, front, into))
+            self.engine.add(into, front)
+        self.engine.drop(front, degree)
 
+    def count_down(self, into: str, nodes: str, links: str) -> bool:
+        """Make the table `into`(id, level) of nodes by the longest way to them; return whether it has all of `nodes`.
 
-def count_down(engine: Engine, into: str, nodes: str, links: str, depth: int = DEPTH) -> bool:
-    """Make the table `into`(id, level) of nodes by the longest way to them; return whether it has all of `nodes`.
+        It lacks the nodes on cycles and those below. Only links from `nodes`, a table, count. Cost: each link twice.
+        """
+        held, done, last, front = (f"{into}_{name}" for name in ("held", "done", "last", "front"))
+        self.engine.step(held, sql.counted(links, nodes))
+        self.engine.step(front, f"SELECT id FROM {nodes} n WHERE NOT EXISTS (SELECT 1 FROM {held} h WHERE h.id = n.id)")
+        self.engine.step(into, f"SELECT id, 0 AS level FROM {front}")
+        self.engine.step(done, f"SELECT id, number FROM {held} WHERE false")
+        for level in self._levels(front):
+            self.engine.step(last, sql.touched(links, front))
+            self.engine.add(done, last)
+            self.engine.step(front, sql.complete(done, last, held))
+            self.engine.step(last, f"SELECT id, {level + 1} AS level FROM {front}")
+            self.engine.add(into, last)
+        whole = self.number(into) == self.number(nodes)
+        self.engine.drop(held, done, last, front)
+        return whole
 
-    It lacks the nodes on cycles and those below. Only links from `nodes`, a table, count. Cost: each link twice.
-    """
-    held, done, last, front = (f"{into}_{name}" for name in ("held", "done", "last", "front"))
-    engine.step(held, sql.counted(links, nodes))
-    engine.step(front, f"SELECT id FROM {nodes} n WHERE NOT EXISTS (SELECT 1 FROM {held} h WHERE h.id = n.id)")
-    engine.step(into, f"SELECT id, 0 AS level FROM {front}")
-    engine.step(done, f"SELECT id, number FROM {held} WHERE false")
-    for level in _levels(engine, front, depth):
-        engine.step(last, sql.touched(links, front))
-        engine.add(done, last)
-        engine.step(front, sql.complete(done, last, held))
-        engine.step(last, f"SELECT id, {level + 1} AS level FROM {front}")
-        engine.add(into, last)
-    whole = number(engine, into) == number(engine, nodes)
-    engine.drop(held, done, last, front)
-    return whole
+    def cascade(self, into: str, references: References, dropped: str) -> None:
+        """Make the table `into`(id) of what a counting store frees when the nodes of `dropped` lose all their pins.
 
+        A node goes with the last reference to it, so what a cycle or garbage links to stays.
+        """
+        links, held, pinned = references
+        done, last, front = (f"{into}_{name}" for name in ("done", "last", "front"))
+        self.engine.step(
+            front, f"SELECT id FROM {dropped} d WHERE NOT EXISTS (SELECT 1 FROM {held} h WHERE h.id = d.id)"
+        )
+        self.engine.step(into, f"SELECT id FROM {front}")
+        self.engine.step(done, f"SELECT id, number FROM {held} WHERE false")
+        loose = f"(l.id IN (SELECT id FROM {dropped}) OR l.id NOT IN (SELECT node FROM {pinned}))"
+        for _ in self._levels(front):
+            self.engine.step(last, sql.touched(links, front))
+            self.engine.add(done, last)
+            self.engine.step(front, sql.complete(done, last, held, loose))
+            self.engine.add(into, front)
+        self.engine.drop(done, last, front)
 
-def cascade(engine: Engine, into: str, links: str, held: str, pinned: str, dropped: str, depth: int = DEPTH) -> None:
-    """Make the table `into`(id) of what a counting store frees when the nodes of `dropped` lose all their pins.
-
-    `held`(id, number): the links to each node; `pinned`(node): the nodes with pins. A node goes with the last reference
-    to it, so what a cycle or garbage links to stays.
-    """
-    done, last, front = (f"{into}_{name}" for name in ("done", "last", "front"))
-    engine.step(front, f"SELECT id FROM {dropped} d WHERE NOT EXISTS (SELECT 1 FROM {held} h WHERE h.id = d.id)")
-    engine.step(into, f"SELECT id FROM {front}")
-    engine.step(done, f"SELECT id, number FROM {held} WHERE false")
-    loose = f"(l.id IN (SELECT id FROM {dropped}) OR l.id NOT IN (SELECT node FROM {pinned}))"
-    for _ in _levels(engine, front, depth):
-        engine.step(last, sql.touched(links, front))
-        engine.add(done, last)
-        engine.step(front, sql.complete(done, last, held, loose))
-        engine.add(into, front)
-    engine.drop(done, last, front)
-
-
-def _levels(engine: Engine, front: str, depth: int) -> Iterator[int]:
-    """Yield 0, 1, ... as long as the table `front` has rows; EngineLimitError after `depth`."""
-    for level in range(depth + 1):
-        if not number(engine, front):
-            return
-        if level < depth:
-            yield level
-    msg = f"links go deeper than {depth:,}"
-    raise EngineLimitError(msg, hint=Hint("load the snapshot (Snapshot.load), or give depth=", "leave out --engine"))
+    def _levels(self, front: str) -> Iterator[int]:
+        """Yield 0, 1, ... as long as the table `front` has rows; EngineLimitError after the last that is allowed."""
+        for level in range(self.depth + 1):
+            if not self.number(front):
+                return
+            if level < self.depth:
+                yield level
+        msg = f"links go deeper than {self.depth:,}"
+        raise EngineLimitError(
+            msg, hint=Hint("load the snapshot (Snapshot.load), or give depth=", "leave out --engine")
+        )

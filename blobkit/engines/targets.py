@@ -68,9 +68,8 @@ def _small(ruled: Ruled, texts: tuple[str, ...], groups: tuple[str, ...]) -> tup
             JOIN {near} t ON t.id = a.id WHERE a.stored = 'virtual') b ON b.key = n.key"""
     e.step(near, f"SELECT id FROM {near} UNION {behind}")
     e.step(near, f"SELECT id FROM {near} UNION SELECT v.source FROM {stands} v JOIN {near} t ON t.id = v.target")
-    nodes = e.arrow(
-        f"SELECT n.id, {', '.join(f'n.{name}' for name in _COLUMNS)} FROM {s}nodes n JOIN {near} t ON t.id = n.id ORDER BY n.id"
-    )
+    columns = ", ".join(f"n.{name}" for name in _COLUMNS)
+    nodes = e.arrow(f"SELECT n.id, {columns} FROM {s}nodes n JOIN {near} t ON t.id = n.id ORDER BY n.id")
     links = e.arrow(f"""SELECT k.source, k.target, k.kind FROM {s}links k WHERE {sql.among("k.kind", _STANDS_FOR)}
         AND k.source IN (SELECT id FROM {near}) AND k.target IN (SELECT id FROM {near})""")
     pins = e.arrow(f'SELECT p.node, p.name, p.kind, p."group", p.count FROM {s}pins p JOIN {near} t ON t.id = p.node')

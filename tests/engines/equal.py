@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pytest
 
 import blobkit
 from blobkit.analysis.dominators import is_cyclic
@@ -72,7 +73,7 @@ def check_dropped(snapshot: Snapshot, duck: DuckSnapshot, *targets: str, **optio
             duck.simulate_deref(*targets, **options)
         except type(error):
             return
-        raise AssertionError(f"{targets} {options}: {error!r}") from error
+        pytest.fail(f"{targets} {options}: {error!r}")
     found = duck.simulate_deref(*targets, **options)
     rows = sorted(zip(want.freed.index, want.freed["size"], want.freed["kind"].astype(str), strict=True))
     assert found.freed.fetchall() == rows, (targets, options)
