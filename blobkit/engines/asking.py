@@ -23,6 +23,8 @@ from blobkit.errors import DiffError, EngineLimitError, GroupingError, Hint
 from blobkit.questions.diff import CAUSES, cause_of
 from blobkit.questions.inputs.grouping import GARBAGE, SPECIAL, UNKNOWN
 from blobkit.questions.tool_policy import policy_of_tool
+from blobkit.remotes import has_scheme
+from blobkit.render import printable
 from blobkit.snapshot.estimates import ESTIMATED
 from blobkit.snapshot.kinds import collector, policy_of
 
@@ -51,6 +53,12 @@ class Questions(Generic[Frame]):
     def policy(self) -> str:
         """The name of the policy in force."""
         return self.rule.name
+
+    def caption(self) -> str:
+        """Return one line that names the store, the time and the policy, as `Snapshot.caption`."""
+        facts = self.facts
+        place = facts.address if has_scheme(facts.address) else f"{facts.kind}:{facts.address}"
+        return f"{printable(place)} at {facts.time:%Y-%m-%d %H:%M:%S} UTC, policy {self.policy}"
 
     @property
     def _ruled(self) -> Ruled:

@@ -13,7 +13,7 @@ from blobkit.engines.facts import Facts
 from blobkit.engines.grouping import PAIRS
 from blobkit.engines.steps import DEPTH, Walks
 from blobkit.engines.workplace import Workplace
-from blobkit.errors import MissingExtraError
+from blobkit.errors import EngineLimitError, Hint, MissingExtraError, SizeError, UnreadableStoreError
 from blobkit.render import count as counted
 from blobkit.render import printable
 from blobkit.snapshot import saved
@@ -51,12 +51,24 @@ class Duck:
 
     def __init__(self, memory: str, threads: int | None, work: Path | None) -> None:
         self.place = Workplace(work)
+        if "?" in str(self.place.path):
+            self.place.close()
+            msg = f"DuckDB keeps no tables in {printable(str(self.place.path))}, because of the question mark"
+            raise UnreadableStoreError(msg, hint="give another directory (work=)")
         self.numbers = count()
         self.db: DuckDBPyConnection = duckdb.connect(str(self.place.path / "tables.duckdb"))
         self._close = weakref.finalize(self, _close, self.db, self.place)
-        for setting in (*_SETTINGS, f"SET memory_limit = {sql.quoted(memory)}"):
+        spilled = sql.quoted(str(self.place.path / "spilled"))
+        for setting in (*_SETTINGS, f"SET temp_directory = {spilled}"):
             self.db.execute(setting)
-        self.db.execute(f"SET temp_directory = {sql.quoted(str(self.place.path / 'spilled'))}")
+        try:
+            self.db.execute(f"SET memory_limit = {sql.quoted(memory)}")
+        except duckdb.Error as error:
+            self.close()
+            msg = f"{memory!r} is not a size of memory for DuckDB"
+            raise SizeError(
+                msg, hint=Hint('give a text such as memory="8GB"', "give one such as --memory 8GB")
+            ) from error
         if threads:
             self.db.execute(f"SET threads = {int(threads)}")
 
@@ -64,39 +76,49 @@ class Duck:
         """Close the database and remove its directory."""
         self._close()
 
+    def _run(self, query: str) -> DuckDBPyConnection:
+        """Run a query; EngineLimitError if it does not get the memory or the space on disk that it needs."""
+        try:
+            return self.db.execute(query)
+        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+            reason = printable(str(error).split("\n", maxsplit=1)[0])
+            hint = Hint("give more memory (memory=), or a larger disk (work=)", "give more --memory")
+            msg = f"DuckDB cannot go on ({reason})"
+            raise EngineLimitError(msg, hint=hint) from error
+
     def view(self, name: str, paths: list[Path]) -> None:
         """Name the rows of these parquet files."""
         files = ", ".join(sql.quoted(_literal(str(path))) for path in paths)
-        self.db.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}], hive_partitioning = false)")
+        self._run(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}], hive_partitioning = false)")
 
     def define(self, name: str, query: str) -> None:
         """Name a query."""
-        self.db.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
+        self._run(f"CREATE OR REPLACE VIEW {name} AS {query}")
 
     def step(self, name: str, query: str) -> None:
         """Make a table of the rows of a query."""
-        self.db.execute(f"CREATE OR REPLACE TABLE {name} AS {query}")
+        self._run(f"CREATE OR REPLACE TABLE {name} AS {query}")
 
     def add(self, name: str, more: str) -> None:
         """Add the rows of a table to another one."""
-        self.db.execute(f"INSERT INTO {name} SELECT * FROM {more}")
+        self._run(f"INSERT INTO {name} SELECT * FROM {more}")
 
     def load(self, name: str, table: pa.Table) -> None:
         """Make a table of rows in memory."""
         self.db.register("given_rows", table)
         try:
-            self.db.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM given_rows")
+            self._run(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM given_rows")
         finally:
             self.db.unregister("given_rows")
 
     def drop(self, *names: str) -> None:
         """Remove tables."""
         for name in names:
-            self.db.execute(f"DROP TABLE IF EXISTS {name}")
+            self._run(f"DROP TABLE IF EXISTS {name}")
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query that has few."""
-        return self.db.execute(query).fetchall()
+        return self._run(query).fetchall()
 
     def arrow(self, query: str) -> pa.Table:
         """Return the rows of a query as a table in memory."""
@@ -151,9 +173,7 @@ class DuckSnapshot(Questions["DuckDBPyRelation"]):
 
     def __repr__(self) -> str:
         """Return one line that names the store, the time, the policy, and the number of nodes."""
-        facts = self.facts
-        when = f"{facts.time:%Y-%m-%d %H:%M:%S} UTC, policy {self.policy}"
-        return f"<DuckSnapshot of {printable(facts.address)} at {when}: {counted(facts.nodes, 'node')}>"
+        return f"<DuckSnapshot of {self.caption()}: {counted(self.facts.nodes, 'node')}>"
 
     def close(self) -> None:
         """Remove all tables; the frames of answers end with them."""
