@@ -57,6 +57,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     return tmp_path / "temporary" / f"blobkit-engines-{os.getuid()}"
 
 
+@pytest.mark.slow
 def test_nothing_is_left_behind(place: Path, work: Path) -> None:
     before = sorted(place.rglob("*"))
     with DuckSnapshot(place) as duck:
@@ -83,6 +84,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@pytest.mark.slow
 def test_what_a_killed_one_left_is_removed_by_the_next(place: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
     done = subprocess.run(
@@ -96,6 +98,7 @@ def test_what_a_killed_one_left_is_removed_by_the_next(place: Path, tmp_path: Pa
         assert [duck.duck.place.path] == list(work.iterdir())
 
 
+@pytest.mark.slow
 def test_an_interrupted_question_is_asked_again(
     hard: Snapshot, place: Path, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +199,7 @@ def test_what_is_not_asked_of_an_engine(place: Path, tmp_path: Path) -> None:
             duck.diff(tmp_path / "other")
 
 
+@pytest.mark.slow
 def test_the_command(hard: Snapshot, place: Path, work: Path) -> None:
     done = CliRunner().invoke(cli, ["usage", str(place), "--by", "repo", "--engine", "duckdb", "--json"])
     assert done.exit_code == 0, done.output

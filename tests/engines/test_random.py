@@ -47,6 +47,7 @@ def opened(snapshot: Snapshot, rows: int = 5, name: str = "x", **options: object
             yield duck
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cyclic", [False, True])
 @pytest.mark.parametrize("counting", [False, True])
 def test_the_hard_graph(cyclic: bool, counting: bool) -> None:  # noqa: FBT001 (parameters)
