@@ -27,6 +27,7 @@ from blobkit.remotes import has_scheme
 from blobkit.render import printable
 from blobkit.snapshot.estimates import ESTIMATED
 from blobkit.snapshot.kinds import collector, policy_of
+from blobkit.snapshot.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from blobkit.engines.facts import Facts, Ruled
@@ -48,6 +49,16 @@ class Questions(Generic[Frame]):
     def _frame(self, table: str, columns: str, order: str) -> Frame:
         """Return these columns of a table as a frame of the engine, in this order."""
         raise NotImplementedError
+
+    if not TYPE_CHECKING:  # type checkers know that there are no more names
+
+        def __getattr__(self, name: str) -> object:
+            """Raise AttributeError: a question that is asked in memory only is named, with what to do."""
+            more = ": an engine does not answer it; load the snapshot (Snapshot.load), or a smaller one" * hasattr(
+                Snapshot, name
+            )
+            msg = f"{type(self).__name__} has no {name}{more}"
+            raise AttributeError(msg)
 
     @property
     def policy(self) -> str:
@@ -104,7 +115,6 @@ class Questions(Generic[Frame]):
         blobs, size = ruled.totals(table)
         sure = certainty.certain_bytes(ruled, table, left, guessed)
         chosen = dropped.selection
-        none = f"none of these names holds a blob under policy {self.policy}"
         return EnginePreview(
             freed=self._frame(table, "digest, size, kind", "digest"),
             blobs=blobs,
@@ -114,7 +124,7 @@ class Questions(Generic[Frame]):
             opaque=ruled.keys(left),
             targets=chosen.shown,
             also_untagged=tuple(sorted(chosen.also_untagged.difference(chosen.shown))),
-            notices=(*chosen.notices, *([] if dropped.holds or not len(chosen.row) else [none])),
+            notices=(*dropped.notices, *aborts(ruled, gone)),
         )
 
     def _gone(self, ruled: Ruled) -> str:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["aborts", "hidden"]
 
 
-def aborts(ruled: Ruled) -> tuple[str, ...]:
-    """Return the reasons why the tool of the policy would stop, as `Comparison.aborts`.
+def aborts(ruled: Ruled, gone: str = "") -> tuple[str, ...]:
+    """Return the reasons why the tool of the policy would stop, when the nodes of the table `gone` are gone.
 
     The notices that matter, with the nodes that they are about, are judged as a small snapshot: those that the tool
     reaches are pinned in it.
@@ -26,21 +26,22 @@ def aborts(ruled: Ruled) -> tuple[str, ...]:
         return ()
     met = sql.among("code", codes)
     notices = ruled.e.rows(f"SELECT code, key, path, message FROM {ruled.s}notices WHERE {met}")
+    is_gone = f"n.id IN (SELECT id FROM {gone})" if gone else "false"
     nodes = ruled.e.rows(
-        f"SELECT n.key, n.id IN (SELECT id FROM {ruled.live()}) FROM {ruled.s}nodes n "
+        f"SELECT n.key, n.id IN (SELECT id FROM {ruled.live()}), {is_gone} FROM {ruled.s}nodes n "
         f"WHERE n.id IN ({sql.notice_nodes(ruled.s, codes)}) ORDER BY n.key"
     )
-    reached = [at for at, (_, is_live) in enumerate(nodes) if is_live]
+    reached = [at for at, (_, is_live, _) in enumerate(nodes) if is_live]
     small = build(
         ruled.facts.kind,
         ruled.facts.address,
-        nodes={"key": [key for key, _ in nodes], "size": [0] * len(nodes)},
+        nodes={"key": [key for key, *_ in nodes], "size": [0] * len(nodes)},
         links={"source": [], "target": []},
         pins={"node": reached, "kind": [min(ruled.policy.pins)] * len(reached)},
         notices=notices,
         policy=ruled.policy.name,
     )
-    return would_abort(small)
+    return would_abort(small, [at for at, (_, _, lost) in enumerate(nodes) if lost])
 
 
 def hidden(ruled: Ruled) -> bool:

@@ -137,8 +137,9 @@ class DuckSnapshot(Questions["DuckDBPyRelation"]):
     (`.df()`, `.to_arrow_table()`, `.write_parquet(path)`), and end with `close()`. EngineLimitError for questions that
     would take too much, MissingExtraError without duckdb, SnapshotFormatError, UnknownPolicyError.
 
+    >>> from blobkit.engines import DuckSnapshot
     >>> demo.small().snapshot().save("now/")
-    >>> with blobkit.engines.DuckSnapshot("now", memory="200MB") as snapshot:
+    >>> with DuckSnapshot("now", memory="200MB") as snapshot:
     ...     snapshot.usage(by="repo").bytes, snapshot.simulate_deref("shop/web:1.*").bytes
     (28112, 5369)
     """
@@ -227,5 +228,7 @@ def _literal(path: str) -> str:
 
 
 def _close(db: DuckDBPyConnection, place: Workplace) -> None:
-    db.close()
-    place.close()
+    """Close a database and remove its directory; a process that was forked leaves both to its parent."""
+    if place.is_ours:
+        db.close()
+        place.close()

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from blobkit.engines import sql
+from blobkit.questions.headline import not_holding
 from blobkit.questions.inputs.keys import PREFIX_HEX
 from blobkit.questions.inputs.many import flattened
 from blobkit.questions.inputs.patterns import expression, is_pattern
@@ -39,7 +40,7 @@ class Dropped(NamedTuple):
 
     nodes: NDArray[np.int64]
     selection: PinSelection
-    holds: bool
+    notices: tuple[str, ...]
 
 
 def resolved(ruled: Ruled, targets: tuple[object, ...], groups: tuple[str, ...], *, all_pins: bool) -> Dropped:
@@ -55,7 +56,10 @@ def resolved(ruled: Ruled, targets: tuple[object, ...], groups: tuple[str, ...],
     drops = np.zeros(len(numbers), np.int64)
     np.add.at(drops, ids(snapshot.pins["node"])[rows[holds]], number[holds])
     last = np.flatnonzero((drops > 0) & (drops >= snapshot.graph.pins))
-    return Dropped(numbers[last], selection, bool(holds.any()))
+    notices = [*selection.notices, *not_holding(snapshot, holds)]
+    if snapshot.store.dropping.in_use:
+        notices.append("whether a container uses a target is not looked at: a loaded snapshot tells it (Snapshot.load)")
+    return Dropped(numbers[last], selection, tuple(notices))
 
 
 def _small(ruled: Ruled, texts: tuple[str, ...], groups: tuple[str, ...]) -> tuple[Snapshot, NDArray[np.int64]]:

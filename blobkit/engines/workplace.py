@@ -15,6 +15,8 @@ from blobkit.errors import UnreadableStoreError
 __all__ = ["Workplace"]
 
 _LOCK = "lock"
+_NAME, _NEW = "blobkit-engine-", ".blobkit-engine-"
+"""The start of the names of directories: only these are ever removed; the second while its lock is being made."""
 
 
 class Workplace:
@@ -23,14 +25,20 @@ class Workplace:
     def __init__(self, parent: Path | None = None) -> None:
         self.parent = _own(parent or Path(tempfile.gettempdir()) / f"blobkit-engines-{os.getuid()}")
         _remove_left(self.parent)
-        self.path = Path(tempfile.mkdtemp(dir=self.parent))
-        self._lock: int | None = os.open(self.path / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+        new = Path(tempfile.mkdtemp(dir=self.parent, prefix=_NEW))
+        self._lock: int | None = os.open(new / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.path = new.rename(new.with_name(new.name.removeprefix(".")))
         self._owner = os.getpid()
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process made it, not one that it was forked from."""
+        return os.getpid() == self._owner
 
     def close(self) -> None:
         """Remove the directory; a process that was forked leaves it to its parent."""
-        if self._lock is None or os.getpid() != self._owner:
+        if self._lock is None or not self.is_ours:
             return
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
@@ -50,8 +58,8 @@ def _own(parent: Path) -> Path:
 
 
 def _remove_left(parent: Path) -> None:
-    """Remove the directories that nobody uses: their lock is free. One without a lock is just being made, or empty."""
-    for lock in parent.glob(f"*/{_LOCK}"):
+    """Remove the directories of engines that nobody uses: their lock is free."""
+    for lock in parent.glob(f"{_NAME}*/{_LOCK}"):
         with contextlib.suppress(OSError):
             opened = os.open(lock, os.O_RDWR | os.O_NOFOLLOW)
             try:

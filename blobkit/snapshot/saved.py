@@ -111,13 +111,18 @@ def write_parts(directory: Path, tables: Tables, meta: Mapping[str, object], *, 
 
 def read_directory(directory: Path) -> tuple[Tables, Meta]:
     """Return the tables and metadata from a directory that `write_directory` or `write_parts` wrote, checked."""
-    directory.stat()
-    if not (directory / "snapshot.json").exists():
-        msg = f"{directory} is not a saved snapshot (it has no snapshot.json)"
-        raise SnapshotFormatError(msg)
+    _check_is_one(directory)
     with refusing(directory):
         _, found = _directory_meta(directory)
     return _read_parts(directory) if found["format"] == layout.FORMAT else _read_files(directory)
+
+
+def _check_is_one(directory: Path) -> None:
+    """Raise SnapshotFormatError if a directory has no saved snapshot, FileNotFoundError if it does not exist."""
+    directory.stat()
+    if not (directory / layout.SNAPSHOT).exists():
+        msg = f"{directory} is not a saved snapshot (it has no {layout.SNAPSHOT})"
+        raise SnapshotFormatError(msg, hint="scan the store first (blobkit scan ADDRESS -o DIR/)")
 
 
 def _read_parts(directory: Path) -> tuple[Tables, Meta]:
@@ -138,6 +143,7 @@ def _read_files(directory: Path) -> tuple[Tables, Meta]:
 
 def open_parts(directory: Path) -> tuple[layout.Parts, Meta]:
     """Return the metadata of a snapshot in parts, without a look at these; SnapshotFormatError if it is none."""
+    _check_is_one(directory)
     with refusing(directory):
         meta, found = _directory_meta(directory)
         if found["format"] != layout.FORMAT:

@@ -81,6 +81,9 @@ def check_dropped(snapshot: Snapshot, duck: DuckSnapshot, *targets: str, **optio
     assert found.certain_bytes == want.certain_bytes
     assert found.opaque == tuple(sorted(want.opaque)[:100])
     assert found.targets == want.targets
+    if not snapshot.store.dropping.in_use:
+        assert found.also_untagged == want.also_untagged
+        assert found.notices == want.notices
 
 
 def check_diff(before: Snapshot, after: Snapshot, duck: DuckSnapshot, other: object, by: str) -> None:

@@ -125,6 +125,24 @@ def test_an_interrupted_question_is_asked_again(
     assert not work.exists()
 
 
+def test_only_directories_of_engines_are_removed(place: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "work" / "mine"
+    mine.mkdir(parents=True)
+    (mine / "lock").write_text("x")
+    DuckSnapshot(place, work=tmp_path / "work").close()
+    assert (mine / "lock").read_text() == "x"
+    assert list((tmp_path / "work").iterdir()) == [mine]
+
+
+def test_questions_in_memory_only_are_told(place: Path, tmp_path: Path) -> None:
+    with DuckSnapshot(place) as duck:
+        with pytest.raises(AttributeError, match=r"has no why: an engine does not answer it; load the snapshot"):
+            duck.why  # noqa: B018 (it is named only)
+        assert not hasattr(duck, "colour")
+    with pytest.raises(SnapshotFormatError, match=r"no snapshot\.json.*scan ADDRESS -o DIR/"):
+        DuckSnapshot(tmp_path)
+
+
 def test_a_directory_of_somebody_else_is_refused(place: Path, tmp_path: Path) -> None:
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o777)

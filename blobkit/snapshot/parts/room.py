@@ -32,7 +32,8 @@ def check_room(directory: Path, parts: Parts) -> None:
     else:
         return
     use = f"blobkit usage {in_shell(directory)} --engine duckdb"
-    hint = Hint(f"let DuckDB answer: blobkit.engines.DuckSnapshot({str(directory)!r})", f"let DuckDB answer: {use}")
+    ask = f"from blobkit.engines import DuckSnapshot; DuckSnapshot({str(directory)!r})"
+    hint = Hint(f"let DuckDB answer: {ask}", f"let DuckDB answer: {use}")
     raise SnapshotFormatError(what + why, hint=hint)
 
 
