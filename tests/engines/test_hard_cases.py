@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 def duck_of(snapshot: Snapshot, place: Path) -> DuckSnapshot:
+    place.mkdir(exist_ok=True)
     snapshot.save(f"{place}/x/")
     return DuckSnapshot(place / "x", work=place / "work", threads=1, memory="200MB")
 
@@ -136,3 +137,38 @@ def test_long_chains(tmp_path: Path, depth: int) -> None:
         check(snapshot, duck)
         check_dropped(snapshot, duck, "top")
         assert duck.retained().depth == depth
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", ["tags", "gc", "gc-m", "revisions", "dependent"])
+def test_what_is_unread_below_what_holds(tmp_path: Path, policy: str) -> None:
+    """Opaque nodes that a pin holds, that links of each kind lead to, and that garbage links to."""
+    kinds = ["child", "mark", "layer", "revision", "stored-as", "referrer"]
+    n = len(kinds)
+    snapshot = build(
+        "registry",
+        "/s",
+        nodes={
+            "key": [key(i) for i in range(2 * n + 3)],
+            "size": range(2 * n + 3),
+            "opaque": [False] * (n + 1) + [True] * (n + 1) + [False],
+        },
+        links={"source": [*range(n), 2 * n + 2], "target": range(n + 1, 2 * n + 2), "kind": [*kinds, "child"]},
+        pins={
+            "node": [*range(n), *range(n)], "name": [f"r:{i}" for i in range(n)] * 2, "group": ["r"] * (2 * n),
+            "kind": ["tag"] * n + ["tagged-revision"] * n,
+        },
+        policy=policy,
+    )  # fmt: skip
+    for one in range(n):
+        some = snapshot.links.take([one, n])
+        part = build(
+            "registry", "/s", policy=policy,
+            nodes={name: snapshot.nodes[name] for name in ("key", "size", "opaque")},
+            links={name: some[name] for name in some.column_names},
+            pins={name: snapshot.pins[name] for name in snapshot.pins.column_names},
+        )  # fmt: skip
+        with duck_of(part, tmp_path / kinds[one]) as duck:
+            check_dropped(part, duck, "r:0")
+            check_usage(part, duck, "repo")
+            check_tools(part, duck)
