@@ -17,7 +17,6 @@ from blobkit.errors import EngineLimitError, Hint, MissingExtraError, SizeError,
 from blobkit.render import count as counted
 from blobkit.render import printable
 from blobkit.snapshot import saved
-from blobkit.snapshot.checks import TABLES
 from blobkit.snapshot.kinds import policy_of, store_of
 
 try:
@@ -86,10 +85,10 @@ class Duck:
             msg = f"DuckDB cannot go on ({reason})"
             raise EngineLimitError(msg, hint=hint) from error
 
-    def view(self, name: str, paths: list[Path]) -> None:
-        """Name the rows of these parquet files."""
+    def view(self, name: str, paths: list[Path], columns: str) -> None:
+        """Name the rows of these parquet files, with these columns."""
         files = ", ".join(sql.quoted(_literal(str(path))) for path in paths)
-        self._run(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}], hive_partitioning = false)")
+        self._run(f"CREATE VIEW {name} AS SELECT {columns} FROM read_parquet([{files}], hive_partitioning = false)")
 
     def define(self, name: str, query: str) -> None:
         """Name a query."""
@@ -215,8 +214,7 @@ def _facts(walks: Walks, duck: Duck, directory: Path, parts: Parts, meta: saved.
     """Return the facts of a directory as views of a database."""
     prefix = f"s{next(duck.numbers)}_"
     for name, paths in parts.paths(directory).items():
-        if name in TABLES:
-            duck.view(f"{prefix}{name}", paths)
+        duck.view(f"{prefix}{name}", paths, sql.columns(name))
     size = duck.rows(f"SELECT CAST(coalesce(sum(size), 0) AS BIGINT) FROM {prefix}nodes")[0][0]
     store = store_of(meta.kind, meta.address)
     return Facts(walks, prefix, meta.kind, meta.address, meta.time, store, parts.number, int(size))

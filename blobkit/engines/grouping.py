@@ -10,6 +10,7 @@ import pyarrow as pa
 from blobkit.engines import sql
 from blobkit.errors import GroupingError, Hint
 from blobkit.questions.inputs.grouping import MORE, OF_PINS, OTHER, SPECIAL, UNTAGGED, named_by
+from blobkit.snapshot.columns import LATEST
 
 if TYPE_CHECKING:
     from blobkit.engines.facts import Ruled
@@ -24,7 +25,8 @@ _PLATFORM = "platform"
 OF_BLOBS = {
     "kind": "n.kind",
     "media_type": "n.media_type",
-    "month": "strftime(make_timestamp(epoch_us(n.modified)), '%Y-%m')",
+    "month": f"""CASE WHEN epoch_us(n.modified) BETWEEN 0 AND {LATEST}
+        THEN strftime(make_timestamp(epoch_us(n.modified)), '%Y-%m') END""",
 }
 """Groupings by a property of the blobs, as SQL."""
 

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "COLUMNS",
     "among",
     "blobs_by",
     "certain_links",
     "changes",
+    "columns",
     "complete",
     "counted",
     "degrees",
@@ -46,6 +48,23 @@ __all__ = [
     "stored",
     "touched",
 ]
+
+
+_NUMBERS = ("id", "size", "source", "target", "node", "count")
+COLUMNS = {
+    "nodes": ("id", "key", "size", "kind", "media_type", "platform", "modified", "stored", "opaque"),
+    "links": ("source", "target", "kind"),
+    "pins": ("node", "name", "kind", "group", "count"),
+    "notices": ("code", "key", "path", "message"),
+}
+"""The columns that queries read; others of a file are left out."""
+
+
+def columns(table: str) -> str:
+    """Return the columns of a table of facts: numbers of any width as BIGINT, times that are all unknown as times."""
+    kinds = dict.fromkeys(_NUMBERS, "BIGINT") | {"modified": "TIMESTAMP WITH TIME ZONE"}
+    of = {name: f'CAST("{name}" AS {kinds[name]})' if name in kinds else f'"{name}"' for name in COLUMNS[table]}
+    return ", ".join(f'{query} AS "{name}"' for name, query in of.items())
 
 
 def quoted(text: str) -> str:

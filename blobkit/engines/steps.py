@@ -23,8 +23,8 @@ DEPTH = 1_000
 class Engine(Protocol):
     """The things that the walks need of an engine. Names of tables are unquoted identifiers."""
 
-    def view(self, name: str, paths: list[Path]) -> None:
-        """Name the rows of these parquet files."""
+    def view(self, name: str, paths: list[Path], columns: str) -> None:
+        """Name the rows of these parquet files, with these columns."""
         ...
 
     def define(self, name: str, query: str) -> None:

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
@@ -28,7 +29,8 @@ from blobkit.errors import (
     UnknownToolError,
     UnreadableStoreError,
 )
-from engines.equal import check, check_dropped
+from crafted import changed, parts_at, tables
+from engines.equal import check, check_diff, check_dropped, check_tools
 from graphs import hard_graph, snapshot_of
 
 if TYPE_CHECKING:
@@ -173,6 +175,26 @@ def test_rows_are_checked_before_they_are_trusted(place: Path) -> None:
     (place / "snapshot.json").write_text("{}")
     with pytest.raises(SnapshotFormatError):
         DuckSnapshot(place)
+
+
+@pytest.mark.slow
+def test_numbers_of_other_widths_and_odd_times(tmp_path: Path) -> None:
+    """As other programs may write them: small and unsigned numbers, years that no calendar has, no time at all."""
+    found = tables()
+    for table, column, kind in (
+        ("nodes", "size", pa.uint16()),
+        ("pins", "count", pa.uint64()),
+        ("links", "source", pa.int8()),
+    ):
+        found = changed(found, table, column, found[table][column].cast(kind).combine_chunks())
+    times = pa.array([-1, 316_537_891_200_000_000, None, 0], pa.timestamp("us", tz="UTC"))
+    for number, values in enumerate((times, pa.nulls(4))):
+        place = parts_at(tmp_path / str(number), changed(found, "nodes", "modified", values))
+        with DuckSnapshot(place, work=tmp_path / "work") as duck:
+            snapshot = blobkit.Snapshot.load(place)
+            check(snapshot, duck)
+            check_diff(snapshot, snapshot, duck, duck, "repo")
+            check_tools(snapshot, duck)
 
 
 def test_format_1_is_refused_with_what_to_do(hard: Snapshot, tmp_path: Path) -> None:

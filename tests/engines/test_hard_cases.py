@@ -172,3 +172,34 @@ def test_what_is_unread_below_what_holds(tmp_path: Path, policy: str) -> None:
             check_dropped(part, duck, "r:0")
             check_usage(part, duck, "repo")
             check_tools(part, duck)
+
+
+@pytest.mark.slow
+def test_links_that_are_in_no_document_count_whatever_their_source(tmp_path: Path) -> None:
+    """A collector that follows documents of some types only: marks of its virtual nodes count, layers of others do not.
+
+    A document that a pin of the kind `unread` is on is not followed either.
+    """
+    followed = "application/vnd.oci.image.manifest.v1+json"
+    snapshot = build(
+        "oci",
+        "/s",
+        nodes={
+            "key": [f"entry-0@{key(1)}", *(key(i) for i in range(1, 7))], "size": [0, 1, 10, 100, 1000, 10000, 100000],
+            "stored": ["virtual"] + ["yes"] * 6, "media_type": ["", "x", "", followed, "", followed, ""],
+        },
+        links={
+            "source": [0, 0, 1, 3, 5], "target": [1, 2, 4, 4, 6],
+            "kind": ["revision", "mark", "layer", "layer", "layer"],
+        },
+        pins={
+            "node": [0, 1, 5, 5], "name": ["a", "a", "b", None], "count": [1, 1, 1, 0],
+            "kind": ["read-entry", "entry", "entry", "unread"],
+        },
+        policy="strong",
+    )  # fmt: skip
+    with duck_of(snapshot, tmp_path) as duck:
+        assert duck.garbage().bytes == 100 + 1000 + 100000
+        for policy in snapshot.policies:
+            check(snapshot.with_policy(policy), duck.with_policy(policy))
+            check_dropped(snapshot.with_policy(policy), duck.with_policy(policy), "a")

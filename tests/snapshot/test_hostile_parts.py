@@ -16,7 +16,7 @@ from blobkit.errors import SnapshotFormatError
 from blobkit.snapshot import saved
 from blobkit.snapshot.parts import layout, reading
 from blobkit.snapshot.snapshot import Snapshot
-from crafted import LAYER, LOST, MANIFEST, META, REVISION, TEXT, changed, parquet, tables
+from crafted import LAYER, LOST, MANIFEST, META, REVISION, ROWS, TEXT, changed, parts_at, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,23 +24,7 @@ if TYPE_CHECKING:
 
     from crafted import Tables
 
-ROWS = {"nodes": [2, 2], "links": [3, 0], "pins": [3, 0], "notices": [1]}
 INVALID = pa.array([b"\xff\xfe"], pa.large_binary()).view(TEXT)
-
-
-def parts_at(place: Path, found: Tables, rows: dict[str, object] | None = None, **meta: object) -> Path:
-    """A snapshot in two parts, of the nodes 0 and 1, and 2 and 3, written by pyarrow alone."""
-    found = {**found, "nodes": found["nodes"].set_column(0, "id", found["nodes"]["id"].cast(pa.int64()))}
-    for name, table in found.items():
-        at = 0
-        (place / name).mkdir(parents=True)
-        for number, count in enumerate(ROWS[name]):
-            part = table.slice(at) if number + 1 == len(ROWS[name]) or name != "nodes" else table.slice(at, count)
-            at += part.num_rows
-            (place / name / f"part-{number:05}.parquet").write_bytes(parquet(part))
-    stated = {"format": layout.FORMAT, "rows": ROWS | (rows or {})}
-    (place / "snapshot.json").write_text(json.dumps(META | stated | meta))
-    return place
 
 
 def refusal(place: Path) -> str:
@@ -165,6 +149,15 @@ def test_text_that_is_no_utf_8(tmp_path: Path, table: str, column: str) -> None:
     values = tables()[table][column].cast(TEXT).combine_chunks()
     broken = pa.concat_arrays([values.slice(0, len(values) - 1), INVALID])
     assert f"{column} of {table}" in refusal(parts_at(tmp_path / "x", changed(tables(), table, column, broken)))
+
+
+def test_columns_that_engines_would_take_for_others(tmp_path: Path) -> None:
+    """Engines do not tell `Size` from `size`; and times of other units, or beyond the year 9999, differ in them."""
+    found = tables()
+    two = {**found, "nodes": found["nodes"].append_column("SIZE", pa.array([-1] * 4))}
+    assert "2 columns size" in refusal(parts_at(tmp_path / "x", two))
+    other = changed(found, "nodes", "modified", pa.array([1] * 4, pa.timestamp("ns", tz="UTC")))
+    assert "instead of timestamp[us" in refusal(parts_at(tmp_path / "y", other))
 
 
 def test_sums_over_all_parts(tmp_path: Path) -> None:

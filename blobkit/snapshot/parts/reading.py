@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from blobkit.errors import SnapshotFormatError
 from blobkit.render import printable
-from blobkit.snapshot.checks import TABLES
+from blobkit.snapshot.checks import TABLES, columns_of
+from blobkit.snapshot.columns import TIME
 from blobkit.snapshot.loading import FREE, RATIO, Budget, opened, read_groups
 from blobkit.snapshot.parts.checking import Checks
 from blobkit.snapshot.regular import regular
@@ -68,6 +69,7 @@ def _groups(path: Path, table: str, number: int, budget: Budget) -> Iterator[dic
     rows = 0
     with regular(path) as file:
         parquet, groups = opened(file, table, budget)
+        _check_columns(table, parquet.schema_arrow)
         for group in groups or [-1]:
             budget.next_group()
             columns = read_groups(parquet, [group] if group >= 0 else [], table, budget)
@@ -76,6 +78,19 @@ def _groups(path: Path, table: str, number: int, budget: Budget) -> Iterator[dic
     if rows != number:
         msg = f"{table}/{path.name} has {rows:,} rows, and snapshot.json tells of {number:,}"
         raise SnapshotFormatError(msg)
+
+
+def _check_columns(table: str, schema: pa.Schema) -> None:
+    """Raise SnapshotFormatError for columns that engines would read as others: names in another case, other times."""
+    names = [name.lower() for name in schema.names]
+    for name in columns_of(table, schema):
+        if names.count(name) != 1:
+            msg = f"{table} has {names.count(name)} columns {name}, in upper or lower case"
+            raise SnapshotFormatError(msg)
+        kind = schema.field(name).type
+        if pa.types.is_timestamp(kind) and kind != TIME:
+            msg = f"the column {name} of {table} holds {kind} instead of {TIME}"
+            raise SnapshotFormatError(msg)
 
 
 def _refuse_others(paths: dict[str, list[Path]]) -> None:
