@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from blobkit.access import why_unreadable
@@ -18,14 +19,15 @@ from blobkit.log import log
 from blobkit.protocols import as_snapshot, check_no_options
 from blobkit.remotes import image_at, in_full
 from blobkit.render import in_shell, join_some, printable
+from blobkit.replacing import check_directory
 from blobkit.snapshot.kinds import STORES
+from blobkit.snapshot.parts.layout import SNAPSHOT
 from blobkit.snapshot.snapshot import Snapshot
 from blobkit.store.local import LocalStore, ReadOnlyStore, open_read_only
 from blobkit.store.opening import index_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from blobkit.digest import Digest
     from blobkit.protocols import Address, Source, SupportsSnapshot
@@ -64,6 +66,7 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     every_file: bool = True,
     cache: bool | str | os.PathLike[str] | None = None,
     storage_options: Mapping[str, object] | None = None,
+    out: str | os.PathLike[str] | None = None,
 ) -> Snapshot:
     """Return a snapshot of the store at `address`, read-only: the scan writes, locks and changes nothing there.
 
@@ -80,18 +83,26 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     its last check is not read again, and its directory not listed. AddressError if the path does not exist or is
     not a store, UnreadableStoreError if the store cannot be read. Cost: one `stat` of each file, one read of each
     manifest. `storage_options` are for stores on other machines: `blobkit.scanners.registry_http` and
-    `registry_bucket` tell which; a scan over HTTP keeps manifests in the cache unless `cache` is False.
+    `registry_bucket` tell which; a scan over HTTP keeps manifests in the cache unless `cache` is False. `out` is a
+    directory to save the snapshot in, in parts, as `snapshot.save("out/")` does: whether it can be written is
+    checked before the scan.
 
     >>> image = demo.small().export("shop/web:1.0", "layout")
     >>> snapshot = blobkit.scan("layout")
     >>> snapshot.kind, snapshot.policies
     ('oci', ('dependent', 'strong', 'ignore'))
     """
+    if out is not None:
+        check_directory(Path(out), SNAPSHOT)
     if there := _remote(address, storage_options):
         asked = {"every_file": every_file, "cache": cache, "options": storage_options or {}}
-        return _scan_remote(there, policy, progress=progress, verify=verify, **asked)
-    more = {"every_file": every_file, "cache": cache or False}
-    return _snapshot_of(address, policy, progress=progress, verify=verify, files=True, **more)
+        found = _scan_remote(there, policy, progress=progress, verify=verify, **asked)
+    else:
+        more = {"every_file": every_file, "cache": cache or False}
+        found = _snapshot_of(address, policy, progress=progress, verify=verify, files=True, **more)
+    if out is not None:
+        found.save(os.path.join(out, ""))  # noqa: PTH118 (a Path would lose the slash)
+    return found
 
 
 def facts(

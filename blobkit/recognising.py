@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["SNAPSHOT", "kinds_at", "kinds_of_file"]
 
 SNAPSHOT = "snapshot"
-_SAVED = "snapshot.json nodes.parquet"
+_SAVED = ("snapshot.json nodes.parquet", "snapshot.json nodes/")
 _LISTED = 10_000
 """Entries of one directory that a pattern is compared with."""
 
@@ -28,7 +28,7 @@ _LISTED = 10_000
 def kinds_at(root: Path) -> list[str]:
     """Return the kinds of store in a directory, the richest first; OSError if this user cannot look."""
     found = [kind.name for kind in STORES.values() if any(_fits(root, signs) for signs in kind.found_by)]
-    return found or [SNAPSHOT] * _fits(root, _SAVED)
+    return found or [SNAPSHOT] * any(_fits(root, signs) for signs in _SAVED)
 
 
 def kinds_of_file(path: Path) -> list[str]:

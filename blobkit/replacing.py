@@ -1,4 +1,4 @@
-"""Write a file that appears at its path complete or not at all."""
+"""Write a file, or a directory, that appears at its path complete or not at all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["check_place", "replacing"]
+__all__ = ["check_directory", "check_place", "replacing", "replacing_directory"]
 
 _DEVICES = Path("/dev")
 
@@ -41,3 +41,31 @@ def replacing(path: Path) -> Iterator[Path]:
         whole = Path(scratch) / "whole"
         yield whole
         os.replace(whole, path)  # noqa: PTH105 (the call whose atomicity POSIX promises)
+
+
+def check_directory(path: Path, sign: str) -> None:
+    """Raise FileExistsError if `path` is there, but for a directory that is empty or has the file `sign`.
+
+    FileNotFoundError if there is no directory to make it in.
+    """
+    if path.exists() and not (path.is_dir() and ((path / sign).is_file() or not any(path.iterdir()))):
+        raise FileExistsError(errno.EEXIST, f"is there, and has no {sign}: give the name of a new directory", str(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such directory: make it first", str(path.parent))
+
+
+@contextmanager
+def replacing_directory(path: Path, sign: str) -> Iterator[Path]:
+    """Give a new directory to write in; the end of the block moves it to `path`, in place of an old one.
+
+    An old one is moved away before the new one comes: if the process is killed between the two, both are still beside
+    `path`, in a directory whose name begins with a dot. Errors: as `check_directory`.
+    """
+    check_directory(path, sign)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
+        whole, old = Path(scratch) / "whole", Path(scratch) / "old"
+        whole.mkdir()
+        yield whole
+        if path.exists():
+            path.rename(old)
+        whole.rename(path)

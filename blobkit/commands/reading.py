@@ -122,12 +122,21 @@ def _by_option(default: str) -> Decorator:
 @address_argument
 @_by_option("tag")
 @policy_option
+@click.option("--engine", type=click.Choice(["duckdb"]), help="Answer from a directory of scan -o DIR/, unloaded.")
+@click.option("--memory", default="2GB", show_default=True, metavar="SIZE", help="The most that the engine uses.")
 @output_options("group", "blobs", "closure", "exclusive", "shared", "split")
-def usage(address: str, by: str, policy: str | None, *, out: Output) -> None:
+def usage(  # noqa: PLR0913 (one parameter an option)
+    address: str, by: str, policy: str | None, *, engine: str | None, memory: str, out: Output
+) -> None:
     """Show what uses the space: by tag, repository, kind or month.
 
     For each group: the bytes that it reaches, the bytes that only it uses, and its share of all bytes.
     """
+    if engine:
+        from blobkit.commands.engines import print_usage  # noqa: PLC0415 (it needs an extra)
+
+        print_usage(address, by, policy, memory, out)
+        return
     answer = usage_of(scanned(address, policy), by)
     out.answer(answer, answer.to_dict)
 

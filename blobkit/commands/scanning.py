@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from blobkit.commands.addressed import address_argument, storage_options
 from blobkit.commands.shown import cache_option, policy_option, watched
 from blobkit.connect import scan as scan_address
 from blobkit.render import count, human_bytes, printable
+from blobkit.replacing import check_directory
 from blobkit.snapshot.frameless import hide_pandas
+from blobkit.snapshot.parts.layout import SNAPSHOT
 
 __all__ = ["scan"]
 
 
 @click.command()
 @address_argument
-@click.option("-o", "--output", required=True, metavar="FILE", help="The file to write (.blobkit).")
+@click.option(
+    "-o", "--output", required=True, metavar="FILE", help="The file to write (.blobkit), or a directory (DIR/)."
+)
 @click.option("--verify", is_flag=True, help="Read and hash every blob (for a blobkit store, give oci:PATH).")
 @click.option("--quick", is_flag=True, help="Of a registry read only what its collector reads (not for an audit).")
 @cache_option
@@ -23,8 +29,13 @@ __all__ = ["scan"]
 def scan(  # noqa: PLR0913 (one parameter an option)
     address: str, output: str, policy: str | None, *, verify: bool, quick: bool, cache: bool | None
 ) -> None:
-    """Save a snapshot of a store in a file, for use as an address."""
+    """Save a snapshot of a store in a file, for use as an address.
+
+    A FILE that ends with a slash is a directory of parquet files, for stores that are too large for the memory.
+    """
     hide_pandas()
+    if output.endswith("/"):
+        check_directory(Path(output), SNAPSHOT)
     snapshot = scan_address(
         address,
         policy=policy,

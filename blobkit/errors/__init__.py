@@ -32,6 +32,7 @@
     |-- PlanError (ValueError)                  a plan that says too little, too much, or lacks a cost
     |   `-- InfeasiblePlanError                 so much cannot be freed
     |-- DiffError (ValueError)                  two snapshots that cannot be compared
+    |-- EngineLimitError (ValueError)           a question that an engine such as DuckDB does not answer
     |-- ThresholdError (ValueError)             a threshold for what no audit finds
     |-- UnknownToolError (ValueError)           a tool that does not fit this kind of store
     |-- SnapshotFormatError (ValueError)        not a saved snapshot, or one that breaks its own rules
@@ -56,6 +57,7 @@ from blobkit.errors.asking import (
     AmbiguousTargetError,
     ChoiceError,
     DiffError,
+    EngineLimitError,
     ExportError,
     GroupingError,
     InfeasiblePlanError,
@@ -113,6 +115,7 @@ __all__ = [
     "ContentMissingError",
     "CredentialsError",
     "DiffError",
+    "EngineLimitError",
     "ExportError",
     "GroupingError",
     "HashNotSupportedError",

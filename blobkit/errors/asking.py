@@ -10,6 +10,7 @@ __all__ = [
     "AmbiguousTargetError",
     "ChoiceError",
     "DiffError",
+    "EngineLimitError",
     "ExportError",
     "GroupingError",
     "InfeasiblePlanError",
@@ -148,6 +149,15 @@ class DiffError(BlobkitError, ValueError):
     >>> blobkit.diff(demo.small(), "layout")
     Traceback (most recent call last):
     blobkit.errors.DiffError: ...blobkit and oci cannot be compared...
+    """
+
+
+class EngineLimitError(BlobkitError, ValueError):
+    """A question that an engine does not answer: it would take too many rows or steps, or is asked in memory only.
+
+    >>> raise blobkit.EngineLimitError("links form a cycle", hint="load the snapshot (Snapshot.load)")
+    Traceback (most recent call last):
+    blobkit.errors.EngineLimitError: links form a cycle: load the snapshot (Snapshot.load)
     """
 
 

@@ -14,7 +14,6 @@ from blobkit.analysis.kernels import depths
 from blobkit.analysis.reach import incoming, live, unknown
 from blobkit.analysis.referrer_kernels import links_within, losses
 from blobkit.analysis.referrers import Referrers
-from blobkit.errors import UnknownToolError
 from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.plain import records
@@ -22,8 +21,9 @@ from blobkit.present.sections import LINE_SHOWN, ROWS_SHOWN, Section, frame_tabl
 from blobkit.protocols import as_snapshot
 from blobkit.questions.columns import categories, keys, objects
 from blobkit.questions.hidden import hidden_in_use, not_visible, unread_in_use
-from blobkit.render import abbreviate, choices, count, human_bytes, join_some, truncate
-from blobkit.snapshot.kinds import collector, collectors
+from blobkit.questions.tool_policy import policy_of_tool
+from blobkit.render import abbreviate, count, human_bytes, join_some, truncate
+from blobkit.snapshot.kinds import collector
 from blobkit.snapshot.lookups import hidden_parts
 from blobkit.snapshot.notices import SAID
 from blobkit.snapshot.roles import IS_REVISION, STANDS_FOR
@@ -333,18 +333,5 @@ def compare_gc(
     (0, 0)
     """
     snapshot = as_snapshot(x, storage_options=storage_options)
-    if tool not in collectors():
-        msg = f"no collector is known by the name {tool!r}"
-        raise UnknownToolError(msg, hint=choices(tool, collectors(), use="use one of"))
-    policy = snapshot.store.policy_for(tool)
-    if policy is None:
-        raise UnknownToolError(_no_policy(snapshot, tool))
+    policy = policy_of_tool(snapshot.store, snapshot.kind, tool)
     return Comparison(snapshot.with_policy(snapshot.store.judge), snapshot.with_policy(policy.name), tool)
-
-
-def _no_policy(snapshot: Snapshot, tool: str) -> str:
-    """Return the reason why a tool cannot be compared on this store, and the tools that can."""
-    known = [one.name for one in snapshot.store.collectors]
-    instead = f"use {' or '.join(known)}" if known else "no tool's collector is known for it"
-    layout = "; its directory is an OCI layout too: scan oci:PATH for umoci" if snapshot.store.shown else ""
-    return f"{tool} collects nothing in stores of the kind {snapshot.kind}: {instead}{layout}"

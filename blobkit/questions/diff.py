@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     Number = TypeVar("Number", np.int8, np.int64)
 
-__all__ = ["CAUSES", "STATES", "Diff", "diff"]
+__all__ = ["CAUSES", "STATES", "Diff", "cause_of", "diff"]
 
 STATES = ("absent", "garbage", "live in one group", "live in several")
 CAUSES = (
@@ -61,6 +61,11 @@ _CAUSE = np.array(
     np.int8,
 )
 """The cause by the state before (row) and after (column), in the order of STATES."""
+
+
+def cause_of(before: int, after: int) -> str:
+    """Return the cause by two states, as positions in STATES."""
+    return CAUSES[int(_CAUSE[before, after])]
 
 
 @dataclass(frozen=True, eq=False)

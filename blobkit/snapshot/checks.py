@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 
     Columns = Mapping[str, pa.ChunkedArray]
 
-__all__ = ["TABLES", "check_counts", "check_ids", "check_keys", "check_schema", "check_values", "is_coded"]
+__all__ = [
+    "TABLES",
+    "again",
+    "check_again",
+    "check_counts",
+    "check_ids",
+    "check_keys",
+    "check_schema",
+    "check_values",
+    "columns_of",
+    "is_coded",
+]
 
 _SHOWN = 100
 _AGAIN = 1 << 16
@@ -127,8 +138,18 @@ def check_ids(ids: pa.ChunkedArray) -> None:
 
 def check_counts(counts: pa.ChunkedArray) -> None:
     """Raise SnapshotFormatError if pins count more references than a store can have that lists each of them."""
-    if (again := int(np.maximum(np.asarray(combine(counts)), 1).sum()) - len(counts)) > _AGAIN:
-        msg = f"the pins count {again:,} references more than there are pins, and such a store has no counts"
+    check_again(again(counts))
+
+
+def again(counts: pa.ChunkedArray) -> int:
+    """Return how many references pins count beyond one for each pin."""
+    return int(np.maximum(np.asarray(combine(counts)), 1).sum()) - len(counts)
+
+
+def check_again(number: int) -> None:
+    """Raise SnapshotFormatError if a store without counts cannot have so many references beyond one for each pin."""
+    if number > _AGAIN:
+        msg = f"the pins count {number:,} references more than there are pins, and such a store has no counts"
         raise SnapshotFormatError(msg)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "LATEST",
     "TEXT",
     "TIME",
     "arrow",
@@ -36,7 +37,7 @@ __all__ = [
 TIME = pa.timestamp("us", tz="UTC")
 TEXT = pa.large_string()
 _SHOWN = 40
-_LATEST = (datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(
+LATEST = (datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(
     microseconds=1
 )
 
@@ -156,11 +157,11 @@ def times(values: object, n: int) -> pa.Array:
         is_plain = isinstance(values, np.ndarray) and values.dtype == np.int64
         since = arrow(np.asarray(values)) if is_plain else pa.array(values, pa.int64())
     if not _all_within(since):
-        within = pc.and_(pc.greater_equal(since, 0), pc.less_equal(since, _LATEST))
+        within = pc.and_(pc.greater_equal(since, 0), pc.less_equal(since, LATEST))
         since = pc.if_else(within, since, pa.scalar(None, pa.int64()))
     return since.cast(TIME)
 
 
 def _all_within(since: pa.Array) -> bool:
     ends = pc.min_max(since).as_py()
-    return ends["min"] is None or (ends["min"] >= 0 and ends["max"] <= _LATEST)
+    return ends["min"] is None or (ends["min"] >= 0 and ends["max"] <= LATEST)

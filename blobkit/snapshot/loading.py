@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from blobkit.snapshot.records import Kind
     from blobkit.snapshot.tables import Tables
 
-__all__ = ["FREE", "RATIO", "load"]
+__all__ = ["FREE", "RATIO", "Budget", "load", "opened", "read_groups"]
 
 FREE, RATIO = 24 << 20, 100
 """The memory that facts may take: bytes, plus bytes for each byte of the files."""
@@ -51,9 +51,9 @@ def load(files: Mapping[str, IO[bytes]], size: int, kind: Kind) -> Tables:
     SnapshotFormatError if they are not parquet, unpack to more than `FREE` + `RATIO` bytes for each byte, or have
     facts that a store of this kind cannot have.
     """
-    budget = _Budget(FREE + RATIO * size, size)
-    found = {table: _open(files[table], table, budget) for table in TABLES}
-    columns = {table: _read(file, groups, table, budget) for table, (file, groups) in found.items()}
+    budget = Budget(FREE + RATIO * size, size)
+    found = {table: opened(files[table], table, budget) for table in TABLES}
+    columns = {table: read_groups(file, groups, table, budget) for table, (file, groups) in found.items()}
     tables = make(columns["nodes"], columns["links"], columns["pins"], columns["notices"])
     check_keys(tables.nodes["key"], tables.nodes["stored"], kind.key_form)
     check_ids(columns["nodes"]["id"])
@@ -62,40 +62,53 @@ def load(files: Mapping[str, IO[bytes]], size: int, kind: Kind) -> Tables:
     return tables
 
 
-class _Budget:
-    """The bytes of memory that are left to use."""
+class Budget:
+    """The bytes of memory that are left to use: `allowed` for all row groups, and `most` for each of them."""
 
-    def __init__(self, allowed: int, size: int) -> None:
+    def __init__(self, allowed: int, size: int, most: int | None = None) -> None:
         self.left, self.allowed, self.size = allowed, allowed, size
+        self.most = self.of_group = allowed if most is None else most
 
     def take(self, amount: int) -> None:
+        """Use so many bytes; SnapshotFormatError if they are not left."""
         self.left -= amount
+        self.of_group -= amount
         if self.left < 0:
             msg = (
                 f"its {human_bytes(self.size)} unpack to more than {human_bytes(self.allowed)}, "
                 "more than any snapshot from blobkit does: scan the store again"
             )
             raise SnapshotFormatError(msg)
+        if self.of_group < 0:
+            msg = f"a row group unpacks to more than {human_bytes(self.most)}: write it again in smaller row groups"
+            raise SnapshotFormatError(msg)
+
+    def next_group(self) -> None:
+        """Begin with another row group."""
+        self.of_group = self.most
 
 
-def _open(file: IO[bytes], table: str, budget: _Budget) -> tuple[pq.ParquetFile, list[int]]:
+def opened(file: IO[bytes], table: str, budget: Budget) -> tuple[pq.ParquetFile, list[int]]:
     """Return a file, checked for types of columns and for memory, and its row groups that are not empty."""
     parquet = pq.ParquetFile(file, pre_buffer=False)  # the file is local: a buffer would be one more copy
     check_schema(table, parquet.schema_arrow)
     known = columns_of(table, parquet.schema_arrow)
     leaves = [parquet.schema.column(place) for place in range(len(parquet.schema))]
-    spread, groups = set(), set()
+    spread: set[str] = set()
+    groups: list[int] = []
     for chunk in chunks(file, len(leaves)):
         leaf = leaves[chunk.place]
         if chunk.rows and leaf.path in known:
-            groups.add(chunk.group)
+            if groups[-1:] != [chunk.group]:
+                groups.append(chunk.group)
+                budget.next_group()
             if _weigh(chunk, leaf.path, file, budget) and leaf.physical_type == "BYTE_ARRAY":
                 spread.add(leaf.path)
     found = pq.ParquetFile(file, pre_buffer=False, read_dictionary=sorted(spread), metadata=parquet.metadata)
-    return found, sorted(groups)
+    return found, groups
 
 
-def _weigh(chunk: Chunk, name: str, file: IO[bytes], budget: _Budget) -> bool:
+def _weigh(chunk: Chunk, name: str, file: IO[bytes], budget: Budget) -> bool:
     """Take the memory for reading a column from the budget; return whether the column has a dictionary."""
     if not 0 <= chunk.values == chunk.rows:
         msg = f"{name} has {chunk.values:,} values in {chunk.rows:,} rows"
@@ -111,8 +124,8 @@ def _weigh(chunk: Chunk, name: str, file: IO[bytes], budget: _Budget) -> bool:
     return DICTIONARY_PAGE in types
 
 
-def _read(parquet: pq.ParquetFile, groups: list[int], table: str, budget: _Budget) -> dict[str, pa.ChunkedArray]:
-    """Return the columns of a table, each checked."""
+def read_groups(parquet: pq.ParquetFile, groups: list[int], table: str, budget: Budget) -> dict[str, pa.ChunkedArray]:
+    """Return the columns of a table in these row groups, each checked."""
     names = list(columns_of(table, parquet.schema_arrow))
     raw = parquet.read_row_groups(groups, names) if groups else parquet.schema_arrow.empty_table()
     columns = {name: raw[name] for name in names}

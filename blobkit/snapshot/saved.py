@@ -1,5 +1,6 @@
 """Save and load snapshots: as a directory of parquet files for duckdb, Spark and others, or as one zip archive of it.
 
+Format 1 has one parquet file for each table, format 2 a directory of parts for each (see `blobkit.snapshot.parts`).
 A saved snapshot is untrusted: it is checked like the facts from a maker.
 """
 
@@ -7,24 +8,26 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import zipfile
 import zlib
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from blobkit.errors import SnapshotFormatError, UnknownPolicyError
 from blobkit.render import printable, to_utf8, truncate
-from blobkit.replacing import replacing
+from blobkit.replacing import replacing, replacing_directory
 from blobkit.snapshot.disk import Disk
 from blobkit.snapshot.kinds import STORES, policy_of
 from blobkit.snapshot.loading import load
 from blobkit.snapshot.members import member
+from blobkit.snapshot.parts import layout, reading, writing
+from blobkit.snapshot.parts.room import check_room
+from blobkit.snapshot.regular import regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,9 +35,20 @@ if TYPE_CHECKING:
     from blobkit.snapshot.records import Policy
     from blobkit.snapshot.tables import Tables
 
-__all__ = ["Meta", "read_archive", "read_directory", "write_archive", "write_directory"]
+__all__ = [
+    "Meta",
+    "open_parts",
+    "read_archive",
+    "read_directory",
+    "refusing",
+    "verified_parts",
+    "write_archive",
+    "write_directory",
+    "write_parts",
+]
 
 FORMAT = "blobkit-snapshot/1"
+FORMATS = (FORMAT, layout.FORMAT)
 NAMES = ("nodes", "links", "pins", "notices")
 _MEMBERS = ("snapshot.json", *(f"{name}.parquet" for name in NAMES))
 _META_LIMIT = 1 << 20
@@ -85,35 +99,85 @@ def write_archive(path: Path, tables: Tables, meta: Mapping[str, object]) -> Non
                 archive.write(files / name, name)
 
 
+def write_parts(directory: Path, tables: Tables, meta: Mapping[str, object], *, part_rows: int | None = None) -> None:
+    """Write the tables in parts (format 2), atomically: `directory` appears complete or not at all.
+
+    It may be there already if it is empty or a saved snapshot, which is replaced; else FileExistsError.
+    """
+    rows = part_rows or writing.PART_ROWS
+    with replacing_directory(directory, layout.SNAPSHOT) as whole:
+        writing.write(whole, writing.batches_of(tables), meta, STORES[str(meta["kind"])], part_rows=rows)
+
+
 def read_directory(directory: Path) -> tuple[Tables, Meta]:
-    """Return the tables and metadata from a directory that `write_directory` wrote, checked like new ones."""
+    """Return the tables and metadata from a directory that `write_directory` or `write_parts` wrote, checked."""
+    _check_is_one(directory)
+    with refusing(directory):
+        _, found = _directory_meta(directory)
+    return _read_parts(directory) if found["format"] == layout.FORMAT else _read_files(directory)
+
+
+def _check_is_one(directory: Path) -> None:
+    """Raise SnapshotFormatError if a directory has no saved snapshot, FileNotFoundError if it does not exist."""
     directory.stat()
-    if not (directory / "snapshot.json").exists():
-        msg = f"{directory} is not a saved snapshot (it has no snapshot.json)"
-        raise SnapshotFormatError(msg)
-    with _refusing(directory), ExitStack() as opened:
-        files = {path.stem: opened.enter_context(_open(path)) for path in (directory / name for name in _MEMBERS)}
+    if not (directory / layout.SNAPSHOT).exists():
+        msg = f"{directory} is not a saved snapshot (it has no {layout.SNAPSHOT})"
+        raise SnapshotFormatError(msg, hint="scan the store first (blobkit scan ADDRESS -o DIR/)")
+
+
+def _read_parts(directory: Path) -> tuple[Tables, Meta]:
+    parts, meta = open_parts(directory)
+    check_room(directory, parts)
+    with refusing(directory):
+        tables = reading.load(directory, parts, STORES[meta.kind])
+    pa.default_memory_pool().release_unused()
+    return tables, meta
+
+
+def _read_files(directory: Path) -> tuple[Tables, Meta]:
+    with refusing(directory), ExitStack() as opened:
+        files = {path.stem: opened.enter_context(regular(path)) for path in (directory / name for name in _MEMBERS)}
         size = sum(os.fstat(file.fileno()).st_size for file in files.values())
         return _read(files, size)
 
 
+def open_parts(directory: Path) -> tuple[layout.Parts, Meta]:
+    """Return the metadata of a snapshot in parts, without a look at these; SnapshotFormatError if it is none."""
+    _check_is_one(directory)
+    with refusing(directory):
+        meta, found = _directory_meta(directory)
+        if found["format"] != layout.FORMAT:
+            msg = f"{directory} is not in parts (format 2): Snapshot.load it, and save it in a directory (name/)"
+            raise SnapshotFormatError(msg)
+        return layout.Parts.from_meta(found), meta
+
+
+def verified_parts(directory: Path) -> tuple[layout.Parts, Meta]:
+    """Return the same after a check of all rows; SnapshotFormatError tells what is wrong.
+
+    Cost: one read of all files. Memory: a row group.
+    """
+    parts, meta = open_parts(directory)
+    with refusing(directory):
+        for _ in reading.checked(directory, parts, STORES[meta.kind]):
+            pass
+    return parts, meta
+
+
+def _directory_meta(directory: Path) -> tuple[Meta, Mapping[str, object]]:
+    with regular(directory / "snapshot.json") as file:
+        return _meta(file.read(_META_LIMIT))
+
+
 def read_archive(path: Path) -> tuple[Tables, Meta]:
     """Return the tables and metadata from a file that `write_archive` wrote, checked like new ones."""
-    with _open(path) as whole, _refusing(path), zipfile.ZipFile(whole) as archive:
+    with regular(path) as whole, refusing(path), zipfile.ZipFile(whole) as archive:
         files = {Path(name).stem: member(archive, whole, name) for name in _MEMBERS}
         return _read(files, os.fstat(whole.fileno()).st_size)
 
 
-def _open(path: Path) -> BinaryIO:
-    """Open a regular file; SnapshotFormatError for a pipe or device, because reading it may never end."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        msg = f"{path} is not a saved snapshot (it is not a regular file)"
-        raise SnapshotFormatError(msg)
-    return path.open("rb")
-
-
 @contextmanager
-def _refusing(path: Path) -> Iterator[None]:
+def refusing(path: Path) -> Iterator[None]:
     """Turn the errors that libraries raise for damaged files into a SnapshotFormatError that names the path."""
     try:
         yield
@@ -127,32 +191,35 @@ def _refusing(path: Path) -> Iterator[None]:
 
 
 def _read(files: Mapping[str, IO[bytes]], size: int) -> tuple[Tables, Meta]:
-    """Return the content of these files, which have `size` bytes in total."""
-    meta = _meta(files["snapshot"].read(_META_LIMIT))
+    """Return the content of these files of format 1, which have `size` bytes in total."""
+    meta, found = _meta(files["snapshot"].read(_META_LIMIT))
+    if found["format"] != FORMAT:
+        msg = "its parts are in directories, not in a file: give the directory"
+        raise SnapshotFormatError(msg)
     tables = load(files, size, STORES[meta.kind])
     pa.default_memory_pool().release_unused()  # reading takes twice the memory of the facts; the pool would keep it
     return tables, meta
 
 
-def _meta(data: bytes) -> Meta:
-    """Return the metadata; no snapshot has more than a megabyte of it."""
+def _meta(data: bytes) -> tuple[Meta, Mapping[str, object]]:
+    """Return the metadata, and all of snapshot.json; no snapshot has more than a megabyte of it."""
     try:
         found = json.loads(data)
     except (ValueError, RecursionError) as error:
         msg = f"snapshot.json is not JSON: {error}"
         raise SnapshotFormatError(msg) from error
     stated = found.get("format") if isinstance(found, dict) else None
-    if stated != FORMAT:
-        msg = f"it is not in the format {FORMAT}, but in {truncate(str(stated), _SHOWN)}: it needs a newer blobkit"
+    if stated not in FORMATS:
+        shown = truncate(str(stated), _SHOWN)
+        msg = f"it is not in the format {FORMATS[-1]} or an older one, but in {shown}: it needs a newer blobkit"
         raise SnapshotFormatError(msg)
     kind, address, policy, moment = (_text(found, field) for field in ("kind", "address", "policy", "time"))
     try:
-        return Meta(
-            kind, to_utf8(address), _time(moment), policy_of(kind, policy, address), Disk.from_meta(found.get("disk"))
-        )
+        rule = policy_of(kind, policy, address)
     except UnknownPolicyError as error:
         msg = f"no policy {truncate(policy, _SHOWN)!r} for {kind} stores: it needs a newer blobkit"
         raise SnapshotFormatError(msg) from error
+    return Meta(kind, to_utf8(address), _time(moment), rule, Disk.from_meta(found.get("disk"))), found
 
 
 def _text(meta: Mapping[str, object], field: str) -> str:

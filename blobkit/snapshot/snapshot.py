@@ -7,6 +7,7 @@ policy reads nothing from the store.
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -29,7 +30,6 @@ from blobkit.snapshot.kinds import policy_of, store_of
 from blobkit.snapshot.tables import Notice, Tables, ids, make, numbers, with_notices
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Sequence
     from types import ModuleType
 
@@ -159,13 +159,21 @@ class Snapshot(Answer, Previews):
         return at if at < len(keys) and str(keys[at]) == key else -1
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all facts into one file (a zip of parquet files), atomically."""
-        _files().write_archive(Path(path), self.tables, self._meta())
+        """Write all facts into one file (a zip of parquet files), atomically.
+
+        A path that ends with a slash (`"now/"`) is a directory of parquet files in parts, which engines (duckdb) answer
+        from without loading it. FileExistsError if there is a directory with something else in it.
+        """
+        if os.fspath(path).endswith("/"):
+            _files().write_parts(Path(path), self.tables, self._meta())
+        else:
+            _files().write_archive(Path(path), self.tables, self._meta())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Snapshot:
-        """Return the snapshot that `save` wrote; SnapshotFormatError if the file is not a snapshot or is damaged."""
-        return cls._restore(*_files().read_archive(Path(path)))
+        """Return the snapshot that `save` wrote (a file or directory); SnapshotFormatError if it is none or damaged."""
+        files, path = _files(), Path(path)
+        return cls._restore(*(files.read_directory if path.is_dir() else files.read_archive)(path))
 
     def to_parquet(self, directory: str | os.PathLike[str]) -> None:
         """Write one parquet file for each table into `directory`; links and pins refer to nodes by their `id`."""
@@ -173,7 +181,7 @@ class Snapshot(Answer, Previews):
 
     @classmethod
     def from_parquet(cls, directory: str | os.PathLike[str]) -> Snapshot:
-        """Return the snapshot that `to_parquet` wrote; SnapshotFormatError if it is not a snapshot or is damaged."""
+        """Return the snapshot that `to_parquet` or `save` wrote there; SnapshotFormatError if it is none or damaged."""
         return cls._restore(*_files().read_directory(Path(directory)))
 
     def _meta(self) -> dict[str, object]:

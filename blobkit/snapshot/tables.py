@@ -42,10 +42,13 @@ if TYPE_CHECKING:
 __all__ = [
     "DOCUMENTS",
     "KINDS",
+    "MOST",
+    "NODE_LIMIT",
     "STORED",
     "Notice",
     "Tables",
     "codes",
+    "exact_sum",
     "flags",
     "ids",
     "index_in",
@@ -79,7 +82,7 @@ STORED = ("yes", "missing", "foreign", "inline", "virtual")
 NODE_LIMIT = 1 << 30
 _PIECE = 1 << 16
 _SHOWN = 200
-_MOST = (1 << 63) - 1
+MOST = (1 << 63) - 1
 """The largest sum of sizes, and of counts: all sums in answers fit int64."""
 
 Notice = tuple[str, str, str, str]
@@ -207,7 +210,7 @@ def _nodes(columns: Columns, key: pa.Array, order: NDArray[np.int64] | None) -> 
 def _disk(values: ArrayLike | Dictionary) -> pa.Array:
     """Return the bytes that files take on disk as a column; SnapshotFormatError if one is negative."""
     found = whole_numbers(values, "a size on disk").astype(np.int64, copy=False)
-    if (found < 0).any() or _sum(found) > _MOST:
+    if (found < 0).any() or exact_sum(found) > MOST:
         msg = "the sizes on disk are negative, or sum to more than can be counted"
         raise SnapshotFormatError(msg)
     return arrow(found)
@@ -225,12 +228,12 @@ def _check_nodes(table: pa.Table) -> None:
         shown = truncate(key[int(wrong[0])].as_py(), _SHOWN)
         msg = f"the node {shown} has an impossible size ({size[wrong[0]]:,} bytes)"
         raise SnapshotFormatError(msg)
-    if (total := _sum(size)) > _MOST:
-        msg = f"the sizes sum to {total:,} bytes, more than can be counted ({_MOST:,}): look for large sparse files"
+    if (total := exact_sum(size)) > MOST:
+        msg = f"the sizes sum to {total:,} bytes, more than can be counted ({MOST:,}): look for large sparse files"
         raise SnapshotFormatError(msg)
 
 
-def _sum(numbers: NDArray[np.int64]) -> int:
+def exact_sum(numbers: NDArray[np.int64]) -> int:
     """Return the exact sum of numbers >= 0, even if it exceeds int64."""
     if float(np.sum(numbers, dtype=np.float64)) < 1 << 62:
         return int(numbers.sum())
@@ -239,8 +242,8 @@ def _sum(numbers: NDArray[np.int64]) -> int:
 
 def _check_counts(tables: Tables) -> None:
     """Check that the total of pins and links fits int64."""
-    if (total := _sum(numbers(tables.pins["count"])) + tables.links.num_rows) > _MOST:
-        msg = f"the pins and links are {total:,} references, more than can be counted ({_MOST:,})"
+    if (total := exact_sum(numbers(tables.pins["count"])) + tables.links.num_rows) > MOST:
+        msg = f"the pins and links are {total:,} references, more than can be counted ({MOST:,})"
         raise SnapshotFormatError(msg)
 
 

@@ -17,6 +17,7 @@ from blobkit.errors import (
 )
 from blobkit.render import abbreviate
 from blobkit.snapshot.snapshot import build
+from graphs import key
 from layouts import Layout, Registry, sha
 from pinned import LONG, A, B, C, digest, freed, store
 
@@ -289,3 +290,15 @@ def test_what_a_pattern_names_itself_is_not_untagged_besides(tmp_path: Path) -> 
     snapshot = registry.scan("gc")
     assert blobkit.simulate_deref(snapshot, "*").also_untagged == ()
     assert blobkit.simulate_deref(snapshot, "r@*").also_untagged == ("r:1",)
+
+
+def test_a_second_name_elsewhere_does_not_change_how_many_pins_go() -> None:
+    """A digest means one pin on it, also where another blob has a name that does not hold."""
+    snapshot = build(
+        "oci",
+        "/s",
+        nodes={"key": [key(0), key(1)], "size": [1, 10]},
+        links={"source": [], "target": []},
+        pins={"node": [0, 1], "kind": ["ref", "entry"], "count": [0, 2]},
+    )
+    assert blobkit.simulate_deref(snapshot, key(1)).bytes == 0

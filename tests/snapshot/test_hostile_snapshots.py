@@ -245,7 +245,8 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path, what: str) -> None:
             path.symlink_to("/dev/zero")
         else:
             path.mkdir()
-        with pytest.raises(SnapshotFormatError, match="not a regular file"):
+        why = "no snapshot.json" if path.parent != files and what == "directory" else "not a regular file"
+        with pytest.raises(SnapshotFormatError, match=why):
             Snapshot.from_parquet(files) if path.parent == files else Snapshot.load(path)
 
 

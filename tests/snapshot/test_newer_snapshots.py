@@ -32,7 +32,7 @@ def test_words_of_a_newer_version(tmp_path: Path, table: str, column: str, noun:
         {"kind": "jar"},
         {"policy": "tomorrow's"},
         {"policy": "strong"},
-        {"format": "blobkit-snapshot/2"},
+        {"format": "blobkit-snapshot/3"},
         {"format": None},
         {"format": ["x"] * 1000},
     ],

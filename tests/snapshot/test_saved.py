@@ -130,7 +130,7 @@ def test_a_damaged_member_is_refused(saved: Path, member: str, content: bytes | 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"format": "blobkit-snapshot/2"},
+        {"format": "blobkit-snapshot/3"},
         {"format": None},
         {"kind": "jar"},
         {"policy": "tomorrow's"},

@@ -38,12 +38,14 @@ if TYPE_CHECKING:
     By = str | Mapped
 
 __all__ = [
+    "GARBAGE",
     "MORE",
     "OF_BLOBS",
     "OF_PINS",
     "OTHER",
     "SPECIAL",
     "UNKNOWN",
+    "UNTAGGED",
     "By",
     "Held",
     "beside",

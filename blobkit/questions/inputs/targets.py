@@ -264,7 +264,7 @@ class _Resolver:
         along = union(along, dropped_with_second_names(self.snapshot, rows))
         new = along[~np.isin(along, rows)]
         self.dropped.also_untagged.update(self.snapshot.pins["name"].take(new).drop_null().to_pylist())
-        self._drop(along)
+        self._drop(new)
 
     def _digest(self, digest: str, *, all_pins: bool) -> None:
         """Select one anonymous pin of a blob; if it has none, see `_named_digest`."""
