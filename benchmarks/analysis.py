@@ -18,13 +18,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import engines
 import networkx as nx
 import numpy as np
 from answers import interleaved
 from synthetic import image_store
 
 import blobkit
+import engines
 from blobkit.analysis.groups import classes, reach, shares
 from blobkit.snapshot.snapshot import Snapshot
 from blobkit.snapshot.tables import ids
