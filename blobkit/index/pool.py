@@ -19,7 +19,7 @@ from blobkit.index import forking
 from blobkit.index.schema import check_version, connect, create, raise_translated, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import NoReturn
 
@@ -210,12 +210,12 @@ class Pool:
 
     def abandon(self) -> bool:
         """Refuse every use, in a child: connections and locks from before a fork are the parent's."""
-        inherited = list(self._all)
+        inherited, is_busy = list(self._all), bool(self._opening)
         _inherited.extend(inherited)
         self._renew()
         self.closed = True
         self._end = "this store was opened by the process that forked this one: open it again in this process"
-        return not inherited
+        return not inherited and not is_busy
 
     def _renew(self) -> None:
         self._lock = threading.RLock()
@@ -225,11 +225,22 @@ class Pool:
         self._owner = object()
         self._all: WeakSet[Connection] = WeakSet()  # weak: one that an interrupt lost is closed
         self._idle: list[Connection] = []
+        self._opening: set[object] = set()
+        """Threads that open or close a connection: a fork meanwhile leaves locks of SQLite in the child for ever."""
+
+    @contextlib.contextmanager
+    def _while_opening(self) -> Iterator[None]:
+        token, opening = object(), self._opening
+        opening.add(token)
+        try:
+            yield
+        finally:
+            opening.discard(token)
 
     def _connected(self) -> Connection:
         """Return a new connection to an index of this version."""
         forking.check(self.path)
-        with translated(self._path):
+        with translated(self._path), self._while_opening():
             db = connect(self._path, timeout=self._timeout)
             try:
                 create(db)
@@ -243,7 +254,7 @@ class Pool:
         return db
 
     def _close_idle(self) -> None:
-        with translated(self._path):
+        with translated(self._path), self._while_opening():
             while self._idle:
                 db = self._idle.pop()
                 self._all.discard(db)
