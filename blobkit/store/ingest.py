@@ -96,9 +96,6 @@ def put_options(
     """Return what is wanted, checked, and the data. Only manifests and indexes are read, whole, up to their limit."""
     if tag is not None:
         check_name(tag)
-    elif move:
-        msg = "move=True is given without a tag: give tag=, the name that is to move here"
-        raise TypeError(msg)
     if links is None:
         msg = "links are given as None: give a list of digests, or leave links out"
         raise TypeError(msg)

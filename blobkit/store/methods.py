@@ -163,7 +163,7 @@ class Verbs:
         """
         source, options = data, NO_OPTIONS
         is_plain = type(data) is bytes and type(links) is tuple and not links and tag is None  # as nearly all are
-        if media_type != "" or move or not is_plain:
+        if media_type != "" or not is_plain:
             options, source = put_options(data, media_type=media_type, links=links, tag=tag, move=move)
             self._warn_of(tag, media_type)
             source = small_bytes(source, LIMIT)

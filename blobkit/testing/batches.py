@@ -261,8 +261,6 @@ class BatchRules:
             store.put(b"y", links=digest)
         with pytest.raises(TypeError, match="links are given as None: give a list of digests, or leave links out"):
             store.put(b"y", links=None)  # type: ignore[arg-type]
-        with pytest.raises(TypeError, match="move=True is given without a tag: give tag="):
-            store.put(b"y", move=True)
         with pytest.raises(TypeError, match="no pair"):
             store.link_many([digest])  # type: ignore[list-item]
         with pytest.raises(TypeError, match="no text"):
