@@ -108,7 +108,7 @@ def tag(name: str, blob: Digest) -> Plan:
 
 
 class ConcurrentSuite:
-    """Whatever two writers do at once is what they would have done one after the other."""
+    """Two writers at once leave what they would have left one after the other."""
 
     @pytest.fixture
     def handles(self) -> Handles:
