@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 BLOB = 4096
 SYNCING = ("blobkit", "fsync floor", "disk-objectstore")
 """Who makes durable what it returns."""
-PUTS = 300
+PUTS = 2200
 """Puts a turn on disk: more than entries of the journal until it is drained."""
 THREADS = 16
 
@@ -72,7 +72,7 @@ def main() -> None:
         "small": lambda: everywhere(places, rounds, quick=chosen.quick),
         "threads": lambda: placed(places["disk"], lambda root: at_once(root, rounds)),
         "levels": lambda: placed(places["disk"], lambda root: levels(root, 50 if chosen.quick else 250, rounds)),
-        "limits": lambda: [placed(place, partial(limits, name, rounds)) for name, place in places.items()],
+        "limits": lambda: [placed(place, partial(limits, name, min(rounds, 3))) for name, place in places.items()],
         "large": lambda: large_ones(fast, rounds, quick=chosen.quick, gibibytes=10 if chosen.long else 2),
     }
     for name, part in parts.items():
