@@ -137,7 +137,7 @@ class Journal:
 
     def _drain(self) -> None:
         mine = self._doubt
-        found, odd, noted = self._index.read(lambda tx: (list(entries(tx)), self._odd(tx), tx.meta(DOUBT)))
+        found, odd, noted = self._index.read(self._look)
         if not found:
             return
         anew = mine is not None or noted is not None
@@ -149,8 +149,8 @@ class Journal:
                 self.drop(tx)  # others are to know of it, too
             raise
         if self._doubt == mine:  # else the sync of another thread failed meanwhile
-            self._drained = _Drained(found[-1].number, kept, (mine, noted) if anew and not kept else None)
             last = found[-1].number
+            self._drained = _Drained(last, kept, (mine, noted) if anew and not kept else None)
             self._placed.difference_update([number for number in self._placed.copy() if number <= last])
 
     def drop(self, tx: Writing) -> None:
@@ -187,29 +187,37 @@ class Journal:
 
     def recover(self) -> None:
         """Put right what a crash left absent or torn, so far as the journal knows its content; see `odd`."""
-        odd = self._index.read(self._odd)
+        _, odd, _ = self._index.read(self._look)
         kept = self._put_right(odd, anew=False)
         self.odd.update(entry.digest for entry in odd if entry.number in kept)
 
     def find_odd(self) -> None:
         """Set `odd` for one who must not write: the blobs that are to be read from the journal."""
-        self.odd.update(entry.digest for entry in self._index.read(self._odd))
+        _, odd, _ = self._index.read(self._look)
+        self.odd.update(entry.digest for entry in odd)
 
     def show(self, tx: Reading) -> None:
         """Put in its place what other processes did not come to, before index.json names it. OSError.
 
         Cost: the entries since the last call.
         """
-        found = [entry for entry in entries(tx, self._shown) if entry.is_blob and entry.number not in self._placed]
-        stored = self._content.sizes([entry.digest for entry in found])
-        for entry in found:
-            if entry.digest not in stored:
-                restore(self._content, tx, entry.digest)
-            self._shown = entry.number
+        listed = list(entries(tx, self._shown))
+        found = [entry.digest for entry in listed if entry.is_blob and entry.number not in self._placed]
+        stored = self._content.sizes(found)
+        for digest in found:
+            if digest not in stored:
+                restore(self._content, tx, digest)
+        if listed:
+            self._shown = listed[-1].number
 
-    def _odd(self, tx: Reading) -> list[JournalEntry]:
-        """Return the entries whose files are not as they should be, without those that this process has placed."""
-        return [e for e in entries(tx) if e.number not in self._placed and not self._is_whole(tx, e)]
+    def _look(self, tx: Reading) -> tuple[list[JournalEntry], list[JournalEntry], str | None]:
+        """Return all entries, those whose files are not as they should be, and the doubt that the index has.
+
+        The files that this process has placed are as they should be.
+        """
+        found = list(entries(tx))
+        odd = [entry for entry in found if entry.number not in self._placed and not self._is_whole(tx, entry)]
+        return found, odd, tx.meta(DOUBT)
 
     def _is_whole(self, tx: Reading, entry: JournalEntry) -> bool:
         """Return whether the file of an entry is there, with these bytes. That of no blob need not be there."""

@@ -11,6 +11,7 @@ import pytest
 from blobkit.content import placing
 from blobkit.digest import of
 from blobkit.errors import ContentMissingError
+from blobkit.index.rows import Rows
 from blobkit.store import journal
 from blobkit.store.journal import LIMIT, entries
 from blobkit.store.local import LocalStore, open_read_only
@@ -245,3 +246,19 @@ def test_where_no_file_can_be_without_a_name(root: Path, monkeypatch: pytest.Mon
         files.place(SMALL, b"small")
         assert file(root, SMALL).read_bytes() == b"small"
         assert list((root / ".blobkit/tmp").iterdir()) == []
+
+
+def test_a_change_of_tags_lists_only_the_entries_since_the_last_one(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    journalled = Rows.journalled
+    with LocalStore(root) as store:
+        digests = [store.put(b"%d" % number).digest for number in range(3)]
+        store.tag("first", digests[0])
+        last = store._index.read(lambda tx: [entry.number for entry in entries(tx)][-1])
+        monkeypatch.setattr(
+            Rows, "journalled", lambda tx, after, limit: (asked.append(after), journalled(tx, after, limit))[1]
+        )
+        store.tag("second", digests[1])
+    assert asked[0] == last
