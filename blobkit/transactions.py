@@ -307,6 +307,6 @@ class Index(Protocol):
 class Transaction(Protocol):
     """A context manager that takes the write lock of a store and, at the end of its block, commits."""
 
-    def __call__(self, *, durable: bool = False, later: bool = False) -> AbstractContextManager[Writing]:
-        """Return the transaction; `durable` and `later` as in `Index.writing`."""
+    def __call__(self, *, durable: bool = False) -> AbstractContextManager[Writing]:
+        """Return the transaction; `durable` as in `Index.writing`."""
         ...

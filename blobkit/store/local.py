@@ -72,9 +72,9 @@ class LocalStore(Store):
             msg = f"timeout {timeout!r} is no number of seconds from 0 to {LONGEST_WAIT:,}"
             raise ValueError(msg)
         self.root = local_root(root)
-        self._layout = Layout(self.root, sync=durability != "off")
-        check_root(self.root, create=create, adopt=adopt, layout=self._layout)
         sync = durability != "off"
+        self._layout = Layout(self.root, sync=sync)
+        check_root(self.root, create=create, adopt=adopt, layout=self._layout)
         self._files = DirectoryContent(self.root, sync=sync)
         self._files.lay_out()
         self._layout.lay_out()

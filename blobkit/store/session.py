@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import warnings
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from blobkit.errors import BatchError, LayoutBehindWarning
 from blobkit.store.admission import Admission
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from blobkit.model import Descriptor
     from blobkit.store.batch import BatchSession
     from blobkit.store.ingest import PutOptions
+    from blobkit.store.methods import Runs
     from blobkit.store.projection import Projection
     from blobkit.transactions import Index, Reading, Writing
 
@@ -81,16 +82,16 @@ class Session:
 
     @contextmanager
     def work(
-        self, *, durable: bool = False, later: bool = False, checked: bool = False, seal: Callable[[], object] = bool
+        self, *, durable: bool = False, checked: bool = False, seal: Callable[[], object] = bool
     ) -> Iterator[Work]:
         """Hold the write lock, publish what came, commit, then do what the commit leaves to do.
 
         `seal` makes staged content durable that is to be published. `checked` says that the caller has called `check`.
-        The journal keeps small content until it is durable in its place. `durable` and `later` as in `Index.writing`.
+        The journal keeps small content until it is durable in its place. `durable` as in `Index.writing`.
         """
         if not checked:
             self.check()
-        with self.admitted(durable=durable, later=later) as tx:
+        with self.admitted(durable=durable) as tx:
             work = Work(tx, self.content, anew=self.journal.is_doubted)
             yield work
             if work.staged:
@@ -106,9 +107,9 @@ class Session:
         self.clean_up(dirty=pending.dirty is not None, left=pending.buried)
 
     @contextmanager
-    def writing(self, *, durable: bool = False, later: bool = False) -> Iterator[Writing]:
+    def writing(self, *, durable: bool = False) -> Iterator[Writing]:
         """Do the same for a caller who works on the rows alone, and has checked what `check` does."""
-        with self.work(durable=durable, later=later, checked=True) as work:
+        with self.work(durable=durable, checked=True) as work:
             yield work.tx
 
     def stage(self) -> Staged:
@@ -222,19 +223,7 @@ class Session:
         return tx.meta("unsynced") is not None, self.projection.is_due(tx), bool(tx.tombstones(1))
 
 
-class Stages(Protocol):
-    """A session that stages content and puts it."""
-
-    def stage(self) -> Staged:
-        """Return a place for new bytes."""
-        ...
-
-    def put_staged(self, new: StagedBlob, staged: Staged) -> Descriptor:
-        """Make staged bytes a blob."""
-        ...
-
-
-def put_bytes(session: Stages, content: bytes, digest: Digest, media_type: str, options: PutOptions) -> Descriptor:
+def put_bytes(session: Runs, content: bytes, digest: Digest, media_type: str, options: PutOptions) -> Descriptor:
     """Stage bytes and put them: without a writer, which would cost as much as the writing."""
     staged = session.stage()
     try:
