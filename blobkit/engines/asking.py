@@ -31,7 +31,7 @@ from blobkit.snapshot.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from blobkit.engines.facts import Facts, Ruled
-    from blobkit.engines.grouping import By
+    from blobkit.engines.grouping import By, Held
     from blobkit.snapshot.records import Policy
 
 __all__ = ["Questions"]
@@ -142,6 +142,16 @@ class Questions(Generic[Frame]):
         e.step(gone, f"SELECT id FROM {p}closure c WHERE NOT EXISTS (SELECT 1 FROM {p}stays s WHERE s.id = c.id)")
         return gone
 
+    def _grouped(self, ruled: Ruled, by: By) -> tuple[str, Held | None]:
+        """Return the table (group, blobs, bytes) of what groups do not share, and the groups, None for a partition."""
+        unreached = self._unreached(ruled)
+        parts = partition(ruled, by, unreached)
+        if parts is not None:
+            return parts, None
+        groups, rest = held(ruled, by, self.pairs), f"{ruled.p}rest"
+        ruled.e.step(rest, sql.rest(ruled.s, ruled.p, groups.pairs, unreached, groups.rest))
+        return rest, groups
+
     def usage(self, by: By = "repo") -> EngineUsage[Frame]:
         """Return the use of space by group, as `blobkit.usage`: exact, and the shares sum to the stored bytes.
 
@@ -149,15 +159,8 @@ class Questions(Generic[Frame]):
         EngineLimitError, before they are made, if groups reach more than `pairs` blobs together.
         """
         name, ruled = name_of(by), self._ruled
-        unreached = self._unreached(ruled)
-        parts = partition(ruled, by, unreached)
-        if parts is None:
-            groups = held(ruled, by, self.pairs)
-            parts = f"{ruled.p}rest"
-            ruled.e.step(parts, sql.rest(ruled.s, ruled.p, groups.pairs, unreached, groups.rest))
-            shares = sql.shares(ruled.s, groups.pairs, groups.groups, groups.alone)
-        else:
-            shares = ""
+        parts, groups = self._grouped(ruled, by)
+        shares = sql.shares(ruled.s, groups.pairs, groups.groups, groups.alone) if groups else ""
         whole = f'SELECT "group", blobs, bytes AS closure, bytes AS exclusive, bytes AS split FROM {parts}'
         special = sql.among('"group"', SPECIAL)
         places = " ".join(f"WHEN {sql.quoted(one)} THEN {at + 1}" for at, one in enumerate(SPECIAL))
@@ -171,12 +174,8 @@ class Questions(Generic[Frame]):
     def sharing(self, by: By = "repo") -> EngineSharing[Frame]:
         """Return the bytes by the exact set of groups that reach them, as `blobkit.sharing`; `by` as in `usage`."""
         name, ruled = name_of(by), self._ruled
-        unreached = self._unreached(ruled)
-        parts, made = partition(ruled, by, unreached), ""
-        if parts is None:
-            groups = held(ruled, by, self.pairs)
-            parts = f"{ruled.p}rest"
-            ruled.e.step(parts, sql.rest(ruled.s, ruled.p, groups.pairs, unreached, groups.rest))
+        (parts, groups), made = self._grouped(ruled, by), ""
+        if groups:
             ruled.e.step(f"{ruled.p}sets", sql.sets(ruled.s, groups.pairs))
             made = sql.named_sets(f"{ruled.p}sets", groups.groups) + " UNION ALL "
         table = self._keep(f'{made}SELECT ["group"] AS groups, blobs, bytes FROM {parts}')
