@@ -146,7 +146,7 @@ class Inspected(Content, Protocol):
         ...
 
     def abandoned(self) -> Sequence[str]:
-        """Return the names of staged bytes of dead processes, which `reclaim` would remove."""
+        """Return the names of the bytes that dead processes had staged; `reclaim` would remove them."""
         ...
 
     def set_aside(self, names: Collection[str], what: str) -> Mapping[str, str]:

@@ -43,7 +43,10 @@ def reclaim(directory: str | Path) -> int:
 
 
 def abandoned(directory: str | Path) -> list[str]:
-    """Return the names of the files and areas there that nobody has locked: what `reclaim` would remove."""
+    """Return the names of the files and areas there that hold something and that nobody has locked.
+
+    `reclaim` would remove them. An empty one may be new: its writer locks it before it writes into it.
+    """
     try:
         with os.scandir(directory) as entries:
             return sorted(entry.name for entry in entries if _is_abandoned(entry))
@@ -279,13 +282,14 @@ def _reclaimed(path: str, remove: Callable[[str], None]) -> bool:
 
 
 def _is_abandoned(entry: os.DirEntry[str]) -> bool:
-    """Return whether a file or area could be locked now. The lock is shared: a check must not stop another."""
+    """Return whether something could be locked now and is not empty. The lock is shared: a check stops no other."""
     try:
         with FileHandle(entry.path, LOOK) as found:
             fcntl.flock(found.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+            is_area = entry.is_dir(follow_symlinks=False)
+            return bool(os.listdir(entry.path) if is_area else os.fstat(found.fileno()).st_size)  # noqa: PTH208 (as text)
     except OSError:
         return False
-    return True
 
 
 def _remove_area(path: str) -> None:

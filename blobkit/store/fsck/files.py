@@ -81,8 +81,7 @@ def check_content(context: FsckContext, result: FsckResult, *, hashing: bool, pr
 
 def check_surroundings(context: FsckContext, result: FsckResult) -> None:
     """Find files that the index does not know, and what dead processes left undone."""
-    first = set(context.content.abandoned())  # of which a living writer has locked its own by the second look
-    temps = [name for name in context.content.abandoned() if name in first]
+    temps = context.content.abandoned()
     graves = sorted(context.index.read(removed))
     result.candidates += orphans(context)
     result.candidates += [Candidate("temp", message=f"{name}: {MESSAGES['temp']}", name=name) for name in temps]
