@@ -95,14 +95,14 @@ class BatchSession:
         transaction = self._transaction()
         return transaction is not None and not transaction.closed and transaction.is_here()
 
-    @contextmanager
-    def work(self, *, durable: bool = False) -> Iterator[Work]:  # noqa: ARG002 (the batch itself is durable)
+    def run(self, plan: Callable[[Work], T], *, durable: bool = False) -> T:  # noqa: ARG002 (the batch is durable)
         """Give a part of the transaction to one verb, which leaves nothing where it fails."""
         tx = self.index.begin()
         with tx.savepoint():
             work = Work(tx, self._content)
-            yield work
+            result = plan(work)
             self._take_over(work)
+        return result
 
     def stage(self) -> Staged:
         """Return a place for new bytes."""
@@ -117,8 +117,7 @@ class BatchSession:
         """Make staged bytes a blob: at once where the lock is held or it takes more than a row, else later."""
         staged.seal()
         if self.index.begun or new.options is not NO_OPTIONS:
-            with self.work() as work:
-                return take_in(work, [new])[0]
+            return self.run(lambda work: take_in(work, [new])[0])
         found = self.index.look(lambda tx: self._foreseen(tx, new))
         self._waiting.append(new)
         self._predicted[new.digest] = found

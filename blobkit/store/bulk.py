@@ -52,8 +52,7 @@ def put_chunk(session: Session, algorithm: Algorithm, media_type: str, items: Se
     try:
         came = [_staged(area, item, algorithm, media_type) for item in items]
         area.seal()
-        with session.work(seal=area.seal) as work:
-            return take_in(work, came)
+        return session.run(lambda work: take_in(work, came), seal=area.seal)
     finally:
         area.discard()
 

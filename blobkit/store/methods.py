@@ -28,7 +28,6 @@ from blobkit.store.writer import SMALL, BlobWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from contextlib import AbstractContextManager
 
     from blobkit.contents import Staged
     from blobkit.digest import Digest
@@ -71,8 +70,11 @@ class Runs(Protocol):
         """Answers questions; that of a batch with what the batch did."""
         ...
 
-    def work(self, *, durable: bool = False) -> AbstractContextManager[Work]:
-        """Return a transaction for one verb, which holds as a whole or not at all."""
+    def run(self, plan: Callable[[Work], T], *, durable: bool = False) -> T:
+        """Return what a plan returns, which does one verb in a transaction; it holds as a whole or not at all.
+
+        The plan may be run again, with new work: it changes nothing else.
+        """
         ...
 
     def stage(self) -> Staged:
@@ -116,8 +118,7 @@ class Verbs:
     def ref(self, digest: str) -> Descriptor:
         """Add one anonymous pin; return what is then known of the blob."""
         key = parse(digest)
-        with self._session.work() as work:
-            return pinned(work.tx, [key])[0]
+        return self._session.run(lambda work: pinned(work.tx, [key])[0])
 
     def deref(self, digest: str) -> Freed:
         """Drop one anonymous pin; return what went because nothing holds it any more, links followed.
@@ -137,8 +138,7 @@ class Verbs:
         `transfer=False` needs none: the link takes a reference of its own. LinkCycleError.
         """
         target, source = parse(to), parse(from_)
-        with self._session.work() as work:
-            verbs.link(work, [(target, source)], transfer=transfer)
+        self._session.run(lambda work: verbs.link(work, [(target, source)], transfer=transfer))
 
     def unlink(self, to: str, from_: str, *, dry_run: bool = False) -> Freed:
         """Drop the link from `from_` to `to`, if there is one; return what went because nothing holds it any more."""
@@ -240,8 +240,7 @@ class Verbs:
         """
         if dry_run:
             return self._session.index.read(plan).freed
-        with self._session.work(durable=True) as work:
-            return verbs.change(work, plan)
+        return self._session.run(lambda work: verbs.change(work, plan), durable=True)
 
     def _warn_of(self, name: str | None, media_type: str) -> None:
         """Warn of a name that other programs will not find in index.json; as an error it leaves nothing done."""

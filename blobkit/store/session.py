@@ -23,6 +23,7 @@ from blobkit.store.verbs import Work, take_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import TypeVar
     from weakref import ref
 
     from blobkit.contents import Inspected, Staged
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from blobkit.store.methods import Runs
     from blobkit.store.projection import Projection
     from blobkit.transactions import Index, Reading, Writing
+
+    T = TypeVar("T")
 
 __all__ = ["Session", "put_bytes"]
 
@@ -80,17 +83,30 @@ class Session:
         if self.index.closed:
             self.index.read(lambda _: None)
 
-    @contextmanager
-    def work(
-        self, *, durable: bool = False, checked: bool = False, seal: Callable[[], object] = bool
-    ) -> Iterator[Work]:
-        """Hold the write lock, publish what came, commit, then do what the commit leaves to do.
+    def run(
+        self,
+        plan: Callable[[Work], T],
+        *,
+        durable: bool = False,
+        checked: bool = False,
+        seal: Callable[[], object] = bool,
+    ) -> T:
+        """Return what a plan returns, which does one verb in a transaction; then do what its commit leaves to do.
 
         `seal` makes staged content durable that is to be published. `checked` says that the caller has called `check`.
-        The journal keeps small content until it is durable in its place. `durable` as in `Index.writing`.
+        `durable` as in `Index.writing`.
         """
         if not checked:
             self.check()
+        with self._work(durable=durable, seal=seal) as work:
+            return plan(work)
+
+    @contextmanager
+    def _work(self, *, durable: bool, seal: Callable[[], object] = bool) -> Iterator[Work]:
+        """Hold the write lock, publish what came, commit, then do what the commit leaves to do.
+
+        The journal keeps small content until it is durable in its place.
+        """
         with self.admitted(durable=durable) as tx:
             work = Work(tx, self.content, anew=self.journal.is_doubted)
             yield work
@@ -109,7 +125,7 @@ class Session:
     @contextmanager
     def writing(self, *, durable: bool = False) -> Iterator[Writing]:
         """Do the same for a caller who works on the rows alone, and has checked what `check` does."""
-        with self.work(durable=durable, checked=True) as work:
+        with self._work(durable=durable) as work:
             yield work.tx
 
     def stage(self) -> Staged:
@@ -127,8 +143,8 @@ class Session:
             if found is not None:
                 return found
         durable = options.tag is not None or self.journal.wants_durable(digest, len(content))
-        with self.work(durable=durable, checked=True) as work:
-            return take_in(work, [StagedBlob(digest, len(content), media_type, options, data=content)])[0]
+        new = StagedBlob(digest, len(content), media_type, options, data=content)
+        return self.run(lambda work: take_in(work, [new])[0], durable=durable, checked=True)
 
     def put_staged(self, new: StagedBlob, staged: Staged) -> Descriptor:
         """Make staged bytes a blob, or one reference more on the blob that is here. A few are read back."""
@@ -136,8 +152,7 @@ class Session:
             return self.put_small(staged.read(new.size), new.digest, new.media_type, new.options)
         if not whole(self.content, {new.digest: new.size}):
             staged.seal()  # outside the lock: this is the slow part
-        with self.work(durable=new.options.tag is not None, seal=staged.seal) as work:
-            return take_in(work, [new])[0]
+        return self.run(lambda work: take_in(work, [new])[0], durable=new.options.tag is not None, seal=staged.seal)
 
     def recover(self) -> None:
         """Put right what a dead process, or a loss of power, left of content: staged, absent and torn files."""

@@ -214,10 +214,8 @@ class Store(Verbs, Questions):
 
     def _ref_chunk(self, digests: Sequence[str]) -> list[Descriptor]:
         keys = parse_all(digests)
-        with self._session.work() as work:
-            return pinned(work.tx, keys)
+        return self._session.run(lambda work: pinned(work.tx, keys))
 
     def _link_chunk(self, transfer: bool, pairs: Sequence[tuple[str, str]]) -> int:  # noqa: FBT001 (private, bound)
         keys = [pair_of(pair) for pair in pairs]
-        with self._session.work() as work:
-            return verbs.link(work, keys, transfer=transfer)
+        return self._session.run(lambda work: verbs.link(work, keys, transfer=transfer))

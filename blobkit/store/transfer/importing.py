@@ -6,6 +6,7 @@ go; then one transaction records blobs, pins, names and links (`recording`). So 
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from blobkit.protocols import Source
     from blobkit.store.session import Session
     from blobkit.store.transfer.recording import Wanted
+    from blobkit.store.verbs import Work
     from blobkit.transactions import Reading
 
 
@@ -104,8 +106,8 @@ class _Import:
         """Let the pins stay that still are all that holds a blob: what held it in the source was not taken."""
         left, kept = iter(sorted(self._recorder.unfinished)), list[Digest]()
         while chunk := list(islice(left, CHUNK)):
-            with self._session.work() as work:
-                kept += self._recorder.settle(work.tx, chunk)
+            self._recorder, more = self._session.run(partial(self._settle, chunk))
+            kept += more
         if kept:
             some = join_some(list(map(abbreviate, kept)), 3)
             text = f"{count(len(kept), 'blob')} kept by a pin, as nothing that was taken holds it: {some}"
@@ -139,27 +141,38 @@ class _Import:
         The transaction is durable where tags come.
         """
         durable = any(wanted.names for wanted in taken)
-        with self._session.work(durable=durable) as work:
-            known = work.tx.records([wanted.digest for wanted in taken])
-            if any(wanted.digest not in known and wanted.digest not in staged for wanted in taken):
-                return False
-            sizes = {digest: size for digest, (_, size) in staged.items()}
-            work.is_shown = self._recorder.record(work.tx, self._with_free_names(work.tx, taken), known, sizes)
-            work.staged = {digest: token for digest, (token, _) in staged.items()}
-            return True
+        recorder = self._session.run(partial(self._take_in, taken, staged), durable=durable)
+        self._recorder = recorder or self._recorder
+        return recorder is not None
 
-    def _with_free_names(self, tx: Reading, taken: Sequence[Wanted]) -> list[Wanted]:
-        """Return the blobs with the names that are free here; a name of another blob here becomes a pin."""
-        names = tx.tags([name for wanted in taken for name in wanted.names])
-        found = []
-        for wanted in taken:
-            lost = [name for name in wanted.names if names.get(name, wanted.digest) != wanted.digest]
-            for name in lost:
-                here, there = abbreviate(names[name]), abbreviate(wanted.digest)
-                self._recorder.notices.append(f"{name} names {here} here: {there} has a pin without a name")
-            free = tuple(name for name in wanted.names if name not in names)
-            found.append(wanted._replace(pins=wanted.pins + len(lost), names=free))
-        return found
+    def _take_in(self, taken: Sequence[Wanted], staged: dict[Digest, tuple[str, int]], work: Work) -> Recorder | None:
+        """Record a chunk, unless a blob that was here is gone; return the recorder that did."""
+        recorder = self._recorder.copied()
+        known = work.tx.records([wanted.digest for wanted in taken])
+        if any(wanted.digest not in known and wanted.digest not in staged for wanted in taken):
+            return None
+        sizes = {digest: size for digest, (_, size) in staged.items()}
+        work.is_shown = recorder.record(work.tx, _with_free_names(work.tx, taken, recorder.notices), known, sizes)
+        work.staged = {digest: token for digest, (token, _) in staged.items()}
+        return recorder
+
+    def _settle(self, chunk: Sequence[Digest], work: Work) -> tuple[Recorder, list[Digest]]:
+        recorder = self._recorder.copied()
+        return recorder, recorder.settle(work.tx, chunk)
+
+
+def _with_free_names(tx: Reading, taken: Sequence[Wanted], notices: list[str]) -> list[Wanted]:
+    """Return the blobs with the names that are free here; a name of another blob here becomes a pin, and a notice."""
+    names = tx.tags([name for wanted in taken for name in wanted.names])
+    found = []
+    for wanted in taken:
+        lost = [name for name in wanted.names if names.get(name, wanted.digest) != wanted.digest]
+        for name in lost:
+            here, there = abbreviate(names[name]), abbreviate(wanted.digest)
+            notices.append(f"{name} names {here} here: {there} has a pin without a name")
+        free = tuple(name for name in wanted.names if name not in names)
+        found.append(wanted._replace(pins=wanted.pins + len(lost), names=free))
+    return found
 
 
 def _cycle_notice(link: Link) -> str:

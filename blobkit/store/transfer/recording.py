@@ -9,6 +9,7 @@ that a repeat after a crash finds and drops it.
 from __future__ import annotations
 
 from collections import Counter
+from copy import copy
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -58,6 +59,13 @@ class Recorder:
         self.notices: list[str] = []
         self.names: dict[str, str] = {}
         self.unfinished: set[Digest] = set()
+
+    def copied(self) -> Recorder:
+        """Return a recorder that has done what this one has: for a transaction that may be run again."""
+        other = copy(self)
+        other.done, other.notices = self.done.copy(), self.notices.copy()
+        other.names, other.unfinished = self.names.copy(), self.unfinished.copy()
+        return other
 
     def record(
         self, tx: Writing, wanted: Sequence[Wanted], known: Mapping[Digest, Record], sizes: Mapping[Digest, int]
