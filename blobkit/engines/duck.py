@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from itertools import count
 from pathlib import Path
@@ -13,7 +14,8 @@ from blobkit.engines.facts import Facts
 from blobkit.engines.grouping import PAIRS
 from blobkit.engines.steps import DEPTH, Walks
 from blobkit.engines.workplace import Workplace
-from blobkit.errors import EngineLimitError, Hint, MissingExtraError, SizeError, UnreadableStoreError
+from blobkit.errors import EngineLimitError, Hint, MissingExtraError, UnreadableStoreError
+from blobkit.questions.inputs.sizes import parse_size
 from blobkit.render import count as counted
 from blobkit.render import printable
 from blobkit.snapshot import saved
@@ -26,13 +28,12 @@ except ImportError as error:
     raise MissingExtraError(MISSING, hint="pip install 'blobkit[duckdb]'") from error
 
 if TYPE_CHECKING:
-    import os
-
     import pyarrow as pa
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
     from blobkit.engines.answers import EngineDiff
     from blobkit.engines.grouping import By
+    from blobkit.questions.inputs.sizes import Size
     from blobkit.snapshot.parts.layout import Parts
 
 __all__ = ["DuckSnapshot"]
@@ -45,10 +46,20 @@ _SETTINGS = (
 )
 
 
+A_THREAD = 125_000_000
+"""The memory in bytes that DuckDB wants for each thread; with less, queries over large tables may fail."""
+
+
+def _cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Duck:
     """A database in a directory of its own: tables that do not fit the memory are there."""
 
-    def __init__(self, memory: str, threads: int | None, work: Path | None) -> None:
+    def __init__(self, memory: Size, threads: int | None, work: Path | None) -> None:
+        room = parse_size(memory)
         self.place = Workplace(work)
         if "?" in str(self.place.path):
             self.place.close()
@@ -60,16 +71,8 @@ class Duck:
         spilled = sql.quoted(str(self.place.path / "spilled"))
         for setting in (*_SETTINGS, f"SET temp_directory = {spilled}"):
             self.db.execute(setting)
-        try:
-            self.db.execute(f"SET memory_limit = {sql.quoted(memory)}")
-        except duckdb.Error as error:
-            self.close()
-            msg = f"{memory!r} is not a size of memory for DuckDB"
-            raise SizeError(
-                msg, hint=Hint('give a text such as memory="8GB"', "give one such as --memory 8GB")
-            ) from error
-        if threads:
-            self.db.execute(f"SET threads = {int(threads)}")
+        self.db.execute(f"SET memory_limit = '{room // 1000}KB'")
+        self.db.execute(f"SET threads = {threads or min(_cores(), max(1, room // A_THREAD))}")
 
     def close(self) -> None:
         """Close the database and remove its directory."""
@@ -127,14 +130,15 @@ class Duck:
 class DuckSnapshot(Questions["DuckDBPyRelation"]):
     """A snapshot saved in parts (`snapshot.save("dir/")`), which DuckDB answers from without loading it.
 
-    `memory`: the most that DuckDB uses, such as "8GB"; what does not fit goes to `work`, a directory (by default in the
-    system's temporary one), and is removed by `close()`, at the end of the process, or by the next DuckSnapshot after
-    one that was killed. `policy`: as in `scan`. The rows are untrusted and checked first: one read of all files, which
-    `check=False` leaves out. `depth`: the longest way that is followed. `pairs`: the most rows of group and blob.
+    `memory`: the most that DuckDB uses, such as "8GB"; each thread needs 125 MB of it. What does not fit goes to
+    `work`, a directory (by default in the system's temporary one), and is removed by `close()`, at the end of the
+    process, or by the next DuckSnapshot after one that was killed. `policy`: as in `scan`. The rows are untrusted and
+    checked first: one read of all files, which `check=False` leaves out. `depth`: the longest way that is followed.
+    `pairs`: the most rows of group and blob.
 
     Answers have the figures of the functions of the same names in `blobkit`; their frames are DuckDB relations
     (`.df()`, `.to_arrow_table()`, `.write_parquet(path)`), and end with `close()`. EngineLimitError for questions that
-    would take too much, MissingExtraError without duckdb, SnapshotFormatError, UnknownPolicyError.
+    would take too much, SizeError, MissingExtraError without duckdb, SnapshotFormatError, UnknownPolicyError.
 
     >>> from blobkit.engines import DuckSnapshot
     >>> demo.small().snapshot().save("now/")
@@ -147,7 +151,7 @@ class DuckSnapshot(Questions["DuckDBPyRelation"]):
         self,
         path: str | os.PathLike[str],
         *,
-        memory: str = "2GB",
+        memory: Size = "2GB",
         policy: str | None = None,
         threads: int | None = None,
         work: str | os.PathLike[str] | None = None,

@@ -242,17 +242,17 @@ def blobs_by(s: str, p: str, grouped: str, unreached: str) -> str:
 
 
 def sets(s: str, pairs: str) -> str:
-    """Return blobs and bytes by the exact set of groups that reach them, as a sorted list of their numbers."""
-    return f"""SELECT x.members, count(*) AS blobs, CAST(sum(n.size) AS BIGINT) AS bytes
+    """Return blobs and bytes by the exact set of groups that reach them, a sorted list of numbers; its `first` blob."""
+    return f"""SELECT x.members, min(x.id) AS first, count(*) AS blobs, CAST(sum(n.size) AS BIGINT) AS bytes
         FROM (SELECT id, list(grp ORDER BY grp) AS members FROM {pairs} GROUP BY id) x
         JOIN {s}nodes n ON n.id = x.id WHERE n.stored = 'yes' GROUP BY x.members"""
 
 
 def named_sets(found: str, numbered: str) -> str:
-    """Return sets with the names of their groups in place of the numbers."""
+    """Return sets with the names of their groups in place of the numbers. Grouped by a number, which costs least."""
     return f"""SELECT list(g.name ORDER BY g.name) AS groups, any_value(x.blobs) AS blobs, any_value(x.bytes) AS bytes
-        FROM (SELECT members, blobs, bytes, unnest(members) AS member FROM {found}) x
-        JOIN {numbered} g ON g.number = x.member GROUP BY x.members"""
+        FROM (SELECT first, blobs, bytes, unnest(members) AS member FROM {found}) x
+        JOIN {numbered} g ON g.number = x.member GROUP BY x.first"""
 
 
 # Retained bytes

@@ -253,7 +253,7 @@ def test_the_command(hard: Snapshot, place: Path, work: Path) -> None:
     assert "(garbage)" in done.output
     assert not work.exists()
     done = CliRunner().invoke(cli, ["usage", str(place), "--engine", "duckdb", "--memory", "lots"])
-    assert "give one such as --memory 8GB" in done.exception.in_shell()
+    assert "'lots' is not a size" in done.exception.in_shell()
     assert not work.exists()
 
 
