@@ -55,6 +55,7 @@ class Duck:
     """A database in a directory of its own: tables that do not fit the memory are there."""
 
     dialect = DUCKDB
+    prefix = ""
 
     def __init__(self, memory: Size, threads: int | None, work: Path | None) -> None:
         room = parse_size(memory)

@@ -104,7 +104,7 @@ class EngineSnapshot(Questions[Frame]):
 def _facts(walks: Walks, found: Saved) -> Facts:
     """Return the facts of a directory as views of an engine."""
     engine, meta = walks.engine, found.meta
-    prefix = f"s{next(engine.numbers)}_"
+    prefix = f"{engine.prefix}s{next(engine.numbers)}_"
     for name, paths in found.parts.paths(found.directory).items():
         engine.view(f"{prefix}{name}", paths, sql.columns(name, engine.dialect))
     size = engine.rows(f"SELECT CAST(coalesce(sum(size), 0) AS BIGINT) FROM {prefix}nodes")[0][0]

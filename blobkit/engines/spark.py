@@ -17,7 +17,7 @@ from blobkit.engines.grouping import PAIRS
 from blobkit.engines.opening import EngineSnapshot, saved_parts
 from blobkit.engines.steps import DEPTH
 from blobkit.engines.workplace import Workplace
-from blobkit.errors import EngineLimitError, MissingExtraError
+from blobkit.errors import EngineLimitError, MissingExtraError, UnreadableStoreError
 from blobkit.render import printable
 
 try:
@@ -32,15 +32,20 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
 
 
 __all__ = ["SparkSnapshot"]
 
 
+_PATTERN = frozenset("*?[]{}\\")
+
+
 class Spark:
     """Tables as directories of parquet files, in a directory of its own; each is known to Spark as a view.
 
-    A step is written and read again, so that no plan grows with the steps before it.
+    A step is written and read again, so that no plan grows with the steps before it. A session has one space of names:
+    those of each engine begin with a `prefix` of its own.
     """
 
     dialect = SPARK
@@ -49,8 +54,9 @@ class Spark:
         self.spark = spark
         self.place = Workplace(work)
         self.numbers: Iterator[int] = count()
-        self._name = self.place.path.name.replace("-", "_")
+        self.prefix = f"{self.place.path.name.replace('-', '_')}_"
         self._parts: dict[str, list[str]] = {}
+        self._schemas: dict[str, StructType] = {}
         self._users = Counter[str]()
         self._close = weakref.finalize(self, self.place.close)
 
@@ -77,7 +83,7 @@ class Spark:
 
     def add(self, name: str, more: str) -> None:
         """Add the rows of a table to another one: nothing is copied, the table has the files of both."""
-        self._keep(name, [*self._parts[name], *self._parts[more]])
+        self._keep(name, [*self._parts[name], *self._parts[more]], self._schemas[name])
 
     def load(self, name: str, table: pa.Table) -> None:
         """Make a table of rows in memory."""
@@ -112,11 +118,12 @@ class Spark:
             rows.write.parquet(_url(path))
         except PySparkException as error:
             _fail(error)
-        self._keep(name, [path])
+        self._keep(name, [path], rows.schema)
 
-    def _keep(self, name: str, paths: list[str]) -> None:
+    def _keep(self, name: str, paths: list[str], schema: StructType) -> None:
         self._users.update(paths)
-        self.spark.read.parquet(*map(_url, paths)).createOrReplaceTempView(name)
+        self._schemas[name] = schema
+        self.spark.read.schema(schema).parquet(*map(_url, paths)).createOrReplaceTempView(name)
         self._release(self._parts.get(name, []))
         self._parts[name] = paths
 
@@ -163,8 +170,14 @@ class SparkSnapshot(EngineSnapshot["DataFrame"]):
 
 
 def _url(path: str) -> str:
-    """Return a path as an address of Spark, which takes a bare one for that of its own file system."""
-    return Path(path).as_uri()
+    """Return a path as an address of Spark, which takes a bare one for that of its own file system.
+
+    UnreadableStoreError for one that Spark would take for a pattern.
+    """
+    if odd := sorted(_PATTERN.intersection(path)):
+        msg = f"Spark takes {printable(path)} for a pattern, because of the {odd[0]}"
+        raise UnreadableStoreError(msg, hint="give a directory (path, work=) without *?[]{}\\")
+    return f"file://{path}"
 
 
 def _fail(error: PySparkException) -> NoReturn:

@@ -28,6 +28,7 @@ class Engine(Protocol):
     """The things that the walks need of an engine. Names of tables are unquoted identifiers."""
 
     numbers: Iterator[int]
+    prefix: str
 
     @property
     def dialect(self) -> Dialect:
