@@ -85,7 +85,7 @@ class Ruled:
 
         def make(name: str) -> None:
             query = sql.opaque(self.s, self.p, opens, complete=self.policy.complete, followed=self._followed)
-            self.e.step(name, f"SELECT id FROM ({query}) AS given WHERE id IN (SELECT id FROM {live})")
+            self.e.step(name, f"SELECT g.id FROM ({query}) g JOIN {live} l ON l.id = g.id")
 
         return self.once("unknown", make)
 

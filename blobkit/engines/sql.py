@@ -85,7 +85,8 @@ def among(column: str, words: Iterable[str]) -> str:
     return f"{column} IN ({listed})" if listed else "false"
 
 
-# The policy
+# The policy. Where tables are large, IN stands in no CASE and no OR, nor after NOT: an engine may then have to keep all
+# of a table in memory, where it could join it piece by piece.
 
 
 def sources(s: str, media_types: Iterable[str], alone: Iterable[str]) -> str:
@@ -107,9 +108,10 @@ def holding(s: str, kinds: Iterable[str]) -> str:
 
 def opaque(s: str, p: str, opens: Iterable[str], *, complete: bool, followed: str = "") -> str:
     """Return the nodes whose links are unknown though the policy would follow them."""
-    linked = f" OR id IN (SELECT target FROM {p}edges WHERE {among('kind', opens)})" if not complete else ""
+    linked = f" UNION ALL SELECT target AS id FROM {p}edges WHERE {among('kind', opens)}" if not complete else ""
     only = f" AND id IN (SELECT id FROM {followed})" if followed else ""
-    return f"SELECT id FROM {s}nodes WHERE opaque AND (id IN (SELECT node FROM {p}held){linked}){only}"
+    return f"""SELECT DISTINCT n.id FROM (SELECT id FROM {s}nodes WHERE opaque{only}) n
+        JOIN (SELECT node AS id FROM {p}held{linked}) h ON h.id = n.id"""
 
 
 # Reach
@@ -237,16 +239,18 @@ def shares(d: Dialect, s: str, pairs: str, numbered: str, alone: str) -> str:
 
 def rest(s: str, p: str, pairs: str, unreached: str, nobody: str) -> str:
     """Return blobs and bytes that no group reaches: live ones in the row `nobody`, the others in `unreached`."""
-    row = f"CASE WHEN n.id IN (SELECT id FROM {p}live) THEN {quoted(nobody)} ELSE {quoted(unreached)} END"
+    row = f"CASE WHEN l.id IS NOT NULL THEN {quoted(nobody)} ELSE {quoted(unreached)} END"
     return f"""SELECT {row} AS grp, count(*) AS blobs, CAST(sum(n.size) AS BIGINT) AS bytes
-        FROM {s}nodes n WHERE n.stored = 'yes' AND NOT EXISTS (SELECT 1 FROM {pairs} a WHERE a.id = n.id) GROUP BY 1"""
+        FROM {s}nodes n LEFT JOIN {p}live l ON l.id = n.id
+        WHERE n.stored = 'yes' AND NOT EXISTS (SELECT 1 FROM {pairs} a WHERE a.id = n.id) GROUP BY 1"""
 
 
 def blobs_by(s: str, p: str, grouped: str, unreached: str) -> str:
     """Return blobs and bytes by a property of the blobs; those that nothing reaches in the row `unreached`."""
-    return f"""SELECT CASE WHEN n.id IN (SELECT id FROM {p}live) THEN g.grp ELSE {quoted(unreached)} END AS grp,
+    return f"""SELECT CASE WHEN l.id IS NOT NULL THEN g.grp ELSE {quoted(unreached)} END AS grp,
             count(*) AS blobs, CAST(sum(n.size) AS BIGINT) AS bytes
-        FROM {s}nodes n JOIN {grouped} g ON g.id = n.id WHERE n.stored = 'yes' GROUP BY 1"""
+        FROM {s}nodes n JOIN {grouped} g ON g.id = n.id LEFT JOIN {p}live l ON l.id = n.id
+        WHERE n.stored = 'yes' GROUP BY 1"""
 
 
 def sets(d: Dialect, s: str, pairs: str) -> str:
@@ -304,9 +308,10 @@ def removed(s: str, kept: str, needed: str) -> str:
 
 def states(s: str, p: str, pairs: str) -> str:
     """Return the state of each stored blob: 1 garbage, 2 live in one group or none, 3 live in several."""
-    return f"""SELECT n.key, n.size, CASE WHEN n.id NOT IN (SELECT id FROM {p}live) THEN 1
+    return f"""SELECT n.key, n.size, CASE WHEN l.id IS NULL THEN 1
             WHEN coalesce(g.k, 1) > 1 THEN 3 ELSE 2 END AS state
-        FROM {s}nodes n LEFT JOIN (SELECT id, count(*) AS k FROM {pairs} GROUP BY id) g ON g.id = n.id
+        FROM {s}nodes n LEFT JOIN {p}live l ON l.id = n.id
+            LEFT JOIN (SELECT id, count(*) AS k FROM {pairs} GROUP BY id) g ON g.id = n.id
         WHERE n.stored = 'yes'"""
 
 
