@@ -26,16 +26,16 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
+from blobkit.buckets.keys import Key
+from blobkit.buckets.options import check_endpoint, to_give
 from blobkit.errors import AddressError, CredentialsError, UnreadableStoreError
 from blobkit.render import alike, in_shell, join_some, printable
-from blobkit.sources.buckets.keys import Key
-from blobkit.sources.buckets.options import check_endpoint, to_give
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from blobkit.sources.buckets.keys import Row
-    from blobkit.sources.buckets.options import Options
+    from blobkit.buckets.keys import Row
+    from blobkit.buckets.options import Options
 
 __all__ = ["Account", "Upload"]
 
