@@ -267,11 +267,12 @@ class Places(Protocol):
 
     There a place is used once, for one blob, and never again. An intent is written, and committed, before anything is
     sent to a place; `settle` turns it into the place of a blob. What a blob leaves behind, and intents that ran out,
-    are tombstones: `claim`, delete, `forget_places`, each in a transaction of its own or in none.
+    are tombstones: `claim`, delete, `forget_places`, each in a transaction of its own or in none. `places` and
+    `known_places` are questions, which `Index.read` asks, too.
     """
 
     def places(self, blobs: Collection[Digest]) -> Mapping[Digest, str]:
-        """Return the place of each of these blobs."""
+        """Return the place of each of these blobs; those that have none, or none any more, are left out."""
         ...
 
     def intend(self, places: Collection[str]) -> None:
@@ -282,8 +283,12 @@ class Places(Protocol):
         """Make each of these the place of its blob, and drop the intents; return the blobs whose intents are gone.
 
         Those places become tombstones, and so do the places of blobs that have one already. A blob that is not
-        recorded counts as one that has a place.
+        recorded counts as one that has a place. What is settled already stays so: a plan may be run again.
         """
+        ...
+
+    def unsettle(self, places: Mapping[Digest, str]) -> None:
+        """Take its place from each of these blobs that still has this one; the place becomes a tombstone."""
         ...
 
     def claim(self, limit: int, lease: float) -> Sequence[str]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import errno
 import io
 import re
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from blobkit.buckets.keys import PAGE, Key
@@ -32,7 +33,9 @@ __all__ = [
     "FAILURES",
     "Stream",
     "azure",
+    "code_of",
     "copy",
+    "create",
     "delete",
     "folder",
     "google",
@@ -124,6 +127,12 @@ def put(store: ObjectStore, key: str, data: bytes | Path, size: int) -> None:
     obstore.put(store, key, data, chunk_size=max(PART, size // MOST_PARTS), use_multipart=size > PART)
 
 
+def create(store: ObjectStore, key: str, data: bytes) -> None:
+    """Write a small object, unless there is one."""
+    with suppress(AlreadyExistsError):
+        obstore.put(store, key, data, mode="create")
+
+
 def delete(store: ObjectStore, keys: Collection[str]) -> None:
     """Delete objects, 1,000 with a request; those that are absent are no error."""
     if keys:
@@ -171,16 +180,21 @@ def is_path_error(error: Exception) -> bool:
     return type(error).__name__ == "InvalidPathError" or isinstance(error, ValueError)
 
 
+def code_of(error: Exception) -> str:
+    """Return the code that a service gave for an error, "" if none."""
+    found = _CODE.search(str(error))
+    return found[1] if found else ""
+
+
 def os_error(error: Exception, key: str) -> OSError:
     """Return the error of the system for one of obstore; of its text only a status and a code are kept."""
-    text = str(error)
-    status, code = _STATUS.search(text), _CODE.search(text)
-    if code and code[1] == "InvalidObjectState":
+    status, code = _STATUS.search(str(error)), code_of(error)
+    if code == "InvalidObjectState":
         return OSError(FAILED, "its storage class is an archive: it must be restored before it can be read", key)
     if isinstance(error, FileNotFoundError):
         return FileNotFoundError(errno.ENOENT, "there is no such object", key)
     if is_path_error(error):
         return OSError(FAILED, "the client cannot express this key", key)
     if status:
-        return OSError(FAILED, f"the service answers {' '.join(filter(None, (status[1], code and code[1])))}", key)
+        return OSError(FAILED, f"the service answers {' '.join(filter(None, (status[1], code)))}", key)
     return OSError(FAILED, "the service cannot be reached, or does not answer as it should", key)

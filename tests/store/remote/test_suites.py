@@ -1,0 +1,52 @@
+"""A store over content with places passes every shipped suite of stores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from blobkit.index.memory_places import PlacedMemoryIndex
+from blobkit.store.fsck import context
+from blobkit.store.remote.store import PlacedStore
+from blobkit.testing.booked import BookedContent
+from blobkit.testing.checks import CheckSuite
+from blobkit.testing.store import StoreSuite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blobkit.content.s3 import S3Content
+
+
+@pytest.fixture
+def index() -> PlacedMemoryIndex:
+    return PlacedMemoryIndex()
+
+
+class TestStore(StoreSuite):
+    @pytest.fixture
+    def store(self, s3_content: S3Content, index: PlacedMemoryIndex) -> Iterator[PlacedStore]:
+        with PlacedStore(s3_content, index) as store:
+            yield store
+
+
+class TestChecks(CheckSuite):
+    @pytest.fixture
+    def index(self, index: PlacedMemoryIndex) -> PlacedMemoryIndex:
+        return index
+
+    @pytest.fixture
+    def content(self, s3_content: S3Content, index: PlacedMemoryIndex) -> BookedContent:
+        return BookedContent(s3_content, index)
+
+    @pytest.fixture
+    def store(
+        self, s3_content: S3Content, index: PlacedMemoryIndex, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[PlacedStore]:
+        monkeypatch.setattr(context, "GRACE", -60.0)
+        with PlacedStore(s3_content, index) as store:
+            for number in range(12):
+                store.put(b"blob %d" % number)
+            store.put(b"tree", links=[store.list()[0]])
+            yield store
