@@ -51,6 +51,7 @@ TRIES = 8
 """So many times content is sent for one verb: each time others took so long that its intents ran out."""
 SWEEP = 1_000
 """Places claimed at once: as many as one request deletes."""
+CURE = "let store.fsck(repair=True) note that, then put it again to heal it"
 ONE_IN = 16
 """Of so many removing calls of a process, one sweeps."""
 
@@ -89,7 +90,7 @@ class RemoteSession:
         self.lease = lease
         self.projection = Hidden()
         self.content = PlacedShelf(content, index)
-        self.reader = BlobReader(self.content, index.read, address)
+        self.reader = BlobReader(self.content, index.read, address, cure=CURE)
         self._nesting = Nesting()
         self._removals = random.randrange(ONE_IN)  # noqa: S311 (processes that remove once shall sweep, too)
 

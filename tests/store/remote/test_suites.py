@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blobkit.index.memory_places import PlacedMemoryIndex
-from blobkit.store.fsck import context
 from blobkit.store.remote.store import PlacedStore
 from blobkit.testing.booked import BookedContent
 from blobkit.testing.checks import CheckSuite
@@ -40,13 +39,9 @@ class TestChecks(CheckSuite):
     def content(self, s3_content: S3Content, index: PlacedMemoryIndex) -> BookedContent:
         return BookedContent(s3_content, index)
 
-    @pytest.fixture
-    def store(
-        self, s3_content: S3Content, index: PlacedMemoryIndex, monkeypatch: pytest.MonkeyPatch
-    ) -> Iterator[PlacedStore]:
-        monkeypatch.setattr(context, "GRACE", -60.0)
-        with PlacedStore(s3_content, index) as store:
-            for number in range(12):
-                store.put(b"blob %d" % number)
-            store.put(b"tree", links=[store.list()[0]])
-            yield store
+    @pytest.fixture(autouse=True)
+    def places(self, s3_content: S3Content) -> None:
+        self.s3_content = s3_content
+
+    def opened(self, content: BookedContent, index: PlacedMemoryIndex) -> PlacedStore:  # noqa: ARG002 (plants damage)
+        return PlacedStore(self.s3_content, index)
