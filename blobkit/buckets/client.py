@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FAILURES",
+    "BaseError",
     "Stream",
     "azure",
     "code_of",

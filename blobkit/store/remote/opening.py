@@ -25,10 +25,32 @@ if TYPE_CHECKING:
     from blobkit.content.s3 import S3Content
     from blobkit.transactions import Index
 
-__all__ = ["check_owner", "open_content", "place_of"]
+__all__ = ["check_owner", "database_of", "open_content", "open_index", "place_of"]
 
 FORMAT = 1
 OWN = "blobkit"
+DATABASES = ("postgresql://", "postgres://")
+
+
+def database_of(address: str) -> str:
+    """Return the address of a database without what may be a secret; AddressError where it is none."""
+    if not isinstance(address, str) or not address.startswith(DATABASES):
+        shown = printable(address.partition("://")[0]) if isinstance(address, str) else type(address).__name__
+        shown = shown if isinstance(address, str) and "://" in address else "what was given"
+        msg = f"the rows of a remote store are in a PostgreSQL database, not at {shown}"
+        raise AddressError(msg, hint="give postgresql://HOST/DATABASE")
+    scheme, _, rest = address.partition("://")
+    return printable(f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}")
+
+
+def open_index(address: str, *, timeout: float) -> Index:
+    """Return the index in a database; StoreError, MissingExtraError."""
+    try:
+        from blobkit.index.postgres import PostgresIndex  # noqa: PLC0415 (an extra)
+    except ImportError as error:
+        msg = f"databases are asked with {error.name or 'psycopg'}, which is not installed"
+        raise MissingExtraError(msg, hint=REMOTE_EXTRA) from error
+    return PostgresIndex(address, timeout=timeout)
 
 
 def place_of(address: str) -> Remote:

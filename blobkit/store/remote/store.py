@@ -1,4 +1,4 @@
-"""The store for many hosts: rows in PostgreSQL, content in a bucket of S3."""
+"""A store over content with places; the store for many hosts is one, with rows in PostgreSQL and content in S3."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from blobkit.store.methods import Verbs
 from blobkit.store.remote.batch import remote_batched
+from blobkit.store.remote.opening import check_owner, database_of, open_content, open_index, place_of
 from blobkit.store.remote.session import LEASE, RemoteSession
 from blobkit.store.store import Store
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator, Mapping
 
     from blobkit.contents import PlacedContent
@@ -20,7 +22,11 @@ if TYPE_CHECKING:
     from blobkit.store.fsck.report import Fsck
     from blobkit.transactions import Index
 
-__all__ = ["PlacedStore"]
+__all__ = ["PlacedStore", "RemoteStore"]
+
+
+LONGEST = 1e9
+"""Seconds that a lease may last."""
 
 
 class PlacedStore(Store):
@@ -82,3 +88,59 @@ class PlacedStore(Store):
         """Let go of the store; its verbs raise StoreClosedError from then on. A second time is nothing."""
         self._index.close()
         self._places.close()
+
+
+class RemoteStore(PlacedStore):
+    """The store of many hosts: rows in the PostgreSQL database `index`, content in the bucket of S3 `content`.
+
+    It has every verb of a Store, and shows its tags to no other program. Any number of hosts, processes and threads may
+    use it. What a verb returned is as durable as the database and the bucket are. Content is sent before the rows that
+    name it, and deleted after them; it is never written to the same key twice, so that no request that arrives late
+    can harm it. An empty database and an empty prefix become a store (unless `create=False`), and belong together from
+    then on: NotAStoreError.
+
+    `storage_options` as for `scan`: endpoint, region, profile, allow_http, at_once. Credentials of S3 are those of the
+    environment or the profile; give the password of the database in ~/.pgpass or PGPASSWORD, or in the URL: no message
+    shows it. `timeout`: seconds to wait for other writers (StoreBusyError). `lease`: seconds after which a writer or
+    sweeper that did not end counts as dead; a put that takes longer than that begins again. `spool`: a directory for
+    files on their way to the bucket (`~/.cache/blobkit/spool`); bytes in memory take no file.
+
+    Removed content is deleted by `sweep` (`blobkit sweep`), by one removing call in 16, and by nobody else: run it from
+    time to time. `put` of a blob that is here asks the database alone: that its object is there as well is for `fsck`
+    to see. A file from `open` holds the first 8 MiB and reads the rest as needed: where its blob was removed and swept
+    meanwhile, that raises ContentMissingError, unless the same content was put again. Hold a pin on what you read.
+    CredentialsError, UnreadableStoreError (a bucket that cannot be listed), StoreError (the database, or the bucket
+    later).
+
+    >>> store = blobkit.RemoteStore("postgresql://db.example/blobs", "az://container")
+    Traceback (most recent call last):
+    blobkit.errors.AddressError: the content of a remote store is in a bucket of S3, not at az...
+    """
+
+    def __init__(  # noqa: PLR0913 (a store in two places)
+        self,
+        index: str,
+        content: str,
+        *,
+        storage_options: Mapping[str, object] | None = None,
+        create: bool = True,
+        timeout: float = 60.0,
+        lease: float = LEASE,
+        spool: str | os.PathLike[str] | None = None,
+    ) -> None:
+        if not 0 < lease < LONGEST:
+            msg = f"lease {lease!r} is no number of seconds above 0"
+            raise ValueError(msg)
+        shown, there = database_of(index), place_of(content)
+        objects = open_content(there, storage_options, spool)
+        try:
+            rows = open_index(index, timeout=timeout)
+        except BaseException:
+            objects.close()
+            raise
+        super().__init__(objects, rows, address=f"{shown} {objects.address}", lease=lease)
+        try:
+            check_owner(objects, rows, create=create)
+        except BaseException:
+            self.close()
+            raise
