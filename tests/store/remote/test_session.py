@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from conftest import Rig
 
 DATA = b"content"
+LEASE = 100.0
 BLOB = of(DATA)
 
 
@@ -77,12 +78,9 @@ def test_a_put_whose_intent_ran_out_begins_again(rig: Rig, times: int) -> None:
     assert rig.store.get(BLOB).read() == DATA
 
 
-LEASE = 100.0
-
-
 def test_a_put_whose_intents_always_run_out_gives_up(rig: Rig) -> None:
     rig.upload_with(lambda: (setattr(rig, "now", rig.now + 2 * LEASE), rig.other().sweep()), times=99)
-    with pytest.raises(StoreBusyError, match="sent 8 times.*a longer lease"):
+    with pytest.raises(StoreBusyError, match=r"sent 8 times.*a longer lease"):
         rig.store.put(DATA)
     assert rig.store.list() == []
     rig.check()
@@ -92,7 +90,7 @@ def test_an_intent_of_many_that_ran_out_takes_the_others_along(rig: Rig) -> None
     here = rig.store.put(b"0").digest
 
     def late() -> None:
-        place = sorted(rig.sent)[-1]
+        place = max(rig.sent)
         rig.index._state._intents[place] = rig.now - 2 * LEASE
         rig.other().sweep()
 
@@ -128,7 +126,7 @@ def test_a_service_that_fails_leaves_nothing(rig: Rig, monkeypatch: pytest.Monke
         put(*arguments)
 
     monkeypatch.setattr(client, "put", failing)
-    with pytest.raises(StoreError, match="the service answers 503 SlowDown: try again") as caught:
+    with pytest.raises(StoreError, match="the service answers 503 SlowDown; try again") as caught:
         rig.store.put_many([b"a", b"b", b"c"])
     assert "secret" not in str(caught.value)
     assert rig.store.list() == []
@@ -217,7 +215,8 @@ def test_one_removing_call_in_16_sweeps(rig: Rig) -> None:
 
 def test_a_sweep_that_fails_fails_no_removal(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: object) -> None:
-        raise StoreError
+        msg = "refused"
+        raise StoreError(msg)
 
     rig.store.put(DATA)
     with monkeypatch.context() as patched:
@@ -236,7 +235,7 @@ def test_a_row_without_its_object_says_so_until_it_is_put_again(rig: Rig) -> Non
     blob = rig.store.get(BLOB)
     rig.content.delete(rig.places())
     for read in (blob.read, blob.open, lambda: rig.store.open(BLOB)):
-        with pytest.raises(ContentMissingError, match="repair=True.* put it again"):
+        with pytest.raises(ContentMissingError, match=r"repair=True.* put it again"):
             read()
     assert [one.code for one in rig.store.fsck(repair=True, progress=False).left] == ["content-missing"]
     rig.store.put(DATA)
@@ -370,7 +369,10 @@ def test_a_batch_whose_answers_became_wrong_is_not_done(rig: Rig, act: str) -> N
 
     mine, theirs = acts[act]
     rig.upload_with(theirs)
-    with pytest.raises(StoreBusyError, match="nothing of it was done: begin it again"), rig.store.batch() as batch:
+    with (  # noqa: PT012 (the block ends with what raises)
+        pytest.raises(StoreBusyError, match="nothing of it was done: begin it again"),
+        rig.store.batch() as batch,
+    ):
         mine(batch)
         batch.put(b"new", tag="new")
     assert of(b"new") not in rig.store
@@ -431,7 +433,6 @@ def test_another_store_is_taken_in_and_exported(rig: Rig, tmp_path: Path) -> Non
     assert not rig.store.fsck(progress=False)
     rig.store.export("shop/web:1.0", tmp_path / "web.tar")
     assert rig.store.usage(by="tag").bytes == source.usage(by="tag").bytes
-    assert rig.store.snapshot().place == rig.store.address if hasattr(rig.store, "address") else True
     rig.check()
 
 
