@@ -79,7 +79,7 @@ def fsck(session: RemoteSession, *, repair: bool, content: bool, progress: bool)
 
 def orphans(content: PlacedContent, index: Index) -> Mapping[Digest, FileSignature]:
     """Return the objects of digests that the index does not know."""
-    found = (one for page in _compared(content, index) for one in _unknown(index, page[1]))
+    found = (one for page in _compared(content, index) for one in _unknown(content, index, page[1]))
     return {one.digest: one.signature for one in found if one.code == "orphan" and one.signature}
 
 
@@ -94,7 +94,7 @@ def _check_objects(content: PlacedContent, index: Index, result: FsckResult, *, 
             found += [candidate for candidate, _ in judged if candidate is not None]
             read += sum(hashed for _, hashed in judged)
             blobs += len(rows)
-            result.candidates += _unknown(index, others)
+            result.candidates += _unknown(content, index, others)
     result.extent = Extent(blobs, read)
     for chunk in in_chunks(found):
         result.candidates += _confirmed(content, index, chunk)
@@ -151,8 +151,11 @@ def _confirmed(content: PlacedContent, index: Index, chunk: list[Candidate]) -> 
     ]
 
 
-def _unknown(index: Index, objects: Collection[PlacedObject]) -> list[Candidate]:
-    """Return the objects that belong to no blob: unknown to everybody or, pending, to an intent or a tombstone."""
+def _unknown(content: PlacedContent, index: Index, objects: Collection[PlacedObject]) -> list[Candidate]:
+    """Return the objects that belong to no blob: unknown to everybody or, pending, to an intent or a tombstone.
+
+    What is unknown is looked at again: it may have been deleted, and forgotten, since it was listed.
+    """
     if not objects:
         return []
 
@@ -161,7 +164,9 @@ def _unknown(index: Index, objects: Collection[PlacedObject]) -> list[Candidate]
         return set(placed(tx).known_places([one.place for one in objects])), {*placed(tx).places(digests).values()}
 
     known, owned = index.read(question)
-    return [_stranger(one, is_known=one.place in known) for one in objects if one.place not in owned]
+    left = [one for one in objects if one.place not in owned]
+    there = content.look([one.place for one in left if one.place not in known])
+    return [_stranger(one, is_known=one.place in known) for one in left if one.place in known or one.place in there]
 
 
 def _stranger(one: PlacedObject, *, is_known: bool) -> Candidate:

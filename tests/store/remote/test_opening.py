@@ -1,0 +1,259 @@
+"""Two addresses make one store, and only if they belong together; whatever goes wrong shows no secret."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import traceback
+from typing import TYPE_CHECKING
+
+import pytest
+
+import blobkit
+from blobkit.errors import (
+    AddressError,
+    BlobkitError,
+    CredentialsError,
+    MissingExtraError,
+    NotAStoreError,
+    StoreTooNewError,
+    UnreadableStoreError,
+)
+from blobkit.index.memory_places import PlacedMemoryIndex
+from blobkit.store.remote import opening
+from blobkit.store.remote.store import RemoteStore
+from remote_servers.buckets import KEY, SECRET, SHARED
+from remote_servers.processes import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Self
+
+    from remote_servers.buckets import BucketServer
+
+PASSWORD = "pa55word-of-the-database"  # noqa: S105 (no database has it)
+DATABASE = f"postgresql://owner:{PASSWORD}@db.example:5433/blobs?sslmode=require&password={PASSWORD}"
+
+
+@pytest.fixture
+def rows(monkeypatch: pytest.MonkeyPatch) -> PlacedMemoryIndex:
+    """The index that every database has here."""
+    index = PlacedMemoryIndex()
+    monkeypatch.setattr("blobkit.store.remote.store.open_index", lambda _, timeout: index)  # noqa: ARG005
+    return index
+
+
+@pytest.fixture
+def opened(
+    bucket_server: BucketServer,
+    signed: None,  # noqa: ARG001
+    rows: PlacedMemoryIndex,
+    tmp_path: Path,
+) -> Callable[..., RemoteStore]:
+    """Open the store over a prefix, with a fresh index if that was closed."""
+    base = bucket_server.prefix()
+
+    def open_store(prefix: str = "", **options: object) -> RemoteStore:
+        rows.closed = False
+        address = f"s3://{SHARED}/{base}{prefix}"
+        return RemoteStore(DATABASE, address, storage_options=bucket_server.options, spool=tmp_path, **options)
+
+    return open_store
+
+
+def test_a_store_is_opened_again_by_its_addresses(opened: Callable[..., RemoteStore]) -> None:
+    with opened(create=True) as store:
+        digest = store.put(b"hello", tag="t").digest
+    with opened(create=False) as store:
+        assert store.get(digest).read() == b"hello"
+        assert store.usage(by="tag").bytes == 5
+        assert re.fullmatch(r"RemoteStore\('postgresql://db\.example:5433/blobs s3://shared/test-\d+'\)", repr(store))
+        assert "db.example" in store._repr_html_()
+
+
+def test_a_prefix_belongs_to_one_store(opened: Callable[..., RemoteStore], rows: PlacedMemoryIndex) -> None:
+    opened().close()
+    rows._state._meta["uuid"] = "another"
+    with pytest.raises(NotAStoreError, match="belongs to another store than this database: give"):
+        opened()
+
+
+def test_an_index_with_blobs_needs_its_own_prefix(opened: Callable[..., RemoteStore]) -> None:
+    with opened() as store:
+        store.put(b"hello")
+    with pytest.raises(NotAStoreError, match="holds no store, but the database has blobs"):
+        opened("elsewhere/")
+
+
+def test_nothing_is_made_where_something_else_is(
+    opened: Callable[..., RemoteStore], bucket_server: BucketServer
+) -> None:
+    with pytest.raises(NotAStoreError, match="holds no store: give"):
+        opened(create=False)
+    bucket_server.put(SHARED, {f"{bucket_server.prefix()}x": b""})
+    opened("store/").close()
+    with pytest.raises(NotAStoreError, match="is no store and not empty"):
+        opened()
+
+
+@pytest.mark.parametrize("mark", [b"", b"[]", b"{}", b"\xff", b"[" * 9999, b'{"format": 1}'])
+def test_a_mark_that_names_no_store(
+    opened: Callable[..., RemoteStore], bucket_server: BucketServer, mark: bytes
+) -> None:
+    with opened() as store:
+        content = store._places
+    bucket_server.put(SHARED, {f"{content._prefix}blobkit-store.json": mark})
+    with pytest.raises(NotAStoreError, match="names no store"):
+        opened()
+
+
+def test_a_store_of_a_newer_format(opened: Callable[..., RemoteStore], bucket_server: BucketServer) -> None:
+    with opened() as store:
+        content = store._places
+    mark = json.dumps({"format": "2\x1b[31m", "store": "x"}).encode()
+    bucket_server.put(SHARED, {f"{content._prefix}blobkit-store.json": mark})
+    with pytest.raises(StoreTooNewError, match=r"format 2\\x1b\[31m, made by a newer"):
+        opened()
+
+
+def test_two_that_make_one_store_at_once_agree(opened: Callable[..., RemoteStore]) -> None:
+    with opened() as store:
+        mark = store._places.mark()
+        assert store._places.set_mark(b"another") == mark
+
+
+@pytest.mark.parametrize(
+    ("index", "content", "said"),
+    [
+        (f"mysql://u:{PASSWORD}@h/d", "s3://b", "PostgreSQL database, not at mysql: give postgresql://HOST/DATABASE"),
+        (f"host=db password={PASSWORD}", "s3://b", "not at what was given: give postgresql"),
+        (DATABASE, f"gs://b/{PASSWORD}", "in a bucket of S3, not at gs: give s3://BUCKET/PREFIX"),
+        (DATABASE, f"s3://key:{PASSWORD}@bucket", "contains a user or a password: leave that out"),
+        (DATABASE, f"s3://bucket/p?inventory={PASSWORD}", "means nothing here"),
+        (DATABASE, f"s3://bucket/p?x={PASSWORD}", "means nothing here"),
+        (DATABASE, "s3://", "names no bucket"),
+        (DATABASE, "s3://bucket/a/../b", "an empty part"),
+        (None, "s3://b", "not at what was given"),
+        (DATABASE, 3, "not at int"),
+    ],
+)
+def test_what_is_no_address(index: str, content: str, said: str) -> None:
+    with pytest.raises(AddressError) as caught:
+        RemoteStore(index, content)
+    assert said in str(caught.value)
+    assert PASSWORD not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("lease", [0, -1, float("nan"), 1e10])
+def test_a_lease_is_a_number_of_seconds(lease: float) -> None:
+    with pytest.raises(ValueError, match="no number of seconds"):
+        RemoteStore(DATABASE, "s3://bucket", lease=lease)
+
+
+def test_an_extra_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "blobkit.index.postgres", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'blobkit\[remote\]'"):
+        opening.open_index(DATABASE, timeout=1)
+
+
+class Shown:
+    """All that a failure shows: message, traceback with its causes, what was logged, what objects print as."""
+
+    def __init__(self) -> None:
+        self.log = io.StringIO()
+        self.texts: list[str] = []
+        handler = logging.StreamHandler(self.log)
+        self.root, self.handler = logging.getLogger(), handler
+
+    def __enter__(self) -> Self:
+        self.root.addHandler(self.handler)
+        self.level = self.root.level
+        self.root.setLevel(logging.DEBUG)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.root.removeHandler(self.handler)
+        self.root.setLevel(self.level)
+
+    def fail(self, act: Callable[[], object], kind: type[Exception] = BlobkitError) -> str:
+        with pytest.raises(kind) as caught:
+            act()
+        chained = "".join(traceback.format_exception(caught.value))
+        self.texts += [str(caught.value), repr(caught.value), chained, repr(vars(caught.value))]
+        return str(caught.value)
+
+    def check(self, *secrets: str) -> None:
+        shown = "".join(self.texts) + self.log.getvalue()
+        assert shown
+        assert [secret for secret in secrets if secret in shown] == []
+
+
+def test_no_failure_shows_a_secret(
+    opened: Callable[..., RemoteStore],
+    bucket_server: BucketServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Keys and passwords are planted wherever a user may give them; then all that can fail does."""
+    wrong = "wr0ng-secret-key-of-the-bucket"
+    with Shown() as shown:
+        store = opened()
+        digest = store.put(b"hello").digest
+        held = store._places
+        shown.texts += [
+            repr(store),
+            store._repr_html_(),
+            repr(held),
+            repr(vars(store)),
+            repr(vars(held)),
+            repr(store._session),
+        ]
+        shown.texts.append(repr(vars(store._session)))
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", wrong)
+        assert "does not know these credentials" in shown.fail(opened, CredentialsError)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "stranger")
+        shown.fail(opened, CredentialsError)
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        assert "no credentials" in shown.fail(opened, CredentialsError)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+
+        options = bucket_server.options
+        nowhere = {**options, "endpoint": f"http://127.0.0.1:{free_port()}"}
+        said = shown.fail(
+            lambda: RemoteStore(DATABASE, f"s3://{SHARED}/x", storage_options=nowhere), UnreadableStoreError
+        )
+        assert "cannot be reached" in said
+        said = shown.fail(
+            lambda: RemoteStore(DATABASE, "s3://no-such-bucket/x", storage_options=options), UnreadableStoreError
+        )
+        assert "does not exist" in said
+
+        held._store = denied_client(bucket_server)
+        for act in (
+            lambda: store.put(b"new"),
+            lambda: store.get(digest).read(),
+            lambda: store.open(digest),
+            store.fsck,
+            store.orphans,
+            lambda: store.put_many([b"1", b"2"]),
+        ):
+            assert "the service answers 403" in shown.fail(act, CredentialsError)
+        shown.check(PASSWORD, SECRET, wrong)
+    out, err = capfd.readouterr()
+    assert not [secret for secret in (PASSWORD, SECRET, wrong) if secret in out + err]
+
+
+def denied_client(server: BucketServer) -> object:
+    """Return a client whose credentials are known, and may do nothing."""
+    from blobkit.buckets import client  # noqa: PLC0415 (an extra)
+
+    keys = {"access_key_id": "stranger", "secret_access_key": SECRET, "token": None, "expires_at": None}
+    return client.s3(SHARED, server.url, "us-east-1", lambda: keys)
+
+
+def test_the_facade_has_it() -> None:
+    assert blobkit.RemoteStore is RemoteStore
