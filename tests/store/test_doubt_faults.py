@@ -131,6 +131,7 @@ def test_files_may_be_placed_while_another_thread_drains(root: Path) -> None:
         assert held(store) == []
 
 
+@pytest.mark.usefixtures("frozen")
 def test_an_interrupt_of_a_drain_does_not_keep_others_from_draining(root: Path) -> None:
     with LocalStore(root) as store:
         store.put(b"small")
@@ -148,6 +149,7 @@ def test_an_interrupt_of_a_drain_does_not_keep_others_from_draining(root: Path) 
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of what is dropped meanwhile
+@pytest.mark.usefixtures("frozen")
 def test_an_interrupt_anywhere_takes_a_put_back_or_leaves_it_done(root: Path) -> None:
     """It is never made later."""
     with LocalStore(root) as store:

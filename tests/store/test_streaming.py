@@ -240,6 +240,7 @@ HITS = 10 * int(os.environ.get("BLOBKIT_TORTURE", "1"))
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("frozen")
 def test_an_interrupt_at_any_moment_leaves_nothing_and_stops_nothing(store: LocalStore, tmp_path: Path) -> None:
     path, chance, hits = tmp_path / "data", random.Random(3), 0  # noqa: S311 (moments, not a secret)
     path.write_bytes(LARGE)
