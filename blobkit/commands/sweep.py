@@ -8,7 +8,9 @@ import click
 
 from blobkit.commands import completing
 from blobkit.commands.addressed import remote_options, storage_options
+from blobkit.errors import AddressError
 from blobkit.render import count
+from blobkit.store.remote.opening import DATABASES
 
 if TYPE_CHECKING:
     from blobkit.store.store import Store
@@ -33,6 +35,9 @@ def sweep(address: str, bucket: str | None) -> None:
 
 
 def _opened(address: str, bucket: str | None) -> Store:
+    if bucket is None and address.startswith(DATABASES):
+        msg = "a store of many hosts has two addresses, of its database and of its bucket"
+        raise AddressError(msg, hint="give s3://BUCKET/PREFIX, too")
     if bucket is None:
         from blobkit.store.fsck.directory import NoRecoveryStore  # noqa: PLC0415 (each store loads its own parts)
 

@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from blobkit.content.s3 import S3Content
     from blobkit.transactions import Index
 
-__all__ = ["check_owner", "database_of", "open_content", "open_index", "place_of"]
+__all__ = ["DATABASES", "check_owner", "database_of", "open_content", "open_index", "place_of"]
 
 FORMAT = 1
 OWN = "blobkit"
 DATABASES = ("postgresql://", "postgres://")
+"""The schemes of addresses of databases."""
 
 
 def database_of(address: str) -> str:
