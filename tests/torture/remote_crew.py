@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING
 
 from blobkit.digest import of
 from blobkit.errors import BlobkitError, StoreBusyError
+from blobkit.store.remote import store as remote_store
 from blobkit.store.remote.session import RemoteSession
 from blobkit.store.remote.shelf import placed
 from blobkit.store.remote.store import RemoteStore
 from blobkit.store.verbs import Work
+from served_index import ServedIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from blobkit.digest import Digest
     from blobkit.transactions import Writing
 
+SERVED = "postgresql://served"
+"""The address of an index in memory that another process serves (`served_index`), behind it its socket."""
 KINDS = 3
 """Contents that putters have at once, so that they meet."""
 SIZE = 20_000
@@ -128,6 +132,8 @@ def naive_run(
 
 def main(role: str, seed: int, root: Path, addresses: Sequence[str], lease: float) -> None:
     database, bucket, endpoint = addresses
+    if database.startswith(SERVED):
+        remote_store.open_index = lambda address, timeout: ServedIndex(address.removeprefix(SERVED))  # noqa: ARG005
     options = {"endpoint": endpoint, "region": "us-east-1"}
     spool = root / "spool"
     store = RemoteStore(database, bucket, storage_options=options, lease=lease, spool=spool)

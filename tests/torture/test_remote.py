@@ -21,10 +21,12 @@ import pytest
 from blobkit.digest import of
 from blobkit.errors import ContentMissingError
 from blobkit.store.fsck import context
+from blobkit.store.remote import store as remote_store
 from blobkit.store.remote.store import RemoteStore
 from patience import until
-from remote_crew import KINDS, content
+from remote_crew import KINDS, SERVED, content
 from remote_servers.buckets import KEY, SECRET, SHARED
+from served_index import ServedIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +58,8 @@ class Crew:
         seed = str(self.random.getrandbits(32))
         command = [sys.executable, HERE / "remote_crew.py", f"{self.naive}{role}", seed, self.root, *self.arguments]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        return subprocess.Popen(command, env=environment, stderr=(self.root / "errors").open("ab"))
+        with (self.root / "errors").open("ab") as errors:
+            return subprocess.Popen(command, env=environment, stderr=errors)
 
     def kill_one(self) -> None:
         """Kill one at any moment, and let another one take its place."""
@@ -115,6 +118,19 @@ def late(bucket_server: BucketServer) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of an index in memory that a process serves."""
+    socket = str(tmp_path / "socket")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, HERE / "served_index.py", socket]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
+        process.stdout.readline()
+        monkeypatch.setattr(remote_store, "open_index", lambda *_, timeout: ServedIndex(socket))  # noqa: ARG005
+        yield SERVED + socket
+        process.kill()
+
+
 def play(root: Path, crew: Crew, puts: int, stop_at_loss: bool) -> None:  # noqa: FBT001 (as named)
     """Let the crew work until so many puts were acknowledged, or one was lost; kill one now and then."""
     (root / "epoch").write_text("0")
@@ -164,7 +180,7 @@ def unreadable(store: RemoteStore, epochs: int) -> list[str]:
 def test_processes_are_killed_and_requests_land_late(  # noqa: PLR0913, PLR0917 (two real servers)
     bucket_server: BucketServer,
     signed: None,  # noqa: ARG001
-    postgres: object,
+    served: str,
     late: subprocess.Popen[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -173,7 +189,7 @@ def test_processes_are_killed_and_requests_land_late(  # noqa: PLR0913, PLR0917 
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-    database, bucket = postgres.database(), f"s3://{SHARED}/{bucket_server.prefix()}"
+    database, bucket = served, f"s3://{SHARED}/{bucket_server.prefix()}"
     options = {"endpoint": bucket_server.url, "region": "us-east-1"}
     store = RemoteStore(database, bucket, storage_options=options, spool=tmp_path / "own", lease=LEASE)
     crew = Crew(tmp_path, naive, database, bucket, f"http://127.0.0.1:{late.port}", LEASE)
