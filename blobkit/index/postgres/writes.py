@@ -55,9 +55,9 @@ GIVE = """INSERT INTO given SELECT %s, * FROM unnest(%s::bigint[], %s::bigint[])
     ON CONFLICT (source, blob_id) DO UPDATE SET pins = excluded.pins"""
 RETYPE = """UPDATE blobs b SET media_type = q.kind FROM unnest(%s::bytea[], %s::int[]) q(digest, kind)
     WHERE b.digest = q.digest"""
-RESIZE = (
-    "UPDATE blobs b SET size = q.size FROM unnest(%s::bytea[], %s::bigint[]) q(digest, size) WHERE b.digest = q.digest"
-)
+RESIZE = """UPDATE blobs b SET size = q.size FROM unnest(%s::bytea[], %s::bigint[]) q(digest, size)
+    WHERE b.digest = q.digest"""
+SET_META = "INSERT INTO meta VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 RECOUNT = """UPDATE blobs b SET refcount = q.refcount, pins = q.pins
     FROM unnest(%s::bytea[], %s::bigint[], %s::bigint[]) q(digest, refcount, pins) WHERE b.digest = q.digest"""
 
