@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from blobkit.index.memory import MemoryIndex
+from blobkit.index.memory_places import PlacedMemoryIndex
 from blobkit.index.sqlite import SqliteIndex
 from blobkit.testing.concurrent import ConcurrentSuite
 from blobkit.testing.index import IndexSuite, fill
+from blobkit.testing.places import PlacesSuite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +35,12 @@ class TestConcurrentThreads(ConcurrentSuite):
         index = MemoryIndex() if request.param == "memory" else SqliteIndex(tmp_path / "index.sqlite", durability="off")
         yield index, index
         index.close()
+
+
+class TestPlacesInMemory(PlacesSuite):
+    @pytest.fixture
+    def index(self) -> PlacedMemoryIndex:
+        return PlacedMemoryIndex()
 
 
 class TestMemoryIndex(IndexSuite):

@@ -11,6 +11,7 @@ from blobkit.store.store import Store
 from blobkit.testing.checks import CheckSuite
 from blobkit.testing.concurrent import ConcurrentSuite
 from blobkit.testing.index import IndexSuite
+from blobkit.testing.places import PlacesSuite
 from blobkit.testing.store import StoreSuite
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 
 
 class TestIndex(IndexSuite):
+    @pytest.fixture
+    def index(self, open_index: Open) -> PostgresIndex:
+        return open_index()
+
+
+class TestPlaces(PlacesSuite):
     @pytest.fixture
     def index(self, open_index: Open) -> PostgresIndex:
         return open_index()
