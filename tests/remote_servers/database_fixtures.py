@@ -32,7 +32,7 @@ def open_index(database_server: DatabaseServer) -> Iterator[Callable[..., Postgr
     schema, opened = database_server.schema(), []
 
     def open_it(**options: object) -> PostgresIndex:
-        opened.append(PostgresIndex(database_server.url, **{"schema": schema, **options}))
+        opened.append(PostgresIndex(**{"url": database_server.url, "schema": schema, **options}))
         return opened[-1]
 
     yield open_it

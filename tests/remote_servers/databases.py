@@ -36,6 +36,11 @@ class DatabaseServer:
     def url(self) -> str:
         return f"postgresql://owner@/postgres?host={self.place}"
 
+    def guard(self) -> None:
+        """Ask the user "locked" for a password; nobody has set one."""
+        rules = self.place / "data/pg_hba.conf"
+        rules.write_text(f"local all locked scram-sha-256\n{rules.read_text()}")
+
     def schema(self) -> str:
         return f"store_{os.getpid()}_{next(self._numbers)}"
 
@@ -73,6 +78,7 @@ def running_database() -> Iterator[DatabaseServer]:
             shutil.chown(place, USER)
         run(PLACES[0] / "initdb", "-D", place / "data", "-U", "owner", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
         server = DatabaseServer(place, PLACES[0])
+        server.guard()
         server.start()
         try:
             yield server
