@@ -43,6 +43,8 @@ class PlacesWriting:
 
         def _seen(self, blobs: Collection[Digest]) -> dict[Digest, Known]: ...
 
+        def _forget(self) -> None: ...
+
         _known: dict[Digest, Known | None]
 
     def intend(self, places: Collection[str]) -> None:
@@ -67,7 +69,7 @@ class PlacesWriting:
         ordered = sorted(places.items())
         asked = [pack(digest) for digest, _ in ordered], [place for _, place in ordered]
         self._bury([place for (place,) in self._db.execute(UNPLACE, asked)])
-        self._known.clear()
+        self._forget()
 
     def claim(self, limit: int, lease: float) -> Sequence[str]:
         """Return up to `limit` places to delete."""

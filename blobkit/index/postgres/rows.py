@@ -55,6 +55,9 @@ JOURNALLED = """SELECT number, digest, length(content), EXISTS (SELECT 1 FROM bl
 KNOWN_PLACES = """SELECT place FROM blobs WHERE place = ANY(%(places)s) UNION SELECT place FROM intents
     WHERE place = ANY(%(places)s) UNION SELECT place FROM graves WHERE place = ANY(%(places)s)"""
 
+DETAILS = """SELECT b.id, (SELECT count(*) FROM tags t WHERE t.blob_id = b.id),
+    EXISTS (SELECT 1 FROM links l WHERE l.from_id = b.id) FROM unnest(%s::bigint[]) b(id)"""
+
 Known = tuple[int, int, int, int, int, int, str]
 """Id, size, refcount, pins, number of the media type, time, and place of a blob."""
 
@@ -62,7 +65,8 @@ Known = tuple[int, int, int, int, int, int, str]
 class Rows:
     """The answers to `blobkit.transactions.Reading` and the questions of `Places`, inside a transaction of `db`.
 
-    It remembers the rows that it has seen: those of a transaction that writes are locked. `types` are media types that
+    It remembers the rows that it has seen, of which those of a transaction that writes are locked, and which of them
+    have tags and links. `types` are media types that
     are committed, by number.
     """
 
@@ -72,6 +76,7 @@ class Rows:
         self._db = db
         self._types = types
         self._known: dict[Digest, Known | None] = {}
+        self._details: dict[int, tuple[int, bool]] = {}
 
     def counts(self, blobs: Collection[Digest]) -> Mapping[Digest, int]:
         """Return the reference count of each of these."""
@@ -92,7 +97,7 @@ class Rows:
 
     def links(self, blobs: Collection[Digest]) -> Mapping[Digest, int]:
         """Return each blob that these link to, with the number of links that come from these."""
-        ids = self._ids(blobs)
+        ids = self._with(blobs, 1)
         if not ids:
             return {}
         if self.locks:
@@ -109,17 +114,20 @@ class Rows:
         seen = self._seen(blobs)
         if not seen:
             return {}
-        ids = [found[0] for found in seen.values()]
-        tags = dict(self._ask("SELECT blob_id, count(*) FROM tags WHERE blob_id = ANY(%s) GROUP BY 1", ids))
+        unseen = [found[0] for found in seen.values() if found[0] not in self._details]
+        if unseen:
+            self._details.update({ident: (tags, linked) for ident, tags, linked in self._ask(DETAILS, unseen)})
         names = self._type_names({found[4] for found in seen.values()})
         return {
-            blob: Record(size, refcount, pins, tags.get(ident, 0), names[kind], EPOCH + timedelta(0, 0, created))
+            blob: Record(size, refcount, pins, self._details[ident][0], names[kind], EPOCH + timedelta(0, 0, created))
             for blob, (ident, size, refcount, pins, kind, created, _) in seen.items()
         }
 
     def targets(self, blobs: Collection[Digest]) -> Mapping[Digest, Sequence[Digest]]:
         """Return what each of these links to, sorted."""
-        return self._grouped(blobs, ((at, unpack(packed)) for at, packed in self._ask(TARGETS, self._ids(blobs))))
+        ids = self._with(blobs, 1)
+        rows = self._ask(TARGETS, ids) if ids else ()
+        return self._grouped(blobs, ((at, unpack(packed)) for at, packed in rows))
 
     def holders(self, blobs: Collection[Digest], limit: int = -1) -> Mapping[Digest, Sequence[Digest]]:
         """Return what links to each of these, at most `limit` in all."""
@@ -144,7 +152,8 @@ class Rows:
 
     def names(self, blobs: Collection[Digest]) -> Mapping[Digest, Sequence[str]]:
         """Return the tags of each of these, sorted."""
-        rows = self._ask("SELECT blob_id, name FROM tags WHERE blob_id = ANY(%s) ORDER BY name", self._ids(blobs))
+        ids = self._with(blobs, 0)
+        rows = self._ask("SELECT blob_id, name FROM tags WHERE blob_id = ANY(%s) ORDER BY name", ids) if ids else ()
         return self._grouped(blobs, rows)
 
     def tags(self, names: Collection[str] | None = None) -> Mapping[str, Digest]:
@@ -253,6 +262,15 @@ class Rows:
 
     def _ids(self, blobs: Collection[Digest]) -> list[int]:
         return [found[0] for found in self._seen(blobs).values()]
+
+    def _with(self, blobs: Collection[Digest], what: int) -> list[int]:
+        """Return the ids of these, but of those that are known to have no tags (0), or no links (1)."""
+        return [ident for ident in self._ids(blobs) if ident not in self._details or self._details[ident][what]]
+
+    def _forget(self) -> None:
+        """Look everything up again: it may have changed. The locks stay."""
+        self._known.clear()
+        self._details.clear()
 
     def _type_names(self, numbers: Collection[int]) -> Mapping[int, str]:
         """Return media types by number; those that are committed are remembered."""

@@ -93,7 +93,7 @@ class PostgresWriting(PlacesWriting, Rows):
         try:
             yield
         except BaseException:
-            self._known.clear()
+            self._forget()
             if not self._db.closed:
                 self._db.execute("ROLLBACK TO verb; RELEASE verb")
             raise
@@ -111,6 +111,7 @@ class PostgresWriting(PlacesWriting, Rows):
                 "times": [_microseconds(one.created) for one in new],
             }
             self._note(self._db.execute(ADD, columns, binary=True))
+            self._details.update({found[0]: (0, False) for found in self._seen([one.digest for one in new]).values()})
 
     def pin(self, pins: Mapping[Digest, int]) -> Mapping[Digest, Record]:
         """Add pins; return the new records. OverflowError where a count would not fit."""
@@ -142,7 +143,7 @@ class PostgresWriting(PlacesWriting, Rows):
             self._run(COUNT, *_columns(sorted(counted)))
         if freed:
             self._db.execute(REMOVE, {"ids": sorted(freed)}, binary=True)
-        self._known.clear()
+        self._forget()
 
     def _rename(self, unnamed: Collection[str], named: Mapping[str, int]) -> None:
         self._lock_names({*unnamed, *named})
@@ -187,24 +188,24 @@ class PostgresWriting(PlacesWriting, Rows):
             self._seen(media_types)
             types = self._type_ids(set(media_types.values()))
             self._run(RETYPE, *_columns(sorted((pack(blob), types[name]) for blob, name in media_types.items())))
-            self._known.clear()
+            self._forget()
 
     def resize(self, sizes: Mapping[Digest, int]) -> None:
         """Set sizes."""
         if sizes:
             self._run(RESIZE, *_columns(sorted((pack(blob), size) for blob, size in sizes.items())))
-            self._known.clear()
+            self._forget()
 
     def recount(self, counts: Mapping[Digest, tuple[int, int]]) -> None:
         """Set refcount and pins."""
         if counts:
             self._run(RECOUNT, *_columns(sorted((pack(blob), *counted) for blob, counted in counts.items())))
-            self._known.clear()
+            self._forget()
 
     def clear(self, codes: Collection[str]) -> None:
         """Take out, or make harmless, the rows with faults of these kinds."""
         checks.clear(self._db, codes)
-        self._known.clear()
+        self._forget()
 
     def forget(self, tombstones: Collection[Digest]) -> None:
         """Clear tombstones."""
