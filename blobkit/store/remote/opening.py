@@ -47,7 +47,7 @@ def database_of(address: str) -> str:
 def open_index(address: str, *, timeout: float) -> Index:
     """Return the index in a database; StoreError, MissingExtraError."""
     try:
-        from blobkit.index.postgres import PostgresIndex  # noqa: PLC0415 (an extra)
+        from blobkit.index.postgres.index import PostgresIndex  # noqa: PLC0415 (an extra)
     except ImportError as error:
         msg = f"databases are asked with {error.name or 'psycopg'}, which is not installed"
         raise MissingExtraError(msg, hint=REMOTE_EXTRA) from error

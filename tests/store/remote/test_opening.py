@@ -154,7 +154,7 @@ def test_a_lease_is_a_number_of_seconds(lease: float) -> None:
 
 
 def test_an_extra_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "blobkit.index.postgres", None)
+    monkeypatch.setitem(__import__("sys").modules, "blobkit.index.postgres.index", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'blobkit\[remote\]'"):
         opening.open_index(DATABASE, timeout=1)
 
