@@ -44,7 +44,7 @@ def serve(number: int, url: str, database: str, at: Barrier, asked: Connection) 
     """Do what is asked, a way and a size at a time, at the same time as all other clients; answer with the seconds."""
     options = {"endpoint": url, "region": REGION}
     if not database:
-        remote_store.open_index = lambda *_, timeout: PlacedMemoryIndex()  # type: ignore[assignment]  # noqa: ARG005
+        remote_store.open_index = lambda *_, **__: PlacedMemoryIndex()  # type: ignore[assignment]
     own = "" if database else f"-{number}"
     with tempfile.TemporaryDirectory() as spool, ExitStack() as stack:
         address = f"s3://{SHARED}/store{own}"

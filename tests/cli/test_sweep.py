@@ -54,7 +54,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> PlacedMemoryIndex:
     """The index of every database here; closing it is nothing."""
     index = PlacedMemoryIndex()
     monkeypatch.setattr(index, "close", lambda: None)
-    monkeypatch.setattr("blobkit.store.remote.store.open_index", lambda *_, timeout: index)  # noqa: ARG005
+    monkeypatch.setattr("blobkit.store.remote.store.open_index", lambda *_, **__: index)
     return index
 
 

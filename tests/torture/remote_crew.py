@@ -133,7 +133,7 @@ def naive_run(
 def main(role: str, seed: int, root: Path, addresses: Sequence[str], lease: float) -> None:
     database, bucket, endpoint = addresses
     if database.startswith(SERVED):
-        remote_store.open_index = lambda address, timeout: ServedIndex(address.removeprefix(SERVED))  # noqa: ARG005
+        remote_store.open_index = lambda address, **_: ServedIndex(address.removeprefix(SERVED))
     options = {"endpoint": endpoint, "region": "us-east-1"}
     spool = root / "spool"
     store = RemoteStore(database, bucket, storage_options=options, lease=lease, spool=spool)

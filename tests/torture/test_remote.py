@@ -126,7 +126,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     command = [sys.executable, HERE / "served_index.py", socket]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
         process.stdout.readline()
-        monkeypatch.setattr(remote_store, "open_index", lambda *_, timeout: ServedIndex(socket))  # noqa: ARG005
+        monkeypatch.setattr(remote_store, "open_index", lambda *_, **__: ServedIndex(socket))
         yield SERVED + socket
         process.kill()
 

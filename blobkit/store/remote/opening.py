@@ -44,14 +44,14 @@ def database_of(address: str) -> str:
     return printable(f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}")
 
 
-def open_index(address: str, *, timeout: float) -> Index:
-    """Return the index in a database; StoreError, MissingExtraError."""
+def open_index(address: str, *, schema: str, timeout: float, create: bool) -> Index:
+    """Return the index in a schema of a database; StoreError, CredentialsError, MissingExtraError."""
     try:
         from blobkit.index.postgres.index import PostgresIndex  # noqa: PLC0415 (an extra)
     except ImportError as error:
         msg = f"databases are asked with {error.name or 'psycopg'}, which is not installed"
         raise MissingExtraError(msg, hint=REMOTE_EXTRA) from error
-    return PostgresIndex(address, timeout=timeout)
+    return PostgresIndex(address, schema=schema, timeout=timeout, create=create, notes_names=False)
 
 
 def place_of(address: str) -> Remote:

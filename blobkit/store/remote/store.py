@@ -99,6 +99,7 @@ class RemoteStore(PlacedStore):
     can harm it. An empty database and an empty prefix become a store (unless `create=False`), and belong together from
     then on: NotAStoreError.
 
+    `schema`: the schema of the database, so that one database may hold several stores.
     `storage_options` as for `scan`: endpoint, region, profile, allow_http, at_once. Credentials of S3 are those of the
     environment or the profile; give the password of the database in ~/.pgpass or PGPASSWORD, or in the URL: no message
     shows it. `timeout`: seconds to wait for other writers (StoreBusyError). `lease`: seconds after which a writer or
@@ -123,6 +124,7 @@ class RemoteStore(PlacedStore):
         content: str,
         *,
         storage_options: Mapping[str, object] | None = None,
+        schema: str = "blobkit",
         create: bool = True,
         timeout: float = 60.0,
         lease: float = LEASE,
@@ -134,7 +136,7 @@ class RemoteStore(PlacedStore):
         shown, there = database_of(index), place_of(content)
         objects = open_content(there, storage_options, spool)
         try:
-            rows = open_index(index, timeout=timeout)
+            rows = open_index(index, schema=schema, timeout=timeout, create=create)
         except BaseException:
             objects.close()
             raise

@@ -42,7 +42,7 @@ DATABASE = f"postgresql://owner:{PASSWORD}@db.example:5433/blobs?sslmode=require
 def rows(monkeypatch: pytest.MonkeyPatch) -> PlacedMemoryIndex:
     """The index that every database has here."""
     index = PlacedMemoryIndex()
-    monkeypatch.setattr("blobkit.store.remote.store.open_index", lambda _, timeout: index)  # noqa: ARG005
+    monkeypatch.setattr("blobkit.store.remote.store.open_index", lambda *_, **__: index)
     return index
 
 
@@ -156,7 +156,7 @@ def test_a_lease_is_a_number_of_seconds(lease: float) -> None:
 def test_an_extra_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "blobkit.index.postgres.index", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'blobkit\[remote\]'"):
-        opening.open_index(DATABASE, timeout=1)
+        opening.open_index(DATABASE, schema="blobkit", timeout=1, create=True)
 
 
 class Shown:

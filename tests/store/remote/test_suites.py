@@ -10,14 +10,15 @@ import pytest
 from blobkit.index.memory_places import PlacedMemoryIndex
 from blobkit.store.remote.store import PlacedStore
 from blobkit.testing.booked import BookedContent
-from blobkit.testing.checks import CheckSuite
+from blobkit.testing.checks import CheckSuite, IndexCheckSuite
 from blobkit.testing.store import StoreSuite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from blobkit.content.s3 import S3Content
-    from blobkit.transactions import Writing
+    from blobkit.index.postgres.index import PostgresIndex
+    from blobkit.transactions import Index, Writing
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ class RepeatingIndex(PlacedMemoryIndex):
 
 
 @contextmanager
-def nothing_left_behind(store: PlacedStore, content: S3Content, index: PlacedMemoryIndex) -> Iterator[PlacedStore]:
+def nothing_left_behind(store: PlacedStore, content: S3Content, index: Index) -> Iterator[PlacedStore]:
     """Check, when a test is done, that a sweep leaves an object for each blob, and no other one."""
     yield store
     if index.closed:
@@ -56,6 +57,16 @@ class TestStore(StoreSuite):
             yield store
 
 
+class TestStoreInPostgres(StoreSuite):
+    """On both real servers."""
+
+    @pytest.fixture
+    def store(self, s3_content: S3Content, open_index: Callable[..., PostgresIndex]) -> Iterator[PlacedStore]:
+        index = open_index(notes_names=False)
+        with PlacedStore(s3_content, index) as store, nothing_left_behind(store, s3_content, index):
+            yield store
+
+
 class TestChecks(CheckSuite):
     @pytest.fixture
     def index(self) -> PlacedMemoryIndex:
@@ -70,4 +81,21 @@ class TestChecks(CheckSuite):
         self.s3_content = s3_content
 
     def opened(self, content: BookedContent, index: PlacedMemoryIndex) -> PlacedStore:  # noqa: ARG002 (plants damage)
+        return PlacedStore(self.s3_content, index)
+
+
+class TestChecksInPostgres(IndexCheckSuite):
+    @pytest.fixture
+    def index(self, open_index: Callable[..., PostgresIndex]) -> PostgresIndex:
+        return open_index(notes_names=False)
+
+    @pytest.fixture
+    def content(self, s3_content: S3Content, index: PostgresIndex) -> BookedContent:
+        return BookedContent(s3_content, index)
+
+    @pytest.fixture(autouse=True)
+    def places(self, s3_content: S3Content) -> None:
+        self.s3_content = s3_content
+
+    def opened(self, content: BookedContent, index: PostgresIndex) -> PlacedStore:  # noqa: ARG002 (plants damage)
         return PlacedStore(self.s3_content, index)
