@@ -1,6 +1,6 @@
 """Work on a remote store until killed, and write down what was done: before each verb, and after it.
 
-python tests/torture/remote_crew.py ROLE SEED DIRECTORY DATABASE BUCKET ENDPOINT LEASE
+python tests/torture/remote_crew.py ROLE SEED DIRECTORY DATABASE SCHEMA BUCKET ENDPOINT LEASE
 
 ROLE: putter, sweeper, naive-putter or naive-sweeper. The naive order has one key a digest, and no intents: a sweeper
 claims, deletes and forgets; a putter sends, records, and takes its key back from those to delete.
@@ -18,12 +18,10 @@ from typing import TYPE_CHECKING
 
 from blobkit.digest import of
 from blobkit.errors import BlobkitError, StoreBusyError
-from blobkit.store.remote import store as remote_store
 from blobkit.store.remote.session import RemoteSession
 from blobkit.store.remote.shelf import placed
 from blobkit.store.remote.store import RemoteStore
 from blobkit.store.verbs import Work
-from served_index import ServedIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
     from blobkit.digest import Digest
     from blobkit.transactions import Writing
 
-SERVED = "postgresql://served"
-"""The address of an index in memory that another process serves (`served_index`), behind it its socket."""
 KINDS = 3
 """Contents that putters have at once, so that they meet."""
 SIZE = 20_000
@@ -131,12 +127,10 @@ def naive_run(
 
 
 def main(role: str, seed: int, root: Path, addresses: Sequence[str], lease: float) -> None:
-    database, bucket, endpoint = addresses
-    if database.startswith(SERVED):
-        remote_store.open_index = lambda address, **_: ServedIndex(address.removeprefix(SERVED))
+    database, schema, bucket, endpoint = addresses
     options = {"endpoint": endpoint, "region": "us-east-1"}
     spool = root / "spool"
-    store = RemoteStore(database, bucket, storage_options=options, lease=lease, spool=spool)
+    store = RemoteStore(database, bucket, schema=schema, storage_options=options, lease=lease, spool=spool)
     log = Log(root / f"{role}-{os.getpid()}.log")
     if role.startswith("naive"):
         RemoteSession._run = naive_run  # type: ignore[method-assign,assignment]
@@ -157,4 +151,4 @@ def sweep(store: RemoteStore) -> object:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:7], float(sys.argv[7]))
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:8], float(sys.argv[8]))

@@ -29,6 +29,8 @@ __all__ = ["DATABASES", "check_owner", "database_of", "open_content", "open_inde
 
 FORMAT = 1
 OWN = "blobkit"
+SPOOL = "blobkit-spool"
+"""A directory of our own: whatever is in it, and is not locked, is a dead process's."""
 DATABASES = ("postgresql://", "postgres://")
 """The schemes of addresses of databases."""
 
@@ -73,7 +75,8 @@ def open_content(
 ) -> S3Content:
     """Return the content below a prefix, once it has been seen that it can be listed; errors as `scan` of a bucket.
 
-    `spool` is the directory for what is on its way there; what dead processes left in it is removed.
+    `spool` is the directory in which one of ours has what is on its way there; what dead processes left in that one is
+    removed.
     """
     options = read_options(storage_options or {}, {})
     account = account_of(there, options)
@@ -86,7 +89,7 @@ def open_content(
         msg = f"content in buckets is written with {error.name or 'obstore'}, which is not installed"
         raise MissingExtraError(msg, hint=REMOTE_EXTRA) from error
     store = client.s3(there.place, account.endpoint, account.region, account.credentials())
-    directory = cache_directory(None) / "spool" if spool is None else Path(spool).absolute()
+    directory = (cache_directory(None) if spool is None else Path(spool).absolute()) / SPOOL
     content = S3Content(store, root, directory, address=f"s3://{there.place}/{root}".rstrip("/"), account=account)
     content.reclaim()
     return content

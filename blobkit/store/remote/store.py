@@ -104,7 +104,7 @@ class RemoteStore(PlacedStore):
     environment or the profile; give the password of the database in ~/.pgpass or PGPASSWORD, or in the URL: no message
     shows it. `timeout`: seconds to wait for other writers (StoreBusyError). `lease`: seconds after which a writer or
     sweeper that did not end counts as dead; a put that takes longer than that begins again. `spool`: a directory for
-    files on their way to the bucket (`~/.cache/blobkit/spool`); bytes in memory take no file.
+    files on their way to the bucket (`~/.cache/blobkit`); bytes in memory take no file.
 
     Removed content is deleted by `sweep` (`blobkit sweep`), by one removing call in 16, and by nobody else: run it from
     time to time. `put` of a blob that is here asks the database alone: that its object is there as well is for `fsck`

@@ -74,6 +74,16 @@ def test_a_store_is_opened_again_by_its_addresses(opened: Callable[..., RemoteSt
         assert "db.example" in store._repr_html_()
 
 
+def test_what_dead_processes_staged_is_removed_and_nothing_else(
+    opened: Callable[..., RemoteStore], tmp_path: Path
+) -> None:
+    (tmp_path / "mine").write_text("of the user")
+    opened().close()
+    (tmp_path / "blobkit-spool/left").write_text("of a dead process")
+    opened().close()
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["mine"]
+
+
 def test_a_prefix_belongs_to_one_store(opened: Callable[..., RemoteStore], rows: PlacedMemoryIndex) -> None:
     opened().close()
     rows._state._meta["uuid"] = "another"

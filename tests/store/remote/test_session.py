@@ -301,7 +301,7 @@ def test_large_content_is_sent_in_parts_and_read_in_ranges(rig: Rig, tmp_path: P
             file.seek(-1)
         assert file.seek(len(data) + 9)
         assert file.read() == b""
-    assert list((tmp_path / "spool").iterdir()) == []
+    assert list((tmp_path / "spool/blobkit-spool").iterdir()) == []
 
 
 @pytest.mark.parametrize("again", [False, True])
