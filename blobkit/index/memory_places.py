@@ -31,7 +31,7 @@ class _Grave(NamedTuple):
 
 
 class _PlacedState(_State):
-    """The dicts with places. What a blob leaves is a tombstone of its place, none of its digest."""
+    """The dicts with places. What a blob with a place leaves is a tombstone of that, none of its digest."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__()
@@ -74,9 +74,10 @@ class _PlacedState(_State):
             self._pop(self._intents, place)
             self._put(self._graves, place, _Grave(again=now + lease))
         free = [place for place, (claimed, _) in self._graves.items() if claimed is None or claimed < now - lease]
+        free.sort(key=lambda place: self._graves[place].again is not None)  # those that stay come last
         for place in free[:limit]:
             grave = self._pop(self._graves, place) or _Grave()
-            self._put(self._graves, place, grave._replace(claimed=now))  # behind the others: these come next
+            self._put(self._graves, place, grave._replace(claimed=now))
         return free[:limit]
 
     def forget_places(self, places: Collection[str]) -> None:
@@ -98,7 +99,7 @@ class _PlacedState(_State):
 
     def _remove(self, blob: Digest) -> None:
         super()._remove(blob)
-        self._pop(self._tombstones, blob)
         place = self._pop(self._places, blob)
         if place is not None:
+            self._pop(self._tombstones, blob)
             self._bury(place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,23 +31,31 @@ class TestConcurrentSqlite(ConcurrentSuite):
 class TestConcurrentThreads(ConcurrentSuite):
     """Threads of one process, which share an index."""
 
-    @pytest.fixture(params=["sqlite", "memory"])
+    @pytest.fixture(params=["sqlite", "memory", "memory with places"])
     def handles(self, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[object, object]]:
-        index = MemoryIndex() if request.param == "memory" else SqliteIndex(tmp_path / "index.sqlite", durability="off")
+        makers = {"memory": MemoryIndex, "memory with places": PlacedMemoryIndex}
+        make = makers.get(request.param, partial(SqliteIndex, tmp_path / "index.sqlite", durability="off"))
+        index = make()
         yield index, index
         index.close()
-
-
-class TestPlacesInMemory(PlacesSuite):
-    @pytest.fixture
-    def index(self) -> PlacedMemoryIndex:
-        return PlacedMemoryIndex()
 
 
 class TestMemoryIndex(IndexSuite):
     @pytest.fixture
     def index(self) -> MemoryIndex:
         return MemoryIndex()
+
+
+class TestPlacedMemoryIndex(IndexSuite):
+    @pytest.fixture
+    def index(self) -> PlacedMemoryIndex:
+        return PlacedMemoryIndex()
+
+
+class TestPlacesInMemory(PlacesSuite):
+    @pytest.fixture
+    def index(self) -> PlacedMemoryIndex:
+        return PlacedMemoryIndex()
 
 
 class TestSqliteIndex(IndexSuite):

@@ -27,7 +27,7 @@ from blobkit.store.remote.shelf import PlacedShelf, placed
 from blobkit.store.verbs import Work, take_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
     from weakref import ref
 
@@ -158,13 +158,18 @@ class RemoteSession:
         """
         done: set[str] = set()
         while True:
-            claimed = self.index.write(lambda tx: list(placed(tx).claim(SWEEP, self.lease)))
+            claimed = self.index.write(self._claim)
             self.placed_content.delete(claimed)
             if claimed:
                 self.index.write(lambda tx: placed(tx).forget_places(claimed))  # noqa: B023 (run at once)
             if done.issuperset(claimed):  # those stay for a writer that may be late
                 return len(done)
             done.update(claimed)
+
+    def _claim(self, tx: Writing) -> Sequence[str]:
+        """Claim places to delete; forget the blobs that were removed before they had one."""
+        tx.forget(tx.tombstones(SWEEP))
+        return list(placed(tx).claim(SWEEP, self.lease))
 
     def _put(self, new: StagedBlob, source: str | bytes) -> Descriptor:
         durable = new.options.tag is not None
