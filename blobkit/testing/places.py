@@ -1,192 +1,203 @@
-"""Tests of an index with places: subclass `PlacesSuite`, give it the fixture `index`, an empty one."""
+"""Tests of every index with places: subclass `PlacesSuite` and give it the fixture `index`, an empty one.
+
+Leases are 0 or for ever: nothing waits for a clock.
+"""
 # ruff: noqa: D102, PLR2004, S101 (the names of the tests say what they prove; a suite asserts)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar, cast
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from blobkit.digest import of
 from blobkit.model import Change, Freed, NewBlob
-from blobkit.testing.index import NOW
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from blobkit.digest import Digest
     from blobkit.transactions import Index, Places, Writing
 
-    T = TypeVar("T")
-
 __all__ = ["PlacesSuite"]
 
-A, B = of(b"a"), of(b"b")
-LONG = 3600.0
-OVER = -1.0
-"""A lease that ran out before it began."""
+NOW = datetime(2024, 2, 29, tzinfo=UTC)
+EVER, OVER = 1e6, 0.0
+A, B, C = (of(data) for data in (b"a", b"b", b"c"))
 
 
 class PlacesSuite:
-    """A place is used once: an intent, then a blob's, then a tombstone; nothing is forgotten in between."""
+    """An intent becomes the place of one blob, or a tombstone; a place goes only with its blob."""
 
     @pytest.fixture
     def index(self) -> Index:
         raise NotImplementedError
 
-    def test_an_intent_becomes_the_place_of_a_blob(self, index: Index) -> None:
-        do(index, lambda tx: tx.intend(["a/1"]))
-        assert known(index, "a/1", "a/2") == {"a/1"}
-        put(index, A)
-        assert settled(index, {A: "a/1"}) == []
-        assert index.read(lambda tx: dict(placed(tx).places([A, B]))) == {A: "a/1"}
-        assert claimed(index, LONG) == []
-        assert known(index, "a/1") == {"a/1"}
+    def test_an_intent_becomes_the_place_of_its_blob(self, index: Index) -> None:
+        intend(index, "x", "y")
+        assert known(index, "x", "y", "z") == {"x", "y"}
+        assert places(index, A) == {}
+        assert put(index, {A: "x", B: "y"}) == []
+        assert places(index, A, B, C) == {A: "x", B: "y"}
+        assert known(index, "x", "y") == {"x", "y"}
+        assert claim(index) == []
 
-    def test_what_is_settled_stays_settled(self, index: Index) -> None:
-        put(index, A, place="a/1")
-        assert settled(index, {A: "a/1"}) == []
-        assert index.read(lambda tx: dict(placed(tx).places([A]))) == {A: "a/1"}
-        assert claimed(index, LONG) == []
+    def test_a_place_without_an_intent_is_none(self, index: Index) -> None:
+        intend(index, "x")
+        assert put(index, {A: "x", B: "y"}) == [B]
+        assert places(index, A, B) == {A: "x"}
+        assert known(index, "y") == {"y"}
+        assert claim(index) == ["y"]
 
-    def test_a_second_copy_becomes_a_tombstone(self, index: Index) -> None:
-        put(index, A, place="a/1")
-        do(index, lambda tx: tx.intend(["a/2"]))
-        assert settled(index, {A: "a/2"}) == []
-        assert index.read(lambda tx: dict(placed(tx).places([A]))) == {A: "a/1"}
-        assert claimed(index, LONG) == ["a/2"]
+    def test_a_second_copy_is_a_tombstone(self, index: Index) -> None:
+        intend(index, "x", "y")
+        put(index, {A: "x"})
+        assert settle(index, {A: "y"}) == []
+        assert places(index, A) == {A: "x"}
+        assert claim(index) == ["y"]
 
-    def test_a_copy_of_what_is_no_blob_becomes_a_tombstone(self, index: Index) -> None:
-        do(index, lambda tx: tx.intend(["a/1"]))
-        assert settled(index, {A: "a/1"}) == []
-        assert claimed(index, LONG) == ["a/1"]
+    def test_the_copy_of_a_blob_that_is_not_recorded_is_a_tombstone(self, index: Index) -> None:
+        intend(index, "x")
+        assert settle(index, {A: "x"}) == []
+        assert places(index, A) == {}
+        assert claim(index) == ["x"]
 
-    def test_a_copy_whose_intent_is_gone_is_told_and_becomes_a_tombstone(self, index: Index) -> None:
-        do(index, lambda tx: tx.intend(["a/1"]))
-        assert claimed(index, OVER) == ["a/1"]
-        do(index, lambda tx: tx.forget_places(["a/1"]))
-        put(index, A)
-        assert settled(index, {A: "a/1"}) == [A]
-        assert index.read(lambda tx: dict(placed(tx).places([A]))) == {}
-        assert known(index, "a/1") == {"a/1"}
+    def test_what_is_settled_stays_so(self, index: Index) -> None:
+        intend(index, "x")
+        put(index, {A: "x"})
+        assert settle(index, {A: "x"}) == []
+        assert places(index, A) == {A: "x"}
+        assert claim(index) == []
 
-    def test_removed_blobs_leave_their_places(self, index: Index) -> None:
-        put(index, A, place="a/1")
-        put(index, B, place="b/1")
-        index.write(lambda tx: tx.apply(Change(freed=Freed((A,), 1, ((1, 1),)))))
-        assert index.read(lambda tx: list(tx.tombstones(9))) == []
-        assert claimed(index, LONG) == ["a/1"]
-        put(index, A)
-        assert index.read(lambda tx: dict(placed(tx).places([A, B]))) == {B: "b/1"}
-        assert known(index, "a/1") == {"a/1"}, "the tombstone of a place outlives the return of its blob"
+    def test_the_place_of_a_blob_that_goes_is_a_tombstone_and_the_blob_may_come_back(self, index: Index) -> None:
+        intend(index, "x")
+        put(index, {A: "x"})
+        free(index, A)
+        assert places(index, A) == {}
+        intend(index, "y")
+        put(index, {A: "y"})
+        assert places(index, A) == {A: "y"}
+        assert claim(index) == ["x"]
+        assert places(index, A) == {A: "y"}
 
-    def test_a_claim_keeps_others_away_until_its_lease_ends(self, index: Index) -> None:
-        for number in range(3):
-            put(index, A, place=f"a/{number}")
-            index.write(lambda tx: tx.apply(Change(freed=Freed((A,), 1, ((1, 1),)))))
-        first = claimed(index, LONG, 2)
-        assert len(first) == 2
-        assert sorted([*first, *claimed(index, LONG)]) == ["a/0", "a/1", "a/2"]
-        assert claimed(index, LONG) == []
-        assert sorted(claimed(index, OVER)) == ["a/0", "a/1", "a/2"]
-        do(index, lambda tx: tx.forget_places(["a/0", "a/2"]))
-        assert claimed(index, OVER) == ["a/1"]
+    def test_what_was_claimed_is_not_claimed_again_before_the_lease_ends(self, index: Index) -> None:
+        bury(index, "u", "v", "w", "x")
+        first = claim(index, 3)
+        assert len(first) == 3
+        rest = claim(index)
+        assert sorted([*first, *rest]) == ["u", "v", "w", "x"]
+        assert claim(index) == []
+        assert sorted(claim(index, lease=OVER)) == ["u", "v", "w", "x"]
 
-    def test_an_intent_that_ran_out_stays_for_a_late_writer(self, index: Index) -> None:
-        do(index, lambda tx: tx.intend(["a/1", "a/2"]))
-        assert claimed(index, LONG) == []
-        do(index, lambda tx: tx.intend(["a/3"]))
-        assert sorted(claimed(index, OVER)) == ["a/1", "a/2", "a/3"]
-        do(index, lambda tx: tx.forget_places(["a/1"]))  # its lease more has ended, too: before it began
-        assert known(index, "a/1", "a/2") == {"a/2"}
+    def test_tombstones_are_forgotten_when_that_is_said(self, index: Index) -> None:
+        bury(index, "x", "y")
+        claim(index)
+        assert known(index, "x", "y") == {"x", "y"}
+        index.write(lambda tx: placed(tx).forget_places(["x", "never there"]))
+        assert known(index, "x", "y") == {"y"}
+        assert claim(index, lease=OVER) == ["y"]
 
-    def test_a_place_is_taken_from_a_blob_that_still_has_it(self, index: Index) -> None:
-        put(index, A, place="a/1")
-        do(index, lambda tx: tx.unsettle({A: "a/0", B: "b/0"}))
-        assert index.read(lambda tx: dict(placed(tx).places([A]))) == {A: "a/1"}
-        do(index, lambda tx: tx.unsettle({A: "a/1"}))
-        assert index.read(lambda tx: (dict(placed(tx).places([A])), dict(tx.counts([A])))) == ({}, {A: 1})
-        assert claimed(index, LONG) == ["a/1"]
+    def test_an_intent_whose_lease_ran_out_is_a_tombstone(self, index: Index) -> None:
+        intend(index, "x")
+        assert claim(index) == []
+        assert claim(index, lease=OVER) == ["x"]
+        assert put(index, {A: "x"}) == [A]
+        assert places(index, A) == {}
+        assert known(index, "x") == {"x"}
 
-    def test_what_failed_leaves_no_trace(self, index: Index) -> None:
-        put(index, A, place="a/1")
+    def test_a_place_is_taken_only_from_the_blob_that_has_it(self, index: Index) -> None:
+        intend(index, "x", "y")
+        put(index, {A: "x", B: "y"})
+        index.write(lambda tx: placed(tx).unsettle({A: "y", B: "y", C: "x"}))
+        assert places(index, A, B) == {A: "x"}
+        assert claim(index) == ["y"]
+        intend(index, "z")
+        assert settle(index, {B: "z"}) == []
+        assert places(index, B) == {B: "z"}
 
-        def failing(tx: Writing) -> None:
-            placed(tx).intend(["b/1"])
-            placed(tx).unsettle({A: "a/1"})
-            raise ZeroDivisionError
-
-        with pytest.raises(ZeroDivisionError):
-            index.write(failing)
-        assert index.read(lambda tx: dict(placed(tx).places([A]))) == {A: "a/1"}
-        assert known(index, "b/1") == set()
-        assert claimed(index, LONG) == []
-
-    def test_what_failed_in_a_part_leaves_the_rest(self, index: Index) -> None:
-        put(index, A, place="a/1")
+    @pytest.mark.parametrize("part", [False, True])
+    def test_what_is_undone_was_not_there(self, index: Index, *, part: bool) -> None:
+        intend(index, "x", "y", "z")
+        put(index, {A: "x", B: "y"})
+        bury(index, "w")
 
         def plan(tx: Writing) -> None:
-            placed(tx).intend(["b/1"])
-            with pytest.raises(ZeroDivisionError), tx.savepoint():
-                failing(tx)
+            tx.add([NewBlob(C, 1, "", NOW)])
+            placed(tx).settle({C: "z"})
+            placed(tx).unsettle({A: "x"})
+            tx.apply(Change(freed=Freed((B,))))
+            placed(tx).claim(9, EVER)
+            placed(tx).intend(["new"])
+            raise KeyError
 
-        def failing(tx: Writing) -> None:
-            tx.add([NewBlob(B, 1, "", NOW)])
-            placed(tx).settle({B: "b/1"})
-            tx.apply(Change(freed=Freed((A,), 1, ((1, 1),))))
-            raise ZeroDivisionError
+        def in_part(tx: Writing) -> None:
+            with pytest.raises(KeyError), tx.savepoint():
+                plan(tx)
 
-        index.write(plan)
-        assert index.read(lambda tx: dict(placed(tx).places([A, B]))) == {A: "a/1"}
-        assert known(index, "b/1") == {"b/1"}
-        assert claimed(index, LONG) == []
+        if part:
+            index.write(in_part)
+        else:
+            with pytest.raises(KeyError):
+                index.write(plan)
+        assert places(index, A, B, C) == {A: "x", B: "y"}
+        assert known(index, "z", "new") == {"z"}
+        assert claim(index) == ["w"]
 
     def test_many_at_once(self, index: Index) -> None:
-        places = {of(b"%d" % number): f"place {number}" for number in range(2500)}
-        do(index, lambda tx: tx.intend(list(places.values())))
-        index.write(lambda tx: tx.add([NewBlob(blob, 1, "", NOW) for blob in places]))
-        assert settled(index, places) == []
-        assert index.read(lambda tx: dict(placed(tx).places(places))) == places
-        assert known(index, *places.values(), "another") == set(places.values())
-        index.write(lambda tx: tx.apply(Change(freed=Freed(tuple(sorted(places)), 2500, ((2500, 2500),)))))
-        found = [place for _ in range(3) for place in claimed(index, LONG, 1000)]
-        assert sorted(found) == sorted(places.values())
-        do(index, lambda tx: tx.forget_places(found))
-        assert known(index, *places.values()) == set()
+        wanted = {of(b"%d" % number): f"place {number}" for number in range(2500)}
+        intend(index, *wanted.values())
+        assert put(index, wanted) == []
+        assert places(index, *wanted) == wanted
+        assert known(index, *wanted.values(), "other") == set(wanted.values())
+        free(index, *wanted)
+        first = claim(index, 1000)
+        assert len({*first, *claim(index, 1000), *claim(index, 1000)}) == 2500
+        index.write(lambda tx: placed(tx).forget_places(list(wanted.values())))
+        assert known(index, *wanted.values()) == set()
 
 
 def placed(tx: object) -> Places:
-    """Return a transaction as one with places."""
+    """Return a transaction, or a state, as one that has places."""
     return cast("Places", tx)
 
 
-def do(index: Index, act: Callable[[Places], T]) -> T:
-    """Do something in a transaction."""
-    return index.write(lambda tx: act(placed(tx)))
+def places(index: Index, *blobs: Digest) -> Mapping[Digest, str]:
+    return dict(index.read(lambda tx: placed(tx).places(blobs)))
 
 
-def put(index: Index, blob: Digest, place: str = "") -> None:
-    """Record a blob and, where it is given, its place."""
-
-    def plan(tx: Writing) -> None:
-        tx.add([NewBlob(blob, 1, "", NOW)])
-        if place:
-            placed(tx).intend([place])
-            placed(tx).settle({blob: place})
-
-    index.write(plan)
+def known(index: Index, *names: str) -> set[str]:
+    return set(index.read(lambda tx: placed(tx).known_places(names)))
 
 
-def settled(index: Index, places: dict[Digest, str]) -> list[Digest]:
-    """Settle places; return the blobs whose intents are gone."""
-    return index.write(lambda tx: list(placed(tx).settle(places)))
+def intend(index: Index, *names: str) -> None:
+    index.write(lambda tx: placed(tx).intend(names))
 
 
-def claimed(index: Index, lease: float, limit: int = 99) -> Sequence[str]:
-    """Claim tombstones."""
+def settle(index: Index, wanted: Mapping[Digest, str]) -> Collection[Digest]:
+    return list(index.write(lambda tx: placed(tx).settle(wanted)))
+
+
+def put(index: Index, wanted: Mapping[Digest, str]) -> Collection[Digest]:
+    """Record these blobs with their places; return those whose intents are gone."""
+
+    def plan(tx: Writing) -> Collection[Digest]:
+        tx.add([NewBlob(digest, 1, "", NOW) for digest in wanted])
+        return list(placed(tx).settle(wanted))
+
+    return index.write(plan)
+
+
+def free(index: Index, *blobs: Digest) -> None:
+    index.write(lambda tx: tx.apply(Change(freed=Freed(blobs))))
+
+
+def bury(index: Index, *names: str) -> None:
+    """Make tombstones of these places."""
+    intend(index, *names)
+    for name in names:
+        settle(index, {of(name.encode()): name})
+
+
+def claim(index: Index, limit: int = 99, lease: float = EVER) -> Sequence[str]:
     return index.write(lambda tx: list(placed(tx).claim(limit, lease)))
-
-
-def known(index: Index, *places: str) -> set[str]:
-    """Return which of these places the index knows."""
-    return index.read(lambda tx: set(placed(tx).known_places(places)))
