@@ -106,6 +106,12 @@ class PlacesSuite:
         assert places(index, A) == {}
         assert known(index, "x") == {"x"}
 
+    def test_what_stays_for_a_late_writer_is_claimed_last(self, index: Index) -> None:
+        intend(index, "x")
+        assert claim(index, lease=OVER) == ["x"]
+        bury(index, "y")
+        assert claim(index, 1, lease=OVER) == ["y"]
+
     def test_a_place_is_taken_only_from_the_blob_that_has_it(self, index: Index) -> None:
         intend(index, "x", "y")
         put(index, {A: "x", B: "y"})

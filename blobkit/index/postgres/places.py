@@ -28,7 +28,7 @@ EXPIRE = """WITH late AS (DELETE FROM intents WHERE place IN (SELECT place FROM 
     ON CONFLICT DO NOTHING"""
 CLAIM = """UPDATE graves SET claimed = clock_timestamp() WHERE place IN (SELECT place FROM graves
         WHERE claimed IS NULL OR claimed < clock_timestamp() - %(lease)s * interval '1 second'
-        ORDER BY claimed NULLS FIRST LIMIT %(limit)s FOR UPDATE SKIP LOCKED) RETURNING place"""
+        ORDER BY again NULLS FIRST, claimed NULLS FIRST LIMIT %(limit)s FOR UPDATE SKIP LOCKED) RETURNING place"""
 FORGET = """WITH gone AS (DELETE FROM graves WHERE place = ANY(%(places)s)
         AND (again IS NULL OR again <= clock_timestamp()))
     UPDATE graves SET claimed = NULL WHERE place = ANY(%(places)s) AND again > clock_timestamp()"""
