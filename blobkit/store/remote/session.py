@@ -177,10 +177,12 @@ class RemoteSession:
 
     def _run(self, plan: Callable[[Work], T], sent: dict[Digest, str], coming: Sources, *, durable: bool) -> T:
         """Return what the plan returns, when all that it wants was `sent`, which is kept up to date."""
-        known = dict(coming)
+        attempt = partial(self._attempt, plan, coming, sent)
         for _ in range(TRIES):
-            attempt = partial(self._attempt, plan, known, sent)
-            found = self.index.write(attempt, durable=durable)
+            try:
+                found = self.index.write(attempt, durable=durable)
+            except _Undone as undone:
+                found = self.index.write(partial(self._intend, undone.sources, undone.lost))
             if not isinstance(found, _Next):
                 sent.clear()
                 return found.result
@@ -194,21 +196,20 @@ class RemoteSession:
     def _attempt(
         self, plan: Callable[[Work], T], coming: Sources, sent: Mapping[Digest, str], tx: Writing
     ) -> _Done[T] | _Next:
-        """Run the plan, and settle what was sent; else undo it, and write intents for what it lacks."""
-        lost: Mapping[Digest, str] = {}
+        """Run the plan, and settle what was sent; write intents instead where content that comes is not here."""
         lacking = coming.keys() - sent.keys()
         lacking -= placed(tx).places(lacking).keys() if lacking else set()
-        if not lacking:
-            try:
-                with tx.savepoint():
-                    return _Done(self._complete(plan, sent, tx))
-            except _Undone as undone:
-                coming, lost = undone.sources, undone.lost
-            placed(tx).settle(lost)  # which makes tombstones of them
-            lacking = set(coming)
-        places = {digest: self.placed_content.fresh(digest) for digest in lacking}
+        if lacking:
+            return self._intend({digest: coming[digest] for digest in lacking}, {}, tx)
+        return _Done(self._complete(plan, sent, tx))
+
+    def _intend(self, sources: Sources, lost: Mapping[Digest, str], tx: Writing) -> _Next:
+        """Write intents for new places of these; make tombstones of those that were lost."""
+        places = {digest: self.placed_content.fresh(digest) for digest in sources}
+        if lost:
+            placed(tx).settle(lost)
         placed(tx).intend(list(places.values()))
-        return _Next(coming, places, lost)
+        return _Next(sources, places, lost)
 
     def _complete(self, plan: Callable[[Work], T], sent: Mapping[Digest, str], tx: Writing) -> T:
         """Run the plan and settle what was sent; _Undone where content lacks."""
