@@ -279,6 +279,13 @@ class Places(Protocol):
         """Write intents for new places, born at the time of the index's own clock."""
         ...
 
+    def intend_absent(self, places: Mapping[Digest, str]) -> Collection[Digest]:
+        """Write the intents of those blobs that have no place at this moment; return these blobs.
+
+        Nothing is locked: whether a blob has a place, or is here at all, may be another answer at the commit.
+        """
+        ...
+
     def settle(self, places: Mapping[Digest, str]) -> Collection[Digest]:
         """Make each of these the place of its blob, and drop the intents; return the blobs whose intents are gone.
 

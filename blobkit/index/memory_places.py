@@ -48,6 +48,11 @@ class _PlacedState(_State):
         for place in places:
             self._put(self._intents, place, self._clock())
 
+    def intend_absent(self, places: Mapping[Digest, str]) -> Collection[Digest]:
+        absent = [blob for blob in places if blob not in self._places]
+        self.intend([places[blob] for blob in absent])
+        return absent
+
     def settle(self, places: Mapping[Digest, str]) -> Collection[Digest]:
         gone = []
         for digest, place in places.items():

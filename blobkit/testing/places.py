@@ -63,6 +63,16 @@ class PlacesSuite:
         assert places(index, A) == {}
         assert claim(index) == ["x"]
 
+    def test_intents_of_blobs_that_have_a_place_are_not_written(self, index: Index) -> None:
+        intend(index, "x")
+        put(index, {A: "x"})
+        index.write(lambda tx: tx.add([NewBlob(B, 1, "", NOW)]))
+        wanted = {A: "y", B: "z", C: "w"}
+        assert set(index.write(lambda tx: list(placed(tx).intend_absent(wanted)))) == {B, C}
+        assert known(index, "x", "y", "z", "w") == {"x", "z", "w"}
+        assert settle(index, {B: "z", C: "w"}) == []
+        assert places(index, A, B, C) == {A: "x", B: "z"}
+
     def test_what_is_settled_stays_so(self, index: Index) -> None:
         intend(index, "x")
         put(index, {A: "x"})

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["PlacesWriting"]
 
 INTEND = "INSERT INTO intents(place) SELECT unnest(%s::text[])"
-DROP = "DELETE FROM intents WHERE place = ANY(%s) RETURNING place"
-PLACE = """UPDATE blobs b SET place = q.place FROM unnest(%s::bigint[], %s::text[]) q(id, place)
-    WHERE b.id = q.id AND b.place = ''"""
+INTEND_ABSENT = """INSERT INTO intents(place) SELECT q.place FROM unnest(%s::bytea[], %s::text[]) q(digest, place)
+    WHERE NOT EXISTS (SELECT 1 FROM blobs b WHERE b.digest = q.digest AND b.place <> '') RETURNING place"""
+SETTLE = """WITH mine AS (DELETE FROM intents WHERE place = ANY(%(places)s) RETURNING place),
+    set AS (UPDATE blobs b SET place = q.place FROM unnest(%(ids)s::bigint[], %(wanted)s::text[]) q(id, place), mine
+        WHERE b.id = q.id AND mine.place = q.place AND b.place = '' RETURNING b.place)
+    SELECT mine.place, set.place IS NOT NULL FROM mine LEFT JOIN set ON set.place = mine.place"""
 UNPLACE = """UPDATE blobs b SET place = '' FROM unnest(%s::bytea[], %s::text[]) q(digest, place)
     WHERE b.digest = q.digest AND b.place = q.place RETURNING q.place"""
 BURY = "INSERT INTO graves(place) SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING"
@@ -51,17 +54,24 @@ class PlacesWriting:
         """Write intents for new places."""
         self._db.execute(INTEND, (list(places),))
 
+    def intend_absent(self, places: Mapping[Digest, str]) -> Collection[Digest]:
+        """Write the intents of those blobs that have no place at this moment; return these blobs."""
+        asked = list(map(pack, places)), list(places.values())
+        intended = {place for (place,) in self._db.execute(INTEND_ABSENT, asked)}
+        return [digest for digest, place in places.items() if place in intended]
+
     def settle(self, places: Mapping[Digest, str]) -> Collection[Digest]:
         """Make each of these the place of its blob; return the blobs whose intents are gone."""
         seen = self._seen(places)
         new = {d: place for d, place in places.items() if d not in seen or seen[d][6] != place}
-        dropped = {place for (place,) in self._db.execute(DROP, (list(new.values()),))} if new else set()
-        free = {d for d, place in new.items() if place in dropped and d in seen and not seen[d][6]}
-        if free:
-            self._db.execute(PLACE, ([seen[digest][0] for digest in free], [new[digest] for digest in free]))
-        self._bury([place for digest, place in new.items() if digest not in free])
+        free = [digest for digest in new if digest in seen and not seen[digest][6]]
+        asked = {"places": list(new.values()), "ids": [seen[digest][0] for digest in free]}
+        asked["wanted"] = [new[digest] for digest in free]
+        dropped: dict[str, bool] = dict(self._db.execute(SETTLE, asked).fetchall()) if new else {}
+        self._bury([place for place in new.values() if not dropped.get(place)])
         for digest in free:
-            self._known[digest] = (*seen[digest][:6], new[digest])
+            if dropped.get(new[digest]):
+                self._known[digest] = (*seen[digest][:6], new[digest])
         return [digest for digest, place in new.items() if place not in dropped]
 
     def unsettle(self, places: Mapping[Digest, str]) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from blobkit.index.postgres.connecting import Connection
     from blobkit.model import Column, Facts, IndexFault, RefCounts
 
-__all__ = ["EPOCH", "Rows"]
+__all__ = ["EPOCH", "LOCKED", "Rows", "bucket"]
 
 V = TypeVar("V")
 
@@ -241,13 +241,13 @@ class Rows:
             self._note(self._ask(LOCKED if self.locks else KNOWN, packed))
             absent = [blob for blob in unseen if blob not in self._known]
             if absent and self.locks:  # others may have put them before the lock was ours
-                self._lock_buckets(absent)
-                self._note(self._ask(LOCKED, list(map(pack, absent))))
+                self._note(self._lock_absent(absent))
             self._known.update(dict.fromkeys(set(absent).difference(self._known)))
         return self._known
 
-    def _lock_buckets(self, texts: Iterable[str]) -> None:
-        """Lock what has no row to lock, until the transaction ends."""
+    if TYPE_CHECKING:  # in a transaction that writes
+
+        def _lock_absent(self, blobs: Sequence[Digest]) -> list[tuple[Any, ...]]: ...
 
     def _lock_names(self, names: Collection[str]) -> None:
         """Lock names until the transaction ends."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from blobkit.digest import pack
 from blobkit.index.postgres import checks
 from blobkit.index.postgres.connecting import overflows
 from blobkit.index.postgres.places import PlacesWriting
-from blobkit.index.postgres.rows import EPOCH, Rows, bucket
+from blobkit.index.postgres.rows import EPOCH, LOCKED, Rows, bucket
 from blobkit.model import LINK_KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from blobkit.digest import Digest
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["PostgresWriting"]
 
 LOCK = """SELECT pg_advisory_xact_lock(%s, number) FROM (SELECT DISTINCT unnest(%s::int[]) AS number ORDER BY 1) AS x"""
+FEW = 64
+"""Blobs that are named in the text of a statement."""
 ADD = """WITH cleared AS (DELETE FROM tombstones WHERE digest = ANY(%(digests)s))
     INSERT INTO blobs(digest, size, refcount, pins, media_type, created)
     SELECT digest, size, 1, 1, media_type, created
@@ -224,6 +226,21 @@ class PostgresWriting(PlacesWriting, Rows):
 
     def _run(self, statement: str, *parameters: object) -> None:
         self._db.execute(statement, parameters, binary=True)
+
+    def _lock_absent(self, blobs: Sequence[Digest]) -> list[tuple[Any, ...]]:
+        """Lock blobs that have no row to lock, until the transaction ends; return the rows that they have by then.
+
+        The second statement must begin when the first one has its locks. A few go in one request, as text.
+        """
+        if len(blobs) > FEW:
+            self._lock_buckets(blobs)
+            return self._ask(LOCKED, list(map(pack, blobs)))
+        numbers = ", ".join(map(str, sorted({bucket(blob) for blob in blobs})))
+        lock = f"SELECT pg_advisory_xact_lock({self._space}, n) FROM unnest(ARRAY[{numbers}]) n"
+        digests = ", ".join(f"'\\x{pack(blob).hex()}'" for blob in blobs)
+        cursor = self._db.execute(f"{lock}; {LOCKED.replace('%s', f'ARRAY[{digests}]::bytea[]')}")
+        cursor.nextset()
+        return cursor.fetchall()
 
     def _lock_buckets(self, texts: Iterable[str]) -> None:
         self._run(LOCK, self._space, [bucket(text) for text in texts])

@@ -197,10 +197,10 @@ class RemoteSession:
         self, plan: Callable[[Work], T], coming: Sources, sent: Mapping[Digest, str], tx: Writing
     ) -> _Done[T] | _Next:
         """Run the plan, and settle what was sent; write intents instead where content that comes is not here."""
-        lacking = coming.keys() - sent.keys()
-        lacking -= placed(tx).places(lacking).keys() if lacking else set()
-        if lacking:
-            return self._intend({digest: coming[digest] for digest in lacking}, {}, tx)
+        lacking = {digest: self.placed_content.fresh(digest) for digest in coming if digest not in sent}
+        absent = placed(tx).intend_absent(lacking) if lacking else ()
+        if absent:
+            return _Next({digest: coming[digest] for digest in absent}, {digest: lacking[digest] for digest in absent})
         return _Done(self._complete(plan, sent, tx))
 
     def _intend(self, sources: Sources, lost: Mapping[Digest, str], tx: Writing) -> _Next:
