@@ -1,12 +1,12 @@
 """Verbs of a remote store a second: its index in a real PostgreSQL, its content in memory, by one client or several.
 
-    python benchmarks/remote_store.py [--clients 1 4 8] [--delays 0 1 20] [--seconds 3] [--database URL]
+    python benchmarks/remote_store.py [--clients 1 4 8] [--delays 0 1 20] [--seconds 3]
 
 Each client is a process with a store of its own. `put`: new blobs; `ref`: one of 1,000 blobs that all clients share;
 `link`: between own blobs; `batch`: 1,000 new blobs in a batch; `crossing`: removals of roots over the same 50 blobs as
 those of another client; `cascade`: the removal of a root with 10,000 blobs. Delays are added to the network, in ms for
-a round trip, by a process before the server. Commits are durable. Prints verbs a second of all clients together (blobs a
-second for batches and cascades), how often plans were run again, errors, and statements a verb of one client.
+a round trip, by a process before the server. Commits are durable. Prints verbs a second of all clients together (blobs
+a second for batches and cascades), how often plans were run again, errors, and statements a verb of one client.
 """
 
 from __future__ import annotations
@@ -20,11 +20,9 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blobkit.content.temporary import StagedFile, StagingArea
 from blobkit.errors import BlobkitError
 from blobkit.index.postgres import connecting
 from blobkit.index.postgres.index import PostgresIndex
@@ -32,6 +30,7 @@ from blobkit.store.remote.store import PlacedStore
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from remote_servers.databases import running_database
+from remote_servers.in_memory import PlacesInMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -44,30 +43,13 @@ ROUNDS = 40
 SOCKET = ".s.PGSQL.5432"
 
 
-class Nowhere:
-    """A content with places that keeps nothing: what is sent there is sent at once."""
-
-    def __init__(self, spool: str) -> None:
-        self.stage = partial(StagedFile, spool, sync=False)
-        self.area = partial(StagingArea, spool, sync=False)
-
-    def fresh(self, digest: str) -> str:
-        return f"{digest}/{os.urandom(16).hex()}"
-
-    def upload(self, sources: object) -> None: ...
-
-    def delete(self, places: object) -> None: ...
-
-    def close(self) -> None: ...
-
-
 class Client:
     """The verbs of one client; each method does one measured piece of work and returns how much that was."""
 
     def __init__(self, url: str, schema: str, number: int, spool: str) -> None:
         self.index = PostgresIndex(url, schema=schema, notes_names=False)
-        self.store = PlacedStore(Nowhere(spool), self.index)  # type: ignore[arg-type]
-        self.store._session._sweep_now_and_then = lambda: None  # type: ignore[method-assign]
+        self.store = PlacedStore(PlacesInMemory(Path(spool)), self.index)  # type: ignore[arg-type]
+        self.store._session._sweep_now_and_then = lambda: None  # type: ignore[method-assign]  # noqa: SLF001
         self.number, self.count = number, 0
         self.own: Iterator[str] = iter(())
 

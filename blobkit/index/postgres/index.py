@@ -6,9 +6,9 @@ import random
 import time
 import uuid
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import get_ident
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from blobkit.errors import BatchError, NotAStoreError, StoreBusyError, StoreTooNewError
 from blobkit.index.postgres.connecting import AGAIN, DatabaseError, Pool, fail, quoted
@@ -115,6 +115,9 @@ class PostgresIndex:
         self._pool.close()
 
     def _answer(self, db: Connection, question: Callable[[Reading], T]) -> T:
+        """Return the answer to a question; one that takes a single statement needs no transaction around it."""
+        with suppress(_MoreError):
+            return question(Rows(cast("Connection", _Single(db)), self._types))
         db.execute(READ)
         answer = question(Rows(db, self._types))
         db.execute("COMMIT")
@@ -206,6 +209,23 @@ class PostgresIndex:
         db.execute(f"CREATE SCHEMA IF NOT EXISTS {self._pool.schema}")
         db.execute(TABLES)
         db.execute("INSERT INTO meta VALUES ('schema', %s), ('uuid', %s)", (str(VERSION), str(uuid.uuid4())))
+
+
+class _MoreError(Exception):
+    """A question takes more than one statement."""
+
+
+class _Single:
+    """A connection that executes one statement."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db: Connection | None = db
+
+    def __getattr__(self, name: str) -> object:
+        db, self._db = self._db, None
+        if db is None or name != "execute":
+            raise _MoreError
+        return db.execute
 
 
 def _number(schema: str) -> int:

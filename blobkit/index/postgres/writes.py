@@ -236,9 +236,11 @@ class PostgresWriting(PlacesWriting, Rows):
             self._lock_buckets(blobs)
             return self._ask(LOCKED, list(map(pack, blobs)))
         numbers = ", ".join(map(str, sorted({bucket(blob) for blob in blobs})))
-        lock = f"SELECT pg_advisory_xact_lock({self._space}, n) FROM unnest(ARRAY[{numbers}]) n"
+        # the texts are numbers and hexadecimal digits
+        lock = f"SELECT pg_advisory_xact_lock({self._space}, n) FROM unnest(ARRAY[{numbers}]) n"  # noqa: S608
         digests = ", ".join(f"'\\x{pack(blob).hex()}'" for blob in blobs)
-        cursor = self._db.execute(f"{lock}; {LOCKED.replace('%s', f'ARRAY[{digests}]::bytea[]')}")
+        look = LOCKED.replace("%s", f"ARRAY[{digests}]::bytea[]")
+        cursor = self._db.execute(f"{lock}; {look}")
         cursor.nextset()
         return cursor.fetchall()
 

@@ -162,13 +162,15 @@ class RemoteSession:
             self.placed_content.delete(claimed)
             if claimed:
                 self.index.write(lambda tx: placed(tx).forget_places(claimed))  # noqa: B023 (run at once)
-            if done.issuperset(claimed):  # those stay for a writer that may be late
-                return len(done)
+            if len(claimed) < SWEEP or done.issuperset(claimed):  # the rest stays for writers that may be late
+                return len(done.union(claimed))
             done.update(claimed)
 
     def _claim(self, tx: Writing) -> Sequence[str]:
         """Claim places to delete; forget the blobs that were removed before they had one."""
-        tx.forget(tx.tombstones(SWEEP))
+        unplaced = tx.tombstones(SWEEP)
+        if unplaced:
+            tx.forget(unplaced)
         return list(placed(tx).claim(SWEEP, self.lease))
 
     def _put(self, new: StagedBlob, source: str | bytes) -> Descriptor:

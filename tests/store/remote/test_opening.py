@@ -6,18 +6,21 @@ import io
 import json
 import logging
 import re
+import subprocess
+import sys
 import traceback
 from typing import TYPE_CHECKING
 
 import pytest
 
-import blobkit
+import blobkit.demo
 from blobkit.errors import (
     AddressError,
     BlobkitError,
     CredentialsError,
     MissingExtraError,
     NotAStoreError,
+    StoreBusyError,
     StoreTooNewError,
     UnreadableStoreError,
 )
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from remote_servers.buckets import BucketServer
+    from remote_servers.databases import DatabaseServer
 
 PASSWORD = "pa55word-of-the-database"  # noqa: S105 (no database has it)
 DATABASE = f"postgresql://owner:{PASSWORD}@db.example:5433/blobs?sslmode=require&password={PASSWORD}"
@@ -164,7 +168,7 @@ def test_a_lease_is_a_number_of_seconds(lease: float) -> None:
 
 
 def test_an_extra_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "blobkit.index.postgres.index", None)
+    monkeypatch.setitem(sys.modules, "blobkit.index.postgres.index", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'blobkit\[remote\]'"):
         opening.open_index(DATABASE, schema="blobkit", timeout=1, create=True)
 
@@ -267,3 +271,63 @@ def denied_client(server: BucketServer) -> object:
 
 def test_the_facade_has_it() -> None:
     assert blobkit.RemoteStore is RemoteStore
+
+
+# With a real database
+
+
+def test_one_store_on_two_hosts(
+    database_server: DatabaseServer,
+    bucket_server: BucketServer,
+    signed: None,  # noqa: ARG001
+    tmp_path: Path,
+) -> None:
+    addresses, schema = (database_server.url, f"s3://{SHARED}/{bucket_server.prefix()}"), database_server.schema()
+    options = {"schema": schema, "storage_options": bucket_server.options, "spool": tmp_path}
+    with pytest.raises(NotAStoreError, match="holds no blobkit store"):
+        RemoteStore(*addresses, create=False, **options)
+    with RemoteStore(*addresses, **options) as one, RemoteStore(*addresses, create=False, **options) as two:
+        digest = one.put(b"hello", tag="greeting:1").digest
+        assert two.get(digest).read() == b"hello"
+        assert two.put(b"hello").refcount == 2
+        assert one.import_(blobkit.demo.small(), progress=False).blobs == 33
+        assert two.usage(by="tag").bytes == one.usage(by="tag").bytes > 0
+        assert two.untag("greeting:1").digests == ()
+        assert one.deref(digest).digests == (digest,)
+        assert two.sweep() == 1
+        assert not two.fsck(progress=False)
+        assert one.identity == two.identity
+    with pytest.raises(NotAStoreError, match="belongs to another store"):
+        RemoteStore(*addresses, **{**options, "schema": database_server.schema()})
+
+
+def test_no_failure_of_the_database_shows_a_secret(
+    database_server: DatabaseServer,
+    bucket_server: BucketServer,
+    signed: None,  # noqa: ARG001
+    tmp_path: Path,
+) -> None:
+    bucket, options = f"s3://{SHARED}/{bucket_server.prefix()}", bucket_server.options
+    host = f"host={database_server.place}&password={PASSWORD}"
+    addresses = {
+        f"postgresql://locked@/postgres?{host}": CredentialsError,
+        f"postgresql://owner@/nowhere?{host}": NotAStoreError,
+        f"postgresql://owner:{PASSWORD}@127.0.0.1:{free_port()}/postgres": StoreBusyError,
+        f"postgresql://owner@/postgres?{host}&no_such_word={PASSWORD}": AddressError,
+    }
+    with Shown() as shown:
+        for address, kind in addresses.items():
+            shown.fail(lambda: RemoteStore(address, bucket, storage_options=options, spool=tmp_path), kind)  # noqa: B023
+        url = f"postgresql://owner:{PASSWORD}@/postgres?host={database_server.place}"
+        schema = database_server.schema()
+        store = RemoteStore(url, bucket, schema=schema, storage_options=options, spool=tmp_path)
+        store.put(b"hello")
+        shown.texts += [repr(store), repr(vars(store)), repr(store._index), store._repr_html_(), str(store.fsck())]
+        store.close()
+        shown.fail(lambda: store.put(b"more"))
+        shown.check(PASSWORD, SECRET)
+
+
+def test_the_facade_loads_no_driver() -> None:
+    code = "import sys, blobkit; blobkit.RemoteStore; print([m for m in ('psycopg', 'obstore', 'boto3') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
