@@ -20,7 +20,7 @@ INTEND_ABSENT = """INSERT INTO intents(place) SELECT q.place FROM unnest(%s::byt
     WHERE NOT EXISTS (SELECT 1 FROM blobs b WHERE b.digest = q.digest AND b.place <> '') RETURNING place"""
 SETTLE = """WITH mine AS (DELETE FROM intents WHERE place = ANY(%(places)s) RETURNING place),
     set AS (UPDATE blobs b SET place = q.place FROM unnest(%(ids)s::bigint[], %(wanted)s::text[]) q(id, place), mine
-        WHERE b.id = q.id AND mine.place = q.place AND b.place = '' RETURNING b.place)
+        WHERE b.id = q.id AND mine.place = q.place RETURNING b.place)
     SELECT mine.place, set.place IS NOT NULL FROM mine LEFT JOIN set ON set.place = mine.place"""
 UNPLACE = """UPDATE blobs b SET place = '' FROM unnest(%s::bytea[], %s::text[]) q(digest, place)
     WHERE b.digest = q.digest AND b.place = q.place RETURNING q.place"""
