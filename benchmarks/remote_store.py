@@ -1,6 +1,6 @@
 """Verbs of a remote store a second: its index in a real PostgreSQL, its content in memory, by one client or several.
 
-    python benchmarks/remote_store.py [--clients 1 4 8] [--delays 0 1 20] [--seconds 3]
+    python benchmarks/remote_store.py [--clients 1 4 8] [--delays 0 1 20] [--seconds 3] [--blobs 1000000]
 
 Each client is a process with a store of its own. `put`: new blobs; `ref`: one of 1,000 blobs that all clients share;
 `link`: between own blobs; `batch`: 1,000 new blobs in a batch; `crossing`: removals of roots over the same 50 blobs as
@@ -50,7 +50,7 @@ class Client:
         self.index = PostgresIndex(url, schema=schema, notes_names=False)
         self.store = PlacedStore(PlacesInMemory(Path(spool)), self.index)  # type: ignore[arg-type]
         self.store._session._sweep_now_and_then = lambda: None  # type: ignore[method-assign]  # noqa: SLF001
-        self.number, self.count = number, 0
+        self.number, self.count, self.level = number, 0, LEVEL
         self.own: Iterator[str] = iter(())
 
     def new(self) -> bytes:
@@ -92,7 +92,7 @@ class Client:
         elif verb == "crossing":
             self.own = iter([self.root(b"round %d" % turn, CHILDREN) for turn in range(ROUNDS)])
         elif verb == "cascade":
-            self.own = iter([self.root(self.new(), LEVEL)])
+            self.own = iter([self.root(self.new(), self.level)])
 
     def root(self, name: bytes, children: int) -> str:
         """Put a root over so many blobs, which other clients have as well if the name is theirs, too."""
@@ -180,6 +180,7 @@ def statements(url: str, schema: str) -> str:
     found = []
     with tempfile.TemporaryDirectory() as spool:
         client = Client(url, schema, 0, spool)
+        client.level = 100  # as many requests as for more
         for verb in ("put", "ref", "link", "batch", "crossing", "cascade"):
             client.prepare(verb)
             getattr(client, verb)()
@@ -191,15 +192,40 @@ def statements(url: str, schema: str) -> str:
     return ", ".join(found)
 
 
+FILL = """INSERT INTO media_types(name) VALUES ('application/x');
+INSERT INTO blobs(digest, size, refcount, pins, media_type, created, place)
+    SELECT '\\x21'::bytea || sha256(n::text::bytea), n, 9, 1, 1, n, n::text FROM generate_series(1, {blobs}) n;
+INSERT INTO links SELECT n, 1 + (n * 7919 + k * 104729) % (n - 1), 2 FROM generate_series(10, {blobs}) n,
+    generate_series(1, 8) k ON CONFLICT DO NOTHING;
+ANALYZE"""
+
+
+def snapshot(url: str, blobs: int) -> str:
+    """Return what a snapshot of so many blobs, with 8 links each, costs its client."""
+    index = PostgresIndex(url, schema="large", notes_names=False)
+    with index._pool.connection() as db:  # noqa: SLF001 (filled past the index, which would take long)
+        db.execute(FILL.format(blobs=blobs))
+    with tempfile.TemporaryDirectory() as spool:
+        store = PlacedStore(PlacesInMemory(Path(spool)), index)
+        cpu, wall = time.process_time(), time.monotonic()
+        found = store.snapshot()
+        cpu, wall = time.process_time() - cpu, time.monotonic() - wall
+    links = found.links.num_rows
+    return f"snapshot of {blobs:,} blobs, {links:,} links: {cpu:.1f} s of CPU time in the client, {wall:.1f} s"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 8])
-    parser.add_argument("--delays", type=float, nargs="+", default=[0, 1, 20])
+    parser.add_argument("--delays", type=float, nargs="*", default=[0, 1, 20])
     parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--blobs", type=int, default=1_000_000, help="of the snapshot; 0 makes none")
     asked = parser.parse_args()
     spawn = multiprocessing.get_context("spawn")
     with running_database() as server:
         print("statements a verb:", statements(server.url, "counted"), flush=True)
+        if asked.blobs:
+            print(snapshot(server.url, asked.blobs), flush=True)
         for delay in asked.delays:
             with tempfile.TemporaryDirectory(prefix="delay-") as place:
                 proxy = spawn.Process(target=before, args=(place, str(server.place), delay), daemon=True)

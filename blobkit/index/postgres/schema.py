@@ -30,7 +30,7 @@ CREATE TABLE tombstones(digest bytea PRIMARY KEY);
 CREATE TABLE intents(place text PRIMARY KEY, born timestamptz NOT NULL DEFAULT clock_timestamp());
 CREATE INDEX intents_born ON intents(born);
 CREATE TABLE graves(place text PRIMARY KEY, claimed timestamptz, again timestamptz);
-CREATE INDEX graves_claimed ON graves(claimed NULLS FIRST);
+CREATE INDEX graves_waiting ON graves(again NULLS FIRST, claimed NULLS FIRST);
 CREATE TABLE journal(number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, digest bytea NOT NULL,
     content bytea NOT NULL);
 CREATE TABLE meta(key text PRIMARY KEY, value text NOT NULL);
