@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["PlacedStore", "RemoteStore"]
 
 
-LONGEST = 1e9
-"""Seconds that a lease may last."""
+LONGEST = 1_000_000
+"""Seconds that a lease may last, and a writer wait: PostgreSQL counts milliseconds in 32 bits."""
 
 
 class PlacedStore(Store):
@@ -130,9 +130,10 @@ class RemoteStore(PlacedStore):
         lease: float = LEASE,
         spool: str | os.PathLike[str] | None = None,
     ) -> None:
-        if not 0 < lease < LONGEST:
-            msg = f"lease {lease!r} is no number of seconds above 0"
-            raise ValueError(msg)
+        for name, seconds in (("lease", lease), ("timeout", timeout)):
+            if not (isinstance(seconds, int | float) and 0 < seconds <= LONGEST):
+                msg = f"{name} {seconds!r} is no number of seconds from 0 to {LONGEST:,}"
+                raise ValueError(msg)
         shown, there = database_of(index), place_of(content)
         objects = open_content(there, storage_options, spool)
         try:

@@ -161,10 +161,11 @@ def test_what_is_no_address(index: str, content: str, said: str) -> None:
     assert PASSWORD not in "".join(traceback.format_exception(caught.value))
 
 
-@pytest.mark.parametrize("lease", [0, -1, float("nan"), 1e10])
-def test_a_lease_is_a_number_of_seconds(lease: float) -> None:
-    with pytest.raises(ValueError, match="no number of seconds"):
-        RemoteStore(DATABASE, "s3://bucket", lease=lease)
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), 1e10, "1"])
+def test_a_lease_and_a_timeout_are_numbers_of_seconds(seconds: float) -> None:
+    for name in ("lease", "timeout"):
+        with pytest.raises(ValueError, match=f"{name} .* is no number of seconds"):
+            RemoteStore(DATABASE, "s3://bucket", **{name: seconds})
 
 
 def test_an_extra_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
