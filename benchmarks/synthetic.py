@@ -27,8 +27,7 @@ def image_store(manifests: int = 330_000, indexes: int = 10_000, layers: int = 3
     tagged = rng.random(manifests) < 0.6
     source, target = _links(rng, manifests, indexes, layers, np.flatnonzero(~tagged))
     shuffled = rng.permutation(n)
-    key = np.array(["sha256:" + rng.bytes(32).hex() for _ in range(n)])
-    key.sort()
+    key = _digests(rng, n)
     roots = np.concatenate((np.flatnonzero(tagged), 2 * manifests + np.arange(indexes)))
     repositories = max(1, manifests // 300)
     names = [(f"team-{i % 17}/app-{i % repositories}", f"v{i}") for i in range(len(roots))]
@@ -38,10 +37,10 @@ def image_store(manifests: int = 330_000, indexes: int = 10_000, layers: int = 3
         "registry",
         "synthetic",
         nodes={
-            "key": key.tolist(),
+            "key": key,
             "size": _sizes(rng, kind)[order],
             "kind": kind[order],
-            "media_type": [f"application/vnd.example.{k}" for k in kind[order].tolist()],
+            "media_type": (kind[order].astype(np.int32), [f"application/vnd.example.{k}" for k in range(LAYER + 1)]),
             "modified": rng.integers(1_600_000_000, 1_750_000_000, n) * 1_000_000,
         },
         links={
@@ -56,6 +55,14 @@ def image_store(manifests: int = 330_000, indexes: int = 10_000, layers: int = 3
             "group": [repository for repository, _ in names],
         },
     )
+
+
+def _digests(rng: np.random.Generator, n: int) -> NDArray[np.bytes_]:
+    """Return so many digests, sorted."""
+    text = np.empty((n, 71), np.uint8)
+    text[:, :7] = np.frombuffer(b"sha256:", np.uint8)
+    text[:, 7:] = np.frombuffer(rng.bytes(32 * n).hex().encode(), np.uint8).reshape(n, 64)
+    return np.sort(text.reshape(-1).view("S71"))
 
 
 def _links(

@@ -160,26 +160,29 @@ class Questions(Generic[Frame]):
         """
         name, ruled = name_of(by), self._ruled
         parts, groups = self._grouped(ruled, by)
-        shares = sql.shares(ruled.s, groups.pairs, groups.groups, groups.alone) if groups else ""
-        whole = f'SELECT "group", blobs, bytes AS closure, bytes AS exclusive, bytes AS split FROM {parts}'
-        special = sql.among('"group"', SPECIAL)
+        shares = sql.shares(ruled.e.dialect, ruled.s, groups.pairs, groups.groups, groups.alone) if groups else ""
+        whole = f"SELECT grp, blobs, bytes AS closure, bytes AS exclusive, bytes AS split FROM {parts}"
+        special = sql.among("grp", SPECIAL)
         places = " ".join(f"WHEN {sql.quoted(one)} THEN {at + 1}" for at, one in enumerate(SPECIAL))
-        table = self._keep(f"""SELECT "group", blobs, closure, exclusive, closure - exclusive AS shared, split,
-                {special} AS beside, CASE "group" {places} ELSE 0 END AS place
+        group = ruled.e.dialect.group
+        table = self._keep(f"""SELECT grp AS {group}, blobs, closure, exclusive, closure - exclusive AS shared, split,
+                {special} AS beside, CASE grp {places} ELSE 0 END AS place
             FROM ({f"{shares} UNION ALL " if shares else ""}{whole}) AS given
             WHERE NOT {special} OR blobs + closure > 0""")
-        frame = self._frame(table, '"group", blobs, closure, exclusive, shared, split, beside', 'place, "group"')
+        columns = f"{group}, blobs, closure, exclusive, shared, split, beside"
+        frame = self._frame(table, columns, f"place, {group}")
         return EngineUsage(frame, name, self.facts.bytes, ruled.keys(ruled.unknown()))
 
     def sharing(self, by: By = "repo") -> EngineSharing[Frame]:
         """Return the bytes by the exact set of groups that reach them, as `blobkit.sharing`; `by` as in `usage`."""
-        name, ruled = name_of(by), self._ruled
+        name, ruled, d = name_of(by), self._ruled, self.facts.engine.dialect
         (parts, groups), made = self._grouped(ruled, by), ""
         if groups:
-            ruled.e.step(f"{ruled.p}sets", sql.sets(ruled.s, groups.pairs))
-            made = sql.named_sets(f"{ruled.p}sets", groups.groups) + " UNION ALL "
-        table = self._keep(f'{made}SELECT ["group"] AS groups, blobs, bytes FROM {parts}')
-        shared = ruled.e.rows(f"SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT) FROM {table} WHERE len(groups) > 1")
+            ruled.e.step(f"{ruled.p}sets", sql.sets(d, ruled.s, groups.pairs))
+            made = sql.named_sets(d, f"{ruled.p}sets", groups.groups) + " UNION ALL "
+        table = self._keep(f"{made}SELECT {d.one.format('grp')} AS groups, blobs, bytes FROM {parts}")
+        several = f"{d.length.format('groups')} > 1"
+        shared = ruled.e.rows(f"SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT) FROM {table} WHERE {several}")
         frame = self._frame(table, "groups, blobs, bytes", "bytes DESC, groups")
         return EngineSharing(frame, name, self.facts.bytes, int(shared[0][0]))
 
@@ -200,13 +203,16 @@ class Questions(Generic[Frame]):
         if self.rule.counting:
             free += f" UNION ({inside} EXCEPT SELECT id FROM {ruled.live()})"
         e.step(f"{p}free", f"SELECT DISTINCT id FROM ({free}) AS given")
-        e.step(dom, f"SELECT id, [id] AS path FROM ({inside} EXCEPT SELECT id FROM {levels}) AS given")
+        e.step(
+            dom,
+            f"SELECT id, {e.dialect.one.format('id')} AS path FROM ({inside} EXCEPT SELECT id FROM {levels}) AS given",
+        )
         deepest = int(e.rows(f"SELECT coalesce(max(level), 0) FROM {levels}")[0][0])
         for number in range(deepest + 1):
             e.step(level, f"SELECT id FROM {levels} WHERE level = {number}")
-            e.step(level, sql.dominators(ruled.edges, dom, level, f"{p}free"))
+            e.step(level, sql.dominators(e.dialect, ruled.edges, dom, level, f"{p}free"))
             e.add(dom, level)
-        e.step(f"{p}kept", sql.dominated(ruled.s, dom))
+        e.step(f"{p}kept", sql.dominated(e.dialect, ruled.s, dom))
         table = self._keep(sql.retained(ruled.s, f"{p}kept"))
         e.drop(dom, level, f"{p}free", f"{p}kept")
         return EngineRetained(self._frame(table, "digest, size, retained", "digest"), deepest)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from blobkit.engines import sql
-from blobkit.engines.asking import Questions
-from blobkit.engines.facts import Facts
+from blobkit.engines.dialect import DUCKDB
 from blobkit.engines.grouping import PAIRS
-from blobkit.engines.steps import DEPTH, Walks
+from blobkit.engines.opening import EngineSnapshot, saved_parts
+from blobkit.engines.steps import DEPTH
 from blobkit.engines.workplace import Workplace
-from blobkit.errors import EngineLimitError, Hint, MissingExtraError, SizeError, UnreadableStoreError
-from blobkit.render import count as counted
+from blobkit.errors import EngineLimitError, Hint, MissingExtraError, UnreadableStoreError
+from blobkit.questions.inputs.sizes import parse_size
 from blobkit.render import printable
-from blobkit.snapshot import saved
-from blobkit.snapshot.kinds import policy_of, store_of
 
 try:
     import duckdb
@@ -26,14 +25,12 @@ except ImportError as error:
     raise MissingExtraError(MISSING, hint="pip install 'blobkit[duckdb]'") from error
 
 if TYPE_CHECKING:
-    import os
+    from collections.abc import Iterator
 
     import pyarrow as pa
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-    from blobkit.engines.answers import EngineDiff
-    from blobkit.engines.grouping import By
-    from blobkit.snapshot.parts.layout import Parts
+    from blobkit.questions.inputs.sizes import Size
 
 __all__ = ["DuckSnapshot"]
 
@@ -45,31 +42,36 @@ _SETTINGS = (
 )
 
 
+A_THREAD = 125_000_000
+"""The memory in bytes that DuckDB wants for each thread; with less, queries over large tables may fail."""
+
+
+def _cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Duck:
     """A database in a directory of its own: tables that do not fit the memory are there."""
 
-    def __init__(self, memory: str, threads: int | None, work: Path | None) -> None:
+    dialect = DUCKDB
+    prefix = ""
+
+    def __init__(self, memory: Size, threads: int | None, work: Path | None) -> None:
+        room = parse_size(memory)
         self.place = Workplace(work)
         if "?" in str(self.place.path):
             self.place.close()
             msg = f"DuckDB keeps no tables in {printable(str(self.place.path))}, because of the question mark"
             raise UnreadableStoreError(msg, hint="give another directory (work=)")
-        self.numbers = count()
+        self.numbers: Iterator[int] = count()
         self.db: DuckDBPyConnection = duckdb.connect(str(self.place.path / "tables.duckdb"))
         self._close = weakref.finalize(self, _close, self.db, self.place)
         spilled = sql.quoted(str(self.place.path / "spilled"))
         for setting in (*_SETTINGS, f"SET temp_directory = {spilled}"):
             self.db.execute(setting)
-        try:
-            self.db.execute(f"SET memory_limit = {sql.quoted(memory)}")
-        except duckdb.Error as error:
-            self.close()
-            msg = f"{memory!r} is not a size of memory for DuckDB"
-            raise SizeError(
-                msg, hint=Hint('give a text such as memory="8GB"', "give one such as --memory 8GB")
-            ) from error
-        if threads:
-            self.db.execute(f"SET threads = {int(threads)}")
+        self.db.execute(f"SET memory_limit = '{room // 1000}KB'")
+        self.db.execute(f"SET threads = {threads or min(_cores(), max(1, room // A_THREAD))}")
 
     def close(self) -> None:
         """Close the database and remove its directory."""
@@ -123,18 +125,23 @@ class Duck:
         """Return the rows of a query as a table in memory."""
         return self.db.sql(query).to_arrow_table()
 
+    def frame(self, query: str) -> DuckDBPyRelation:
+        """Return the rows of a query as a relation."""
+        return self.db.sql(query)
 
-class DuckSnapshot(Questions["DuckDBPyRelation"]):
+
+class DuckSnapshot(EngineSnapshot["DuckDBPyRelation"]):
     """A snapshot saved in parts (`snapshot.save("dir/")`), which DuckDB answers from without loading it.
 
-    `memory`: the most that DuckDB uses, such as "8GB"; what does not fit goes to `work`, a directory (by default in the
-    system's temporary one), and is removed by `close()`, at the end of the process, or by the next DuckSnapshot after
-    one that was killed. `policy`: as in `scan`. The rows are untrusted and checked first: one read of all files, which
-    `check=False` leaves out. `depth`: the longest way that is followed. `pairs`: the most rows of group and blob.
+    `memory`: the most that DuckDB uses, such as "8GB"; each thread needs 125 MB of it. What does not fit goes to
+    `work`, a directory (by default in the system's temporary one), and is removed by `close()`, at the end of the
+    process, or by the next DuckSnapshot after one that was killed. `policy`: as in `scan`. The rows are untrusted and
+    checked first: one read of all files, which `check=False` leaves out. `depth`: the longest way that is followed.
+    `pairs`: the most rows of group and blob.
 
     Answers have the figures of the functions of the same names in `blobkit`; their frames are DuckDB relations
     (`.df()`, `.to_arrow_table()`, `.write_parquet(path)`), and end with `close()`. EngineLimitError for questions that
-    would take too much, MissingExtraError without duckdb, SnapshotFormatError, UnknownPolicyError.
+    would take too much, SizeError, MissingExtraError without duckdb, SnapshotFormatError, UnknownPolicyError.
 
     >>> from blobkit.engines import DuckSnapshot
     >>> demo.small().snapshot().save("now/")
@@ -147,7 +154,7 @@ class DuckSnapshot(Questions["DuckDBPyRelation"]):
         self,
         path: str | os.PathLike[str],
         *,
-        memory: str = "2GB",
+        memory: Size = "2GB",
         policy: str | None = None,
         threads: int | None = None,
         work: str | os.PathLike[str] | None = None,
@@ -155,69 +162,8 @@ class DuckSnapshot(Questions["DuckDBPyRelation"]):
         depth: int = DEPTH,
         pairs: int = PAIRS,
     ) -> None:
-        directory = Path(path).absolute()
-        parts, meta = saved.verified_parts(directory) if check else saved.open_parts(directory)
-        rule = policy_of(meta.kind, policy, meta.address) if policy else meta.rule
-        self.duck = Duck(memory, threads, Path(work) if work else None)
-        self.path = directory
-        facts = _facts(Walks(self.duck, depth), self.duck, directory, parts, meta)
-        super().__init__(facts, rule, pairs=pairs)
-
-    def __enter__(self) -> Self:
-        """Return the snapshot itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close it."""
-        self.close()
-
-    def __repr__(self) -> str:
-        """Return one line that names the store, the time, the policy, and the number of nodes."""
-        return f"<DuckSnapshot of {self.caption()}: {counted(self.facts.nodes, 'node')}>"
-
-    def close(self) -> None:
-        """Remove all tables; the frames of answers end with them."""
-        self.duck.close()
-
-    def with_policy(self, name: str) -> DuckSnapshot:
-        """Return the same facts under another policy; both are closed together."""
-        other = object.__new__(DuckSnapshot)
-        other.duck, other.path = self.duck, self.path
-        Questions.__init__(other, self.facts, policy_of(self.facts.kind, name, self.facts.address), pairs=self.pairs)
-        return other
-
-    def diff(
-        self, other: DuckSnapshot | str | os.PathLike[str], by: By = "repo", *, check: bool = True
-    ) -> EngineDiff[DuckDBPyRelation]:
-        """Return the changes to a later snapshot, as `blobkit.diff`: by cause; DiffError for another kind or policy.
-
-        `other`: the directory of a snapshot in parts (judged under the same policy), or one that is open.
-        """
-        if isinstance(other, DuckSnapshot):
-            directory, policy, is_checked = other.path, other.policy, True
-        else:
-            directory, policy, is_checked = Path(other).absolute(), "", not check
-        parts, meta = saved.open_parts(directory) if is_checked else saved.verified_parts(directory)
-        later = object.__new__(DuckSnapshot)
-        later.duck, later.path = self.duck, directory
-        rule = policy_of(meta.kind, policy, meta.address) if policy else meta.rule
-        if not policy and meta.kind == self.facts.kind:
-            rule = self.rule
-        Questions.__init__(later, _facts(self.facts.walks, self.duck, directory, parts, meta), rule, pairs=self.pairs)
-        return self._diff(later, by)
-
-    def _frame(self, table: str, columns: str, order: str) -> DuckDBPyRelation:
-        return self.duck.db.sql(f"SELECT {columns} FROM {table} ORDER BY {order}")
-
-
-def _facts(walks: Walks, duck: Duck, directory: Path, parts: Parts, meta: saved.Meta) -> Facts:
-    """Return the facts of a directory as views of a database."""
-    prefix = f"s{next(duck.numbers)}_"
-    for name, paths in parts.paths(directory).items():
-        duck.view(f"{prefix}{name}", paths, sql.columns(name))
-    size = duck.rows(f"SELECT CAST(coalesce(sum(size), 0) AS BIGINT) FROM {prefix}nodes")[0][0]
-    store = store_of(meta.kind, meta.address)
-    return Facts(walks, prefix, meta.kind, meta.address, meta.time, store, parts.number, int(size))
+        found = saved_parts(path, policy, check=check)
+        super().__init__(Duck(memory, threads, Path(work) if work else None), found, depth=depth, pairs=pairs)
 
 
 def _literal(path: str) -> str:

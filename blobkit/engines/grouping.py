@@ -10,7 +10,6 @@ import pyarrow as pa
 from blobkit.engines import sql
 from blobkit.errors import GroupingError, Hint
 from blobkit.questions.inputs.grouping import MORE, OF_PINS, OTHER, SPECIAL, UNTAGGED, named_by
-from blobkit.snapshot.columns import LATEST
 
 if TYPE_CHECKING:
     from blobkit.engines.facts import Ruled
@@ -25,10 +24,9 @@ _PLATFORM = "platform"
 OF_BLOBS = {
     "kind": "n.kind",
     "media_type": "n.media_type",
-    "month": f"""CASE WHEN epoch_us(n.modified) BETWEEN 0 AND {LATEST}
-        THEN strftime(make_timestamp(epoch_us(n.modified)), '%Y-%m') END""",
+    "month": "",
 }
-"""Groupings by a property of the blobs, as SQL."""
+"""Groupings by a property of the blobs, as SQL; for the month the engine has words of its own."""
 
 
 class Held(NamedTuple):
@@ -56,7 +54,8 @@ def partition(ruled: Ruled, by: By, unreached: str) -> str | None:
     if not isinstance(by, str) or by not in OF_BLOBS:
         return None
     grouped, table = f"{ruled.p}grouped", f"{ruled.p}parts"
-    ruled.e.step(grouped, sql.groups_of_blobs(ruled.s, OF_BLOBS[by], (*SPECIAL, MORE), OTHER))
+    word = OF_BLOBS[by] or ruled.e.dialect.month
+    ruled.e.step(grouped, sql.groups_of_blobs(ruled.s, word, (*SPECIAL, MORE), OTHER))
     ruled.live()
     ruled.e.step(table, sql.blobs_by(ruled.s, ruled.p, grouped, unreached))
     ruled.e.drop(grouped)

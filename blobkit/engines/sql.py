@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from blobkit.engines.dialect import Dialect
+
 __all__ = [
     "COLUMNS",
     "among",
@@ -54,17 +56,22 @@ _NUMBERS = ("id", "size", "source", "target", "node", "count")
 COLUMNS = {
     "nodes": ("id", "key", "size", "kind", "media_type", "platform", "modified", "stored", "opaque"),
     "links": ("source", "target", "kind"),
-    "pins": ("node", "name", "kind", "group", "count"),
+    "pins": ("node", "name", "kind", "count", "group"),
     "notices": ("code", "key", "path", "message"),
 }
 """The columns that queries read; others of a file are left out."""
 
 
-def columns(table: str) -> str:
-    """Return the columns of a table of facts: numbers of any width as BIGINT, times that are all unknown as times."""
-    kinds = dict.fromkeys(_NUMBERS, "BIGINT") | {"modified": "TIMESTAMP WITH TIME ZONE"}
-    of = {name: f'CAST("{name}" AS {kinds[name]})' if name in kinds else f'"{name}"' for name in COLUMNS[table]}
-    return ", ".join(f'{query} AS "{name}"' for name, query in of.items())
+def columns(table: str, d: Dialect) -> str:
+    """Return the columns of a table of facts: numbers of any width as BIGINT, times that are all unknown as times.
+
+    The group of a pin is called `grp`: its own name is a word of SQL.
+    """
+    kinds = dict.fromkeys(_NUMBERS, "BIGINT") | {"modified": d.time}
+    of = {name: f"CAST({name} AS {kinds[name]})" if name in kinds else name for name in COLUMNS[table]}
+    return ", ".join(f"{query} AS {name}" for name, query in of.items() if name != "group") + (
+        f", {d.group} AS grp" if "group" in of else ""
+    )
 
 
 def quoted(text: str) -> str:
@@ -95,7 +102,7 @@ def edges(s: str, kinds: Iterable[str], by_digest: Iterable[str], followed: str 
 
 def holding(s: str, kinds: Iterable[str]) -> str:
     """Return the pins that hold."""
-    return f'SELECT node, name, "group" AS grp, count FROM {s}pins WHERE count > 0 AND {among("kind", kinds)}'
+    return f"SELECT node, name, grp, count FROM {s}pins WHERE count > 0 AND {among('kind', kinds)}"
 
 
 def opaque(s: str, p: str, opens: Iterable[str], *, complete: bool, followed: str = "") -> str:
@@ -211,16 +218,17 @@ def pair_frontier(links: str, front: str, seen: str) -> str:
         WHERE NOT EXISTS (SELECT 1 FROM {seen} s WHERE s.id = k.target AND s.grp = f.grp)"""
 
 
-def shares(s: str, pairs: str, numbered: str, alone: str) -> str:
+def shares(d: Dialect, s: str, pairs: str, numbered: str, alone: str) -> str:
     """Return blobs, closure, exclusive and split of each group; `alone`: a condition that only groups hold `a.id`.
 
     A blob is apportioned to the k groups that reach it; what is left goes, a byte each, to the first by name.
     """
-    return f"""SELECT g.name AS "group", coalesce(x.blobs, 0) AS blobs, coalesce(x.closure, 0) AS closure,
+    part = f"{d.divided.format('size', 'k')} + CASE WHEN place <= size % k THEN 1 ELSE 0 END"
+    return f"""SELECT g.name AS grp, coalesce(x.blobs, 0) AS blobs, coalesce(x.closure, 0) AS closure,
             coalesce(x.exclusive, 0) AS exclusive, coalesce(x.split, 0) AS split FROM {numbered} g LEFT JOIN (
         SELECT grp, count(*) AS blobs, CAST(sum(size) AS BIGINT) AS closure,
             CAST(sum(CASE WHEN k = 1 AND is_alone THEN size ELSE 0 END) AS BIGINT) AS exclusive,
-            CAST(sum((size - size % k) / k + CASE WHEN place <= size % k THEN 1 ELSE 0 END) AS BIGINT) AS split
+            CAST(sum({part}) AS BIGINT) AS split
         FROM (SELECT a.grp, n.size, {alone} AS is_alone, count(*) OVER (PARTITION BY a.id) AS k,
                 row_number() OVER (PARTITION BY a.id ORDER BY a.grp) AS place
             FROM {pairs} a JOIN {s}nodes n ON n.id = a.id WHERE n.stored = 'yes') AS given
@@ -230,52 +238,53 @@ def shares(s: str, pairs: str, numbered: str, alone: str) -> str:
 def rest(s: str, p: str, pairs: str, unreached: str, nobody: str) -> str:
     """Return blobs and bytes that no group reaches: live ones in the row `nobody`, the others in `unreached`."""
     row = f"CASE WHEN n.id IN (SELECT id FROM {p}live) THEN {quoted(nobody)} ELSE {quoted(unreached)} END"
-    return f"""SELECT {row} AS "group", count(*) AS blobs, CAST(sum(n.size) AS BIGINT) AS bytes
+    return f"""SELECT {row} AS grp, count(*) AS blobs, CAST(sum(n.size) AS BIGINT) AS bytes
         FROM {s}nodes n WHERE n.stored = 'yes' AND NOT EXISTS (SELECT 1 FROM {pairs} a WHERE a.id = n.id) GROUP BY 1"""
 
 
 def blobs_by(s: str, p: str, grouped: str, unreached: str) -> str:
     """Return blobs and bytes by a property of the blobs; those that nothing reaches in the row `unreached`."""
-    return f"""SELECT CASE WHEN n.id IN (SELECT id FROM {p}live) THEN g.grp ELSE {quoted(unreached)} END AS "group",
+    return f"""SELECT CASE WHEN n.id IN (SELECT id FROM {p}live) THEN g.grp ELSE {quoted(unreached)} END AS grp,
             count(*) AS blobs, CAST(sum(n.size) AS BIGINT) AS bytes
         FROM {s}nodes n JOIN {grouped} g ON g.id = n.id WHERE n.stored = 'yes' GROUP BY 1"""
 
 
-def sets(s: str, pairs: str) -> str:
-    """Return blobs and bytes by the exact set of groups that reach them, as a sorted list of their numbers."""
-    return f"""SELECT x.members, count(*) AS blobs, CAST(sum(n.size) AS BIGINT) AS bytes
-        FROM (SELECT id, list(grp ORDER BY grp) AS members FROM {pairs} GROUP BY id) x
+def sets(d: Dialect, s: str, pairs: str) -> str:
+    """Return blobs and bytes by the exact set of groups that reach them, a sorted list of numbers; its `first` blob."""
+    return f"""SELECT x.members, min(x.id) AS first, count(*) AS blobs, CAST(sum(n.size) AS BIGINT) AS bytes
+        FROM (SELECT id, {d.in_order.format("grp")} AS members FROM {pairs} GROUP BY id) x
         JOIN {s}nodes n ON n.id = x.id WHERE n.stored = 'yes' GROUP BY x.members"""
 
 
-def named_sets(found: str, numbered: str) -> str:
-    """Return sets with the names of their groups in place of the numbers."""
-    return f"""SELECT list(g.name ORDER BY g.name) AS groups, any_value(x.blobs) AS blobs, any_value(x.bytes) AS bytes
-        FROM (SELECT members, blobs, bytes, unnest(members) AS member FROM {found}) x
-        JOIN {numbered} g ON g.number = x.member GROUP BY x.members"""
+def named_sets(d: Dialect, found: str, numbered: str) -> str:
+    """Return sets with the names of their groups in place of the numbers. Grouped by a number, which costs least."""
+    return f"""SELECT {d.in_order.format("g.name")} AS groups, min(x.blobs) AS blobs, min(x.bytes) AS bytes
+        FROM (SELECT first, blobs, bytes, {d.unnest.format("members")} AS member FROM {found}) x
+        JOIN {numbered} g ON g.number = x.member GROUP BY x.first"""
 
 
 # Retained bytes
 
 
-def dominators(links: str, dom: str, level: str, free: str) -> str:
+def dominators(d: Dialect, links: str, dom: str, level: str, free: str) -> str:
     """Return the dominators of the nodes of a level, from the top, each node its own last: a list of ids.
 
     They are the longest common prefix of the lists of the holders: that of the first and the last of these in order.
     Nodes of the table `free` hang on nothing.
     """
-    same = "list_transform(range(1, least(len(a), len(b)) + 1), lambda i: a[i] <> b[i])"
-    length = f"coalesce(list_position({same}, true) - 1, least(len(a), len(b)))"
-    above = f"CASE WHEN id IN (SELECT id FROM {free}) THEN [] ELSE a[1:{length}] END"
-    return f"""SELECT id, list_append({above}, id) AS path
-        FROM (SELECT v.id, coalesce(min(d.path), []) AS a, coalesce(max(d.path), []) AS b FROM {level} v
-            LEFT JOIN {links} k ON k.target = v.id LEFT JOIN {dom} d ON d.id = k.source GROUP BY v.id) AS given"""
+    shared = d.first.format("a", d.common.format(a="a", b="b"))
+    above = f"CASE WHEN f.id IS NOT NULL THEN {d.empty} ELSE {shared} END"
+    return f"""SELECT given.id, {d.appended.format(above, "given.id")} AS path
+        FROM (SELECT v.id, coalesce(min(o.path), {d.empty}) AS a, coalesce(max(o.path), {d.empty}) AS b FROM {level} v
+            LEFT JOIN {links} k ON k.target = v.id LEFT JOIN {dom} o ON o.id = k.source GROUP BY v.id) AS given
+        LEFT JOIN {free} f ON f.id = given.id"""
 
 
-def dominated(s: str, dom: str) -> str:
+def dominated(d: Dialect, s: str, dom: str) -> str:
     """Return the bytes below each node in the tree of dominators, its own included."""
     return f"""SELECT up AS id, CAST(sum(size) AS BIGINT) AS retained FROM (
-        SELECT unnest(d.path) AS up, n.size FROM {dom} d JOIN {s}nodes n ON n.id = d.id) AS given GROUP BY up"""
+        SELECT {d.unnest.format("o.path")} AS up, n.size FROM {dom} o JOIN {s}nodes n ON n.id = o.id) AS given
+        GROUP BY up"""
 
 
 def retained(s: str, kept: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from blobkit.engines import sql
 from blobkit.errors import EngineLimitError, Hint
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["DEPTH", "Engine", "References", "Walks"]
+    from blobkit.engines.dialect import Dialect
+
+__all__ = ["DEPTH", "Engine", "FrameEngine", "References", "Walks"]
+
+Frame_co = TypeVar("Frame_co", covariant=True)
 
 DEPTH = 1_000
 """The most links on a way: each takes a query, and images have about five."""
@@ -22,6 +26,14 @@ DEPTH = 1_000
 
 class Engine(Protocol):
     """The things that the walks need of an engine. Names of tables are unquoted identifiers."""
+
+    numbers: Iterator[int]
+    prefix: str
+
+    @property
+    def dialect(self) -> Dialect:
+        """The words of its SQL that are not those of others."""
+        ...
 
     def view(self, name: str, paths: list[Path], columns: str) -> None:
         """Name the rows of these parquet files, with these columns."""
@@ -53,6 +65,18 @@ class Engine(Protocol):
 
     def arrow(self, query: str) -> pa.Table:
         """Return the rows of a query as a table in memory."""
+        ...
+
+
+class FrameEngine(Engine, Protocol[Frame_co]):
+    """An engine that shows rows in frames of its own kind."""
+
+    def frame(self, query: str) -> Frame_co:
+        """Return the rows of a query as a frame of the engine."""
+        ...
+
+    def close(self) -> None:
+        """Remove all tables."""
         ...
 
 

@@ -6,6 +6,7 @@ aliases, revisions and second names are those of `blobkit.questions.inputs.targe
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -32,6 +33,7 @@ __all__ = ["Dropped", "resolved"]
 
 _STANDS_FOR = frozenset(kind.name for kind in LINKS if kind.stands_for)
 _FORCED = ("tag:", "digest:")
+_START = re.compile(rf".*[0-9a-f]{{{PREFIX_HEX},}}", re.DOTALL)
 _COLUMNS = ("key", "size", "kind", "media_type", "platform", "stored", "opaque")
 
 
@@ -76,7 +78,7 @@ def _small(ruled: Ruled, texts: tuple[str, ...], groups: tuple[str, ...]) -> tup
     nodes = e.arrow(f"SELECT n.id, {columns} FROM {s}nodes n JOIN {near} t ON t.id = n.id ORDER BY n.id")
     links = e.arrow(f"""SELECT k.source, k.target, k.kind FROM {s}links k WHERE {sql.among("k.kind", _STANDS_FOR)}
         AND k.source IN (SELECT id FROM {near}) AND k.target IN (SELECT id FROM {near})""")
-    pins = e.arrow(f'SELECT p.node, p.name, p.kind, p."group", p.count FROM {s}pins p JOIN {near} t ON t.id = p.node')
+    pins = e.arrow(f"SELECT p.node, p.name, p.kind, p.grp, p.count FROM {s}pins p JOIN {near} t ON t.id = p.node")
     numbers: NDArray[np.int64] = np.asarray(nodes["id"])
     made = build(
         ruled.facts.kind,
@@ -85,7 +87,8 @@ def _small(ruled: Ruled, texts: tuple[str, ...], groups: tuple[str, ...]) -> tup
         links={"kind": links["kind"], **{end: np.searchsorted(numbers, links[end]) for end in ("source", "target")}},
         pins={
             "node": np.searchsorted(numbers, pins["node"]),
-            **{n: pins[n] for n in ("name", "kind", "group", "count")},
+            "group": pins["grp"],
+            **{name: pins[name] for name in ("name", "kind", "count")},
         },
         policy=ruled.policy.name,
         time=ruled.facts.time,
@@ -101,15 +104,16 @@ def _name_nodes(ruled: Ruled, near: str, texts: tuple[str, ...], groups: tuple[s
     patterns = [text for text in texts if is_pattern(text)]
     e.load(f"{asked}_like", pa.table({"text": pa.array([expression(one) for one in patterns], pa.string())}))
     e.load(f"{asked}_group", pa.table({"text": pa.array(groups, pa.string())}))
-    starts = f"(SELECT text FROM {asked} WHERE regexp_full_match(text, '.*[0-9a-f]{{{PREFIX_HEX},}}'))"
+    starts = [text for text in dict.fromkeys(bare) if _START.fullmatch(text)]
+    e.load(f"{asked}_start", pa.table({"text": pa.array(starts, pa.string())}))
     e.step(
         near,
         f"""SELECT DISTINCT id FROM (
         SELECT n.id FROM {s}nodes n JOIN {asked} a ON a.text = n.key
-        UNION ALL SELECT n.id FROM {s}nodes n JOIN {starts} a ON starts_with(n.key, a.text)
+        UNION ALL SELECT n.id FROM {s}nodes n JOIN {asked}_start a ON left(n.key, length(a.text)) = a.text
             OR contains(n.key, ':' || a.text) OR contains(n.key, '/' || a.text)
         UNION ALL SELECT p.node FROM {s}pins p JOIN {asked} a ON a.text = p.name
-        UNION ALL SELECT p.node FROM {s}pins p JOIN {asked}_like a ON regexp_matches(p.name, a.text)
-        UNION ALL SELECT p.node FROM {s}pins p JOIN {asked}_group a ON a.text = p."group") AS given""",
+        UNION ALL SELECT p.node FROM {s}pins p JOIN {asked}_like a ON {e.dialect.matches.format("p.name", "a.text")}
+        UNION ALL SELECT p.node FROM {s}pins p JOIN {asked}_group a ON a.text = p.grp) AS given""",
     )
-    e.drop(asked, f"{asked}_like", f"{asked}_group")
+    e.drop(asked, *(f"{asked}_{name}" for name in ("start", "like", "group")))

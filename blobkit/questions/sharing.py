@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    from blobkit.analysis.groups import Classes
     from blobkit.protocols import Address, StorageOptions, SupportsSnapshot
     from blobkit.questions.inputs.grouping import By, Held
     from blobkit.snapshot.snapshot import Snapshot
@@ -40,6 +41,7 @@ class Sharing(Answer):
       stored bytes. Blobs that no group reaches are in the rows `(untagged)`, `(unknown)` and `(garbage)`; `(other)` is
       the group of pins that `by` maps to nothing. If the sets have more than 10,000,000 names, the smallest sets are
       one row `(more)`
+    - `shared_bytes`: the bytes that two groups or more reach, those in the row `(more)` included
     - `pairs`: the bytes that both groups of a pair reach, on the diagonal the bytes of one group; of many groups, the
       32 that reach most
 
@@ -55,16 +57,12 @@ class Sharing(Answer):
     by: str
     frame: pd.DataFrame
     pairs: pd.DataFrame
+    shared_bytes: int
 
     @property
     def bytes(self) -> int:
         """The stored bytes: the sum of `frame["bytes"]`."""
         return self.snapshot.bytes
-
-    @property
-    def shared_bytes(self) -> int:
-        """The bytes that two groups or more reach."""
-        return int(self.frame["bytes"][self._several].sum())
 
     @property
     def _several(self) -> pd.Series:
@@ -130,15 +128,16 @@ def sharing(
     name, snapshot = named_by(by), as_snapshot(x, policy, storage_options)
     parts = partition(snapshot, by)
     if parts is not None:
-        return Sharing(snapshot, name, _sorted([_single(parts)]), _diagonal(parts))
+        return Sharing(snapshot, name, _sorted([_single(parts)]), _diagonal(parts), 0)
     found = held(snapshot, by)
-    frame = _sorted([*_sets(snapshot, found), _single(beside(snapshot, found))])
-    return Sharing(snapshot, name, frame, _pairs(snapshot, found))
-
-
-def _sets(snapshot: Snapshot, found: Held) -> Iterator[pd.DataFrame]:
-    """Yield the sets of groups, biggest first, as long as their names fit; then all others as one."""
     made = classes(snapshot.graph, found.reach)
+    frame = _sorted([*_sets(found, made), _single(beside(snapshot, found))])
+    shared = int(made.bytes[made.number > 1].sum())
+    return Sharing(snapshot, name, frame, _pairs(snapshot, found), shared)
+
+
+def _sets(found: Held, made: Classes) -> Iterator[pd.DataFrame]:
+    """Yield the sets of groups, biggest first, as long as their names fit; then all others as one."""
     most = int(np.searchsorted(np.cumsum(made.number), NAMES_LISTED, "right"))
     start, groups = found.reach.members(made.node[:most])
     names = found.names.to_numpy(object)[groups]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
@@ -13,47 +13,61 @@ from blobkit.analysis.reach import live
 from blobkit.errors import EngineLimitError, UnknownToolError
 
 if TYPE_CHECKING:
-    from blobkit.engines import DuckSnapshot
+    from collections.abc import Iterable
+
+    from blobkit.engines.opening import EngineSnapshot
     from blobkit.snapshot.snapshot import Snapshot
+
+    Engine = EngineSnapshot[Any]
 
 BY = ("repo", "tag", "platform", "kind", "media_type", "month")
 
 
-def check(snapshot: Snapshot, duck: DuckSnapshot) -> None:
+def rows_of(frame: Any) -> list[tuple[object, ...]]:  # noqa: ANN401 (of either library)
+    """The rows of a frame of DuckDB or of Spark."""
+    return frame.fetchall() if hasattr(frame, "fetchall") else [tuple(row) for row in frame.collect()]
+
+
+def pandas_of(frame: Any) -> pd.DataFrame:  # noqa: ANN401 (the same)
+    """A frame of DuckDB or of Spark as one of pandas."""
+    return frame.df() if hasattr(frame, "df") else frame.toArrow().to_pandas()
+
+
+def check(snapshot: Snapshot, duck: Engine, groupings: Iterable[str] = BY) -> None:
     """Everything, under the policy of both, but for what is dropped."""
     assert snapshot.policy == duck.policy
     check_garbage(snapshot, duck)
-    for by in BY:
+    for by in groupings:
         check_usage(snapshot, duck, by)
         check_sharing(snapshot, duck, by)
     check_retained(snapshot, duck)
 
 
-def check_garbage(snapshot: Snapshot, duck: DuckSnapshot) -> None:
+def check_garbage(snapshot: Snapshot, duck: Engine) -> None:
     frame = blobkit.to_frame(snapshot, columns=["size", "kind", "status"])
     dead = frame[frame["status"] != "live"]
     found = duck.garbage()
     rows = list(zip(dead.index, dead["size"], dead["kind"].astype(str), dead["status"].astype(str), strict=True))
-    assert found.frame.fetchall() == rows
+    assert rows_of(found.frame) == rows
     assert (found.blobs, found.bytes) == (len(dead), int(dead["size"].sum()))
 
 
-def check_usage(snapshot: Snapshot, duck: DuckSnapshot, by: object) -> None:
+def check_usage(snapshot: Snapshot, duck: Engine, by: object) -> None:
     want = blobkit.usage(snapshot, by=by)
     found = duck.usage(by)
-    frame = found.frame.df().set_index("group")
+    frame = pandas_of(found.frame).set_index("group")
     pd.testing.assert_frame_equal(frame, want.frame, check_index_type=False, check_column_type=False)
     assert found.bytes == want.bytes == int(frame["split"].sum())
 
 
-def check_sharing(snapshot: Snapshot, duck: DuckSnapshot, by: object) -> None:
+def check_sharing(snapshot: Snapshot, duck: Engine, by: object) -> None:
     want, found = blobkit.sharing(snapshot, by=by), duck.sharing(by)
     rows = [(list(groups), blobs, size) for groups, blobs, size in want.frame.itertuples(index=False)]
-    assert found.frame.fetchall() == rows
+    assert rows_of(found.frame) == rows
     assert (found.bytes, found.shared_bytes) == (want.bytes, want.shared_bytes)
 
 
-def check_retained(snapshot: Snapshot, duck: DuckSnapshot) -> None:
+def check_retained(snapshot: Snapshot, duck: Engine) -> None:
     if is_cyclic(snapshot.graph) and not snapshot.graph.counting:
         try:
             duck.retained()
@@ -62,10 +76,10 @@ def check_retained(snapshot: Snapshot, duck: DuckSnapshot) -> None:
             return
     want = blobkit.to_frame(snapshot, columns=["size", "retained"])
     rows = list(zip(want.index, want["size"], want["retained"], strict=True))
-    assert duck.retained().frame.fetchall() == rows
+    assert rows_of(duck.retained().frame) == rows
 
 
-def check_dropped(snapshot: Snapshot, duck: DuckSnapshot, *targets: str, **options: object) -> None:
+def check_dropped(snapshot: Snapshot, duck: Engine, *targets: str, **options: object) -> None:
     try:
         want = blobkit.simulate_deref(snapshot, *targets, **options)
     except blobkit.BlobkitError as error:
@@ -76,7 +90,7 @@ def check_dropped(snapshot: Snapshot, duck: DuckSnapshot, *targets: str, **optio
         pytest.fail(f"{targets} {options}: {error!r}")
     found = duck.simulate_deref(*targets, **options)
     rows = sorted(zip(want.freed.index, want.freed["size"], want.freed["kind"].astype(str), strict=True))
-    assert found.freed.fetchall() == rows, (targets, options)
+    assert rows_of(found.freed) == rows, (targets, options)
     assert (found.blobs, found.bytes, found.exact) == (len(want), want.bytes, want.exact)
     assert found.certain_bytes == want.certain_bytes
     assert found.opaque == tuple(sorted(want.opaque)[:100])
@@ -86,13 +100,13 @@ def check_dropped(snapshot: Snapshot, duck: DuckSnapshot, *targets: str, **optio
         assert found.notices == want.notices
 
 
-def check_diff(before: Snapshot, after: Snapshot, duck: DuckSnapshot, other: object, by: str) -> None:
+def check_diff(before: Snapshot, after: Snapshot, duck: Engine, other: object, by: str) -> None:
     want, found = blobkit.diff(before, after, by=by), duck.diff(other, by)
-    pd.testing.assert_frame_equal(found.frame.df().set_index("cause"), want.frame, check_index_type=False)
+    pd.testing.assert_frame_equal(pandas_of(found.frame).set_index("cause"), want.frame, check_index_type=False)
     assert found.net == want.net
 
 
-def check_tools(snapshot: Snapshot, duck: DuckSnapshot) -> int:
+def check_tools(snapshot: Snapshot, duck: Engine) -> int:
     compared = 0
     for tool in [one.name for one in snapshot.store.collectors]:
         try:
@@ -102,7 +116,7 @@ def check_tools(snapshot: Snapshot, duck: DuckSnapshot) -> int:
         found, compared = duck.compare_gc(tool), compared + 1
         frame = want.frame
         rows = zip(frame.index, frame["size"], frame["kind"].astype(str), frame["needed"], strict=True)
-        assert sorted(found.frame.fetchall()) == sorted(rows)
+        assert sorted(rows_of(found.frame)) == sorted(rows)
         told = want.to_dict()
         for name in ("tool", "version", "blobs", "bytes", "needed_blobs", "needed_bytes", "kept_blobs", "kept_bytes",
                      "at_most_bytes"):  # fmt: skip

@@ -81,7 +81,7 @@ import os, signal, sys
 from blobkit.engines import DuckSnapshot
 duck = DuckSnapshot(sys.argv[1], work=sys.argv[2])
 duck.garbage()
-print(duck.duck.place.path, flush=True)
+print(duck.engine.place.path, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -97,7 +97,7 @@ def test_what_a_killed_one_left_is_removed_by_the_next(place: Path, tmp_path: Pa
     assert (left / "tables.duckdb").exists()
     with DuckSnapshot(place, work=work) as duck:
         assert not left.exists()
-        assert [duck.duck.place.path] == list(work.iterdir())
+        assert [duck.engine.place.path] == list(work.iterdir())
 
 
 @pytest.mark.slow
@@ -106,7 +106,7 @@ def test_an_interrupted_question_is_asked_again(
 ) -> None:
     """After any query: what was made stays right, and the directory goes in the end."""
     with DuckSnapshot(place) as duck:
-        real, left = duck.duck.step, [0]
+        real, left = duck.engine.step, [0]
 
         def step(name: str, query: str) -> None:
             left[0] -= 1
@@ -114,7 +114,7 @@ def test_an_interrupted_question_is_asked_again(
                 raise KeyboardInterrupt
             real(name, query)
 
-        monkeypatch.setattr(duck.duck, "step", step)
+        monkeypatch.setattr(duck.engine, "step", step)
         for number in range(1, 60, 3):
             left[0] = number
             try:
@@ -253,7 +253,7 @@ def test_the_command(hard: Snapshot, place: Path, work: Path) -> None:
     assert "(garbage)" in done.output
     assert not work.exists()
     done = CliRunner().invoke(cli, ["usage", str(place), "--engine", "duckdb", "--memory", "lots"])
-    assert "give one such as --memory 8GB" in done.exception.in_shell()
+    assert "'lots' is not a size" in done.exception.in_shell()
     assert not work.exists()
 
 

@@ -175,6 +175,7 @@ def test_sets_that_would_fill_the_memory_are_one_row(monkeypatch: pytest.MonkeyP
         rest = list(whole.values())[rows:]
         more = {("(more)",): tuple(map(sum, zip(*rest, strict=True)))} if rest else {}
         assert sets_of(answer) == kept | more
+        assert answer.shared_bytes == 150
 
 
 def test_no_names_at_all() -> None:
