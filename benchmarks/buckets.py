@@ -25,7 +25,7 @@ import boto3
 import obstore
 from botocore.config import Config
 
-from blobkit.sources.buckets.objects import Objects
+from blobkit.buckets.objects import Objects
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from remote_servers.buckets import KEY, REGION, SECRET, SHARED, running

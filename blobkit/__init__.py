@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from blobkit.store.blob import Blob
     from blobkit.store.fsck.report import Fsck
     from blobkit.store.local import LocalStore
+    from blobkit.store.remote.store import RemoteStore
     from blobkit.store.store import Store
     from blobkit.store.transfer.results import Adopted, Exported, Imported
     from blobkit.store.writer import BlobWriter
@@ -80,6 +81,7 @@ __all__ = [
     "LocalStore",
     "Plan",
     "Preview",
+    "RemoteStore",
     "Report",
     "Sharing",
     "Snapshot",
@@ -127,6 +129,7 @@ _HOMES = {
     "LocalStore": "blobkit.store.local",
     "Plan": "blobkit.questions.plan",
     "Preview": "blobkit.questions.preview",
+    "RemoteStore": "blobkit.store.remote.store",
     "Report": "blobkit.views.report.report",
     "Sharing": "blobkit.questions.sharing",
     "Snapshot": "blobkit.snapshot.snapshot",

@@ -36,6 +36,7 @@ __all__ = [
     "Link",
     "NewBlob",
     "PendingWork",
+    "PlacedObject",
     "Record",
     "RefCounts",
 ]
@@ -206,6 +207,19 @@ class FileSignature(NamedTuple):
     identity: object
     regular: bool = True
     mode: int = 0o444
+
+
+class PlacedObject(NamedTuple):
+    """An object in a bucket: its place, its size, its time (seconds since 1970), and what names it to the service.
+
+    `digest` is the blob that the place was made for, None where nobody makes such a place.
+    """
+
+    place: str
+    size: int
+    since: float
+    identity: str
+    digest: Digest | None
 
 
 class PendingWork(NamedTuple):

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from effort import TORTURE
-from remote_servers.bucket_fixtures import bucket_server, filled_bucket, signed  # noqa: F401 (fixtures)
+from remote_servers.bucket_fixtures import bucket_server, filled_bucket, s3_content, signed  # noqa: F401 (fixtures)
+from remote_servers.database_fixtures import database_server, open_index  # noqa: F401 (fixtures)
 from remote_servers.fixtures import filled_registry  # noqa: F401 (a fixture)
 
 if TYPE_CHECKING:

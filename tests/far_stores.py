@@ -21,7 +21,7 @@ def local(module: ModuleType, kind: str, root: Path, *, verify: bool = True, eve
     """Return the snapshot of a directory whose files a scan takes for the objects of a bucket."""
     from obstore.store import LocalStore  # noqa: PLC0415 (few tests need its libraries)
 
-    from blobkit.sources.buckets.objects import Objects  # noqa: PLC0415
+    from blobkit.buckets.objects import Objects  # noqa: PLC0415
 
     there = Remote(kind, "s3", "bucket")
     with Objects(LocalStore(root), at_once=4) as objects:

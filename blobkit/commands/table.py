@@ -40,6 +40,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "export": Command("keeping", "Copy an image of a blobkit store to an OCI layout or archive."),
         "adopt": Command("keeping", "Turn an OCI layout into a blobkit store, or take in new images."),
         "fsck": Command("keeping", "Check a blobkit store for damage, and repair it."),
+        "sweep": Command("sweep", "Delete the content that removals left behind."),
     },
 }
 """The commands in the order of the help: those that only read come first."""

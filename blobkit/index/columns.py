@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.digest import ALGORITHMS, unpack
-from blobkit.errors import StoreDamagedError
+from blobkit.index.positions import Positions
 from blobkit.model import LINK_KINDS, Facts
 from blobkit.snapshot.packing import WIDTH, bits_for, sorted_links
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -48,7 +47,6 @@ PACKED_LINKS = """SELECT CAST(group_concat(link) AS BLOB) FROM (
 WIDE_LINKS = """SELECT CAST(group_concat(from_id) AS BLOB), CAST(group_concat(to_id) AS BLOB),
     CAST(group_concat(kind) AS BLOB) FROM (
     SELECT * FROM links WHERE (from_id, to_id) > (:source, :target) ORDER BY from_id, to_id LIMIT :rows)"""
-DAMAGED = "the index names something that it does not hold: run blobkit fsck --repair"
 EXPECTED = "SELECT from_id, digest, kind, media_type FROM missing_links"
 
 
@@ -58,7 +56,7 @@ def facts(db: sqlite3.Connection) -> Facts:
     Blobs are in the order of digests, links in that of their sources, then targets: a snapshot need not sort them.
     """
     digests, ids = _digests(db)
-    places = _Places(ids)
+    places = Positions(ids)
     sizes, created, media_type, pins = _blobs(db, places, len(ids))
     sources, targets, kinds = _links(db, places, len(ids))
     types = db.execute("SELECT id, name FROM media_types ORDER BY id").fetchall()
@@ -70,7 +68,7 @@ def facts(db: sqlite3.Connection) -> Facts:
         sizes=sizes,
         created=created,
         media_types=[name for _, name in types],
-        media_type=_Places(np.array([ident for ident, _ in types], np.int64)).of(media_type),
+        media_type=Positions(np.array([ident for ident, _ in types], np.int64)).of(media_type),
         anonymous=pins - np.bincount(tagged, minlength=len(ids)),
         sources=sources,
         targets=targets,
@@ -81,39 +79,6 @@ def facts(db: sqlite3.Connection) -> Facts:
         ],
         tags=[(name, at) for at, (_, name) in zip(tagged.tolist(), tags, strict=True)],
     )
-
-
-class _Places:
-    """The position of each id in this sequence; through a table where ids are dense, which they mostly are."""
-
-    def __init__(self, ids: Numbers) -> None:
-        self.bits = int(ids.max(initial=0)).bit_length()
-        self._table: NDArray[np.int32] | None = None
-        if ids.max(initial=0) <= 8 * len(ids):
-            self._table = np.full(int(ids.max(initial=0)) + 1, -1, np.int32)
-            self._table[ids] = np.arange(len(ids), dtype=np.int32)
-        else:
-            self._order = np.argsort(ids).astype(np.int32)
-            self._sorted = ids[self._order]
-
-    def of(self, ids: Numbers) -> NDArray[np.int32]:
-        """Return the position of each of these; StoreDamagedError where one is not there."""
-        if not len(ids):
-            return np.empty(0, np.int32)
-        if self._table is not None:
-            at = self._table[np.minimum(ids, len(self._table) - 1)]
-            known = int(ids.max()) < len(self._table) and int(at.min()) >= 0
-        else:
-            found = np.minimum(np.searchsorted(self._sorted, ids), len(self._sorted) - 1)
-            at = self._order[found]
-            known = bool((self._sorted[found] == ids).all())
-        if not known:
-            raise StoreDamagedError(DAMAGED)
-        return at
-
-    def of_rows(self, rows: Sequence[Sequence[int]]) -> NDArray[np.int32]:
-        """Return the position of the first column of each of these rows."""
-        return self.of(np.array([row[0] for row in rows], np.int64))
 
 
 def _digests(db: sqlite3.Connection) -> tuple[NDArray[np.bytes_], Numbers]:
@@ -146,7 +111,7 @@ def _digests_of(db: sqlite3.Connection, algorithm: Algorithm) -> tuple[NDArray[n
     return text.reshape(-1).view(f"S{len(label) + size}"), ids
 
 
-def _blobs(db: sqlite3.Connection, places: _Places, count: int) -> list[Numbers]:
+def _blobs(db: sqlite3.Connection, places: Positions, count: int) -> list[Numbers]:
     """Return size, created, media type and pins, by position."""
     columns = [np.empty(count, np.int64) for _ in range(4)]
     after = 0
@@ -159,7 +124,7 @@ def _blobs(db: sqlite3.Connection, places: _Places, count: int) -> list[Numbers]
     return columns
 
 
-def _links(db: sqlite3.Connection, places: _Places, nodes: int) -> Links:
+def _links(db: sqlite3.Connection, places: Positions, nodes: int) -> Links:
     """Return sources, targets (positions) and kinds, sorted."""
     (count,) = db.execute("SELECT count(*) FROM links").fetchone()
     sources, targets, kinds = np.empty(count, np.int32), np.empty(count, np.int32), np.empty(count, np.int8)

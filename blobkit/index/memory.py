@@ -32,8 +32,8 @@ V = TypeVar("V")
 class MemoryIndex:
     """Counts, links and tags in memory; one lock for readers and writers."""
 
-    def __init__(self) -> None:
-        self._state = _State()
+    def __init__(self, state: _State | None = None) -> None:
+        self._state = _State() if state is None else state
         self._lock = threading.RLock()
         self._owner = 0
         self.closed = False
@@ -68,7 +68,7 @@ class MemoryIndex:
                 self._state.undo()
                 raise
             finally:
-                self._state.settle()
+                self._state.keep()
                 self._owner = 0
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class MemoryIndex:
 
 
 class _State:
-    """The dicts, and how to undo what was done to them since the last `settle`. Its methods are those of `Writing`."""
+    """The dicts, and how to undo what was done to them since the last `keep`. Its methods are those of `Writing`."""
 
     def __init__(self) -> None:
         self._blobs: dict[Digest, Record] = {}
@@ -254,11 +254,11 @@ class _State:
             self._put(self._meta, key, value)
 
     def undo(self, keep: int = 0) -> None:
-        """Take back every write since the last `settle` but the first `keep`."""
+        """Take back every write since the last `keep` but the first `keep`."""
         while len(self._undo) > keep:
             self._undo.pop()()
 
-    def settle(self) -> None:
+    def keep(self) -> None:
         """Make the writes so far final."""
         self._undo.clear()
 

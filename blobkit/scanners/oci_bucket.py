@@ -10,6 +10,8 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from blobkit.buckets.connecting import root_of
+from blobkit.buckets.keys import files_below
 from blobkit.digest import blob_path
 from blobkit.errors import UnreadableStoreError
 from blobkit.progress import watched
@@ -25,19 +27,17 @@ from blobkit.scanners.layouts.sweep import LAYOUT_LIMIT, record_layout, record_s
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.places import LAYOUT
 from blobkit.sources.buckets.bucket import Bucket
-from blobkit.sources.buckets.connecting import root_of
-from blobkit.sources.buckets.keys import files_below
 from blobkit.sources.source import Is
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Mapping
 
+    from blobkit.buckets.objects import Objects
     from blobkit.digest import Digest
     from blobkit.remotes import Remote
     from blobkit.scanners.layouts.entries import Top
     from blobkit.snapshot.snapshot import Snapshot
-    from blobkit.sources.buckets.objects import Objects
     from blobkit.sources.kept import Kept
 
 __all__ = ["scan"]
@@ -56,7 +56,7 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     """Return the snapshot of the layout at this bucket and prefix.
 
     `verify` reads and hashes every blob; otherwise only documents are. `options`: see
-    `blobkit.sources.buckets.options.Options`. AddressError for options that are not known, CredentialsError or
+    `blobkit.buckets.options.Options`. AddressError for options that are not known, CredentialsError or
     UnreadableStoreError if the bucket cannot be listed or holds no layout. `cache`: where documents are kept for the
     next scan; False for nowhere. Cost: a request for each thousand keys, one
     for each document, and one for each blob below 4 MiB that nothing names.

@@ -11,6 +11,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from blobkit.buckets.connecting import root_of
 from blobkit.errors import UnreadableStoreError
 from blobkit.render import printable, to_utf8
 from blobkit.scanners.buckets.counting import beside, record_odd, record_unverified
@@ -23,15 +24,14 @@ from blobkit.scanners.registries.keys import Keys
 from blobkit.scanners.registries.look import Look
 from blobkit.scanners.registries.stored import Stored
 from blobkit.scanners.registry import path_in, record
-from blobkit.sources.buckets.connecting import root_of
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Mapping
 
+    from blobkit.buckets.objects import Objects
     from blobkit.remotes import Remote
     from blobkit.snapshot.snapshot import Snapshot
-    from blobkit.sources.buckets.objects import Objects
     from blobkit.sources.kept import Kept
 
 __all__ = ["scan"]
@@ -54,7 +54,7 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
 
     `verify` reads and hashes every blob; otherwise only manifests and configs are. `every_file` lists all keys below
     the prefix, the links of all layers too. `options`: `endpoint`, `region`, `profile`, `anonymous`, `at_once`,
-    `inventory`, `uploads`, `versions`, `allow_http` (see `blobkit.sources.buckets.options.Options`). AddressError for
+    `inventory`, `uploads`, `versions`, `allow_http` (see `blobkit.buckets.options.Options`). AddressError for
     options that are not known, CredentialsError or UnreadableStoreError if the bucket cannot be listed or holds no
     registry. `cache`: where documents are kept for the next scan; False for nowhere. Cost: a request for each thousand
     keys, and one for each small file.

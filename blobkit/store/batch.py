@@ -11,13 +11,14 @@ import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from weakref import ref
 
 from blobkit.errors import BatchError
 from blobkit.model import Descriptor
 from blobkit.store.buffered import BufferedContent
-from blobkit.store.ingest import NO_OPTIONS, StagedBlob, check_type, described
+from blobkit.store.ingest import NO_OPTIONS, StagedBlob, check_type, described, whole
 from blobkit.store.methods import Verbs
 from blobkit.store.reading import BlobReader
 from blobkit.store.session import put_bytes
@@ -31,11 +32,11 @@ if TYPE_CHECKING:
     from blobkit.contents import Staged
     from blobkit.digest import Digest
     from blobkit.store.ingest import PutOptions
+    from blobkit.store.methods import Serving
     from blobkit.store.session import Session
     from blobkit.transactions import Reading, Writing
 
-
-__all__ = ["Batch", "batched"]
+__all__ = ["Batch", "BatchSession", "OpenTransaction", "batched"]
 
 T = TypeVar("T")
 
@@ -69,7 +70,7 @@ class Batch(Verbs):
 class BatchSession:
     """The session of a batch: what is put before another verb needs the lock waits, and is recorded first then."""
 
-    def __init__(self, session: Session, content: BufferedContent, transaction: OpenTransaction) -> None:
+    def __init__(self, session: Serving, content: BufferedContent, transaction: OpenTransaction) -> None:
         self.address = session.address
         self.shows_tags = session.shows_tags
         self.reader = BlobReader(content, self._ask, session.address)
@@ -99,7 +100,7 @@ class BatchSession:
         """Give a part of the transaction to one verb, which leaves nothing where it fails."""
         tx = self.index.begin()
         with tx.savepoint():
-            work = Work(tx, self._content)
+            work = self._work(tx)
             result = plan(work)
             self._take_over(work)
         return result
@@ -129,9 +130,15 @@ class BatchSession:
             return
         self._content.seal()
         tx = self.index.begin()
-        self._content.settle(tx)
+        alive = self._content.alive(tx)
+        if alive:
+            session.content.publish(alive)
         if self._tags_changed:
             session.projection.announce(tx, durable=True)
+
+    def _work(self, tx: Writing) -> Work:
+        """Return the work of a verb in the transaction of the batch."""
+        return Work(tx, partial(whole, self._content))
 
     def _ask(self, question: Callable[[Reading], T]) -> T:
         """Return the answer of the batch or, once that has ended, of the store."""
@@ -142,7 +149,7 @@ class BatchSession:
         """Record, as the first thing under the lock, what was put before."""
         came, self._waiting = self._waiting, []
         if came:
-            work = Work(tx, self._content)
+            work = self._work(tx)
             take_in(work, came)
             self._take_over(work)
 
@@ -165,7 +172,7 @@ class BatchSession:
 class OpenTransaction:
     """One transaction of an index, which begins at the first question and stays open."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Serving) -> None:
         self._session = session
         self._stack = ExitStack()
         self._tx: Writing | None = None
@@ -206,6 +213,7 @@ class OpenTransaction:
         """Return None: `read` is as cheap."""
 
     def __enter__(self) -> Self:
+        """Return the transaction itself."""
         return self
 
     def __exit__(

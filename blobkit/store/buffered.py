@@ -9,17 +9,18 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from typing import BinaryIO, Self
 
-    from blobkit.contents import Area, Content, Staged
+    from blobkit.contents import Area, Staged
     from blobkit.digest import Digest
+    from blobkit.store.methods import Shelf
     from blobkit.transactions import Reading
 
 __all__ = ["BufferedContent"]
 
 
 class BufferedContent:
-    """A content that keeps what is published in an area until `settle`."""
+    """A content that keeps what is published in an area, for the end."""
 
-    def __init__(self, content: Content) -> None:
+    def __init__(self, content: Shelf) -> None:
         self._content = content
         self._area: Area | None = None
         self._kept: dict[Digest, str] = {}
@@ -37,6 +38,11 @@ class BufferedContent:
     def publish(self, staged: Mapping[Digest, str]) -> None:
         """Keep these for the end."""
         self._kept.update(staged)
+
+    @property
+    def tokens(self) -> Mapping[Digest, str]:
+        """The tokens of what is kept."""
+        return self._kept
 
     def sizes(self, digests: Collection[Digest]) -> Mapping[Digest, int]:
         """Return the size of each of these that is in its place, or kept."""
@@ -59,11 +65,9 @@ class BufferedContent:
         if self._area is not None:
             self._area.seal()
 
-    def settle(self, tx: Reading) -> None:
-        """Publish what was kept and is still a blob."""
-        alive = tx.sizes(self._kept)
-        if alive:
-            self._content.publish({digest: self._kept[digest] for digest in alive})
+    def alive(self, tx: Reading) -> dict[Digest, str]:
+        """Return the tokens of what was kept and is a blob now."""
+        return {digest: self._kept[digest] for digest in tx.sizes(self._kept)} if self._kept else {}
 
     def __enter__(self) -> Self:
         """Return the content itself."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from blobkit.digest import Algorithm, Digest
     from blobkit.model import Descriptor
     from blobkit.store.ingest import Data, PutOptions
-    from blobkit.store.session import Session
+    from blobkit.store.methods import Serving
 
 __all__ = ["CHUNK", "in_chunks", "pair_of", "put_chunk"]
 
@@ -46,13 +46,14 @@ def in_chunks(items: Iterable[T], act: Callable[[Sequence[T]], R]) -> Iterator[R
         raise
 
 
-def put_chunk(session: Session, algorithm: Algorithm, media_type: str, items: Sequence[Data]) -> Sequence[Descriptor]:
+def put_chunk(session: Serving, algorithm: Algorithm, media_type: str, items: Sequence[Data]) -> Sequence[Descriptor]:
     """Stage the items together, then make them blobs in one transaction."""
     area = session.content.area()
     try:
         came = [_staged(area, item, algorithm, media_type) for item in items]
         area.seal()
-        return session.run(lambda work: take_in(work, came), seal=area.seal)
+        coming = {new.digest: new.token for new in came}
+        return session.run(lambda work: take_in(work, came), seal=area.seal, coming=coming)
     finally:
         area.discard()
 

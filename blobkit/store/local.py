@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from blobkit.store.fsck.context import FsckContext
     from blobkit.store.fsck.report import Fsck
+    from blobkit.store.session import Session
     from blobkit.store.transfer.results import Adopted
 
 __all__ = ["LocalStore", "ReadOnlyStore", "open_read_only"]
@@ -55,6 +56,7 @@ class LocalStore(Store):
     """
 
     adopted: Adopted | None = None
+    _session: Session
 
     def __init__(
         self,
@@ -147,6 +149,8 @@ class LocalStore(Store):
 
 class ReadOnlyStore(Store):
     """The store in the directory `root` as it is: no file, mode or time changes, and verbs that write raise."""
+
+    _session: Session
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = local_root(root)

@@ -27,17 +27,22 @@ from blobkit.store.layout.projection import to_caller
 from blobkit.store.writer import SMALL, BlobWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from typing import BinaryIO
+    from weakref import ref
 
-    from blobkit.contents import Staged
+    from blobkit.contents import Area, Staged
     from blobkit.digest import Digest
     from blobkit.model import Change, Descriptor, Freed
     from blobkit.store.ingest import Data, PutOptions
+    from blobkit.store.nesting import OpensOnce
+    from blobkit.store.projection import Projection
     from blobkit.store.reading import BlobReader
     from blobkit.store.verbs import Work
-    from blobkit.transactions import Peeked, Reading
+    from blobkit.transactions import Index, Peeked, Reading, Writing
 
-__all__ = ["Runs", "Verbs"]
+__all__ = ["Runs", "Serving", "Shelf", "Verbs"]
 
 T = TypeVar("T")
 PAGE = 10_000
@@ -87,6 +92,81 @@ class Runs(Protocol):
 
     def put_staged(self, new: StagedBlob, staged: Staged) -> Descriptor:
         """Make staged bytes a blob."""
+        ...
+
+
+class Shelf(Protocol):
+    """The part of a content that verbs read, and stage new content in."""
+
+    def area(self) -> Area:
+        """Return a place for many new blobs."""
+        ...
+
+    def sizes(self, digests: Collection[Digest], /) -> Mapping[Digest, int]:
+        """Return the sizes of those of these that have content."""
+        ...
+
+    def open(self, digest: Digest, /) -> BinaryIO:
+        """Return content as a file to read; FileNotFoundError."""
+        ...
+
+    def read(self, digest: Digest, size: int, /) -> bytes | None:
+        """Return content if there are exactly `size` bytes and one step can read them; else None."""
+        ...
+
+
+class Serving(Runs, Protocol):
+    """The session of a store, which also begins batches, works in bulk and cleans up."""
+
+    @property
+    def index(self) -> Index:
+        """The index of the store."""
+        ...
+
+    @property
+    def content(self) -> Shelf:
+        """The content of the store."""
+        ...
+
+    @property
+    def projection(self) -> Projection:
+        """What the store shows to other programs."""
+        ...
+
+    def run(
+        self,
+        plan: Callable[[Work], T],
+        *,
+        durable: bool = False,
+        checked: bool = False,
+        seal: Callable[[], object] = bool,
+        coming: Mapping[Digest, str] | None = None,
+    ) -> T:
+        """Return what a plan returns, as `Runs.run`.
+
+        `seal` makes staged content durable that is to be published; `coming` are the tokens of what the plan records.
+        `checked` says that the caller has called `refuse_nesting`.
+        """
+        ...
+
+    def writing(self, *, durable: bool = False) -> AbstractContextManager[Writing]:
+        """Return the transaction of a batch."""
+        ...
+
+    def begin_batch(self, batch: ref[OpensOnce]) -> None:
+        """Note that this thread has a batch open."""
+        ...
+
+    def refuse_nesting(self) -> None:
+        """Check that this thread has no batch open; BatchError."""
+        ...
+
+    def refuse_closed(self) -> None:
+        """Check that the store is open; StoreClosedError."""
+        ...
+
+    def sweep(self) -> int:
+        """Delete the content that removals left behind; return how many are gone."""
         ...
 
 

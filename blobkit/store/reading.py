@@ -42,10 +42,10 @@ class BlobReader:
     """Reads the content of the blobs of one store; `ask` asks its index a question.
 
     `odd` are the blobs whose files are not to be believed while the journal has their content, a set that changes;
-    `check_place` raises where the store is not where it was opened.
+    `check_place` raises where the store is not where it was opened. `cure` says what to do where content is gone.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (each about another part of the store)
         self,
         content: Readable,
         ask: Ask,
@@ -53,12 +53,14 @@ class BlobReader:
         *,
         odd: Collection[Digest] = (),
         check_place: Callable[[], None] = lambda: None,
+        cure: str = "put it again to heal it",
     ) -> None:
         self._content = content
         self._ask = ask
         self._address = address
         self._odd = odd
         self._check_place = check_place
+        self._cure = cure
 
     def read(self, digest: Digest, size: int) -> bytes:
         """Return the content of a blob of this size; errors as `open`."""
@@ -84,7 +86,7 @@ class BlobReader:
             found = self._stored(digest) or self._journalled(digest)
             if found is not None:
                 return found
-        msg = f"the content of {digest} is gone or truncated in {self._address}: put it again to heal it"
+        msg = f"the content of {digest} is gone or truncated in {self._address}: {self._cure}"
         raise ContentMissingError(msg, digest=digest)
 
     def _stored(self, digest: Digest) -> BinaryIO | None:

@@ -8,30 +8,31 @@ Unlinking without the lock would take a file away that another process has just 
 
 from __future__ import annotations
 
-import threading
 import warnings
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
-from blobkit.errors import BatchError, LayoutBehindWarning
+from blobkit.errors import LayoutBehindWarning
 from blobkit.store.admission import Admission
 from blobkit.store.ingest import NO_OPTIONS, StagedBlob, whole
 from blobkit.store.journal import LIMIT, Journal, entries
 from blobkit.store.layout.projection import to_caller
+from blobkit.store.nesting import Nesting
 from blobkit.store.reading import BlobReader
 from blobkit.store.verbs import Work, take_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import TypeVar
     from weakref import ref
 
     from blobkit.contents import Inspected, Staged
     from blobkit.digest import Digest
     from blobkit.model import Descriptor
-    from blobkit.store.batch import BatchSession
     from blobkit.store.ingest import PutOptions
     from blobkit.store.methods import Runs
+    from blobkit.store.nesting import OpensOnce
     from blobkit.store.projection import Projection
     from blobkit.transactions import Index, Reading, Writing
 
@@ -60,11 +61,12 @@ class Session:
         self.journal = Journal(content, index, durability=durability or "off")
         self.reader = BlobReader(content, index.read, address, odd=self.journal.odd, check_place=projection.check_place)
         self.admitted = Admission(self.journal.sync, index, durability).writing
-        self._here = threading.local()
+        self._whole = partial(whole, content)
+        self._nesting = Nesting()
 
-    def begin_batch(self, batch: ref[BatchSession]) -> None:
+    def begin_batch(self, batch: ref[OpensOnce]) -> None:
         """Note that this thread has a batch open, so that verbs beside it are refused."""
-        self._here.batch = batch
+        self._nesting.begin(batch)
 
     def check(self) -> None:
         """Check, before anything is done, that no batch of this thread is open; warn of what other programs did."""
@@ -73,10 +75,7 @@ class Session:
 
     def refuse_nesting(self) -> None:
         """Check that this thread has no batch open; BatchError."""
-        batch = self._here.batch() if hasattr(self._here, "batch") else None
-        if batch is not None and batch.is_open:
-            msg = "this thread has a batch open on this store: use the verbs of the batch, or end it first"
-            raise BatchError(msg)
+        self._nesting.refuse()
 
     def refuse_closed(self) -> None:
         """Check that the store is open, before anything is staged in it; StoreClosedError."""
@@ -90,6 +89,7 @@ class Session:
         durable: bool = False,
         checked: bool = False,
         seal: Callable[[], object] = bool,
+        coming: Mapping[Digest, str] | None = None,  # noqa: ARG002 (for sessions that send content before they record it)
     ) -> T:
         """Return what a plan returns, which does one verb in a transaction; then do what its commit leaves to do.
 
@@ -108,7 +108,7 @@ class Session:
         The journal keeps small content until it is durable in its place.
         """
         with self.admitted(durable=durable) as tx:
-            work = Work(tx, self.content, anew=self.journal.is_doubted)
+            work = Work(tx, self._whole, anew=self.journal.is_doubted)
             yield work
             if work.staged:
                 seal()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from functools import partial
 from html import escape
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 from blobkit.digest import algorithm as algorithm_of
 from blobkit.digest import parse, parse_all
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from blobkit.store.batch import Batch
     from blobkit.store.fsck.report import Fsck
     from blobkit.store.ingest import Data
+    from blobkit.store.methods import Serving
     from blobkit.store.projection import Projection
     from blobkit.store.transfer.results import Exported, Imported
     from blobkit.transactions import Index
@@ -54,7 +55,7 @@ class Store(Verbs, Questions):
     (33, True)
     """
 
-    _session: Session
+    _session: Serving
 
     def __init__(
         self,
@@ -103,7 +104,7 @@ class Store(Verbs, Questions):
         group sync, one durable commit, one index.json. An exception undoes everything, files included. Meanwhile the
         store's own verbs see what is committed, and those that write raise BatchError in this thread.
         """
-        session = self._session
+        session = cast("Session", self._session)
         session.refuse_nesting()
         session.refuse_closed()
         session.projection.check_foreign()
@@ -208,7 +209,7 @@ class Store(Verbs, Questions):
 
     def _context(self) -> FsckContext:
         """Return the parts of the store that `fsck` checks."""
-        session = self._session
+        session = cast("Session", self._session)
         layout = session.projection.check(session.show_again)
         return FsckContext(self._content, self._index, session.address, session.admitted, session.sweep, layout)
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from blobkit.store import rules
-from blobkit.store.ingest import described_all, record, whole
+from blobkit.store.ingest import described_all, record
 from blobkit.store.layout.preserved import is_shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from blobkit.digest import Digest
     from blobkit.model import Change, Descriptor, Freed
-    from blobkit.store.ingest import HasSizes, StagedBlob
+    from blobkit.store.ingest import StagedBlob
     from blobkit.transactions import Reading, Writing
 
 __all__ = ["Work", "change", "link", "take_in"]
@@ -28,13 +28,14 @@ __all__ = ["Work", "change", "link", "take_in"]
 class Work:
     """An open transaction, and what the verbs in it leave to do for whoever commits it.
 
-    `staged` and `small` are to be published: content by its token, and small content itself. `is_shown` says that a
-    tag changed, or what other programs see of it. `anew` says that a sync failed, so that all content that comes is
-    published, also where it is here.
+    `whole` returns which of the recorded blobs, given with their sizes, have their content. `staged` and `small` are to
+    be published: content by its token, and small content itself. `is_shown` says that a tag changed, or what other
+    programs see of it. `anew` says that a sync failed, so that all content that comes is published, also where it is
+    here.
     """
 
     tx: Writing
-    content: HasSizes
+    whole: Callable[[Mapping[Digest, int]], Collection[Digest]]
     anew: bool = False
     is_shown: bool = False
     staged: dict[Digest, str] = field(default_factory=dict)
@@ -66,7 +67,7 @@ def take_in(work: Work, came: Sequence[StagedBlob]) -> Sequence[Descriptor]:
     tx = work.tx
     known = tx.records({new.digest for new in came})
     relied = known if not work.anew else {}
-    here = whole(work.content, {digest: blob.size for digest, blob in relied.items()}) if relied else ()
+    here = work.whole({digest: blob.size for digest, blob in relied.items()}) if relied else ()
     shown, plain = record(tx, came, known)
     work.is_shown |= shown
     for new in came:

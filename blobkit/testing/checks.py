@@ -34,10 +34,14 @@ class CheckSuite:
     def index(self) -> Index:
         raise NotImplementedError
 
+    def opened(self, content: Inspected, index: Index) -> Store:
+        """Return the store over these."""
+        return Store(content, index)
+
     @pytest.fixture
     def store(self, content: Inspected, index: Index, monkeypatch: pytest.MonkeyPatch) -> Store:
         monkeypatch.setattr(context, "GRACE", -60.0)
-        store = Store(content, index)
+        store = self.opened(content, index)
         for number in range(12):
             store.put(b"blob %d" % number)
         store.put(b"tree", links=[blob(0), blob(1)], tag="tree:1")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from blobkit.index.memory import MemoryIndex
+from blobkit.index.memory_places import PlacedMemoryIndex
 from blobkit.index.sqlite import SqliteIndex
 from blobkit.testing.concurrent import ConcurrentSuite
 from blobkit.testing.index import IndexSuite, fill
+from blobkit.testing.places import PlacesSuite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,9 +31,11 @@ class TestConcurrentSqlite(ConcurrentSuite):
 class TestConcurrentThreads(ConcurrentSuite):
     """Threads of one process, which share an index."""
 
-    @pytest.fixture(params=["sqlite", "memory"])
+    @pytest.fixture(params=["sqlite", "memory", "memory with places"])
     def handles(self, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[object, object]]:
-        index = MemoryIndex() if request.param == "memory" else SqliteIndex(tmp_path / "index.sqlite", durability="off")
+        makers = {"memory": MemoryIndex, "memory with places": PlacedMemoryIndex}
+        make = makers.get(request.param, partial(SqliteIndex, tmp_path / "index.sqlite", durability="off"))
+        index = make()
         yield index, index
         index.close()
 
@@ -39,6 +44,18 @@ class TestMemoryIndex(IndexSuite):
     @pytest.fixture
     def index(self) -> MemoryIndex:
         return MemoryIndex()
+
+
+class TestPlacedMemoryIndex(IndexSuite):
+    @pytest.fixture
+    def index(self) -> PlacedMemoryIndex:
+        return PlacedMemoryIndex()
+
+
+class TestPlacesInMemory(PlacesSuite):
+    @pytest.fixture
+    def index(self) -> PlacedMemoryIndex:
+        return PlacedMemoryIndex()
 
 
 class TestSqliteIndex(IndexSuite):

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from blobkit.content.s3 import S3Content
     from remote_servers.buckets import BucketServer
 
-__all__ = ["FilledBucket", "bucket_server", "filled_bucket", "signed"]
+__all__ = ["FilledBucket", "bucket_server", "filled_bucket", "s3_content", "signed"]
 
 
 @dataclass(frozen=True)
@@ -74,3 +75,15 @@ def signed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+
+
+@pytest.fixture
+def s3_content(bucket_server: BucketServer, signed: None, tmp_path: Path) -> Iterator[S3Content]:  # noqa: ARG001
+    """The empty content of a store, in a prefix of its own."""
+    from blobkit.store.remote.opening import open_content, place_of  # noqa: PLC0415 (few tests need its libraries)
+    from remote_servers.buckets import SHARED  # noqa: PLC0415
+
+    there = place_of(f"s3://{SHARED}/{bucket_server.prefix()}")
+    content = open_content(there, bucket_server.options, tmp_path / "spool")
+    yield content
+    content.close()

@@ -13,10 +13,10 @@ pytest.importorskip("boto3")
 from obstore.store import LocalStore
 
 import blobkit
+from blobkit.buckets.objects import Objects
 from blobkit.errors import UnreadableStoreError
 from blobkit.remotes import Remote
 from blobkit.scanners import oci_bucket
-from blobkit.sources.buckets.objects import Objects
 from effort import TORTURE
 from far_stores import audited, check_same, check_same_answers, local, told
 from layouts import Layout, garbage, nowhere, sha

@@ -19,14 +19,15 @@ import blobkit
 import inventories
 import registry_documents
 import registry_links
+from blobkit.buckets import client as bucket_client
+from blobkit.buckets import objects as bucket_objects
+from blobkit.buckets.keys import Key
+from blobkit.buckets.objects import Objects
 from blobkit.errors import AddressError, UnreadableStoreError
 from blobkit.remotes import Remote
 from blobkit.render import human_bytes
 from blobkit.scanners import registry_bucket
 from blobkit.scanners.registries import stored
-from blobkit.sources.buckets import objects as bucket_objects
-from blobkit.sources.buckets.keys import Key
-from blobkit.sources.buckets.objects import Objects
 from blobkit.sources.kept import kept_in
 from bucket_collector import dry_run
 from commands import command
@@ -299,7 +300,7 @@ def test_an_object_in_an_archive_class_cannot_be_read(registry: Registry, monkey
 
     def archived(self: Objects, key: str, limit: int) -> bytes:
         if manifest.partition(":")[2] in key and key.endswith("/data"):
-            raise bucket_objects._os_error(RuntimeError("403 <Code>InvalidObjectState</Code>"), key)
+            raise bucket_client.os_error(RuntimeError("403 <Code>InvalidObjectState</Code>"), key)
         return get(self, key, limit)
 
     monkeypatch.setattr(Objects, "get", archived)
@@ -358,8 +359,8 @@ def test_links_are_told_by_their_etag(filled_bucket: FilledBucket, monkeypatch: 
     assert asked
     assert all(key.endswith("/data") for key in asked)
     assert len(asked) == len(set(asked))
-    row = bucket_objects._row
-    monkeypatch.setattr(bucket_objects, "_row", lambda meta: row(meta | {"e_tag": '"no md5"'}))
+    row = bucket_client._row
+    monkeypatch.setattr(bucket_client, "_row", lambda meta: row(meta | {"e_tag": '"no md5"'}))
     check_same(scanned(server, filled_bucket.prefix), whole)
     assert any(key.endswith("/current/link") for key in asked)
     assert any("/revisions/" in key for key in asked)
@@ -378,8 +379,8 @@ def test_small_objects_are_fetched_many_at_once(filled_bucket: FilledBucket, mon
         return get(self, key, limit)
 
     monkeypatch.setattr(Objects, "get", told_apart)
-    row = bucket_objects._row
-    monkeypatch.setattr(bucket_objects, "_row", lambda meta: row(meta | {"e_tag": '"no md5"'}))
+    row = bucket_client._row
+    monkeypatch.setattr(bucket_client, "_row", lambda meta: row(meta | {"e_tag": '"no md5"'}))
     scanned(filled_bucket.server, filled_bucket.prefix, cache=False)
     assert alone == []
 
@@ -505,8 +506,8 @@ def test_an_inventory_is_the_listing(filled_bucket: FilledBucket, monkeypatch: p
     server.put(SHARED, {f"{prefix}{name}": data for name, data in _placed(objects, prefix).items()})
     where = f"s3://{SHARED}/{prefix}inventory/manifest.json"
     whole = blobkit.scan(filled_bucket.address, progress=False, storage_options=server.options)
-    monkeypatch.setattr(bucket_objects.obstore, "list", lambda *_: pytest.fail("a key is listed"))
-    monkeypatch.setattr(bucket_objects.obstore, "list_with_delimiter", lambda *_: pytest.fail("a key is listed"))
+    monkeypatch.setattr(bucket_client.obstore, "list", lambda *_: pytest.fail("a key is listed"))
+    monkeypatch.setattr(bucket_client.obstore, "list_with_delimiter", lambda *_: pytest.fail("a key is listed"))
     address = f"{filled_bucket.address}?inventory={where}"
     snapshot = blobkit.scan(address, progress=False, storage_options=server.options)
     assert snapshot.time == inventories.TIME

@@ -17,14 +17,14 @@ import obstore
 from botocore.credentials import RefreshableCredentials
 from obstore.store import LocalStore, MemoryStore
 
+from blobkit.buckets.account import Account, _no_credentials
+from blobkit.buckets.connecting import check_not_empty, connected
+from blobkit.buckets.keys import Folders, Key, file_at, files_below
+from blobkit.buckets.objects import Objects
+from blobkit.buckets.options import Options, read_options, to_give
 from blobkit.errors import AddressError, CredentialsError, Hint, MissingExtraError, UnreadableStoreError
 from blobkit.remotes import Remote
-from blobkit.sources.buckets.account import Account, _no_credentials
 from blobkit.sources.buckets.bucket import Bucket
-from blobkit.sources.buckets.connecting import check_not_empty, connected
-from blobkit.sources.buckets.keys import Folders, Key, file_at, files_below
-from blobkit.sources.buckets.objects import Objects
-from blobkit.sources.buckets.options import Options, read_options, to_give
 from blobkit.sources.source import Is
 from blobkit.testing.source import NAMES, SourceSuite
 from remote_servers.buckets import SECRET, SHARED
@@ -167,7 +167,7 @@ def test_a_folder_is_listed_once() -> None:
 
 def test_a_large_folder_is_listed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each key is found once, whatever is before and behind the digits."""
-    monkeypatch.setattr("blobkit.sources.buckets.objects.PAGE", 10)
+    monkeypatch.setattr("blobkit.buckets.objects.PAGE", 10)
     names = [f"{number:04x}" for number in range(0, 65536, 99)] + ["!first", "zlast", "g", "0"]
     with memory({f"p/{name}": b"" for name in names} | {"q": b"", "o": b""}) as objects:
         found = [key for page in objects.spread("p/") for key, _ in page]
@@ -386,7 +386,7 @@ def test_buckets_of_other_services(monkeypatch: pytest.MonkeyPatch, transport: s
 
 
 def test_an_extra_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "blobkit.sources.buckets.objects", None)
+    monkeypatch.setitem(sys.modules, "blobkit.buckets.objects", None)
     with (
         pytest.raises(MissingExtraError, match=r"pip install 'blobkit\[remote\]'"),
         connected(Remote("registry", "s3", "shop"), Options()),
@@ -402,7 +402,7 @@ def test_no_secret_is_shown() -> None:
 
 @contextmanager
 def connected_quietly(account: Account) -> Iterator[Objects]:
-    from blobkit.sources.buckets.objects import s3  # noqa: PLC0415
+    from blobkit.buckets.client import s3  # noqa: PLC0415
 
     with Objects(s3("shop", account.endpoint, account.region, account.credentials()), exact=account) as objects:
         yield objects

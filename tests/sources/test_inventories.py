@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from pyarrow import parquet as pq
 
+from blobkit.buckets.keys import Key
 from blobkit.errors import UnreadableStoreError
 from blobkit.sources.buckets.inventory import Inventory, Noncurrent, read_inventory
-from blobkit.sources.buckets.keys import Key
 from inventories import FORMATS, MODIFIED, TIME, Version, table_of, written
 
 if TYPE_CHECKING:

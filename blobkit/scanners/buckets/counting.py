@@ -6,20 +6,20 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
+from blobkit.buckets.connecting import root_of
 from blobkit.render import count, printable, to_utf8
 from blobkit.snapshot.notices import PARTS, leftover, upload
-from blobkit.sources.buckets.connecting import root_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from blobkit.buckets.account import Account
+    from blobkit.buckets.keys import Row
+    from blobkit.buckets.objects import Objects
+    from blobkit.buckets.options import Options
     from blobkit.remotes import Remote
     from blobkit.scanners.facts import Facts
-    from blobkit.sources.buckets.account import Account
     from blobkit.sources.buckets.inventory import Inventory
-    from blobkit.sources.buckets.keys import Row
-    from blobkit.sources.buckets.objects import Objects
-    from blobkit.sources.buckets.options import Options
 
 __all__ = [
     "beside",

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import BinaryIO
 
+    from blobkit.buckets.objects import Objects
     from blobkit.scanners.facts import Facts
-    from blobkit.sources.buckets.objects import Objects
     from blobkit.sources.kept import Kept
 
 __all__ = ["ObjectFiles"]

@@ -5,19 +5,20 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from blobkit.buckets.connecting import check_not_empty, connected
+from blobkit.buckets.options import read_options
 from blobkit.scanners.buckets.counting import record_uncounted
-from blobkit.sources.buckets.connecting import check_not_empty, connected, inventory_of
-from blobkit.sources.buckets.options import read_options
+from blobkit.sources.buckets.listing import inventory_of
 from blobkit.sources.kept import kept_in
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
 
+    from blobkit.buckets.objects import Objects
     from blobkit.remotes import Remote
     from blobkit.scanners.facts import Facts
     from blobkit.snapshot.snapshot import Snapshot
-    from blobkit.sources.buckets.objects import Objects
     from blobkit.sources.kept import Kept
 
 __all__ = ["scanned"]

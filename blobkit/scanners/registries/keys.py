@@ -8,13 +8,13 @@ import stat
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from blobkit.buckets.keys import Folder, Key, file_at
 from blobkit.digest import Digest, is_digest
 from blobkit.scanners.buckets.counting import record_placeholder
 from blobkit.scanners.buckets.placeholders import is_placeholder
 from blobkit.scanners.registries.linkfiles import LinkFolder
 from blobkit.scanners.registries.prefixes import Prefix
 from blobkit.scanners.registries.tree import Is, Place
-from blobkit.sources.buckets.keys import Folder, Key, file_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

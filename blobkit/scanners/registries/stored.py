@@ -11,17 +11,17 @@ import re
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
+from blobkit.buckets.keys import PAGE, Folder, Folders, Key, files_below
 from blobkit.digest import ALGORITHMS
 from blobkit.log import log
 from blobkit.progress import show_line, watched
 from blobkit.scanners.registries.linkfiles import LINK_BYTES
-from blobkit.sources.buckets.keys import PAGE, Folder, Folders, Key, files_below
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from blobkit.sources.buckets.keys import Row
-    from blobkit.sources.buckets.objects import Objects
+    from blobkit.buckets.keys import Row
+    from blobkit.buckets.objects import Objects
 
 __all__ = ["Answer", "Stored"]
 

@@ -7,14 +7,14 @@ import io
 import os
 from typing import TYPE_CHECKING
 
-from blobkit.sources.buckets.keys import Folder, Folders, Key, file_at
+from blobkit.buckets.keys import Folder, Folders, Key, file_at
 from blobkit.sources.source import Entry, Info, Is, check_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import BinaryIO
 
-    from blobkit.sources.buckets.objects import Objects
+    from blobkit.buckets.objects import Objects
 
 __all__ = ["Bucket"]
 

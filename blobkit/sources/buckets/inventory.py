@@ -19,15 +19,15 @@ import pyarrow.compute as pc
 from pyarrow import csv, orc
 from pyarrow import parquet as pq
 
+from blobkit.buckets.keys import PAGE, Key
 from blobkit.errors import UnreadableStoreError
 from blobkit.render import printable
-from blobkit.sources.buckets.keys import PAGE, Key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
-    from blobkit.sources.buckets.keys import Row
+    from blobkit.buckets.keys import Row
 
 Table = Any
 """A table of pyarrow, which is not typed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from blobkit.digest import Digest
 from blobkit.store.fsck.report import UNCHECKED, Extent
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Still = Callable[[Inspected, list["Candidate"], Reading], list["Candidate"]]
     """Returns the candidates that are still true."""
 
-__all__ = ["GRACE", "Candidate", "FsckContext", "FsckResult", "in_chunks"]
+__all__ = ["GRACE", "Candidate", "FsckContext", "FsckResult", "Writes", "in_chunks"]
 
 T = TypeVar("T")
 
@@ -57,6 +57,15 @@ class FsckResult:
     candidates: list[Candidate]
     notes: list[str] = field(default_factory=list)
     extent: Extent = UNCHECKED
+
+
+class Writes(Protocol):
+    """A store whose rows are repaired."""
+
+    @property
+    def writing(self) -> Transaction:
+        """The transaction that may write."""
+        ...
 
 
 @dataclass(frozen=True)

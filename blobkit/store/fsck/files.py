@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from blobkit.digest import Digest
     from blobkit.model import FileSignature
     from blobkit.store.fsck.context import FsckContext, FsckResult
+    from blobkit.store.transfer.verifying import Open
     from blobkit.transactions import Index, Reading
 
     Advance = Callable[[int], object]
@@ -68,7 +69,7 @@ def check_content(context: FsckContext, result: FsckResult, *, hashing: bool, pr
             signatures = context.content.signatures(sizes)
             for blob, size in sizes.items():
                 file = signatures.get(blob)
-                code, hashed = verdict(context.content, blob, size, file, hashing=hashing, advance=advance)
+                code, hashed = verdict(context.content.open, blob, size, file, hashing=hashing, advance=advance)
                 found += [Candidate(code, blob, MESSAGES[code], signature=file)] if code else []
                 read += hashed
             blobs += len(sizes)
@@ -92,7 +93,7 @@ def check_surroundings(context: FsckContext, result: FsckResult) -> None:
 
 
 def verdict(  # noqa: PLR0913 (what there is to know of one blob)
-    content: Inspected, blob: Digest, size: int, file: FileSignature | None, *, hashing: bool, advance: Advance
+    opened: Open, blob: Digest, size: int, file: FileSignature | None, *, hashing: bool, advance: Advance
 ) -> tuple[str, int]:
     """Return what is wrong with the content of one blob, "" if nothing, and the number of bytes read to see that.
 
@@ -103,8 +104,8 @@ def verdict(  # noqa: PLR0913 (what there is to know of one blob)
     if file.size == size and not hashing:
         return "", 0
     try:
-        with content.open(blob) as opened:
-            good = read_through(opened, blob, lambda piece: advance(len(piece)))
+        with opened(blob) as content:
+            good = read_through(content, blob, lambda piece: advance(len(piece)))
     except FileNotFoundError:
         return "content-missing", 0
     except OSError:

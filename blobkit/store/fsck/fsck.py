@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from blobkit.store.fsck.context import FsckContext
     from blobkit.transactions import Reading
 
-__all__ = ["check", "check_index", "fsck"]
+__all__ = ["NO_CHECKS", "UNREADABLE", "check", "check_index", "findings_of", "fsck"]
 
 BESIDE = (
     "another process has the store open, or died with it: findings about files may be its work in the making; look "
@@ -58,8 +58,8 @@ def fsck(context: FsckContext, *, repair: bool, content: bool, progress: bool) -
     done, more = repair_all(context, result.candidates) if repair else ({}, [])
     if not repair and context.is_live:
         _leave_out_pending(context, result)
-    findings = [*_findings(before, before), *_findings(result.candidates, done), *_findings(more, {})]
-    return Fsck(tuple(findings), result.extent, tuple(result.notes), context.address)
+    found_in_all = [*findings_of(before, before), *findings_of(result.candidates, done), *findings_of(more, {})]
+    return Fsck(tuple(found_in_all), result.extent, tuple(result.notes), context.address)
 
 
 def check(context: FsckContext, found: list[Candidate] | None, *, content: bool, progress: bool) -> FsckResult:
@@ -80,7 +80,8 @@ def _leave_out_pending(context: FsckContext, result: FsckResult) -> None:
     result.candidates = sure
 
 
-def _findings(candidates: Iterable[Candidate], done: Mapping[Candidate, str]) -> Iterable[Finding]:
+def findings_of(candidates: Iterable[Candidate], done: Mapping[Candidate, str]) -> Iterable[Finding]:
+    """Return what was found, with what was done about it."""
     return (Finding(one.code, one.digest, one.message, done.get(one, "")) for one in candidates)
 
 

@@ -119,7 +119,7 @@ def _add_unreached(
         for page in pages():
             good = []
             for digest, file in content.signatures(page).items():
-                code, hashed = verdict(content, digest, file.size, file, hashing=True, advance=advance)
+                code, hashed = verdict(content.open, digest, file.size, file, hashing=True, advance=advance)
                 read += hashed
                 if not code:
                     good.append(NewBlob(digest, file.size, "", datetime.fromtimestamp(file.since, UTC)))

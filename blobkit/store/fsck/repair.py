@@ -19,13 +19,13 @@ from blobkit.transactions import Repairable
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from blobkit.store.fsck.context import FsckContext
+    from blobkit.store.fsck.context import FsckContext, Writes
     from blobkit.transactions import Writing
 
     Done = dict[Candidate, str]
     """What was done about a candidate."""
 
-__all__ = ["BEFORE_ALL", "repair_all", "repair_index"]
+__all__ = ["BEFORE_ALL", "DAMAGED", "gone", "link_arrived", "recount", "repair_all", "repair_index"]
 
 BEFORE_ALL = frozenset({"lookup", "bad-digest", "bad-row", "bad-name"})
 """Faults of the index that make its answers unsure, so that everything else is asked after their repair."""
@@ -44,7 +44,7 @@ CLEARED = {
 DAMAGED = {"content-corrupt": "corrupt", "content-truncated": "truncated"}
 
 
-def repair_index(context: FsckContext, candidates: Sequence[Candidate], codes: Collection[str] = CLEARED) -> Done:
+def repair_index(context: Writes, candidates: Sequence[Candidate], codes: Collection[str] = CLEARED) -> Done:
     """Clear faults of single rows, of these kinds; return what was done."""
     found = [candidate for candidate in candidates if candidate.code in CLEARED and candidate.code in codes]
     if found:
@@ -69,10 +69,11 @@ def repair_all(context: FsckContext, candidates: Sequence[Candidate]) -> tuple[D
         context.layout.show()
         done |= dict.fromkeys(stale, "written anew")
     done |= _sweep(context, by_code.get("tombstone", []))  # which removes nothing while index.json is not as it was
-    return done, [_gone(candidate) for candidate in done if candidate.code in DAMAGED]
+    return done, [gone(candidate) for candidate in done if candidate.code in DAMAGED]
 
 
-def _link_arrived(_context: FsckContext, tx: Writing, chunk: list[Candidate]) -> Done:
+def link_arrived(_context: object, tx: Writing, chunk: list[Candidate]) -> Done:
+    """Link what was expected and is here, unless that closes a cycle."""
     for digest in {one.digest for one in chunk}:
         waiting = tx.expecting([digest])
         exist = {link[:2] for link in tx.linked(waiting)}
@@ -82,7 +83,7 @@ def _link_arrived(_context: FsckContext, tx: Writing, chunk: list[Candidate]) ->
     return dict.fromkeys(chunk, "linked, or only forgotten where the link would have closed a cycle")
 
 
-def _recount(_context: FsckContext, tx: Writing, chunk: list[Candidate]) -> Done:
+def recount(_context: object, tx: Writing, chunk: list[Candidate]) -> Done:
     """Set pins to no less than the tags, then refcounts to pins plus links; what nothing holds is pinned once."""
     index = cast("Repairable", tx)
     wrong = index.miscounts([one.digest for one in chunk])
@@ -138,8 +139,8 @@ def _reclaim(context: FsckContext, _tx: Writing, chunk: list[Candidate]) -> Done
 
 
 CURES = (
-    (("expected-here",), _link_arrived),
-    (("refcount", "pins"), _recount),
+    (("expected-here",), link_arrived),
+    (("refcount", "pins"), recount),
     (("unrestored",), _restore),
     (("size",), _resize),
     (tuple(DAMAGED), _move_content),
@@ -164,6 +165,7 @@ def _moved(context: FsckContext, found: Mapping[str, Candidate], what: str) -> D
     return {found[name]: f"moved to {printable(place)}" for name, place in places.items()}
 
 
-def _gone(candidate: Candidate) -> Candidate:
+def gone(candidate: Candidate) -> Candidate:
+    """Return the finding that the repair of damaged content leaves."""
     message = "its damaged content is in quarantine now: put the same content again to heal it"
     return Candidate("content-missing", candidate.digest, message)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from blobkit.contents import Area
     from blobkit.model import Link
     from blobkit.protocols import Source
-    from blobkit.store.session import Session
+    from blobkit.store.methods import Serving
     from blobkit.store.transfer.recording import Wanted
     from blobkit.store.verbs import Work
     from blobkit.transactions import Reading
@@ -37,7 +37,7 @@ __all__ = ["import_from"]
 CHUNK = 1_000
 
 
-def import_from(source: Source, session: Session, own: str, *, strict: bool, progress: bool) -> Imported:
+def import_from(source: Source, session: Serving, own: str, *, strict: bool, progress: bool) -> Imported:
     """Make everything that the source's policy holds there be here, with as many references; return what was done.
 
     SourceError, before anything is written, where the source is the store itself, whose identity is `own`, or, if
@@ -74,7 +74,7 @@ def _refuse(plan: Plan, source: Source, *, progress: bool) -> None:
 class _Import:
     """One import under way."""
 
-    def __init__(self, plan: Plan, source: Source, session: Session, identity: str) -> None:
+    def __init__(self, plan: Plan, source: Source, session: Serving, identity: str) -> None:
         self._plan = plan
         self._source = source
         self._session = session

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from blobkit.digest import Digest
 
     Open = Callable[[Digest], BinaryIO]
+    """Returns content as a file to read."""
 
 __all__ = ["documents", "verified"]
 

@@ -1,28 +1,22 @@
-"""The objects of a bucket through obstore, a client of S3, Google Cloud Storage and Azure; only this imports it.
+"""The objects of a bucket, listed and read; many requests at once.
 
-Its synchronous verbs are called in threads: its asynchronous ones have ended processes at their exit. It refuses keys
-that its own paths cannot express (control characters, empty parts), and drops the `/` at the end of a marker; where
-that may be, the `exact` client of the service lists and reads instead, which costs many times the CPU time.
+The client refuses keys that its own paths cannot express (control characters, empty parts), and drops the `/` at the
+end of a marker; where that may be, the `exact` client of the service lists and reads instead, which costs many times
+the CPU time.
 """
 
 from __future__ import annotations
 
-import errno
 import io
 import re
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import obstore
-from obstore.exceptions import BaseError
-from obstore.store import AzureStore, GCSStore, S3Store
-
-from blobkit.errors import CredentialsError
-from blobkit.render import printable
-from blobkit.sources.buckets.keys import PAGE, Key
+from blobkit.buckets import client
+from blobkit.buckets.client import FAILURES, is_path_error, os_error
+from blobkit.buckets.keys import PAGE, Key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -30,25 +24,15 @@ if TYPE_CHECKING:
 
     from obstore.store import ObjectStore
 
-    from blobkit.sources.buckets.keys import Lister, Row
+    from blobkit.buckets.keys import Lister, Row
 
     T = TypeVar("T")
     R = TypeVar("R")
 
-__all__ = ["Exact", "Objects", "azure", "google", "s3"]
+__all__ = ["Exact", "Objects"]
 
-RETRIES: Any = {
-    "max_retries": 4,
-    "retry_timeout": timedelta(seconds=60),
-    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
-}
-"""How often a request is sent again; without a bound of our own, errors would show after minutes."""
-CONNECT, WHOLE = timedelta(seconds=10), timedelta(seconds=120)
 AHEAD = 4
 """Results that wait for each thread."""
-FAILED = errno.EREMOTEIO
-_STATUS = re.compile(r"status code: (\d{3})")
-_CODE = re.compile(r"<Code>([A-Za-z0-9._-]{1,80})</Code>")
 _DIGITS = "123456789abcdef"
 _PLAIN = re.compile(r"(?:[0-9a-f]{64,128}|data|link)\Z")
 """Names of empty objects that no marker has."""
@@ -120,20 +104,20 @@ class Objects:
             return
         done = 0
         try:
-            for page in obstore.list(self._store, prefix or None, chunk_size=PAGE, offset=after or None):
+            for rows in client.listed(self._store, prefix, after):
                 self.counts["list"] += 1
-                rows = list(map(_row, page))
                 if _may_have_markers(rows):
                     if self._exact:
                         yield from self._exactly(prefix, after, done)
                         return
-                    rows = self._told_apart(rows)
-                yield rows
+                    yield self._told_apart(rows)
+                else:
+                    yield rows
                 done += len(rows)
             self.counts["list"] += not done
-        except (BaseError, ValueError) as error:
-            if not _is_path_error(error) or self._exact is None:
-                raise _os_error(error, prefix) from error
+        except FAILURES as error:
+            if not is_path_error(error) or self._exact is None:
+                raise os_error(error, prefix) from error
             yield from self._exactly(prefix, after, done)
 
     def folder(self, prefix: str) -> tuple[list[str], list[Row]]:
@@ -141,18 +125,17 @@ class Objects:
         if self.listed:
             return self.listed.folder(prefix)
         try:
-            found = obstore.list_with_delimiter(self._store, prefix or None)
-            self.counts["list"] += max(1, -(-(len(found["objects"]) + len(found["common_prefixes"])) // PAGE))
-            rows = list(map(_row, found["objects"]))
-        except (BaseError, ValueError) as error:
-            if not _is_path_error(error) or self._exact is None:
-                raise _os_error(error, prefix) from error
+            prefixes, rows = client.folder(self._store, prefix)
+            self.counts["list"] += max(1, -(-(len(rows) + len(prefixes)) // PAGE))
+        except FAILURES as error:
+            if not is_path_error(error) or self._exact is None:
+                raise os_error(error, prefix) from error
             return self._folder_exactly(prefix)
         if _may_have_markers(rows):
             if self._exact:
                 return self._folder_exactly(prefix)
             rows = self._told_apart(rows)
-        return [one.rpartition("/")[2] for one in found["common_prefixes"]], rows
+        return [one.rpartition("/")[2] for one in prefixes], rows
 
     def _told_apart(self, rows: list[Row]) -> list[Row]:
         """Return keys with the `/` at the end of markers again: nothing is at such a key without it."""
@@ -162,10 +145,10 @@ class Objects:
         """Return whether there is an object; so it counts if the service does not say."""
         self.counts["head"] += 1
         try:
-            obstore.head(self._store, key)
+            client.head(self._store, key)
         except FileNotFoundError:
             return False
-        except (BaseError, ValueError):
+        except FAILURES:
             return True
         return True
 
@@ -191,11 +174,11 @@ class Objects:
         """Return up to `limit` bytes, at least one, of an object that is not empty; OSError if it cannot be read."""
         self.counts["get"] += 1
         try:
-            return bytes(obstore.get_range(self._store, key, start=0, end=limit))
-        except (BaseError, FileNotFoundError, ValueError) as error:
-            if _is_path_error(error) and self._exact:
+            return client.piece(self._store, key, 0, limit)
+        except FAILURES as error:
+            if is_path_error(error) and self._exact:
                 return self._exact.get(key, limit)
-            raise _os_error(error, key) from error
+            raise os_error(error, key) from error
 
     def many(self, wanted: Iterable[tuple[str, int]]) -> Iterator[tuple[str, bytes | OSError]]:
         """Yield each key with up to so many bytes of its object, or the error: in order, many requests at once."""
@@ -224,74 +207,9 @@ class Objects:
         """Return an object to read from its beginning, in constant memory; OSError if it cannot be read."""
         self.counts["get"] += 1
         try:
-            return io.BufferedReader(_Stream(obstore.get(self._store, key).stream(), key))
-        except (BaseError, FileNotFoundError, ValueError) as error:
-            raise _os_error(error, key) from error
-
-
-class _Stream(io.RawIOBase):
-    """The pieces of an object as a file."""
-
-    def __init__(self, pieces: Iterable[Any], key: str) -> None:
-        self._pieces, self._key, self._left = iter(pieces), key, memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        try:
-            while not self._left:
-                piece = next(self._pieces, None)
-                if piece is None:
-                    return 0
-                self._left = memoryview(bytes(piece))
-        except BaseError as error:
-            raise _os_error(error, self._key) from error
-        size = min(len(buffer), len(self._left))
-        buffer[:size] = self._left[:size]
-        self._left = self._left[size:]
-        return size
-
-
-def s3(bucket: str, endpoint: str, region: str, credentials: Callable[[], Any] | None) -> ObjectStore:
-    """Return the client of a bucket of S3; without `credentials`, requests are not signed."""
-    return S3Store(
-        bucket,
-        endpoint=endpoint,
-        region=region,
-        virtual_hosted_style_request=False,
-        skip_signature=credentials is None,
-        client_options=_client(endpoint),
-        retry_config=RETRIES,
-        credential_provider=credentials,
-    )
-
-
-def google(bucket: str, endpoint: str, *, anonymous: bool) -> ObjectStore:
-    """Return the client of a bucket of Google Cloud Storage; credentials are those of the environment."""
-    more: dict[str, Any] = {"base_url": endpoint} if endpoint else {}
-    more |= {"skip_signature": True} if anonymous else {}
-    return GCSStore(bucket, client_options=_client(endpoint), retry_config=RETRIES, **more)
-
-
-def azure(container: str, endpoint: str, *, anonymous: bool) -> ObjectStore:
-    """Return the client of a container of Azure; account and credentials are those of the environment."""
-    more: dict[str, Any] = {"endpoint": endpoint} if endpoint else {}
-    more |= {"skip_signature": True} if anonymous else {}
-    try:
-        return AzureStore(container, client_options=_client(endpoint), retry_config=RETRIES, **more)
-    except BaseError:
-        msg = f"the storage account of the container {printable(container)} is not known"
-    raise CredentialsError(msg, hint="set AZURE_STORAGE_ACCOUNT_NAME, and AZURE_STORAGE_ACCOUNT_KEY or another login")
-
-
-def _client(endpoint: str) -> Any:  # noqa: ANN401 (a typed dictionary of obstore)
-    return {"allow_http": endpoint.startswith("http://"), "connect_timeout": CONNECT, "timeout": WHOLE}
-
-
-def _row(meta: Any) -> Row:  # noqa: ANN401 (a typed dictionary of obstore)
-    modified = round(meta["last_modified"].timestamp() * 1_000_000)
-    return meta["path"], Key(meta["size"], modified, (meta["e_tag"] or "").strip('"'))
+            return io.BufferedReader(client.Stream(self._store, key))
+        except FAILURES as error:
+            raise os_error(error, key) from error
 
 
 def _may_be_marker(key: str, info: Key) -> bool:
@@ -300,23 +218,3 @@ def _may_be_marker(key: str, info: Key) -> bool:
 
 def _may_have_markers(rows: list[Row]) -> bool:
     return any(not info.size and _may_be_marker(key, info) for key, info in rows)
-
-
-def _is_path_error(error: Exception) -> bool:
-    """Return whether obstore cannot express a key."""
-    return type(error).__name__ == "InvalidPathError" or isinstance(error, ValueError)
-
-
-def _os_error(error: Exception, key: str) -> OSError:
-    """Return the error of the system for one of obstore; of its text only a status and a code are kept."""
-    text = str(error)
-    status, code = _STATUS.search(text), _CODE.search(text)
-    if code and code[1] == "InvalidObjectState":
-        return OSError(FAILED, "its storage class is an archive: it must be restored before it can be read", key)
-    if isinstance(error, FileNotFoundError):
-        return FileNotFoundError(errno.ENOENT, "there is no such object", key)
-    if _is_path_error(error):
-        return OSError(FAILED, "the client cannot express this key", key)
-    if status:
-        return OSError(FAILED, f"the service answers {' '.join(filter(None, (status[1], code and code[1])))}", key)
-    return OSError(FAILED, "the service cannot be reached, or does not answer as it should", key)

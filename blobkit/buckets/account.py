@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,16 +26,16 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
+from blobkit.buckets.keys import Key
+from blobkit.buckets.options import check_endpoint, to_give
 from blobkit.errors import AddressError, CredentialsError, UnreadableStoreError
 from blobkit.render import alike, in_shell, join_some, printable
-from blobkit.sources.buckets.keys import Key
-from blobkit.sources.buckets.options import check_endpoint, to_give
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from blobkit.sources.buckets.keys import Row
-    from blobkit.sources.buckets.options import Options
+    from blobkit.buckets.keys import Row
+    from blobkit.buckets.options import Options
 
 __all__ = ["Account", "Upload"]
 
@@ -51,11 +51,12 @@ _NOT_HERE = frozenset({"NotImplemented", "MethodNotAllowed", "501", "405"})
 
 
 class Upload(NamedTuple):
-    """An unfinished upload in parts: its key, its bytes so far, its time (microseconds since 1970)."""
+    """An unfinished upload in parts: its key, its bytes so far, its time (microseconds since 1970), its number."""
 
     key: str
     size: int
     modified: int
+    number: str = ""
 
 
 class Account:
@@ -135,7 +136,12 @@ class Account:
         parts = pages.paginate(Bucket=self.bucket, Key=one["Key"], UploadId=one["UploadId"])
         found = [part for page in parts for part in page.get("Parts", ())]
         times = [one["Initiated"], *(part["LastModified"] for part in found)]
-        return Upload(one["Key"], sum(part["Size"] for part in found), _micros(max(times)))
+        return Upload(one["Key"], sum(part["Size"] for part in found), _micros(max(times)), one["UploadId"])
+
+    def abort(self, upload: Upload) -> None:
+        """Drop an unfinished upload and its parts; one that is gone is no error. OSError if the service refuses."""
+        with suppress(FileNotFoundError), _failing(upload.key):
+            self._client.abort_multipart_upload(Bucket=self.bucket, Key=upload.key, UploadId=upload.number)
 
     def is_versioned(self) -> bool:
         """Return whether the bucket keeps, or has kept, versions; OSError if the service does not say."""
@@ -236,7 +242,7 @@ def _failing(key: str) -> Iterator[None]:
         code = str(error.response["Error"].get("Code", ""))
         if code == "InvalidObjectState":
             raise OSError(errno.EREMOTEIO, "its storage class is an archive: it must be restored first", key) from None
-        if code in ("NoSuchKey", "404"):
+        if code in ("NoSuchKey", "NoSuchUpload", "404"):
             raise FileNotFoundError(errno.ENOENT, "there is no such object", key) from None
         number = errno.EOPNOTSUPP if code in _NOT_HERE else errno.EREMOTEIO
         raise OSError(number, f"the service answers {printable(code)[:80]}", key) from None

@@ -58,7 +58,7 @@ def read_options(given: Mapping[str, object], asked: Mapping[str, str]) -> Optio
 def to_give(text: str, name: str, value: object = "") -> Hint:
     """Return a hint in which `{}` is an option with its value, as Python and the shell take it.
 
-    >>> from blobkit.sources.buckets.options import to_give
+    >>> from blobkit.buckets.options import to_give
     >>> to_give("give {} for a public bucket", "anonymous", value=True).shell
     'give -O anonymous=yes for a public bucket'
     """

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from blobkit.buckets.keys import is_odd
+from blobkit.buckets.options import check_endpoint
 from blobkit.errors import AddressError, MissingExtraError, UnreadableStoreError
 from blobkit.errors.remote import REMOTE_EXTRA
 from blobkit.render import join_some, printable
-from blobkit.sources.buckets.keys import is_odd
-from blobkit.sources.buckets.options import check_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from obstore.store import ObjectStore
 
+    from blobkit.buckets.account import Account
+    from blobkit.buckets.objects import Objects
+    from blobkit.buckets.options import Options
     from blobkit.remotes import Remote
-    from blobkit.sources.buckets.account import Account
-    from blobkit.sources.buckets.inventory import Inventory
-    from blobkit.sources.buckets.objects import Objects
-    from blobkit.sources.buckets.options import Options
 
-__all__ = ["check_not_empty", "connected", "inventory_of", "root_of"]
+__all__ = ["account_of", "check_not_empty", "connected", "root_of"]
 
 
 def root_of(there: Remote) -> str:
@@ -43,20 +40,21 @@ def connected(there: Remote, options: Options) -> Iterator[tuple[Objects, Accoun
     CredentialsError or UnreadableStoreError says why it cannot.
     """
     try:
-        from blobkit.sources.buckets.objects import Objects  # noqa: PLC0415 (an extra)
+        from blobkit.buckets.objects import Objects  # noqa: PLC0415 (an extra)
     except ImportError as error:
         msg = f"buckets are read with {error.name or 'obstore'}, which is not installed"
         raise MissingExtraError(msg, hint=REMOTE_EXTRA) from error
-    account = _account(there, options) if there.transport == "s3" else None
+    account = account_of(there, options) if there.transport == "s3" else None
     if account:
         account.check(root_of(there))
     with Objects(_store(there, options, account), exact=account, at_once=options.at_once) as objects:
         yield objects, account
 
 
-def _account(there: Remote, options: Options) -> Account:
+def account_of(there: Remote, options: Options) -> Account:
+    """Return the account of a bucket of S3; MissingExtraError without boto3."""
     try:
-        from blobkit.sources.buckets.account import Account  # noqa: PLC0415 (an extra)
+        from blobkit.buckets.account import Account  # noqa: PLC0415 (an extra)
     except ImportError as error:
         msg = f"the credentials of S3 are found with {error.name or 'boto3'}, which is not installed"
         raise MissingExtraError(msg, hint=REMOTE_EXTRA) from error
@@ -65,36 +63,14 @@ def _account(there: Remote, options: Options) -> Account:
 
 def _store(there: Remote, options: Options, account: Account | None) -> ObjectStore:
     """Return the client of the service."""
-    from blobkit.sources.buckets import objects  # noqa: PLC0415 (an extra)
+    from blobkit.buckets import client  # noqa: PLC0415 (an extra)
 
     if account:
-        return objects.s3(there.place, account.endpoint, account.region, account.credentials())
+        return client.s3(there.place, account.endpoint, account.region, account.credentials())
     if options.endpoint:
         check_endpoint(options, options.endpoint)
-    make = objects.google if there.transport == "gs" else objects.azure
+    make = client.google if there.transport == "gs" else client.azure
     return make(there.place, options.endpoint, anonymous=options.anonymous)
-
-
-def inventory_of(there: Remote, options: Options) -> Inventory | None:
-    """Return the inventory that an address or the options name; None if there is none.
-
-    AddressError if it is no address of one, UnreadableStoreError if it cannot be read.
-    """
-    if not options.inventory:
-        return None
-    parts = urlsplit(options.inventory)
-    if parts.scheme != "s3" or not parts.netloc or not parts.path.endswith(".json"):
-        msg = f"the inventory {printable(options.inventory)} is not the address of a manifest.json"
-        raise AddressError(msg, hint="give s3://BUCKET/KEY/manifest.json")
-    if there.transport != "s3":
-        msg = f"{printable(there.address)} is not in S3: there are no inventories of it"
-        raise AddressError(msg, hint="leave that out")
-    from blobkit.sources.buckets.inventory import read_inventory  # noqa: PLC0415 (pyarrow takes time to load)
-
-    place = replace(there, place=parts.netloc, prefix="")
-    with connected(place, options) as (objects, _):
-        key = parts.path.lstrip("/")
-        return read_inventory(options.inventory, key, there.place, root_of(there), objects.open)
 
 
 def check_not_empty(there: Remote, objects: Objects) -> None:
