@@ -194,7 +194,7 @@ def statements(url: str, schema: str) -> str:
 
 FILL = """INSERT INTO media_types(name) VALUES ('application/x');
 INSERT INTO blobs(digest, size, refcount, pins, media_type, created, place)
-    SELECT '\\x21'::bytea || sha256(n::text::bytea), n, 9, 1, 1, n, n::text FROM generate_series(1, {blobs}) n;
+    SELECT '\\x01'::bytea || sha256(n::text::bytea), n, 9, 1, 1, n, n::text FROM generate_series(1, {blobs}) n;
 INSERT INTO links SELECT n, 1 + (n * 7919 + k * 104729) % (n - 1), 2 FROM generate_series(10::bigint, {blobs}) n,
     generate_series(1, 8) k ON CONFLICT DO NOTHING;
 ANALYZE"""

@@ -146,7 +146,6 @@ def _confirmed(content: PlacedContent, index: Index, chunk: list[Candidate]) -> 
         for one in chunk
         if one.digest in alive
         and rows.get(one.digest, "") == one.name
-        and (one.code == "content-missing") == (one.name not in seen)
         and _signature(seen.get(one.name)) == one.signature
     ]
 
