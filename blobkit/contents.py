@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import BinaryIO
 
     from blobkit.digest import Digest
-    from blobkit.model import FileSignature, PlacedObject
+    from blobkit.model import FileSignature
 
-__all__ = ["Area", "Content", "Inspected", "PlacedContent", "Staged"]
+__all__ = ["Area", "Content", "Inspected", "Staged"]
 
 
 class Staged(Protocol):
@@ -154,69 +154,4 @@ class Inspected(Content, Protocol):
 
         Existing files are not overwritten; the reason `what` becomes part of the name. Absent ones are left out.
         """
-        ...
-
-
-class PlacedContent(Protocol):
-    """Bytes by place, for a content where a request may arrive long after its sender died.
-
-    A place is a name that `fresh` gives once; it never holds the bytes of two uploads. The index remembers which place
-    belongs to a blob (`blobkit.transactions.Places`), and nothing here does. Every method may be called at any time,
-    without a lock; what the service refuses is an error of blobkit.
-    """
-
-    def stage(self) -> Staged:
-        """Return a place for new bytes on this machine."""
-        ...
-
-    def area(self) -> Area:
-        """Return a place on this machine for many new blobs."""
-        ...
-
-    def fresh(self, digest: Digest) -> str:
-        """Return a place for this content that was never given before."""
-        ...
-
-    def upload(self, sources: Mapping[str, str | bytes]) -> None:
-        """Write the bytes, given themselves or as the token of what is staged, to new places; durable on return."""
-        ...
-
-    def read(self, place: str, start: int, end: int) -> bytes:
-        """Return the bytes from `start` up to `end`, as many as there are; FileNotFoundError."""
-        ...
-
-    def stream(self, place: str) -> BinaryIO:
-        """Return the bytes as a file to read once, from its start to its end; FileNotFoundError."""
-        ...
-
-    def delete(self, places: Collection[str]) -> None:
-        """Delete the bytes at these places; those that are absent are no error."""
-        ...
-
-    def look(self, places: Collection[str]) -> Mapping[str, PlacedObject]:
-        """Return what is at these places; those that are absent are left out."""
-        ...
-
-    def listed(self, after: Digest | None = None) -> Iterator[PlacedObject]:
-        """Yield all that is where content belongs, by place: first what belongs to the digests behind `after`."""
-        ...
-
-    def set_aside(self, places: Iterable[str], what: str) -> Mapping[str, str]:
-        """Copy what is at these places to quarantine; return where each copy is. Absent ones are left out."""
-        ...
-
-    def unfinished(self) -> Sequence[PlacedObject]:
-        """Return the uploads that were begun and not ended, as far as the service tells of them."""
-        ...
-
-    def abort(self, uploads: Collection[PlacedObject]) -> None:
-        """Drop unfinished uploads, with what they have written so far."""
-        ...
-
-    def reclaim(self) -> int:
-        """Remove what dead processes staged on this machine; return the number of places and areas."""
-        ...
-
-    def close(self) -> None:
-        """Release all resources of the content."""
         ...

@@ -34,7 +34,6 @@ __all__ = [
     "Checked",
     "Index",
     "Ledger",
-    "Places",
     "Plain",
     "Put",
     "Reading",
@@ -258,59 +257,6 @@ class Repairable(Checked, Protocol):
 
         Blobs, and what counts them, stay as they are, unless their row has no digest.
         """
-        ...
-
-
-@runtime_checkable
-class Places(Protocol):
-    """Places of content, in the transaction that may write: for a content where a late request may still arrive.
-
-    There a place is used once, for one blob, and never again. An intent is written, and committed, before anything is
-    sent to a place; `settle` turns it into the place of a blob. What a blob leaves behind, and intents that ran out,
-    are tombstones: `claim`, delete, `forget_places`, each in a transaction of its own or in none. `places` and
-    `known_places` are questions, which `Index.read` asks, too.
-    """
-
-    def places(self, blobs: Collection[Digest]) -> Mapping[Digest, str]:
-        """Return the place of each of these blobs; those that have none, or none any more, are left out."""
-        ...
-
-    def intend(self, places: Collection[str]) -> None:
-        """Write intents for new places, born at the time of the index's own clock."""
-        ...
-
-    def intend_absent(self, places: Mapping[Digest, str]) -> Collection[Digest]:
-        """Write the intents of those blobs that have no place at this moment; return these blobs.
-
-        Nothing is locked: whether a blob has a place, or is here at all, may be another answer at the commit.
-        """
-        ...
-
-    def settle(self, places: Mapping[Digest, str]) -> Collection[Digest]:
-        """Make each of these the place of its blob, and drop the intents; return the blobs whose intents are gone.
-
-        Those places become tombstones, and so do the places of blobs that have one already. A blob that is not
-        recorded counts as one that has a place. What is settled already stays so: a plan may be run again.
-        """
-        ...
-
-    def unsettle(self, places: Mapping[Digest, str]) -> None:
-        """Take its place from each of these blobs that still has this one; the place becomes a tombstone."""
-        ...
-
-    def claim(self, limit: int, lease: float) -> Sequence[str]:
-        """Return up to `limit` places to delete: those of tombstones that nobody claimed in the last `lease` seconds.
-
-        Intents older than the lease become tombstones, which stay for one lease more: their writer may be late.
-        """
-        ...
-
-    def forget_places(self, places: Collection[str]) -> None:
-        """Clear the tombstones of these, but those that stay for a late writer; they may be claimed again at once."""
-        ...
-
-    def known_places(self, places: Collection[str]) -> Collection[str]:
-        """Return those of these that belong to a blob, an intent or a tombstone."""
         ...
 
 

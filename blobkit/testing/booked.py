@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import BinaryIO
 
-    from blobkit.contents import Area, PlacedContent, Staged
+    from blobkit.contents import Area, Staged
     from blobkit.digest import Digest
-    from blobkit.transactions import Index, Places
+    from blobkit.places import PlacedContent, Places
+    from blobkit.transactions import Index
 
 __all__ = ["BookedContent"]
 

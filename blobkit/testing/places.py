@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from blobkit.digest import Digest
-    from blobkit.transactions import Index, Places, Writing
+    from blobkit.places import Places
+    from blobkit.transactions import Index, Writing
 
 __all__ = ["PlacesSuite"]
 

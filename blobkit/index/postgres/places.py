@@ -38,7 +38,7 @@ FORGET = """WITH gone AS (DELETE FROM graves WHERE place = ANY(%(places)s)
 
 
 class PlacesWriting:
-    """The writes of `blobkit.transactions.Places`; the time is that of the server."""
+    """The writes of `blobkit.places.Places`; the time is that of the server."""
 
     _db: Connection
 

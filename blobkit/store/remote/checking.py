@@ -25,8 +25,8 @@ from blobkit.store.remote.shelf import placed
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from blobkit.contents import PlacedContent
     from blobkit.model import PlacedObject
+    from blobkit.places import PlacedContent
     from blobkit.store.remote.session import RemoteSession
     from blobkit.transactions import Index, Reading
 

@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from weakref import ref
 
-    from blobkit.contents import PlacedContent, Staged
+    from blobkit.contents import Staged
     from blobkit.digest import Digest
     from blobkit.model import Descriptor
+    from blobkit.places import PlacedContent
     from blobkit.store.ingest import PutOptions
     from blobkit.store.nesting import OpensOnce
     from blobkit.transactions import Index, Writing

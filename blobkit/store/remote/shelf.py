@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from typing import BinaryIO
 
-    from blobkit.contents import Area, PlacedContent
+    from blobkit.contents import Area
     from blobkit.digest import Digest
-    from blobkit.transactions import Index, Places, Reading
+    from blobkit.places import PlacedContent, Places
+    from blobkit.transactions import Index, Reading
 
 __all__ = ["PlacedShelf", "placed"]
 

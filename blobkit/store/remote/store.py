@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Mapping
 
-    from blobkit.contents import PlacedContent
     from blobkit.digest import Digest
     from blobkit.model import FileSignature
+    from blobkit.places import PlacedContent
     from blobkit.store.batch import Batch
     from blobkit.store.fsck.report import Fsck
     from blobkit.transactions import Index
@@ -30,7 +30,7 @@ LONGEST = 1_000_000
 
 
 class PlacedStore(Store):
-    """A store over content with places, and an index that keeps them (`blobkit.transactions.Places`)."""
+    """A store over content with places, and an index that keeps them (`blobkit.places.Places`)."""
 
     _session: RemoteSession
 
