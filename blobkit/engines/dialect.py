@@ -13,6 +13,7 @@ class Dialect(NamedTuple):
     """The words of one engine. Those with braces are formats for expressions.
 
     `group` is the name of that column, which is a keyword; `unnest` turns a list into rows; `empty` is a list of ids.
+    `is_re2` says whether `matches` takes the regular expressions of RE2, which users write, or only those of globs.
     `common` is the length of the longest common start of two lists, `first` so many of its first members.
     """
 
@@ -28,6 +29,7 @@ class Dialect(NamedTuple):
     common: str
     divided: str
     matches: str
+    is_re2: bool
     month: str
 
 
@@ -45,6 +47,7 @@ DUCKDB = Dialect(
         lambda i: {a}[i] <> {b}[i]), true) - 1, least(len({a}), len({b})))""",
     divided="({} // {})",
     matches="regexp_matches({}, {})",
+    is_re2=True,
     month=f"""CASE WHEN epoch_us(n.modified) BETWEEN 0 AND {LATEST}
         THEN strftime(make_timestamp(epoch_us(n.modified)), '%Y-%m') END""",
 )
@@ -64,6 +67,7 @@ SPARK = Dialect(
         (x, i) -> x <> {b}[i]), true), 0) - 1, least(size({a}), size({b})))""",
     divided="({} DIV {})",
     matches="({} RLIKE {})",
+    is_re2=False,
     month=f"""CASE WHEN unix_micros(n.modified) BETWEEN 0 AND {LATEST}
         THEN date_format(date_from_unix_date(CAST(unix_micros(n.modified) DIV 86400000000 AS INT)), 'yyyy-MM') END""",
 )

@@ -16,7 +16,7 @@ from blobkit.engines import sql
 from blobkit.questions.headline import not_holding
 from blobkit.questions.inputs.keys import PREFIX_HEX
 from blobkit.questions.inputs.many import flattened
-from blobkit.questions.inputs.patterns import expression, is_pattern
+from blobkit.questions.inputs.patterns import EXPRESSION, expression, is_pattern, matches
 from blobkit.questions.inputs.targets import resolve
 from blobkit.snapshot.references import LINKS
 from blobkit.snapshot.snapshot import build
@@ -100,8 +100,11 @@ def _name_nodes(ruled: Ruled, near: str, texts: tuple[str, ...], groups: tuple[s
     """Make the table `near`(id): nodes with these keys or starts of keys, and those with pins of these names."""
     e, s, asked = ruled.e, ruled.s, f"{ruled.p}asked"
     bare = [text.removeprefix(start) for text in texts for start in ("", *_FORCED) if text.startswith(start)]
-    e.load(asked, pa.table({"text": pa.array(dict.fromkeys(bare), pa.string())}))
     patterns = [text for text in texts if is_pattern(text)]
+    if not e.dialect.is_re2:
+        bare += _named(ruled, [text for text in patterns if text.startswith(EXPRESSION)])
+        patterns = [text for text in patterns if not text.startswith(EXPRESSION)]
+    e.load(asked, pa.table({"text": pa.array(dict.fromkeys(bare), pa.string())}))
     e.load(f"{asked}_like", pa.table({"text": pa.array([expression(one) for one in patterns], pa.string())}))
     e.load(f"{asked}_group", pa.table({"text": pa.array(groups, pa.string())}))
     starts = [text for text in dict.fromkeys(bare) if _START.fullmatch(text)]
@@ -117,3 +120,11 @@ def _name_nodes(ruled: Ruled, near: str, texts: tuple[str, ...], groups: tuple[s
         UNION ALL SELECT p.node FROM {s}pins p JOIN {asked}_group a ON a.text = p.grp) AS given""",
     )
     e.drop(asked, *(f"{asked}_{name}" for name in ("start", "like", "group")))
+
+
+def _named(ruled: Ruled, patterns: list[str]) -> list[str]:
+    """Return the names that match regular expressions of RE2. Cost: all names in memory, if there are any patterns."""
+    if not patterns:
+        return []
+    names = ruled.e.arrow(f"SELECT DISTINCT name FROM {ruled.s}pins WHERE name IS NOT NULL")["name"].to_pylist()
+    return [names[at] for pattern in patterns for at in np.flatnonzero(matches(names, pattern))]

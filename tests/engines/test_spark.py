@@ -90,6 +90,7 @@ def test_the_other_groupings(opened: Callable[..., SparkSnapshot]) -> None:
         for by in ("tag", "platform", "kind", "month"):
             check_usage(snapshot, engine, by)
         check_dropped(snapshot, engine, groups=("shop/web",))
+        check_dropped(snapshot, engine, r"re:shop/(?P<name>web):1\.[0-9]")  # which Java writes otherwise
 
 
 def test_a_counting_store_with_a_cycle(opened: Callable[..., SparkSnapshot]) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from blobkit.snapshot.snapshot import Snapshot
 
-__all__ = ["anywhere", "expression", "is_pattern", "matches", "rows_like"]
+__all__ = ["EXPRESSION", "anywhere", "expression", "is_pattern", "matches", "rows_like"]
 
 EXPRESSION = "re:"
 LONGEST = 1_000

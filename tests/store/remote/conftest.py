@@ -27,13 +27,15 @@ class Rig:
 
     def __post_init__(self) -> None:
         self.index = PlacedMemoryIndex(lambda: self.now)
-        self.store = PlacedStore(self.content, self.index, lease=LEASE)
+        self.store = self.other()
         self.sent: list[str] = []
         self._upload = self.content.upload
 
     def other(self) -> PlacedStore:
         """Return the same store, as another process has it."""
-        return PlacedStore(self.content, self.index, lease=LEASE)
+        store = PlacedStore(self.content, self.index, lease=LEASE)
+        store._session._removals = 0  # so that none of the next 15 sweeps by itself
+        return store
 
     def places(self) -> set[str]:
         """Return the places of all blobs."""
