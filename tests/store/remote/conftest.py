@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from blobkit.index.memory_places import PlacedMemoryIndex
+from blobkit.store.remote import session as remote_session
 from blobkit.store.remote.store import PlacedStore
 
 if TYPE_CHECKING:
@@ -68,6 +70,12 @@ class Rig:
             self._upload(sources)
 
         self.content.upload = upload  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True)
+def first_removals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the sixteenth removal of each store sweep, not any of them."""
+    monkeypatch.setattr(remote_session, "random", SimpleNamespace(randrange=lambda _: 0))
 
 
 @pytest.fixture
