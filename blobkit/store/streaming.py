@@ -8,18 +8,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 from blobkit.model import LINK_KINDS
 from blobkit.replacing import replacing_directory
-from blobkit.snapshot.columns import TEXT, arrow, dictionary, times
 from blobkit.snapshot.kinds import STORES, policy_of
+from blobkit.snapshot.parts import batching
 from blobkit.snapshot.parts.layout import SNAPSHOT
-from blobkit.snapshot.parts.writing import Batches, compact, write
+from blobkit.snapshot.parts.writing import Batches, write
 from blobkit.snapshot.references import LINK_KINDS as ALL_LINK_KINDS
-from blobkit.snapshot.references import PIN_KINDS
 from blobkit.snapshot.streamed import Saved
-from blobkit.snapshot.tables import STORED, make
+from blobkit.snapshot.tables import STORED
 from blobkit.store.snapshot import kinds_of, pin_columns
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from blobkit.index.ranges import Pins, Ranges
+    from blobkit.index.ranges import Ranges
     from blobkit.index.readonly import ReadOnlyIndex
     from blobkit.index.rows import Rows
     from blobkit.snapshot.disk import Disk
@@ -39,8 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["save"]
 
 _CODES = np.array([ALL_LINK_KINDS.index(kind) for kind in LINK_KINDS], np.int8)
-_NO_LINKS: dict[str, list[int]] = {"source": [], "target": []}
-_NO_PINS: dict[str, list[int]] = {"node": []}
 
 
 def save(index: ReadOnlyIndex, directory: Path, address: str, policy: str | None, beside: Beside) -> Saved:
@@ -67,17 +63,18 @@ def save(index: ReadOnlyIndex, directory: Path, address: str, policy: str | None
 
 
 def _batches(ranges: Ranges, notices: Sequence[Notice]) -> Batches:
-    none = make({"key": [], "size": []}, _NO_LINKS, _NO_PINS, notices)
-    return Batches(_nodes(ranges), _links(ranges), map(_pins, ranges.pins()), [none.notices])
+    links = (batching.links(source, target, _CODES[kind]) for source, target, kind in ranges.links())
+    pins = (batching.pins(pin_columns(*found)) for found in ranges.pins())
+    return Batches(map(batching.nodes, _nodes(ranges)), links, pins, [batching.notices(notices)])
 
 
-def _nodes(ranges: Ranges) -> Iterator[pa.Table]:
+def _nodes(ranges: Ranges) -> Iterator[Columns]:
     begin = 0
     names = ranges.media_types or [""]
     for digests, sizes, created, media_type, stored in ranges.blobs():
         bits = ranges.positions[begin : begin + len(digests)]
         begin += len(digests)
-        nodes: Columns = {
+        yield {
             "key": digests,
             "size": sizes,
             "kind": kinds_of(names, media_type, partial(_with, bits)),
@@ -85,31 +82,8 @@ def _nodes(ranges: Ranges) -> Iterator[pa.Table]:
             "modified": created,
             "stored": np.where(stored, STORED.index("yes"), STORED.index("missing")).astype(np.int8),
         }
-        yield compact(make(nodes, _NO_LINKS, _NO_PINS).nodes.drop_columns("id"))
 
 
 def _with(bits: NDArray[np.uint8], kind: int) -> NDArray[np.integer]:
     """Return the rows whose bits have this kind of link, given as the code of a snapshot."""
     return np.flatnonzero(bits & (1 << LINK_KINDS.index(ALL_LINK_KINDS[kind])))
-
-
-def _links(ranges: Ranges) -> Iterator[pa.Table]:
-    for source, target, kind in ranges.links():
-        kinds = dictionary(_CODES[kind], ALL_LINK_KINDS)
-        yield pa.table({"source": arrow(source), "target": arrow(target), "kind": kinds})
-
-
-def _pins(pins: Pins) -> pa.Table:
-    """Return pins by node, on each by name, those without a name last."""
-    columns = pin_columns(*pins)
-    nameless = np.arange(len(columns["node"])) < len(pins.blob)
-    order = np.lexsort((nameless, columns["node"]))
-    table = {
-        "node": arrow(columns["node"][order].astype(np.int64)),
-        "name": pa.array(columns["name"][order], TEXT),
-        "kind": dictionary(columns["kind"][order], PIN_KINDS),
-        "group": pa.array(columns["group"][order], TEXT),
-        "count": arrow(columns["count"][order]),
-        "modified": times(None, len(order)),
-    }
-    return pa.table(table)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sqlite3
-import subprocess
-import sys
 import tempfile
+import tracemalloc
+from collections import deque
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
@@ -21,9 +21,15 @@ from blobkit.cli import cli
 from blobkit.digest import of
 from blobkit.errors import StoreDamagedError
 from blobkit.index import columns, ranges
+from blobkit.index.readonly import ReadOnlyIndex
 from blobkit.store.local import LocalStore
 from blobkit.testing.arrivals import MANIFEST, manifest
 from stored import same_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from blobkit.index.rows import Rows
 
 BLOBS = 8
 ALGORITHMS = ("sha256", "sha384", "sha512")
@@ -112,3 +118,75 @@ def _fill(
             )
         db.execute("UPDATE blobs SET pins = max(pins, (SELECT count(*) FROM tags WHERE blob_id = id))")
     db.close()
+
+
+def test_the_shell_streams_too(tmp_path: Path) -> None:
+    with LocalStore(tmp_path / "store", durability="off") as store:
+        store.put(b"12345", tag="a:1")
+    done = CliRunner().invoke(cli, ["scan", str(tmp_path / "store"), "-o", f"{tmp_path}/out/"])
+    assert (done.exit_code, "1 blob, 5 B, 0 notices" in done.output) == (0, True), done.output
+    assert blobkit.tags_frame(tmp_path / "out").index.tolist() == ["a:1"]
+
+
+def test_what_fails_or_is_interrupted_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with LocalStore(tmp_path / "store", durability="off") as store:
+        held = store.put(b"held")
+        store.put(b"other", links=[held.digest])
+    blobkit.scan(tmp_path / "store", out=tmp_path / "out")
+    before = (tmp_path / "out/snapshot.json").read_bytes()
+    index = tmp_path / "store/.blobkit/index.sqlite"
+    for error in (KeyboardInterrupt, OSError):
+        with monkeypatch.context() as patch:
+            patch.setattr(ranges.Ranges, "links", _raising(error))
+            with pytest.raises(error):
+                blobkit.scan(tmp_path / "store", out=tmp_path / "out")
+    with sqlite3.connect(index) as db:
+        db.execute("INSERT INTO links VALUES (2, 77, 0)")
+    db.close()
+    for out in ("out", "new"):
+        with pytest.raises(StoreDamagedError, match="fsck --repair"):
+            blobkit.scan(tmp_path / "store", out=tmp_path / out)
+    assert (tmp_path / "out/snapshot.json").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "store"]
+
+
+def _raising(error: type[BaseException]) -> Callable[[ranges.Ranges], Iterator[object]]:
+    def links(_: ranges.Ranges) -> Iterator[object]:
+        raise error
+        yield
+
+    return links
+
+
+def test_nothing_is_held_for_a_blob_but_its_position(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The arrays that live between two slices: counted, at two sizes, while slices stay as small."""
+    monkeypatch.setattr(columns, "SLICE", 100)
+    held = [_held(tmp_path / str(number), number) for number in (2_000, 10_000)]
+    assert held[1] - held[0] < 20 * 8_000
+
+
+def _held(place: Path, number: int) -> int:
+    """The most bytes that Python and numpy hold during a scan of so many blobs with three links each."""
+    with LocalStore(place, durability="off"):
+        pass
+    with sqlite3.connect(place / ".blobkit/index.sqlite") as db:
+        db.execute("INSERT OR IGNORE INTO media_types VALUES (1, '')")
+        rows = ((i, blobkit.digest.pack(of(b"%d" % i)), 10, 9, i % 2, 1, 10**15) for i in range(1, number + 1))
+        db.executemany("INSERT INTO blobs VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        links = ((i, 1 + (i * 7 + k) % number, 2) for i in range(1, number + 1) for k in range(3))
+        db.executemany("INSERT INTO links VALUES (?, ?, ?)", links)
+    db.close()
+    with closing(ReadOnlyIndex(place / ".blobkit/index.sqlite")) as index:
+        return index.read(_peak)
+
+
+def _peak(tx: Rows) -> int:
+    tracemalloc.start()
+    try:
+        found = tx.ranges()
+        for rows in (found.blobs(), found.links(), found.pins()):
+            deque(rows, maxlen=0)
+        assert len(found.positions)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
