@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, cast, overload
 
 from blobkit.access import why_unreadable
 from blobkit.addresses import OWN, SCANNERS, all_kinds, parse, remote
 from blobkit.errors import AddressError, Hint, SourceError, UnreadableStoreError
 from blobkit.log import log
 from blobkit.protocols import as_snapshot, check_no_options
-from blobkit.remotes import image_at, in_full
+from blobkit.remotes import has_scheme, image_at, in_full
 from blobkit.render import in_shell, join_some, printable
 from blobkit.replacing import check_directory
 from blobkit.snapshot.kinds import STORES
 from blobkit.snapshot.parts.layout import SNAPSHOT
 from blobkit.snapshot.snapshot import Snapshot
+from blobkit.snapshot.streamed import Saved
 from blobkit.store.local import LocalStore, ReadOnlyStore, open_read_only
 from blobkit.store.opening import index_path
 
@@ -57,6 +59,23 @@ class Scanner(Protocol):
         ...
 
 
+class _Asked(TypedDict, total=False):
+    policy: str | None
+    progress: bool
+    verify: bool
+    every_file: bool
+    cache: bool | str | os.PathLike[str] | None
+    storage_options: Mapping[str, object] | None
+
+
+@overload
+def scan(address: Address, *, out: None = None, **asked: Unpack[_Asked]) -> Snapshot: ...
+
+
+@overload
+def scan(address: Address, *, out: str | os.PathLike[str], **asked: Unpack[_Asked]) -> Saved: ...
+
+
 def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     address: Address,
     *,
@@ -67,7 +86,7 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     cache: bool | str | os.PathLike[str] | None = None,
     storage_options: Mapping[str, object] | None = None,
     out: str | os.PathLike[str] | None = None,
-) -> Snapshot:
+) -> Snapshot | Saved:
     """Return a snapshot of the store at `address`, read-only: the scan writes, locks and changes nothing there.
 
     `address` is a path, whose kind is recognised; `kind:path`, with one of `blobkit.addresses.KINDS` (oci,
@@ -84,25 +103,34 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     not a store, UnreadableStoreError if the store cannot be read. Cost: one `stat` of each file, one read of each
     manifest. `storage_options` are for stores on other machines: `blobkit.scanners.registry_http` and
     `registry_bucket` tell which; a scan over HTTP keeps manifests in the cache unless `cache` is False. `out` is a
-    directory to save the snapshot in, in parts, as `snapshot.save("out/")` does: whether it can be written is
-    checked before the scan.
+    directory to save the snapshot in, in parts, as `snapshot.save("out/")` does, and then `Saved` is returned (path and
+    totals; `.snapshot()` loads it). Whether it can be written is checked before the scan. A blobkit store goes there
+    range by range, with 13 bytes of memory a blob; other kinds are scanned into memory first.
 
     >>> image = demo.small().export("shop/web:1.0", "layout")
     >>> snapshot = blobkit.scan("layout")
     >>> snapshot.kind, snapshot.policies
     ('oci', ('dependent', 'strong', 'ignore'))
     """
-    if out is not None:
-        check_directory(Path(out), SNAPSHOT)
-    if there := _remote(address, storage_options):
-        asked = {"every_file": every_file, "cache": cache, "options": storage_options or {}}
-        found = _scan_remote(there, policy, progress=progress, verify=verify, **asked)
-    else:
-        more = {"every_file": every_file, "cache": cache or False}
-        found = _snapshot_of(address, policy, progress=progress, verify=verify, files=True, **more)
-    if out is not None:
-        found.save(os.path.join(out, ""))  # noqa: PTH118 (a Path would lose the slash)
-    return found
+    asked = {"progress": progress, "verify": verify, "every_file": every_file, "cache": cache}
+    if out is None:
+        return _scanned(address, policy, storage_options, asked)
+    check_directory(Path(out), SNAPSHOT)
+    if not has_scheme(os.fspath(address)) and (there := _located(address))[0] == OWN:
+        check_no_options(address, storage_options)
+        return _save_own(there[1], policy, Path(out), verify=verify)
+    found = _scanned(address, policy, storage_options, asked)
+    found.save(os.path.join(out, ""))  # noqa: PTH118 (a Path would lose the slash)
+    return Saved(Path(out), found.blobs, found.bytes, found.notices.num_rows)
+
+
+def _scanned(
+    address: Address, policy: str | None, options: Mapping[str, object] | None, asked: Mapping[str, Any]
+) -> Snapshot:
+    """Return the snapshot of the store at an address, wherever it is."""
+    if there := _remote(address, options):
+        return _scan_remote(there, policy, options=options or {}, **asked)
+    return _snapshot_of(address, policy, files=True, **{**asked, "cache": asked["cache"] or False})
 
 
 def facts(
@@ -276,13 +304,27 @@ def _with_files(store: LocalStore | ReadOnlyStore) -> Snapshot:
 
 
 def _scan_own(path: Path, policy: str | None, *, verify: bool, files: bool) -> Snapshot:
-    if verify:
-        msg = f"{printable(os.fspath(path))} is a blobkit store, of which only the index is read"
-        raise AddressError(msg, hint=f"verify its blobs as {in_shell(f'oci:{path}')}")
+    _check_index_only(path, verify=verify)
     with open_read_only(_directory(path)) as store:
         log.info("its index %s is read%s", index_path(path), ", and each file looked at" if files else "")
         snapshot = _with_files(store) if files else store.snapshot()
     return snapshot if policy is None else snapshot.with_policy(policy)
+
+
+def _save_own(path: Path, policy: str | None, out: Path, *, verify: bool) -> Saved:
+    """Save the snapshot of a blobkit store without holding all of it."""
+    from blobkit.scanners.survey import survey  # noqa: PLC0415 (rarely needed)
+
+    _check_index_only(path, verify=verify)
+    with open_read_only(_directory(path)) as store:
+        log.info("its index %s is read in ranges, and each file looked at", index_path(path))
+        return store.save_snapshot(out, partial(survey, store.root), policy)
+
+
+def _check_index_only(path: Path, *, verify: bool) -> None:
+    if verify:
+        msg = f"{printable(os.fspath(path))} is a blobkit store, of which only the index is read"
+        raise AddressError(msg, hint=f"verify its blobs as {in_shell(f'oci:{path}')}")
 
 
 def _load_snapshot(path: Path, policy: str | None) -> Snapshot:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 
 import click
 
@@ -10,9 +10,7 @@ from blobkit.commands.addressed import address_argument, storage_options
 from blobkit.commands.shown import cache_option, policy_option, watched
 from blobkit.connect import scan as scan_address
 from blobkit.render import count, human_bytes, printable
-from blobkit.replacing import check_directory
 from blobkit.snapshot.frameless import hide_pandas
-from blobkit.snapshot.parts.layout import SNAPSHOT
 
 __all__ = ["scan"]
 
@@ -34,9 +32,8 @@ def scan(  # noqa: PLR0913 (one parameter an option)
     A FILE that ends with a slash is a directory of parquet files, for stores that are too large for the memory.
     """
     hide_pandas()
-    if output.endswith("/"):
-        check_directory(Path(output), SNAPSHOT)
-    snapshot = scan_address(
+    asked = partial(
+        scan_address,
         address,
         policy=policy,
         progress=watched(),
@@ -45,6 +42,12 @@ def scan(  # noqa: PLR0913 (one parameter an option)
         cache=cache,
         storage_options=storage_options(),
     )
-    snapshot.save(output)
-    stored = f"{count(snapshot.blobs, 'blob')}, {human_bytes(snapshot.bytes)}"
-    click.echo(f"{printable(output)}: {stored}, {count(snapshot.notices.num_rows, 'notice')}", err=True)
+    if output.endswith("/"):
+        found = asked(out=output)
+        notices = found.notices
+    else:
+        found = asked()
+        found.save(output)
+        notices = found.notices.num_rows
+    stored = f"{count(found.blobs, 'blob')}, {human_bytes(found.bytes)}"
+    click.echo(f"{printable(output)}: {stored}, {count(notices, 'notice')}", err=True)

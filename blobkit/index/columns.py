@@ -18,6 +18,7 @@ from blobkit.snapshot.packing import WIDTH, bits_for, sorted_links
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.int64]
 
-__all__ = ["facts"]
+__all__ = ["EXPECTED", "LOWER", "facts", "link_slices", "parsed", "slices"]
 
 SLICE = 25_000  # rows a text: memory that is used again, and near, is faster than memory that is new
 KIND_BITS = bits_for(len(LINK_KINDS))
@@ -96,19 +97,34 @@ def _digests(db: sqlite3.Connection) -> tuple[NDArray[np.bytes_], Numbers]:
 def _digests_of(db: sqlite3.Connection, algorithm: Algorithm) -> tuple[NDArray[np.bytes_], Numbers]:
     """Return the digests of one algorithm as text, and their ids. No digest becomes a Python object on the way."""
     label, size = f"{algorithm.label}:", 2 * algorithm.size
-    after, end = bytes((algorithm.code,)), bytes((algorithm.code + 1,))
-    (count,) = db.execute("SELECT count(*) FROM blobs WHERE digest > ? AND digest < ?", (after, end)).fetchone()
+    (count,) = db.execute("SELECT count(*) FROM blobs WHERE digest > ? AND digest < ?", _range(algorithm)).fetchone()
     text = np.empty((count, len(label) + size), np.uint8)
     text[:, : len(label)] = np.frombuffer(label.encode(), np.uint8)
     ids = np.empty(count, np.int64)
-    for start in range(0, count, SLICE):
+    for start, (hashes, (numbers,)) in zip(range(0, count, SLICE), slices(db, algorithm, DIGESTS), strict=False):
         rows = slice(start, start + SLICE)
-        hashes, numbers = db.execute(DIGESTS, (after, end, SLICE)).fetchone()
-        packed = np.frombuffer(hashes, np.uint8).reshape(-1, 2 + size)
-        np.bitwise_or(packed[:, 2:], LOWER, out=text[rows, len(label) :])
-        ids[rows] = _parsed(numbers)
-        after = bytes.fromhex(hashes[-2 - size :].decode())
+        np.bitwise_or(hashes, LOWER, out=text[rows, len(label) :])
+        ids[rows] = numbers
     return text.reshape(-1).view(f"S{len(label) + size}"), ids
+
+
+def slices(
+    db: sqlite3.Connection, algorithm: Algorithm, query: str
+) -> Iterator[tuple[NDArray[np.uint8], list[Numbers]]]:
+    """Yield the digits of digests, letters large, and the numbers beside them: each slice of a query like DIGESTS."""
+    after, end = _range(algorithm)
+    width = 2 + 2 * algorithm.size
+    while True:
+        packed, *columns = db.execute(query, (after, end, SLICE)).fetchone()
+        if packed is None:
+            return
+        yield np.frombuffer(packed, np.uint8).reshape(-1, width)[:, 2:], [parsed(column) for column in columns]
+        after = bytes.fromhex(packed[-width:].decode())
+
+
+def _range(algorithm: Algorithm) -> tuple[bytes, bytes]:
+    """Return between which bytes the packed digests of an algorithm are."""
+    return bytes((algorithm.code,)), bytes((algorithm.code + 1,))
 
 
 def _blobs(db: sqlite3.Connection, places: Positions, count: int) -> list[Numbers]:
@@ -116,7 +132,7 @@ def _blobs(db: sqlite3.Connection, places: Positions, count: int) -> list[Number
     columns = [np.empty(count, np.int64) for _ in range(4)]
     after = 0
     for _ in range(0, count, SLICE):
-        ids, *found = map(_parsed, db.execute(BLOBS, (after, SLICE)).fetchone())
+        ids, *found = map(parsed, db.execute(BLOBS, (after, SLICE)).fetchone())
         at = places.of(ids)
         for column, values in zip(columns, found, strict=True):
             column[at] = values
@@ -128,13 +144,21 @@ def _links(db: sqlite3.Connection, places: Positions, nodes: int) -> Links:
     """Return sources, targets (positions) and kinds, sorted."""
     (count,) = db.execute("SELECT count(*) FROM links").fetchone()
     sources, targets, kinds = np.empty(count, np.int32), np.empty(count, np.int32), np.empty(count, np.int8)
-    after = (0, 0)
-    for start in range(0, count, SLICE):
-        source, target, kind = _slice_of_links(db, after, packed=places.bits <= ID_BITS)
+    for start, (source, target, kind) in zip(range(0, count, SLICE), link_slices(db, places), strict=False):
         rows = slice(start, start + len(source))
         sources[rows], targets[rows], kinds[rows] = places.of(source), places.of(target), kind
-        after = (int(source[-1]), int(target[-1]))
     return sorted_links((sources, targets, kinds), nodes, len(LINK_KINDS))
+
+
+def link_slices(db: sqlite3.Connection, places: Positions) -> Iterator[tuple[Numbers, ...]]:
+    """Yield the sources, targets (ids) and kinds of all links, in slices, in the order of ids."""
+    after = (0, 0)
+    while True:
+        found = _slice_of_links(db, after, packed=places.bits <= ID_BITS)
+        if not len(found[0]):
+            return
+        yield found
+        after = (int(found[0][-1]), int(found[1][-1]))
 
 
 def _parts(links: Numbers) -> tuple[Numbers, Numbers, Numbers]:
@@ -145,10 +169,11 @@ def _parts(links: Numbers) -> tuple[Numbers, Numbers, Numbers]:
 def _slice_of_links(db: sqlite3.Connection, after: tuple[int, int], *, packed: bool) -> tuple[Numbers, ...]:
     where = {"source": after[0], "target": after[1], "rows": SLICE}
     if not packed:
-        return tuple(map(_parsed, db.execute(WIDE_LINKS, where).fetchone()))
+        return tuple(map(parsed, db.execute(WIDE_LINKS, where).fetchone()))
     units = {"high": 1 << (ID_BITS + KIND_BITS), "low": 1 << KIND_BITS}
-    return _parts(_parsed(db.execute(PACKED_LINKS, where | units).fetchone()[0]))
+    return _parts(parsed(db.execute(PACKED_LINKS, where | units).fetchone()[0]))
 
 
-def _parsed(numbers: bytes) -> Numbers:
-    return np.fromstring(numbers, dtype=np.int64, sep=",")
+def parsed(numbers: bytes | None) -> Numbers:
+    """Return the numbers in joined text; None, which SQLite joins no rows to, has none."""
+    return np.fromstring(numbers, dtype=np.int64, sep=",") if numbers else np.empty(0, np.int64)

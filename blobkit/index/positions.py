@@ -16,22 +16,25 @@ if TYPE_CHECKING:
 __all__ = ["Positions"]
 
 DAMAGED = "the index names something that it does not hold: run blobkit fsck --repair"
+NARROW = 1 << 31
+"""The number of blobs whose positions need int64."""
 
 
 class Positions:
     """The position of each id in this sequence; through a table where ids are dense, which they mostly are."""
 
     def __init__(self, ids: NDArray[np.int64]) -> None:
-        self.bits = int(ids.max(initial=0)).bit_length()
-        self._table: NDArray[np.int32] | None = None
+        self.number, self.bits = len(ids), int(ids.max(initial=0)).bit_length()
+        position: type[np.signedinteger] = np.int32 if len(ids) < NARROW else np.int64
+        self._table: NDArray[np.signedinteger] | None = None
         if ids.max(initial=0) <= 8 * len(ids):
-            self._table = np.full(int(ids.max(initial=0)) + 1, -1, np.int32)
-            self._table[ids] = np.arange(len(ids), dtype=np.int32)
+            self._table = np.full(int(ids.max(initial=0)) + 1, -1, position)
+            self._table[ids] = np.arange(len(ids), dtype=position)
         else:
-            self._order = np.argsort(ids).astype(np.int32)
+            self._order = np.argsort(ids).astype(position)
             self._sorted = ids[self._order]
 
-    def of(self, ids: NDArray[np.int64]) -> NDArray[np.int32]:
+    def of(self, ids: NDArray[np.int64]) -> NDArray[np.signedinteger]:
         """Return the position of each of these; StoreDamagedError where one is not there."""
         if not len(ids):
             return np.empty(0, np.int32)
@@ -46,6 +49,6 @@ class Positions:
             raise StoreDamagedError(DAMAGED)
         return at
 
-    def of_rows(self, rows: Sequence[Sequence[int]]) -> NDArray[np.int32]:
+    def of_rows(self, rows: Sequence[Sequence[int]]) -> NDArray[np.signedinteger]:
         """Return the position of the first column of each of these rows."""
         return self.of(np.array([row[0] for row in rows], np.int64))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from blobkit.digest import Digest
+    from blobkit.index.ranges import Ranges
     from blobkit.model import Column, Facts, IndexFault, RefCounts
     from blobkit.transactions import Peeked
 
@@ -237,6 +238,12 @@ class Rows:
         from blobkit.index.columns import facts  # noqa: PLC0415 (the verbs of a store must not wait for numpy)
 
         return facts(self._db)
+
+    def ranges(self) -> Ranges:
+        """Return everything, as numpy columns of one range of digests after the other."""
+        from blobkit.index.ranges import Ranges  # noqa: PLC0415 (the verbs of a store must not wait for numpy)
+
+        return Ranges(self._db)
 
     def _forget(self) -> None:
         """Look everything up again: it may have changed."""

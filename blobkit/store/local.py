@@ -17,7 +17,16 @@ from blobkit.store.store import Store
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
+    from blobkit.digest import Digest
+    from blobkit.index.ranges import Ranges
+    from blobkit.index.rows import Rows
+    from blobkit.model import FileSignature
+    from blobkit.snapshot.disk import Disk
+    from blobkit.snapshot.streamed import Saved
+    from blobkit.snapshot.tables import Notice
     from blobkit.store.fsck.context import FsckContext
     from blobkit.store.fsck.report import Fsck
     from blobkit.store.session import Session
@@ -159,11 +168,33 @@ class ReadOnlyStore(Store):
             msg = f"{self.root} is no blobkit store: it has no {path.relative_to(self.root)}"
             raise NotAStoreError(msg, hint=NO_STORE)
         self._layout = Layout(self.root, sync=False)
-        index = ReadOnlyIndex(path)
+        index = self._read_only = ReadOnlyIndex(path)
         content = ReadOnlyContent(self.root)
         projection = LayoutProjection(self._layout, content, index, None)
         super().__init__(content, index, projection, address=str(self.root))
         self._session.journal.find_odd()
+
+    def save_snapshot(
+        self,
+        directory: Path,
+        survey: Callable[[Mapping[Digest, FileSignature]], tuple[Sequence[Notice], Disk]],
+        policy: str | None = None,
+    ) -> Saved:
+        """Write all facts of the store at one moment into a directory, in parts (see `blobkit.store.streaming.save`).
+
+        `survey` returns notices about orphans and files, and the totals of these. UnknownPolicyError, FileExistsError.
+        """
+        from blobkit.store.streaming import save  # noqa: PLC0415 (the verbs must not wait for numpy and pyarrow)
+
+        orphans = self.orphans()
+
+        def beside(tx: Rows, ranges: Ranges) -> tuple[Sequence[Notice], Disk]:
+            known = tx.counts(list(orphans))
+            left = {one: file for one, file in orphans.items() if one not in known and not ranges.expects(one)}
+            notices, disk = survey(left)
+            return [*self._session.projection.notices(tx), *notices], disk
+
+        return save(self._read_only, directory, self._session.address, policy, beside)
 
     def _context(self) -> FsckContext:
         """Return the parts of the store that `fsck` checks; nobody has it open where there is no WAL."""

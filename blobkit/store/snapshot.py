@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from blobkit.snapshot.snapshot import build
 from blobkit.snapshot.tables import KINDS, STORED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from blobkit.snapshot.snapshot import Snapshot
     from blobkit.snapshot.tables import Columns
 
-__all__ = ["to_snapshot"]
+__all__ = ["kinds_of", "pin_columns", "to_snapshot"]
 
 
 def to_snapshot(facts: Facts, address: str, notices: Sequence[tuple[str, str, str, str]]) -> Snapshot:
@@ -47,7 +47,9 @@ def _nodes(facts: Facts, links: Mapping[str, ArrayLike], absent: int) -> Columns
     return {
         "key": np.concatenate([digests, np.array(list(types), np.bytes_)]) if types else digests,
         "size": _joined(facts.sizes, [0] * absent),
-        "kind": _kinds(names, media_type, links),
+        "kind": kinds_of(
+            names, media_type, lambda kind: np.asarray(links["target"])[np.asarray(links["kind"]) == kind]
+        ),
         "media_type": (media_type.astype(np.int32), names or [""]),
         "modified": _joined(facts.created, [-1] * absent),
         "stored": np.repeat(np.array(stored, np.int8), [len(facts.digests), absent]),
@@ -65,13 +67,18 @@ def _links(facts: Facts) -> Mapping[str, ArrayLike]:
     }
 
 
-def _kinds(names: Sequence[str], media_type: NDArray[np.integer], links: Mapping[str, ArrayLike]) -> NDArray[np.int8]:
-    """Return the kind of each node: by its media type, else by its position in a manifest that links to it."""
+def kinds_of(
+    names: Sequence[str], media_type: NDArray[np.integer], linked: Callable[[int], NDArray[np.integer]]
+) -> NDArray[np.int8]:
+    """Return the kind of each node: by its media type, else by its position in a manifest that links to it.
+
+    `linked` returns the nodes that links of a kind lead to, by the code of that kind.
+    """
     by_type = np.array([KINDS.index(kind_of(name)) for name in names], np.int8)
     kinds: NDArray[np.int8] = by_type[media_type]
     plain = kinds == KINDS.index("blob")
     for position in ("layer", "config"):
-        here = np.asarray(links["target"])[np.asarray(links["kind"]) == ALL_LINK_KINDS.index(position)]
+        here = linked(ALL_LINK_KINDS.index(position))
         kinds[here[plain[here]]] = KINDS.index(position)
     return kinds
 
@@ -80,14 +87,21 @@ def _pins(facts: Facts) -> Mapping[str, ArrayLike]:
     """Return a row for the anonymous pins of each blob that has any, and a row for each tag."""
     anonymous = np.asarray(facts.anonymous, np.int64)
     pinned = np.flatnonzero(anonymous)
+    return pin_columns(pinned, anonymous[pinned], facts.tags)
+
+
+def pin_columns(
+    pinned: NDArray[np.integer], anonymous: NDArray[np.integer], tags: Sequence[tuple[str, int]]
+) -> Mapping[str, NDArray[Any]]:
+    """Return the rows of anonymous pins of these blobs, so many each, then those of tags."""
     kinds = [PIN_KINDS.index("pin"), PIN_KINDS.index("tag")]
     nameless = np.full(len(pinned), None)
     return {
-        "node": _joined(pinned, (node for _, node in facts.tags)),
-        "name": np.concatenate([nameless, np.array([name for name, _ in facts.tags], np.object_)]),
-        "kind": np.repeat(np.array(kinds, np.int8), [len(pinned), len(facts.tags)]),
-        "group": np.concatenate([nameless, np.array([repository(name) for name, _ in facts.tags], np.object_)]),
-        "count": _joined(anonymous[pinned], [1] * len(facts.tags)),
+        "node": _joined(pinned, (node for _, node in tags)),
+        "name": np.concatenate([nameless, np.array([name for name, _ in tags], np.object_)]),
+        "kind": np.repeat(np.array(kinds, np.int8), [len(pinned), len(tags)]),
+        "group": np.concatenate([nameless, np.array([repository(name) for name, _ in tags], np.object_)]),
+        "count": _joined(anonymous, [1] * len(tags)),
     }
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from blobkit.snapshot.records import Kind
     from blobkit.snapshot.tables import Tables
 
-__all__ = ["PART_ROWS", "Batches", "batches_of", "write"]
+__all__ = ["PART_ROWS", "Batches", "batches_of", "compact", "write"]
 
 PART_ROWS = 1 << 18
 """The nodes of a part: with their links they fit the memory of any machine."""
@@ -68,7 +68,7 @@ def batches_of(tables: Tables, rows: int = _GROUP_ROWS) -> Batches:
     """Return the rows of fact tables in batches of so many."""
     by_node = np.argsort(ids(tables.pins["node"]), kind="stable")
     return Batches(
-        (_compact(one) for one in _slices(tables.nodes.drop_columns("id"), rows)),
+        (compact(one) for one in _slices(tables.nodes.drop_columns("id"), rows)),
         _slices(tables.links, rows),
         (tables.pins.take(arrow(by_node[at : at + rows])) for at in range(0, len(by_node), rows)),
         _slices(tables.notices, rows),
@@ -80,7 +80,7 @@ def _slices(table: pa.Table, rows: int) -> Iterator[pa.Table]:
     return (table.slice(at, rows) for at in range(0, max(table.num_rows, 1), rows))
 
 
-def _compact(table: pa.Table) -> pa.Table:
+def compact(table: pa.Table) -> pa.Table:
     """Return a slice with only the words that it uses: each of its parts would have those of the whole table."""
     for place, field in enumerate(table.schema):
         if pa.types.is_dictionary(field.type):
