@@ -117,6 +117,10 @@ class Duck:
         for name in names:
             self._run(f"DROP TABLE IF EXISTS {name}")
 
+    def number(self, table: str) -> int:
+        """Return the number of rows of a table or query."""
+        return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])
+
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query that has few."""
         return self._run(query).fetchall()

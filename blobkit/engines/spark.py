@@ -8,9 +8,13 @@ from __future__ import annotations
 import shutil
 import weakref
 from collections import Counter
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from blobkit.engines.dialect import SPARK
 from blobkit.engines.grouping import PAIRS
@@ -30,13 +34,10 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructType
 
-
 __all__ = ["SparkSnapshot"]
-
 
 _PATTERN = frozenset("*?[]{}\\")
 
@@ -57,6 +58,7 @@ class Spark:
         self.prefix = f"{self.place.path.name.replace('-', '_')}_"
         self._parts: dict[str, list[str]] = {}
         self._schemas: dict[str, StructType] = {}
+        self._views: set[str] = set()
         self._users = Counter[str]()
         self._close = weakref.finalize(self, self.place.close)
 
@@ -64,6 +66,8 @@ class Spark:
         """Remove the directory, and the views of its tables."""
         for name in list(self._parts):
             self.drop(name)
+        while self._views:
+            self.spark.catalog.dropTempView(self._views.pop())
         self._close()
 
     def view(self, name: str, paths: list[Path], columns: str) -> None:
@@ -71,11 +75,13 @@ class Spark:
         found = self.spark.read.parquet(*map(_url, map(str, paths)))
         raw = f"{name}_raw"
         found.createOrReplaceTempView(raw)
+        self._views.add(raw)
         self.define(name, f"SELECT {columns} FROM {raw}")
 
     def define(self, name: str, query: str) -> None:
         """Name a query."""
         self.frame(query).createOrReplaceTempView(name)
+        self._views.add(name)
 
     def step(self, name: str, query: str) -> None:
         """Make a table of the rows of a query."""
@@ -86,8 +92,10 @@ class Spark:
         self._keep(name, [*self._parts[name], *self._parts[more]], self._schemas[name])
 
     def load(self, name: str, table: pa.Table) -> None:
-        """Make a table of rows in memory."""
-        self._write(name, self.spark.createDataFrame(table))
+        """Make a table of rows in memory: numbers and texts. Of no rows, Spark Connect infers no columns."""
+        kinds = ("BIGINT" if pa.types.is_integer(field.type) else "STRING" for field in table.schema)
+        columns = ", ".join(f"{name} {kind}" for name, kind in zip(table.column_names, kinds, strict=True))
+        self._write(name, self.spark.createDataFrame(table, columns))
 
     def drop(self, *names: str) -> None:
         """Remove tables, if they are there; files that another table has stay."""
@@ -96,28 +104,35 @@ class Spark:
                 self.spark.catalog.dropTempView(name)
                 self._release(self._parts.pop(name))
 
+    def number(self, table: str) -> int:
+        """Return the number of rows of a table or query; of a table they stand in its files, so that no job runs."""
+        if table not in self._parts:
+            return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])
+        files = [file for path in self._parts[table] for file in Path(path).glob("*.parquet")]
+        return sum(pq.read_metadata(file).num_rows for file in files)
+
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query that has few."""
-        try:
-            return [tuple(row) for row in self.frame(query).collect()]
-        except PySparkException as error:
-            _fail(error)
+        frame = self.frame(query)
+        with _told():
+            return [tuple(row) for row in frame.collect()]
 
     def arrow(self, query: str) -> pa.Table:
         """Return the rows of a query as a table in memory."""
-        return self.frame(query).toArrow()
+        frame = self.frame(query)
+        with _told():
+            return frame.toArrow()
 
     def frame(self, query: str) -> DataFrame:
         """Return the rows of a query as a DataFrame."""
-        return self.spark.sql(query)
+        with _told():
+            return self.spark.sql(query)
 
     def _write(self, name: str, rows: DataFrame) -> None:
         """Write rows to a new directory, and let it be the table."""
         path = f"{self.place.path}/{name}_{next(self.numbers)}"
-        try:
+        with _told():
             rows.write.parquet(_url(path))
-        except PySparkException as error:
-            _fail(error)
         self._keep(name, [path], rows.schema)
 
     def _keep(self, name: str, paths: list[str], schema: StructType) -> None:
@@ -180,8 +195,12 @@ def _url(path: str) -> str:
     return f"file://{path}"
 
 
-def _fail(error: PySparkException) -> NoReturn:
+@contextmanager
+def _told() -> Iterator[None]:
     """Raise what an error of Spark means here."""
-    reason = printable(str(error).strip().split("\n", maxsplit=1)[0])
-    msg = f"Spark cannot go on ({reason})"
-    raise EngineLimitError(msg, hint="look at its log; give it more memory or room, or another work=") from error
+    try:
+        yield
+    except PySparkException as error:
+        reason = printable(str(error).strip().split("\n", maxsplit=1)[0])
+        msg = f"Spark cannot go on ({reason})"
+        raise EngineLimitError(msg, hint="look at its log; give it more memory or room, or another work=") from error

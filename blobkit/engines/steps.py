@@ -59,6 +59,10 @@ class Engine(Protocol):
         """Remove tables, if they are there."""
         ...
 
+    def number(self, table: str) -> int:
+        """Return the number of rows of a table or query."""
+        ...
+
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query that has few."""
         ...
@@ -100,7 +104,7 @@ class Walks:
 
     def number(self, table: str) -> int:
         """Return the number of rows of a table."""
-        return int(self.engine.rows(f"SELECT count(*) FROM {table}")[0][0])
+        return self.engine.number(table)
 
     def reach(self, into: str, roots: str, links: str) -> None:
         """Make the table `into`(id) of what these roots (a query of ids) reach, a frontier at a time.

@@ -140,7 +140,10 @@ def test_a_later_snapshot(dataset: Callable[[str], Dataset], opened: Callable[..
         check(before.with_policy(policy), one.with_policy(policy), [])
 
 
-def test_nothing_is_left_and_limits_are_told(opened: Callable[..., SparkSnapshot], tmp_path: Path) -> None:
+def test_nothing_is_left_and_limits_are_told(
+    opened: Callable[..., SparkSnapshot], spark: SparkSession, tmp_path: Path
+) -> None:
+    spark.range(3).createOrReplaceTempView("s0_nodes")  # of the user's own
     snapshot = blobkit.demo.small().snapshot()
     with opened(snapshot, pairs=3) as engine:
         with pytest.raises(EngineLimitError, match="more than the limit of 3 pairs"):
@@ -150,6 +153,9 @@ def test_nothing_is_left_and_limits_are_told(opened: Callable[..., SparkSnapshot
         assert len(tables) < 20, "tables that nobody needs any more are removed at once"
         assert repr(engine).startswith("<SparkSnapshot of blobkit:")
     assert not (tmp_path / "work").exists()
+    assert [one.name for one in spark.catalog.listTables() if one.isTemporary] == ["s0_nodes"]
+    assert spark.sql("SELECT count(*) FROM s0_nodes").collect()[0][0] == 3
+    spark.catalog.dropTempView("s0_nodes")
 
 
 def test_rows_are_checked_before_spark_reads_them(opened: Callable[..., SparkSnapshot], tmp_path: Path) -> None:
