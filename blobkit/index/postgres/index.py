@@ -27,8 +27,9 @@ __all__ = ["PostgresIndex"]
 
 T = TypeVar("T")
 
-BEGIN = "BEGIN; SELECT pg_advisory_xact_lock{shared}({lock}), pg_current_xact_id()::text"
-"""One request. A batch takes the lock alone, all others share it."""
+BEGIN = """BEGIN; SET LOCAL idle_in_transaction_session_timeout = {idle};
+    SELECT pg_advisory_xact_lock{shared}({lock}), pg_current_xact_id()::text"""
+"""One request. A batch takes the lock alone, all others share it. A process that was stopped holds nothing for ever."""
 READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 SHORTEST, LONGEST = 0.0005, 0.1
 """Seconds to wait before a plan is run again; twice as long each time."""
@@ -41,8 +42,9 @@ class PostgresIndex:
 
     Any number of hosts may use it. `write` runs a plan again that met a deadlock or another writer, or whose connection
     was lost; where its commit got no answer, the server is asked whether it took place. `writing` is for batches: it
-    holds the write lock of the store, and StoreBusyError ends one that does nothing for `timeout` seconds, which is
-    also how long a lock is waited for. `notes_names` keeps which names changed, for a projection that shows them.
+    holds the write lock of the store. StoreBusyError ends a plan or a batch that does nothing for `timeout` seconds,
+    which is also how long a lock is waited for. `notes_names` keeps which names changed, for a projection that shows
+    them.
 
     AddressError, CredentialsError, NotAStoreError, StoreBusyError, StoreTooNewError.
 
@@ -102,7 +104,6 @@ class PostgresIndex:
             self._writers.add(me)
             try:
                 self._begin(db, shared="")
-                db.execute(f"SET LOCAL idle_in_transaction_session_timeout = {int(self._pool.timeout * 1000)}")
                 yield self._tx(db, locks=False)
                 db.execute("COMMIT")
             except DatabaseError as error:
@@ -166,8 +167,10 @@ class PostgresIndex:
 
     def _begin(self, db: Connection, shared: str) -> str:
         """Begin a transaction that writes; return its number."""
-        cursor = db.execute(BEGIN.format(shared=shared, lock=self._space))
-        cursor.nextset()
+        idle = int(self._pool.timeout * 1000)
+        cursor = db.execute(BEGIN.format(idle=idle, shared=shared, lock=self._space))
+        while cursor.nextset():
+            pass
         return str(cursor.fetchall()[0][1])
 
     def _tx(self, db: Connection, *, locks: bool) -> PostgresWriting:

@@ -143,6 +143,22 @@ def test_a_batch_that_does_nothing_for_too_long_is_ended(open_index: Open) -> No
     slow.write(put(A))
 
 
+def test_a_plan_that_does_nothing_for_too_long_is_ended(open_index: Open) -> None:
+    slow, other = open_index(timeout=0.2), open_index()
+    slow.write(put(A))
+
+    def plan(tx: Writing) -> None:
+        tx.counts([A])
+        other.write(put(A))  # which waits for the row until the server takes it away
+        tx.pin({A: 1})
+
+    with pytest.raises(StoreBusyError, match="idle-in-transaction"):
+        slow.write(plan)
+    assert pins(other) == 2
+    slow.write(put(A))
+    assert pins(other) == 3
+
+
 def test_a_transaction_in_a_transaction_is_refused_and_questions_are_not(open_index: Open) -> None:
     index = open_index()
     with index.writing() as tx:
