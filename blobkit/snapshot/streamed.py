@@ -1,4 +1,4 @@
-"""What a scan that is saved while it is made returns: where it is, and its totals."""
+"""The result of a scan that is saved while it is made: where it is, and its totals."""
 
 from __future__ import annotations
 

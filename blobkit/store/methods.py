@@ -130,7 +130,7 @@ class Serving(Runs, Protocol):
 
     @property
     def projection(self) -> Projection:
-        """What the store shows to other programs."""
+        """The view of the store that other programs have."""
         ...
 
     def run(
