@@ -14,7 +14,7 @@ from layouts import Registry
 if TYPE_CHECKING:
     from pathlib import Path
 
-NO_VALUES = {"Batch", "Blob", "BlobWriter", "LocalStore", "Store"}
+NO_VALUES = {"Batch", "Blob", "BlobWriter", "LocalStore", "RemoteStore", "Store"}
 """Things to work with: open content, or a place to write to."""
 
 
