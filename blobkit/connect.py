@@ -20,7 +20,7 @@ from blobkit.log import log
 from blobkit.protocols import as_snapshot, check_no_options
 from blobkit.remotes import has_scheme, image_at, in_full
 from blobkit.render import in_shell, join_some, printable
-from blobkit.replacing import check_directory
+from blobkit.replacing import check_directory, replacing_directory
 from blobkit.snapshot.kinds import STORES
 from blobkit.snapshot.parts.layout import SNAPSHOT
 from blobkit.snapshot.snapshot import Snapshot
@@ -34,20 +34,21 @@ if TYPE_CHECKING:
     from blobkit.digest import Digest
     from blobkit.protocols import Address, Source, SupportsSnapshot
     from blobkit.remotes import Remote
+    from blobkit.scanners.scanned import Scanned
     from blobkit.snapshot.tables import Notice
 
 __all__ = ["facts", "scan", "source", "surveyed"]
 
 
-CACHED = frozenset({"registry"})
-"""The kinds of stores whose scanners take `every_file` and `cache`."""
+OPTIONS = {"registry": ("every_file", "cache", "space"), "oci": ("space",)}
+"""What scanners of local stores take, beside what all of them do."""
 
 
 class Scanner(Protocol):
     """The functions of a scanner's module that are used here."""
 
-    def scan(self, root: Path, *, policy: str | None, progress: bool, verify: bool, **more: object) -> Snapshot:
-        """Return the snapshot of the store in a directory."""
+    def scan(self, root: Path, *, policy: str | None, progress: bool, verify: bool, **more: object) -> Scanned:
+        """Return the facts of the store in a directory."""
         ...
 
     def source(self, root: Path) -> Source:
@@ -105,7 +106,8 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     `registry_bucket` tell which; a scan over HTTP keeps manifests in the cache unless `cache` is False. `out` is a
     directory to save the snapshot in, in parts, as `snapshot.save("out/")` does, and then `Saved` is returned (path and
     totals; `.snapshot()` loads it). Whether it can be written is checked before the scan. A blobkit store goes there
-    range by range, with 13 bytes of memory a blob; other kinds are scanned into memory first.
+    range by range, with 13 bytes of memory a blob. The facts of a registry or layout are in files beside `out` until
+    they are saved; other kinds are scanned into memory first.
 
     >>> image = demo.small().export("shop/web:1.0", "layout")
     >>> snapshot = blobkit.scan("layout")
@@ -119,9 +121,7 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     if not has_scheme(os.fspath(address)) and (there := _located(address))[0] == OWN:
         check_no_options(address, storage_options)
         return _save_own(there[1], policy, Path(out), verify=verify)
-    found = _scanned(address, policy, storage_options, asked)
-    found.save(os.path.join(out, ""))  # noqa: PTH118 (a Path would lose the slash)
-    return Saved(Path(out), found.blobs, found.bytes, found.notices.num_rows)
+    return _save(address, policy, storage_options, asked, Path(out))
 
 
 def _scanned(
@@ -129,8 +129,30 @@ def _scanned(
 ) -> Snapshot:
     """Return the snapshot of the store at an address, wherever it is."""
     if there := _remote(address, options):
-        return _scan_remote(there, policy, options=options or {}, **asked)
+        return _scan_remote(there, policy, options=options or {}, **asked).snapshot()
     return _snapshot_of(address, policy, files=True, **{**asked, "cache": asked["cache"] or False})
+
+
+def _save(
+    address: Address, policy: str | None, options: Mapping[str, object] | None, asked: dict[str, Any], out: Path
+) -> Saved:
+    """Save the snapshot of the store at an address, wherever it is; what is known of it is in files meanwhile."""
+    from blobkit.scanners.saving import save  # noqa: PLC0415 (rarely needed)
+    from blobkit.scanners.spaces.space import Scratch  # noqa: PLC0415 (rarely needed)
+
+    there = _remote(address, options)
+    if there is None and _located(address)[0] not in SCANNERS:
+        found = _scanned(address, policy, options, asked)
+        found.save(os.path.join(out, ""))  # noqa: PTH118 (a Path would lose the slash)
+        return Saved(out, found.blobs, found.bytes, found.notices.num_rows)
+    with replacing_directory(out, SNAPSHOT) as whole, Scratch(whole.with_name("facts")) as space:
+        if there:
+            scanned = _scan_remote(there, policy, options=options or {}, space=space, **asked)
+        else:
+            asked["cache"] = asked["cache"] or False
+            scanned = _scan_local(*_located(address), policy, space=space, **asked)
+        save(scanned, whole)
+        return Saved(out, *scanned.totals(), len(scanned.facts.notices))
 
 
 def facts(
@@ -146,7 +168,7 @@ def facts(
     """
     if there := _remote(address, storage_options):
         asked = {"every_file": False, "cache": None, "options": storage_options or {}}
-        return _scan_remote(there, policy, progress=progress, verify=False, **asked)
+        return _scan_remote(there, policy, progress=progress, verify=False, **asked).snapshot()
     return _snapshot_of(address, policy, progress=progress, verify=False, files=False, every_file=False)
 
 
@@ -167,16 +189,25 @@ def _without(options: list[str]) -> Hint:
     return Hint(f"leave out storage_options ({names}), {other}", f"leave out {join_some(typed)}, {other}")
 
 
-def _scan_remote(there: Remote, policy: str | None, **asked: object) -> Snapshot:
-    """Return the snapshot of a store on another machine."""
+def _scan_remote(there: Remote, policy: str | None, **asked: object) -> Scanned:
+    """Return the facts of a store on another machine."""
     log.info("reading %s", there.address)
     module = import_module(STORES[there.kind].remote[there.transport])
     try:
-        found: Snapshot = module.scan(there, policy=policy, **asked)
+        found: Scanned = module.scan(there, policy=policy, **asked)
     except UnreadableStoreError as error:
         error.hint = error.hint and Hint(in_full(error.hint.python, there), in_full(error.hint.shell, there))
         raise
-    _log_rows(found)
+    return found
+
+
+def _scan_local(kind: str, path: Path, others: list[str], policy: str | None, **asked: Any) -> Scanned:  # noqa: ANN401
+    """Return the facts of a store of another kind in a directory or file."""
+    log.info("reading %s (%s)", path, kind)
+    taken = ("progress", "verify", *OPTIONS.get(kind, ()))
+    chosen = {name: value for name, value in asked.items() if name in taken}
+    found = _scanner(kind).scan(_root(kind, path), policy=policy, **chosen)
+    found.facts.notices += [_also(other, path) for other in others]
     return found
 
 
@@ -185,14 +216,10 @@ def _snapshot_of(
 ) -> Snapshot:
     """Return the snapshot of the store at this address."""
     kind, path, others = _located(address)
-    log.info("reading %s (%s)", path, kind)
     if kind in SCANNERS:
-        more = more if kind in CACHED else {}
-        found = _scanner(kind).scan(_root(kind, path), policy=policy, progress=progress, verify=verify, **more)
-    elif kind == OWN:
-        found = _scan_own(path, policy, verify=verify, files=files)
-    else:
-        found = _load_snapshot(path, policy)
+        return _scan_local(kind, path, others, policy, progress=progress, verify=verify, **more).snapshot()
+    log.info("reading %s (%s)", path, kind)
+    found = _scan_own(path, policy, verify=verify, files=files) if kind == OWN else _load_snapshot(path, policy)
     found = found.with_notices([_also(other, path) for other in others])
     _log_rows(found)
     return found

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import blobkit
 from blobkit.remotes import Remote
+from blobkit.scanners.scanned import completed
 from blobkit.sources.kept import kept_in
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def local(module: ModuleType, kind: str, root: Path, *, verify: bool = True, eve
     with Objects(LocalStore(root), at_once=4) as objects:
         kept = None if verify else kept_in(cache=False)
         facts = module.facts_of(there, objects, kept, progress=False, every_file=every_file)
-    return facts.snapshot(kind, there.address, None)
+    return completed(facts, kind, there.address, None).snapshot()
 
 
 def told(snapshot: Snapshot, without: frozenset[str] = ONLY_THERE) -> set[tuple[str, ...]]:

@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blobkit.scanners.spaces.mapped import Mapped
+from blobkit.scanners.spaces.space import MEMORY
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
+
+    from blobkit.scanners.spaces.space import Column, Keys, Space
 
 __all__ = ["Digests", "Words", "assign", "extend", "numbers", "repeated", "view"]
 
@@ -27,10 +32,10 @@ class Words:
 
     __slots__ = ("codes", "number", "texts")
 
-    def __init__(self, vocabulary: Iterable[str], *, fixed: bool = False) -> None:
+    def __init__(self, vocabulary: Iterable[str], *, fixed: bool = False, space: Space = MEMORY) -> None:
         self.texts = list(vocabulary)
         self.number = {text: number for number, text in enumerate(self.texts)}
-        self.codes = array("b" if fixed else "i")
+        self.codes = space.column("b" if fixed else "i")
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -82,7 +87,7 @@ class Digests:
 
     __slots__ = ("_flags", "_ids", "_others")
 
-    def __init__(self, ids: dict[str, int]) -> None:
+    def __init__(self, ids: Keys) -> None:
         self._ids, self._flags, self._others = ids, bytearray(), set[str]()
 
     def add(self, digest: str) -> None:
@@ -99,7 +104,7 @@ class Digests:
             self._flags += bytes(node + 1024)
         self._flags[node] = 1
 
-    def add_nodes(self, nodes: NDArray[np.int32] | array[int]) -> None:
+    def add_nodes(self, nodes: NDArray[np.integer] | array[int]) -> None:
         """Add the digests of many nodes."""
         if len(nodes):
             self.add_node(max(nodes) if isinstance(nodes, array) else int(nodes.max()))
@@ -128,21 +133,23 @@ def repeated(code: str, value: int, rows: int) -> array[int]:
     return array(code, [value]) * rows
 
 
-def numbers(column: array[int], rows: int) -> NDArray[np.integer]:
+def numbers(column: Column, rows: int) -> NDArray[np.integer]:
     """Return the first rows of a column of numbers as a numpy array; a copy, so the column can still grow."""
-    return np.frombuffer(column, np.dtype(column.typecode))[:rows].copy()
+    return view(column)[:rows].copy()
 
 
-def assign(column: array[int], rows: NDArray[np.integer], values: NDArray[np.integer]) -> None:
+def assign(column: Column, rows: NDArray[np.integer], values: NDArray[np.integer]) -> None:
     """Change many rows of a column of numbers."""
     view(column)[rows] = values
 
 
-def extend(column: array[int], values: NDArray[np.integer]) -> None:
+def extend(column: Column, values: NDArray[np.integer]) -> None:
     """Add many rows to a column of numbers."""
     column.frombytes(values.astype(column.typecode).tobytes())
 
 
-def view(column: array[int]) -> NDArray[np.integer]:
+def view(column: Column) -> NDArray[np.integer]:
     """Return a column of numbers as a numpy array; the column cannot grow while this is there."""
+    if isinstance(column, Mapped):
+        return column.view()
     return np.frombuffer(column, np.dtype(column.typecode))

@@ -17,6 +17,7 @@ from blobkit.oci.documents import read_config
 from blobkit.oci.plain import micros
 from blobkit.scanners.columns import assign, extend, view
 from blobkit.scanners.hashes import HASH, texts_of
+from blobkit.scanners.spaces.space import sequence
 from blobkit.snapshot.notices import recompressed
 from blobkit.snapshot.sets import ranges
 
@@ -64,12 +65,12 @@ class Configs:
         """Return the claims of the sure ones, for the next scan; `row`: of each node."""
         chosen = [(n, own) for n, own in self._row.items() if is_sure[n] and row[n] >= 0 and own not in self._others]
         node, own = np.array(chosen, np.int64).reshape(-1, 2).T
-        count = np.frombuffer(self._count, np.int32)[own]
-        first = np.frombuffer(self._first, np.int64)[own]
+        count = view(self._count)[own]
+        first = view(self._first)[own]
         return {
             "config_key": row[node],
-            "config_platform": np.frombuffer(self._platform, np.int32)[own],
-            "config_created": np.frombuffer(self._created, np.int64)[own],
+            "config_platform": view(self._platform)[own],
+            "config_created": view(self._created)[own],
             "config_first": np.append(0, np.cumsum(count)),
             "diff": np.frombuffer(self._hashes, np.uint8).reshape(-1, HASH)[ranges(first, first + count)].reshape(-1),
         }
@@ -140,7 +141,7 @@ class Configs:
         layers: dict[str, set[int]] = defaultdict(set)
         for diff_id, layer in (*self._suspects(), *self._other_pairs()):
             layers[diff_id].add(layer)
-        keys = list(self.facts.ids) if layers else []
+        keys = sequence(self.facts.ids) if layers else ()
         for diff_id, nodes in sorted(layers.items()):
             stored = sorted(keys[node] for node in nodes if self.facts.stored[node] == "yes")
             if len(stored) > 1:
@@ -148,13 +149,13 @@ class Configs:
 
     def _suspects(self) -> Iterator[tuple[str, int]]:
         """Yield diffIDs with their layers, where several layers have a diffID that begins with the same eight bytes."""
-        config, first = (np.frombuffer(column, np.dtype(column.typecode)) for column in self._images)
+        config, first = map(view, self._images)
         plain = np.flatnonzero(~np.isin(config, np.fromiter(self._others, np.int32)))
         config, first = config[plain], first[plain]
-        count = np.frombuffer(self._count, np.int32)[config]
-        start = np.frombuffer(self._first, np.int64)[config]
+        count = view(self._count)[config]
+        start = view(self._first)[config]
         diff = ranges(start, start + count)
-        layer = np.frombuffer(self.facts.links[1], np.int32)[ranges(first, first + count)]
+        layer = view(self.facts.links[1])[ranges(first, first + count)]
         start = np.frombuffer(bytes(self._hashes), np.int64).reshape(-1, HASH // 8)[:, 0][diff]
         order = np.argsort(start, kind="stable")
         start, layer = start[order], layer[order]

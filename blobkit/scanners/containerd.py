@@ -13,9 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from blobkit.digest import Digest, is_digest
 from blobkit.oci.documents import Reference
 from blobkit.progress import watched
+from blobkit.scanners.columns import view
 from blobkit.scanners.containerds.claims import Claims, snapshot_key
 from blobkit.scanners.containerds.content import Blobs, record_ingests
 from blobkit.scanners.containerds.docker import NAMESPACE, docker_containers
@@ -25,13 +28,14 @@ from blobkit.scanners.containerds.places import BLOBS, CONTAINERD
 from blobkit.scanners.containerds.snapshots import record_tree, record_unread
 from blobkit.scanners.documents import Documents
 from blobkit.scanners.facts import Facts
+from blobkit.scanners.scanned import completed
 from blobkit.sources.directory import Directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from blobkit.scanners.containerds.database import State
-    from blobkit.snapshot.snapshot import Snapshot
+    from blobkit.scanners.scanned import Scanned
 
 __all__ = ["path_of", "scan"]
 
@@ -47,8 +51,8 @@ def path_of(root: Path) -> Callable[[Digest], str]:
     return lambda digest: f"{blobs}/{digest.replace(':', '/')}"
 
 
-def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Snapshot:
-    """Return the snapshot of containerd's root directory; UnreadableStoreError if its database cannot be read.
+def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Scanned:
+    """Return the facts of containerd's root directory; UnreadableStoreError if its database cannot be read.
 
     The scan writes nothing, takes no lock, and follows no symbolic link that leaves `root`. `verify` hashes every blob.
     """
@@ -60,7 +64,7 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
     _describe(facts, files, look.state, progress=progress)
     files.verify(iter(watched(list(files.stored() if verify else files.small()), "verifying", show=progress)))
     settle(facts)
-    return facts.snapshot("containerd", source.address, policy)
+    return completed(facts, "containerd", source.address, policy)
 
 
 def _whole_look(source: Directory, started: float, *, progress: bool) -> tuple[Look, Facts, Blobs]:
@@ -113,11 +117,7 @@ def _describe(facts: Facts, files: Blobs, state: State, *, progress: bool) -> No
     documents.follow(watched(named, "manifests", show=progress, unit=" images"), quiet=True)
     documents.parse_unnamed(watched(list(files.stored()), "looking", show=progress), referrers=False)
     documents.finish()
-    source, target, kind = facts.links
-    facts.keep_links(
-        [
-            at
-            for at, one in enumerate(kind)
-            if one not in IN_BODIES or (facts.stored[source[at]] == facts.stored[target[at]] == "yes")
-        ]
-    )
+    source, target, kind = (view(column) for column in (*facts.links[:2], facts.links[2].codes))
+    is_stored = view(facts.stored.codes) == facts.stored.code("yes")
+    in_bodies = np.isin(kind, [facts.links[2].code(one) for one in IN_BODIES])
+    facts.keep_links(~in_bodies | (is_stored[source] & is_stored[target]))

@@ -21,6 +21,7 @@ from blobkit.scanners.containers.records import DRIVERS, lists_of, read_records
 from blobkit.scanners.containers.root import Root
 from blobkit.scanners.containers.scales import Scales
 from blobkit.scanners.facts import Facts
+from blobkit.scanners.scanned import completed
 from blobkit.sources.directory import Directory
 from blobkit.sources.source import Is
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.scanners.containers.records import Records
-    from blobkit.snapshot.snapshot import Snapshot
+    from blobkit.scanners.scanned import Scanned
 
 __all__ = ["path_of", "scan"]
 
@@ -49,8 +50,8 @@ def scan(
     policy: str | None = None,
     progress: bool = True,
     verify: bool = False,  # noqa: ARG001 (nothing here has a digest)
-) -> Snapshot:
-    """Return the snapshot of the containers-storage root at `root`; it writes nothing, and follows no link out of it.
+) -> Scanned:
+    """Return the facts of the containers-storage root at `root`; it writes nothing, and follows no link out of it.
 
     UnreadableStoreError if a list of records cannot be read. Sizes of layers whose files this user may not look at are
     estimates. `verify` changes nothing: no content here is named by its hash.
@@ -71,7 +72,7 @@ def scan(
     if _stamps(source, driver) != stamps:
         message = "the lists of records changed during the scan: it may lack what was added or removed meanwhile"
         facts.notice("changed", message, "", lists_of(driver)["layers"][0])
-    return facts.snapshot("containers-storage", os.fspath(root), policy).with_files((), disk)
+    return completed(facts, "containers-storage", os.fspath(root), policy, disk=disk)
 
 
 def _drivers(source: Directory) -> list[str]:

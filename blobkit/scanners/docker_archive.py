@@ -23,13 +23,14 @@ from blobkit.scanners.archives.opening import kind_in, opened, refuse
 from blobkit.scanners.archives.store import ArchiveStore
 from blobkit.scanners.files import hash_of
 from blobkit.scanners.places import DOCKER_ARCHIVE
+from blobkit.scanners.scanned import completed
 from blobkit.sources.source import Is
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from blobkit.scanners.archives.manifest import Image
-    from blobkit.snapshot.snapshot import Snapshot
+    from blobkit.scanners.scanned import Scanned
     from blobkit.sources.archive import Archive
     from blobkit.sources.source import Info
 
@@ -40,8 +41,8 @@ CONFIG = "application/vnd.docker.container.image.v1+json"
 LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 
 
-def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Snapshot:
-    """Return the snapshot of the archive at `root`; UnreadableStoreError if it has no readable manifest.json.
+def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Scanned:
+    """Return the facts of the archive at `root`; UnreadableStoreError if it has no readable manifest.json.
 
     The scan writes nothing. `verify` hashes every layer.
     """
@@ -53,7 +54,7 @@ def source(root: Path) -> ArchiveStore:
     return ArchiveStore(lambda: _scanned(root, None, progress=False, verify=False))
 
 
-def _scanned(root: Path, policy: str | None, *, progress: bool, verify: bool) -> tuple[Snapshot, Members]:
+def _scanned(root: Path, policy: str | None, *, progress: bool, verify: bool) -> tuple[Scanned, Members]:
     archive = opened(root, progress=progress)
     images = _images(archive)
     facts, files = facts_of(archive, DOCKER_ARCHIVE, inflates=True)
@@ -64,7 +65,7 @@ def _scanned(root: Path, policy: str | None, *, progress: bool, verify: bool) ->
     reading.link_others()
     checked = files.ordered(files.stored() if verify else files.small())
     files.verify(iter(watched(checked, "verifying", show=progress)))
-    return facts.snapshot("docker-archive", archive.address, policy), files
+    return completed(facts, "docker-archive", archive.address, policy), files
 
 
 def _images(archive: Archive) -> list[Image]:

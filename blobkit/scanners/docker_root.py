@@ -18,6 +18,7 @@ from blobkit.scanners.docker_roots.recording import Recorder
 from blobkit.scanners.docker_roots.state import read_state
 from blobkit.scanners.docker_roots.weighing import Scales
 from blobkit.scanners.facts import Facts
+from blobkit.scanners.scanned import completed
 from blobkit.sources.directory import Directory
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from blobkit.digest import Digest
-    from blobkit.snapshot.snapshot import Snapshot
+    from blobkit.scanners.scanned import Scanned
 
 __all__ = ["path_of", "scan"]
 
@@ -36,8 +37,8 @@ def path_of(root: Path) -> Callable[[Digest], str]:
     raise SourceError(msg, hint="write an image as a layout (skopeo copy docker-daemon:NAME oci:DIR:TAG), and give DIR")
 
 
-def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Snapshot:
-    """Return the snapshot of the data root at `root`; UnreadableStoreError if its records cannot be read.
+def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Scanned:
+    """Return the facts of the data root at `root`; UnreadableStoreError if its records cannot be read.
 
     What is known of a damaged record is kept: an image, layer or container with unknown links is opaque. `verify`
     changes nothing: configs of images are always verified, and docker keeps no hash of the files of a layer.
@@ -50,4 +51,4 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
     scales = Scales(source, facts, state)
     Recorder(scales, state).record()
     disk = scales.close(progress=progress)
-    return facts.snapshot("docker", os.fspath(root), policy).with_files([], disk)
+    return completed(facts, "docker", os.fspath(root), policy, disk=disk)

@@ -24,6 +24,7 @@ from blobkit.scanners.columns import Digests
 from blobkit.scanners.configs import Configs
 from blobkit.scanners.pending import Pending, Span
 from blobkit.scanners.plains import Plains, Recalled
+from blobkit.scanners.spaces.space import sequence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -228,7 +229,7 @@ class Documents:
     def _record_span(self, span: Span, *, quiet: bool) -> None:
         """Record the descriptors of blobs without links; a closer look is needed at few of them."""
         odd = self._pending.record(span, self.named)
-        keys = list(self.facts.ids) if odd else []
+        keys = sequence(self.facts.ids) if odd else ()
         for node, kind, media_type, size in odd:
             self._compare(Reference(Digest(keys[node]), kind, media_type, size), node, quiet=quiet)
 

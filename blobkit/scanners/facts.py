@@ -9,35 +9,31 @@ from __future__ import annotations
 import os
 import re
 from array import array
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from blobkit.access import is_denied, reason
 from blobkit.digest import Digest
 from blobkit.errors import SnapshotFormatError
-from blobkit.log import log
 from blobkit.render import to_utf8, truncate
-from blobkit.scanners.columns import Digests, Words, numbers, repeated
+from blobkit.scanners.columns import Digests, Words, extend, numbers, repeated, view
 from blobkit.scanners.links import enclosing_store
+from blobkit.scanners.spaces.space import MEMORY
 from blobkit.snapshot.notices import not_followed
 from blobkit.snapshot.references import LINK_KINDS, PIN_KINDS
-from blobkit.snapshot.snapshot import build
 from blobkit.snapshot.tables import KINDS, STORED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
 
     from numpy.typing import NDArray
 
     from blobkit.scanners.leftovers import Ledger
-    from blobkit.snapshot.snapshot import Snapshot
-    from blobkit.snapshot.tables import Columns
+    from blobkit.scanners.spaces.space import Column, Space, Texts
 
 __all__ = ["Facts", "escape_controls", "is_directory", "listing", "micros", "reason", "within"]
 
@@ -93,39 +89,32 @@ def is_directory(entry: os.DirEntry[str]) -> bool:
 class Pins:
     """The columns of the pins."""
 
-    node: array[int] = field(default_factory=lambda: array("i"))
-    name: list[str | None] = field(default_factory=list)
-    kind: Words = field(default_factory=lambda: Words(PIN_KINDS, fixed=True))
-    group: list[str | None] = field(default_factory=list)
-    modified: array[int] = field(default_factory=lambda: array("q"))
-    count: list[int] = field(default_factory=list)
+    node: Column
+    name: Texts
+    kind: Words
+    group: Texts
+    modified: Column
+    count: Column
 
-    def columns(self) -> Columns:
-        """Return the columns as the tables of a snapshot take them."""
-        rows = len(self.node)
-        found: dict[str, Any] = {
-            "node": numbers(self.node, rows),
-            "name": self.name,
-            "kind": self.kind.column(rows),
-            "group": self.group,
-            "modified": numbers(self.modified, rows),
-            "count": self.count,
-        }
-        return found
+    @classmethod
+    def new(cls, space: Space) -> Pins:
+        """Return columns without rows."""
+        kind = Words(PIN_KINDS, fixed=True, space=space)
+        return cls(space.column("i"), space.texts(), kind, space.texts(), space.column("q"), space.column("q"))
 
 
 class Facts:
-    """The facts of one store during a scan; `snapshot` makes a Snapshot of them. `ledger` counts the files."""
+    """The facts of one store during a scan. `ledger` counts the files; `space` is where the facts are kept."""
 
-    def __init__(self, ledger: Ledger | None = None) -> None:
-        self.ledger = ledger
-        self.ids: dict[str, int] = {}
-        self.size, self.disk, self.created, self.modified = array("q"), array("q"), array("q"), array("q")
-        self.kind, self.stored = Words(KINDS, fixed=True), Words(STORED, fixed=True)
-        self.media_type, self.platform = Words(("",)), Words(("",))
+    def __init__(self, ledger: Ledger | None = None, space: Space = MEMORY) -> None:
+        self.ledger, self.space = ledger, space
+        self.ids = space.keys()
+        self.size, self.disk, self.created, self.modified = (space.column("q") for _ in range(4))
+        self.kind, self.stored = (Words(words, fixed=True, space=space) for words in (KINDS, STORED))
+        self.media_type, self.platform = Words(("",), space=space), Words(("",), space=space)
         self.opaque = bytearray()
-        self.links = array("i"), array("i"), Words(LINK_KINDS, fixed=True)
-        self.pins = Pins()
+        self.links = space.column("i"), space.column("i"), Words(LINK_KINDS, fixed=True, space=space)
+        self.pins = Pins.new(space)
         self.notices: list[tuple[str, str, str, str]] = []
         self.behind_links: set[str] = set()
         self.checked = Digests(self.ids)
@@ -156,6 +145,10 @@ class Facts:
         ):
             words.append(text, more)
         self.opaque += bytes(more)
+
+    def has_disk(self) -> bool:
+        """Return whether nodes have bytes on disk: the column `disk` is recorded then."""
+        return self._has_things or bool(view(self.disk).any())
 
     def blob(self, digest: Digest, size: int, modified: int) -> None:
         """Record a stored blob."""
@@ -230,11 +223,13 @@ class Facts:
         self.links[1].extend(targets)
         self.links[2].append(kind, len(targets))
 
-    def keep_links(self, rows: list[int]) -> None:
-        """Keep only the links in these rows, in this order."""
+    def keep_links(self, rows: NDArray[np.bool_]) -> None:
+        """Keep only the links in these rows."""
         source, target, kind = self.links
-        self.links = array("i", [source[row] for row in rows]), array("i", [target[row] for row in rows]), kind
-        kind.codes = array(kind.codes.typecode, [kind.codes[row] for row in rows])
+        kept = [view(column)[rows] for column in (source, target, kind.codes)]
+        self.links = self.space.column("i"), self.space.column("i"), Words(LINK_KINDS, fixed=True, space=self.space)
+        for column, values in zip((*self.links[:2], self.links[2].codes), kept, strict=True):
+            extend(column, values)
 
     def pin(  # noqa: PLR0913 (the columns of one row)
         self,
@@ -253,7 +248,11 @@ class Facts:
         pins.kind.append(kind)
         pins.group.append(group)
         pins.modified.append(modified)
-        pins.count.append(count)
+        try:
+            pins.count.append(count)
+        except OverflowError:
+            msg = f"{count:,} equal pins are more than can be counted"
+            raise SnapshotFormatError(msg) from None
 
     def mark_unknown(self, what: str, kinds: Iterable[str]) -> None:
         """Record an unreadable part as an opaque virtual node with pins of these kinds: it may reference any blob."""
@@ -289,37 +288,3 @@ class Facts:
             self.kind[node], self.media_type[node] = kind, media_type
         self.platform[node] = self.platform[node] or platform
         return node
-
-    def snapshot(self, kind: str, address: str, policy: str | None, time: datetime | None = None) -> Snapshot:
-        """Return a Snapshot of all facts recorded; `time`: of the facts, by default now."""
-        disk = self.ledger.finish(self) if self.ledger else None
-        rows = len(self.ids)
-        read_by_kind = Counter(self.kind[node] for node in self.checked.nodes().tolist())
-        log.info("blobs read and hashed: %s", ", ".join(f"{n} {kind}" for kind, n in read_by_kind.items()) or "none")
-        source, target, link_kind = self.links
-        return build(
-            kind,
-            to_utf8(address),
-            nodes={
-                "key": list(self.ids),
-                "size": numbers(self.size, rows),
-                "kind": self.kind.column(rows),
-                "media_type": self.media_type.column(rows),
-                "platform": self.platform.column(rows),
-                "created": numbers(self.created, rows),
-                "modified": numbers(self.modified, rows),
-                "stored": self.stored.column(rows),
-                "opaque": numbers(array("b", self.opaque), rows).astype(np.bool_),
-                **({"disk": numbers(self.disk, rows)} if self._has_things or any(self.disk) else {}),
-            },
-            links={
-                "source": numbers(source, len(source)),
-                "target": numbers(target, len(target)),
-                "kind": link_kind.column(len(source)),
-            },
-            pins=self.pins.columns(),
-            notices=self.notices,
-            policy=policy,
-            disk=disk,
-            time=time,
-        )

@@ -27,13 +27,14 @@ from blobkit.scanners.files import Files, read
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.links import link_out_message
 from blobkit.scanners.places import GO_BLOBSTORE
+from blobkit.scanners.scanned import completed
 from blobkit.snapshot.notices import upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from blobkit.snapshot.snapshot import Snapshot
+    from blobkit.scanners.scanned import Scanned
 
 __all__ = ["path_of", "scan"]
 
@@ -61,8 +62,8 @@ def path_of(root: Path) -> Callable[[Digest], str]:
     return lambda digest: f"{blobs}/{digest}/blob"
 
 
-def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Snapshot:
-    """Return the snapshot of the store at `root`; UnreadableStoreError if it is not a store.
+def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Scanned:
+    """Return the facts of the store at `root`; UnreadableStoreError if it is not a store.
 
     Links are `linksTo`; `refCount` minus the links to a blob is its number of anonymous pins. A blob with a damaged
     info.json is kept and opaque: its references and links are unknown. The scan writes nothing, and follows no
@@ -84,7 +85,7 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
     _link(facts, infos)
     _temporary_files(root, facts)
     files.verify(iter(watched(list(files.stored() if verify else files.small()), "verifying", show=progress)))
-    return facts.snapshot("go-blobstore", os.fspath(root), policy)
+    return completed(facts, "go-blobstore", os.fspath(root), policy)
 
 
 def _directories(blobs: str, facts: Facts) -> Iterator[tuple[Digest, os.DirEntry[str]]]:

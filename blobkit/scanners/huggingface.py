@@ -21,6 +21,7 @@ from blobkit.scanners.caches.shared import STORE, link_shared
 from blobkit.scanners.facts import Facts, escape_controls
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.places import Place
+from blobkit.scanners.scanned import completed
 from blobkit.sources.directory import Directory
 from blobkit.sources.source import Is
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from blobkit.snapshot.snapshot import Snapshot
+    from blobkit.scanners.scanned import Scanned
 
 __all__ = ["scan"]
 
@@ -56,8 +57,8 @@ _SHA1 = 40
 _PIECE = 1 << 20
 
 
-def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Snapshot:
-    """Return the snapshot of the cache at `root`; it writes nothing, and follows no symbolic link out of `root`.
+def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Scanned:
+    """Return the facts of the cache at `root`; it writes nothing, and follows no symbolic link out of `root`.
 
     `verify` hashes every blob that is named by the hash of its content.
     """
@@ -75,7 +76,7 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
     _record_copies(hub, known)
     if verify:
         _verify(hub, watched(list(hub.nodes), "verifying", show=progress))
-    return facts.snapshot("huggingface", os.fspath(root), policy)
+    return completed(facts, "huggingface", os.fspath(root), policy)
 
 
 def _folders(hub: Hub) -> Iterable[str]:

@@ -20,6 +20,7 @@ from blobkit.scanners.layouts.entries import record, record_marks
 from blobkit.scanners.layouts.sourced import blobs_in, junk_in, not_followed_in, read_top
 from blobkit.scanners.layouts.sweep import record_unswept
 from blobkit.scanners.places import LAYOUT_ARCHIVE
+from blobkit.scanners.scanned import completed
 from blobkit.sources.source import Is, LeavesError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from blobkit.digest import Digest
     from blobkit.scanners.archives.content import Members
     from blobkit.scanners.layouts.entries import Top
-    from blobkit.snapshot.snapshot import Snapshot
+    from blobkit.scanners.scanned import Scanned
     from blobkit.sources.archive import Archive
 
 __all__ = ["scan", "sniff", "source"]
@@ -36,8 +37,8 @@ __all__ = ["scan", "sniff", "source"]
 sniff = kind_in
 
 
-def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Snapshot:
-    """Return the snapshot of the layout in the archive at `root`; UnreadableStoreError if it has no index.json.
+def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Scanned:
+    """Return the facts of the layout in the archive at `root`; UnreadableStoreError if it has no index.json.
 
     The scan writes nothing. `verify` hashes every blob.
     """
@@ -49,7 +50,7 @@ def source(root: Path) -> ArchiveStore:
     return ArchiveStore(lambda: _scanned(root, None, progress=False, verify=False))
 
 
-def _scanned(root: Path, policy: str | None, *, progress: bool, verify: bool) -> tuple[Snapshot, Members]:
+def _scanned(root: Path, policy: str | None, *, progress: bool, verify: bool) -> tuple[Scanned, Members]:
     archive = opened(root, progress=progress)
     facts, files = facts_of(archive, LAYOUT_ARCHIVE)
     read = _read_index(archive)
@@ -64,7 +65,7 @@ def _scanned(root: Path, policy: str | None, *, progress: bool, verify: bool) ->
         link_legacy(files, (root.digest for root in roots), unnamed)
     record_marks(top, facts, files, is_swept=True)
     record_unswept(facts, is_listed=True)
-    return facts.snapshot("oci-archive", archive.address, policy), files
+    return completed(facts, "oci-archive", archive.address, policy), files
 
 
 def _read_index(archive: Archive) -> Top:

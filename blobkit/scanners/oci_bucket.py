@@ -26,6 +26,7 @@ from blobkit.scanners.layouts.sourced import blobs_in, junk_in, read_top
 from blobkit.scanners.layouts.sweep import LAYOUT_LIMIT, record_layout, record_sweep_stop, record_unswept
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.places import LAYOUT
+from blobkit.scanners.spaces.space import MEMORY
 from blobkit.sources.buckets.bucket import Bucket
 from blobkit.sources.source import Is
 
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     from blobkit.digest import Digest
     from blobkit.remotes import Remote
     from blobkit.scanners.layouts.entries import Top
-    from blobkit.snapshot.snapshot import Snapshot
+    from blobkit.scanners.scanned import Scanned
+    from blobkit.scanners.spaces.space import Space
     from blobkit.sources.kept import Kept
 
 __all__ = ["scan"]
@@ -52,7 +54,8 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     every_file: bool = True,
     cache: bool | str | os.PathLike[str] | None = None,
     options: Mapping[str, object] | None = None,
-) -> Snapshot:
+    space: Space = MEMORY,
+) -> Scanned:
     """Return the snapshot of the layout at this bucket and prefix.
 
     `verify` reads and hashes every blob; otherwise only documents are. `options`: see
@@ -61,18 +64,20 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     next scan; False for nowhere. Cost: a request for each thousand keys, one
     for each document, and one for each blob below 4 MiB that nothing names.
     """
-    find = partial(facts_of, there, progress=progress, every_file=every_file)
+    find = partial(facts_of, there, progress=progress, every_file=every_file, space=space)
     return scanned(find, there, policy=policy, verify=verify, cache=cache, options=options)
 
 
-def facts_of(there: Remote, objects: Objects, kept: Kept | None, *, progress: bool, every_file: bool) -> Facts:
+def facts_of(  # noqa: PLR0913 (the choices of a scan)
+    there: Remote, objects: Objects, kept: Kept | None, *, progress: bool, every_file: bool, space: Space = MEMORY
+) -> Facts:
     """Return the facts of the layout in these objects. Without `kept`, all blobs are read and hashed."""
     verify = kept is None
     bucket = Bucket(objects, root_of(there), there.address)
     top = _top(bucket)
     for folder in [""] if every_file else _labels(bucket):
         bucket.load(folder)
-    facts = _facts(bucket, every_file=every_file)
+    facts = _facts(bucket, every_file=every_file, space=space)
     files = ObjectFiles(facts, there.address, objects, lambda one: f"{bucket.prefix}{blob_path(one)}", kept)
     for digest, path in watched(list(blobs_in(bucket, facts, str)), "listing", show=progress):
         _add(bucket, facts, digest, path)
@@ -103,7 +108,7 @@ def _labels(bucket: Bucket) -> list[str]:
         return []
 
 
-def _facts(bucket: Bucket, *, every_file: bool) -> Facts:
+def _facts(bucket: Bucket, *, every_file: bool, space: Space) -> Facts:
     """Return empty facts; at the end each key that is no blob is counted as metadata or a leftover."""
 
     def members() -> Iterator[tuple[str, str, int, int]]:
@@ -115,7 +120,7 @@ def _facts(bucket: Bucket, *, every_file: bool) -> Facts:
 
     ledger = Ledger(bucket.address, LAYOUT, members=members)
     ledger.totals = every_file
-    return Facts(ledger)
+    return Facts(ledger, space)
 
 
 def _add(bucket: Bucket, facts: Facts, digest: Digest, path: str) -> None:

@@ -18,6 +18,8 @@ from blobkit.scanners.layouts.entries import KeptFiles, record, record_marks, to
 from blobkit.scanners.layouts.sweep import check_layout, check_path, is_swept, record_sweep_stop, record_unswept
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.places import LAYOUT
+from blobkit.scanners.scanned import completed
+from blobkit.scanners.spaces.space import MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 
     from blobkit.scanners.files import Files
     from blobkit.scanners.layouts.entries import Top
-    from blobkit.snapshot.snapshot import Snapshot
+    from blobkit.scanners.scanned import Scanned
+    from blobkit.scanners.spaces.space import Space
 
 __all__ = ["path_of", "scan"]
 
@@ -36,19 +39,22 @@ def path_of(root: Path) -> Callable[[Digest], str]:
     return lambda digest: f"{blobs}/{digest.replace(':', '/')}"
 
 
-def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Snapshot:
-    """Return the snapshot of the layout at `root`; UnreadableStoreError if its index.json cannot be read.
+def scan(
+    root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False, space: Space = MEMORY
+) -> Scanned:
+    """Return the facts of the layout at `root`; UnreadableStoreError if its index.json cannot be read.
 
-    The scan writes nothing, and follows no symbolic link that leaves `root`. `verify` hashes every blob.
+    The scan writes nothing, and follows no symbolic link that leaves `root`. `verify` hashes every blob. `space`: where
+    the facts are kept.
     """
-    facts = Facts(Ledger(os.fspath(root), LAYOUT))
+    facts = Facts(Ledger(os.fspath(root), LAYOUT), space)
     files = KeptFiles(facts, os.fspath(root), path_of(root))
     top = _read_index(root)
     for digest, entry in watched(_blob_entries(root, facts), "listing", show=progress):
         files.add(digest, entry)
     record(top, facts, files, progress=progress, verify=verify)
     _record_collector(root, facts, files, top)
-    return facts.snapshot("oci", os.fspath(root), policy)
+    return completed(facts, "oci", os.fspath(root), policy)
 
 
 def _read_index(root: Path) -> Top:

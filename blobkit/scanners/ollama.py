@@ -18,6 +18,7 @@ from blobkit.scanners.caches.models import Models
 from blobkit.scanners.facts import Facts
 from blobkit.scanners.leftovers import Ledger
 from blobkit.scanners.places import Place
+from blobkit.scanners.scanned import completed
 from blobkit.sources.directory import Directory
 from blobkit.sources.source import Is
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from blobkit.digest import Digest
-    from blobkit.snapshot.snapshot import Snapshot
+    from blobkit.scanners.scanned import Scanned
 
 __all__ = ["path_of", "scan"]
 
@@ -46,8 +47,8 @@ def path_of(root: Path) -> Callable[[Digest], str]:
     return lambda digest: f"{blobs}/{digest.replace(':', '-')}"
 
 
-def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Snapshot:
-    """Return the snapshot of the models at `root`; it writes nothing, and follows no symbolic link out of `root`.
+def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify: bool = False) -> Scanned:
+    """Return the facts of the models at `root`; it writes nothing, and follows no symbolic link out of `root`.
 
     `verify` hashes every blob.
     """
@@ -59,7 +60,7 @@ def scan(root: Path, *, policy: str | None = None, progress: bool = True, verify
         models.read_manifest(path, parts)
     if verify:
         models.verify(watched(sorted(models.paths), "verifying", show=progress))
-    return facts.snapshot("ollama", os.fspath(root), policy)
+    return completed(facts, "ollama", os.fspath(root), policy)
 
 
 def _manifests(look: Look) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from blobkit.scanners.columns import assign, extend, repeated
+from blobkit.scanners.columns import assign, extend, repeated, view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,7 +42,7 @@ class Pending:
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
-        self._node, self._size, self._kind, self._type = array("i"), array("q"), array("b"), array("i")
+        self._node, self._size, self._kind, self._type = map(facts.space.column, "iqbi")
 
     def add(self, nodes: array[int], descriptors: list[Reference]) -> Span:
         """Add descriptors of these nodes, in the position of a config or a layer."""
@@ -82,24 +82,24 @@ class Pending:
         self._type.extend(map(self.facts.media_type.code, types))
         return Span(first, len(self._node))
 
-    def columns(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
+    def columns(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.integer], NDArray[np.integer], NDArray[np.integer]]:
         """Return the node, size and number of the media type of the descriptors in these rows."""
-        node, code = (np.frombuffer(column, np.int32)[rows] for column in (self._node, self._type))
-        return node, np.frombuffer(self._size, np.int64)[rows], code
+        node, code = (view(column)[rows] for column in (self._node, self._type))
+        return node, view(self._size)[rows], code
 
     def record(self, span: Span, named: Digests) -> list[Named]:
         """Record what descriptors claim about stored blobs; return those of absent blobs, and with another size."""
         kind, stored = self.facts.kind, self.facts.stored
-        node = np.frombuffer(self._node, np.int32)[slice(*span)]
-        known = np.frombuffer(kind.codes, np.int8)
+        node = view(self._node)[slice(*span)]
+        known = view(kind.codes)
         new = np.flatnonzero(known[node] == kind.code("unknown"))
         rows = new[np.unique(node[new], return_index=True)[1]]
-        assign(kind.codes, node[rows], np.frombuffer(self._kind, np.int8)[slice(*span)][rows])
-        assign(self.facts.media_type.codes, node[rows], np.frombuffer(self._type, np.int32)[slice(*span)][rows])
+        assign(kind.codes, node[rows], view(self._kind)[slice(*span)][rows])
+        assign(self.facts.media_type.codes, node[rows], view(self._type)[slice(*span)][rows])
         named.add_nodes(node)
-        is_stored = np.frombuffer(stored.codes, np.int8)[node] == stored.code("yes")
-        size = np.frombuffer(self._size, np.int64)[slice(*span)]
-        has_size = (size == -1) | (size == np.frombuffer(self.facts.size, np.int64)[node])
+        is_stored = view(stored.codes)[node] == stored.code("yes")
+        size = view(self._size)[slice(*span)]
+        has_size = (size == -1) | (size == view(self.facts.size)[node])
         return list(self._closer(span.first + np.flatnonzero(~(is_stored & has_size))))
 
     def _closer(self, rows: NDArray[np.int64]) -> Iterator[Named]:

@@ -124,7 +124,8 @@ class Recall:
     def add(self, nodes: NDArray[np.int32], stamps: Stamps | None, contents: Contents | None) -> None:
         """Add blobs that were listed: nodes, stamps of those with a sha256 digest, and contents that were read."""
         if stamps is not None:
-            self._listed.append(stamps._replace(node=nodes))
+            kept = {} if self.path is not None else {"size": NONE, "modified": NONE, "inode": NO_STAMPS.inode}
+            self._listed.append(stamps._replace(node=nodes, **kept))
         if contents is not None:
             self._add_contents(nodes, contents)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.digest import Digest
+    from blobkit.scanners.spaces.space import Keys
 
 __all__ = ["RecalledLinks"]
 
@@ -75,7 +76,7 @@ class RecalledLinks:
             self.is_new |= fresh > 0
             self._found.append((path, KnownFolder(names, digests, stamps)))
 
-    def columns(self, row: NDArray[np.int32], ids: dict[str, int]) -> Columns:
+    def columns(self, row: NDArray[np.int32], ids: Keys) -> Columns:
         """Return the links that are not young, for the next scan; `row`: of each node."""
         found = Columns(texts={"folders": [path for path, _ in self._found], "names": []})
         keys, stamps, count = [np.empty(0, np.int32)], [NOTHING.stamps], [0]

@@ -34,6 +34,8 @@ from blobkit.scanners.registries.prefixes import Prefix
 from blobkit.scanners.registries.repositories import repositories
 from blobkit.scanners.registries.served import record_passed_over, record_unserved
 from blobkit.scanners.remember import remember
+from blobkit.scanners.scanned import completed
+from blobkit.scanners.spaces.space import MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +43,8 @@ if TYPE_CHECKING:
     from blobkit.scanners.files import Files
     from blobkit.scanners.registries.links import Repository
     from blobkit.scanners.registries.tree import Place
-    from blobkit.snapshot.snapshot import Snapshot
+    from blobkit.scanners.scanned import Scanned
+    from blobkit.scanners.spaces.space import Space
 
 __all__ = ["path_in", "path_of", "record", "scan", "storage_of"]
 
@@ -75,12 +78,14 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     verify: bool = False,
     every_file: bool = True,
     cache: bool | str | os.PathLike[str] = False,
-) -> Snapshot:
-    """Return the snapshot of the registry storage at `root`; UnreadableStoreError if it is not a registry.
+    space: Space = MEMORY,
+) -> Scanned:
+    """Return the facts of the registry storage at `root`; UnreadableStoreError if it is not a registry.
 
     The scan writes nothing, and follows no symbolic link out of `root`. `verify` hashes every blob. `every_file` counts
     all files, and looks at the links of all layers: more than a half of the files, which no collector reads. `cache`:
-    use what an earlier scan found, and keep what this one finds (True, or a directory for it).
+    use what an earlier scan found, and keep what this one finds (True, or a directory for it). `space`: where the facts
+    are kept.
     """
     storage = storage_of(root)
     if storage is None:
@@ -91,9 +96,9 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
             raise UnreadableStoreError(link_out_message(part, root, "registry"))
     ledger = Ledger(os.fspath(root), registry_place("" if storage == root else os.fspath(BELOW)))
     ledger.totals = every_file
-    facts = Facts(ledger)
+    facts = Facts(ledger, space)
     _record_directory(facts, root, storage, cache, progress=progress, verify=verify)
-    return facts.snapshot("registry", os.fspath(root), policy)
+    return completed(facts, "registry", os.fspath(root), policy)
 
 
 def _record_directory(  # noqa: PLR0913 (the choices of a scan)

@@ -24,6 +24,7 @@ from blobkit.scanners.registries.keys import Keys
 from blobkit.scanners.registries.look import Look
 from blobkit.scanners.registries.stored import Stored
 from blobkit.scanners.registry import path_in, record
+from blobkit.scanners.spaces.space import MEMORY
 
 if TYPE_CHECKING:
     import os
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
     from blobkit.buckets.objects import Objects
     from blobkit.remotes import Remote
-    from blobkit.snapshot.snapshot import Snapshot
+    from blobkit.scanners.scanned import Scanned
+    from blobkit.scanners.spaces.space import Space
     from blobkit.sources.kept import Kept
 
 __all__ = ["scan"]
@@ -49,7 +51,8 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     every_file: bool = True,
     cache: bool | str | os.PathLike[str] | None = None,
     options: Mapping[str, object] | None = None,
-) -> Snapshot:
+    space: Space = MEMORY,
+) -> Scanned:
     """Return the snapshot of the registry whose storage has this bucket and prefix (its `rootdirectory`).
 
     `verify` reads and hashes every blob; otherwise only manifests and configs are. `every_file` lists all keys below
@@ -59,16 +62,18 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     registry. `cache`: where documents are kept for the next scan; False for nowhere. Cost: a request for each thousand
     keys, and one for each small file.
     """
-    find = partial(facts_of, there, progress=progress, every_file=every_file)
+    find = partial(facts_of, there, progress=progress, every_file=every_file, space=space)
     return scanned(find, there, policy=policy, verify=verify, cache=cache, options=options)
 
 
-def facts_of(there: Remote, objects: Objects, kept: Kept | None, *, progress: bool, every_file: bool) -> Facts:
+def facts_of(  # noqa: PLR0913 (the choices of a scan)
+    there: Remote, objects: Objects, kept: Kept | None, *, progress: bool, every_file: bool, space: Space = MEMORY
+) -> Facts:
     """Return the facts of the registry in these objects. Without `kept`, all blobs are read and hashed."""
     verify = kept is None
     below = _storage_of(there, objects)
     stored = Stored(objects, f"{root_of(there)}{below and f'{below}/'}", layers=every_file, show=progress)
-    facts = _facts(there, stored, below, every_file=every_file)
+    facts = _facts(there, stored, below, every_file=every_file, space=space)
     root = f"{there.address}/{below}".rstrip("/")
     stored.list_blobs()
     files = ObjectFiles(facts, there.address, objects, partial(path_in, f"{stored.base}blobs"), kept)
@@ -79,7 +84,7 @@ def facts_of(there: Remote, objects: Objects, kept: Kept | None, *, progress: bo
     return facts
 
 
-def _facts(there: Remote, stored: Stored, below: str, *, every_file: bool) -> Facts:
+def _facts(there: Remote, stored: Stored, below: str, *, every_file: bool, space: Space) -> Facts:
     """Return empty facts; at the end each key that is no blob is counted as metadata, an upload or a leftover."""
     place, prefix = registry_place(below), root_of(there)
 
@@ -97,7 +102,7 @@ def _facts(there: Remote, stored: Stored, below: str, *, every_file: bool) -> Fa
 
     ledger = Ledger(there.address, place, members=members)
     ledger.totals = every_file
-    facts = Facts(ledger)
+    facts = Facts(ledger, space)
     return facts
 
 

@@ -27,6 +27,8 @@ from blobkit.scanners.registries.web.fetch import Fetch
 from blobkit.scanners.registries.web.options import read_options
 from blobkit.scanners.registries.web.record import record
 from blobkit.scanners.registries.web.visible import Visible
+from blobkit.scanners.scanned import completed
+from blobkit.scanners.spaces.space import MEMORY
 from blobkit.sources.kept import kept_in
 from blobkit.sources.web import credentials
 from blobkit.sources.web.client import Client
@@ -40,7 +42,8 @@ if TYPE_CHECKING:
     from blobkit.remotes import Remote
     from blobkit.scanners.registries.web.adapters.table import Listed
     from blobkit.scanners.registries.web.options import Options
-    from blobkit.snapshot.snapshot import Snapshot
+    from blobkit.scanners.scanned import Scanned
+    from blobkit.scanners.spaces.space import Space
     from blobkit.sources.kept import Kept
 
 __all__ = ["scan"]
@@ -55,8 +58,9 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     every_file: bool = True,  # noqa: ARG001 (all scanners take it: a registry lists no files)
     cache: bool | str | os.PathLike[str] | None = None,
     options: Mapping[str, object] | None = None,
-) -> Snapshot:
-    """Return the snapshot of what a registry shows of the repositories `there.prefix` and `there.prefix/*` ("": all).
+    space: Space = MEMORY,
+) -> Scanned:
+    """Return the facts of what a registry shows of the repositories `there.prefix` and `there.prefix/*` ("": all).
 
     `verify` asks for each blob: whether it is there, and its size. `cache`: False for none, a path for another file or
     directory. `options`: `repositories` (a list of names, for registries without a catalog), `configs` (read the
@@ -72,7 +76,7 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     """
     asked = read_options(options or {}, there, has_cache=cache is not False)
     kept = kept_in(cache)
-    visible = Visible(Facts(), wants_configs=asked.configs)
+    visible = Visible(Facts(space=space), wants_configs=asked.configs)
     try:
         run(lambda: _fetch(there, kept, visible, asked, (progress, verify)))
         kept.commit()
@@ -82,7 +86,7 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
         kept.close()
     if policy is None and visible.has_referrers:
         policy = "dependent"
-    return visible.facts.snapshot("registry", there.address, policy)
+    return completed(visible.facts, "registry", there.address, policy)
 
 
 async def _fetch(there: Remote, kept: Kept, visible: Visible, asked: Options, flags: tuple[bool, bool]) -> None:

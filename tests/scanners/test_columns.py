@@ -12,6 +12,7 @@ from blobkit.digest import Digest
 from blobkit.errors import SnapshotFormatError
 from blobkit.scanners.columns import Digests, Words
 from blobkit.scanners.facts import Facts
+from blobkit.scanners.scanned import completed
 from layouts import nowhere
 
 
@@ -57,7 +58,7 @@ def test_many_blobs_at_once_are_as_one_by_one() -> None:
     many.blobs([rows[5][0]], [1], [2])  # known already
     for row in (*rows, (rows[5][0], 1, 2)):
         single.blob(*row)
-    found, same = (facts.snapshot("registry", "x", None).nodes.to_pylist() for facts in (many, single))
+    found, same = (completed(facts, "registry", "x", None).snapshot().nodes.to_pylist() for facts in (many, single))
     assert found == same
     assert many.stored_digests(20) == [rows[0][0], rows[1][0], rows[2][0], rows[5][0]]
 
@@ -68,7 +69,7 @@ def test_links_in_columns() -> None:
     facts.link(one, two, "layer")
     facts.link_many(one, array("i", [two, three]), "mark")
     facts.keep_links([0, 2])
-    links = facts.snapshot("registry", "x", None).links.to_pylist()
+    links = completed(facts, "registry", "x", None).snapshot().links.to_pylist()
     assert [(row["source"], row["target"], row["kind"]) for row in links] == [(0, 1, "layer"), (0, 2, "mark")]
 
 

@@ -28,6 +28,7 @@ from blobkit.remotes import Remote
 from blobkit.render import human_bytes
 from blobkit.scanners import registry_bucket
 from blobkit.scanners.registries import stored
+from blobkit.scanners.scanned import completed
 from blobkit.sources.kept import kept_in
 from bucket_collector import dry_run
 from commands import command
@@ -234,7 +235,7 @@ def test_a_file_with_the_name_of_a_folder_hides_nothing(registry: Registry, monk
         with Objects(store, at_once=2) as objects:
             there = Remote("registry", "s3", "bucket")
             facts = registry_bucket.facts_of(there, objects, None, progress=False, every_file=True)
-        frame = blobkit.to_frame(facts.snapshot("registry", there.address, None))
+        frame = blobkit.to_frame(completed(facts, "registry", there.address, None).snapshot())
         expected = blobkit.to_frame(near(registry))
         assert frame.drop(columns="modified").equals(expected.drop(columns="modified"))
 
@@ -476,7 +477,7 @@ def hostile(*keys: str) -> Snapshot:
     there = Remote("registry", "s3", "bucket")
     with Objects(store, at_once=2) as objects:
         facts = registry_bucket.facts_of(there, objects, kept_in(cache=False), progress=False, every_file=True)
-    return facts.snapshot("registry", there.address, None)
+    return completed(facts, "registry", there.address, None).snapshot()
 
 
 def test_hostile_keys() -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.scanners.archives.content import Members
+    from blobkit.scanners.scanned import Scanned
     from blobkit.snapshot.snapshot import Snapshot
 
 __all__ = ["ArchiveStore"]
@@ -20,14 +21,14 @@ __all__ = ["ArchiveStore"]
 class ArchiveStore:
     """An archive, read-only; `scan` returns its snapshot and its blobs."""
 
-    def __init__(self, scan: Callable[[], tuple[Snapshot, Members]]) -> None:
+    def __init__(self, scan: Callable[[], tuple[Scanned, Members]]) -> None:
         self._scan = scan
         self._files: Members | None = None
 
     def snapshot(self) -> Snapshot:
         """Return the facts of the archive."""
         found, self._files = self._scan()
-        return found
+        return found.snapshot()
 
     def open(self, digest: Digest) -> BinaryIO:
         """Return the content of a blob as a file to read; the caller checks the hash. FileNotFoundError if absent."""

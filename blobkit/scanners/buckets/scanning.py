@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from blobkit.buckets.connecting import check_not_empty, connected
 from blobkit.buckets.options import read_options
 from blobkit.scanners.buckets.counting import record_uncounted
+from blobkit.scanners.scanned import completed
 from blobkit.sources.buckets.listing import inventory_of
 from blobkit.sources.kept import kept_in
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from blobkit.buckets.objects import Objects
     from blobkit.remotes import Remote
     from blobkit.scanners.facts import Facts
-    from blobkit.snapshot.snapshot import Snapshot
+    from blobkit.scanners.scanned import Scanned
     from blobkit.sources.kept import Kept
 
 __all__ = ["scanned"]
@@ -32,8 +33,8 @@ def scanned(  # noqa: PLR0913 (the choices of a scan)
     verify: bool,
     cache: bool | str | os.PathLike[str] | None,
     options: Mapping[str, object] | None,
-) -> Snapshot:
-    """Return the snapshot of the facts that `facts_of` finds in the objects of this bucket and prefix.
+) -> Scanned:
+    """Return the facts of the facts that `facts_of` finds in the objects of this bucket and prefix.
 
     With `verify` it gets no documents of earlier scans. AddressError for options that are not known, CredentialsError
     or UnreadableStoreError if the bucket cannot be listed or holds nothing.
@@ -45,4 +46,4 @@ def scanned(  # noqa: PLR0913 (the choices of a scan)
         check_not_empty(there, objects)
         facts = facts_of(objects, None if verify else kept)
         record_uncounted(facts, there, account, chosen, inventory)
-        return facts.snapshot(there.kind, there.address, policy, inventory.time if inventory else None)
+        return completed(facts, there.kind, there.address, policy, time=inventory.time if inventory else None)

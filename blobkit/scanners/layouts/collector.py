@@ -19,6 +19,7 @@ from blobkit.oci.documents import OCI_INDEX, repository
 from blobkit.oci.spec import PARSED, children_of, size_of, text_field
 from blobkit.oci.untrusted import DocumentError, TooManyElementsError
 from blobkit.render import abbreviate
+from blobkit.scanners.spaces.space import sequence
 from blobkit.snapshot.sets import unique
 from blobkit.snapshot.stores.oci import OCI, UMOCI
 
@@ -267,5 +268,5 @@ class _Links:
 
     def sources(self) -> Iterator[tuple[int, str]]:
         """Yield the nodes that have links, with their keys."""
-        keys = list(self.facts.ids)
+        keys = sequence(self.facts.ids)
         return ((node, keys[node]) for node in unique(self.source).tolist())

@@ -20,7 +20,7 @@ from blobkit.scanners.registries.linkfiles import LINK_BYTES
 from blobkit.scanners.registries.tree import AwayError, Is, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from blobkit.scanners.leftovers import Ledger
     from blobkit.scanners.registries.linkfiles import LinkFolder
@@ -120,6 +120,17 @@ class Directories:
             if self.ledger:
                 self.ledger.links(f"{directory.path}/{found.names[0]}/link", found.sizes)
         return found
+
+    def layers(self, directory: Place) -> Sequence[str] | None:
+        """Return the names of the layer links of sha256; None if there are other things than link files."""
+        if directory.kind is not Is.DIRECTORY or directory.is_link:
+            return None
+        found = self.listing.links.layers(directory.path)
+        if found and found.names:
+            self._listed(directory.path, [])
+            if self.ledger:
+                self.ledger.links(f"{directory.path}/{found.names[0]}/link", found.sizes)
+        return found.names if found else None
 
     def tags(self, directory: Place) -> LinkFolder | None:
         """Return the current links of all tags; None if there are other things."""

@@ -17,7 +17,7 @@ from blobkit.scanners.registries.prefixes import Prefix
 from blobkit.scanners.registries.tree import Is, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from blobkit.scanners.facts import Facts
     from blobkit.scanners.registries.stored import Stored
@@ -120,6 +120,9 @@ class Keys:
         if len(whole) < len(names):
             return None
         return LinkFolder(names, *(list(column) for column in zip(*whole, strict=True))) if names else LinkFolder()
+
+    def layers(self, directory: Place) -> Sequence[str] | None:
+        """Return None: they are looked at one by one."""
 
     def tags(self, directory: Place) -> LinkFolder | None:
         """Return None: they are read one by one."""

@@ -67,6 +67,23 @@ class LinkFiles:
         length = 2 * ALGORITHMS[label].size
         return self._folder(path, "", lambda name: len(name) == length and _HEX.fullmatch(name) is not None)
 
+    def layers(self, path: str) -> LinkFolder | None:
+        """Return the layer links in the directory of sha256 without their contents; None if anything else is there."""
+        length = 2 * ALGORITHMS["sha256"].size
+        held = Held()
+        try:
+            open_into(held, path, _DIRECTORY)
+            names = sorted(_directories(held[0], lambda name: len(name) == length and _HEX.fullmatch(name) is not None))
+            if any(os.listdir(f"{path}/{name}") != LINK for name in names):
+                return None
+            infos = [os.stat(f"{name}/link", dir_fd=held[0], follow_symlinks=False) for name in names]
+        except (OSError, _UnusualError):
+            return None
+        finally:
+            close(held)
+        is_usual = all(stat.S_ISREG(info.st_mode) and info.st_nlink == 1 for info in infos)
+        return LinkFolder(names, sizes=[info.st_size for info in infos]) if is_usual else None
+
     def tags(self, path: str) -> LinkFolder | None:
         """Return the current links of tags; None if anything else is there."""
         return self._folder(path, "/current", lambda name: _TAG.fullmatch(name) is not None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,13 @@ from blobkit.scanners.registries.look import KIND, NEVER, UNTAGGED
 from blobkit.scanners.registries.tree import AwayError, Is
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from blobkit.scanners.registries.look import Look
     from blobkit.scanners.registries.tree import Place
+    from blobkit.scanners.spaces.space import Keys
 
-__all__ = ["LinkFile", "Repository", "read_manifests", "unfit"]
+__all__ = ["LayerLinks", "LinkFile", "Repository", "read_manifests", "unfit"]
 
 _FIT = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -28,6 +32,28 @@ class LinkFile:
     digest: Digest
     modified: int
     named: str = ""
+
+
+class LayerLinks:
+    """The digests with a layer link in a repository; a digest of a known node takes four bytes."""
+
+    def __init__(self, ids: Keys) -> None:
+        self._ids = ids
+        self._nodes: array[int] = array("i")
+        self._others: set[str] = set()
+
+    def add(self, digest: str) -> None:
+        """Add a digest."""
+        node = self._ids.get(digest)
+        if node is None:
+            self._others.add(digest)
+        else:
+            self._nodes.append(node)
+
+    def unpacked(self) -> Callable[[str], bool]:
+        """Return a function that tells whether a digest has a link; it takes ten times the memory."""
+        nodes = set(self._nodes)
+        return lambda digest: digest in self._others or self._ids.get(digest) in nodes
 
 
 @dataclass(slots=True)
@@ -46,7 +72,7 @@ class Repository:
     tags: list[tuple[str, LinkFile]] = field(default_factory=list)
     has_tags: bool = False
     tag_paths: list[str] = field(default_factory=list)
-    layers: set[str] | None = None
+    layers: LayerLinks | None = None
     shows_layers: bool = True
     stored_as: dict[Digest, Digest] = field(default_factory=dict)
     stops: list[tuple[str, str]] = field(default_factory=list)

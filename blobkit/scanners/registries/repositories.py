@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from blobkit.digest import Digest, is_digest
 from blobkit.render import to_utf8
 from blobkit.scanners.facts import micros
-from blobkit.scanners.registries.links import Repository, read_manifests
+from blobkit.scanners.registries.links import LayerLinks, Repository, read_manifests
 from blobkit.scanners.registries.look import NEVER
 from blobkit.scanners.registries.tree import AwayError, Is
 from blobkit.snapshot.notices import upload
@@ -94,27 +94,34 @@ def _check_name(repository: Repository, name: str, look: Look) -> None:
 
 def _layers(repository: Repository, place: Place, look: Look, *, whole: bool) -> None:
     """Record the layer links of a repository; dangling ones get a notice. If not `whole`, not those of sha256."""
-    repository.layers = set()
+    repository.layers = LayerLinks(look.facts.ids)
     repository.shows_layers = look.tree.shows(place)
     for label in look.entries(place):
-        for layer in look.entries(label) if label.is_directory and (whole or label.name != "sha256") else ():
-            digest = f"{label.name}:{layer.name}"
-            if is_digest(digest):
-                repository.layers.add(digest)
-                stored_as = _stored_as(Digest(digest), layer, look)
-                if stored_as != digest:
-                    repository.stored_as[Digest(digest)] = stored_as
-                if whole and not look.facts.is_stored(stored_as):
-                    message = f"the repository {repository.name} links the layer {digest}, which is not stored"
-                    look.facts.notice("dangling-layer-link", message, repository.name, layer.path)
+        if label.is_directory and (whole or label.name != "sha256"):
+            names = look.tree.layers(label) if label.name == "sha256" else None
+            for name in (layer.name for layer in look.entries(label)) if names is None else names:
+                if is_digest(digest := f"{label.name}:{name}"):
+                    _layer(repository, Digest(digest), f"{label.path}/{name}", look, is_told=whole)
 
 
-def _stored_as(digest: Digest, layer: Place, look: Look) -> Digest:
+def _layer(repository: Repository, digest: Digest, path: str, look: Look, *, is_told: bool) -> None:
+    """Record a layer link; `is_told`: a notice tells if its layer is not stored."""
+    if repository.layers is not None:
+        repository.layers.add(digest)
+    stored_as = _stored_as(digest, path, look)
+    if stored_as != digest:
+        repository.stored_as[digest] = stored_as
+    if is_told and not look.facts.is_stored(stored_as):
+        message = f"the repository {repository.name} links the layer {digest}, which is not stored"
+        look.facts.notice("dangling-layer-link", message, repository.name, path)
+
+
+def _stored_as(digest: Digest, path: str, look: Look) -> Digest:
     """Return the digest that a layer is stored under: the one in its link, if it was pushed as sha384 or sha512."""
     if digest.startswith("sha256:"):
         return digest
     try:
-        text, _ = look.tree.link(f"{layer.path}/link")
+        text, _ = look.tree.link(f"{path}/link")
     except (OSError, AwayError):
         return digest
     return Digest(text) if is_digest(text) else digest

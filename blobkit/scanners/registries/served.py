@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from blobkit.scanners.columns import view
 from blobkit.scanners.registries.tree import exists
+from blobkit.scanners.spaces.space import sequence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from blobkit.scanners.facts import Facts
     from blobkit.scanners.registries.links import Repository
@@ -29,46 +32,55 @@ def record_passed_over(facts: Facts, repositories: list[Repository]) -> None:
 
 def record_unserved(facts: Facts, repositories: list[Repository], tree: Tree) -> None:
     """Record blobs that cannot be pulled because a layer link is missing; all layer links must have been listed."""
-    parts = _parts(facts)
-    keys = list(facts.ids)
+    parts, keys = _Parts(facts), sequence(facts.ids)
     for repository in repositories:
-        for digest, kind, name in _reached(facts, repository, parts, keys):
+        has_link = repository.layers.unpacked() if repository.layers else _never
+        for node, kind, name in _reached(facts, repository, parts):
+            digest = keys[node]
             path = f"{repository.place.path}/_layers/{digest.replace(':', '/')}"
-            if facts.stored[facts.ids[digest]] in ("yes", "virtual") and not _is_linked(
-                tree, repository, digest, kind, path
+            if facts.stored[node] in ("yes", "virtual") and not (
+                _needs_none(repository, digest, kind)
+                or (has_link(digest) and exists(tree, f"{path}/link", follow=False))
             ):
                 message = f"the repository {repository.name} has no link of {digest}: a pull of {name} answers 404"
                 facts.notice("unlinked-layer", message, digest, path)
 
 
-def _parts(facts: Facts) -> Mapping[int, list[tuple[int, str]]]:
-    """Return the blobs that each document contains, with their positions."""
-    found: dict[int, list[tuple[int, str]]] = defaultdict(list)
-    for source, target, kind in zip(*facts.links, strict=True):
-        if kind in CONTAINS:
-            found[source].append((target, kind))
-    return found
+def _never(_: str) -> bool:
+    return False
 
 
-def _reached(
-    facts: Facts, repository: Repository, parts: Mapping[int, list[tuple[int, str]]], keys: list[str]
-) -> Iterator[tuple[str, str, str]]:
-    """Yield the blobs that the tags of a repository contain: digest, position, first tag with it."""
+class _Parts:
+    """The blobs that each document contains, with their positions, in columns."""
+
+    def __init__(self, facts: Facts) -> None:
+        source, target, kind = (view(column) for column in (*facts.links[:2], facts.links[2].codes))
+        self._words = facts.links[2]
+        rows = np.flatnonzero(np.isin(kind, [self._words.code(one) for one in CONTAINS]))
+        rows = rows[np.argsort(source[rows], kind="stable")]
+        self._source, self._target, self._kind = source[rows], target[rows], kind[rows]
+
+    def of(self, node: int) -> Iterator[tuple[int, str]]:
+        """Yield the nodes of the blobs in a document, and the position of each."""
+        rows = slice(*np.searchsorted(self._source, [node, node + 1]))
+        return zip(self._target[rows].tolist(), map(self._words.texts.__getitem__, self._kind[rows]), strict=True)
+
+
+def _reached(facts: Facts, repository: Repository, parts: _Parts) -> Iterator[tuple[int, str, str]]:
+    """Yield the blobs that the tags of a repository contain: node, position, first tag with it."""
     known: set[int] = set()
     for name, tag in repository.tags:
         todo = [facts.ids[tag.digest]]
         while todo:
-            for node, kind in parts.get(todo.pop(), ()):
+            for node, kind in parts.of(todo.pop()):
                 if node not in known:
                     known.add(node)
                     todo.append(node)
-                    yield keys[node], kind, name
+                    yield node, kind, name
 
 
-def _is_linked(tree: Tree, repository: Repository, digest: str, kind: str, path: str) -> bool:
-    """Return whether a repository has a link for a blob; True if its links cannot be read."""
+def _needs_none(repository: Repository, digest: str, kind: str) -> bool:
+    """Return whether a blob needs no layer link; True if the links of a repository cannot be read."""
     if not repository.shows_layers:
         return True
-    if kind == "child" and any(link.named == digest for link in repository.links):
-        return True
-    return repository.layers is not None and digest in repository.layers and exists(tree, f"{path}/link", follow=False)
+    return kind == "child" and any(link.named == digest for link in repository.links)

@@ -107,6 +107,10 @@ class Tree(Protocol):
         """Return the revision links of one algorithm; None if there are other things than links with digests."""
         ...
 
+    def layers(self, directory: Place) -> Sequence[str] | None:
+        """Return the names of the layer links of one algorithm; None if there are other things than link files."""
+        ...
+
     def tags(self, directory: Place) -> LinkFolder | None:
         """Return the current links of all tags; None if there are other things, or they are read one by one."""
         ...

@@ -37,15 +37,16 @@ def links(source: NDArray[np.int64], target: NDArray[np.int64], kind: NDArray[np
 
 
 def pins(columns: Mapping[str, NDArray[Any]]) -> pa.Table:
-    """Return pins without times, sorted by node; on each node those with a name are in the order given, before others.
+    """Return pins, sorted by node; on each node those with a name are in the order given, before others.
 
-    Columns: `node`, `name`, `kind` (position in the vocabulary), `group`, `count`.
+    Columns: `node`, `name`, `kind` (position in the vocabulary), `group`, `count`; `modified` in microseconds, or none.
     """
     nameless = np.array([name is None for name in columns["name"]], np.bool_)
     order = np.lexsort((nameless, columns["node"]))
     node, kind, count = (columns[name][order] for name in ("node", "kind", "count"))
     name, group = (pa.array(columns[one][order], TEXT) for one in ("name", "group"))
-    kinds, modified = dictionary(kind, PIN_KINDS), times(None, len(order))
+    when = columns["modified"][order] if "modified" in columns else None
+    kinds, modified = dictionary(kind, PIN_KINDS), times(when, len(order))
     names = ("node", "name", "kind", "group", "count", "modified")
     table = (arrow(node.astype(np.int64)), name, kinds, group, arrow(count), modified)
     return pa.table(dict(zip(names, table, strict=True)))

@@ -1,0 +1,1 @@
+"""Where a scan keeps its columns, keys and texts: in memory, or in files, for stores beyond the memory."""
