@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 import blobkit
 from blobkit.remotes import Remote
 from blobkit.scanners.scanned import completed
+from blobkit.scanners.spaces.space import MEMORY
 from blobkit.sources.kept import kept_in
+from saved_scans import check_same_from_files
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+    from blobkit.scanners.scanned import Scanned
+    from blobkit.scanners.spaces.space import Space
     from blobkit.snapshot.snapshot import Snapshot
 
 ONLY_THERE = frozenset({"not-counted"})
@@ -25,10 +29,16 @@ def local(module: ModuleType, kind: str, root: Path, *, verify: bool = True, eve
     from blobkit.buckets.objects import Objects  # noqa: PLC0415
 
     there = Remote(kind, "s3", "bucket")
-    with Objects(LocalStore(root), at_once=4) as objects:
-        kept = None if verify else kept_in(cache=False)
-        facts = module.facts_of(there, objects, kept, progress=False, every_file=every_file)
-    return completed(facts, kind, there.address, None).snapshot()
+
+    def scan(space: Space = MEMORY) -> Scanned:
+        with Objects(LocalStore(root), at_once=4) as objects:
+            kept = None if verify else kept_in(cache=False)
+            facts = module.facts_of(there, objects, kept, progress=False, every_file=every_file, space=space)
+        return completed(facts, kind, there.address, None)
+
+    found = scan().snapshot()
+    check_same_from_files(found, scan)
+    return found
 
 
 def told(snapshot: Snapshot, without: frozenset[str] = ONLY_THERE) -> set[tuple[str, ...]]:

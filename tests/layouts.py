@@ -11,6 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import blobkit
+from saved_scans import check_same_saved
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,7 +129,10 @@ class Layout(Shelf):
         return self.add(digest, name)
 
     def scan(self, policy: str | None = None) -> Snapshot:
-        return blobkit.scan(f"oci:{self.root}", policy=policy, progress=False)
+        """Return what a scan finds; one that is saved while it is made finds the same."""
+        found = blobkit.scan(f"oci:{self.root}", policy=policy, progress=False)
+        check_same_saved(found, f"oci:{self.root}", policy)
+        return found
 
 
 class Registry(Shelf):
@@ -182,9 +186,13 @@ class Registry(Shelf):
         return self.tag(repo, tag, self.revision(repo, digest))
 
     def scan(self, policy: str | None = None) -> Snapshot:
-        """Return what a look at every file finds; a look at those that matter finds the same facts."""
+        """Return what a look at every file finds; a look at those that matter finds the same facts.
+
+        So does a scan that is saved while it is made.
+        """
         address = f"registry:{self.root}"
         whole = blobkit.scan(address, policy=policy, progress=False)
+        check_same_saved(whole, address, policy)
         check_same_facts(blobkit.scan(address, policy=policy, progress=False, every_file=False), whole)
         return whole
 

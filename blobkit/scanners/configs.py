@@ -50,7 +50,7 @@ class Configs:
         self._images: tuple[array[int], array[int]] = array("i"), array("q")
         self._others: dict[int, tuple[Digest, ...]] = {}
         if recall is not None:
-            self._recall(recall.configs)
+            self._recall(recall.taken_configs())
 
     def _recall(self, found: Sheet) -> None:
         """Take the claims of configs in columns."""

@@ -196,6 +196,11 @@ class Recall:
         for found, ref in self._manifests:
             yield found._replace(ref=self.names.resolved(nodes[table.find(ref)], ref))
 
+    def taken_configs(self) -> Configs:
+        """Return the configs, which are not kept here any longer."""
+        found, self.configs = self.configs, NO_CONFIGS
+        return found
+
     def _known_configs(self, named: NDArray[np.int32], sure: NDArray[np.bool_]) -> Configs:
         known = self.known.arrays
         rows = np.flatnonzero(sure[known["config_key"]])

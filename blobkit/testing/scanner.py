@@ -64,6 +64,16 @@ class ScannerSuite:
         assert again.to_frame().equals(snapshot.to_frame())
         assert again.tags_frame().equals(snapshot.tags_frame())
 
+    def test_a_scan_that_is_saved_while_it_is_made_is_the_same(self, address: str, tmp_path: Path) -> None:
+        snapshot = blobkit.scan(address, progress=False)
+        saved = blobkit.scan(address, progress=False, out=tmp_path / "saved")
+        again = saved.snapshot()
+        assert (saved.blobs, saved.bytes) == (snapshot.blobs, snapshot.bytes)
+        assert again.to_frame().equals(snapshot.to_frame())
+        assert again.tags_frame().equals(snapshot.tags_frame())
+        assert again.notices.equals(snapshot.notices)
+        assert again.disk == snapshot.disk
+
     def test_every_name_and_key_is_a_target(self, address: str) -> None:
         snapshot = blobkit.scan(address, progress=False)
         for name in snapshot.tags_frame().index[:50]:

@@ -62,7 +62,7 @@ class _Parts:
 
     def of(self, node: int) -> Iterator[tuple[int, str]]:
         """Yield the nodes of the blobs in a document, and the position of each."""
-        rows = slice(*np.searchsorted(self._source, [node, node + 1]))
+        rows = slice(*np.searchsorted(self._source, np.array([node, node + 1], self._source.dtype)))
         return zip(self._target[rows].tolist(), map(self._words.texts.__getitem__, self._kind[rows]), strict=True)
 
 

@@ -28,8 +28,12 @@ class Mapped:
     def __init__(self, path: Path, code: str) -> None:
         self.typecode, self.itemsize = code, array(code).itemsize
         self._file = path.open("w+b")
-        self._reserve(FIRST)
-        self._map = mmap.mmap(self._file.fileno(), FIRST)
+        try:
+            self._reserve(FIRST)
+            self._map = mmap.mmap(self._file.fileno(), FIRST)
+        except OSError:
+            self._file.close()
+            raise
         self._rows = self._cast(memoryview(self._map))
         self._length = 0
 
