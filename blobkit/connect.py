@@ -129,7 +129,7 @@ def _scanned(
 ) -> Snapshot:
     """Return the snapshot of the store at an address, wherever it is."""
     if there := _remote(address, options):
-        return _scan_remote(there, policy, options=options or {}, **asked).snapshot()
+        return _in_memory(_scan_remote(there, policy, options=options or {}, **asked))
     return _snapshot_of(address, policy, files=True, **{**asked, "cache": asked["cache"] or False})
 
 
@@ -168,7 +168,7 @@ def facts(
     """
     if there := _remote(address, storage_options):
         asked = {"every_file": False, "cache": None, "options": storage_options or {}}
-        return _scan_remote(there, policy, progress=progress, verify=False, **asked).snapshot()
+        return _in_memory(_scan_remote(there, policy, progress=progress, verify=False, **asked))
     return _snapshot_of(address, policy, progress=progress, verify=False, files=False, every_file=False)
 
 
@@ -217,10 +217,17 @@ def _snapshot_of(
     """Return the snapshot of the store at this address."""
     kind, path, others = _located(address)
     if kind in SCANNERS:
-        return _scan_local(kind, path, others, policy, progress=progress, verify=verify, **more).snapshot()
+        return _in_memory(_scan_local(kind, path, others, policy, progress=progress, verify=verify, **more))
     log.info("reading %s (%s)", path, kind)
     found = _scan_own(path, policy, verify=verify, files=files) if kind == OWN else _load_snapshot(path, policy)
     found = found.with_notices([_also(other, path) for other in others])
+    _log_rows(found)
+    return found
+
+
+def _in_memory(scanned: Scanned) -> Snapshot:
+    """Return the facts of a store as a snapshot."""
+    found = scanned.snapshot()
     _log_rows(found)
     return found
 

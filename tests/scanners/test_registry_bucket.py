@@ -288,7 +288,7 @@ def test_what_is_pushed_meanwhile_is_missing_and_keeps_everything(
         before(self)
 
     monkeypatch.setattr(stored.Stored, "list_repositories", pushing)
-    snapshot = far(registry, verify=False)
+    snapshot = far(registry, verify=False, twice=False)
     frame = blobkit.to_frame(snapshot, absent=True)
     assert frame.loc[sha(b"garbage"), "status"] == "unknown"
     assert "missing" in codes(snapshot)
