@@ -13,9 +13,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, cast, overload
 
-from blobkit.access import why_unreadable
-from blobkit.addresses import OWN, SCANNERS, all_kinds, parse, remote
+from blobkit.addresses import OWN, SCANNERS, remote
 from blobkit.errors import AddressError, Hint, SourceError, UnreadableStoreError
+from blobkit.located import also, directory_at, located, root_at
 from blobkit.log import log
 from blobkit.protocols import as_snapshot, check_no_options
 from blobkit.remotes import has_scheme, image_at, in_full
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from blobkit.protocols import Address, Source, SupportsSnapshot
     from blobkit.remotes import Remote
     from blobkit.scanners.scanned import Scanned
-    from blobkit.snapshot.tables import Notice
 
 __all__ = ["facts", "scan", "source", "surveyed"]
 
@@ -118,7 +117,7 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     if out is None:
         return _scanned(address, policy, storage_options, asked)
     check_directory(Path(out), SNAPSHOT)
-    if not has_scheme(os.fspath(address)) and (there := _located(address))[0] == OWN:
+    if not has_scheme(os.fspath(address)) and (there := located(address))[0] == OWN:
         check_no_options(address, storage_options)
         return _save_own(there[1], policy, Path(out), verify=verify)
     return _save(address, policy, storage_options, asked, Path(out))
@@ -141,7 +140,7 @@ def _save(
     from blobkit.scanners.spaces.space import Scratch  # noqa: PLC0415 (rarely needed)
 
     there = _remote(address, options)
-    if there is None and _located(address)[0] not in SCANNERS:
+    if there is None and located(address)[0] not in SCANNERS:
         found = _scanned(address, policy, options, asked)
         found.save(os.path.join(out, ""))  # noqa: PTH118 (a Path would lose the slash)
         return Saved(out, found.blobs, found.bytes, found.notices.num_rows)
@@ -150,7 +149,7 @@ def _save(
             scanned = _scan_remote(there, policy, options=options or {}, space=space, **asked)
         else:
             asked["cache"] = asked["cache"] or False
-            scanned = _scan_local(*_located(address), policy, space=space, **asked)
+            scanned = _scan_local(*located(address), policy, space=space, **asked)
         save(scanned, whole)
         return Saved(out, *scanned.totals(), len(scanned.facts.notices))
 
@@ -206,8 +205,8 @@ def _scan_local(kind: str, path: Path, others: list[str], policy: str | None, **
     log.info("reading %s (%s)", path, kind)
     taken = ("progress", "verify", *OPTIONS.get(kind, ()))
     chosen = {name: value for name, value in asked.items() if name in taken}
-    found = _scanner(kind).scan(_root(kind, path), policy=policy, **chosen)
-    found.facts.notices += [_also(other, path) for other in others]
+    found = _scanner(kind).scan(root_at(kind, path), policy=policy, **chosen)
+    found.facts.notices += [also(other, path) for other in others]
     return found
 
 
@@ -215,12 +214,12 @@ def _snapshot_of(
     address: Address, policy: str | None, *, progress: bool, verify: bool, files: bool, **more: object
 ) -> Snapshot:
     """Return the snapshot of the store at this address."""
-    kind, path, others = _located(address)
+    kind, path, others = located(address)
     if kind in SCANNERS:
         return _in_memory(_scan_local(kind, path, others, policy, progress=progress, verify=verify, **more))
     log.info("reading %s (%s)", path, kind)
     found = _scan_own(path, policy, verify=verify, files=files) if kind == OWN else _load_snapshot(path, policy)
-    found = found.with_notices([_also(other, path) for other in others])
+    found = found.with_notices([also(other, path) for other in others])
     _log_rows(found)
     return found
 
@@ -237,28 +236,6 @@ def _log_rows(found: Snapshot) -> None:
     log.info("%s: %d blobs, %d links, %d pins, %d notices; policy %s", found.address, *rows, found.policy)
 
 
-def _located(address: Address) -> tuple[str, Path, list[str]]:
-    """Return the kind and path of the store at an address, and the other kinds of store that the path is, too.
-
-    AddressError or UnreadableStoreError if there is none, or this user cannot look.
-    """
-    if not os.fspath(address):
-        msg = "the address is empty"
-        raise AddressError(msg, hint="give the path of a store, or kind:path")
-    kind, path = parse(os.fspath(address))
-    _check_permission(path)
-    if kind:
-        return kind, path, []
-    first, *others = all_kinds(path)
-    return first, path, [other for other in others if first != OWN]
-
-
-def _also(kind: str, path: Path) -> Notice:
-    """Return the notice that a path is also a store of another kind."""
-    address = f"{kind}:{path}"
-    return "also-kind", "", address, f"{path} is also a store of the kind {kind}: give {address} to read it as that"
-
-
 @contextmanager
 def source(address: Address) -> Iterator[Source]:
     """Open the store at `address` as a source for an import, read-only; the `with` block closes it.
@@ -270,14 +247,14 @@ def source(address: Address) -> Iterator[Source]:
         msg = f"{there.address} is on another machine: only what it holds is read, not its content"
         copying = f"skopeo copy --all {in_shell(image_at(there.address))} oci:DIR:TAG"
         raise SourceError(msg, hint=f"copy images here ({copying}), and import DIR")
-    kind, path, _ = _located(address)
+    kind, path, _ = located(address)
     if kind == OWN:
-        with open_read_only(_directory(path)) as store:
+        with open_read_only(directory_at(path)) as store:
             yield store
     elif kind in SCANNERS:
         from blobkit.scanners.foreign import ForeignStore  # noqa: PLC0415 (for imports only)
 
-        root = _root(kind, path)
+        root = root_at(kind, path)
         if STORES[kind].is_file:
             yield _scanner(kind).source(root)
             return
@@ -290,33 +267,6 @@ def source(address: Address) -> Iterator[Source]:
     else:
         msg = f"{printable(os.fspath(address))} is a saved snapshot, which has no content"
         raise SourceError(msg, hint="give the store itself")
-
-
-def _check_permission(path: Path) -> None:
-    """Raise UnreadableStoreError if this user cannot read a directory, or the paths of its facts."""
-    why = why_unreadable(path.absolute(), *(path.absolute() / below for below in _NEEDED))
-    if why:
-        raise UnreadableStoreError(printable(why))
-
-
-def _directory(path: Path) -> Path:
-    """Return the absolute path of a directory, for the snapshot's address; AddressError if it is not a directory."""
-    if not path.is_dir():
-        state = "is a file, not a directory" if path.exists() else "does not exist"
-        msg = f"{printable(os.fspath(path))} {state}"
-        raise AddressError(msg, hint="give the directory of the store")
-    return path.absolute()
-
-
-def _root(kind: str, path: Path) -> Path:
-    """Return the absolute path of a store; AddressError if it is a file for a directory, or the other way round."""
-    if not STORES[kind].is_file:
-        return _directory(path)
-    if not path.is_file():
-        state = "is a directory, not a file" if path.exists() else "does not exist"
-        msg = f"{printable(os.fspath(path))} {state}"
-        raise AddressError(msg, hint="give the file of the archive")
-    return path.absolute()
 
 
 def surveyed(x: SupportsSnapshot | Address, storage_options: Mapping[str, object] | None = None) -> Snapshot:
@@ -339,7 +289,7 @@ def _with_files(store: LocalStore | ReadOnlyStore) -> Snapshot:
 
 def _scan_own(path: Path, policy: str | None, *, verify: bool, files: bool) -> Snapshot:
     _check_index_only(path, verify=verify)
-    with open_read_only(_directory(path)) as store:
+    with open_read_only(directory_at(path)) as store:
         log.info("its index %s is read%s", index_path(path), ", and each file looked at" if files else "")
         snapshot = _with_files(store) if files else store.snapshot()
     return snapshot if policy is None else snapshot.with_policy(policy)
@@ -350,7 +300,7 @@ def _save_own(path: Path, policy: str | None, out: Path, *, verify: bool) -> Sav
     from blobkit.scanners.survey import survey  # noqa: PLC0415 (rarely needed)
 
     _check_index_only(path, verify=verify)
-    with open_read_only(_directory(path)) as store:
+    with open_read_only(directory_at(path)) as store:
         log.info("its index %s is read in ranges, and each file looked at", index_path(path))
         return store.save_snapshot(out, partial(survey, store.root), policy)
 
@@ -371,14 +321,3 @@ def _load_snapshot(path: Path, policy: str | None) -> Snapshot:
 
 def _scanner(kind: str) -> Scanner:
     return cast("Scanner", import_module(SCANNERS[kind]))
-
-
-_NEEDED = (
-    ".blobkit/index.sqlite",
-    "index.json",
-    "docker/registry/v2",
-    "io.containerd.metadata.v1.bolt/meta.db",
-    "image",
-    "manifests",
-)
-"""Paths of the facts of stores, relative to their root."""

@@ -1,1 +1,1 @@
-"""Where a scan keeps its columns, keys and texts: in memory, or in files, for stores beyond the memory."""
+"""The place of a scan's columns, keys and texts: the memory, or files for stores beyond it."""
