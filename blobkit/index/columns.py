@@ -144,17 +144,17 @@ def _links(db: sqlite3.Connection, places: Positions, nodes: int) -> Links:
     """Return sources, targets (positions) and kinds, sorted."""
     (count,) = db.execute("SELECT count(*) FROM links").fetchone()
     sources, targets, kinds = np.empty(count, np.int32), np.empty(count, np.int32), np.empty(count, np.int8)
-    for start, (source, target, kind) in zip(range(0, count, SLICE), link_slices(db, places), strict=False):
+    for start, (source, target, kind) in zip(range(0, count, SLICE), link_slices(db, places.bits), strict=False):
         rows = slice(start, start + len(source))
         sources[rows], targets[rows], kinds[rows] = places.of(source), places.of(target), kind
     return sorted_links((sources, targets, kinds), nodes, len(LINK_KINDS))
 
 
-def link_slices(db: sqlite3.Connection, places: Positions) -> Iterator[tuple[Numbers, ...]]:
-    """Yield the sources, targets (ids) and kinds of all links, in slices, in the order of ids."""
+def link_slices(db: sqlite3.Connection, bits: int) -> Iterator[tuple[Numbers, Numbers, Numbers]]:
+    """Yield the sources, targets (ids of so many bits) and kinds of all links, in slices, in the order of ids."""
     after = (0, 0)
     while True:
-        found = _slice_of_links(db, after, packed=places.bits <= ID_BITS)
+        found = _slice_of_links(db, after, packed=bits <= ID_BITS)
         if not len(found[0]):
             return
         yield found
@@ -166,10 +166,13 @@ def _parts(links: Numbers) -> tuple[Numbers, Numbers, Numbers]:
     return links >> (ID_BITS + KIND_BITS), (links >> KIND_BITS) & ids, links & kinds
 
 
-def _slice_of_links(db: sqlite3.Connection, after: tuple[int, int], *, packed: bool) -> tuple[Numbers, ...]:
+def _slice_of_links(
+    db: sqlite3.Connection, after: tuple[int, int], *, packed: bool
+) -> tuple[Numbers, Numbers, Numbers]:
     where = {"source": after[0], "target": after[1], "rows": SLICE}
     if not packed:
-        return tuple(map(parsed, db.execute(WIDE_LINKS, where).fetchone()))
+        source, target, kind = map(parsed, db.execute(WIDE_LINKS, where).fetchone())
+        return source, target, kind
     units = {"high": 1 << (ID_BITS + KIND_BITS), "low": 1 << KIND_BITS}
     return _parts(parsed(db.execute(PACKED_LINKS, where | units).fetchone()[0]))
 

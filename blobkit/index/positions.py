@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,6 +49,6 @@ class Positions:
             raise StoreDamagedError(DAMAGED)
         return at
 
-    def of_rows(self, rows: Sequence[Sequence[int]]) -> NDArray[np.signedinteger]:
+    def of_rows(self, rows: Sequence[Sequence[Any]]) -> NDArray[np.signedinteger]:
         """Return the position of the first column of each of these rows."""
         return self.of(np.array([row[0] for row in rows], np.int64))

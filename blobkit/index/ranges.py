@@ -1,52 +1,64 @@
-"""The whole SQLite index as numpy columns of one range of digests after the other, for stores beyond the memory.
+"""A whole index as numpy columns of one range of digests after the other, for stores beyond the memory.
 
-All is read in one transaction, so it is one moment. Blobs come by digest, links by source, pins by blob: the index
-over digests sorts them. Memory: 13 bytes a blob at the peak (the position of each id, and the links that it is in), a
-slice of rows, all links to blobs that are only expected, and the links or tags of one blob.
+All is read in one transaction, so it is one moment. Blobs come by digest, links by source, pins by blob. A reader
+(`Reader`) asks the database; here are the blobs that are only expected, and the positions. Memory: 13 bytes a blob at
+the peak (the position of each id, and the links that it is in), a slice of rows, all links to blobs that are only
+expected, and the links or tags of one blob.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from blobkit.digest import ALGORITHMS, pack, unpack
-from blobkit.index import columns
-from blobkit.index.columns import EXPECTED, LOWER, link_slices, parsed, slices
+from blobkit.digest import pack, unpack
 from blobkit.index.positions import Positions
 from blobkit.model import LINK_KINDS
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
     Numbers = NDArray[np.int64]
     Links = tuple[Numbers, Numbers, Numbers]
+    Slice = tuple[NDArray[np.bytes_], list[Numbers]]
 
-__all__ = ["Blobs", "Pins", "Ranges"]
-
-_SLICE = """SELECT CAST(group_concat(hex(digest), '') AS BLOB), {} FROM (
-    SELECT digest, {} FROM blobs WHERE digest > ? AND digest < ? ORDER BY digest LIMIT ?)"""
+__all__ = ["Blobs", "Pins", "Ranges", "Reader"]
 
 
-def _query(*names: str) -> str:
-    """Return the query of a slice of blobs with these columns."""
-    joined = ", ".join(f"CAST(group_concat({name}) AS BLOB)" for name in names)
-    return _SLICE.format(joined, ", ".join(names))
+class Reader(Protocol):
+    """The questions to a database in the transaction that is open; columns are read in slices."""
 
+    def totals(self) -> tuple[int, int, int]:
+        """Return how many blobs are stored, their bytes, and the highest id of one."""
+        ...
 
-IDS, PINS = _query("id"), _query("id", "pins")
-BLOBS = _query("id", "size", "created", "media_type")
-LINKS = """SELECT CAST(group_concat(source) AS BLOB), CAST(group_concat(target) AS BLOB),
-    CAST(group_concat(kind) AS BLOB), max(digest) FROM (
-    SELECT digest, from_id AS source, to_id AS target, kind FROM blobs CROSS JOIN links ON from_id = id
-    WHERE digest >= :digest AND (digest > :digest OR to_id > :target) ORDER BY digest, to_id LIMIT :rows)"""
-TAGS = """SELECT blob_id, name FROM blobs CROSS JOIN tags ON blob_id = id
-    WHERE digest >= ? AND digest <= ? ORDER BY digest, name"""
+    def media_types(self) -> list[tuple[int, str]]:
+        """Return number and name of each media type, by number."""
+        ...
+
+    def expected(self) -> list[tuple[int, bytes, int, str]]:
+        """Return source, packed digest, kind and media type of each link to an absent blob, by digest and source."""
+        ...
+
+    def blobs(self, *names: str) -> Iterator[Slice]:
+        """Yield digests and these columns of all blobs, by digest."""
+        ...
+
+    def links_by_source(self) -> Iterator[Links]:
+        """Yield ids and kinds of the links between stored blobs, by the digest of the source."""
+        ...
+
+    def links(self) -> Iterator[Links]:
+        """Yield the same links in any order, whichever is fast."""
+        ...
+
+    def tags(self, first: bytes, last: bytes) -> list[tuple[int, str]]:
+        """Return the blobs and names of the tags of blobs with packed digests from `first` to `last`."""
+        ...
 
 
 class Blobs(NamedTuple):
@@ -70,19 +82,18 @@ class Pins(NamedTuple):
 class Ranges:
     """The facts of an index in the transaction that is open; positions are those among all blobs, expected ones too."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-        self._expected = db.execute(f"{EXPECTED} ORDER BY digest, from_id").fetchall()
-        types = db.execute("SELECT id, name FROM media_types ORDER BY id").fetchall()
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._expected = reader.expected()
+        types = reader.media_types()
         self._type_at = Positions(np.array([ident for ident, _ in types], np.int64))
         claims = {packed: media_type for _, packed, _, media_type in self._expected}
         self.media_types = list(dict.fromkeys([*(name for _, name in types), *claims.values()]))
         self._claimed = np.array([self.media_types.index(name) for name in claims.values()], np.int64)
-        (top,) = db.execute("SELECT coalesce(max(id), 0) FROM blobs").fetchone()
-        self._top: int = top
-        self._number = {packed: top + 1 + at for at, packed in enumerate(claims)}
+        self._stored, self._bytes, self._top = reader.totals()
+        self._number = {packed: self._top + 1 + at for at, packed in enumerate(claims)}
         self._absent = np.array([unpack(packed) for packed in claims], np.bytes_)
-        self._places = Positions(np.concatenate([np.empty(0, np.int64), *(ids for _, (ids,) in self._slices(IDS))]))
+        self._places = Positions(np.concatenate([np.empty(0, np.int64), *(ids for _, (ids,) in self._slices("id"))]))
 
     def expects(self, digest: str) -> bool:
         """Return whether a link names this digest, which is not here."""
@@ -90,12 +101,12 @@ class Ranges:
 
     def totals(self) -> tuple[int, int]:
         """Return how many blobs are stored, and their bytes."""
-        number, size = self._db.execute("SELECT count(*), coalesce(sum(size), 0) FROM blobs").fetchone()
-        return number, size
+        return self._stored, self._bytes
 
     def blobs(self) -> Iterator[Blobs]:
         """Yield all blobs by digest, those that are only expected among them."""
-        for digests, (ids, sizes, created, types) in self._slices(BLOBS, 0, -1, -1):
+        names = ("id", "size", "created", "media_type")
+        for digests, (ids, sizes, created, types) in self._slices(*names, absent=(0, -1, -1)):
             stored = ids <= self._top
             media_type = np.empty(len(ids), np.int64)
             media_type[stored] = self._type_at.of(types[stored])
@@ -115,11 +126,10 @@ class Ranges:
     def pins(self) -> Iterator[Pins]:
         """Yield all pins by blob."""
         begin = 0
-        for digests, (ids, pins) in self._slices(PINS, 0):
+        for digests, (ids, pins) in self._slices("id", "pins", absent=(0,)):
             rows = np.flatnonzero(ids <= self._top)
             if len(rows):
-                ends = (pack(digests[at].decode()) for at in (rows[0], rows[-1]))
-                tags = self._db.execute(TAGS, tuple(ends)).fetchall()
+                tags = self._reader.tags(*(pack(digests[at].decode()) for at in (rows[0], rows[-1])))
                 tagged = self._places.of_rows(tags)
                 anonymous = pins - np.bincount(tagged - begin, minlength=len(ids))
                 left = np.flatnonzero(anonymous)
@@ -131,7 +141,7 @@ class Ranges:
     def positions(self) -> NDArray[np.uint8]:
         """For each blob a bit for each kind of link that leads to it, as `1 << kind`. Cost: one pass over the links."""
         bits = np.zeros(self._places.number, np.uint8)
-        for _, target, kind in link_slices(self._db, self._places):
+        for _, target, kind in self._reader.links():
             _mark(bits, self._places.of(target), kind)
         _mark(bits, *self._links_to_absent[1:])
         return bits
@@ -157,19 +167,13 @@ class Ranges:
 
     def _links_in_order(self) -> Iterator[tuple[Numbers, ...]]:
         """Yield the links between stored blobs in slices, by source."""
-        after = {"digest": b"", "target": 0, "rows": columns.SLICE}
-        while True:
-            *found, digest = self._db.execute(LINKS, after).fetchone()
-            if digest is None:
-                return
-            source, target, kind = map(parsed, found)
+        for source, target, kind in self._reader.links_by_source():
             yield _wide(self._places.of(source)), _wide(self._places.of(target)), kind
-            after |= {"digest": digest, "target": int(target[-1])}
 
-    def _slices(self, query: str, *absent: int) -> Iterator[tuple[NDArray[np.bytes_], list[Numbers]]]:
-        """Yield (digests, [ids, *columns]) of a query, with rows of these values for the blobs that are expected."""
+    def _slices(self, *names: str, absent: tuple[int, ...] = ()) -> Iterator[Slice]:
+        """Yield digests and columns, with rows of these values for the blobs that are only expected."""
         done = 0
-        for digests, found in self._stored(query):
+        for digests, found in self._reader.blobs(*names):
             end = done + int(np.searchsorted(self._absent[done:], digests[-1]))
             yield self._among(digests, found, slice(done, end), absent)
             done = end
@@ -177,9 +181,7 @@ class Ranges:
             none = [np.empty(0, np.int64)] * (1 + len(absent))
             yield self._among(self._absent[:0], none, slice(done, None), absent)
 
-    def _among(
-        self, digests: NDArray[np.bytes_], found: list[Numbers], which: slice, values: tuple[int, ...]
-    ) -> tuple[NDArray[np.bytes_], list[Numbers]]:
+    def _among(self, digests: NDArray[np.bytes_], found: list[Numbers], which: slice, values: tuple[int, ...]) -> Slice:
         """Return rows with those of some expected blobs among them, in the order of digests."""
         more = self._absent[which]
         if not len(more):
@@ -189,16 +191,6 @@ class Ranges:
         ids = np.arange(len(self._absent))[which] + self._top + 1
         rows = [ids, *(np.full(len(more), value) for value in values)]
         return whole[order], [np.concatenate(pair)[order] for pair in zip(found, rows, strict=True)]
-
-    def _stored(self, query: str) -> Iterator[tuple[NDArray[np.bytes_], list[Numbers]]]:
-        """Yield (digests, [ids, *columns]) of the blobs that are stored."""
-        for algorithm in ALGORITHMS.values():
-            label = np.frombuffer(f"{algorithm.label}:".encode(), np.uint8)
-            for digits, found in slices(self._db, algorithm, query):
-                text = np.empty((len(digits), len(label) + digits.shape[1]), np.uint8)
-                text[:, : len(label)] = label
-                np.bitwise_or(digits, LOWER, out=text[:, len(label) :])
-                yield text.reshape(-1).view(f"S{text.shape[1]}"), found
 
 
 def _mark(bits: NDArray[np.uint8], targets: NDArray[np.signedinteger], kinds: Numbers) -> None:

@@ -242,8 +242,9 @@ class Rows:
     def ranges(self) -> Ranges:
         """Return everything, as numpy columns of one range of digests after the other."""
         from blobkit.index.ranges import Ranges  # noqa: PLC0415 (the verbs of a store must not wait for numpy)
+        from blobkit.index.sliced import Sliced  # noqa: PLC0415 (as above)
 
-        return Ranges(self._db)
+        return Ranges(Sliced(self._db))
 
     def _forget(self) -> None:
         """Look everything up again: it may have changed."""

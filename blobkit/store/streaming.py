@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -27,39 +27,53 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from blobkit.index.ranges import Ranges
-    from blobkit.index.readonly import ReadOnlyIndex
-    from blobkit.index.rows import Rows
     from blobkit.snapshot.disk import Disk
     from blobkit.snapshot.tables import Columns, Notice
 
-    Beside = Callable[[Rows, Ranges], tuple[Sequence[Notice], Disk]]
+    Beside = Callable[[Any, Ranges], tuple[Sequence[Notice], Disk | None]]
 
 __all__ = ["save"]
 
 _CODES = np.array([ALL_LINK_KINDS.index(kind) for kind in LINK_KINDS], np.int8)
 
 
-def save(index: ReadOnlyIndex, directory: Path, address: str, policy: str | None, beside: Beside) -> Saved:
+class _InRanges(Protocol):
+    """A transaction that reads everything in ranges."""
+
+    def ranges(self) -> Ranges:
+        """Return everything, as numpy columns of one range of digests after the other."""
+        ...
+
+
+class _ReadsInRanges(Protocol):
+    """An index whose transactions do so."""
+
+    def read(self, question: Callable[[Any], Saved]) -> Saved:
+        """Return the answer to a question, inside one read transaction."""
+        ...
+
+
+def save(index: _ReadsInRanges, directory: Path, address: str, policy: str | None, beside: Beside) -> Saved:
     """Write all facts of an index at one moment into a directory, in parts: it appears complete or not at all.
 
-    `beside` returns the notices, and the totals of all files. Errors: as `replacing_directory` and `write`. Memory: see
-    `blobkit.index.ranges`.
+    `beside` returns the notices, and the totals of all files, None if there are none to count. Errors: as
+    `replacing_directory` and `write`. Memory: see `blobkit.index.ranges`.
     """
     rule = policy_of("blobkit", policy or "", address)
     meta = {"kind": "blobkit", "address": address, "policy": rule.name}
 
-    def once(tx: Rows) -> Saved:
+    def once(tx: _InRanges) -> Saved:
         shutil.rmtree(whole)  # the index asks again if it changed meanwhile
         whole.mkdir()
         ranges = tx.ranges()
         notices, disk = beside(tx, ranges)
-        now = datetime.now(UTC).isoformat()
-        write(whole, _batches(ranges, notices), meta | {"time": now, "disk": disk.to_meta()}, STORES["blobkit"])
+        counted: dict[str, object] = {} if disk is None else {"disk": disk.to_meta()}
+        now = {"time": datetime.now(UTC).isoformat()}
+        write(whole, _batches(ranges, notices), meta | now | counted, STORES["blobkit"])
         return Saved(directory, *ranges.totals(), len(notices))
 
     with replacing_directory(directory, SNAPSHOT) as whole:
-        saved: Saved = index.read(once)  # type: ignore[arg-type] # (SQLite's transaction, which has ranges)
-    return saved
+        return index.read(once)
 
 
 def _batches(ranges: Ranges, notices: Sequence[Notice]) -> Batches:

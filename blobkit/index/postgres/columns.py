@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Algorithm
     from blobkit.index.postgres.connecting import Connection
+    from blobkit.index.ranges import Links
 
-__all__ = ["facts"]
+__all__ = ["LINK", "facts", "link_slices", "native", "texts"]
 
 SLICE = 50_000
 """Rows that are joined to one value."""
@@ -46,12 +47,9 @@ def facts(db: Connection) -> Facts:
     expected = db.execute("SELECT from_id, digest, kind, media_type FROM missing_links", binary=True).fetchall()
     tags = db.execute("SELECT blob_id, name FROM tags ORDER BY name", binary=True).fetchall()
     tagged = at.of_rows(tags)
-    links = _joined(db, LINKS, LINK)
-    sources, targets, kinds = sorted_links(
-        (at.of(_native(links, "source")), at.of(_native(links, "target")), links["kind"].astype(np.int8)),
-        len(blobs["id"]),
-        len(LINK_KINDS),
-    )
+    source, target, kind = native(np.concatenate([np.empty(0, LINK), *link_slices(db)]))
+    links = at.of(source), at.of(target), kind.astype(np.int8)
+    sources, targets, kinds = sorted_links(links, len(blobs["id"]), len(LINK_KINDS))
     return Facts(
         digests=blobs["digest"],
         sizes=blobs["size"],
@@ -77,8 +75,8 @@ def _blobs(db: Connection, algorithm: Algorithm) -> dict[str, NDArray[Any]]:
     start, end = bytes((algorithm.code,)), bytes((algorithm.code + 1,))
     found = np.concatenate([np.empty(0, row), *_slices(db, BLOBS, row, start, end)])
     packed = np.ascontiguousarray(found["digest"]).view(np.uint8).reshape(len(found), algorithm.size + 1)
-    columns = {name: _native(found, name) for name in ("id", "size", "created", "media_type", "pins")}
-    return {"digest": _texts(packed[:, 1:], algorithm), **columns}
+    columns = {name: found[name].astype(np.int64) for name in ("id", "size", "created", "media_type", "pins")}
+    return {"digest": texts(packed[:, 1:], algorithm), **columns}
 
 
 def _slices(db: Connection, statement: str, row: np.dtype[Any], after: bytes, end: bytes) -> Iterator[NDArray[Any]]:
@@ -88,20 +86,22 @@ def _slices(db: Connection, statement: str, row: np.dtype[Any], after: bytes, en
         after = rows["digest"][-1].tobytes()
 
 
-def _joined(db: Connection, statement: str, row: np.dtype[Any]) -> NDArray[Any]:
-    found = [np.empty(0, row)]
+def link_slices(db: Connection) -> Iterator[NDArray[Any]]:
+    """Yield rows of all links (`LINK`), in slices, in the order of ids."""
     after = (-1, -1)
-    while joined := db.execute(statement, (*after, SLICE), binary=True).fetchall()[0][0]:
-        found.append(np.frombuffer(joined, row))
-        after = int(found[-1]["source"][-1]), int(found[-1]["target"][-1])
-    return np.concatenate(found)
+    while joined := db.execute(LINKS, (*after, SLICE), binary=True).fetchall()[0][0]:
+        rows = np.frombuffer(joined, LINK)
+        yield rows
+        after = int(rows["source"][-1]), int(rows["target"][-1])
 
 
-def _native(rows: NDArray[Any], name: str) -> NDArray[np.int64]:
-    return rows[name].astype(np.int64)
+def native(rows: NDArray[Any]) -> Links:
+    """Return source, target and kind of rows of links as columns."""
+    source, target, kind = (rows[name].astype(np.int64) for name in ("source", "target", "kind"))
+    return source, target, kind
 
 
-def _texts(hashes: NDArray[np.uint8], algorithm: Algorithm) -> NDArray[np.bytes_]:
+def texts(hashes: NDArray[np.uint8], algorithm: Algorithm) -> NDArray[np.bytes_]:
     """Return raw hashes as digests."""
     head = f"{algorithm.label}:".encode()
     text = np.empty((len(hashes), len(head) + 2 * algorithm.size), np.uint8)

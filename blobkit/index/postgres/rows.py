@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Digest
     from blobkit.index.postgres.connecting import Connection
+    from blobkit.index.ranges import Ranges
     from blobkit.model import Column, Facts, IndexFault, RefCounts
 
 __all__ = ["EPOCH", "LOCKED", "Rows", "bucket"]
@@ -228,6 +229,13 @@ class Rows:
         from blobkit.index.postgres.columns import facts  # noqa: PLC0415 (verbs must not wait for numpy)
 
         return facts(self._db)
+
+    def ranges(self) -> Ranges:
+        """Return everything, as numpy columns of one range of digests after the other."""
+        from blobkit.index.postgres.sliced import Sliced  # noqa: PLC0415 (verbs must not wait for numpy)
+        from blobkit.index.ranges import Ranges  # noqa: PLC0415 (as above)
+
+        return Ranges(Sliced(self._db))
 
     def _ask(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Return the rows of a statement; numbers and bytes travel in binary."""
