@@ -6,7 +6,8 @@ Each client is a process with a store of its own. `put`: new blobs; `ref`: one o
 `link`: between own blobs; `batch`: 1,000 new blobs in a batch; `crossing`: removals of roots over the same 50 blobs as
 those of another client; `cascade`: the removal of a root with 10,000 blobs. Delays are added to the network, in ms for
 a round trip, by a process before the server. Commits are durable. Prints verbs a second of all clients together (blobs
-a second for batches and cascades), how often plans were run again, errors, and statements a verb of one client.
+a second for batches and cascades), how often plans were run again, errors, statements a verb of one client, and what a
+snapshot costs.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import asyncio
 import multiprocessing
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -22,6 +24,8 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
 
 from blobkit.errors import BlobkitError
 from blobkit.index.postgres import connecting
@@ -200,18 +204,33 @@ INSERT INTO links SELECT n, 1 + (n * 7919 + k * 104729) % (n - 1), 2 FROM genera
 ANALYZE"""
 
 
-def snapshot(url: str, blobs: int) -> str:
-    """Return what a snapshot of so many blobs, with 8 links each, costs its client."""
+def snapshots(url: str, blobs: int) -> Iterator[str]:
+    """Yield what a snapshot of so many blobs, with 8 links each, costs its client: in memory, and saved in ranges."""
     index = PostgresIndex(url, schema="large", notes_names=False)
     with index._pool.connection() as db:  # noqa: SLF001 (filled past the index, which would take long)
         db.execute(FILL.format(blobs=blobs))
-    with tempfile.TemporaryDirectory() as spool:
-        store = PlacedStore(PlacesInMemory(Path(spool)), index)
+    index.close()
+    spawn = multiprocessing.get_context("spawn")
+    for how in ("in memory", "saved in ranges"):
+        with spawn.Pool(1) as pool:
+            cpu, wall, peak, links = pool.apply(snapshot, (url, how))
+        figures = f"{cpu:.1f} s of CPU time in the client, {wall:.1f} s, {peak / 2**20:,.0f} MiB at the peak"
+        yield f"snapshot {how} of {blobs:,} blobs, {links:,} links: {figures}"
+
+
+def snapshot(url: str, how: str) -> tuple[float, float, int, int]:
+    """Return seconds of CPU, seconds, peak memory and links of a snapshot; alone in a process."""
+    with tempfile.TemporaryDirectory() as place:
+        rows = PostgresIndex(url, schema="large", notes_names=False)
+        store = PlacedStore(PlacesInMemory(Path(place, "spool")), rows)  # type: ignore[arg-type]
         cpu, wall = time.process_time(), time.monotonic()
-        found = store.snapshot()
+        if how == "in memory":
+            links = store.snapshot().links.num_rows
+        else:
+            store.save_snapshot(Path(place, "out"))
+            links = sum(pq.ParquetFile(path).metadata.num_rows for path in Path(place, "out/links").iterdir())
         cpu, wall = time.process_time() - cpu, time.monotonic() - wall
-    links = found.links.num_rows
-    return f"snapshot of {blobs:,} blobs, {links:,} links: {cpu:.1f} s of CPU time in the client, {wall:.1f} s"
+    return cpu, wall, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, links
 
 
 def main() -> None:
@@ -225,7 +244,8 @@ def main() -> None:
     with running_database() as server:
         print("statements a verb:", statements(server.url, "counted"), flush=True)
         if asked.blobs:
-            print(snapshot(server.url, asked.blobs), flush=True)
+            for line in snapshots(server.url, asked.blobs):
+                print(line, flush=True)
         for delay in asked.delays:
             with tempfile.TemporaryDirectory(prefix="delay-") as place:
                 proxy = spawn.Process(target=before, args=(place, str(server.place), delay), daemon=True)

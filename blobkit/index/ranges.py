@@ -2,8 +2,8 @@
 
 All is read in one transaction, so it is one moment. Blobs come by digest, links by source, pins by blob. A reader
 (`Reader`) asks the database; here are the blobs that are only expected, and the positions. Memory: 13 bytes a blob at
-the peak (the position of each id, and the links that it is in), a slice of rows, all links to blobs that are only
-expected, and the links or tags of one blob.
+the peak (the position of each id, and the links that it is in), a slice of rows, the links of `LinkSpool`, all links to
+blobs that are only expected, and the tags of one blob.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ import numpy as np
 from blobkit.digest import pack, unpack
 from blobkit.index.positions import Positions
 from blobkit.model import LINK_KINDS
+from blobkit.snapshot.parts.sorting import LinkSpool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from blobkit.snapshot.parts.sorting import Links
+
     Numbers = NDArray[np.int64]
-    Links = tuple[Numbers, Numbers, Numbers]
     Slice = tuple[NDArray[np.bytes_], list[Numbers]]
 
 __all__ = ["Blobs", "Pins", "Ranges", "Reader"]
@@ -48,12 +51,8 @@ class Reader(Protocol):
         """Yield digests and these columns of all blobs, by digest."""
         ...
 
-    def links_by_source(self) -> Iterator[Links]:
-        """Yield ids and kinds of the links between stored blobs, by the digest of the source."""
-        ...
-
     def links(self) -> Iterator[Links]:
-        """Yield the same links in any order, whichever is fast."""
+        """Yield ids and kinds of the links between stored blobs, in any order."""
         ...
 
     def tags(self, first: bytes, last: bytes) -> list[tuple[int, str]]:
@@ -80,10 +79,13 @@ class Pins(NamedTuple):
 
 
 class Ranges:
-    """The facts of an index in the transaction that is open; positions are those among all blobs, expected ones too."""
+    """The facts of an index in the transaction that is open; positions are those among all blobs, expected ones too.
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    `place` is a directory for files of the links.
+    """
+
+    def __init__(self, reader: Reader, place: Path) -> None:
+        self._reader, self._place = reader, place
         self._expected = reader.expected()
         types = reader.media_types()
         self._type_at = Positions(np.array([ident for ident, _ in types], np.int64))
@@ -115,13 +117,7 @@ class Ranges:
 
     def links(self) -> Iterator[Links]:
         """Yield all links as positions and kinds, by source, target, kind."""
-        rest = self._links_to_absent
-        for found in self._whole_sources():
-            cut = int(np.searchsorted(rest[0], found[0][-1], "right"))
-            yield _sorted(_joined(found, tuple(column[:cut] for column in rest)))
-            rest = tuple(column[cut:] for column in rest)
-        if len(rest[0]):
-            yield _sorted(rest)
+        return self._filled[0].sorted()
 
     def pins(self) -> Iterator[Pins]:
         """Yield all pins by blob."""
@@ -137,38 +133,34 @@ class Ranges:
                 yield Pins(left + begin, anonymous[left], names)
             begin += len(ids)
 
-    @cached_property
+    @property
     def positions(self) -> NDArray[np.uint8]:
         """For each blob a bit for each kind of link that leads to it, as `1 << kind`. Cost: one pass over the links."""
-        bits = np.zeros(self._places.number, np.uint8)
-        for _, target, kind in self._reader.links():
-            _mark(bits, self._places.of(target), kind)
-        _mark(bits, *self._links_to_absent[1:])
-        return bits
+        return self._filled[1]
 
     @cached_property
-    def _links_to_absent(self) -> tuple[Numbers, ...]:
-        """The links to blobs that are only expected, by source."""
+    def _filled(self) -> tuple[LinkSpool, NDArray[np.uint8]]:
+        """All links in a file, and the bits of `positions`."""
+        spool = LinkSpool(self._place, self._places.number)
+        bits = np.zeros(self._places.number, np.uint8)
+        spool.fill(self._marked(bits))
+        return spool, bits
+
+    def _marked(self, bits: NDArray[np.uint8]) -> Iterator[Links]:
+        """Yield all links, and mark their targets."""
+        for source, target, kind in self._reader.links():
+            found = self._places.of(source), self._places.of(target), kind
+            _mark(bits, *found[1:])
+            yield found
+        _mark(bits, *self._links_to_absent[1:])
+        yield self._links_to_absent
+
+    @cached_property
+    def _links_to_absent(self) -> Links:
+        """The links to blobs that are only expected."""
         numbers = [(source, self._number[packed], kind) for source, packed, kind, _ in self._expected]
         source, target, kind = np.array(numbers, np.int64).reshape(-1, 3).T
-        return _sorted((_wide(self._places.of(source)), _wide(self._places.of(target)), kind))
-
-    def _whole_sources(self) -> Iterator[tuple[Numbers, ...]]:
-        """Yield the links between stored blobs, all of a source together."""
-        held: tuple[Numbers, ...] = (np.empty(0, np.int64),) * 3
-        for found in self._links_in_order():
-            held = _joined(held, found)
-            cut = int(np.searchsorted(held[0], held[0][-1]))
-            if cut:
-                yield tuple(column[:cut] for column in held)
-                held = tuple(column[cut:] for column in held)
-        if len(held[0]):
-            yield held
-
-    def _links_in_order(self) -> Iterator[tuple[Numbers, ...]]:
-        """Yield the links between stored blobs in slices, by source."""
-        for source, target, kind in self._reader.links_by_source():
-            yield _wide(self._places.of(source)), _wide(self._places.of(target)), kind
+        return self._places.of(source), self._places.of(target), kind
 
     def _slices(self, *names: str, absent: tuple[int, ...] = ()) -> Iterator[Slice]:
         """Yield digests and columns, with rows of these values for the blobs that are only expected."""
@@ -196,18 +188,3 @@ class Ranges:
 def _mark(bits: NDArray[np.uint8], targets: NDArray[np.signedinteger], kinds: Numbers) -> None:
     for kind in range(len(LINK_KINDS)):
         bits[targets[kinds == kind]] |= 1 << kind
-
-
-def _joined(some: tuple[Numbers, ...], more: tuple[Numbers, ...]) -> tuple[Numbers, ...]:
-    return tuple(np.concatenate(pair) for pair in zip(some, more, strict=True))
-
-
-def _sorted(links: tuple[Numbers, ...]) -> Links:
-    """Return links by source, target, kind."""
-    source, target, kind = links
-    order = np.lexsort((kind, target, source))
-    return source[order], target[order], kind[order]
-
-
-def _wide(positions: NDArray[np.signedinteger]) -> Numbers:
-    return positions.astype(np.int64, copy=False)

@@ -7,23 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blobkit.digest import ALGORITHMS
-from blobkit.index import columns
-from blobkit.index.columns import EXPECTED, LOWER, link_slices, parsed, slices
+from blobkit.index.columns import EXPECTED, LOWER, link_slices, slices
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
 
-    from blobkit.index.ranges import Links, Slice
+    from blobkit.index.ranges import Slice
+    from blobkit.snapshot.parts.sorting import Links
 
 __all__ = ["Sliced"]
 
 SLICE = """SELECT CAST(group_concat(hex(digest), '') AS BLOB), {} FROM (
     SELECT digest, {} FROM blobs WHERE digest > ? AND digest < ? ORDER BY digest LIMIT ?)"""
-LINKS = """SELECT CAST(group_concat(source) AS BLOB), CAST(group_concat(target) AS BLOB),
-    CAST(group_concat(kind) AS BLOB), max(digest) FROM (
-    SELECT digest, from_id AS source, to_id AS target, kind FROM blobs CROSS JOIN links ON from_id = id
-    WHERE digest >= :digest AND (digest > :digest OR to_id > :target) ORDER BY digest, to_id LIMIT :rows)"""
 TAGS = """SELECT blob_id, name FROM blobs CROSS JOIN tags ON blob_id = id
     WHERE digest >= ? AND digest <= ? ORDER BY digest, name"""
 
@@ -60,19 +56,8 @@ class Sliced:
                 np.bitwise_or(digits, LOWER, out=text[:, len(label) :])
                 yield text.reshape(-1).view(f"S{text.shape[1]}"), found
 
-    def links_by_source(self) -> Iterator[Links]:
-        """Yield ids and kinds of the links between stored blobs, by the digest of the source."""
-        after = {"digest": b"", "target": 0, "rows": columns.SLICE}
-        while True:
-            *found, digest = self._db.execute(LINKS, after).fetchone()
-            if digest is None:
-                return
-            source, target, kind = map(parsed, found)
-            yield source, target, kind
-            after |= {"digest": digest, "target": int(target[-1])}
-
     def links(self) -> Iterator[Links]:
-        """Yield the same links in the order of their ids."""
+        """Yield ids and kinds of the links between stored blobs, in the order of ids."""
         (top,) = self._db.execute("SELECT coalesce(max(id), 0) FROM blobs").fetchone()
         return link_slices(self._db, top.bit_length())
 

@@ -12,7 +12,7 @@ from blobkit.scanners.scanned import node_columns
 from blobkit.scanners.spaces.space import in_order
 from blobkit.snapshot.kinds import STORES, policy_of
 from blobkit.snapshot.parts import batching
-from blobkit.snapshot.parts.sorting import by_source
+from blobkit.snapshot.parts.sorting import LinkSpool
 from blobkit.snapshot.parts.writing import Batches, write
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
     from blobkit.scanners.facts import Facts
     from blobkit.scanners.scanned import Scanned
-
-    Links = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int8]]
+    from blobkit.snapshot.parts.sorting import Links
 
 __all__ = ["save"]
 
@@ -66,10 +65,12 @@ def _nodes(facts: Facts, rank: NDArray[np.int32]) -> Iterator[pa.Table]:
 
 def _links(facts: Facts, rank: NDArray[np.int32], directory: Path) -> Iterator[pa.Table]:
     """Yield the links by source; `rank` is complete when the first one is asked for."""
-    for source, target, kind in by_source(lambda: _ranked(facts, rank), len(rank), directory):
+    spool = LinkSpool(directory, len(rank))
+    spool.fill(_ranked(facts, rank))
+    for source, target, kind in spool.sorted():
         for at in range(0, max(1, len(source)), ROWS):
             rows = slice(at, at + ROWS)
-            yield batching.links(source[rows].astype(np.int64), target[rows].astype(np.int64), kind[rows])
+            yield batching.links(source[rows], target[rows], kind[rows])
 
 
 def _ranked(facts: Facts, rank: NDArray[np.int32]) -> Iterator[Links]:

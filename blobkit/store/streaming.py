@@ -40,8 +40,8 @@ _CODES = np.array([ALL_LINK_KINDS.index(kind) for kind in LINK_KINDS], np.int8)
 class _InRanges(Protocol):
     """A transaction that reads everything in ranges."""
 
-    def ranges(self) -> Ranges:
-        """Return everything, as numpy columns of one range of digests after the other."""
+    def ranges(self, place: Path) -> Ranges:
+        """Return everything, as numpy columns of one range of digests after the other; `place` is for its files."""
         ...
 
 
@@ -65,7 +65,7 @@ def save(index: _ReadsInRanges, directory: Path, address: str, policy: str | Non
     def once(tx: _InRanges) -> Saved:
         shutil.rmtree(whole)  # the index asks again if it changed meanwhile
         whole.mkdir()
-        ranges = tx.ranges()
+        ranges = tx.ranges(whole)
         notices, disk = beside(tx, ranges)
         counted: dict[str, object] = {} if disk is None else {"disk": disk.to_meta()}
         now = {"time": datetime.now(UTC).isoformat()}

@@ -47,7 +47,7 @@ def test_it_is_the_same_on_real_stores(dataset: Dataset, name: str) -> None:
 
 
 def test_it_is_the_same_when_batches_are_small(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name, value in ((saving, "ROWS", 7), (sorting, "AT_ONCE", 50), (sorting, "_STEP", 16)):
+    for module, name, value in ((saving, "ROWS", 7), (sorting, "AT_ONCE", 50), (sorting, "STEP", 16)):
         monkeypatch.setattr(module, name, value)
     for name in ("dev-registry", "dev-oci-layout"):
         root, _ = dataset(name)

@@ -22,6 +22,7 @@ from blobkit.digest import of
 from blobkit.errors import StoreDamagedError
 from blobkit.index import columns, ranges
 from blobkit.index.readonly import ReadOnlyIndex
+from blobkit.snapshot.parts import sorting
 from blobkit.store.local import LocalStore
 from blobkit.testing.arrivals import MANIFEST, manifest
 from stored import same_rows
@@ -160,7 +161,8 @@ def _raising(error: type[BaseException]) -> Callable[[ranges.Ranges], Iterator[o
 
 def test_nothing_is_held_for_a_blob_but_its_position(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The arrays that live between two slices: counted, at two sizes, while slices stay as small."""
-    monkeypatch.setattr(columns, "SLICE", 100)
+    for module, name, value in ((columns, "SLICE", 100), (sorting, "AT_ONCE", 300), (sorting, "STEP", 16)):
+        monkeypatch.setattr(module, name, value)
     held = [_held(tmp_path / str(number), number) for number in (2_000, 10_000)]
     assert held[1] - held[0] < 20 * 8_000
 
@@ -177,13 +179,13 @@ def _held(place: Path, number: int) -> int:
         db.executemany("INSERT INTO links VALUES (?, ?, ?)", links)
     db.close()
     with closing(ReadOnlyIndex(place / ".blobkit/index.sqlite")) as index:
-        return index.read(_peak)
+        return index.read(lambda tx: _peak(tx, place))
 
 
-def _peak(tx: Rows) -> int:
+def _peak(tx: Rows, place: Path) -> int:
     tracemalloc.start()
     try:
-        found = tx.ranges()
+        found = tx.ranges(place)
         for rows in (found.blobs(), found.links(), found.pins()):
             deque(rows, maxlen=0)
         assert len(found.positions)

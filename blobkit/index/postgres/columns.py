@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from blobkit.digest import Algorithm
     from blobkit.index.postgres.connecting import Connection
-    from blobkit.index.ranges import Links
+    from blobkit.snapshot.parts.sorting import Links
 
 __all__ = ["LINK", "facts", "link_slices", "native", "texts"]
 

@@ -19,6 +19,7 @@ from blobkit.model import LINK_KINDS, JournalEntry, Link, PendingWork, Record
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from blobkit.digest import Digest
     from blobkit.index.postgres.connecting import Connection
@@ -230,12 +231,12 @@ class Rows:
 
         return facts(self._db)
 
-    def ranges(self) -> Ranges:
-        """Return everything, as numpy columns of one range of digests after the other."""
+    def ranges(self, place: Path) -> Ranges:
+        """Return everything, as numpy columns of one range of digests after the other; `place` is for its files."""
         from blobkit.index.postgres.sliced import Sliced  # noqa: PLC0415 (verbs must not wait for numpy)
         from blobkit.index.ranges import Ranges  # noqa: PLC0415 (as above)
 
-        return Ranges(Sliced(self._db))
+        return Ranges(Sliced(self._db), place)
 
     def _ask(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Return the rows of a statement; numbers and bytes travel in binary."""

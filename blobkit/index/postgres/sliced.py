@@ -8,13 +8,14 @@ import numpy as np
 
 from blobkit.digest import ALGORITHMS
 from blobkit.index.postgres import columns
-from blobkit.index.postgres.columns import LINK, link_slices, native, texts
+from blobkit.index.postgres.columns import link_slices, native, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from blobkit.index.postgres.connecting import Connection
-    from blobkit.index.ranges import Links, Slice
+    from blobkit.index.ranges import Slice
+    from blobkit.snapshot.parts.sorting import Links
 
 __all__ = ["Sliced"]
 
@@ -22,9 +23,6 @@ TOTALS = "SELECT count(*), coalesce(sum(size), 0)::bigint, coalesce(max(id), 0) 
 EXPECTED = "SELECT from_id, digest, kind, media_type FROM missing_links ORDER BY digest, from_id"
 SLICE = """SELECT string_agg(digest || {}, ''::bytea ORDER BY digest)
     FROM (SELECT digest, {} FROM blobs WHERE digest > %s AND digest < %s ORDER BY digest LIMIT %s) x"""
-BY_SOURCE = """SELECT string_agg(int8send(from_id) || int8send(to_id) || int2send(kind), ''::bytea
-    ORDER BY digest, to_id) FROM (SELECT digest, from_id, to_id, kind FROM blobs JOIN links ON from_id = id
-    WHERE digest >= %s AND (digest > %s OR to_id > %s) ORDER BY digest, to_id LIMIT %s) x"""
 TAGS = """SELECT blob_id, name FROM blobs JOIN tags ON blob_id = id WHERE digest >= %s AND digest <= %s
     ORDER BY digest, name"""
 
@@ -70,17 +68,8 @@ class Sliced:
             yield rows
             after = rows["digest"][-1].tobytes()
 
-    def links_by_source(self) -> Iterator[Links]:
-        """Yield ids and kinds of the links between stored blobs, by the digest of the source."""
-        digest, target = b"", -1
-        while joined := self._ask(BY_SOURCE, digest, digest, target, columns.SLICE)[0][0]:
-            source, targets, kind = native(np.frombuffer(joined, LINK))
-            yield source, targets, kind
-            ((found,),) = self._ask("SELECT digest FROM blobs WHERE id = %s", int(source[-1]))
-            digest, target = bytes(found), int(targets[-1])
-
     def links(self) -> Iterator[Links]:
-        """Yield the same links in the order of their ids."""
+        """Yield ids and kinds of the links between stored blobs, in the order of ids."""
         return map(native, link_slices(self._db))
 
     def tags(self, first: bytes, last: bytes) -> list[tuple[int, str]]:

@@ -31,9 +31,12 @@ def nodes(columns: Columns) -> pa.Table:
     return compact(make(columns, _NO_LINKS, _NO_PINS).nodes.drop_columns("id"))
 
 
-def links(source: NDArray[np.int64], target: NDArray[np.int64], kind: NDArray[np.int8]) -> pa.Table:
+def links(
+    source: NDArray[np.signedinteger], target: NDArray[np.signedinteger], kind: NDArray[np.signedinteger]
+) -> pa.Table:
     """Return links, which are in order; kinds are positions in the vocabulary of snapshots."""
-    return pa.table({"source": arrow(source), "target": arrow(target), "kind": dictionary(kind, LINK_KINDS)})
+    ids = (arrow(column.astype(np.int64, copy=False)) for column in (source, target))
+    return pa.table(dict(zip(("source", "target", "kind"), (*ids, dictionary(kind, LINK_KINDS)), strict=True)))
 
 
 def pins(columns: Mapping[str, NDArray[Any]]) -> pa.Table:

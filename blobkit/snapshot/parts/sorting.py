@@ -11,22 +11,26 @@ from blobkit.snapshot.packing import sorted_links
 from blobkit.snapshot.references import LINK_KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
+    from typing import Any
 
     from numpy.typing import NDArray
 
-    Links = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int8]]
+    Ids = NDArray[np.signedinteger]
+    Links = tuple[Ids, Ids, NDArray[np.signedinteger]]
+    """Sources, targets, kinds."""
 
-__all__ = ["by_source"]
+__all__ = ["LinkSpool"]
 
 AT_ONCE = 1 << 21
 """The number of links that are sorted at once, about."""
 MOST = 256
 """The most files that are open at once."""
-_STEP = 1 << 10
+STEP = 1 << 10
 """A range of sources is a multiple of so many."""
-_LINK = np.dtype([("source", np.int32), ("target", np.int32), ("kind", np.int8)])
+PIECE = 1 << 16
+"""Links that are moved at once."""
 
 
 class _Range(NamedTuple):
@@ -36,57 +40,64 @@ class _Range(NamedTuple):
     path: Path
 
 
-def by_source(links: Callable[[], Iterator[Links]], nodes: int, place: Path) -> Iterator[Links]:
-    """Yield links as a set, by source, target and kind; `links` yields them in any order, each time it is called.
+class LinkSpool:
+    """Links between so many nodes, in any order, in a file of a directory; `sorted` yields them as a sorted set.
 
-    `place` is a directory for files, which are removed. Memory: about 40 bytes for each of 2M links; more if a few
-    sources have more, or there are more than 500M. Cost: each link is written and read once.
+    Memory: about 40 bytes for each of 2M links; more if a few sources have more, or there are more than 500M. Each link
+    is written and read twice, once if there are few.
     """
-    ends = _ends(links(), nodes)
-    if len(ends) == 1:
-        yield _set(np.concatenate([_rows(*some) for some in links()] or [np.empty(0, _LINK)]), nodes)
-        return
-    ranges = [_Range(end, place / f"links-{at}") for at, end in enumerate(ends)]
-    _distribute(links(), ranges)
-    for one in ranges:
-        found = np.fromfile(one.path, _LINK)
-        one.path.unlink()
-        yield _set(found, nodes)
 
+    def __init__(self, place: Path, nodes: int) -> None:
+        self._place, self._nodes = place, nodes
+        number = np.int32 if nodes <= np.iinfo(np.int32).max else np.int64
+        self._row = np.dtype([("source", number), ("target", number), ("kind", np.int8)])
+        self._path = place / "links.spool"
+        self._count = np.zeros(nodes // STEP + 1, np.int64)
 
-def _ends(links: Iterator[Links], nodes: int) -> list[int]:
-    """Return the ends of ranges of sources that have about as many links each."""
-    number = np.zeros(nodes // _STEP + 1, np.int64)
-    for source, _, _ in links:
-        number += np.bincount(source // _STEP, minlength=len(number))
-    total = number.cumsum()
-    each = max(AT_ONCE, -(-int(total[-1]) // MOST))
-    wanted = np.arange(each, int(total[-1]), each)
-    ends = np.unique(np.searchsorted(total, wanted) + 1) * _STEP
-    return [*ends[ends < nodes].tolist(), nodes]
+    def fill(self, links: Iterator[Links]) -> None:
+        """Write all links into the file."""
+        with self._path.open("wb") as file:
+            for source, target, kind in links:
+                rows = np.empty(len(source), self._row)
+                rows["source"], rows["target"], rows["kind"] = source, target, kind
+                rows.tofile(file)
+                self._count += np.bincount(source // STEP, minlength=len(self._count))
 
+    def sorted(self) -> Iterator[Links]:
+        """Yield the links by source, target and kind, each once; remove the file."""
+        ranges = [_Range(end, self._place / f"links-{at}.spool") for at, end in enumerate(self._ends())]
+        if len(ranges) == 1:
+            self._path.rename(ranges[0].path)
+        else:
+            self._distribute(ranges)
+            self._path.unlink()
+        for one in ranges:
+            rows = np.fromfile(one.path, self._row)
+            one.path.unlink()
+            yield sorted_links((rows["source"], rows["target"], rows["kind"]), self._nodes, len(LINK_KINDS))
 
-def _distribute(links: Iterator[Links], ranges: list[_Range]) -> None:
-    """Write each link into the file of its range."""
-    ends = np.array([one.end for one in ranges])
-    with ExitStack() as opened:
-        files = [opened.enter_context(one.path.open("wb")) for one in ranges]
-        for some in links:
-            rows = _rows(*some)
-            place = np.searchsorted(ends, rows["source"], "right")
-            order = np.argsort(place, kind="stable")
-            cuts = np.searchsorted(place[order], np.arange(len(ranges) + 1))
-            for at, file in enumerate(files):
-                if cuts[at] < cuts[at + 1]:
-                    rows[order[cuts[at] : cuts[at + 1]]].tofile(file)
+    def _ends(self) -> list[int]:
+        """Return the ends of ranges of sources that have about as many links each."""
+        total = self._count.cumsum()
+        each = max(AT_ONCE, -(-int(total[-1]) // MOST))
+        wanted = np.arange(each, int(total[-1]), each)
+        ends = np.unique(np.searchsorted(total, wanted) + 1) * STEP
+        return [*ends[ends < self._nodes].tolist(), self._nodes]
 
+    def _distribute(self, ranges: list[_Range]) -> None:
+        """Write each link into the file of its range."""
+        ends = np.array([one.end for one in ranges])
+        with ExitStack() as opened:
+            files = [opened.enter_context(one.path.open("wb", buffering=0)) for one in ranges]
+            for rows in self._pieces():
+                place = np.searchsorted(ends, rows["source"], "right")
+                order = np.argsort(place, kind="stable")
+                cuts = np.searchsorted(place[order], np.arange(len(ranges) + 1))
+                for at, file in enumerate(files):
+                    if cuts[at] < cuts[at + 1]:
+                        rows[order[cuts[at] : cuts[at + 1]]].tofile(file)
 
-def _rows(source: NDArray[np.int32], target: NDArray[np.int32], kind: NDArray[np.int8]) -> NDArray[np.void]:
-    rows = np.empty(len(source), _LINK)
-    rows["source"], rows["target"], rows["kind"] = source, target, kind
-    return rows
-
-
-def _set(rows: NDArray[np.void], nodes: int) -> Links:
-    """Return links as a sorted set."""
-    return sorted_links((rows["source"], rows["target"], rows["kind"]), nodes, len(LINK_KINDS))
+    def _pieces(self) -> Iterator[NDArray[Any]]:
+        with self._path.open("rb") as file:
+            while len(rows := np.fromfile(file, self._row, PIECE)):
+                yield rows

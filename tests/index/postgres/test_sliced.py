@@ -13,6 +13,7 @@ import pytest
 from blobkit.errors import BatchError, UnknownPolicyError
 from blobkit.index import ranges
 from blobkit.index.postgres import columns
+from blobkit.snapshot.parts import sorting
 from blobkit.store.remote.store import PlacedStore
 from blobkit.testing.arrivals import MANIFEST, manifest
 from remote_servers.in_memory import PlacesInMemory
@@ -111,14 +112,15 @@ def test_what_is_refused(store: PlacedStore, tmp_path: Path) -> None:
 
 
 def test_memory_grows_by_a_few_bytes_a_blob(
-    open_index: Callable[..., PostgresIndex], monkeypatch: pytest.MonkeyPatch
+    open_index: Callable[..., PostgresIndex], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(columns, "SLICE", 100)
+    for module, name, value in ((columns, "SLICE", 100), (sorting, "AT_ONCE", 300), (sorting, "STEP", 16)):
+        monkeypatch.setattr(module, name, value)
     index = open_index()
     peaks = []
     for number in (2_000, 12_000):
         index.write(lambda tx, number=number: _rows(tx, number))
-        peaks.append(index.read(_peak))
+        peaks.append(index.read(lambda tx: _peak(tx, tmp_path)))
     assert (peaks[1] - peaks[0]) / 10_000 < 40
 
 
@@ -139,10 +141,10 @@ def _rows(tx: Rows, number: int) -> None:
         tx._db.execute(statement, {"number": number} if "%" in statement else None)
 
 
-def _peak(tx: Rows) -> int:
+def _peak(tx: Rows, place: Path) -> int:
     tracemalloc.start()
     try:
-        found = tx.ranges()
+        found = tx.ranges(place)
         for rows in (found.blobs(), found.links(), found.pins()):
             deque(rows, maxlen=0)
         assert len(found.positions)
