@@ -161,7 +161,12 @@ def _raising(error: type[BaseException]) -> Callable[[ranges.Ranges], Iterator[o
 
 def test_nothing_is_held_for_a_blob_but_its_position(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The arrays that live between two slices: counted, at two sizes, while slices stay as small."""
-    for module, name, value in ((columns, "SLICE", 100), (sorting, "AT_ONCE", 300), (sorting, "STEP", 16)):
+    for module, name, value in (
+        (columns, "SLICE", 100),
+        (sorting, "AT_ONCE", 300),
+        (sorting, "STEP", 16),
+        (sorting, "PIECE", 99),
+    ):
         monkeypatch.setattr(module, name, value)
     held = [_held(tmp_path / str(number), number) for number in (2_000, 10_000)]
     assert held[1] - held[0] < 20 * 8_000

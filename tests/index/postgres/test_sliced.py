@@ -114,7 +114,12 @@ def test_what_is_refused(store: PlacedStore, tmp_path: Path) -> None:
 def test_memory_grows_by_a_few_bytes_a_blob(
     open_index: Callable[..., PostgresIndex], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for module, name, value in ((columns, "SLICE", 100), (sorting, "AT_ONCE", 300), (sorting, "STEP", 16)):
+    for module, name, value in (
+        (columns, "SLICE", 100),
+        (sorting, "AT_ONCE", 300),
+        (sorting, "STEP", 16),
+        (sorting, "PIECE", 99),
+    ):
         monkeypatch.setattr(module, name, value)
     index = open_index()
     peaks = []
