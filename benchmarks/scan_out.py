@@ -3,8 +3,8 @@
     python benchmarks/scan_out.py [--blobs 20000,200000] [--rounds 3]
 
 Whole processes in turn; medians of CPU seconds and of peak memory. The store's index is written by hand, six links a
-blob: no content, so that only the way from the index to the parts is measured. A registry is scanned into memory either
-way: its rows show what a scan with `out=` takes there today.
+blob: no content, so that only the way from the index to the parts is measured. A registry is a directory; of its scans
+with `out=` the mapped files count as memory, too, as long as the system leaves them there.
 """
 
 from __future__ import annotations
