@@ -47,6 +47,10 @@ A_THREAD = 125_000_000
 """The memory in bytes that DuckDB wants for each thread; with less, queries over large tables may fail."""
 
 
+OPERATORS = 0.3
+"""The part of the memory that hash tables may fill: the pages that are being read and written need the rest."""
+
+
 def _cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -72,6 +76,8 @@ class Duck:
         for setting in (*_SETTINGS, f"SET temp_directory = {spilled}"):
             self.db.execute(setting)
         self.db.execute(f"SET memory_limit = '{room // 1000}KB'")
+        if self.rows("SELECT 1 FROM duckdb_settings() WHERE name = 'operator_memory_limit'"):  # not in DuckDB 1.3
+            self.db.execute(f"SET operator_memory_limit = '{int(room * OPERATORS) // 1000}KB'")
         self.db.execute(f"SET threads = {threads or min(_cores(), max(1, room // A_THREAD))}")
 
     def close(self) -> None:
