@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from blobkit.engines import DuckSnapshot
+from blobkit.engines.duck import told
 from blobkit.present.answer import Answer
 from blobkit.present.cells import NAME_SHOWN
 from blobkit.present.plain import records
@@ -23,7 +24,9 @@ __all__ = ["print_usage"]
 def print_usage(directory: str, by: str, policy: str | None, memory: str, out: Output) -> None:
     """Print the use of space in a snapshot that was saved in parts, as DuckDB finds it."""
     with DuckSnapshot(directory, policy=policy, memory=memory) as snapshot:
-        answer = _Usage(snapshot, snapshot.usage(by))
+        found = snapshot.usage(by)
+        with told():
+            answer = _Usage(snapshot, found)
         out.answer(answer, answer.to_dict)
 
 

@@ -110,16 +110,16 @@ class Questions(Generic[Frame]):
         gone = self._gone(ruled)
         table = self._keep(sql.freed(ruled.s, gone))
         left = f"{ruled.p}left"
-        ruled.e.step(left, f"SELECT id FROM {ruled.unknown()} WHERE id NOT IN (SELECT id FROM {gone})")
-        guessed = f"id IN ({sql.notice_nodes(ruled.s, [ESTIMATED])})"
+        ruled.e.step(left, sql.without(ruled.unknown(), gone))
+        known = f"({sql.without_rows(table, sql.notice_nodes(ruled.s, [ESTIMATED]))})"
         blobs, size = ruled.totals(table)
-        sure = certainty.certain_bytes(ruled, table, left, guessed)
+        sure = certainty.certain_bytes(ruled, known, left)
         chosen = dropped.selection
         return EnginePreview(
             freed=self._frame(table, "digest, size, kind", "digest"),
             blobs=blobs,
             bytes=size,
-            exact=not ruled.count(left) and not ruled.totals(table, guessed)[0],
+            exact=not ruled.count(left) and ruled.count(known) == blobs,
             certain_bytes=sure,
             opaque=ruled.keys(left),
             targets=chosen.shown,
@@ -139,7 +139,7 @@ class Questions(Generic[Frame]):
         e.step(f"{p}roots", sql.held_by_others(p, ruled.edges))
         e.define(f"{p}below", f"SELECT k.source, k.target FROM {ruled.edges} k JOIN {p}closure c ON c.id = k.source")
         walks.reach(f"{p}stays", f"SELECT id FROM {p}roots", f"{p}below")
-        e.step(gone, f"SELECT id FROM {p}closure c WHERE NOT EXISTS (SELECT 1 FROM {p}stays s WHERE s.id = c.id)")
+        e.step(gone, sql.without(f"{p}closure", f"{p}stays"))
         return gone
 
     def _grouped(self, ruled: Ruled, by: By) -> tuple[str, Held | None]:
@@ -160,7 +160,7 @@ class Questions(Generic[Frame]):
         """
         name, ruled = name_of(by), self._ruled
         parts, groups = self._grouped(ruled, by)
-        shares = sql.shares(ruled.e.dialect, ruled.s, groups.pairs, groups.groups, groups.alone) if groups else ""
+        shares = sql.shares(ruled.e.dialect, ruled.s, groups.pairs, groups.groups, groups.others) if groups else ""
         whole = f"SELECT grp, blobs, bytes AS closure, bytes AS exclusive, bytes AS split FROM {parts}"
         special = sql.among("grp", SPECIAL)
         places = " ".join(f"WHEN {sql.quoted(one)} THEN {at + 1}" for at, one in enumerate(SPECIAL))
@@ -260,8 +260,8 @@ class Questions(Generic[Frame]):
         if policy.complete and does.count(does.unknown()):
             does.e.step(table, f"SELECT * FROM {table} WHERE false")
         lost = does.totals(table, "needed")
-        spared = f"""(SELECT n.size FROM {does.s}nodes n WHERE n.stored = 'yes' AND n.id IN (SELECT id FROM {kept})
-            AND n.id NOT IN (SELECT id FROM {needed}))"""
+        spared = f"""(SELECT n.size FROM {does.s}nodes n SEMI JOIN {kept} k ON k.id = n.id
+            ANTI JOIN {needed} m ON m.id = n.id WHERE n.stored = 'yes')"""
         blobs, size = does.totals(table)
         frame = self._frame(table, "digest, size, kind, needed", "needed DESC, size DESC, digest")
         most = at_most if hidden(does) else size

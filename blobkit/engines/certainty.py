@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 __all__ = ["certain_bytes"]
 
 
-def certain_bytes(ruled: Ruled, freed: str, unread: str, guessed: str) -> int:
-    """Return the bytes of the blobs of `freed`, a table, that are freed whatever the nodes of `unread` link to.
+def certain_bytes(ruled: Ruled, freed: str, unread: str) -> int:
+    """Return the bytes of the blobs of `freed`, a query, that are freed whatever the nodes of `unread` link to.
 
-    A document cannot link to what contains its own digest; anything else, and all below it, it may hold. Sizes that are
-    `guessed` (a condition) count as 0. Cost: the links, for each of at most 64 unread documents.
+    A document cannot link to what contains its own digest; anything else, and all below it, it may hold.
+    Cost: the links, for each of at most 64 unread documents.
     """
     number = ruled.count(unread)
     if not number:
-        return ruled.totals(freed, f"NOT {guessed}")[1]
+        return ruled.totals(freed)[1]
     if number > OPAQUE_LOOKED_AT:
         return 0
     e, p, walks = ruled.e, ruled.p, ruled.walks
@@ -33,11 +33,11 @@ def certain_bytes(ruled: Ruled, freed: str, unread: str, guessed: str) -> int:
         e.step(sure, f"SELECT id FROM {above}" + (f" INTERSECT SELECT id FROM {sure}" if at else ""))
     e.step(sure, f"SELECT id FROM {sure} UNION SELECT id FROM {ruled.s}nodes WHERE stored = 'virtual'")
     held = f"""SELECT k.target AS id FROM {ruled.edges} k JOIN {sure} s ON s.id = k.target
-        WHERE k.source NOT IN (SELECT id FROM {sure})"""
+        ANTI JOIN {sure} a ON a.id = k.source"""
     inner = f"{p}inner"
     e.define(inner, f"SELECT k.source, k.target FROM {ruled.edges} k JOIN {sure} s ON s.id = k.target")
     walks.reach(above, held, inner)
-    where = f"id IN (SELECT id FROM {sure}) AND id NOT IN (SELECT id FROM {above}) AND NOT {guessed}"
-    found = ruled.totals(freed, where)[1]
+    safe = f"(SELECT f.size FROM {freed} f SEMI JOIN {sure} s ON s.id = f.id ANTI JOIN {above} a ON a.id = f.id)"
+    found = ruled.totals(safe)[1]
     e.drop(above, sure)
     return found

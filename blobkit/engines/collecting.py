@@ -26,10 +26,10 @@ def aborts(ruled: Ruled, gone: str = "") -> tuple[str, ...]:
         return ()
     met = sql.among("code", codes)
     notices = ruled.e.rows(f"SELECT code, key, path, message FROM {ruled.s}notices WHERE {met}")
-    is_gone = f"n.id IN (SELECT id FROM {gone})" if gone else "false"
+    is_gone, lost = ("g.id IS NOT NULL", f"LEFT JOIN {gone} g ON g.id = n.id") if gone else ("false", "")
     nodes = ruled.e.rows(
-        f"SELECT n.key, n.id IN (SELECT id FROM {ruled.live()}), {is_gone} FROM {ruled.s}nodes n "
-        f"WHERE n.id IN ({sql.notice_nodes(ruled.s, codes)}) ORDER BY n.key"
+        f"""SELECT n.key, l.id IS NOT NULL, {is_gone} FROM ({sql.notice_nodes(ruled.s, codes, "n.id, n.key")}) n
+        LEFT JOIN {ruled.live()} l ON l.id = n.id {lost} ORDER BY n.key"""
     )
     reached = [at for at, (_, is_live, _) in enumerate(nodes) if is_live]
     small = build(
@@ -47,4 +47,4 @@ def aborts(ruled: Ruled, gone: str = "") -> tuple[str, ...]:
 def hidden(ruled: Ruled) -> bool:
     """Return whether something that the store does not show may hold any blob under the policy."""
     unseen = sql.notice_nodes(ruled.s, NOT_VISIBLE)
-    return bool(ruled.count(f"(SELECT id FROM {ruled.unknown()} WHERE id IN ({unseen}))"))
+    return bool(ruled.count(f"(SELECT u.id FROM {ruled.unknown()} u SEMI JOIN ({unseen}) x ON x.id = u.id)"))

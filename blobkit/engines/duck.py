@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from blobkit.questions.inputs.sizes import Size
 
-__all__ = ["DuckSnapshot"]
+__all__ = ["DuckSnapshot", "told"]
 
 _SETTINGS = (
     "SET preserve_insertion_order = false",
@@ -44,6 +45,10 @@ _SETTINGS = (
 
 A_THREAD = 125_000_000
 """The memory in bytes that DuckDB wants for each thread; with less, queries over large tables may fail."""
+
+
+OPERATORS = 0.3
+"""The part of the memory that hash tables may fill: the pages that are being read and written need the rest."""
 
 
 def _cores() -> int:
@@ -71,6 +76,8 @@ class Duck:
         for setting in (*_SETTINGS, f"SET temp_directory = {spilled}"):
             self.db.execute(setting)
         self.db.execute(f"SET memory_limit = '{room // 1000}KB'")
+        if self.rows("SELECT 1 FROM duckdb_settings() WHERE name = 'operator_memory_limit'"):  # not in DuckDB 1.3
+            self.db.execute(f"SET operator_memory_limit = '{int(room * OPERATORS) // 1000}KB'")
         self.db.execute(f"SET threads = {threads or min(_cores(), max(1, room // A_THREAD))}")
 
     def close(self) -> None:
@@ -78,14 +85,9 @@ class Duck:
         self._close()
 
     def _run(self, query: str) -> DuckDBPyConnection:
-        """Run a query; EngineLimitError if it does not get the memory or the space on disk that it needs."""
-        try:
+        """Run a query; errors as `told`."""
+        with told():
             return self.db.execute(query)
-        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
-            reason = printable(str(error).split("\n", maxsplit=1)[0])
-            hint = Hint("give more memory (memory=), or a larger disk (work=)", "give more --memory")
-            msg = f"DuckDB cannot go on ({reason})"
-            raise EngineLimitError(msg, hint=hint) from error
 
     def view(self, name: str, paths: list[Path], columns: str) -> None:
         """Name the rows of these parquet files, with these columns."""
@@ -123,11 +125,14 @@ class Duck:
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query that has few."""
-        return self._run(query).fetchall()
+        found = self._run(query)
+        with told():
+            return found.fetchall()
 
     def arrow(self, query: str) -> pa.Table:
         """Return the rows of a query as a table in memory."""
-        return self.db.sql(query).to_arrow_table()
+        with told():
+            return self.db.sql(query).to_arrow_table()
 
     def frame(self, query: str) -> DuckDBPyRelation:
         """Return the rows of a query as a relation."""
@@ -168,6 +173,22 @@ class DuckSnapshot(EngineSnapshot["DuckDBPyRelation"]):
     ) -> None:
         found = saved_parts(path, policy, check=check)
         super().__init__(Duck(memory, threads, Path(work) if work else None), found, depth=depth, pairs=pairs)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Raise what an error of DuckDB means: EngineLimitError if a query lacks memory or disk, KeyboardInterrupt."""
+    try:
+        yield
+    except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+        reason = printable(str(error).split("\n", maxsplit=1)[0])
+        hint = Hint("give more memory (memory=), or a larger disk (work=)", "give more --memory")
+        msg = f"DuckDB cannot go on ({reason})"
+        raise EngineLimitError(msg, hint=hint) from error
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":
+            raise KeyboardInterrupt from error
+        raise
 
 
 def _literal(path: str) -> str:

@@ -118,9 +118,8 @@ class Ruled:
                 self.e.step(name, f"SELECT id FROM {live} WHERE false")
                 return
             levels, _ = self.levels()
-            roots = f"""SELECT id FROM {self.s}nodes n WHERE NOT EXISTS (SELECT 1 FROM {live} l WHERE l.id = n.id)
-                OR NOT EXISTS (SELECT 1 FROM {levels} l WHERE l.id = n.id)"""
-            self.walks.reach(name, roots, self.edges)
+            roots = (sql.without(f"{self.s}nodes", known) for known in (live, levels))
+            self.walks.reach(name, " UNION ALL ".join(roots), self.edges)
 
         return self.once("leaked", make)
 

@@ -32,12 +32,12 @@ OF_BLOBS = {
 class Held(NamedTuple):
     """The tables of a grouping: `pairs` (id, grp), `groups` (number, name) sorted by name.
 
-    `alone`: the condition that only groups hold `a.id`; `rest`: the row for live blobs that no group reaches.
+    `others`: a query of the ids that not only groups hold; `rest`: the row for live blobs that no group reaches.
     """
 
     pairs: str
     groups: str
-    alone: str
+    others: str
     rest: str
 
 
@@ -71,7 +71,7 @@ def held(ruled: Ruled, by: By, most: int = PAIRS) -> Held:
     found, nobody = _reached(ruled, of, most), f"{ruled.p}nobody"
     roots = f"SELECT node AS id FROM {of} WHERE grp IS NULL"
     ruled.walks.reach(nobody, roots, ruled.edges)
-    return found._replace(alone=f"a.id NOT IN (SELECT id FROM {nobody}) AND {found.alone}")
+    return found._replace(others=f"SELECT id FROM {nobody} UNION {found.others}")
 
 
 def _source(ruled: Ruled, by: By) -> tuple[str, str]:
@@ -99,7 +99,7 @@ def _reached(ruled: Ruled, of: str, most: int) -> Held:
     roots = sql.pair_roots(of, groups)
     ruled.walks.pairs(made, roots, ruled.edges, most)
     ruled.live()
-    return Held(made, groups, f"a.id NOT IN (SELECT id FROM {ruled.leaked()})", UNTAGGED)
+    return Held(made, groups, f"SELECT id FROM {ruled.leaked()}", UNTAGGED)
 
 
 def _by_platform(ruled: Ruled, most: int) -> Held:
@@ -115,9 +115,9 @@ def _by_platform(ruled: Ruled, most: int) -> Held:
     around = f"{ruled.p}around"
     ruled.e.define(
         around,
-        f"""SELECT source, target FROM {ruled.edges}
-        WHERE source NOT IN (SELECT node FROM {of}) AND target NOT IN (SELECT node FROM {of})""",
+        f"""SELECT k.source, k.target FROM {ruled.edges} k ANTI JOIN {of} a ON a.node = k.source
+        ANTI JOIN {of} b ON b.node = k.target""",
     )
-    roots = f"SELECT node AS id FROM {ruled.held} WHERE node NOT IN (SELECT node FROM {of})"
+    roots = sql.without(f"(SELECT node AS id FROM {ruled.held})", f"(SELECT node AS id FROM {of})")
     ruled.walks.reach(nobody, roots, around)
-    return found._replace(alone=f"a.id NOT IN (SELECT id FROM {nobody}) AND {found.alone}", rest=OTHER)
+    return found._replace(others=f"SELECT id FROM {nobody} UNION {found.others}", rest=OTHER)

@@ -49,6 +49,8 @@ __all__ = [
     "states",
     "stored",
     "touched",
+    "without",
+    "without_rows",
 ]
 
 
@@ -85,20 +87,25 @@ def among(column: str, words: Iterable[str]) -> str:
     return f"{column} IN ({listed})" if listed else "false"
 
 
-# The policy. Where tables are large, IN stands in no CASE and no OR, nor after NOT: an engine may then have to keep all
-# of a table in memory, where it could join it piece by piece.
+# Membership is a SEMI or ANTI JOIN, or a LEFT JOIN on ids that are there once. For IN and EXISTS (after NOT, under OR, or
+# in CASE) an engine may have to keep all of a table in memory, where it could join it piece by piece.
+
+# The policy
 
 
 def sources(s: str, media_types: Iterable[str], alone: Iterable[str]) -> str:
     """Return the documents that a policy follows: of these types, and without a pin of the kinds that stand alone."""
-    return f"""SELECT id FROM {s}nodes WHERE {among("media_type", media_types)}
-        AND id NOT IN (SELECT node FROM {s}pins WHERE {among("kind", alone)})"""
+    return f"""SELECT n.id FROM {s}nodes n ANTI JOIN (SELECT node FROM {s}pins WHERE {among("kind", alone)}) p
+        ON p.node = n.id WHERE {among("n.media_type", media_types)}"""
 
 
-def edges(s: str, kinds: Iterable[str], by_digest: Iterable[str], followed: str = "") -> str:
+def edges(s: str, kinds: frozenset[str], by_digest: frozenset[str], followed: str = "") -> str:
     """Return the links that count; `followed`: those in documents count for the nodes of this table only."""
-    only = f" AND (NOT {among('kind', by_digest)} OR source IN (SELECT id FROM {followed}))" if followed else ""
-    return f"SELECT source, target, kind FROM {s}links WHERE {among('kind', kinds)}{only}"
+    columns = f"SELECT k.source, k.target, k.kind FROM {s}links k"
+    if not followed:
+        return f"{columns} WHERE {among('k.kind', kinds)}"
+    inside, others = (among("k.kind", part) for part in (by_digest & kinds, kinds - by_digest))
+    return f"{columns} SEMI JOIN {followed} f ON f.id = k.source WHERE {inside} UNION ALL {columns} WHERE {others}"
 
 
 def holding(s: str, kinds: Iterable[str]) -> str:
@@ -109,9 +116,9 @@ def holding(s: str, kinds: Iterable[str]) -> str:
 def opaque(s: str, p: str, opens: Iterable[str], *, complete: bool, followed: str = "") -> str:
     """Return the nodes whose links are unknown though the policy would follow them."""
     linked = f" UNION ALL SELECT target AS id FROM {p}edges WHERE {among('kind', opens)}" if not complete else ""
-    only = f" AND id IN (SELECT id FROM {followed})" if followed else ""
-    return f"""SELECT DISTINCT n.id FROM (SELECT id FROM {s}nodes WHERE opaque{only}) n
-        JOIN (SELECT node AS id FROM {p}held{linked}) h ON h.id = n.id"""
+    only = f"SEMI JOIN {followed} f ON f.id = n.id" if followed else ""
+    return f"""SELECT n.id FROM {s}nodes n {only}
+        SEMI JOIN (SELECT node AS id FROM {p}held{linked}) h ON h.id = n.id WHERE n.opaque"""
 
 
 # Reach
@@ -122,16 +129,20 @@ def roots(of: str, column: str = "node") -> str:
     return f"SELECT DISTINCT {column} AS id FROM {of} AS given"
 
 
+def without(ids: str, others: str) -> str:
+    """Return the ids of a table or query that are not in another one."""
+    return f"SELECT i.id FROM {ids} i ANTI JOIN {others} o ON o.id = i.id"
+
+
 def frontier(links: str, front: str, seen: str) -> str:
     """Return what the nodes of `front` link to and is not in `seen`."""
     return f"""SELECT DISTINCT k.target AS id FROM {links} k JOIN {front} f ON k.source = f.id
-        WHERE NOT EXISTS (SELECT 1 FROM {seen} s WHERE s.id = k.target)"""
+        ANTI JOIN {seen} s ON s.id = k.target"""
 
 
 def stored(s: str, p: str, what: str = "n.id, n.key AS digest, n.size, n.kind") -> str:
     """Return the stored blobs that nothing reaches."""
-    return f"""SELECT {what} FROM {s}nodes n WHERE n.stored = 'yes'
-        AND NOT EXISTS (SELECT 1 FROM {p}live l WHERE l.id = n.id)"""
+    return f"SELECT {what} FROM {s}nodes n ANTI JOIN {p}live l ON l.id = n.id WHERE n.stored = 'yes'"
 
 
 # Counting down: each node after all its holders
@@ -139,8 +150,8 @@ def stored(s: str, p: str, what: str = "n.id, n.key AS digest, n.size, n.kind") 
 
 def counted(links: str, inside: str) -> str:
     """Return how many links each node has from the nodes of a table: those without one are not in it."""
-    return f"""SELECT k.target AS id, count(*) AS number FROM {links} k
-        WHERE k.source IN (SELECT id FROM {inside}) GROUP BY k.target"""
+    return f"""SELECT k.target AS id, count(*) AS number FROM {links} k SEMI JOIN {inside} i ON i.id = k.source
+        GROUP BY k.target"""
 
 
 def touched(links: str, front: str) -> str:
@@ -150,12 +161,12 @@ def touched(links: str, front: str) -> str:
     )
 
 
-def complete(done: str, last: str, all_of: str, allowed: str = "true") -> str:
-    """Return the nodes all of whose links are done with the last ones; `allowed` is a condition on `l.id`."""
-    return f"""SELECT l.id FROM {last} l JOIN {all_of} a ON a.id = l.id
-        JOIN (SELECT id, sum(number) AS number FROM {done} WHERE id IN (SELECT id FROM {last}) GROUP BY id) d
-            ON d.id = l.id
-        WHERE d.number = a.number AND {allowed}"""
+def complete(done: str, last: str, all_of: str, kept: str = "") -> str:
+    """Return the nodes all of whose links are done with the last ones; none of the table `kept`."""
+    but = f"ANTI JOIN {kept} t ON t.id = l.id" if kept else ""
+    return f"""SELECT l.id FROM {last} l JOIN {all_of} a ON a.id = l.id JOIN (
+            SELECT o.id, sum(o.number) AS number FROM {done} o SEMI JOIN {last} i ON i.id = o.id GROUP BY o.id) d
+        ON d.id = l.id {but} WHERE d.number = a.number"""
 
 
 # What dropped pins free
@@ -165,10 +176,9 @@ def held_by_others(p: str, links: str) -> str:
     """Return the nodes of the closure ({p}closure) that keep a pin, or that a live node outside links to."""
     return f"""SELECT DISTINCT id FROM (
         SELECT h.node AS id FROM {p}held h JOIN {p}closure c ON c.id = h.node
-            WHERE NOT EXISTS (SELECT 1 FROM {p}dropped d WHERE d.id = h.node)
+            ANTI JOIN {p}dropped d ON d.id = h.node
         UNION ALL SELECT k.target AS id FROM {links} k JOIN {p}closure c ON c.id = k.target
-            JOIN {p}live l ON l.id = k.source
-            WHERE NOT EXISTS (SELECT 1 FROM {p}closure o WHERE o.id = k.source)) AS given"""
+            JOIN {p}live l ON l.id = k.source ANTI JOIN {p}closure o ON o.id = k.source) AS given"""
 
 
 def freed(s: str, gone: str) -> str:
@@ -177,9 +187,16 @@ def freed(s: str, gone: str) -> str:
         WHERE n.stored = 'yes'"""
 
 
-def notice_nodes(s: str, codes: Iterable[str]) -> str:
+def notice_nodes(s: str, codes: Iterable[str], what: str = "n.id") -> str:
     """Return the nodes that are the keys of notices with these codes."""
-    return f"""SELECT DISTINCT n.id FROM {s}nodes n JOIN {s}notices t ON t.key = n.key WHERE {among("t.code", codes)}"""
+    return (
+        f"""SELECT DISTINCT {what} FROM {s}nodes n JOIN {s}notices t ON t.key = n.key WHERE {among("t.code", codes)}"""
+    )
+
+
+def without_rows(table: str, ids: str) -> str:
+    """Return the rows of a table whose ids a query does not have."""
+    return f"SELECT r.* FROM {table} r ANTI JOIN ({ids}) i ON i.id = r.id"
 
 
 def certain_links(s: str, kinds: Iterable[str]) -> str:
@@ -217,11 +234,11 @@ def pair_roots(groups: str, numbered: str) -> str:
 def pair_frontier(links: str, front: str, seen: str) -> str:
     """Return the pairs of group and node one link further."""
     return f"""SELECT DISTINCT k.target AS id, f.grp FROM {links} k JOIN {front} f ON k.source = f.id
-        WHERE NOT EXISTS (SELECT 1 FROM {seen} s WHERE s.id = k.target AND s.grp = f.grp)"""
+        ANTI JOIN {seen} s ON s.id = k.target AND s.grp = f.grp"""
 
 
-def shares(d: Dialect, s: str, pairs: str, numbered: str, alone: str) -> str:
-    """Return blobs, closure, exclusive and split of each group; `alone`: a condition that only groups hold `a.id`.
+def shares(d: Dialect, s: str, pairs: str, numbered: str, others: str) -> str:
+    """Return blobs, closure, exclusive and split of each group; `others`: a query of ids that not only groups hold.
 
     A blob is apportioned to the k groups that reach it; what is left goes, a byte each, to the first by name.
     """
@@ -231,9 +248,10 @@ def shares(d: Dialect, s: str, pairs: str, numbered: str, alone: str) -> str:
         SELECT grp, count(*) AS blobs, CAST(sum(size) AS BIGINT) AS closure,
             CAST(sum(CASE WHEN k = 1 AND is_alone THEN size ELSE 0 END) AS BIGINT) AS exclusive,
             CAST(sum({part}) AS BIGINT) AS split
-        FROM (SELECT a.grp, n.size, {alone} AS is_alone, count(*) OVER (PARTITION BY a.id) AS k,
+        FROM (SELECT a.grp, n.size, o.id IS NULL AS is_alone, count(*) OVER (PARTITION BY a.id) AS k,
                 row_number() OVER (PARTITION BY a.id ORDER BY a.grp) AS place
-            FROM {pairs} a JOIN {s}nodes n ON n.id = a.id WHERE n.stored = 'yes') AS given
+            FROM {pairs} a JOIN {s}nodes n ON n.id = a.id LEFT JOIN ({others}) o ON o.id = a.id
+            WHERE n.stored = 'yes') AS given
         GROUP BY grp) x ON x.grp = g.number"""
 
 
@@ -241,8 +259,8 @@ def rest(s: str, p: str, pairs: str, unreached: str, nobody: str) -> str:
     """Return blobs and bytes that no group reaches: live ones in the row `nobody`, the others in `unreached`."""
     row = f"CASE WHEN l.id IS NOT NULL THEN {quoted(nobody)} ELSE {quoted(unreached)} END"
     return f"""SELECT {row} AS grp, count(*) AS blobs, CAST(sum(n.size) AS BIGINT) AS bytes
-        FROM {s}nodes n LEFT JOIN {p}live l ON l.id = n.id
-        WHERE n.stored = 'yes' AND NOT EXISTS (SELECT 1 FROM {pairs} a WHERE a.id = n.id) GROUP BY 1"""
+        FROM {s}nodes n ANTI JOIN {pairs} a ON a.id = n.id LEFT JOIN {p}live l ON l.id = n.id
+        WHERE n.stored = 'yes' GROUP BY 1"""
 
 
 def blobs_by(s: str, p: str, grouped: str, unreached: str) -> str:
@@ -302,8 +320,8 @@ def retained(s: str, kept: str) -> str:
 
 def removed(s: str, kept: str, needed: str) -> str:
     """Return the blobs that a collector removes, and whether each is needed."""
-    return f"""SELECT n.id, n.key AS digest, n.size, n.kind, n.id IN (SELECT id FROM {needed}) AS needed
-        FROM {s}nodes n WHERE n.stored = 'yes' AND NOT EXISTS (SELECT 1 FROM {kept} k WHERE k.id = n.id)"""
+    return f"""SELECT n.id, n.key AS digest, n.size, n.kind, m.id IS NOT NULL AS needed FROM {s}nodes n
+        ANTI JOIN {kept} k ON k.id = n.id LEFT JOIN {needed} m ON m.id = n.id WHERE n.stored = 'yes'"""
 
 
 def states(s: str, p: str, pairs: str) -> str:

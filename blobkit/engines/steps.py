@@ -150,7 +150,7 @@ class Walks:
         """
         held, done, last, front = (f"{into}_{name}" for name in ("held", "done", "last", "front"))
         self.engine.step(held, sql.counted(links, nodes))
-        self.engine.step(front, f"SELECT id FROM {nodes} n WHERE NOT EXISTS (SELECT 1 FROM {held} h WHERE h.id = n.id)")
+        self.engine.step(front, sql.without(nodes, held))
         self.engine.step(into, f"SELECT id, 0 AS level FROM {front}")
         self.engine.step(done, f"SELECT id, number FROM {held} WHERE false")
         for level in self._levels(front):
@@ -169,19 +169,17 @@ class Walks:
         A node goes with the last reference to it, so what a cycle or garbage links to stays.
         """
         links, held, pinned = references
-        done, last, front = (f"{into}_{name}" for name in ("done", "last", "front"))
-        self.engine.step(
-            front, f"SELECT id FROM {dropped} d WHERE NOT EXISTS (SELECT 1 FROM {held} h WHERE h.id = d.id)"
-        )
+        done, last, front, kept = (f"{into}_{name}" for name in ("done", "last", "front", "kept"))
+        self.engine.step(front, sql.without(dropped, held))
+        self.engine.step(kept, sql.without(f"(SELECT DISTINCT node AS id FROM {pinned})", dropped))
         self.engine.step(into, f"SELECT id FROM {front}")
         self.engine.step(done, f"SELECT id, number FROM {held} WHERE false")
-        loose = f"(l.id IN (SELECT id FROM {dropped}) OR l.id NOT IN (SELECT node FROM {pinned}))"
         for _ in self._levels(front):
             self.engine.step(last, sql.touched(links, front))
             self.engine.add(done, last)
-            self.engine.step(front, sql.complete(done, last, held, loose))
+            self.engine.step(front, sql.complete(done, last, held, kept))
             self.engine.add(into, front)
-        self.engine.drop(done, last, front)
+        self.engine.drop(done, last, front, kept)
 
     def _levels(self, front: str) -> Iterator[int]:
         """Yield 0, 1, ... as long as the table `front` has rows; EngineLimitError after the last that is allowed."""

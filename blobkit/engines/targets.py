@@ -76,8 +76,8 @@ def _small(ruled: Ruled, texts: tuple[str, ...], groups: tuple[str, ...]) -> tup
     e.step(near, f"SELECT id FROM {near} UNION SELECT v.source FROM {stands} v JOIN {near} t ON t.id = v.target")
     columns = ", ".join(f"n.{name}" for name in _COLUMNS)
     nodes = e.arrow(f"SELECT n.id, {columns} FROM {s}nodes n JOIN {near} t ON t.id = n.id ORDER BY n.id")
-    links = e.arrow(f"""SELECT k.source, k.target, k.kind FROM {s}links k WHERE {sql.among("k.kind", _STANDS_FOR)}
-        AND k.source IN (SELECT id FROM {near}) AND k.target IN (SELECT id FROM {near})""")
+    links = e.arrow(f"""SELECT k.source, k.target, k.kind FROM {s}links k SEMI JOIN {near} a ON a.id = k.source
+        SEMI JOIN {near} b ON b.id = k.target WHERE {sql.among("k.kind", _STANDS_FOR)}""")
     pins = e.arrow(f"SELECT p.node, p.name, p.kind, p.grp, p.count FROM {s}pins p JOIN {near} t ON t.id = p.node")
     numbers: NDArray[np.int64] = np.asarray(nodes["id"])
     made = build(

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +36,7 @@ from engines.equal import check, check_diff, check_dropped, check_tools
 from graphs import hard_graph, snapshot_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from blobkit.snapshot.snapshot import Snapshot
 
@@ -124,6 +126,29 @@ def test_an_interrupted_question_is_asked_again(
             break
         left[0] = -1
         check(hard, duck)
+    assert not work.exists()
+
+
+def when_running(tables: Path, then: Callable[[], object]) -> None:
+    """Call `then` in a thread as soon as the query that writes to this file does so."""
+    before = tables.stat().st_size
+
+    def watch() -> None:
+        while tables.stat().st_size == before:
+            time.sleep(0.01)
+        then()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def test_an_interrupt_inside_a_query_is_one(place: Path, work: Path) -> None:
+    """DuckDB itself sees the signal, and tells of it as a RuntimeError."""
+    with DuckSnapshot(place, threads=1) as duck:
+        when_running(duck.engine.place.path / "tables.duckdb", lambda: os.kill(os.getpid(), signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt) as caught:
+            duck.engine.step("never", "SELECT range AS id FROM range(10000000000)")
+        assert isinstance(caught.value.__cause__, RuntimeError)
+        assert duck.garbage().blobs > 0
     assert not work.exists()
 
 
