@@ -87,8 +87,8 @@ def among(column: str, words: Iterable[str]) -> str:
     return f"{column} IN ({listed})" if listed else "false"
 
 
-# Membership is a SEMI or ANTI JOIN, or a LEFT JOIN on ids that are there once. For IN and EXISTS (after NOT, under OR, in
-# CASE) an engine may have to keep all of a table in memory, where it could join it piece by piece.
+# Membership is a SEMI or ANTI JOIN, or a LEFT JOIN on ids that are there once. For IN and EXISTS (after NOT, under OR,
+# in CASE) an engine may have to keep all of a table in memory, where it could join it piece by piece.
 
 # The policy
 
