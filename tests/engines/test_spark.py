@@ -15,6 +15,7 @@ from blobkit.errors import EngineLimitError, SnapshotFormatError, UnreadableStor
 from blobkit.snapshot.snapshot import build
 from effort import TORTURE
 from engines.equal import check, check_diff, check_dropped, check_tools, check_usage, names_of, pandas_of, some_live
+from engines.test_datasets import STORES
 from graphs import key
 
 if TYPE_CHECKING:
@@ -75,12 +76,15 @@ def opened(spark: SparkSession, tmp_path: Path) -> Callable[[Snapshot], SparkSna
     return open_it
 
 
-@pytest.mark.parametrize("name", ["dev-registry", "dev-huggingface-cache"][: 2 if TORTURE > 1 else 1])
+@pytest.mark.parametrize("name", STORES if TORTURE > 1 else ["dev-registry"])
 def test_real_stores(dataset: Callable[[str], Dataset], opened: Callable[..., SparkSnapshot], name: str) -> None:
+    """Under one policy; under every policy with `BLOBKIT_TORTURE=2`, which takes half an hour."""
     snapshot = blobkit.scan(dataset(name)[0], progress=False)
     with opened(snapshot) as engine:
-        check(snapshot, engine, ["repo"])
-        check_dropped(snapshot, engine, *names_of(snapshot, 3), *some_live(snapshot, 1), "*a*")
+        for policy in snapshot.policies[: None if TORTURE > 1 else 1]:
+            one, two = snapshot.with_policy(policy), engine.with_policy(policy)
+            check(one, two, ["repo"])
+            check_dropped(one, two, *names_of(one, 3), *some_live(one, 1), "*a*")
         check_tools(snapshot, engine)
 
 
