@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-import tracemalloc
-from collections import deque
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -25,12 +23,12 @@ from blobkit.index.readonly import ReadOnlyIndex
 from blobkit.snapshot.parts import sorting
 from blobkit.store.local import LocalStore
 from blobkit.testing.arrivals import MANIFEST, manifest
+from ranged import peak_of_ranges
 from stored import same_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from blobkit.index.rows import Rows
 
 BLOBS = 8
 ALGORITHMS = ("sha256", "sha384", "sha512")
@@ -184,16 +182,4 @@ def _held(place: Path, number: int) -> int:
         db.executemany("INSERT INTO links VALUES (?, ?, ?)", links)
     db.close()
     with closing(ReadOnlyIndex(place / ".blobkit/index.sqlite")) as index:
-        return index.read(lambda tx: _peak(tx, place))
-
-
-def _peak(tx: Rows, place: Path) -> int:
-    tracemalloc.start()
-    try:
-        found = tx.ranges(place)
-        for rows in (found.blobs(), found.links(), found.pins()):
-            deque(rows, maxlen=0)
-        assert len(found.positions)
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+        return index.read(lambda tx: peak_of_ranges(tx, place))

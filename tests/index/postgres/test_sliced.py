@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import tracemalloc
-from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +14,7 @@ from blobkit.index.postgres import columns
 from blobkit.snapshot.parts import sorting
 from blobkit.store.remote.store import PlacedStore
 from blobkit.testing.arrivals import MANIFEST, manifest
+from ranged import peak_of_ranges
 from remote_servers.in_memory import PlacesInMemory
 from stored import same_rows
 
@@ -125,7 +124,7 @@ def test_memory_grows_by_a_few_bytes_a_blob(
     peaks = []
     for number in (2_000, 12_000):
         index.write(lambda tx, number=number: _rows(tx, number))
-        peaks.append(index.read(lambda tx: _peak(tx, tmp_path)))
+        peaks.append(index.read(lambda tx: peak_of_ranges(tx, tmp_path)))
     assert (peaks[1] - peaks[0]) / 10_000 < 40
 
 
@@ -144,15 +143,3 @@ def _rows(tx: Rows, number: int) -> None:
     """Fill the tables by hand: so many blobs, each with three links."""
     for statement in FILL:
         tx._db.execute(statement, {"number": number} if "%" in statement else None)
-
-
-def _peak(tx: Rows, place: Path) -> int:
-    tracemalloc.start()
-    try:
-        found = tx.ranges(place)
-        for rows in (found.blobs(), found.links(), found.pins()):
-            deque(rows, maxlen=0)
-        assert len(found.positions)
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
