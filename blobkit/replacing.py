@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from blobkit.locked import lock, remove_dead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,10 +62,14 @@ def replacing_directory(path: Path, sign: str) -> Iterator[Path]:
     """Give a new directory to write in; the end of the block moves it to `path`, in place of an old one.
 
     An old one is moved away before the new one comes: if the process is killed between the two, both are still beside
-    `path`, in a directory whose name begins with a dot. Errors: as `check_directory`.
+    `path`, in a directory whose name begins with a dot. What a process leaves that was killed before is removed by the
+    next one that writes to `path`. Errors: as `check_directory`.
     """
     check_directory(path, sign)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
+    prefix = f".{path.name}."
+    remove_dead(path.parent.glob(f"{escape(prefix)}*"), but_with="old")
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as scratch, ExitStack() as ended:
+        ended.callback(os.close, lock(Path(scratch)))
         whole, old = Path(scratch) / "whole", Path(scratch) / "old"
         whole.mkdir()
         yield whole

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import stat
@@ -11,12 +10,12 @@ import tempfile
 from pathlib import Path
 
 from blobkit.errors import UnreadableStoreError
+from blobkit.locked import lock, remove_dead
 
 __all__ = ["Workplace"]
 
-_LOCK = "lock"
-_NAME, _NEW = "blobkit-engine-", ".blobkit-engine-"
-"""The start of the names of directories: only these are ever removed; the second while its lock is being made."""
+_NAME = "blobkit-engine-"
+"""The start of the names of directories: only these are ever removed."""
 
 
 class Workplace:
@@ -24,11 +23,9 @@ class Workplace:
 
     def __init__(self, parent: Path | None = None) -> None:
         self.parent = _own(parent or Path(tempfile.gettempdir()) / f"blobkit-engines-{os.getuid()}")
-        _remove_left(self.parent)
-        new = Path(tempfile.mkdtemp(dir=self.parent, prefix=_NEW))
-        self._lock: int | None = os.open(new / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self.path = new.rename(new.with_name(new.name.removeprefix(".")))
+        remove_dead(self.parent.glob(f"{_NAME}*"))
+        self.path = Path(tempfile.mkdtemp(dir=self.parent, prefix=_NAME))
+        self._lock: int | None = lock(self.path)
         self._owner = os.getpid()
 
     @property
@@ -55,15 +52,3 @@ def _own(parent: Path) -> Path:
         msg = f"{parent} is not a directory of this user alone: give another one (work=)"
         raise UnreadableStoreError(msg)
     return parent
-
-
-def _remove_left(parent: Path) -> None:
-    """Remove the directories of engines that nobody uses: their lock is free."""
-    for lock in parent.glob(f"{_NAME}*/{_LOCK}"):
-        with contextlib.suppress(OSError):
-            opened = os.open(lock, os.O_RDWR | os.O_NOFOLLOW)
-            try:
-                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(lock.parent, ignore_errors=True)
-            finally:
-                os.close(opened)

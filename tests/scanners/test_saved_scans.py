@@ -141,6 +141,7 @@ def test_a_scan_that_ends_early_writes_no_snapshot(tmp_path: Path, by: str) -> N
     if by == "SIGINT":
         assert not list(out.parent.iterdir())
     blobkit.scan(layout.root, progress=False, out=out)
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
     check_same_rows(layout.scan(), blobkit.Snapshot.load(out))
 
 
