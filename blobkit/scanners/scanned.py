@@ -73,7 +73,9 @@ def completed(  # noqa: PLR0913 (what a scan tells of a store)
     disk: Disk | None = None,
 ) -> Scanned:
     """Return the facts of a scan that has ended; `time`: of the facts, by default now. `disk`: by default counted."""
-    disk = facts.ledger.finish(facts) if facts.ledger else disk
+    if facts.ledger:
+        disk = facts.ledger.finish(facts)
+        facts.ledger = None  # the paths that it knows take much memory
     read_by_kind = Counter(facts.kind[node] for node in facts.checked.nodes().tolist())
     log.info("blobs read and hashed: %s", ", ".join(f"{n} {kind}" for kind, n in read_by_kind.items()) or "none")
     return Scanned(facts, kind, to_utf8(address), policy, time or datetime.now(UTC), disk)

@@ -94,9 +94,11 @@ class Mapped:
         size = max(needed, len(self._map) * 3 // 2)
         size += -size % FIRST
         self._reserve(size)
+        grown = mmap.mmap(self._file.fileno(), size)
         self._rows.release()
         try:
-            self._map.resize(size)
+            self._map.close()
+            self._map = grown
         finally:
             self._rows = self._cast(memoryview(self._map))
 
