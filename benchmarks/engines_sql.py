@@ -3,8 +3,8 @@
     python benchmarks/engines_sql.py [--sizes 100k 1M] [--at DIR]
 
 Each answer runs in a process of its own: in memory, then in DuckDB with 2 GB, then with a tenth of what the snapshot
-takes in memory. Their totals must be equal. At the end stands what grows with the size, and the arithmetic for 1e9
-blobs. Snapshots are made once, and kept in DIR.
+takes in memory. Their totals must be equal: else, and where one gives no answer, the exit status is 1. At the end
+stands what grows with the size, and the arithmetic for 1e9 blobs. Snapshots are made once, and kept in DIR.
 """
 
 from __future__ import annotations
@@ -53,15 +53,25 @@ def main() -> None:
         sys.stdout.write(json.dumps(child(*options.child)))
         return
     seconds: dict[str, dict[str, float]] = {}
+    wrong: list[str] = []
     for size in options.sizes:
         place = options.at / size
-        made = json.loads((place / "made.json").read_text()) if (place / "made.json").exists() else run(place, "make")
-        seconds[size] = {"blobs": made["blobs"], **measure(size, place, made, options)}
+        made = made_at(place)
+        seconds[size] = {"blobs": made["blobs"], **measure(size, place, made, options, wrong)}
     grow(seconds)
+    if wrong:
+        sys.exit("\n".join(["", *wrong]))
 
 
-def measure(size: str, place: Path, made: Mapping[str, float], options: argparse.Namespace) -> dict[str, float]:
-    """Print a row for each answer; return the processor time of each in DuckDB with 2 GB."""
+def made_at(place: Path) -> Mapping[str, float]:
+    """Return what the snapshots of a size hold, which are made if they are not there."""
+    return json.loads((place / "made.json").read_text()) if (place / "made.json").exists() else run(place, "make")
+
+
+def measure(
+    size: str, place: Path, made: Mapping[str, float], options: argparse.Namespace, wrong: list[str]
+) -> dict[str, float]:
+    """Print a row for each answer; return the processor time of each in DuckDB with 2 GB. `wrong` takes what failed."""
     tenth = f"{max(LEAST_MEMORY, int(made['memory'] / 10e6))}MB"
     heading = f"{made['blobs']:,.0f} blobs, {made['links']:,.0f} links; {made['memory'] / 1e6:,.0f} MB in memory"
     print(f"\n## {size}: {heading}, {made['files'] / 1e6:,.0f} MB of files; a tenth of the memory is {tenth}")
@@ -73,10 +83,11 @@ def measure(size: str, place: Path, made: Mapping[str, float], options: argparse
         modes = [] if options.without_memory else ["memory"]
         rows = {mode: run(place, answer, mode) for mode in [*modes, "2GB", tenth]}
         totals = {json.dumps(row.get("totals")) for row in rows.values() if "totals" in row}
+        wrong += [f"{size} {answer} {mode}: {row['failed']}" for mode, row in rows.items() if "failed" in row]
         cells = [shown(rows[mode]) if mode in rows else "-" for mode in ("memory", "2GB", tenth)]
         print(f"| {answer:10} | {cells[0]:>24} | {cells[1]:>30} | {cells[2]:>30} |", flush=True)
         if len(totals) > 1:
-            print(f"  NOT EQUAL: {answer}: {totals}")
+            wrong.append(f"{size} {answer}: NOT EQUAL: {totals}")
         found[answer] = rows["2GB"].get("cpu", float("nan"))
     return found
 
@@ -209,7 +220,9 @@ class Watcher(threading.Thread):
 
 
 def sums(frame: object, *columns: str) -> list[int]:
-    """Return the sums of columns of a frame of pandas or of DuckDB."""
+    """Return the sums of columns of a frame of pandas, of DuckDB or of Spark."""
+    if hasattr(frame, "selectExpr"):
+        return list(frame.selectExpr(*(f"CAST(coalesce(sum(`{one}`), 0) AS BIGINT)" for one in columns)).collect()[0])
     if hasattr(frame, "aggregate") and not hasattr(frame, "iloc"):
         asked = ", ".join(f'CAST(coalesce(sum("{one}"), 0) AS BIGINT)' for one in columns)
         return [int(one) for one in frame.aggregate(asked).fetchall()[0]]
