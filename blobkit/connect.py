@@ -113,14 +113,22 @@ def scan(  # noqa: PLR0913 (each is an independent choice, keyword-only)
     >>> snapshot.kind, snapshot.policies
     ('oci', ('dependent', 'strong', 'ignore'))
     """
-    asked = {"progress": progress, "verify": verify, "every_file": every_file, "cache": cache}
+    asked: dict[str, Any] = {"progress": progress, "verify": verify, "every_file": every_file, "cache": cache}
     if out is None:
         return _scanned(address, policy, storage_options, asked)
     check_directory(Path(out), SNAPSHOT)
-    if not has_scheme(os.fspath(address)) and (there := located(address))[0] == OWN:
+    where = None if has_scheme(os.fspath(address)) else located(address)
+    if where and where[0] == OWN:
         check_no_options(address, storage_options)
-        return _save_own(there[1], policy, Path(out), verify=verify)
-    return _save(address, policy, storage_options, asked, Path(out))
+        return _save_own(where[1], policy, Path(out), verify=verify)
+    if there := _remote(address, storage_options):
+        return _save(partial(_scan_remote, there, policy, options=storage_options or {}, **asked), Path(out))
+    where = where or located(address)
+    if where[0] in SCANNERS:
+        return _save(partial(_scan_local, *where, policy, **asked), Path(out))
+    found = _scanned(address, policy, None, asked)
+    found.save(os.path.join(out, ""))  # noqa: PTH118 (a Path would lose the slash)
+    return Saved(Path(out), found.blobs, found.bytes, found.notices.num_rows)
 
 
 def _scanned(
@@ -129,29 +137,17 @@ def _scanned(
     """Return the snapshot of the store at an address, wherever it is."""
     if there := _remote(address, options):
         return _in_memory(_scan_remote(there, policy, options=options or {}, **asked))
-    return _snapshot_of(address, policy, files=True, **{**asked, "cache": asked["cache"] or False})
+    return _snapshot_of(address, policy, files=True, **asked)
 
 
-def _save(
-    address: Address, policy: str | None, options: Mapping[str, object] | None, asked: dict[str, Any], out: Path
-) -> Saved:
-    """Save the snapshot of the store at an address, wherever it is; what is known of it is in files meanwhile."""
+def _save(scan_in: Callable[..., Scanned], out: Path) -> Saved:
+    """Save what a scan finds, whose facts are in files meanwhile: `scan_in` takes the space for these."""
     from blobkit.scanners.saving import save  # noqa: PLC0415 (rarely needed)
     from blobkit.scanners.spaces.space import Scratch  # noqa: PLC0415 (rarely needed)
 
-    there = _remote(address, options)
-    if there is None and located(address)[0] not in SCANNERS:
-        found = _scanned(address, policy, options, asked)
-        found.save(os.path.join(out, ""))  # noqa: PTH118 (a Path would lose the slash)
-        return Saved(out, found.blobs, found.bytes, found.notices.num_rows)
     with replacing_directory(out, SNAPSHOT) as whole, Scratch(whole.with_name("facts")) as space:
-        if there:
-            scanned = _scan_remote(there, policy, options=options or {}, space=space, **asked)
-        else:
-            asked["cache"] = asked["cache"] or False
-            scanned = _scan_local(*located(address), policy, space=space, **asked)
-        save(scanned, whole)
-        return Saved(out, *scanned.totals(), len(scanned.facts.notices))
+        scanned = scan_in(space=space)
+        return Saved(out, *save(scanned, whole), len(scanned.facts.notices))
 
 
 def facts(
@@ -204,6 +200,7 @@ def _scan_local(kind: str, path: Path, others: list[str], policy: str | None, **
     """Return the facts of a store of another kind in a directory or file."""
     log.info("reading %s (%s)", path, kind)
     taken = ("progress", "verify", *OPTIONS.get(kind, ()))
+    asked["cache"] = asked.get("cache") or False  # None is for stores on other machines
     chosen = {name: value for name, value in asked.items() if name in taken}
     found = _scanner(kind).scan(root_at(kind, path), policy=policy, **chosen)
     found.facts.notices += [also(other, path) for other in others]

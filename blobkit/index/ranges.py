@@ -152,12 +152,12 @@ class Ranges:
             found = self._places.of(source), self._places.of(target), kind
             _mark(bits, *found[1:])
             yield found
-        _mark(bits, *self._links_to_absent[1:])
-        yield self._links_to_absent
+        absent = self._links_to_absent()
+        _mark(bits, *absent[1:])
+        yield absent
 
-    @cached_property
     def _links_to_absent(self) -> Links:
-        """The links to blobs that are only expected."""
+        """Return the links to blobs that are only expected."""
         numbers = [(source, self._number[packed], kind) for source, packed, kind, _ in self._expected]
         source, target, kind = np.array(numbers, np.int64).reshape(-1, 3).T
         return self._places.of(source), self._places.of(target), kind

@@ -225,11 +225,15 @@ class Facts:
 
     def keep_links(self, rows: NDArray[np.bool_]) -> None:
         """Keep only the links in these rows."""
+
+        def kept(column: Column) -> Column:
+            found = self.space.column(column.typecode)
+            extend(found, view(column)[rows])
+            return found
+
         source, target, kind = self.links
-        kept = [view(column)[rows] for column in (source, target, kind.codes)]
-        self.links = self.space.column("i"), self.space.column("i"), Words(LINK_KINDS, fixed=True, space=self.space)
-        for column, values in zip((*self.links[:2], self.links[2].codes), kept, strict=True):
-            extend(column, values)
+        kind.codes = kept(kind.codes)
+        self.links = kept(source), kept(target), kind
 
     def pin(  # noqa: PLR0913 (the columns of one row)
         self,

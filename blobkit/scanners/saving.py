@@ -33,8 +33,8 @@ ROWS = 1 << 16
 """The rows of a batch."""
 
 
-def save(found: Scanned, directory: Path) -> None:
-    """Write all facts into a directory, in parts (`blobkit.snapshot.parts`).
+def save(found: Scanned, directory: Path) -> tuple[int, int]:
+    """Write all facts into a directory, in parts (`blobkit.snapshot.parts`); return the stored blobs and their bytes.
 
     Errors: as `blobkit.snapshot.parts.writing.write`. Memory: four bytes a node, eight a pin, and a batch.
     """
@@ -47,8 +47,10 @@ def save(found: Scanned, directory: Path) -> None:
     notices = [batching.notices(facts.notices)]
     batches = Batches(_nodes(facts, rank), _links(facts, rank, directory), pins, notices)
     parts = write(directory, batches, meta | disk, STORES[found.kind])
-    rows = (found.totals()[0], sum(parts.links), sum(parts.pins), sum(parts.notices))
+    blobs, size = found.totals()
+    rows = (blobs, sum(parts.links), sum(parts.pins), sum(parts.notices))
     log.info("%s: %d blobs, %d links, %d pins, %d notices; policy %s", found.address, *rows, rule.name)
+    return blobs, size
 
 
 def _nodes(facts: Facts, rank: NDArray[np.int32]) -> Iterator[pa.Table]:
@@ -59,8 +61,6 @@ def _nodes(facts: Facts, rank: NDArray[np.int32]) -> Iterator[pa.Table]:
         rank[nodes] = np.arange(begin, begin + len(nodes), dtype=np.int32)
         begin += len(nodes)
         yield batching.nodes({"key": keys, **node_columns(facts, nodes, disk=disk)})
-    if not begin:
-        yield batching.nodes({"key": [], **node_columns(facts, np.empty(0, np.int64), disk=disk)})
 
 
 def _links(facts: Facts, rank: NDArray[np.int32], directory: Path) -> Iterator[pa.Table]:
@@ -68,7 +68,7 @@ def _links(facts: Facts, rank: NDArray[np.int32], directory: Path) -> Iterator[p
     spool = LinkSpool(directory, len(rank))
     spool.fill(_ranked(facts, rank))
     for source, target, kind in spool.sorted():
-        for at in range(0, max(1, len(source)), ROWS):
+        for at in range(0, len(source), ROWS):
             rows = slice(at, at + ROWS)
             yield batching.links(source[rows], target[rows], kind[rows])
 
@@ -86,12 +86,10 @@ def _pins(facts: Facts, rank: NDArray[np.int32]) -> Iterator[dict[str, NDArray[A
     node = rank[view(facts.pins.node)]
     order = np.argsort(node, kind="stable")
     begin = 0
-    while begin < len(order) or not begin:
-        last = node[order[begin : begin + ROWS][-1:]]
-        end = int(np.searchsorted(node, last, "right", sorter=order)[0]) if len(last) else 0
+    while begin < len(order):
+        last = node[order[begin : begin + ROWS][-1]]
+        end = int(np.searchsorted(node, last, "right", sorter=order))
         yield _pin_columns(facts, node, order[begin:end])
-        if not end:
-            return
         begin = end
 
 

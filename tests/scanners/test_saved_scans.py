@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
     Dataset = Callable[[str], tuple[Path, dict[str, object]]]
 
-DATASETS = {
-    "dev-registry": "",
-    "dev-oci-layout": "",
-    "dev-containerd": "",
-    "dev-containers-storage": "",
-    "dev-docker-root": "",
-    "dev-huggingface-cache": "",
-    "dev-ollama-models": "",
-}
+DATASETS = (
+    "dev-registry",
+    "dev-oci-layout",
+    "dev-containerd",
+    "dev-containers-storage",
+    "dev-docker-root",
+    "dev-huggingface-cache",
+    "dev-ollama-models",
+)
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -119,7 +119,6 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 KILLED = """
 import os, signal, sys, blobkit
 from blobkit.scanners import saving
-from blobkit.scanners.spaces import stored
 real = saving.write
 def write(directory, *rest):
     real(directory, *rest)

@@ -20,10 +20,9 @@ from blobkit.digest import of
 from blobkit.errors import StoreDamagedError
 from blobkit.index import columns, ranges
 from blobkit.index.readonly import ReadOnlyIndex
-from blobkit.snapshot.parts import sorting
 from blobkit.store.local import LocalStore
 from blobkit.testing.arrivals import MANIFEST, manifest
-from ranged import peak_of_ranges
+from ranged import peak_of_ranges, read_in_small_pieces
 from stored import same_rows
 
 if TYPE_CHECKING:
@@ -159,13 +158,7 @@ def _raising(error: type[BaseException]) -> Callable[[ranges.Ranges], Iterator[o
 
 def test_nothing_is_held_for_a_blob_but_its_position(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The arrays that live between two slices: counted, at two sizes, while slices stay as small."""
-    for module, name, value in (
-        (columns, "SLICE", 100),
-        (sorting, "AT_ONCE", 300),
-        (sorting, "STEP", 16),
-        (sorting, "PIECE", 99),
-    ):
-        monkeypatch.setattr(module, name, value)
+    read_in_small_pieces(monkeypatch, columns)
     held = [_held(tmp_path / str(number), number) for number in (2_000, 10_000)]
     assert held[1] - held[0] < 20 * 8_000
 

@@ -64,40 +64,15 @@ class LinkFiles:
 
     def revisions(self, path: str, label: str) -> LinkFolder | None:
         """Return the revision links in the directory of an algorithm; None if anything else is there."""
-        length = 2 * ALGORITHMS[label].size
-        return self._folder(path, "", lambda name: len(name) == length and _HEX.fullmatch(name) is not None)
+        return _folder(path, partial(_is_hash, label), partial(self._read, path, below=""))
 
     def layers(self, path: str) -> LinkFolder | None:
         """Return the layer links in the directory of sha256 without their contents; None if anything else is there."""
-        length = 2 * ALGORITHMS["sha256"].size
-        held = Held()
-        try:
-            open_into(held, path, _DIRECTORY)
-            names = sorted(_directories(held[0], lambda name: len(name) == length and _HEX.fullmatch(name) is not None))
-            if any(os.listdir(f"{path}/{name}") != LINK for name in names):
-                return None
-            infos = [os.stat(f"{name}/link", dir_fd=held[0], follow_symlinks=False) for name in names]
-        except (OSError, _UnusualError):
-            return None
-        finally:
-            close(held)
-        is_usual = all(stat.S_ISREG(info.st_mode) and info.st_nlink == 1 for info in infos)
-        return LinkFolder(names, sizes=[info.st_size for info in infos]) if is_usual else None
+        return _folder(path, partial(_is_hash, "sha256"), partial(_sizes, path))
 
     def tags(self, path: str) -> LinkFolder | None:
         """Return the current links of tags; None if anything else is there."""
-        return self._folder(path, "/current", lambda name: _TAG.fullmatch(name) is not None)
-
-    def _folder(self, path: str, below: str, fits: Callable[[str], bool]) -> LinkFolder | None:
-        held = Held()
-        try:
-            open_into(held, path, _DIRECTORY)
-            names = sorted(_directories(held[0], fits))
-            return self._read(path, held[0], names, below)
-        except (OSError, _UnusualError):
-            return None
-        finally:
-            close(held)
+        return _folder(path, _is_tag, partial(self._read, path, below="/current"))
 
     def _read(self, path: str, top: int, names: list[str], below: str) -> LinkFolder:
         """Return the links in the directories with these names, or `below` them."""
@@ -121,6 +96,36 @@ class LinkFiles:
         found = [digest for digest in digests if digest is not None]
         self.recalled.add(path, names, found, stamps(infos, above) if above else None, len(fresh))
         return LinkFolder(names, found, [info.st_mtime_ns // 1000 for info in infos], [info.st_size for info in infos])
+
+
+def _is_hash(label: str, name: str) -> bool:
+    return len(name) == 2 * ALGORITHMS[label].size and _HEX.fullmatch(name) is not None
+
+
+def _is_tag(name: str) -> bool:
+    return _TAG.fullmatch(name) is not None
+
+
+def _folder(path: str, fits: Callable[[str], bool], read: Callable[[int, list[str]], LinkFolder]) -> LinkFolder | None:
+    """Return what `read` finds in a directory, of which it gets the descriptor and the names; None if it is unusual."""
+    held = Held()
+    try:
+        open_into(held, path, _DIRECTORY)
+        return read(held[0], sorted(_directories(held[0], fits)))
+    except (OSError, _UnusualError):
+        return None
+    finally:
+        close(held)
+
+
+def _sizes(path: str, top: int, names: list[str]) -> LinkFolder:
+    """Return the link files in the directories with these names, without their contents."""
+    if any(os.listdir(f"{path}/{name}") != LINK for name in names):
+        raise _UnusualError
+    infos = [os.stat(f"{name}/link", dir_fd=top, follow_symlinks=False) for name in names]
+    if not all(stat.S_ISREG(info.st_mode) and info.st_nlink == 1 for info in infos):
+        raise _UnusualError
+    return LinkFolder(names, sizes=[info.st_size for info in infos])
 
 
 def _directories(top: int, fits: Callable[[str], bool]) -> list[str]:

@@ -10,11 +10,10 @@ import pytest
 
 from blobkit.errors import BatchError, UnknownPolicyError
 from blobkit.index import ranges
-from blobkit.index.postgres import columns
-from blobkit.snapshot.parts import sorting
+from blobkit.index.postgres import sliced
 from blobkit.store.remote.store import PlacedStore
 from blobkit.testing.arrivals import MANIFEST, manifest
-from ranged import peak_of_ranges
+from ranged import peak_of_ranges, read_in_small_pieces
 from remote_servers.in_memory import PlacesInMemory
 from stored import same_rows
 
@@ -62,7 +61,7 @@ def fill(store: PlacedStore, chance: random.Random) -> None:
 def test_every_fact_is_the_same(
     store: PlacedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int, seed: int
 ) -> None:
-    monkeypatch.setattr(columns, "SLICE", rows)
+    monkeypatch.setattr(sliced, "SLICE", rows)
     check_same(store, tmp_path / "out")
     fill(store, random.Random(seed))  # noqa: S311 (no secret)
     check_same(store, tmp_path / "out")
@@ -113,13 +112,7 @@ def test_what_is_refused(store: PlacedStore, tmp_path: Path) -> None:
 def test_memory_grows_by_a_few_bytes_a_blob(
     open_index: Callable[..., PostgresIndex], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for module, name, value in (
-        (columns, "SLICE", 100),
-        (sorting, "AT_ONCE", 300),
-        (sorting, "STEP", 16),
-        (sorting, "PIECE", 99),
-    ):
-        monkeypatch.setattr(module, name, value)
+    read_in_small_pieces(monkeypatch, sliced)
     index = open_index()
     peaks = []
     for number in (2_000, 12_000):
