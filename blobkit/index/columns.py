@@ -18,7 +18,7 @@ from blobkit.snapshot.packing import WIDTH, bits_for, sorted_links
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.int64]
 
-__all__ = ["EXPECTED", "LOWER", "facts", "link_slices", "parsed", "slices"]
+__all__ = ["EXPECTED", "LOWER", "facts", "link_slices", "parsed", "put_together", "slices"]
 
 SLICE = 25_000  # rows a text: memory that is used again, and near, is faster than memory that is new
 KIND_BITS = bits_for(len(LINK_KINDS))
@@ -58,11 +58,28 @@ def facts(db: sqlite3.Connection) -> Facts:
     """
     digests, ids = _digests(db)
     places = Positions(ids)
-    sizes, created, media_type, pins = _blobs(db, places, len(ids))
-    sources, targets, kinds = _links(db, places, len(ids))
+    blobs = _blobs(db, places, len(ids))
+    links = _links(db, places, len(ids))
     types = db.execute("SELECT id, name FROM media_types ORDER BY id").fetchall()
-    expected = db.execute(EXPECTED).fetchall()
     tags = db.execute("SELECT blob_id, name FROM tags ORDER BY name").fetchall()
+    return put_together(digests, places, blobs, links, types, db.execute(EXPECTED).fetchall(), tags)
+
+
+def put_together(  # noqa: PLR0913, PLR0917 (the tables of an index)
+    digests: NDArray[np.bytes_],
+    places: Positions,
+    blobs: Sequence[Numbers],
+    links: Links,
+    types: Sequence[tuple[int, str]],
+    expected: Sequence[tuple[int, bytes, int, str]],
+    tags: Sequence[tuple[int, str]],
+) -> Facts:
+    """Return the facts in the rows of all tables; ids become positions, `links` has these already.
+
+    `blobs`: size, created, media type and pins of each blob, in the order of the digests.
+    """
+    sizes, created, media_type, pins = blobs
+    sources, targets, kinds = links
     tagged = places.of_rows(tags)
     return Facts(
         digests=digests,
@@ -70,13 +87,13 @@ def facts(db: sqlite3.Connection) -> Facts:
         created=created,
         media_types=[name for _, name in types],
         media_type=Positions(np.array([ident for ident, _ in types], np.int64)).of(media_type),
-        anonymous=pins - np.bincount(tagged, minlength=len(ids)),
+        anonymous=pins - np.bincount(tagged, minlength=places.number),
         sources=sources,
         targets=targets,
         kinds=kinds,
         expected=[
-            (at, unpack(packed), LINK_KINDS[kind], media_type)
-            for at, (_, packed, kind, media_type) in zip(places.of_rows(expected).tolist(), expected, strict=True)
+            (at, unpack(packed), LINK_KINDS[kind], name)
+            for at, (_, packed, kind, name) in zip(places.of_rows(expected).tolist(), expected, strict=True)
         ],
         tags=[(name, at) for at, (_, name) in zip(tagged.tolist(), tags, strict=True)],
     )
